@@ -1,0 +1,1 @@
+"""What every service shares: how it starts, talks, stores and reports. It knows no context."""

@@ -1,0 +1,129 @@
+"""NATS the way all services use it: typed calls between services, and the options of subscribers.
+
+FastStream does the subscribing; this module gives its decorators the options that the measured
+traps demand (explicit streams, manual acknowledgement, bounded concurrency, endless reconnects).
+"""
+
+from typing import Any
+
+from faststream.middlewares import AckPolicy
+from faststream.nats import JStream, NatsBroker, PullSub
+from nats.aio.client import Client
+from nats.errors import ConnectionClosedError, NoRespondersError
+from nats.errors import TimeoutError as NatsTimeout
+from pydantic import ValidationError
+
+from chassis.envelopes import caused_by
+from chassis.settings import BusSettings
+from contracts.base import Call, Model, ReplyT, RequestT
+from contracts.envelope import ERROR_CODE, ERROR_TEXT, Envelope
+from contracts.errors import Internal, TooSlow, Unavailable, refusal
+from contracts.topology import Durable
+
+RPC_WORKERS = 64
+MAX_MESSAGE_BYTES = 7 * 1024 * 1024
+"""The most that a message may weigh; the server's max_payload is 8 MiB."""
+
+
+def answers(call: Call[Any, Any]) -> dict[str, Any]:
+    """Options for `broker.subscriber` that make a function answer a call.
+
+    Replicas share the queue group; each works on up to `RPC_WORKERS` requests at once.
+    """
+    return {"subject": call.subject, "queue": call.context, "max_workers": RPC_WORKERS}
+
+
+def consumes(durable: Durable) -> dict[str, Any]:
+    """Options for `broker.subscriber` that make a function consume a durable consumer.
+
+    The stream and the consumer are declared by the topology step, never here.
+    """
+    return {
+        "subject": durable.filter,
+        "stream": JStream(durable.stream, declare=False),
+        "durable": durable.name,
+        "pull_sub": PullSub(batch_size=1, timeout=5.0),
+        "max_workers": durable.concurrency,
+        "ack_policy": AckPolicy.MANUAL,
+    }
+
+
+def connect_options(settings: BusSettings, name: str) -> dict[str, Any]:
+    """How a service connects: for ever, with its name where an operator can see it."""
+    return {
+        "servers": settings.nats_url.split(","),
+        "name": name,
+        "max_reconnect_attempts": -1,
+        "reconnect_time_wait": 0.25,
+        "connect_timeout": 5,
+        "ping_interval": 20,
+        "graceful_timeout": settings.drain_s,
+    }
+
+
+class Bus:
+    """Typed requests to other services, on the connection of a service's broker."""
+
+    def __init__(self, broker: NatsBroker, source: str) -> None:
+        """Use `broker`'s connection; `source` is the context that asks."""
+        self._broker = broker
+        self._source = source
+
+    async def client(self) -> Client:
+        """The NATS connection itself, connecting first when need be."""
+        return await self._broker.connect()
+
+    async def ask(
+        self,
+        call: Call[RequestT, ReplyT],
+        request: RequestT,
+        cause: Envelope,
+        *,
+        timeout_ms: int | None = None,
+    ) -> ReplyT:
+        """Send a request to the context that answers `call` and wait for its reply.
+
+        Args:
+            call: what is asked of whom.
+            request: its body.
+            cause: the message or HTTP request on whose behalf; account and trace come from it.
+            timeout_ms: instead of the call's own.
+
+        Raises:
+            Unavailable: nobody answers this call now, or the bus itself is not reachable.
+            TooSlow: no answer in time; what came of it is unknown.
+            Refusal: the typed refusal that the service answered with.
+        """
+        client = await self.client()
+        if not client.is_connected:
+            raise Unavailable("The message bus is not reachable.")
+        envelope = caused_by(cause, self._source, f"{call.context}.{call.verb}", "", None)
+        try:
+            answer = await client.request(
+                call.subject,
+                request.model_dump_json().encode(),
+                timeout=(timeout_ms or call.timeout_ms) / 1000,
+                headers=envelope.headers(),
+            )
+        except NoRespondersError:
+            raise Unavailable(f"The {call.context} service is down.") from None
+        except NatsTimeout:
+            raise TooSlow(f"The {call.context} service did not answer in time.") from None
+        except (ConnectionClosedError, OSError):
+            raise Unavailable("The message bus is not reachable.") from None
+        return _read_reply(call, answer.headers or {}, answer.data)
+
+
+def _read_reply(call: Call[Any, ReplyT], headers: dict[str, str], body: bytes) -> ReplyT:
+    if code := headers.get(ERROR_CODE):
+        text = headers.get(ERROR_TEXT) or "no reason given"
+        raise refusal(int(code) if code.isdecimal() else 500, text)
+    try:
+        return call.reply.model_validate_json(body)
+    except ValidationError as error:
+        raise Internal(f"The {call.context} service gave an answer of another shape.") from error
+
+
+def encoded(model: Model) -> bytes:
+    """A model's JSON as it travels."""
+    return model.model_dump_json().encode()

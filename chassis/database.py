@@ -1,0 +1,182 @@
+"""One engine per service, one transaction per message, events stored with the effect.
+
+A `Transaction` is what handlers work in: `tx.conn` runs the store's SQL, `tx.publish` puts
+messages into the outbox. All messages of a transaction are one outbox row, written by one
+statement just before it commits: they exist exactly when the effect exists, and leave in order.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from faststream_outbox import OutboxBroker, make_outbox_table
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Index,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from chassis.envelopes import enclose
+from contracts.base import Command, Event
+from contracts.envelope import Envelope
+
+RELAY_QUEUE = "bus"
+
+
+class AlreadyHandled(Exception):
+    """The inbox has this message: its effect was committed before."""
+
+
+def service_metadata(schema: str) -> MetaData:
+    """Metadata of a service's schema, with the outbox and inbox tables that every service has.
+
+    The outbox table carries the schema's name, because its NOTIFY channel is derived from the
+    table's name alone and all services share one database.
+    """
+    metadata = MetaData(schema=schema)
+    make_outbox_table(metadata, f"{schema}_outbox")
+    inbox = Table(
+        "inbox",
+        metadata,
+        Column("consumer", String(64), nullable=False),
+        Column("message_id", String(128), nullable=False),
+        Column("handled_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+        PrimaryKeyConstraint("consumer", "message_id"),
+    )
+    Index("inbox_handled_at_idx", inbox.c.handled_at)
+    return metadata
+
+
+def outbox_table(metadata: MetaData) -> Table:
+    """The outbox table of a service's metadata."""
+    return metadata.tables[f"{metadata.schema}.{metadata.schema}_outbox"]
+
+
+def async_url(url: str) -> str:
+    """The asyncpg form of a `postgresql://` URL."""
+    return (
+        make_url(url)
+        .set(drivername="postgresql+asyncpg")
+        .render_as_string(
+            hide_password=False,
+        )
+    )
+
+
+@dataclass(slots=True)
+class Transaction:
+    """An open transaction and the messages that will leave with it."""
+
+    conn: AsyncConnection
+    source: str
+    cause: Envelope | None = None
+    _leaving: list[dict[str, object]] = field(default_factory=list)
+
+    def publish(self, *messages: Event | Command, account: str | None = None) -> None:
+        """Send messages when, and only when, this transaction commits.
+
+        Args:
+            messages: events of this context, or commands to any.
+            account: whom they concern, when not the account of the message being handled.
+        """
+        for message in messages:
+            self._leaving.append(enclose(message, self.source, self.cause, account))
+
+    async def flush(self, outbox: OutboxBroker) -> None:
+        """Write what is to leave into the outbox, as one row."""
+        if self._leaving:
+            await outbox.publish(self._leaving, queue=RELAY_QUEUE, session=self.conn)
+            self._leaving = []
+
+
+class Database:
+    """The engine of one service and its transactions."""
+
+    def __init__(self, url: str, metadata: MetaData, *, pool: int, relay_workers: int) -> None:
+        """Prepare (but not open) connections to `url` for the schema of `metadata`.
+
+        Args:
+            url: `postgresql://` with the service's own role.
+            metadata: from `service_metadata`.
+            pool: connections for messages in work.
+            relay_workers: connections that the outbox relay keeps, beside one to fetch.
+        """
+        self.schema = str(metadata.schema)
+        self.metadata = metadata
+        self.engine: AsyncEngine = create_async_engine(
+            async_url(url),
+            pool_size=pool + relay_workers + 1,
+            max_overflow=0,
+            pool_timeout=5,
+            pool_pre_ping=False,
+            connect_args={
+                "timeout": 5,
+                "command_timeout": 30,
+                "server_settings": {"application_name": self.schema, "jit": "off"},
+            },
+        )
+        self.outbox = OutboxBroker(
+            self.engine, outbox_table=outbox_table(metadata), logger=None, apply_types=False
+        )
+        self._inbox = metadata.tables[f"{self.schema}.inbox"]
+
+    @asynccontextmanager
+    async def transaction(self, cause: Envelope | None = None) -> AsyncIterator[Transaction]:
+        """Open a transaction; it commits at the end of the block, or rolls back on an error.
+
+        Args:
+            cause: the message being handled; what is published names it as its cause.
+        """
+        async with self.engine.begin() as conn:
+            tx = Transaction(conn, self.schema, cause)
+            yield tx
+            await tx.flush(self.outbox)
+
+    @asynccontextmanager
+    async def effect(self, consumer: str, cause: Envelope) -> AsyncIterator[Transaction]:
+        """Open the one transaction in which a durable consumer's message takes effect.
+
+        Raises:
+            AlreadyHandled: an earlier delivery of the message was committed.
+        """
+        async with self.transaction(cause) as tx:
+            stored = await tx.conn.execute(
+                insert(self._inbox)
+                .values(consumer=consumer, message_id=cause.id)
+                .on_conflict_do_nothing()
+            )
+            if stored.rowcount == 0:
+                raise AlreadyHandled
+            yield tx
+
+    async def ping(self) -> None:
+        """Ask the database for an answer; raises what the driver raises when there is none."""
+        async with self.engine.connect() as conn:
+            await conn.execute(text("SELECT 1"))
+
+    async def forget_handled(self, older_than_days: int = 31, at_most: int = 5_000) -> int:
+        """Drop inbox rows older than any message that can still be redelivered.
+
+        Returns:
+            How many rows went.
+        """
+        inbox = f'"{self.schema}".inbox'
+        async with self.engine.begin() as conn:
+            gone = await conn.execute(
+                text(
+                    f"DELETE FROM {inbox} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {inbox} "  # noqa: S608  (schema is ours)
+                    "WHERE handled_at < now() - make_interval(days => :days) "
+                    "ORDER BY handled_at LIMIT :most))"
+                ),
+                {"days": older_than_days, "most": at_most},
+            )
+        return int(gone.rowcount)

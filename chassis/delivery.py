@@ -1,0 +1,208 @@
+"""What happens around every handler: envelope, errors, acknowledgement, retry, dead letter.
+
+One FastStream middleware for both kinds of message. Requests get their refusals as error headers.
+Messages of durable consumers are acknowledged after the commit, tried again with growing delay
+when something is temporarily wrong, and put aside as dead letters when it will not get better.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any
+
+import structlog
+from fast_depends.exceptions import ValidationError as ArgumentError
+from faststream import BaseMiddleware, Context, Depends, Response
+from nats.errors import Error as NatsError
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from chassis.database import AlreadyHandled, Database, Transaction
+from contracts.envelope import ERROR_CODE, ERROR_TEXT, Envelope, read_envelope
+from contracts.errors import Conflict, Internal, Invalid, NotFound, Refusal, Unavailable
+from contracts.topology import DEADLETTER, DURABLES, Durable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from faststream.message import StreamMessage
+    from nats.aio.msg import Msg
+
+log = structlog.get_logger()
+
+HOPELESS = (Invalid, NotFound, Conflict, ValidationError, ArgumentError)
+"""What another attempt cannot mend."""
+DATABASE_DOWN = (InterfaceError, OperationalError, PoolTimeout, OSError)
+_DURABLES = {durable.name: durable for durable in DURABLES}
+
+
+class Later(Exception):
+    """Raised by a handler to have its message delivered again after `delay_s`.
+
+    Does not count as a failure in the log; the consumer's attempts still bound it.
+    """
+
+    def __init__(self, delay_s: float, why: str) -> None:
+        """Ask for another delivery in `delay_s` seconds."""
+        super().__init__(why)
+        self.delay_s = delay_s
+
+
+def retry_delay_s(deliveries: int) -> float:
+    """Seconds until the next delivery after the n-th came to nothing: 0.2, 0.4, ... 30."""
+    return float(min(30.0, 0.2 * 2 ** (max(1, deliveries) - 1)))
+
+
+async def transaction(
+    db: Annotated[Database, Context("db")], here: Annotated[Envelope, Context("envelope")]
+) -> "AsyncIterator[Transaction]":
+    """FastStream dependency: one transaction around a request's handler."""
+    async with db.transaction(here) as tx:
+        yield tx
+
+
+async def effect(
+    db: Annotated[Database, Context("db")],
+    here: Annotated[Envelope, Context("envelope")],
+    durable: Annotated[Durable, Context("durable")],
+) -> "AsyncIterator[Transaction]":
+    """FastStream dependency: one transaction with the inbox row of a durable's message."""
+    async with db.effect(durable.name, here) as tx:
+        yield tx
+
+
+Tx = Annotated[Transaction, Depends(transaction)]
+"""The transaction of a request; it commits before the reply leaves."""
+Effect = Annotated[Transaction, Depends(effect)]
+"""The transaction of a consumed message, with its inbox row: the effect happens exactly once."""
+Here = Annotated[Envelope, Context("envelope")]
+"""The envelope of the message being handled."""
+
+
+class Delivery(BaseMiddleware[Any, Any]):
+    """Sets the context for a handler and settles the message afterwards."""
+
+    async def consume_scope(self, call_next: Any, msg: "StreamMessage[Any]") -> Any:
+        """Run the handler; answer refusals, acknowledge, retry or bury durable messages."""
+        raw: Msg = msg.raw_message
+        if not raw.reply.startswith("$JS.ACK."):
+            return await self._answer(call_next, msg, raw)
+        meta = raw.metadata
+        durable = _DURABLES[meta.consumer]
+        here = read_envelope(raw.headers or {}, fallback_id=f"{meta.stream}-{meta.sequence.stream}")
+        with self.context.scope("envelope", here), self.context.scope("durable", durable):
+            structlog.contextvars.clear_contextvars()
+            structlog.contextvars.bind_contextvars(
+                correlation_id=here.correlation_id, subject=raw.subject, account=here.account
+            )
+            await self._settle(call_next, msg, raw, durable, meta.num_delivered)
+        return None
+
+    async def _answer(self, call_next: Any, msg: "StreamMessage[Any]", raw: "Msg") -> Any:
+        here = read_envelope(raw.headers or {}, fallback_id=f"request-{id(raw):x}")
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(
+            correlation_id=here.correlation_id, subject=raw.subject, account=here.account
+        )
+        with self.context.scope("envelope", here):
+            try:
+                return await call_next(msg)
+            except Refusal as error:
+                return _refused(error)
+            except (ValidationError, ArgumentError) as error:
+                return _refused(Invalid(f"The request is not valid: {_first(error)}"))
+            except DATABASE_DOWN as error:
+                log.error("database unreachable", error=str(error).splitlines()[0][:300])
+                context = raw.subject.split(".")[2]
+                return _refused(Unavailable(f"The {context} service cannot reach its database."))
+            except Exception:
+                log.exception("request failed")
+                return _refused(Internal("Something went wrong on our side."))
+
+    async def _settle(
+        self, call_next: Any, msg: "StreamMessage[Any]", raw: "Msg", durable: Durable, tries: int
+    ) -> None:
+        if tries > durable.attempts:
+            await _bury(raw, durable, tries, "delivered too often without an outcome")
+            return
+        alive = asyncio.create_task(_sign_of_life(raw, durable.ack_wait_s / 3))
+        try:
+            await call_next(msg)
+        except AlreadyHandled:
+            await raw.ack()
+        except HOPELESS as error:
+            await _bury(raw, durable, tries, f"{type(error).__name__}: {error}")
+        except Later as error:
+            await self._again(raw, durable, tries, error.delay_s, error)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the message must be settled)
+            level = log.warning if _expected(error) else log.exception
+            level("message failed", attempt=tries, error=f"{type(error).__name__}: {error}"[:500])
+            await self._again(raw, durable, tries, retry_delay_s(tries), error)
+        else:
+            await raw.ack()
+        finally:
+            alive.cancel()
+
+    @staticmethod
+    async def _again(
+        raw: "Msg", durable: Durable, tries: int, delay_s: float, error: Exception
+    ) -> None:
+        if tries >= durable.attempts:
+            await _bury(raw, durable, tries, f"{type(error).__name__}: {error}")
+        else:
+            await raw.nak(delay=delay_s)
+
+
+def _expected(error: Exception) -> bool:
+    return isinstance(error, (Refusal, DBAPIError, *DATABASE_DOWN))
+
+
+def _first(error: ValidationError | ArgumentError) -> str:
+    if isinstance(error, ArgumentError):
+        error = error.original_error if isinstance(error.original_error, ValidationError) else error
+    if isinstance(error, ValidationError):
+        found = error.errors(include_url=False, include_context=False)[0]
+        place = ".".join(str(part) for part in found["loc"] if part not in ("request", "event"))
+        return f"{place}: {found['msg']}" if place else str(found["msg"])
+    return " ".join(str(error).split())[:300]
+
+
+def _refused(error: Refusal) -> Response:
+    sentence = " ".join(error.message.split())[:1000]
+    return Response(b"", headers={ERROR_CODE: str(error.code), ERROR_TEXT: sentence})
+
+
+async def _sign_of_life(raw: "Msg", every_s: float) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        with suppress(NatsError):
+            await raw.in_progress()
+
+
+async def _bury(raw: "Msg", durable: Durable, tries: int, why: str) -> None:
+    """Put the message aside with its headers and the reason, then end its deliveries.
+
+    When the dead letter cannot be stored, the message stays where it is and comes again.
+    """
+    headers = {
+        **(raw.headers or {}),
+        "Nats-Msg-Id": f"{durable.name}-{raw.metadata.sequence.stream}",
+        "bazaar-consumer": durable.name,
+        "bazaar-subject": raw.subject,
+        "bazaar-attempts": str(tries),
+        "bazaar-error": " ".join(why.split())[:1000],
+    }
+    try:
+        await raw._client.jetstream().publish(  # noqa: SLF001  (nats-py offers no other way)
+            f"bazaar.dlq.{durable.name}",
+            raw.data,
+            stream=DEADLETTER.name,
+            headers=headers,
+            timeout=5,
+        )
+    except (NatsError, TimeoutError) as error:
+        log.error("dead letter not stored", error=repr(error), consumer=durable.name)
+        await raw.nak(delay=5)
+        return
+    log.error("dead letter", consumer=durable.name, attempts=tries, why=why[:500])
+    await raw.term()

@@ -1,0 +1,63 @@
+"""Making envelopes: who caused what, for whom, under which trace."""
+
+import uuid
+from datetime import UTC, datetime
+
+from contracts.base import Command, Event
+from contracts.envelope import DEFAULT_ACCOUNT, Envelope
+
+STREAM_OF = {"evt": "EVENTS", "cmd": "COMMANDS"}
+
+
+def new_id() -> str:
+    """A fresh message id."""
+    return uuid.uuid4().hex
+
+
+def origin(source: str, type_: str, account: str = DEFAULT_ACCOUNT) -> Envelope:
+    """The envelope of something that no message caused: a request from outside, a timer."""
+    id_ = new_id()
+    return Envelope(
+        id=id_,
+        type=type_,
+        source=source,
+        time=datetime.now(UTC),
+        subject="",
+        account=account,
+        correlation_id=id_,
+        traceparent=f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-01",
+    )
+
+
+def caused_by(
+    cause: Envelope | None, source: str, type_: str, subject: str, account: str | None
+) -> Envelope:
+    """The envelope of a message published while `cause` was being handled."""
+    cause = cause or origin(source, type_)
+    return Envelope(
+        id=new_id(),
+        type=type_,
+        source=source,
+        time=datetime.now(UTC),
+        subject=subject,
+        account=account or cause.account,
+        correlation_id=cause.correlation_id,
+        causation_id=cause.id,
+        traceparent=cause.traceparent,
+    )
+
+
+def enclose(
+    message: Event | Command, source: str, cause: Envelope | None, account: str | None
+) -> dict[str, object]:
+    """One entry of an outbox row: where the message goes, its headers and its JSON."""
+    envelope = caused_by(
+        cause, source, f"{message.type}.v{message.version}", message.entity_id(), account
+    )
+    subject = message.subject()
+    return {
+        "subject": subject,
+        "stream": STREAM_OF[subject.split(".", 2)[1]],
+        "headers": envelope.headers(),
+        "data": message.model_dump(mode="json"),
+    }

@@ -1,0 +1,79 @@
+"""Brings services' schemas up to date (`python -m chassis.migrate payment_svc ...`).
+
+Each service has its own alembic environment and its own version table in its own schema, and is
+migrated with its own role: `<CONTEXT>_DATABASE_URL`, or DATABASE_URL when only one is named.
+"""
+
+import asyncio
+import importlib
+import os
+import sys
+from pathlib import Path
+
+from alembic import command, context
+from alembic.config import Config
+from sqlalchemy import Connection, MetaData, pool, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from chassis.database import async_url
+
+
+def alembic_config(package: str, url: str) -> Config:
+    """Alembic's configuration of a service package such as `payment_svc`."""
+    folder = Path(str(importlib.import_module(package).__file__)).parent / "migrations"
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    config.set_main_option("path_separator", "os")
+    config.attributes["url"] = async_url(url)
+    return config
+
+
+def run_environment(metadata: MetaData) -> None:
+    """What a service's migrations/env.py calls: run the migrations inside its own schema."""
+    asyncio.run(_online(context.config.attributes["url"], metadata))
+
+
+async def _online(url: str, metadata: MetaData) -> None:
+    engine = create_async_engine(url, poolclass=pool.NullPool, connect_args={"timeout": 10})
+    async with engine.begin() as conn:
+        schema = metadata.schema
+        await conn.execute(
+            text("SELECT pg_advisory_xact_lock(hashtext(:key))"), {"key": f"migrate {schema}"}
+        )
+        await conn.run_sync(_migrate, metadata)
+    await engine.dispose()
+
+
+def _migrate(conn: Connection, metadata: MetaData) -> None:
+    context.configure(
+        connection=conn,
+        target_metadata=metadata,
+        version_table_schema=metadata.schema,
+        include_schemas=True,
+        include_name=lambda name, kind, _parents: kind != "schema" or name == metadata.schema,
+        compare_type=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def url_of(package: str) -> str:
+    """The database URL for a service package, from the environment.
+
+    Raises:
+        KeyError: neither `<CONTEXT>_DATABASE_URL` nor DATABASE_URL is set.
+    """
+    own = f"{package.removesuffix('_svc').upper()}_DATABASE_URL"
+    return os.environ.get(own) or os.environ["DATABASE_URL"]
+
+
+def main(packages: list[str]) -> int:
+    """Upgrade every named service's schema to its newest revision."""
+    for package in packages:
+        command.upgrade(alembic_config(package, url_of(package)), "head")
+        sys.stdout.write(f"migrated {package}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

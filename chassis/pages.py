@@ -1,0 +1,73 @@
+"""Cursors of paged lists: where the next page begins, in a form that callers take as it is."""
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from contracts.base import Page
+from contracts.errors import Invalid
+
+SEPARATOR = "\n"
+
+
+def encode_cursor(*parts: str) -> str:
+    """An opaque, URL-safe cursor that holds `parts`, such as a time and an id.
+
+    Raises:
+        ValueError: a part has a line break or a NUL, which no sort key of ours has.
+    """
+    if any(SEPARATOR in part or "\x00" in part for part in parts):
+        raise ValueError("a cursor's part must not contain a line break or a NUL")
+    return base64.urlsafe_b64encode(SEPARATOR.join(parts).encode()).rstrip(b"=").decode()
+
+
+def decode_cursor(cursor: str, parts: int) -> tuple[str, ...]:
+    """The `parts` that `encode_cursor` was given.
+
+    What they mean is for the caller to check: a forged cursor can hold any text but NUL.
+
+    Raises:
+        Invalid: the text is not a cursor with that many parts.
+    """
+    padding = "=" * (-len(cursor) % 4)
+    try:
+        text = base64.b64decode(cursor + padding, altchars=b"-_", validate=True).decode()
+        found = tuple(text.split(SEPARATOR))
+        ours = len(found) == parts and encode_cursor(*found) == cursor
+    except ValueError:
+        ours = False
+    if not ours:
+        raise Invalid("The cursor is not one of ours.")
+    return found
+
+
+def place_in_time(page: Page) -> tuple[datetime, str] | None:
+    """The (time, id) that a page of a list ordered by both begins after; None for the first page.
+
+    Raises:
+        Invalid: the cursor is not one of ours.
+    """
+    if page.cursor is None:
+        return None
+    moment, id_ = decode_cursor(page.cursor, 2)
+    try:
+        parsed = datetime.fromisoformat(moment)
+    except ValueError:
+        raise Invalid("The cursor is not one of ours.") from None
+    if parsed.tzinfo is None:
+        raise Invalid("The cursor is not one of ours.")
+    return parsed, id_
+
+
+def next_in_time(rows: Sequence[Any], limit: int) -> str | None:
+    """The cursor behind the last of `limit` rows, when the query found one more than that.
+
+    Args:
+        rows: newest first, each with `created_at` and `id`.
+        limit: how many of them are shown.
+    """
+    if len(rows) <= limit:
+        return None
+    last = rows[limit - 1]
+    return encode_cursor(last.created_at.isoformat(), last.id)

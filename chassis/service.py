@@ -1,0 +1,222 @@
+"""How a service starts, stays up and stops.
+
+`Service` is what a composition root fills in; `run` makes it a process: an HTTP port for probes,
+the bus, the outbox relay, background work, and a drain on SIGTERM.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from importlib.metadata import PackageNotFoundError, version
+
+import structlog
+import uvicorn
+from faststream import ContextRepo
+from faststream.nats import NatsBroker
+from sqlalchemy import MetaData
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from chassis import logs, topology
+from chassis.bus import Bus, answers, connect_options
+from chassis.database import Database
+from chassis.delivery import Delivery
+from chassis.relay import relay
+from chassis.settings import ServiceSettings
+from contracts.base import Ping, Pong, ping_call
+
+log = structlog.get_logger()
+Job = Callable[[], Awaitable[object]]
+
+
+def release() -> str:
+    """The version of AgentBazaar that is running."""
+    try:
+        return version("agentbazaar")
+    except PackageNotFoundError:
+        return os.environ.get("BAZAAR_VERSION", "0.1.0")
+
+
+class Service:
+    """One service: its name, its database, its broker, and the work it does by itself.
+
+    Attributes:
+        broker: FastStream's; the composition root registers subscribers on it.
+        bus: typed requests to other services.
+        database: this service's schema.
+        context: what handlers may ask for with FastStream's `Context`.
+    """
+
+    def __init__(self, name: str, settings: ServiceSettings, metadata: MetaData) -> None:
+        """Wire broker, database and outbox for the context `name`; nothing is opened yet."""
+        self.name = name
+        self.settings = settings
+        self.context = ContextRepo()
+        self.broker = NatsBroker(
+            **connect_options(settings, f"{name}_svc"),
+            disconnected_cb=self._on_disconnect,
+            reconnected_cb=self._on_reconnect,
+            closed_cb=self._on_closed,
+            middlewares=[Delivery],
+            context=self.context,
+            logger=None,
+        )
+        self.bus = Bus(self.broker, name)
+        self.database = Database(
+            settings.database_url,
+            metadata,
+            pool=settings.database_pool,
+            relay_workers=settings.outbox_workers,
+        )
+        relay(self.database.outbox, self.broker, workers=settings.outbox_workers)
+        self._lost: asyncio.TimerHandle | None = None
+        self._stopping = False
+        self._starts: list[Job] = []
+        self._ends: list[Job] = []
+        self._loops: list[tuple[float, Job]] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self.offer(db=self.database, bus=self.bus)
+        self.broker.subscriber(**answers(ping_call(name)))(self._pong)
+        self.every(3600, self.database.forget_handled)
+
+    def offer(self, **things: object) -> None:
+        """Make objects available to handlers as `Annotated[T, Context("name")]`."""
+        for name, thing in things.items():
+            self.context.set_global(name, thing)
+
+    def at_start(self, job: Job) -> None:
+        """Run `job` once, after the bus is connected and before messages are consumed."""
+        self._starts.append(job)
+
+    def at_end(self, job: Job) -> None:
+        """Run `job` once when the service stops, after the last message was handled."""
+        self._ends.append(job)
+
+    def every(self, seconds: float, job: Job) -> None:
+        """Run `job` again and again, `seconds` after its last run ended; errors are logged."""
+        self._loops.append((seconds, job))
+
+    async def start(self) -> None:
+        """Connect, check the topology, and begin to work.
+
+        Raises:
+            Drift: streams or consumers are not what this release expects.
+        """
+        client = await self.broker.connect()
+        await topology.verify(client.jetstream(), self.name)
+        for job in self._starts:
+            await job()
+        await self.broker.start()
+        await self.database.outbox.start()
+        self._tasks = [asyncio.create_task(_repeat(s, job)) for s, job in self._loops]
+        log.info("service started", version=release())
+
+    async def stop(self) -> None:
+        """Take nothing new, finish what is in hand, let the outbox run, close everything."""
+        self._stopping = True
+        for task in self._tasks:
+            task.cancel()
+        for subscriber in self.broker.subscribers:
+            await subscriber.stop()
+        for job in self._ends:
+            await job()
+        await self.database.outbox.stop()
+        await self.broker.stop()
+        await self.database.engine.dispose()
+        log.info("service stopped")
+
+    async def ready(self) -> list[str]:
+        """What is wrong now, as sentences; empty when the service can do its work."""
+        wrong = []
+        client = await self.broker.connect()
+        if not client.is_connected:
+            wrong.append("not connected to NATS")
+        try:
+            async with asyncio.timeout(2):
+                await self.database.ping()
+        except Exception as error:  # noqa: BLE001  (whatever keeps the database from answering)
+            wrong.append(f"database does not answer: {type(error).__name__}")
+        wrong += [f"consumer {name} has stopped" for name in self._dead_consumers()]
+        return wrong
+
+    def _dead_consumers(self) -> list[str]:
+        return [
+            str(getattr(subscriber, "subject", subscriber))
+            for subscriber in self.broker.subscribers
+            if any(task.done() for task in getattr(subscriber, "tasks", []))
+        ]
+
+    async def _pong(self, _request: Ping) -> Pong:
+        await self.database.ping()
+        return Pong(service=self.name, version=release())
+
+    async def _on_disconnect(self) -> None:
+        if self._stopping or self._lost is not None:
+            return
+        log.warning("connection to NATS lost")
+        wait = self.settings.nats_lost_after_s
+        self._lost = asyncio.get_running_loop().call_later(wait, _give_up, wait)
+
+    async def _on_reconnect(self) -> None:
+        log.info("connected to NATS again")
+        if self._lost is not None:
+            self._lost.cancel()
+            self._lost = None
+
+    async def _on_closed(self) -> None:
+        if not self._stopping:
+            _give_up(0)
+
+
+def _give_up(after_s: float) -> None:
+    log.critical("no connection to NATS for good; exiting", after_s=after_s)
+    os._exit(1)
+
+
+async def _repeat(seconds: float, job: Job) -> None:
+    while True:
+        try:
+            await job()
+        except Exception as error:  # noqa: BLE001  (a failed round must not end the loop)
+            name = getattr(job, "__qualname__", repr(job))
+            log.warning("background job failed", job=name, error=repr(error)[:500])
+        await asyncio.sleep(seconds)
+
+
+def probes(service: Service) -> Starlette:
+    """The HTTP app of a service: /health (the process lives) and /ready (it can work)."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await service.start()
+        try:
+            yield
+        finally:
+            await service.stop()
+
+    async def health(_request: Request) -> JSONResponse:
+        return JSONResponse({"service": service.name, "version": release(), "status": "up"})
+
+    async def ready(_request: Request) -> JSONResponse:
+        wrong = await service.ready()
+        body = {"service": service.name, "ready": not wrong, "wrong": wrong}
+        return JSONResponse(body, status_code=503 if wrong else 200)
+
+    return Starlette(routes=[Route("/health", health), Route("/ready", ready)], lifespan=lifespan)
+
+
+def run(service: Service) -> None:
+    """Be the process of `service` until SIGTERM or SIGINT."""
+    settings = service.settings
+    logs.configure(settings, f"{service.name}_svc")
+    uvicorn.run(
+        probes(service),
+        host=settings.host,
+        port=settings.health_port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=5,
+    )

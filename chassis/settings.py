@@ -1,0 +1,42 @@
+"""The environment that every service reads; a service adds its own in its settings.py."""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class BusSettings(BaseSettings):
+    """How to reach NATS, where probes are answered, how to log.
+
+    Attributes:
+        nats_url: one or several servers, comma-separated.
+        nats_lost_after_s: without a connection for this long, the process exits, so that
+            whatever supervises it starts it afresh.
+        health_port: where /health and /ready are served; 0 takes any free port.
+        drain_s: how long work in hand may take after SIGTERM.
+    """
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore")
+
+    nats_url: str = "nats://127.0.0.1:4222"
+    nats_lost_after_s: float = 60.0
+    host: str = "127.0.0.1"
+    health_port: int = 0
+    drain_s: float = 10.0
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "text"] = "json"
+
+
+class ServiceSettings(BusSettings):
+    """The environment of a service that keeps data.
+
+    Attributes:
+        database_url: PostgreSQL with this service's own role.
+        database_pool: connections for messages in work; the outbox relay takes its own.
+        outbox_workers: events being relayed at once.
+    """
+
+    database_url: str = "postgresql://127.0.0.1:5432/bazaar"
+    database_pool: int = Field(default=16, ge=1)
+    outbox_workers: int = Field(default=8, ge=1)

@@ -1,0 +1,141 @@
+"""The gateway's JSON as the React UI reads it: the messages' models, with numbers for amounts."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field, PlainSerializer
+
+from contracts.base import MAX_AMOUNT, Id, Model
+from contracts.chat import CostBreakdown, CostLine, MessageView
+from contracts.payment import BazaarBucksPaymentView, StripePaymentView
+from contracts.registry import AgentView
+from contracts.task import CreateTask, InvokeAgent, InvokeReply, StepView, TaskView
+
+
+def _number(amount: Decimal) -> float:
+    return float(round(amount, 6))
+
+
+Number = Annotated[
+    Decimal,
+    Field(ge=0, le=MAX_AMOUNT, decimal_places=6),
+    PlainSerializer(_number, return_type=float),
+]
+"""An amount as a JSON number with at most six decimals: the UI cannot render a string."""
+
+
+class Agent(AgentView):
+    """An agent, as GET /api/agents lists it."""
+
+    base_price: Number
+    dynamic_price: Number
+    rating: Number
+
+
+class Task(TaskView):
+    """A task, as GET /api/tasks lists it."""
+
+    max_budget: Number
+    total_cost: Number
+
+
+class TaskStep(StepView):
+    """A step, as GET /api/tasks/{id}/steps lists it."""
+
+    cost: Number
+    external_cost: Number
+
+
+class BazaarBucksPayment(BazaarBucksPaymentView):
+    """A payment in BazaarBucks, as GET /api/payments/bazaarbucks lists it."""
+
+    amount: Number
+
+
+class StripePayment(StripePaymentView):
+    """A card payment, as GET /api/payments/stripe lists it."""
+
+    amount: Number
+
+
+class BillLine(CostLine):
+    """One agent's share of a bill."""
+
+    cost: Number
+
+
+class Bill(CostBreakdown):
+    """The cost breakdown under an assistant's message."""
+
+    subtasks: list[BillLine]  # type: ignore[assignment]  # a line with numbers in place of strings
+    total: Number
+
+
+class Message(MessageView):
+    """A chat message, as GET /api/messages lists it."""
+
+    cost_breakdown: Bill | None = None
+
+
+class NewTask(CreateTask):
+    """Body of POST /api/tasks."""
+
+
+class Invocation(InvokeAgent):
+    """Body of POST /api/invoke-agent."""
+
+
+class InvocationResult(InvokeReply):
+    """Answer of POST /api/invoke-agent."""
+
+    cost: Number
+    external_cost: Number
+
+
+class ChatInput(Model):
+    """Body of POST /api/hubchat/message."""
+
+    content: str
+    max_budget: Number | None = None
+
+
+class ChatAnswer(Model):
+    """Answer of POST /api/hubchat/message.
+
+    Attributes:
+        done: whether the assistant's message is stored; False when the turn goes on.
+        message: the assistant's message when done.
+    """
+
+    success: Literal[True] = True
+    turn_id: Id
+    task_id: Id | None = None
+    done: bool
+    message: Message | None = None
+
+
+class ServiceHealth(Model):
+    """Whether one service answers."""
+
+    status: Literal["up", "down"]
+    detail: str | None = None
+    ms: int | None = None
+    details: dict[str, str] = Field(default_factory=dict)
+
+
+class Health(Model):
+    """GET /health of the gateway: every service and whether it answers."""
+
+    status: Literal["ok", "degraded"]
+    version: str
+    services: dict[str, ServiceHealth]
+
+
+class Problem(Model):
+    """Every error's body: `error` is a sentence for people, the rest is RFC 9457."""
+
+    error: str
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str

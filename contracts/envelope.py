@@ -1,0 +1,95 @@
+"""The headers of every message: CloudEvents 1.0 in NATS binary mode, with three extensions.
+
+Source of the names: the CloudEvents NATS protocol binding (prefix `ce-`), the W3C trace context
+(`traceparent`) and NATS itself (`Nats-Msg-Id`, by which a stream drops repeats; the error headers
+are those of the NATS services convention).
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from contracts.base import Model, Moment
+
+ID = "ce-id"
+TYPE = "ce-type"
+SOURCE = "ce-source"
+TIME = "ce-time"
+SUBJECT = "ce-subject"
+SPEC_VERSION = "ce-specversion"
+ACCOUNT = "ce-account"
+CORRELATION = "ce-correlationid"
+CAUSATION = "ce-causationid"
+TRACEPARENT = "traceparent"
+DEDUPLICATION = "Nats-Msg-Id"
+CONTENT_TYPE = "content-type"
+ERROR_CODE = "Nats-Service-Error-Code"
+ERROR_TEXT = "Nats-Service-Error"
+
+DEFAULT_ACCOUNT = "demo"
+
+
+class Envelope(Model):
+    """What a message says about itself, apart from its body.
+
+    Attributes:
+        id: unique per message; the inbox and the streams recognise a repeat by it.
+        type: name and version, such as `step.completed.v1`.
+        source: the context that published it.
+        time: when it was published.
+        subject: the entity it is about.
+        account: whose money and data it concerns.
+        correlation_id: shared by everything that one request of a person set in motion.
+        causation_id: id of the message whose handling published this one.
+        traceparent: W3C trace context, passed on as it came.
+    """
+
+    id: str
+    type: str
+    source: str
+    time: Moment
+    subject: str
+    account: str = DEFAULT_ACCOUNT
+    correlation_id: str
+    causation_id: str | None = None
+    traceparent: str | None = None
+
+    def headers(self) -> dict[str, str]:
+        """The NATS headers that carry this envelope."""
+        found = {
+            SPEC_VERSION: "1.0",
+            ID: self.id,
+            DEDUPLICATION: self.id,
+            TYPE: self.type,
+            SOURCE: self.source,
+            TIME: self.time.isoformat().replace("+00:00", "Z"),
+            SUBJECT: self.subject,
+            ACCOUNT: self.account,
+            CORRELATION: self.correlation_id,
+            CONTENT_TYPE: "application/json",
+        }
+        if self.causation_id:
+            found[CAUSATION] = self.causation_id
+        if self.traceparent:
+            found[TRACEPARENT] = self.traceparent
+        return found
+
+
+def read_envelope(headers: Mapping[str, str], *, fallback_id: str) -> Envelope:
+    """Read the envelope of a received message; a hand-made message may lack most of it.
+
+    Args:
+        headers: the NATS headers as received.
+        fallback_id: the id to use when the message brings none (its place in the stream).
+    """
+    id_ = headers.get(ID) or headers.get(DEDUPLICATION) or fallback_id
+    return Envelope(
+        id=id_,
+        type=headers.get(TYPE, "unknown"),
+        source=headers.get(SOURCE, "unknown"),
+        time=datetime.now(UTC),
+        subject=headers.get(SUBJECT, ""),
+        account=headers.get(ACCOUNT) or DEFAULT_ACCOUNT,
+        correlation_id=headers.get(CORRELATION) or id_,
+        causation_id=headers.get(CAUSATION),
+        traceparent=headers.get(TRACEPARENT),
+    )

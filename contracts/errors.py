@@ -1,0 +1,86 @@
+"""The errors that cross a boundary: a sentence for people and a code, mapped one to one to HTTP.
+
+Over NATS they travel as the headers `Nats-Service-Error-Code` and `Nats-Service-Error`; the
+gateway turns them into `{"error": "<sentence>"}` with the code as the HTTP status.
+"""
+
+from typing import ClassVar
+
+
+class Refusal(Exception):
+    """Base of every refusal; `code` is an HTTP status."""
+
+    code: ClassVar[int] = 500
+
+    def __init__(self, message: str) -> None:
+        """Keep the sentence that the person who asked will read."""
+        super().__init__(message)
+        self.message = message
+
+
+class Invalid(Refusal):
+    """The request is well-formed but makes no sense: wrong or missing fields."""
+
+    code = 422
+
+
+class NotFound(Refusal):
+    """Nothing with that id."""
+
+    code = 404
+
+
+class Conflict(Refusal):
+    """The same id was used before for something else, or the state forbids it."""
+
+    code = 409
+
+
+class PaymentRequired(Refusal):
+    """The task's budget or the wallet does not cover it."""
+
+    code = 402
+
+
+class BadAnswer(Refusal):
+    """An agent cannot be reached or answered something that is no answer."""
+
+    code = 502
+
+
+class Unavailable(Refusal):
+    """A service or an agent is down or too busy; later may be better."""
+
+    code = 503
+
+
+class TooSlow(Refusal):
+    """No answer within the time allowed; what came of it is unknown."""
+
+    code = 504
+
+
+class Internal(Refusal):
+    """A defect on our side; the log has the details."""
+
+    code = 500
+
+
+_BY_CODE: dict[int, type[Refusal]] = {
+    kind.code: kind
+    for kind in (
+        Invalid,
+        NotFound,
+        Conflict,
+        PaymentRequired,
+        BadAnswer,
+        Unavailable,
+        TooSlow,
+        Internal,
+    )
+}
+
+
+def refusal(code: int, message: str) -> Refusal:
+    """The typed refusal for a code that arrived over the bus; unknown codes are `Internal`."""
+    return _BY_CODE.get(code, Internal)(message)

@@ -1,0 +1,204 @@
+"""Messages of the payment service: holds, captures, and the two kinds of payment records."""
+
+from typing import Literal
+
+from contracts.base import Call, Event, Id, Model, Moment, Money, Page, TaskEvent
+
+BazaarBucksType = Literal["agent_payment", "platform_fee", "refund"]
+StripeStatus = Literal["pending", "completed", "failed"]
+StripeType = Literal["card_spend", "balance_load"]
+Rail = Literal["simulated", "stripe"]
+
+
+class BazaarBucksPaymentView(Model):
+    """A payment between accounts of the marketplace, in BazaarBucks."""
+
+    id: Id
+    task_id: Id
+    agent_id: Id
+    amount: Money
+    type: BazaarBucksType
+    created_at: Moment
+
+
+class StripePaymentView(Model):
+    """A payment by card, in BazaarBucks' dollar value; `rail` says whether it was simulated."""
+
+    id: Id
+    agent_id: str
+    vendor: str
+    amount: Money
+    status: StripeStatus
+    type: StripeType
+    created_at: Moment
+    rail: Rail = "simulated"
+
+
+class PlaceHold(Model):
+    """Sets money aside for a step before its agent is called.
+
+    The same step id again is answered the same; with another body it is a `Conflict`.
+
+    Raises (over the bus): `PaymentRequired` when the task's budget or the wallet is too small.
+
+    Attributes:
+        hold_id: the step's id.
+        amount: BazaarBucks to set aside.
+        max_budget: the task's budget; held and captured together never exceed it.
+    """
+
+    hold_id: Id
+    task_id: Id
+    agent_id: Id
+    amount: Money
+    max_budget: Money
+
+
+class ExtendHold(Model):
+    """Asks for a hold to be raised to `amount`, as far as the budget and the wallet allow."""
+
+    hold_id: Id
+    amount: Money
+
+
+class HoldReply(Model):
+    """What is set aside for the step now, in BazaarBucks."""
+
+    hold_id: Id
+    held: Money
+
+
+class GetTaskAccount(Model):
+    """Asks what a task holds and has paid."""
+
+    task_id: Id
+
+
+class TaskAccount(Model):
+    """Sums of a task, in BazaarBucks; all zero for a task without holds."""
+
+    task_id: Id
+    held: Money
+    captured: Money
+
+
+class ListBazaarBucks(Page):
+    """Asks for BazaarBucks payments, newest first."""
+
+
+class BazaarBucksList(Model):
+    """A page of BazaarBucks payments."""
+
+    payments: list[BazaarBucksPaymentView]
+    next_cursor: str | None = None
+
+
+class ListStripe(Page):
+    """Asks for card payments, newest first."""
+
+
+class StripeList(Model):
+    """A page of card payments."""
+
+    payments: list[StripePaymentView]
+    next_cursor: str | None = None
+
+
+class HoldPlaced(TaskEvent):
+    """Money was set aside for a step."""
+
+    type = "hold.placed"
+    hold_id: Id
+    agent_id: Id
+    amount: Money
+
+
+class HoldDeclined(TaskEvent):
+    """A hold was refused: the budget or the wallet does not cover it."""
+
+    type = "hold.declined"
+    hold_id: Id
+    agent_id: Id
+    amount: Money
+    reason: Literal["budget_exceeded", "wallet_exhausted"]
+
+
+class HoldExtended(TaskEvent):
+    """A hold was raised, because the agent billed more; `amount` is what is held now."""
+
+    type = "hold.extended"
+    hold_id: Id
+    agent_id: Id
+    amount: Money
+
+
+class HoldReleased(TaskEvent):
+    """What was set aside went back, because the step failed."""
+
+    type = "hold.released"
+    hold_id: Id
+    amount: Money
+
+
+class HoldOvercharged(TaskEvent):
+    """An agent billed more than its hold could be extended to; the rest was refused."""
+
+    type = "hold.overcharged"
+    hold_id: Id
+    agent_id: Id
+    billed: Money
+    paid: Money
+
+
+class PaymentRecorded(TaskEvent):
+    """A step was paid for.
+
+    Attributes:
+        amount: BazaarBucks for the agent's work.
+        external_amount: BazaarBucks for what it bought by card.
+    """
+
+    type = "payment.recorded"
+    payment_id: Id
+    step_id: Id
+    agent_id: Id
+    amount: Money
+    external_amount: Money
+
+
+class StripePaymentUpdated(Event):
+    """A card payment came into being or changed its status."""
+
+    type = "stripe_payment.updated"
+    payment_id: Id
+    task_id: Id | None = None
+    agent_id: str
+    vendor: str
+    amount: Money
+    status: StripeStatus
+    payment_type: StripeType
+    rail: Rail
+
+    def entity_id(self) -> str:
+        """The task's id where there is one, else the payment's."""
+        return self.task_id or self.payment_id
+
+
+class WalletCredited(Event):
+    """Money came into a wallet from outside."""
+
+    type = "wallet.credited"
+    account: Id
+    amount: Money
+    reason: Literal["grant", "top_up", "refund"]
+
+    def entity_id(self) -> str:
+        """The account."""
+        return self.account
+
+
+PLACE_HOLD = Call("payment", "place_hold", PlaceHold, HoldReply)
+EXTEND_HOLD = Call("payment", "extend_hold", ExtendHold, HoldReply)
+GET_TASK_ACCOUNT = Call("payment", "get_task_account", GetTaskAccount, TaskAccount)
+LIST_BAZAARBUCKS = Call("payment", "list_bazaarbucks", ListBazaarBucks, BazaarBucksList)
+LIST_STRIPE = Call("payment", "list_stripe", ListStripe, StripeList)

@@ -1,0 +1,141 @@
+"""Messages of the registry: which agents there are, what they cost now, whether they answer."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import Field, HttpUrl, PlainSerializer
+
+from contracts.base import Call, Event, Id, Model, Money, Page, Payload
+
+
+def _two_places(rating: Decimal) -> str:
+    return format(rating, "f")
+
+
+Rating = Annotated[
+    Decimal,
+    Field(ge=0, le=5, max_digits=3, decimal_places=2),
+    PlainSerializer(_two_places, return_type=str, when_used="json"),
+]
+"""0 to 5 stars, two decimals."""
+
+
+class AgentView(Model):
+    """An agent as the marketplace shows it.
+
+    Attributes:
+        base_price: BazaarBucks per call when idle.
+        dynamic_price: BazaarBucks per call at the present load.
+        load: concurrent tasks out of ten.
+        avg_response_time: milliseconds, mean over completed steps; 0 before the first.
+        availability: whether its last health probe answered.
+        input_schema: JSON Schema of its /execute payload, when it publishes one.
+        negotiable: whether it says that its price can be negotiated.
+    """
+
+    id: Id
+    name: str
+    description: str
+    skills: list[str]
+    base_price: Money
+    dynamic_price: Money
+    load: int = Field(ge=0, le=10)
+    rating: Rating
+    jobs_completed: int = Field(ge=0)
+    endpoint_url: str
+    capabilities: list[str]
+    avg_response_time: int = Field(ge=0)
+    availability: bool
+    input_schema: Payload | None = None
+    negotiable: bool = False
+
+
+class ListAgents(Page):
+    """Asks for agents, in the order they were registered."""
+
+
+class AgentList(Model):
+    """A page of agents."""
+
+    agents: list[AgentView]
+    next_cursor: str | None = None
+
+
+class GetAgent(Model):
+    """Asks for one agent; `NotFound` when there is none."""
+
+    agent_id: Id
+
+
+class AgentReply(Model):
+    """One agent."""
+
+    agent: AgentView
+
+
+class RegisterAgent(Model):
+    """Lists an agent, or changes its listing when the id is known.
+
+    What is left out is asked of the agent itself (`GET <endpointUrl>/info`).
+    """
+
+    id: Id
+    endpoint_url: HttpUrl
+    name: str | None = Field(default=None, min_length=1, max_length=200)
+    description: str | None = Field(default=None, max_length=2_000)
+    skills: list[str] | None = Field(default=None, min_length=1, max_length=50)
+    capabilities: list[str] | None = Field(default=None, max_length=50)
+    base_price: Money | None = None
+
+
+class AgentRegistered(Event):
+    """An agent was listed for the first time."""
+
+    type = "agent.registered"
+    agent_id: Id
+    name: str
+    skills: list[str]
+    base_price: Money
+    endpoint_url: str
+
+    def entity_id(self) -> str:
+        """The agent's id."""
+        return self.agent_id
+
+
+class AgentUpdated(AgentRegistered):
+    """The listing of an agent changed."""
+
+    type = "agent.updated"
+
+
+class AgentAvailabilityChanged(Event):
+    """A probe found that an agent answers again, or no longer."""
+
+    type = "agent.availability_changed"
+    agent_id: Id
+    availability: bool
+    reason: str | None = None
+
+    def entity_id(self) -> str:
+        """The agent's id."""
+        return self.agent_id
+
+
+class AgentRepriced(Event):
+    """Load moved an agent's price."""
+
+    type = "agent.repriced"
+    agent_id: Id
+    load: int
+    base_price: Money
+    dynamic_price: Money
+
+    def entity_id(self) -> str:
+        """The agent's id."""
+        return self.agent_id
+
+
+LIST_AGENTS = Call("registry", "list_agents", ListAgents, AgentList)
+GET_AGENT = Call("registry", "get_agent", GetAgent, AgentReply)
+REGISTER_AGENT = Call("registry", "register_agent", RegisterAgent, AgentReply, timeout_ms=10_000)

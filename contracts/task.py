@@ -1,0 +1,302 @@
+"""Messages of the task service: tasks, their steps, and the calls to agents."""
+
+from typing import Literal
+
+from pydantic import Field, JsonValue
+
+from contracts.base import Call, Command, Id, Model, Moment, Money, Page, Payload, TaskEvent
+
+TaskStatus = Literal["created", "in_progress", "completed", "failed"]
+StepStatus = Literal["pending", "in_progress", "completed", "failed"]
+
+FailureReason = Literal[
+    "agent_unreachable",
+    "agent_busy",
+    "agent_too_slow",
+    "agent_error",
+    "agent_refused_payload",
+    "agent_refused_price",
+    "agent_unknown",
+    "budget_exceeded",
+    "wallet_exhausted",
+    "payment_unavailable",
+    "registry_unavailable",
+    "dependency_failed",
+    "cancelled",
+]
+"""Why a step failed; only the first four are the agent's own fault."""
+
+RESULT_KEY = "$result"
+"""In a payload, `{"$result": "<step id>"}` stands for that step's result."""
+
+
+class TaskView(Model):
+    """A task as the UI lists it; amounts in BazaarBucks."""
+
+    id: Id
+    user_query: str
+    required_skills: list[str]
+    status: TaskStatus
+    max_budget: Money
+    total_cost: Money
+    created_at: Moment
+    completed_at: Moment | None = None
+
+
+class StepView(Model):
+    """A step of a task: one call to one agent.
+
+    Attributes:
+        cost: BazaarBucks charged for the agent's work.
+        external_cost: BazaarBucks charged for what the agent bought outside.
+        execution_time: milliseconds, at least 1; None while unknown.
+        error: a sentence when the step failed.
+    """
+
+    id: Id
+    task_id: Id
+    agent_id: Id
+    subtask_type: str
+    status: StepStatus
+    cost: Money
+    external_cost: Money
+    requires_external_tool: bool
+    result: str | None = None
+    execution_time: int | None = Field(default=None, ge=1)
+    created_at: Moment
+    completed_at: Moment | None = None
+    error: str | None = None
+    reason: FailureReason | None = None
+
+
+class CreateTask(Model):
+    """Makes a task that later calls of agents may belong to."""
+
+    user_query: str = Field(min_length=1, max_length=200_000)
+    required_skills: list[str] = Field(default_factory=list, max_length=50)
+    max_budget: Money | None = None
+
+
+class TaskReply(Model):
+    """One task."""
+
+    task: TaskView
+
+
+class GetTask(Model):
+    """Asks for one task; `NotFound` when there is none in this account."""
+
+    task_id: Id
+
+
+class ListTasks(Page):
+    """Asks for tasks, newest first."""
+
+
+class TaskList(Model):
+    """A page of tasks."""
+
+    tasks: list[TaskView]
+    next_cursor: str | None = None
+
+
+class ListSteps(Page):
+    """Asks for the steps of a task, oldest first; `NotFound` for an unknown task."""
+
+    task_id: Id
+
+
+class StepList(Model):
+    """A page of steps."""
+
+    steps: list[StepView]
+    next_cursor: str | None = None
+
+
+class InvokeAgent(Model):
+    """Calls one agent now and waits for its answer.
+
+    Attributes:
+        task_id: the task it belongs to; a new one is made when there is none.
+        payload: passed to the agent as it is.
+        max_price: the most BazaarBucks that this call may cost.
+    """
+
+    agent_id: Id
+    task_id: Id | None = None
+    payload: dict[str, JsonValue]
+    max_price: Money | None = None
+
+
+class InvokeReply(Model):
+    """What the agent answered and what was charged for it."""
+
+    result: str
+    cost: Money
+    subtask_type: str
+    requires_external_tool: bool
+    external_cost: Money
+    task_id: Id
+    step_id: Id
+
+
+class StepSpec(Model):
+    """A step to be run, as an orchestrator plans it.
+
+    Attributes:
+        id: chosen by the orchestrator, so that ordering it twice is ordering it once.
+        depends_on: ids of steps that must be completed first.
+        payload: may hold `{"$result": "<step id>"}` for the result of one of these.
+        replaces: id of a failed step; what waited for that one waits for this one.
+    """
+
+    id: Id
+    agent_id: Id
+    skill: str = Field(max_length=100)
+    payload: Payload
+    depends_on: list[Id] = Field(default_factory=list, max_length=50)
+    max_price: Money | None = None
+    replaces: Id | None = None
+
+
+class StartTask(Command):
+    """Makes a task with its first steps and runs them."""
+
+    type = "task.start"
+    task_id: Id
+    turn_id: Id
+    user_query: str
+    required_skills: list[str]
+    max_budget: Money
+    steps: list[StepSpec] = Field(max_length=50)
+
+    def entity_id(self) -> str:
+        """The task's id."""
+        return self.task_id
+
+
+class AddSteps(Command):
+    """Adds steps to an orchestrated task that is still running."""
+
+    type = "task.add_steps"
+    task_id: Id
+    steps: list[StepSpec] = Field(max_length=50)
+
+    def entity_id(self) -> str:
+        """The task's id."""
+        return self.task_id
+
+
+class FinishTask(Command):
+    """Ends an orchestrated task: what is open is cancelled, what is paid stays paid."""
+
+    type = "task.finish"
+    task_id: Id
+    outcome: Literal["completed", "failed"]
+    note: str | None = None
+
+    def entity_id(self) -> str:
+        """The task's id."""
+        return self.task_id
+
+
+class TaskCreated(TaskEvent):
+    """A task was made."""
+
+    type = "task.created"
+    user_query: str
+    required_skills: list[str]
+    max_budget: Money
+    turn_id: Id | None = None
+
+
+class TaskStarted(TaskEvent):
+    """The first step of a task began, or a finished task was taken up again."""
+
+    type = "task.started"
+
+
+class StepBill(Model):
+    """What one step cost, in BazaarBucks."""
+
+    step_id: Id
+    agent_id: Id
+    agent_name: str
+    status: StepStatus
+    cost: Money
+    external_cost: Money
+
+
+class TaskEnded(TaskEvent):
+    """What the end of a task says: the whole bill (of an orchestrated task, step by step)."""
+
+    type = "task.ended"
+    total_cost: Money
+    turn_id: Id | None = None
+    bill: list[StepBill] = Field(default_factory=list)
+
+
+class TaskCompleted(TaskEnded):
+    """A task has all it needs; every payment of it is settled when it was orchestrated."""
+
+    type = "task.completed"
+
+
+class TaskFailed(TaskEnded):
+    """A task ended without all it needs."""
+
+    type = "task.failed"
+    note: str | None = None
+
+
+class StepStarted(TaskEvent):
+    """A step was given to an agent."""
+
+    type = "step.started"
+    step_id: Id
+    agent_id: Id
+    turn_id: Id | None = None
+
+
+class StepCompleted(TaskEvent):
+    """An agent did its work; the hold of this step is to be captured.
+
+    Attributes:
+        cost: BazaarBucks to be charged for the agent's work; covered by the hold.
+        external_cost: BazaarBucks to be charged for what it bought; covered by the hold.
+        billed: what the agent asked for in all, with the surge; more than `cost` plus
+            `external_cost` is an overcharge and is not paid.
+        execution_time: milliseconds.
+    """
+
+    type = "step.completed"
+    step_id: Id
+    agent_id: Id
+    subtask_type: str
+    result: str
+    cost: Money
+    external_cost: Money
+    billed: Money
+    requires_external_tool: bool
+    vendor: str | None = None
+    execution_time: int = Field(ge=1)
+    turn_id: Id | None = None
+
+
+class StepFailed(TaskEvent):
+    """A step came to nothing; its hold is to be released."""
+
+    type = "step.failed"
+    step_id: Id
+    agent_id: Id
+    reason: FailureReason
+    error: str
+    execution_time: int | None = None
+    turn_id: Id | None = None
+
+
+CREATE_TASK = Call("task", "create_task", CreateTask, TaskReply)
+GET_TASK = Call("task", "get_task", GetTask, TaskReply)
+LIST_TASKS = Call("task", "list_tasks", ListTasks, TaskList)
+LIST_STEPS = Call("task", "list_steps", ListSteps, StepList)
+INVOKE_AGENT = Call("task", "invoke_agent", InvokeAgent, InvokeReply, timeout_ms=100_000)

@@ -1,0 +1,82 @@
+"""Streams and durable consumers: pure data, declared on the server by the topology step alone.
+
+Who consumes what is a contract between contexts, so it is kept with the messages. A service that
+finds the server different from this page does not start.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A JetStream stream; `max_age_s` 0 keeps messages until they are consumed or dropped."""
+
+    name: str
+    subjects: tuple[str, ...]
+    retention: Literal["limits", "workqueue"]
+    max_age_s: int
+    duplicate_window_s: int = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """A durable pull consumer, shared by the replicas of one service.
+
+    Attributes:
+        name: `<context>-<what>`; the first part is the service that consumes it.
+        filter: subject filter within the stream.
+        concurrency: messages in work at once over all replicas (max_ack_pending).
+        ack_wait_s: after this long without acknowledgement or sign of life, it is delivered again.
+        attempts: deliveries before a message is a dead letter.
+    """
+
+    name: str
+    stream: str
+    filter: str
+    concurrency: int = 32
+    ack_wait_s: int = 15
+    attempts: int = 10
+
+
+EVENTS = Stream("EVENTS", ("bazaar.evt.>",), "limits", 30 * DAY_S)
+COMMANDS = Stream("COMMANDS", ("bazaar.cmd.>",), "workqueue", 0)
+DEADLETTER = Stream("DEADLETTER", ("bazaar.dlq.>",), "limits", 90 * DAY_S)
+STREAMS = (EVENTS, COMMANDS, DEADLETTER)
+
+REGISTRY_STEP_STARTED = Durable("registry-step-started", "EVENTS", "bazaar.evt.step.started.*")
+REGISTRY_STEP_COMPLETED = Durable(
+    "registry-step-completed", "EVENTS", "bazaar.evt.step.completed.*"
+)
+REGISTRY_STEP_FAILED = Durable("registry-step-failed", "EVENTS", "bazaar.evt.step.failed.*")
+
+TASK_START = Durable("task-start", "COMMANDS", "bazaar.cmd.task.start.*")
+TASK_ADD_STEPS = Durable("task-add-steps", "COMMANDS", "bazaar.cmd.task.add_steps.*")
+TASK_FINISH = Durable("task-finish", "COMMANDS", "bazaar.cmd.task.finish.*", attempts=40)
+
+PAYMENT_STEP_COMPLETED = Durable("payment-step-completed", "EVENTS", "bazaar.evt.step.completed.*")
+PAYMENT_STEP_FAILED = Durable("payment-step-failed", "EVENTS", "bazaar.evt.step.failed.*")
+
+CHAT_THINK = Durable("chat-think", "COMMANDS", "bazaar.cmd.chat.think.*")
+CHAT_STEP_COMPLETED = Durable("chat-step-completed", "EVENTS", "bazaar.evt.step.completed.*")
+CHAT_STEP_FAILED = Durable("chat-step-failed", "EVENTS", "bazaar.evt.step.failed.*")
+CHAT_TASK_COMPLETED = Durable("chat-task-completed", "EVENTS", "bazaar.evt.task.completed.*")
+CHAT_TASK_FAILED = Durable("chat-task-failed", "EVENTS", "bazaar.evt.task.failed.*")
+
+DURABLES = (
+    REGISTRY_STEP_STARTED,
+    REGISTRY_STEP_COMPLETED,
+    REGISTRY_STEP_FAILED,
+    TASK_START,
+    TASK_ADD_STEPS,
+    TASK_FINISH,
+    PAYMENT_STEP_COMPLETED,
+    PAYMENT_STEP_FAILED,
+    CHAT_THINK,
+    CHAT_STEP_COMPLETED,
+    CHAT_STEP_FAILED,
+    CHAT_TASK_COMPLETED,
+    CHAT_TASK_FAILED,
+)

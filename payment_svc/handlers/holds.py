@@ -1,0 +1,129 @@
+"""Holds: money set aside for a step before its agent is called."""
+
+from typing import Annotated
+
+from faststream import Context
+
+from chassis.database import Database, Transaction
+from chassis.delivery import Here, Tx
+from contracts.envelope import Envelope
+from contracts.errors import Conflict, NotFound, PaymentRequired
+from contracts.payment import (
+    ExtendHold,
+    HoldDeclined,
+    HoldExtended,
+    HoldPlaced,
+    HoldReply,
+    PlaceHold,
+)
+from payment_svc import store
+from payment_svc.domain import extension, wallet_of
+
+
+class _Declined(PaymentRequired):
+    """A hold that the budget or the wallet does not cover."""
+
+    def __init__(self, message: str, event: HoldDeclined) -> None:
+        super().__init__(message)
+        self.event = event
+
+
+async def place_hold(
+    request: PlaceHold, db: Annotated[Database, Context("db")], here: Here
+) -> HoldReply:
+    """Set money aside, or say that the budget or the wallet is too small.
+
+    Raises:
+        PaymentRequired: not covered; nothing is set aside.
+        Conflict: the id was used for another hold, or that step is over.
+    """
+    try:
+        async with db.transaction(here) as tx:
+            return await _place(tx, request, here)
+    except _Declined as declined:
+        async with db.transaction(here) as tx:
+            tx.publish(declined.event)
+        raise
+
+
+async def _place(tx: Transaction, request: PlaceHold, here: Envelope) -> HoldReply:
+    if not await store.insert_hold(tx.conn, here.account, request):
+        return await _same_again(tx, request, here)
+    if not await store.reserve_budget(
+        tx.conn, request.task_id, here.account, request.max_budget, request.amount
+    ):
+        raise _Declined(
+            f"The task's budget of {request.max_budget.normalize():f} BazaarBucks does not cover "
+            f"another {request.amount.normalize():f}.",
+            _decline(request, "budget_exceeded"),
+        )
+    if not await store.reserve_wallet(tx.conn, wallet_of(here.account), request.amount):
+        raise _Declined(
+            f"The wallet does not cover {request.amount.normalize():f} BazaarBucks.",
+            _decline(request, "wallet_exhausted"),
+        )
+    tx.publish(
+        HoldPlaced(
+            task_id=request.task_id,
+            hold_id=request.hold_id,
+            agent_id=request.agent_id,
+            amount=request.amount,
+        )
+    )
+    return HoldReply(hold_id=request.hold_id, held=request.amount)
+
+
+async def _same_again(tx: Transaction, request: PlaceHold, here: Envelope) -> HoldReply:
+    known = await store.find_hold(tx.conn, request.hold_id)
+    same = known is not None and (
+        known.account == here.account
+        and known.task_id == request.task_id
+        and known.agent_id == request.agent_id
+        and known.asked == request.amount
+    )
+    if known is None or not same:
+        raise Conflict("This hold id was used for another hold.")
+    if known.status == "released":
+        raise Conflict("This step is over; its hold was released.")
+    return HoldReply(hold_id=request.hold_id, held=known.held)
+
+
+def _decline(request: PlaceHold, reason: str) -> HoldDeclined:
+    return HoldDeclined.model_validate(
+        {
+            "task_id": request.task_id,
+            "hold_id": request.hold_id,
+            "agent_id": request.agent_id,
+            "amount": request.amount,
+            "reason": reason,
+        }
+    )
+
+
+async def extend_hold(request: ExtendHold, tx: Tx, here: Here) -> HoldReply:
+    """Raise a hold towards what the step costs, as far as budget and wallet allow.
+
+    Raises:
+        NotFound: no such hold in this account.
+        Conflict: the hold was resolved.
+    """
+    hold = await store.find_hold(tx.conn, request.hold_id, lock=True)
+    if hold is None or hold.account != here.account:
+        raise NotFound("Hold not found")
+    if hold.status != "held":
+        raise Conflict("This hold was resolved.")
+    if request.amount <= hold.held:
+        return HoldReply(hold_id=hold.id, held=hold.held)
+    wallet = wallet_of(here.account)
+    budget = await store.lock_budget(tx.conn, hold.task_id)
+    available = await store.lock_available(tx.conn, wallet)
+    room = budget.max_budget - budget.held - budget.captured
+    by = extension(request.amount, hold.held, room, available)
+    if by > 0:
+        await store.raise_hold(tx.conn, hold.id, hold.task_id, wallet, by)
+        tx.publish(
+            HoldExtended(
+                task_id=hold.task_id, hold_id=hold.id, agent_id=hold.agent_id, amount=hold.held + by
+            )
+        )
+    return HoldReply(hold_id=hold.id, held=hold.held + by)

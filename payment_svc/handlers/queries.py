@@ -1,0 +1,51 @@
+"""Questions about payments; nothing here changes anything."""
+
+from decimal import Decimal
+
+from chassis.delivery import Here, Tx
+from chassis.pages import next_in_time, place_in_time
+from contracts.payment import (
+    BazaarBucksList,
+    BazaarBucksPaymentView,
+    GetTaskAccount,
+    ListBazaarBucks,
+    ListStripe,
+    StripeList,
+    StripePaymentView,
+    TaskAccount,
+)
+from payment_svc import store
+from payment_svc.tables import bazaarbucks_payments, stripe_payments
+
+
+async def get_task_account(request: GetTaskAccount, tx: Tx, here: Here) -> TaskAccount:
+    """What a task holds and has paid; zeros for a task without holds."""
+    row = await store.task_account(tx.conn, request.task_id, here.account)
+    return TaskAccount(
+        task_id=request.task_id,
+        held=row.held if row else Decimal(0),
+        captured=row.captured if row else Decimal(0),
+    )
+
+
+async def list_bazaarbucks(request: ListBazaarBucks, tx: Tx, here: Here) -> BazaarBucksList:
+    """The account's payments in BazaarBucks, newest first."""
+    rows = await store.page_of(
+        tx.conn, bazaarbucks_payments, here.account, request.limit, place_in_time(request)
+    )
+    found = [
+        BazaarBucksPaymentView.model_validate(row, from_attributes=True)
+        for row in rows[: request.limit]
+    ]
+    return BazaarBucksList(payments=found, next_cursor=next_in_time(rows, request.limit))
+
+
+async def list_stripe(request: ListStripe, tx: Tx, here: Here) -> StripeList:
+    """The account's card payments, newest first."""
+    rows = await store.page_of(
+        tx.conn, stripe_payments, here.account, request.limit, place_in_time(request)
+    )
+    found = [
+        StripePaymentView.model_validate(row, from_attributes=True) for row in rows[: request.limit]
+    ]
+    return StripeList(payments=found, next_cursor=next_in_time(rows, request.limit))

@@ -1,0 +1,126 @@
+"""Tables of the schema `payment`. Amounts are BazaarBucks, NUMERIC(20,6)."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Numeric,
+    String,
+    Table,
+    func,
+)
+
+from chassis.database import service_metadata
+
+metadata = service_metadata("payment")
+
+MONEY = Numeric(20, 6)
+
+
+def _now() -> Column[object]:
+    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+ledger_accounts = Table(
+    "ledger_accounts",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("posted", MONEY, nullable=False, server_default="0"),
+    Column("held", MONEY, nullable=False, server_default="0"),
+    CheckConstraint("held >= 0", name="held_not_negative"),
+    CheckConstraint("id = 'world' OR posted - held >= 0", name="available_not_negative"),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("transfer_id", String(64), nullable=False),
+    Column("ledger_account", String(80), nullable=False),
+    Column("amount", MONEY, nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("task_id", String(64)),
+    Column("step_id", String(64)),
+    _now(),
+    CheckConstraint("amount <> 0", name="no_empty_lines"),
+)
+Index("entries_statement_idx", entries.c.ledger_account, entries.c.id)
+Index("entries_transfer_idx", entries.c.transfer_id)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("task_id", String(64), primary_key=True),
+    Column("account", String(64), nullable=False),
+    Column("max_budget", MONEY, nullable=False),
+    Column("held", MONEY, nullable=False, server_default="0"),
+    Column("captured", MONEY, nullable=False, server_default="0"),
+    CheckConstraint("held >= 0 AND captured >= 0", name="sums_not_negative"),
+    CheckConstraint("held + captured <= max_budget", name="within_budget"),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("account", String(64), nullable=False),
+    Column("task_id", String(64), nullable=False),
+    Column("agent_id", String(64), nullable=False),
+    Column("asked", MONEY, nullable=False),
+    Column("held", MONEY, nullable=False),
+    Column("status", String(10), nullable=False),
+    Column("captured", MONEY, nullable=False, server_default="0"),
+    Column("external", MONEY, nullable=False, server_default="0"),
+    Column("refused", MONEY, nullable=False, server_default="0"),
+    _now(),
+    Column("resolved_at", DateTime(timezone=True)),
+    CheckConstraint("status IN ('held', 'captured', 'released')", name="known_status"),
+    CheckConstraint("captured + external <= held", name="captured_within_held"),
+)
+Index("holds_open_idx", holds.c.created_at, postgresql_where=holds.c.status == "held")
+
+bazaarbucks_payments = Table(
+    "bazaarbucks_payments",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("account", String(64), nullable=False),
+    Column("task_id", String(64), nullable=False),
+    Column("step_id", String(64), nullable=False),
+    Column("agent_id", String(64), nullable=False),
+    Column("amount", MONEY, nullable=False),
+    Column("type", String(20), nullable=False),
+    _now(),
+    CheckConstraint("amount > 0", name="amount_positive"),
+)
+Index(
+    "bazaarbucks_page_idx",
+    bazaarbucks_payments.c.account,
+    bazaarbucks_payments.c.created_at.desc(),
+    bazaarbucks_payments.c.id.desc(),
+)
+
+stripe_payments = Table(
+    "stripe_payments",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("account", String(64), nullable=False),
+    Column("task_id", String(64)),
+    Column("step_id", String(64)),
+    Column("agent_id", String(64), nullable=False),
+    Column("vendor", String(200), nullable=False),
+    Column("amount", MONEY, nullable=False),
+    Column("status", String(10), nullable=False),
+    Column("type", String(20), nullable=False),
+    Column("rail", String(10), nullable=False),
+    _now(),
+    CheckConstraint("amount > 0", name="card_amount_positive"),
+)
+Index(
+    "stripe_page_idx",
+    stripe_payments.c.account,
+    stripe_payments.c.created_at.desc(),
+    stripe_payments.c.id.desc(),
+)
