@@ -9,7 +9,7 @@ from typing import Any
 from faststream.middlewares import AckPolicy
 from faststream.nats import JStream, NatsBroker, PullSub
 from nats.aio.client import Client
-from nats.errors import ConnectionClosedError, NoRespondersError
+from nats.errors import ConnectionClosedError, ConnectionDrainingError, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 from pydantic import ValidationError
 
@@ -17,10 +17,12 @@ from chassis.envelopes import caused_by
 from chassis.settings import BusSettings
 from contracts.base import Call, Model, ReplyT, RequestT
 from contracts.envelope import ERROR_CODE, ERROR_TEXT, Envelope
-from contracts.errors import Internal, TooSlow, Unavailable, refusal
+from contracts.errors import Internal, Invalid, TooSlow, Unavailable, refusal
 from contracts.topology import Durable
 
 RPC_WORKERS = 64
+HEADERS_BYTES = 4096
+"""Room for an envelope: the server counts headers too, and cuts off whoever sends too much."""
 MAX_MESSAGE_BYTES = 7 * 1024 * 1024
 """The most that a message may weigh; the server's max_payload is 8 MiB."""
 
@@ -90,6 +92,7 @@ class Bus:
             timeout_ms: instead of the call's own.
 
         Raises:
+            Invalid: the request is larger than the server takes.
             Unavailable: nobody answers this call now, or the bus itself is not reachable.
             TooSlow: no answer in time; what came of it is unknown.
             Refusal: the typed refusal that the service answered with.
@@ -97,11 +100,14 @@ class Bus:
         client = await self.client()
         if not client.is_connected:
             raise Unavailable("The message bus is not reachable.")
+        body = encoded(request)
+        if len(body) > client.max_payload - HEADERS_BYTES:
+            raise Invalid("The request is too large for the message bus.")
         envelope = caused_by(cause, self._source, f"{call.context}.{call.verb}", "", None)
         try:
             answer = await client.request(
                 call.subject,
-                request.model_dump_json().encode(),
+                body,
                 timeout=(timeout_ms or call.timeout_ms) / 1000,
                 headers=envelope.headers(),
             )
@@ -109,7 +115,7 @@ class Bus:
             raise Unavailable(f"The {call.context} service is down.") from None
         except NatsTimeout:
             raise TooSlow(f"The {call.context} service did not answer in time.") from None
-        except (ConnectionClosedError, OSError):
+        except (ConnectionClosedError, ConnectionDrainingError, OSError):
             raise Unavailable("The message bus is not reachable.") from None
         return _read_reply(call, answer.headers or {}, answer.data)
 

@@ -5,7 +5,7 @@ messages into the outbox. All messages of a transaction are one outbox row, writ
 statement just before it commits: they exist exactly when the effect exists, and leave in order.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -80,6 +80,7 @@ class Transaction:
     source: str
     cause: Envelope | None = None
     _leaving: list[dict[str, object]] = field(default_factory=list)
+    _afterwards: list[Callable[[], object]] = field(default_factory=list)
 
     def publish(self, *messages: Event | Command, account: str | None = None) -> None:
         """Send messages when, and only when, this transaction commits.
@@ -90,6 +91,18 @@ class Transaction:
         """
         for message in messages:
             self._leaving.append(enclose(message, self.source, self.cause, account))
+
+    def then(self, do: Callable[[], object]) -> None:
+        """Run `do` right after the commit; not at all when the transaction is rolled back.
+
+        For hints that only save time, such as waking a worker: a crash in between loses them.
+        """
+        self._afterwards.append(do)
+
+    def committed(self) -> None:
+        """Run what was to be done after the commit."""
+        for do in self._afterwards:
+            do()
 
     async def flush(self, outbox: OutboxBroker) -> None:
         """Write what is to leave into the outbox, as one row."""
@@ -140,6 +153,7 @@ class Database:
             tx = Transaction(conn, self.schema, cause)
             yield tx
             await tx.flush(self.outbox)
+        tx.committed()
 
     @asynccontextmanager
     async def effect(self, consumer: str, cause: Envelope) -> AsyncIterator[Transaction]:

@@ -37,10 +37,13 @@ _DURABLES = {durable.name: durable for durable in DURABLES}
 
 
 class Later(Exception):
-    """Raised by a handler to have its message delivered again after `delay_s`.
+    """Raised by a handler to have its message delivered again after `delay_s`, then later.
 
     Does not count as a failure in the log; the consumer's attempts still bound it.
     """
+
+    GROWTH = 1.3
+    AT_MOST_S = 15.0
 
     def __init__(self, delay_s: float, why: str) -> None:
         """Ask for another delivery in `delay_s` seconds."""
@@ -133,7 +136,8 @@ class Delivery(BaseMiddleware[Any, Any]):
         except HOPELESS as error:
             await _bury(raw, durable, tries, f"{type(error).__name__}: {error}")
         except Later as error:
-            await self._again(raw, durable, tries, error.delay_s, error)
+            delay_s = min(Later.AT_MOST_S, error.delay_s * Later.GROWTH ** (tries - 1))
+            await self._again(raw, durable, tries, delay_s, error)
         except Exception as error:  # noqa: BLE001  (whatever it is, the message must be settled)
             level = log.warning if _expected(error) else log.exception
             level("message failed", attempt=tries, error=f"{type(error).__name__}: {error}"[:500])

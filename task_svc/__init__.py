@@ -1,0 +1,1 @@
+"""The task service: tasks, their steps, and the calls to agents."""

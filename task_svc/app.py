@@ -1,0 +1,43 @@
+"""The task service's table of contents.
+
+Answers create_task, get_task, list_tasks, list_steps, invoke_agent.
+Consumes the orders task.start, task.add_steps, task.finish.
+Publishes task.created, task.started, task.completed, task.failed, step.started, step.completed,
+step.failed.
+"""
+
+from chassis.bus import answers, consumes
+from chassis.service import Service
+from contracts import task, topology
+from task_svc import tables
+from task_svc.agents import Agents
+from task_svc.handlers import invoke, orders, queries
+from task_svc.runner import Runner
+from task_svc.saga import Saga
+from task_svc.settings import Settings
+
+
+def build(settings: Settings) -> Service:
+    """The task service, wired but not started."""
+    service = Service("task", settings, tables.metadata)
+    agents = Agents(settings)
+    saga = Saga(service.database, service.bus, agents)
+    runner = Runner(service.database, saga, settings)
+    service.offer(settings=settings, saga=saga, runner=runner)
+    on = service.broker.subscriber
+
+    on(**answers(task.CREATE_TASK))(queries.create_task)
+    on(**answers(task.GET_TASK))(queries.get_task)
+    on(**answers(task.LIST_TASKS))(queries.list_tasks)
+    on(**answers(task.LIST_STEPS))(queries.list_steps)
+    on(**answers(task.INVOKE_AGENT))(invoke.invoke_agent)
+
+    on(**consumes(topology.TASK_START))(orders.on_start)
+    on(**consumes(topology.TASK_ADD_STEPS))(orders.on_add_steps)
+    on(**consumes(topology.TASK_FINISH))(orders.on_finish)
+
+    service.every(settings.sweep_s, runner.sweep)
+    service.every(settings.lease_s / 3, runner.renew)
+    service.at_end(runner.drain)
+    service.at_end(agents.close)
+    return service

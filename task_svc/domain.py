@@ -1,0 +1,133 @@
+"""Rules of tasks and steps, without I/O: prices, payloads, the states of a task."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from contracts.base import MAX_AMOUNT, Model, Money, to_micro
+from contracts.errors import (
+    BadAnswer,
+    Invalid,
+    NotFound,
+    PaymentRequired,
+    Refusal,
+    TooSlow,
+    Unavailable,
+)
+from contracts.task import RESULT_KEY, FailureReason, TaskStatus
+
+MAX_RESULT_CHARS = 200_000
+
+
+class Quote(Model):
+    """What the registry said about an agent when its step began; prices in BazaarBucks."""
+
+    agent_name: str
+    endpoint_url: str
+    skills: list[str]
+    base_price: Money
+    dynamic_price: Money
+
+    def surge(self) -> Decimal:
+        """By how much load raises the agent's bill: dynamic price over base price."""
+        return self.dynamic_price / self.base_price if self.base_price else Decimal(1)
+
+
+def hold_amount(quote: Quote, max_price: Money | None) -> Decimal:
+    """What is set aside before the call: the caller's cap, or the present price."""
+    return quote.dynamic_price if max_price is None else max_price
+
+
+def charge(bill: Decimal, quote: Quote) -> Decimal:
+    """What the agent's bill comes to at the surge that was quoted."""
+    return min(MAX_AMOUNT, to_micro(bill * quote.surge()))
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What is paid of a bill, in BazaarBucks."""
+
+    cost: Decimal
+    external: Decimal
+
+
+def split(held: Decimal, cost: Decimal, external: Decimal) -> Split:
+    """Cut a bill to what is held: the agent's work first, then what it bought."""
+    paid = min(cost, held)
+    return Split(paid, min(external, held - paid))
+
+
+def with_results(value: Any, results: Mapping[str, str]) -> Any:
+    """A payload with every `{"$result": id}` replaced by that step's result.
+
+    Raises:
+        KeyError: a step that has no result yet.
+    """
+    if isinstance(value, Mapping):
+        if set(value) == {RESULT_KEY}:
+            return results[str(value[RESULT_KEY])]
+        return {key: with_results(item, results) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_results(item, results) for item in value]
+    return value
+
+
+def referring_to(value: Any, old: str, new: str) -> Any:
+    """A payload whose references to step `old` point to step `new`."""
+    if isinstance(value, Mapping):
+        if set(value) == {RESULT_KEY}:
+            return {RESULT_KEY: new if value[RESULT_KEY] == old else value[RESULT_KEY]}
+        return {key: referring_to(item, old, new) for key, item in value.items()}
+    if isinstance(value, list):
+        return [referring_to(item, old, new) for item in value]
+    return value
+
+
+def readable(text: str, limit: int = MAX_RESULT_CHARS) -> str:
+    """Text from outside as the database and JSON can hold it: no NUL, no lone surrogates."""
+    clean = text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def status_after(
+    outcome: Literal["completed", "failed"],
+    required: Iterable[str],
+    done: Iterable[str],
+    open_steps: int,
+) -> TaskStatus:
+    """Where a task stands after one of its steps ended, when no orchestrator ends it.
+
+    With required skills it is completed once each has a completed step; without, once no step is
+    open and the last one succeeded. It has failed when its last open step failed short of that.
+    """
+    needed = {skill.casefold() for skill in required}
+    have = {skill.casefold() for skill in done}
+    if needed and needed <= have:
+        return "completed"
+    if open_steps:
+        return "in_progress"
+    if outcome == "failed":
+        return "failed"
+    return "in_progress" if needed else "completed"
+
+
+_REFUSALS: dict[FailureReason, type[Refusal]] = {
+    "agent_unreachable": BadAnswer,
+    "agent_busy": Unavailable,
+    "agent_too_slow": TooSlow,
+    "agent_error": BadAnswer,
+    "agent_refused_payload": Invalid,
+    "agent_refused_price": PaymentRequired,
+    "agent_unknown": NotFound,
+    "not_covered": PaymentRequired,
+    "payment_unavailable": Unavailable,
+    "registry_unavailable": Unavailable,
+    "dependency_failed": BadAnswer,
+    "cancelled": Unavailable,
+}
+
+
+def as_refusal(reason: FailureReason, error: str) -> Refusal:
+    """The refusal that a caller gets who waited for a step that failed."""
+    return _REFUSALS[reason](error)

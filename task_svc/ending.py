@@ -1,0 +1,144 @@
+"""How a step ends, and what that does to its task: one transaction, for every way it came about."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+from sqlalchemy import func
+
+from chassis.database import Transaction
+from contracts.task import (
+    FailureReason,
+    StepBill,
+    StepCompleted,
+    StepFailed,
+    TaskCompleted,
+    TaskFailed,
+    TaskStatus,
+)
+from task_svc import store
+from task_svc.agents import AgentAnswer
+from task_svc.domain import Quote, Split, status_after
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A step's success: what the agent answered, what it billed, what is paid of that."""
+
+    answer: AgentAnswer
+    paid: Split
+    billed: Decimal
+    quote: Quote
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A step's failure, as a reason for programs and a sentence for people."""
+
+    reason: FailureReason
+    error: str
+
+
+async def end_step(tx: Transaction, step: store.Found, outcome: Done | Failed) -> list[str] | None:
+    """End a step and bring its task up to date.
+
+    Returns:
+        Ids of the steps that were waiting for this one and are ready now; None when the step was
+        ended before, in which case nothing changes.
+    """
+    task = await store.find_task(tx.conn, step.task_id, step.account, lock=True)
+    if task is None:
+        raise LookupError(f"step {step.id} has no task")
+    values = _completed(outcome) if isinstance(outcome, Done) else _failed(outcome)
+    if not await store.end_step(tx.conn, step.id, **values):
+        return None
+    tx.publish(_event(step, outcome), account=step.account)
+    await _update_task(tx, task, step, outcome)
+    if task.turn_id is None or isinstance(outcome, Failed):
+        return []
+    return await store.free_dependents(tx.conn, step.task_id, step.id)
+
+
+def _completed(done: Done) -> dict[str, Any]:
+    return {
+        "status": "completed",
+        "result": done.answer.result,
+        "subtask_type": done.answer.subtask_type,
+        "cost": done.paid.cost,
+        "external_cost": done.paid.external,
+        "requires_external_tool": done.answer.requires_external_tool,
+        "execution_time": done.answer.execution_time,
+    }
+
+
+def _failed(failed: Failed) -> dict[str, Any]:
+    return {"status": "failed", "reason": failed.reason, "error": failed.error}
+
+
+def _event(step: store.Found, outcome: Done | Failed) -> StepCompleted | StepFailed:
+    if isinstance(outcome, Failed):
+        return StepFailed(
+            task_id=step.task_id,
+            step_id=step.id,
+            agent_id=step.agent_id,
+            reason=outcome.reason,
+            error=outcome.error,
+            turn_id=step.turn_id,
+        )
+    return StepCompleted(
+        task_id=step.task_id,
+        step_id=step.id,
+        agent_id=step.agent_id,
+        subtask_type=outcome.answer.subtask_type,
+        result=outcome.answer.result,
+        cost=outcome.paid.cost,
+        external_cost=outcome.paid.external,
+        billed=outcome.billed,
+        requires_external_tool=outcome.answer.requires_external_tool,
+        vendor=outcome.answer.vendor,
+        execution_time=outcome.answer.execution_time,
+        turn_id=step.turn_id,
+    )
+
+
+async def _update_task(
+    tx: Transaction, task: store.Found, step: store.Found, outcome: Done | Failed
+) -> None:
+    """Sum up cost and skills; a task without an orchestrator may end with its step."""
+    spent = Decimal(0)
+    done_skills = set(task.done_skills)
+    if isinstance(outcome, Done):
+        spent = outcome.paid.cost + outcome.paid.external
+        done_skills |= {step.skill, outcome.answer.subtask_type, *outcome.quote.skills} - {""}
+    open_steps = task.open_steps - 1
+    changed: dict[str, Any] = {
+        "open_steps": open_steps,
+        "total_cost": task.total_cost + spent,
+        "done_skills": sorted(done_skills),
+    }
+    if task.turn_id is None:
+        verdict: Literal["completed", "failed"] = (
+            "completed" if isinstance(outcome, Done) else "failed"
+        )
+        status = status_after(verdict, task.required_skills, done_skills, open_steps)
+        if status != "in_progress":
+            changed |= {"status": status, "completed_at": func.now()}
+            tx.publish(ended(task, status, task.total_cost + spent), account=task.account)
+    await store.update_task(tx.conn, task.id, **changed)
+
+
+def ended(
+    task: store.Found,
+    status: TaskStatus,
+    total_cost: Decimal,
+    bill: list[StepBill] | None = None,
+    note: str | None = None,
+) -> TaskCompleted | TaskFailed:
+    """The event that says how a task ended."""
+    if status == "completed":
+        return TaskCompleted(
+            task_id=task.id, total_cost=total_cost, turn_id=task.turn_id, bill=bill or []
+        )
+    return TaskFailed(
+        task_id=task.id, total_cost=total_cost, turn_id=task.turn_id, bill=bill or [], note=note
+    )

@@ -1,0 +1,144 @@
+"""POST /api/invoke-agent: one step, run at once, answered when it has ended."""
+
+from typing import Annotated, cast
+
+from faststream import Context
+
+from chassis.database import Database, Transaction
+from chassis.delivery import Here
+from chassis.envelopes import new_id
+from contracts.envelope import Envelope
+from contracts.errors import Conflict, NotFound, Unavailable
+from contracts.task import InvokeAgent, InvokeReply, StepStarted, TaskCreated, TaskStarted
+from task_svc import store
+from task_svc.domain import Quote, as_refusal
+from task_svc.ending import Failed
+from task_svc.runner import Runner
+from task_svc.saga import Postponed, Saga, start_task
+from task_svc.settings import Settings
+
+
+async def invoke_agent(
+    request: InvokeAgent,
+    db: Annotated[Database, Context("db")],
+    saga: Annotated[Saga, Context("saga")],
+    runner: Annotated[Runner, Context("runner")],
+    settings: Annotated[Settings, Context("settings")],
+    here: Here,
+) -> InvokeReply:
+    """Call one agent for a task, or for a task made for this call.
+
+    The caller waits, so nothing is postponed before the agent was called: without a registry or
+    a payment service the step fails at once. When payment goes away after the agent has done its
+    work, the caller is told so and the step is ended later, as any interrupted step.
+
+    Raises:
+        NotFound: no such agent or task.
+        Refusal: why the step failed.
+    """
+    quote = await saga.quote(request.agent_id, here)
+    step = await _store_step(request, db, settings, runner, quote, here)
+    with runner.holding(step.id):
+        try:
+            outcome, _ = await saga.finish(step, dict(request.payload), quote, here)
+        except Postponed as waiting:
+            outcome = await _give_up(step, saga, db, runner, waiting, here)
+    if isinstance(outcome, Failed):
+        raise as_refusal(outcome.reason, outcome.error)
+    return InvokeReply(
+        result=outcome.answer.result,
+        cost=outcome.paid.cost,
+        subtask_type=outcome.answer.subtask_type,
+        requires_external_tool=outcome.answer.requires_external_tool,
+        external_cost=outcome.paid.external,
+        task_id=step.task_id,
+        step_id=step.id,
+    )
+
+
+async def _store_step(
+    request: InvokeAgent,
+    db: Database,
+    settings: Settings,
+    runner: Runner,
+    quote: Quote,
+    here: Envelope,
+) -> store.Found:
+    """Store the step, leased to this replica and in progress; its task too when it has none."""
+    async with db.transaction(here) as tx:
+        if request.task_id is None:
+            task = await _make_task(tx, settings, quote, here)
+        else:
+            found = await store.find_task(tx.conn, request.task_id, here.account, lock=True)
+            if found is None:
+                raise NotFound("Task not found")
+            task = found
+            if task.turn_id is not None:
+                raise Conflict("This task belongs to a conversation; its orchestrator runs it.")
+            await start_task(tx, task, open_steps=task.open_steps + 1)
+        step = await store.insert_leased_step(
+            tx.conn,
+            runner.owner,
+            runner.lease_s,
+            id=new_id(),
+            task_id=task.id,
+            account=here.account,
+            agent_id=request.agent_id,
+            skill="",
+            subtask_type=quote.skills[0][:100] if quote.skills else "task",
+            payload=request.payload,
+            max_price=request.max_price,
+            max_budget=task.max_budget,
+            quote=quote.model_dump(mode="json"),
+            cause=here.model_dump(mode="json"),
+        )
+        tx.publish(StepStarted(task_id=task.id, step_id=step.id, agent_id=request.agent_id))
+    return step
+
+
+async def _make_task(
+    tx: Transaction, settings: Settings, quote: Quote, here: Envelope
+) -> store.Found:
+    task = await store.insert_task(
+        tx.conn,
+        id=new_id(),
+        account=here.account,
+        user_query=f"Call of {quote.agent_name}",
+        required_skills=[],
+        status="in_progress",
+        max_budget=settings.default_budget,
+        open_steps=1,
+    )
+    if task is None:
+        raise Conflict("This task id is taken.")
+    tx.publish(
+        TaskCreated(
+            task_id=task.id,
+            user_query=task.user_query,
+            required_skills=[],
+            max_budget=task.max_budget,
+        ),
+        TaskStarted(task_id=task.id),
+    )
+    return task
+
+
+async def _give_up(
+    step: store.Found,
+    saga: Saga,
+    db: Database,
+    runner: Runner,
+    waiting: Postponed,
+    here: Envelope,
+) -> Failed:
+    """End a step whose caller waits, unless its agent may have been called already.
+
+    Raises:
+        Unavailable: it may have; the step goes on and is ended as any interrupted one.
+    """
+    if waiting.agent_called:
+        async with db.transaction() as tx:
+            await store.postpone(tx.conn, step.id, runner.owner, 0.5)
+        raise Unavailable(f"{waiting.message} The step goes on; see its task.")
+    outcome, _ = await saga.end(step, Failed("payment_unavailable", waiting.message), here)
+    return cast("Failed", outcome)

@@ -1,0 +1,156 @@
+"""Orders of an orchestrator: start a task with its steps, add steps, finish it."""
+
+from typing import Annotated, Any
+
+import structlog
+from faststream import Context
+from sqlalchemy import func
+
+from chassis.bus import Bus
+from chassis.database import Database, Transaction
+from chassis.delivery import Effect, Here, Later
+from contracts.envelope import Envelope
+from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
+from contracts.task import (
+    AddSteps,
+    FinishTask,
+    StartTask,
+    StepBill,
+    StepSpec,
+    TaskCreated,
+)
+from contracts.topology import Durable
+from task_svc import store
+from task_svc.domain import Quote, referring_to
+from task_svc.ending import Failed, end_step, ended
+from task_svc.runner import Runner
+
+log = structlog.get_logger()
+SETTLEMENT_WAIT_S = 0.03
+
+
+async def on_start(
+    order: StartTask, tx: Effect, here: Here, runner: Annotated[Runner, Context("runner")]
+) -> None:
+    """Make the task and its steps, and run what is ready; ordered twice, it is made once."""
+    task = await store.insert_task(
+        tx.conn,
+        id=order.task_id,
+        account=here.account,
+        user_query=order.user_query,
+        required_skills=order.required_skills,
+        status="created",
+        max_budget=order.max_budget,
+        turn_id=order.turn_id,
+    )
+    if task is None:
+        return
+    tx.publish(
+        TaskCreated(
+            task_id=task.id,
+            user_query=order.user_query,
+            required_skills=order.required_skills,
+            max_budget=order.max_budget,
+            turn_id=order.turn_id,
+        )
+    )
+    await _add(tx, task, order.steps, here, runner)
+
+
+async def on_add_steps(
+    order: AddSteps, tx: Effect, here: Here, runner: Annotated[Runner, Context("runner")]
+) -> None:
+    """Add steps to a task that has not ended; one may take the place of a failed one."""
+    task = await store.find_task(tx.conn, order.task_id, here.account, lock=True)
+    if task is None:
+        # The order to make the task was sent first but may arrive later.
+        raise Later(0.2, "the task is not there yet")
+    if task.status in ("completed", "failed"):
+        log.info("steps for a task that has ended", task_id=task.id)
+        return
+    for spec in order.steps:
+        if spec.replaces is not None:
+            await _replace(tx, task, spec.replaces, spec.id)
+    await _add(tx, task, order.steps, here, runner)
+
+
+async def _add(
+    tx: Transaction, task: store.Found, specs: list[StepSpec], here: Envelope, runner: Runner
+) -> None:
+    awaited = {id_ for spec in specs for id_ in spec.depends_on}
+    done = set(await store.results_of(tx.conn, sorted(awaited))) if awaited else set()
+    stored = await store.insert_steps(tx.conn, [_row(task, spec, done, here) for spec in specs])
+    await store.update_task(tx.conn, task.id, open_steps=task.open_steps + len(stored))
+    ready = [spec.id for spec in specs if spec.id in stored and set(spec.depends_on) <= done]
+    tx.then(lambda: runner.wake(ready))
+
+
+def _row(task: store.Found, spec: StepSpec, done: set[str], here: Envelope) -> dict[str, Any]:
+    return {
+        "id": spec.id,
+        "task_id": task.id,
+        "account": task.account,
+        "turn_id": task.turn_id,
+        "agent_id": spec.agent_id,
+        "skill": spec.skill,
+        "subtask_type": spec.skill,
+        "status": "pending",
+        "payload": spec.payload,
+        "depends_on": spec.depends_on,
+        "waits_for": len(set(spec.depends_on) - done),
+        "max_price": spec.max_price,
+        "max_budget": task.max_budget,
+        "cause": here.model_dump(mode="json"),
+    }
+
+
+async def _replace(tx: Transaction, task: store.Found, old: str, new: str) -> None:
+    """Make the steps that wait for the failed step `old` wait for `new`."""
+    for step in await store.open_steps_of(tx.conn, task.id):
+        if old in step.depends_on:
+            depends_on = [new if id_ == old else id_ for id_ in step.depends_on]
+            payload = referring_to(step.payload, old, new)
+            await store.repoint(tx.conn, step.id, depends_on, payload)
+
+
+async def on_finish(
+    order: FinishTask,
+    db: Annotated[Database, Context("db")],
+    bus: Annotated[Bus, Context("bus")],
+    durable: Annotated[Durable, Context("durable")],
+    here: Here,
+) -> None:
+    """End the task when every payment of it is settled, so that its bill is final.
+
+    Raises:
+        Later: the task is not there yet, or a hold of it is still open.
+    """
+    async with db.transaction(here) as tx:
+        task = await store.find_task(tx.conn, order.task_id, here.account, lock=True)
+        if task is None:
+            raise Later(0.2, "the task is not there yet")
+        for step in await store.open_steps_of(tx.conn, task.id):
+            await end_step(tx, step, Failed("cancelled", order.note or "The task was ended."))
+    account = await bus.ask(GET_TASK_ACCOUNT, GetTaskAccount(task_id=order.task_id), here)
+    if account.held:
+        raise Later(SETTLEMENT_WAIT_S, f"{account.held} BazaarBucks are still held")
+    async with db.effect(durable.name, here) as tx:
+        task = await store.find_task(tx.conn, order.task_id, here.account, lock=True)
+        if task is None or task.status in ("completed", "failed"):
+            return
+        if account.captured != task.total_cost:
+            raise Later(SETTLEMENT_WAIT_S, f"{account.captured} paid, {task.total_cost} charged")
+        await store.update_task(tx.conn, task.id, status=order.outcome, completed_at=func.now())
+        bill = [_bill(step) for step in await store.bill_of(tx.conn, task.id)]
+        tx.publish(ended(task, order.outcome, task.total_cost, bill, order.note))
+
+
+def _bill(step: store.Found) -> StepBill:
+    return StepBill(
+        step_id=step.id,
+        agent_id=step.agent_id,
+        agent_name=Quote.model_validate(step.quote).agent_name if step.quote else step.agent_id,
+        status=step.status,
+        cost=step.cost,
+        external_cost=step.external_cost,
+    )

@@ -1,0 +1,100 @@
+"""Questions about tasks, and the making of one by hand."""
+
+from typing import Annotated
+
+from faststream import Context
+
+from chassis.delivery import Here, Tx
+from chassis.envelopes import new_id
+from chassis.pages import decode_cursor, encode_cursor, next_in_time, place_in_time
+from contracts.errors import Conflict, Invalid, NotFound
+from contracts.task import (
+    CreateTask,
+    GetTask,
+    ListSteps,
+    ListTasks,
+    StepList,
+    StepView,
+    TaskCreated,
+    TaskList,
+    TaskReply,
+    TaskView,
+)
+from task_svc import store
+from task_svc.settings import Settings
+
+SEQUENCE_DIGITS = 18
+
+
+async def create_task(
+    request: CreateTask, tx: Tx, here: Here, settings: Annotated[Settings, Context("settings")]
+) -> TaskReply:
+    """Make a task that later calls of agents belong to."""
+    budget = settings.default_budget if request.max_budget is None else request.max_budget
+    row = await store.insert_task(
+        tx.conn,
+        id=new_id(),
+        account=here.account,
+        user_query=request.user_query,
+        required_skills=request.required_skills,
+        status="created",
+        max_budget=budget,
+    )
+    if row is None:
+        raise Conflict("This task id is taken.")
+    task = TaskView.model_validate(row, from_attributes=True)
+    tx.publish(
+        TaskCreated(
+            task_id=task.id,
+            user_query=task.user_query,
+            required_skills=task.required_skills,
+            max_budget=task.max_budget,
+        )
+    )
+    return TaskReply(task=task)
+
+
+async def get_task(request: GetTask, tx: Tx, here: Here) -> TaskReply:
+    """One task of the account.
+
+    Raises:
+        NotFound: none with that id.
+    """
+    row = await store.find_task(tx.conn, request.task_id, here.account)
+    if row is None:
+        raise NotFound("Task not found")
+    return TaskReply(task=TaskView.model_validate(row, from_attributes=True))
+
+
+async def list_tasks(request: ListTasks, tx: Tx, here: Here) -> TaskList:
+    """The account's tasks, newest first."""
+    rows = await store.page_of_tasks(tx.conn, here.account, request.limit, place_in_time(request))
+    return TaskList(
+        tasks=[TaskView.model_validate(r, from_attributes=True) for r in rows[: request.limit]],
+        next_cursor=next_in_time(rows, request.limit),
+    )
+
+
+async def list_steps(request: ListSteps, tx: Tx, here: Here) -> StepList:
+    """A task's newest steps, oldest first.
+
+    Raises:
+        NotFound: no such task in this account.
+    """
+    if await store.find_task(tx.conn, request.task_id, here.account) is None:
+        raise NotFound("Task not found")
+    before = _sequence(request.cursor) if request.cursor else None
+    rows = await store.page_of_steps(tx.conn, request.task_id, request.limit, before)
+    shown = rows[: request.limit]
+    more = len(rows) > request.limit
+    return StepList(
+        steps=[StepView.model_validate(r, from_attributes=True) for r in reversed(shown)],
+        next_cursor=encode_cursor(str(shown[-1].seq)) if more else None,
+    )
+
+
+def _sequence(cursor: str) -> int:
+    (number,) = decode_cursor(cursor, 1)
+    if not (number.isascii() and number.isdecimal() and len(number) <= SEQUENCE_DIGITS):
+        raise Invalid("The cursor is not one of ours.")
+    return int(number)

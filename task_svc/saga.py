@@ -1,0 +1,182 @@
+"""One step from its quote to its end: quote, hold, the agent's work, the bill, the outcome.
+
+Every part can be done again with the same ids and comes to the same: the hold has the step's id,
+the agent gets it as Idempotency-Key, and the end of a step is recorded once. So a step that was
+interrupted anywhere is simply run again, by whichever replica finds it.
+"""
+
+from typing import Any
+
+import structlog
+
+from chassis.bus import Bus
+from chassis.database import Database, Transaction
+from contracts.envelope import Envelope
+from contracts.errors import Conflict, Internal, NotFound, PaymentRequired, TooSlow, Unavailable
+from contracts.payment import EXTEND_HOLD, PLACE_HOLD, ExtendHold, PlaceHold
+from contracts.registry import GET_AGENT, GetAgent
+from contracts.task import StepStarted, TaskStarted
+from task_svc import store
+from task_svc.agents import AgentFailure, Agents
+from task_svc.domain import Quote, charge, hold_amount, split, with_results
+from task_svc.ending import Done, Failed, end_step
+
+log = structlog.get_logger()
+
+
+class Postponed(Exception):
+    """The step cannot go on now, and its outcome is open; it is taken up again later.
+
+    Attributes:
+        message: what it waits for.
+        agent_called: whether the agent may have done its work already.
+    """
+
+    def __init__(self, message: str, *, agent_called: bool = False) -> None:
+        """Say what it waits for."""
+        super().__init__(message)
+        self.message = message
+        self.agent_called = agent_called
+
+
+class Saga:
+    """What running a step needs: the database, the other services, the agents."""
+
+    def __init__(self, db: Database, bus: Bus, agents: Agents) -> None:
+        """Keep the three ways out of this process."""
+        self.db = db
+        self.bus = bus
+        self.agents = agents
+
+    async def quote(self, agent_id: str, cause: Envelope) -> Quote:
+        """What the registry says about an agent now.
+
+        Raises:
+            NotFound: no such agent.
+            Unavailable, TooSlow: the registry does not answer.
+        """
+        agent = (await self.bus.ask(GET_AGENT, GetAgent(agent_id=agent_id), cause)).agent
+        return Quote(
+            agent_name=agent.name,
+            endpoint_url=agent.endpoint_url,
+            skills=agent.skills,
+            base_price=agent.base_price,
+            dynamic_price=agent.dynamic_price,
+        )
+
+    async def run(self, step: store.Found, cause: Envelope) -> tuple[Done | Failed, list[str]]:
+        """Run a claimed step to its end, from wherever it was left.
+
+        Returns:
+            The outcome, and the ids of steps that became ready by it.
+
+        Raises:
+            Postponed: another service is away; nothing was decided.
+        """
+        try:
+            payload = await self._payload(step)
+            quote = await self._begin(step, cause)
+            if quote is None:
+                return Failed("cancelled", "The step was cancelled."), []
+        except NotFound:
+            return await self.end(step, Failed("agent_unknown", "Agent not found"), cause)
+        except KeyError as missing:
+            failed = Failed("dependency_failed", f"Step {missing} has no result.")
+            return await self.end(step, failed, cause)
+        except (Unavailable, TooSlow, Internal) as error:
+            raise Postponed(error.message) from error
+        return await self.finish(step, payload, quote, cause)
+
+    async def finish(
+        self, step: store.Found, payload: dict[str, Any], quote: Quote, cause: Envelope
+    ) -> tuple[Done | Failed, list[str]]:
+        """The part from the hold on, for a step that is in progress. Raises like `run`."""
+        outcome = await self._work(step, payload, quote, cause)
+        return await self.end(step, outcome, cause)
+
+    async def end(
+        self, step: store.Found, outcome: Done | Failed, cause: Envelope
+    ) -> tuple[Done | Failed, list[str]]:
+        """Record how a step ended, once."""
+        async with self.db.transaction(cause) as tx:
+            ready = await end_step(tx, step, outcome)
+        if ready is None:
+            log.warning("step had ended before", step_id=step.id)
+        return outcome, ready or []
+
+    async def _payload(self, step: store.Found) -> dict[str, Any]:
+        if not step.depends_on:
+            return dict(step.payload)
+        async with self.db.transaction() as tx:
+            results = await store.results_of(tx.conn, step.depends_on)
+        filled: dict[str, Any] = with_results(step.payload, results)
+        return filled
+
+    async def _begin(self, step: store.Found, cause: Envelope) -> Quote | None:
+        """Quote a pending step and start it; an interrupted one keeps its first quote."""
+        if step.quote is not None:
+            return Quote.model_validate(step.quote)
+        quote = await self.quote(step.agent_id, cause)
+        async with self.db.transaction(cause) as tx:
+            task = await store.find_task(tx.conn, step.task_id, step.account, lock=True)
+            if task is None or not await store.begin_step(
+                tx.conn, step.id, quote=quote.model_dump(mode="json")
+            ):
+                return None
+            await start_task(tx, task)
+            tx.publish(
+                StepStarted(
+                    task_id=step.task_id,
+                    step_id=step.id,
+                    agent_id=step.agent_id,
+                    turn_id=step.turn_id,
+                )
+            )
+        return quote
+
+    async def _work(
+        self, step: store.Found, payload: dict[str, Any], quote: Quote, cause: Envelope
+    ) -> Done | Failed:
+        called = False
+        try:
+            hold = PlaceHold(
+                hold_id=step.id,
+                task_id=step.task_id,
+                agent_id=step.agent_id,
+                amount=hold_amount(quote, step.max_price),
+                max_budget=step.max_budget,
+            )
+            held = (await self.bus.ask(PLACE_HOLD, hold, cause)).held
+            called = True
+            answer = await self.agents.execute(
+                quote.endpoint_url, payload, step.id, cause.traceparent
+            )
+            cost = charge(answer.cost, quote)
+            total = cost + answer.external_cost
+            if total > held and step.max_price is None:
+                more = ExtendHold(hold_id=step.id, amount=total)
+                held = (await self.bus.ask(EXTEND_HOLD, more, cause)).held
+        except AgentFailure as failure:
+            return Failed(failure.reason, failure.message)
+        except PaymentRequired as refused:
+            return Failed("not_covered", refused.message)
+        except (Conflict, NotFound) as refused:
+            return Failed("cancelled", refused.message)
+        except (Unavailable, TooSlow, Internal) as error:
+            raise Postponed(error.message, agent_called=called) from error
+        return Done(answer, split(held, cost, answer.external_cost), total, quote)
+
+
+async def start_task(tx: Transaction, task: store.Found, **changes: object) -> None:
+    """A task is in progress with its first step, and again when a step comes after its end.
+
+    Args:
+        tx: the transaction in which the task's row is locked.
+        task: the task.
+        changes: columns that change with it.
+    """
+    if task.status != "in_progress":
+        changes |= {"status": "in_progress", "completed_at": None}
+        tx.publish(TaskStarted(task_id=task.id), account=task.account)
+    if changes:
+        await store.update_task(tx.conn, task.id, **changes)

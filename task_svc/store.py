@@ -1,0 +1,226 @@
+"""All SQL of the task service. Nothing here commits: the chassis does, once per message.
+
+Rows are locked task first, then steps, so that concurrent messages wait instead of deadlocking.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, and_, any_, func, insert, literal, or_, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from task_svc.tables import steps, tasks
+
+Found = Row[*tuple[Any, ...]]
+OPEN = ("pending", "in_progress")
+
+
+async def insert_task(conn: AsyncConnection, **values: object) -> Found | None:
+    """Store a task; None when its id is known already."""
+    found: Found | None = (
+        await conn.execute(upsert(tasks).values(**values).on_conflict_do_nothing().returning(tasks))
+    ).one_or_none()
+    return found
+
+
+async def find_task(
+    conn: AsyncConnection, task_id: str, account: str, *, lock: bool = False
+) -> Found | None:
+    """A task of an account, its row locked until the end of the transaction when asked."""
+    query = select(tasks).where(tasks.c.id == task_id, tasks.c.account == account)
+    return (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
+
+
+async def update_task(conn: AsyncConnection, task_id: str, **values: object) -> None:
+    """Change a task whose row is locked."""
+    await conn.execute(update(tasks).where(tasks.c.id == task_id).values(**values))
+
+
+async def page_of_tasks(
+    conn: AsyncConnection, account: str, limit: int, before: tuple[datetime, str] | None
+) -> Sequence[Found]:
+    """An account's tasks, newest first, one more than `limit` when there are more."""
+    query = (
+        select(tasks)
+        .where(tasks.c.account == account)
+        .order_by(tasks.c.created_at.desc(), tasks.c.id.desc())
+        .limit(limit + 1)
+    )
+    if before is not None:
+        query = query.where(tuple_(tasks.c.created_at, tasks.c.id) < before)
+    return (await conn.execute(query)).all()
+
+
+async def page_of_steps(
+    conn: AsyncConnection, task_id: str, limit: int, before: int | None
+) -> Sequence[Found]:
+    """A task's newest steps, newest first, one more than `limit` when there are more."""
+    query = (
+        select(steps)
+        .where(steps.c.task_id == task_id)
+        .order_by(steps.c.seq.desc())
+        .limit(limit + 1)
+    )
+    if before is not None:
+        query = query.where(steps.c.seq < before)
+    return (await conn.execute(query)).all()
+
+
+async def insert_steps(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Store steps in order; returns the ids of those that were not known already."""
+    stored = await conn.execute(
+        upsert(steps).values(list(rows)).on_conflict_do_nothing().returning(steps.c.id)
+    )
+    return list(stored.scalars())
+
+
+async def insert_leased_step(
+    conn: AsyncConnection, owner: str, lease_s: float, **values: object
+) -> Found:
+    """Store a step that this replica runs at once."""
+    done: Found = (
+        await conn.execute(
+            insert(steps)
+            .values(
+                **values,
+                lease_owner=owner,
+                lease_until=_in(lease_s),
+                status="in_progress",
+                attempts=1,
+            )
+            .returning(steps)
+        )
+    ).one()
+    return done
+
+
+async def claim(
+    conn: AsyncConnection, owner: str, lease_s: float, limit: int, only: Sequence[str] | None = None
+) -> Sequence[Found]:
+    """Take steps that are ready and that nobody runs; each goes to one replica.
+
+    Args:
+        conn: in a transaction.
+        owner: this replica.
+        lease_s: for how many seconds they are its own.
+        limit: how many at most.
+        only: ids to choose from; all open steps when None.
+    """
+    free = (
+        select(steps.c.id)
+        .where(
+            steps.c.status.in_(OPEN),
+            steps.c.waits_for == 0,
+            steps.c.next_attempt_at <= func.now(),
+            or_(steps.c.lease_until.is_(None), steps.c.lease_until < func.now()),
+        )
+        .order_by(steps.c.next_attempt_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    if only is not None:
+        free = free.where(steps.c.id.in_(only))
+    taken: Sequence[Found] = (
+        await conn.execute(
+            update(steps)
+            .where(steps.c.id.in_(free.scalar_subquery()))
+            .values(lease_owner=owner, lease_until=_in(lease_s), attempts=steps.c.attempts + 1)
+            .returning(steps)
+        )
+    ).all()
+    return taken
+
+
+async def renew(conn: AsyncConnection, owner: str, lease_s: float, ids: Sequence[str]) -> None:
+    """Show a sign of life for the steps that this replica runs."""
+    await conn.execute(
+        update(steps)
+        .where(steps.c.id.in_(ids), steps.c.lease_owner == owner, steps.c.status.in_(OPEN))
+        .values(lease_until=_in(lease_s))
+    )
+
+
+async def postpone(conn: AsyncConnection, step_id: str, owner: str, delay_s: float) -> None:
+    """Give a step back; it is ready for any replica after `delay_s` seconds."""
+    await conn.execute(
+        update(steps)
+        .where(steps.c.id == step_id, steps.c.lease_owner == owner)
+        .values(lease_owner=None, lease_until=None, next_attempt_at=_in(delay_s))
+    )
+
+
+async def begin_step(conn: AsyncConnection, step_id: str, **values: object) -> bool:
+    """Move a pending step to in_progress; False when it is not pending any more."""
+    done = await conn.execute(
+        update(steps)
+        .where(steps.c.id == step_id, steps.c.status == "pending")
+        .values(status="in_progress", **values)
+    )
+    return done.rowcount == 1
+
+
+async def end_step(conn: AsyncConnection, step_id: str, **values: object) -> bool:
+    """Move an open step to its end; False when somebody ended it before."""
+    done = await conn.execute(
+        update(steps)
+        .where(steps.c.id == step_id, steps.c.status.in_(OPEN))
+        .values(**values, completed_at=func.now(), lease_owner=None, lease_until=None)
+    )
+    return done.rowcount == 1
+
+
+async def free_dependents(conn: AsyncConnection, task_id: str, step_id: str) -> list[str]:
+    """Tell the steps that waited for `step_id`; returns the ids of those that are ready now."""
+    told = await conn.execute(
+        update(steps)
+        .where(
+            steps.c.task_id == task_id,
+            steps.c.status == "pending",
+            literal(step_id) == any_(steps.c.depends_on),
+        )
+        .values(waits_for=steps.c.waits_for - 1)
+        .returning(steps.c.id, steps.c.waits_for)
+    )
+    return [row.id for row in told if row.waits_for == 0]
+
+
+async def results_of(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:
+    """Results of completed steps, by id."""
+    query = select(steps.c.id, steps.c.result).where(
+        steps.c.id.in_(ids), steps.c.status == "completed"
+    )
+    return {row.id: row.result for row in await conn.execute(query)}
+
+
+async def open_steps_of(conn: AsyncConnection, task_id: str) -> Sequence[Found]:
+    """A task's steps that have not ended, locked."""
+    query = (
+        select(steps)
+        .where(and_(steps.c.task_id == task_id, steps.c.status.in_(OPEN)))
+        .order_by(steps.c.seq)
+        .with_for_update()
+    )
+    return (await conn.execute(query)).all()
+
+
+async def repoint(
+    conn: AsyncConnection, step_id: str, depends_on: list[str], payload: dict[str, Any]
+) -> None:
+    """Make a waiting step wait for another one than before."""
+    await conn.execute(
+        update(steps)
+        .where(steps.c.id == step_id, steps.c.status == "pending")
+        .values(depends_on=depends_on, payload=payload)
+    )
+
+
+async def bill_of(conn: AsyncConnection, task_id: str) -> Sequence[Found]:
+    """What each step of a task cost, oldest first."""
+    query = select(steps).where(steps.c.task_id == task_id).order_by(steps.c.seq).limit(500)
+    return (await conn.execute(query)).all()
+
+
+def _in(seconds: float) -> Any:
+    return func.now() + text(f"interval '{float(seconds):.3f} seconds'")

@@ -1,0 +1,94 @@
+"""Tables of the schema `task`. Amounts are BazaarBucks, NUMERIC(20,6)."""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    Numeric,
+    String,
+    Table,
+    Text,
+    and_,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from chassis.database import service_metadata
+
+metadata = service_metadata("task")
+
+MONEY = Numeric(20, 6)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("account", String(64), nullable=False),
+    Column("user_query", Text, nullable=False),
+    Column("required_skills", ARRAY(Text), nullable=False),
+    Column("done_skills", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("status", String(12), nullable=False),
+    Column("max_budget", MONEY, nullable=False),
+    Column("total_cost", MONEY, nullable=False, server_default="0"),
+    Column("open_steps", Integer, nullable=False, server_default="0"),
+    Column("turn_id", String(64)),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("completed_at", DateTime(timezone=True)),
+    CheckConstraint(
+        "status IN ('created', 'in_progress', 'completed', 'failed')", name="known_status"
+    ),
+    CheckConstraint("open_steps >= 0", name="open_steps_not_negative"),
+    CheckConstraint("total_cost <= max_budget", name="within_budget"),
+)
+Index("tasks_page_idx", tasks.c.account, tasks.c.created_at.desc(), tasks.c.id.desc())
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), nullable=False, unique=True),
+    Column("id", String(64), primary_key=True),
+    Column("task_id", String(64), nullable=False),
+    Column("account", String(64), nullable=False),
+    Column("turn_id", String(64)),
+    Column("agent_id", String(64), nullable=False),
+    Column("skill", String(100), nullable=False),
+    Column("subtask_type", String(100), nullable=False),
+    Column("status", String(12), nullable=False),
+    Column("payload", JSON, nullable=False),
+    Column("depends_on", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("waits_for", Integer, nullable=False, server_default="0"),
+    Column("max_price", MONEY),
+    Column("max_budget", MONEY, nullable=False),
+    # What the registry said when the step began; None before that.
+    Column("quote", JSON),
+    # The envelope that the step was ordered with, so that a resumed step keeps its trace.
+    Column("cause", JSON, nullable=False),
+    Column("cost", MONEY, nullable=False, server_default="0"),
+    Column("external_cost", MONEY, nullable=False, server_default="0"),
+    Column("requires_external_tool", Boolean, nullable=False, server_default="false"),
+    Column("result", Text),
+    Column("execution_time", Integer),
+    Column("reason", String(30)),
+    Column("error", Text),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("lease_owner", String(64)),
+    Column("lease_until", DateTime(timezone=True)),
+    Column("next_attempt_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("completed_at", DateTime(timezone=True)),
+    CheckConstraint(
+        "status IN ('pending', 'in_progress', 'completed', 'failed')", name="known_step_status"
+    ),
+)
+Index("steps_page_idx", steps.c.task_id, steps.c.seq)
+Index(
+    "steps_open_idx",
+    steps.c.next_attempt_at,
+    postgresql_where=and_(steps.c.status.in_(("pending", "in_progress")), steps.c.waits_for == 0),
+)
