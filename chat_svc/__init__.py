@@ -1,0 +1,1 @@
+"""The chat service: messages, turns, and the orchestrator that plans them."""

@@ -1,0 +1,92 @@
+"""Messages: posted by people, listed for the UI."""
+
+from typing import Annotated
+
+from faststream import Context
+
+from chassis.delivery import Here, Tx
+from chassis.pages import decode_cursor, encode_cursor
+from chat_svc import store
+from chat_svc.domain import task_id_of
+from chat_svc.settings import Settings
+from chat_svc.turn import message_view
+from contracts.chat import (
+    ListMessages,
+    MessageList,
+    MessagePosted,
+    PostMessage,
+    PostReply,
+    Think,
+)
+from contracts.errors import Conflict, Invalid
+
+SEQUENCE_DIGITS = 18
+
+
+async def post_message(
+    request: PostMessage, tx: Tx, here: Here, settings: Annotated[Settings, Context("settings")]
+) -> PostReply:
+    """Store what a person said, with a turn and the order to think about it.
+
+    Raises:
+        Conflict: the turn's id was used for something else.
+    """
+    budget = settings.default_budget if request.max_budget is None else request.max_budget
+    message_id = f"{request.turn_id}-u"[:64]
+    fresh = await store.insert_turn(
+        tx.conn,
+        settings.turn_deadline_s,
+        id=request.turn_id,
+        account=here.account,
+        status="thinking",
+        content=request.content,
+        max_budget=budget,
+        task_id=task_id_of(request.turn_id),
+        cause=here.model_dump(mode="json"),
+    )
+    if not fresh:
+        return await _posted_before(request, tx, here.account, message_id)
+    row = await store.insert_message(
+        tx.conn,
+        id=message_id,
+        account=here.account,
+        turn_id=request.turn_id,
+        role="user",
+        content=request.content,
+    )
+    tx.publish(
+        MessagePosted(
+            message_id=message_id,
+            turn_id=request.turn_id,
+            role="user",
+            content=request.content,
+        ),
+        Think(turn_id=request.turn_id),
+    )
+    return PostReply(turn_id=request.turn_id, message=message_view(row))
+
+
+async def _posted_before(request: PostMessage, tx: Tx, account: str, message_id: str) -> PostReply:
+    row = await store.first_message(tx.conn, request.turn_id, message_id)
+    if row is None or row.account != account or row.content != request.content:
+        raise Conflict("This turn id was used for another message.")
+    return PostReply(turn_id=request.turn_id, message=message_view(row))
+
+
+async def list_messages(request: ListMessages, tx: Tx, here: Here) -> MessageList:
+    """The account's newest messages, oldest first."""
+    before = _sequence(request.cursor) if request.cursor else None
+    rows = await store.page_of_messages(tx.conn, here.account, request.limit, before)
+    shown = rows[: request.limit]
+    more = len(rows) > request.limit
+    return MessageList(
+        messages=[message_view(row) for row in reversed(shown)],
+        next_cursor=encode_cursor(str(shown[-1].seq)) if more else None,
+    )
+
+
+def _sequence(cursor: str) -> int:
+    (number,) = decode_cursor(cursor, 1)
+    if not (number.isascii() and number.isdecimal() and len(number) <= SEQUENCE_DIGITS):
+        raise Invalid("The cursor is not one of ours.")
+    return int(number)

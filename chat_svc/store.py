@@ -1,0 +1,89 @@
+"""All SQL of the chat service. Nothing here commits: the chassis does, once per message."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_svc.tables import messages, turns
+
+Found = Row[*tuple[Any, ...]]
+
+
+async def insert_turn(conn: AsyncConnection, deadline_s: float, **values: object) -> bool:
+    """Store a turn; False when its id is known already."""
+    done = await conn.execute(
+        upsert(turns).values(**values, deadline_at=_in(deadline_s)).on_conflict_do_nothing()
+    )
+    return done.rowcount == 1
+
+
+async def find_turn(conn: AsyncConnection, turn_id: str, *, lock: bool = False) -> Found | None:
+    """A turn, its row locked until the end of the transaction when asked."""
+    query = select(turns).where(turns.c.id == turn_id)
+    return (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
+
+
+async def update_turn(conn: AsyncConnection, turn_id: str, **values: object) -> None:
+    """Change a turn whose row is locked."""
+    await conn.execute(update(turns).where(turns.c.id == turn_id).values(**values))
+
+
+async def grant_more_time(conn: AsyncConnection, turn_id: str, seconds: float) -> None:
+    """Move a turn's deadline to `seconds` from now."""
+    await conn.execute(update(turns).where(turns.c.id == turn_id).values(deadline_at=_in(seconds)))
+
+
+async def overdue_turns(conn: AsyncConnection, limit: int) -> Sequence[Found]:
+    """Turns without an answer at their deadline, locked; another replica skips them."""
+    query = (
+        select(turns)
+        .where(turns.c.status != "done", turns.c.deadline_at < func.now())
+        .order_by(turns.c.deadline_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return (await conn.execute(query)).all()
+
+
+async def last_result(conn: AsyncConnection, account: str) -> str | None:
+    """What the account's last turn with a result came to."""
+    query = (
+        select(turns.c.result)
+        .where(turns.c.account == account, turns.c.result.is_not(None))
+        .order_by(turns.c.created_at.desc())
+        .limit(1)
+    )
+    found = (await conn.execute(query)).scalar_one_or_none()
+    return None if found is None else str(found)
+
+
+async def insert_message(conn: AsyncConnection, **values: object) -> Found:
+    """Store a message."""
+    stored: Found = (
+        await conn.execute(insert(messages).values(**values).returning(messages))
+    ).one()
+    return stored
+
+
+async def first_message(conn: AsyncConnection, turn_id: str, message_id: str) -> Found | None:
+    """The user's message of a turn that was posted before."""
+    query = select(messages).where(messages.c.id == message_id, messages.c.turn_id == turn_id)
+    return (await conn.execute(query)).one_or_none()
+
+
+async def page_of_messages(
+    conn: AsyncConnection, account: str, limit: int, before: int | None
+) -> Sequence[Found]:
+    """An account's newest messages, newest first, one more than `limit` when there are more."""
+    query = select(messages).where(messages.c.account == account)
+    query = query.order_by(messages.c.seq.desc()).limit(limit + 1)
+    if before is not None:
+        query = query.where(messages.c.seq < before)
+    return (await conn.execute(query)).all()
+
+
+def _in(seconds: float) -> Any:
+    return func.now() + text(f"interval '{float(seconds):.3f} seconds'")

@@ -1,0 +1,88 @@
+"""A real PostgreSQL and a real NATS for the whole run, migrated and declared as in production.
+
+Tests keep apart by account and by ids, never by cleaning up: what a test leaves behind is what a
+busy system would have lying about.
+"""
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nats
+import pytest
+
+from chassis import migrate, topology
+from chassis.provision import provision
+from chassis.service import Service
+from deploy.local.embedded import (
+    EmbeddedServer,
+    embedded_nats_server,
+    embedded_postgres_server,
+)
+
+CONTEXTS = ("registry", "task", "payment", "chat")
+
+
+@dataclass
+class Stack:
+    """The embedded servers and where each service finds its own schema."""
+
+    postgres: EmbeddedServer
+    nats: EmbeddedServer
+
+    @property
+    def admin_url(self) -> str:
+        return self.postgres.url
+
+    @property
+    def nats_url(self) -> str:
+        return self.nats.url
+
+    def database_url(self, context: str) -> str:
+        """DSN of a service's own role."""
+        _, at, place = self.postgres.url.rpartition("@")
+        return f"postgresql://bazaar_{context}:secret-{context}{at}{place}"
+
+
+async def declare(nats_url: str) -> None:
+    client = await nats.connect(nats_url)
+    try:
+        await topology.declare(client.jetstream())
+    finally:
+        await client.close()
+
+
+@contextlib.asynccontextmanager
+async def new_stack() -> AsyncIterator[Stack]:
+    """Servers of one's own, for tests that kill them."""
+    with tempfile.TemporaryDirectory(prefix="bazaar-test-") as folder:
+        home = Path(folder)
+        await asyncio.to_thread(home.chmod, 0o755)  # the embedded PostgreSQL may run as another user
+        async with embedded_postgres_server(home) as postgres, embedded_nats_server(home) as bus:
+            stack = Stack(postgres, bus)
+            await provision(postgres.url, {name: f"secret-{name}" for name in CONTEXTS})
+            for name in CONTEXTS:
+                config = migrate.alembic_config(f"{name}_svc", stack.database_url(name))
+                await asyncio.to_thread(migrate.command.upgrade, config, "head")
+            await declare(bus.url)
+            yield stack
+
+
+@pytest.fixture(scope="session")
+async def stack() -> AsyncIterator[Stack]:
+    """The servers that most tests share."""
+    async with new_stack() as shared:
+        yield shared
+
+
+@contextlib.asynccontextmanager
+async def running(*services: Service) -> AsyncIterator[None]:
+    """Services started in this process, and stopped in good order."""
+    async with contextlib.AsyncExitStack() as started:
+        for service in services:
+            await service.start()
+            started.push_async_callback(service.stop)
+        yield
