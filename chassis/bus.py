@@ -4,10 +4,12 @@ FastStream does the subscribing; this module gives its decorators the options th
 traps demand (explicit streams, manual acknowledgement, bounded concurrency, endless reconnects).
 """
 
+import asyncio
 from typing import Any
 
 from faststream.middlewares import AckPolicy
 from faststream.nats import JStream, NatsBroker, PullSub
+from faststream.nats.subscriber.usecases import ConcurrentCoreSubscriber
 from nats.aio.client import Client
 from nats.errors import ConnectionClosedError, ConnectionDrainingError, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
@@ -48,6 +50,25 @@ def consumes(durable: Durable) -> dict[str, Any]:
         "max_workers": durable.concurrency,
         "ack_policy": AckPolicy.MANUAL,
     }
+
+
+async def stop_answering(broker: NatsBroker) -> None:
+    """Leave the queue groups; returns when every request that came before is answered.
+
+    FastStream's own stop drops what it has not begun, and whoever asked waits in vain.
+    """
+    answering = [one for one in broker.subscribers if isinstance(one, ConcurrentCoreSubscriber)]
+    for subscriber in answering:
+        if subscriber.subscription is not None:
+            await subscriber.subscription.drain()
+            subscriber.subscription = None
+    while any(_at_work(subscriber) for subscriber in answering):
+        await asyncio.sleep(0.01)
+
+
+def _at_work(subscriber: ConcurrentCoreSubscriber) -> bool:
+    waiting = subscriber.receive_stream.statistics().current_buffer_used
+    return bool(waiting) or subscriber.limiter.value < subscriber.max_workers
 
 
 def connect_options(settings: BusSettings, name: str) -> dict[str, Any]:

@@ -6,8 +6,9 @@ statement just before it commits: they exist exactly when the effect exists, and
 """
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from faststream_outbox import OutboxBroker, make_outbox_table
 from sqlalchemy import (
@@ -18,11 +19,14 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    event,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from chassis.envelopes import enclose
@@ -32,8 +36,34 @@ from contracts.envelope import Envelope
 RELAY_QUEUE = "bus"
 
 
+AWAY = ("08", "28", "53", "57P")
+"""SQLSTATEs of a connection lost, a login refused, no room for more, shutting down or starting."""
+BAD_VALUE = "22"
+"""SQLSTATEs of values that cannot be stored: too long, out of range, not a text."""
+
+
 class AlreadyHandled(Exception):
     """The inbox has this message: its effect was committed before."""
+
+
+class Away(Exception):
+    """No connection to the database can be had now."""
+
+
+def is_away(error: Exception) -> bool:
+    """Whether an error means that the database cannot be reached, or does not take work now."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or _sqlstate(error).startswith(AWAY)
+    return isinstance(error, Away)
+
+
+def is_unstorable(error: Exception) -> bool:
+    """Whether the database refused a value itself, so that another attempt is refused too."""
+    return isinstance(error, DBAPIError) and _sqlstate(error).startswith(BAD_VALUE)
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", None) or "")
 
 
 def service_metadata(schema: str) -> MetaData:
@@ -137,6 +167,7 @@ class Database:
                 "server_settings": {"application_name": self.schema, "jit": "off"},
             },
         )
+        event.listen(self.engine.sync_engine, "checkout", _replace_closed)
         self.outbox = OutboxBroker(
             self.engine, outbox_table=outbox_table(metadata), logger=None, apply_types=False
         )
@@ -148,8 +179,15 @@ class Database:
 
         Args:
             cause: the message being handled; what is published names it as its cause.
+
+        Raises:
+            Away: there is no connection to be had.
         """
-        async with self.engine.begin() as conn:
+        async with AsyncExitStack() as stack:
+            try:
+                conn = await stack.enter_async_context(self.engine.begin())
+            except (OSError, PoolTimeout) as error:
+                raise Away(repr(error)) from error
             tx = Transaction(conn, self.schema, cause)
             yield tx
             await tx.flush(self.outbox)
@@ -194,3 +232,9 @@ class Database:
                 {"days": older_than_days, "most": at_most},
             )
         return int(gone.rowcount)
+
+
+def _replace_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """Have the pool open a connection anew when the server has closed it meanwhile."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError

@@ -6,18 +6,19 @@ when something is temporarily wrong, and put aside as dead letters when it will 
 """
 
 import asyncio
+import itertools
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 from fast_depends.exceptions import ValidationError as ArgumentError
-from faststream import BaseMiddleware, Context, Depends, Response
+from faststream import BaseMiddleware, Depends, Response
 from nats.errors import Error as NatsError
 from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError
 
-from chassis.database import AlreadyHandled, Database, Transaction
+from chassis.database import AlreadyHandled, Database, Transaction, is_away, is_unstorable
+from chassis.given import Given
 from contracts.envelope import ERROR_CODE, ERROR_TEXT, Envelope, read_envelope
 from contracts.errors import Conflict, Internal, Invalid, NotFound, Refusal, Unavailable
 from contracts.topology import DEADLETTER, DURABLES, Durable
@@ -32,7 +33,8 @@ log = structlog.get_logger()
 
 HOPELESS = (Invalid, NotFound, Conflict, ValidationError, ArgumentError)
 """What another attempt cannot mend."""
-DATABASE_DOWN = (InterfaceError, OperationalError, PoolTimeout, OSError)
+OUTAGE_DELAY_S = 5.0
+"""The longest that a message waits between two looks for the database."""
 _DURABLES = {durable.name: durable for durable in DURABLES}
 
 
@@ -53,11 +55,11 @@ class Later(Exception):
 
 def retry_delay_s(deliveries: int) -> float:
     """Seconds until the next delivery after the n-th came to nothing: 0.2, 0.4, ... 30."""
-    return float(min(30.0, 0.2 * 2 ** (max(1, deliveries) - 1)))
+    return float(min(30.0, 0.2 * 2 ** (min(max(1, deliveries), 10) - 1)))
 
 
 async def transaction(
-    db: Annotated[Database, Context("db")], here: Annotated[Envelope, Context("envelope")]
+    db: Annotated[Database, Given("db")], here: Annotated[Envelope, Given("envelope")]
 ) -> "AsyncIterator[Transaction]":
     """FastStream dependency: one transaction around a request's handler."""
     async with db.transaction(here) as tx:
@@ -65,9 +67,9 @@ async def transaction(
 
 
 async def effect(
-    db: Annotated[Database, Context("db")],
-    here: Annotated[Envelope, Context("envelope")],
-    durable: Annotated[Durable, Context("durable")],
+    db: Annotated[Database, Given("db")],
+    here: Annotated[Envelope, Given("envelope")],
+    durable: Annotated[Durable, Given("durable")],
 ) -> "AsyncIterator[Transaction]":
     """FastStream dependency: one transaction with the inbox row of a durable's message."""
     async with db.effect(durable.name, here) as tx:
@@ -78,7 +80,7 @@ Tx = Annotated[Transaction, Depends(transaction)]
 """The transaction of a request; it commits before the reply leaves."""
 Effect = Annotated[Transaction, Depends(effect)]
 """The transaction of a consumed message, with its inbox row: the effect happens exactly once."""
-Here = Annotated[Envelope, Context("envelope")]
+Here = Annotated[Envelope, Given("envelope")]
 """The envelope of the message being handled."""
 
 
@@ -110,17 +112,8 @@ class Delivery(BaseMiddleware[Any, Any]):
         with self.context.scope("envelope", here):
             try:
                 return await call_next(msg)
-            except Refusal as error:
-                return _refused(error)
-            except (ValidationError, ArgumentError) as error:
-                return _refused(Invalid(f"The request is not valid: {_first(error)}"))
-            except DATABASE_DOWN as error:
-                log.error("database unreachable", error=str(error).splitlines()[0][:300])
-                context = raw.subject.split(".")[2]
-                return _refused(Unavailable(f"The {context} service cannot reach its database."))
-            except Exception:
-                log.exception("request failed")
-                return _refused(Internal("Something went wrong on our side."))
+            except Exception as error:  # noqa: BLE001  (whatever it is, who asked gets an answer)
+                return _refused(_as_refusal(error, raw.subject.split(".")[2]))
 
     async def _settle(
         self, call_next: Any, msg: "StreamMessage[Any]", raw: "Msg", durable: Durable, tries: int
@@ -130,17 +123,18 @@ class Delivery(BaseMiddleware[Any, Any]):
             return
         alive = asyncio.create_task(_sign_of_life(raw, durable.ack_wait_s / 3))
         try:
-            await call_next(msg)
+            await _outlast(call_next, msg)
         except AlreadyHandled:
             await raw.ack()
-        except HOPELESS as error:
-            await _bury(raw, durable, tries, f"{type(error).__name__}: {error}")
         except Later as error:
             delay_s = min(Later.AT_MOST_S, error.delay_s * Later.GROWTH ** (tries - 1))
             await self._again(raw, durable, tries, delay_s, error)
         except Exception as error:  # noqa: BLE001  (whatever it is, the message must be settled)
-            level = log.warning if _expected(error) else log.exception
-            level("message failed", attempt=tries, error=f"{type(error).__name__}: {error}"[:500])
+            if isinstance(error, HOPELESS) or is_unstorable(error):
+                await _bury(raw, durable, tries, _words(error))
+                return
+            level = log.warning if isinstance(error, (Refusal, DBAPIError)) else log.exception
+            level("message failed", attempt=tries, error=_words(error)[:500])
             await self._again(raw, durable, tries, retry_delay_s(tries), error)
         else:
             await raw.ack()
@@ -152,20 +146,64 @@ class Delivery(BaseMiddleware[Any, Any]):
         raw: "Msg", durable: Durable, tries: int, delay_s: float, error: Exception
     ) -> None:
         if tries >= durable.attempts:
-            await _bury(raw, durable, tries, f"{type(error).__name__}: {error}")
+            await _bury(raw, durable, tries, _words(error))
         else:
             await raw.nak(delay=delay_s)
 
 
-def _expected(error: Exception) -> bool:
-    return isinstance(error, (Refusal, DBAPIError, *DATABASE_DOWN))
+async def _outlast(call_next: Any, msg: "StreamMessage[Any]") -> None:
+    """Run the handler, for as long as it takes the database to come back when that is away.
+
+    Such an outage is not the message's fault, so it costs none of its attempts.
+    """
+    for again in itertools.count(1):
+        try:
+            await call_next(msg)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            log.warning("database unreachable", attempt=again, error=_words(error)[:500])
+        else:
+            return
+        await asyncio.sleep(min(OUTAGE_DELAY_S, retry_delay_s(again)))
 
 
-def _first(error: ValidationError | ArgumentError) -> str:
+async def decoded(msg: "StreamMessage[Any]", decode: Any) -> Any:
+    """FastStream decoder: the body's JSON.
+
+    Raises:
+        Invalid: it is none; FastStream's own error would count as one that may pass.
+    """
+    try:
+        return await decode(msg)
+    except (ValueError, RecursionError):
+        raise Invalid("The body is not JSON.") from None
+
+
+def _as_refusal(error: Exception, context: str) -> Refusal:
+    if isinstance(error, Refusal):
+        return error
     if isinstance(error, ArgumentError):
-        error = error.original_error if isinstance(error.original_error, ValidationError) else error
-    if isinstance(error, ValidationError):
-        found = error.errors(include_url=False, include_context=False)[0]
+        return Invalid(f"The request is not valid: {_first(error)}")
+    what = _words(error)[:500]
+    if is_away(error) or isinstance(error, OSError):
+        log.error("database unreachable", error=what)
+        return Unavailable(f"The {context} service cannot reach its database.")
+    if is_unstorable(error):
+        log.warning("request cannot be stored", error=what)
+        return Invalid("The request holds a value that cannot be stored.")
+    log.error("request failed", exc_info=error)
+    return Internal("Something went wrong on our side.")
+
+
+def _words(error: Exception) -> str:
+    said = _first(error) if isinstance(error, ArgumentError) else str(error)
+    return f"{type(error).__name__}: {said}"
+
+
+def _first(error: ArgumentError) -> str:
+    if isinstance(error.original_error, ValidationError):
+        found = error.original_error.errors(include_url=False, include_context=False)[0]
         place = ".".join(str(part) for part in found["loc"] if part not in ("request", "event"))
         return f"{place}: {found['msg']}" if place else str(found["msg"])
     return " ".join(str(error).split())[:300]

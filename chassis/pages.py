@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from contracts.base import Page
@@ -53,11 +53,12 @@ def place_in_time(page: Page) -> tuple[datetime, str] | None:
     moment, id_ = decode_cursor(page.cursor, 2)
     try:
         parsed = datetime.fromisoformat(moment)
-    except ValueError:
-        raise Invalid("The cursor is not one of ours.") from None
-    if parsed.tzinfo is None:
+        in_utc = parsed.astimezone(UTC) if parsed.tzinfo else None
+    except (ValueError, OverflowError):
+        in_utc = None
+    if in_utc is None:
         raise Invalid("The cursor is not one of ours.")
-    return parsed, id_
+    return in_utc, id_
 
 
 def next_in_time(rows: Sequence[Any], limit: int) -> str | None:

@@ -12,8 +12,10 @@ from importlib.metadata import PackageNotFoundError, version
 
 import structlog
 import uvicorn
+from fast_depends.pydantic import PydanticSerializer
 from faststream import ContextRepo
 from faststream.nats import NatsBroker
+from nats.errors import Error as NatsError
 from sqlalchemy import MetaData
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -21,9 +23,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from chassis import logs, topology
-from chassis.bus import Bus, answers, connect_options
+from chassis.bus import Bus, answers, connect_options, stop_answering
 from chassis.database import Database
-from chassis.delivery import Delivery
+from chassis.delivery import Delivery, decoded
 from chassis.relay import relay
 from chassis.settings import ServiceSettings
 from contracts.base import Ping, Pong, ping_call
@@ -61,6 +63,8 @@ class Service:
             reconnected_cb=self._on_reconnect,
             closed_cb=self._on_closed,
             middlewares=[Delivery],
+            decoder=decoded,
+            serializer=PydanticSerializer(),
             context=self.context,
             logger=None,
         )
@@ -83,7 +87,7 @@ class Service:
         self.every(3600, self.database.forget_handled)
 
     def offer(self, **things: object) -> None:
-        """Make objects available to handlers as `Annotated[T, Context("name")]`."""
+        """Make objects available to handlers as `Annotated[T, Given("name")]`."""
         for name, thing in things.items():
             self.context.set_global(name, thing)
 
@@ -119,8 +123,11 @@ class Service:
         self._stopping = True
         for task in self._tasks:
             task.cancel()
-        for subscriber in self.broker.subscribers:
-            await subscriber.stop()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(TimeoutError, NatsError):  # What is left undone comes again.
+            async with asyncio.timeout(self.settings.drain_s):
+                await stop_answering(self.broker)
+        await asyncio.gather(*(subscriber.stop() for subscriber in self.broker.subscribers))
         for job in self._ends:
             await job()
         await self.database.outbox.stop()

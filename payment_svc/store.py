@@ -125,11 +125,15 @@ async def raise_hold(
 async def resolve_captured(
     conn: AsyncConnection, hold_id: str, captured: Decimal, external: Decimal, refused: Decimal
 ) -> Found | None:
-    """Turn an open hold into a captured one; None when it is not open."""
+    """Turn an open hold into a captured one; None when it is not open or too small."""
     found: Found | None = (
         await conn.execute(
             update(holds)
-            .where(holds.c.id == hold_id, holds.c.status == "held")
+            .where(
+                holds.c.id == hold_id,
+                holds.c.status == "held",
+                holds.c.held >= captured + external,
+            )
             .values(
                 status="captured",
                 captured=captured,

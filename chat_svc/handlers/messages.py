@@ -2,9 +2,8 @@
 
 from typing import Annotated
 
-from faststream import Context
-
 from chassis.delivery import Here, Tx
+from chassis.given import Given
 from chassis.pages import decode_cursor, encode_cursor
 from chat_svc import store
 from chat_svc.domain import task_id_of
@@ -24,7 +23,7 @@ SEQUENCE_DIGITS = 18
 
 
 async def post_message(
-    request: PostMessage, tx: Tx, here: Here, settings: Annotated[Settings, Context("settings")]
+    request: PostMessage, tx: Tx, here: Here, settings: Annotated[Settings, Given("settings")]
 ) -> PostReply:
     """Store what a person said, with a turn and the order to think about it.
 

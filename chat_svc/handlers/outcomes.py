@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 from typing import Annotated
 
 import structlog
-from faststream import Context
 
 from chassis.database import Database, Transaction
 from chassis.delivery import Here
+from chassis.given import Given
 from chat_svc import store
 from chat_svc.domain import Progress, after_failure, answer, bill, find_work, spec, with_work
 from chat_svc.turn import finish
@@ -25,8 +25,8 @@ from contracts.task import (
 from contracts.topology import Durable
 
 log = structlog.get_logger()
-Db = Annotated[Database, Context("db")]
-On = Annotated[Durable, Context("durable")]
+Db = Annotated[Database, Given("db")]
+On = Annotated[Durable, Given("durable")]
 
 
 async def on_step_completed(event: StepCompleted, db: Db, durable: On, here: Here) -> None:

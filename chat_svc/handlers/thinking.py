@@ -4,11 +4,11 @@ import asyncio
 from typing import Annotated
 
 import structlog
-from faststream import Context
 
 from chassis.bus import Bus
 from chassis.database import Database, Transaction
 from chassis.delivery import Here
+from chassis.given import Given
 from chat_svc import store
 from chat_svc.domain import Choice, Progress, Work, spec
 from chat_svc.planner import Candidate, Plan, payload_for, plan
@@ -27,9 +27,9 @@ MAX_AGENTS = 2_000
 
 async def on_think(
     order: Think,
-    db: Annotated[Database, Context("db")],
-    bus: Annotated[Bus, Context("bus")],
-    durable: Annotated[Durable, Context("durable")],
+    db: Annotated[Database, Given("db")],
+    bus: Annotated[Bus, Given("bus")],
+    durable: Annotated[Durable, Given("durable")],
     here: Here,
 ) -> None:
     """Plan the turn; start its task, or answer at once when nobody is to be called."""

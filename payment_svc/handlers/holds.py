@@ -2,10 +2,9 @@
 
 from typing import Annotated
 
-from faststream import Context
-
 from chassis.database import Database, Transaction
 from chassis.delivery import Here, Tx
+from chassis.given import Given
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, NotFound, PaymentRequired
 from contracts.payment import (
@@ -29,7 +28,7 @@ class _Declined(PaymentRequired):
 
 
 async def place_hold(
-    request: PlaceHold, db: Annotated[Database, Context("db")], here: Here
+    request: PlaceHold, db: Annotated[Database, Given("db")], here: Here
 ) -> HoldReply:
     """Set money aside, or say that the budget or the wallet is too small.
 
@@ -75,16 +74,12 @@ async def _place(tx: Transaction, request: PlaceHold, here: Envelope) -> HoldRep
 
 async def _same_again(tx: Transaction, request: PlaceHold, here: Envelope) -> HoldReply:
     known = await store.find_hold(tx.conn, request.hold_id)
-    same = known is not None and (
-        known.account == here.account
-        and known.task_id == request.task_id
-        and known.agent_id == request.agent_id
-        and known.asked == request.amount
-    )
-    if known is None or not same:
+    if known is None or (known.account, known.task_id) != (here.account, request.task_id):
         raise Conflict("This hold id was used for another hold.")
     if known.status == "released":
         raise Conflict("This step is over; its hold was released.")
+    if (known.agent_id, known.asked) != (request.agent_id, request.amount):
+        raise Conflict("This hold id was used for another hold.")
     return HoldReply(hold_id=request.hold_id, held=known.held)
 
 

@@ -57,7 +57,7 @@ async def on_step_completed(event: StepCompleted, tx: Effect) -> None:
             type="agent_payment",
         )
     if event.external_cost:
-        await _spend_by_card(tx, event, hold.account)
+        await _spend_by_card(tx, event, hold)
     if refused:
         tx.publish(
             HoldOvercharged(
@@ -66,7 +66,8 @@ async def on_step_completed(event: StepCompleted, tx: Effect) -> None:
                 agent_id=event.agent_id,
                 billed=event.billed,
                 paid=total,
-            )
+            ),
+            account=hold.account,
         )
     tx.publish(
         PaymentRecorded(
@@ -76,26 +77,29 @@ async def on_step_completed(event: StepCompleted, tx: Effect) -> None:
             agent_id=event.agent_id,
             amount=event.cost,
             external_amount=event.external_cost,
-        )
+        ),
+        account=hold.account,
     )
 
 
 async def _check_captured_before(tx: Effect, event: StepCompleted) -> None:
     known = await store.find_hold(tx.conn, event.step_id)
-    if known is None or known.status != "captured":
+    if known is None or known.status == "released":
         raise Invalid(f"step {event.step_id} is completed but has no open hold")
+    if known.status == "held":
+        raise Invalid(f"step {event.step_id} costs more than was held for it")
     log.info("hold was captured before", step_id=event.step_id)
 
 
-async def _spend_by_card(tx: Effect, event: StepCompleted, account: str) -> None:
+async def _spend_by_card(tx: Effect, event: StepCompleted, hold: store.Found) -> None:
     """Record what the agent bought outside; the simulated rail completes at once."""
     card_id = new_id()
     vendor = event.vendor or event.agent_id
     await store.insert_stripe(
         tx.conn,
         id=card_id,
-        account=account,
-        task_id=event.task_id,
+        account=hold.account,
+        task_id=hold.task_id,
         step_id=event.step_id,
         agent_id=event.agent_id,
         vendor=vendor,
@@ -107,14 +111,15 @@ async def _spend_by_card(tx: Effect, event: StepCompleted, account: str) -> None
     tx.publish(
         StripePaymentUpdated(
             payment_id=card_id,
-            task_id=event.task_id,
+            task_id=hold.task_id,
             agent_id=event.agent_id,
             vendor=vendor,
             amount=event.external_cost,
             status="completed",
             payment_type="card_spend",
             rail="simulated",
-        )
+        ),
+        account=hold.account,
     )
 
 
@@ -127,4 +132,6 @@ async def on_step_failed(event: StepFailed, tx: Effect, here: Here) -> None:
         return
     await store.settle_budget(tx.conn, hold.task_id, hold.held, Decimal(0))
     await store.settle_wallet(tx.conn, wallet_of(hold.account), hold.held, Decimal(0))
-    tx.publish(HoldReleased(task_id=hold.task_id, hold_id=hold.id, amount=hold.held))
+    tx.publish(
+        HoldReleased(task_id=hold.task_id, hold_id=hold.id, amount=hold.held), account=hold.account
+    )

@@ -2,11 +2,10 @@
 
 from typing import Annotated, cast
 
-from faststream import Context
-
 from chassis.database import Database, Transaction
 from chassis.delivery import Here
 from chassis.envelopes import new_id
+from chassis.given import Given
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, NotFound, Unavailable
 from contracts.task import InvokeAgent, InvokeReply, StepStarted, TaskCreated, TaskStarted
@@ -20,10 +19,10 @@ from task_svc.settings import Settings
 
 async def invoke_agent(
     request: InvokeAgent,
-    db: Annotated[Database, Context("db")],
-    saga: Annotated[Saga, Context("saga")],
-    runner: Annotated[Runner, Context("runner")],
-    settings: Annotated[Settings, Context("settings")],
+    db: Annotated[Database, Given("db")],
+    saga: Annotated[Saga, Given("saga")],
+    runner: Annotated[Runner, Given("runner")],
+    settings: Annotated[Settings, Given("settings")],
     here: Here,
 ) -> InvokeReply:
     """Call one agent for a task, or for a task made for this call.

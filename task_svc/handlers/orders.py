@@ -3,12 +3,12 @@
 from typing import Annotated, Any
 
 import structlog
-from faststream import Context
 from sqlalchemy import func
 
 from chassis.bus import Bus
 from chassis.database import Database, Transaction
 from chassis.delivery import Effect, Here, Later
+from chassis.given import Given
 from contracts.envelope import Envelope
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
 from contracts.task import (
@@ -30,7 +30,7 @@ SETTLEMENT_WAIT_S = 0.03
 
 
 async def on_start(
-    order: StartTask, tx: Effect, here: Here, runner: Annotated[Runner, Context("runner")]
+    order: StartTask, tx: Effect, here: Here, runner: Annotated[Runner, Given("runner")]
 ) -> None:
     """Make the task and its steps, and run what is ready; ordered twice, it is made once."""
     task = await store.insert_task(
@@ -58,7 +58,7 @@ async def on_start(
 
 
 async def on_add_steps(
-    order: AddSteps, tx: Effect, here: Here, runner: Annotated[Runner, Context("runner")]
+    order: AddSteps, tx: Effect, here: Here, runner: Annotated[Runner, Given("runner")]
 ) -> None:
     """Add steps to a task that has not ended; one may take the place of a failed one."""
     task = await store.find_task(tx.conn, order.task_id, here.account, lock=True)
@@ -115,9 +115,9 @@ async def _replace(tx: Transaction, task: store.Found, old: str, new: str) -> No
 
 async def on_finish(
     order: FinishTask,
-    db: Annotated[Database, Context("db")],
-    bus: Annotated[Bus, Context("bus")],
-    durable: Annotated[Durable, Context("durable")],
+    db: Annotated[Database, Given("db")],
+    bus: Annotated[Bus, Given("bus")],
+    durable: Annotated[Durable, Given("durable")],
     here: Here,
 ) -> None:
     """End the task when every payment of it is settled, so that its bill is final.

@@ -2,10 +2,9 @@
 
 from typing import Annotated
 
-from faststream import Context
-
 from chassis.delivery import Here, Tx
 from chassis.envelopes import new_id
+from chassis.given import Given
 from chassis.pages import decode_cursor, encode_cursor, next_in_time, place_in_time
 from contracts.errors import Conflict, Invalid, NotFound
 from contracts.task import (
@@ -27,7 +26,7 @@ SEQUENCE_DIGITS = 18
 
 
 async def create_task(
-    request: CreateTask, tx: Tx, here: Here, settings: Annotated[Settings, Context("settings")]
+    request: CreateTask, tx: Tx, here: Here, settings: Annotated[Settings, Given("settings")]
 ) -> TaskReply:
     """Make a task that later calls of agents belong to."""
     budget = settings.default_budget if request.max_budget is None else request.max_budget

@@ -1,0 +1,63 @@
+# `make help` says what there is. Needs Python 3.11 or newer, and nothing else.
+
+BIN := .venv/bin
+# PYTHON=/path/to/python chooses the Python that the environment is made with.
+PYTHON ?=
+CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
+
+.DEFAULT_GOAL := help
+.PHONY: help env up test ask fmt lock clean
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+env: ## Make or mend the Python environment in .venv
+	@if ! $(BIN)/python -c 'import pip' 2>/dev/null; then \
+	  python=; for candidate in $(CANDIDATES); do \
+	    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
+	    then python=$$candidate; break; fi; \
+	  done; \
+	  if [ -z "$$python" ]; then \
+	    echo 'No Python 3.11 or newer was found (tried: $(CANDIDATES)).' >&2; \
+	    echo 'Install one, or name it: make PYTHON=/path/to/python ...' >&2; exit 1; \
+	  fi; \
+	  echo "Making the environment with $$python"; rm -rf .venv; \
+	  if ! "$$python" -m venv .venv; then \
+	    rm -rf .venv; \
+	    echo 'This Python lacks the venv module. On Debian and Ubuntu: apt install python3-venv' >&2; \
+	    exit 1; \
+	  fi; \
+	fi
+	@cmp -s requirements.lock .venv/.lock-stamp || { \
+	  echo 'Installing what requirements.lock names'; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	    -r requirements.lock && cp requirements.lock .venv/.lock-stamp; }
+
+up: env ## Start everything; Ctrl-C stops it
+	@exec $(BIN)/python -m deploy.local up
+
+test: env ## Lint, types, architecture, and all tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest
+
+# The question goes through the environment, unexpanded: quotes and dollars in it are its own.
+ask: override export Q := $(value Q)
+ask: env ## Ask HubChat: make ask Q="Translate 'hello' to Spanish"
+	@exec $(BIN)/python -m deploy.local.ask
+
+fmt: env ## Format the code and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: ## Bring requirements.lock in line with pyproject.toml (UV_ARGS=--upgrade for the newest)
+	@test -x $(BIN)/uv || { $(or $(PYTHON),python3) -m venv .venv && $(BIN)/python -m pip install --quiet uv; }
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --quiet $(UV_ARGS) \
+	  --output-file requirements.lock
+
+clean: ## Remove the environment and the caches; the data in .bazaar stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The engines behind the agents. Each does one thing and knows nothing of HTTP or prices."""

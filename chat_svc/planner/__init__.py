@@ -1,0 +1,20 @@
+"""The rule planner: plans what a person typed into the chat onto the agents of a list.
+
+It is pure: no input or output, no clock, no chance. It knows agents only from the list that it
+is given, and finds them by their skills, capabilities and descriptions.
+"""
+
+from chat_svc.planner.model import MAX_STEPS, RESULT_KEY, Candidate, Plan, PlannedStep, Text
+from chat_svc.planner.payload import payload_for
+from chat_svc.planner.plan import plan
+
+__all__ = [
+    "MAX_STEPS",
+    "RESULT_KEY",
+    "Candidate",
+    "Plan",
+    "PlannedStep",
+    "Text",
+    "payload_for",
+    "plan",
+]

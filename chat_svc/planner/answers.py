@@ -1,0 +1,183 @@
+"""Questions about the marketplace itself, answered from the list of agents."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from chat_svc.planner.clauses import begin, skip_lead
+from chat_svc.planner.families import TRANSLATE
+from chat_svc.planner.lexicon import COURTESY
+from chat_svc.planner.match import Profile, family_of, for_family, for_words, price, stem, words_of
+from chat_svc.planner.mentions import Names
+from chat_svc.planner.model import Candidate, money
+from chat_svc.planner.questions import (
+    ABOUT,
+    ABOUT_ALL,
+    ANYONE_THERE,
+    BUDGET,
+    CAN_YOU,
+    CHEAP,
+    GREETING,
+    HELP,
+    LANGUAGES,
+    LIST,
+    PRICE,
+    PRICE_QUESTION,
+    PRICE_WORDS,
+    STATUS,
+    THANKS,
+    WHO,
+)
+from chat_svc.planner.source import read_source
+
+_LONGEST_QUESTION = 300
+_MOST_LINES = 25
+_MOST_SKILLS = 8
+
+
+def skills_of(agent: Candidate) -> str:
+    """The skills of an agent for people; its capabilities when it lists no skills."""
+    words = agent.skills or agent.capabilities
+    shown = [word.replace("_", " ") for word in words[:_MOST_SKILLS]]
+    return ", ".join(shown) or "no skills listed"
+
+
+def offer(profiles: Sequence[Profile]) -> str:
+    """One sentence that says what the agents can do."""
+    if not profiles:
+        return "There is no agent in the marketplace right now."
+    parts = [f"{one.agent.name} ({skills_of(one.agent)})" for one in profiles[:_MOST_LINES]]
+    more = len(profiles) - len(parts)
+    rest = f", and {more} more" if more else ""
+    return f"The agents here can do this: {'; '.join(parts)}{rest}."
+
+
+def _line(agent: Candidate) -> str:
+    state = "available" if agent.available else "not available right now"
+    return f"- {agent.name}: {skills_of(agent)}; {money(price(agent))} a call, {state}"
+
+
+def _lines(agents: Sequence[Candidate]) -> str:
+    lines = [_line(agent) for agent in agents[:_MOST_LINES]]
+    more = len(agents) - len(lines)
+    return "\n".join([*lines, f"and {more} more."] if more else lines)
+
+
+def _everything(profiles: Sequence[Profile]) -> str:
+    if not profiles:
+        return offer(profiles)
+    one = len(profiles) == 1
+    head = "There is one agent:" if one else f"There are {len(profiles)} agents:"
+    return f"{head}\n{_lines([profile.agent for profile in profiles])}"
+
+
+def _help(profiles: Sequence[Profile]) -> str:
+    return (
+        "Say what you would like done, for example “Translate 'hello' to Spanish” or"
+        " “Search for solar energy and summarize it”, and the agents that can do it are called."
+        f"\n{_everything(profiles)}"
+    )
+
+
+def able(profiles: Sequence[Profile], names: Names, what: str) -> list[Candidate]:
+    """Agents that can do what folded words say, best first."""
+    clause = begin(what, 0, names.find)
+    family = None if clause.weak else clause.family
+    family = family or next(filter(None, map(family_of, words_of(what[:_LONGEST_QUESTION]))), None)
+    if family is not None:
+        return [match.agent for match in for_family(profiles, family)]
+    return [match.agent for match in for_words(profiles, what[clause.start :])]
+
+
+def _who(profiles: Sequence[Profile], names: Names, what: str) -> str:
+    agents = able(profiles, names, what)
+    asked = what.strip(" ?!.")[:80]
+    if not agents:
+        return f"No agent here can do that (“{asked}”). {offer(profiles)}"
+    return f"For “{asked}” there is:\n{_lines(agents)}"
+
+
+def _priced(profiles: Sequence[Profile], names: Names, question: str) -> str | None:
+    """The answer to a question for a price, None when it is not about an agent's."""
+    telling = [word for word in words_of(question) if stem(word) not in PRICE_WORDS]
+    about = [word for word in telling if stem(word) not in ABOUT_ALL]
+    by_name: list[Candidate] = []
+    for size in range(len(about), 0, -1):
+        by_name = by_name or _named(profiles, names, " ".join(about[:size]))
+    able_to = able(profiles, names, " ".join(about)) if about else []
+    agents = able_to if able_to and CHEAP.search(question) else by_name or able_to
+    if not agents and (about or not profiles):
+        return None if profiles else offer(profiles)
+    agents = agents or [one.agent for one in profiles]
+    by_price = sorted(agents, key=lambda agent: (not agent.available, price(agent)))
+    if len(by_price) > 1:
+        return f"Prices per call now, cheapest first:\n{_lines(by_price)}"
+    return _price_of(by_price[0])
+
+
+def _price_of(agent: Candidate) -> str:
+    state = "" if agent.available else " It is not available right now."
+    base = agent.base_price
+    raised = base.is_finite() and base != agent.dynamic_price
+    idle = f" (its base price is {money(base)})" if raised else ""
+    return f"{agent.name} costs {money(price(agent))} a call right now{idle}.{state}"
+
+
+def _named(profiles: Sequence[Profile], names: Names, who: str) -> list[Candidate]:
+    ids = names.meant(who)
+    return [one.agent for one in profiles if one.agent.id in ids]
+
+
+def _about_one(profiles: Sequence[Profile], names: Names, question: str) -> str | None:
+    for pattern in (STATUS, ABOUT):
+        match = pattern.fullmatch(question)
+        agents = _named(profiles, names, match["who"]) if match else []
+        if agents and pattern is STATUS:
+            return _lines(agents)
+        if agents:
+            return "\n".join(f"{_line(agent)}\n  {agent.description[:300]}" for agent in agents)
+    return None
+
+
+def _in_fixed_words(profiles: Sequence[Profile], question: str, budget: Decimal) -> str | None:
+    if HELP.fullmatch(question):
+        return _help(profiles)
+    if BUDGET.fullmatch(question):
+        return f"The budget of a request is {money(budget)}."
+    if LIST.fullmatch(question) or ANYONE_THERE.fullmatch(question):
+        return _everything(profiles)
+    return None
+
+
+def _on_the_market(profiles: Sequence[Profile], names: Names, question: str) -> str | None:
+    """The answer to a question about what agents can do or cost."""
+    who = WHO.match(question)
+    if who:
+        return _who(profiles, names, who["what"])
+    clause = begin(question, 0, names.find)
+    if clause.mention is not None or (clause.family is not None and not clause.weak):
+        return None
+    if LANGUAGES.fullmatch(question):
+        return _who(profiles, names, TRANSLATE.name)
+    about_one = _about_one(profiles, names, question)
+    if about_one is None and PRICE.search(question) and PRICE_QUESTION.match(question):
+        return _priced(profiles, names, question)
+    return about_one
+
+
+def answer(text: str, profiles: Sequence[Profile], names: Names, budget: Decimal) -> str | None:
+    """The answer to a greeting or to a question about the marketplace, None for all else."""
+    if len(text) > _LONGEST_QUESTION:
+        return None if text.strip() else _help(profiles)
+    plain = read_source(text).plain.strip()
+    if GREETING.fullmatch(plain) or not plain:
+        if THANKS.search(plain):
+            return "You are welcome. Say what you would like done next."
+        return ("Hello! " if any(map(str.isalpha, plain)) else "") + _help(profiles)
+    can_you = CAN_YOU.fullmatch(plain)
+    if can_you and "help" not in can_you["what"]:
+        return _who(profiles, names, can_you["what"])
+    question = COURTESY.sub("", plain[skip_lead(plain, 0) :]).strip()
+    if not question:
+        return _help(profiles)
+    fixed = _in_fixed_words(profiles, question, budget)
+    return fixed or _on_the_market(profiles, names, question)

@@ -1,0 +1,241 @@
+"""Cuts a request into clauses, one wish each, without cutting into texts."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from chat_svc.planner.families import SEARCH, TRANSLATE, Family, Style
+from chat_svc.planner.folding import QUOTE
+from chat_svc.planner.languages import find_language
+from chat_svc.planner.lexicon import (
+    A_FEW_WORDS,
+    CHAINED_OBJECT,
+    COURTESY,
+    DETERMINER,
+    IMPERATIVE,
+    JOINTS,
+    LEAD,
+    NEXT_VERB,
+    POINTING,
+    SEARCH_OBJECT,
+)
+from chat_svc.planner.targets import find_targets, from_to, language_in, target_at
+from chat_svc.planner.verbs import OFTEN_MISSPELT, VERBS, Verb
+
+HEAD = 2_000
+"""Characters at the beginning of a message in which wishes are looked for."""
+TAIL = 500
+"""Characters at its end in which they are."""
+_NEAR = 200
+_MOST_CLAUSES = 40
+_MOST_SEPARATORS = 60
+
+_SEPARATOR = re.compile(
+    r"[.;!?…]+(?=\s|$)|\n|,|(?<![\w'-])(?:and|then|also|plus|y|e|et|und|luego|puis|dann|poi"
+    r"|depois|afterwards|finally|&)(?![\w'-])"
+)
+_STRONG = re.compile(
+    r"[.;!?…\n]|\b(?:then|also|afterwards|after that|next|finally|lastly|additionally|luego|puis"
+    r"|ensuite|dann|danach|poi|depois|separately|second|third)\b"
+)
+_ALSO = re.compile(r"\b(?:also|additionally|separately|besides|in addition)\b")
+_QUESTION = re.compile(r"(?:what|who|when|where|why|how|which|whose)\b(?!.{0,80}\b(?:you|your)\b)")
+_MISSPELT = re.compile(r"(?:su|tr|tar|ts|se|sa|sr|re|an)[a-z]{4,9}(?= |:)")
+_LIKENESS = 0.83
+_ABOUT = re.compile(r" (?:for|about|on)\b")
+_SECOND_SENTENCE = re.compile(r"[.!?;\n]")
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """An agent called by name: whom it may mean (none known: empty), and where the words end."""
+
+    name: str
+    agent_ids: tuple[str, ...]
+    end: int
+
+
+FindMention = Callable[[str, int], Mention | None]
+"""Finds "ask the Negotiator to" right at a position of folded text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One wish: its verb, its object and whom it is addressed to, as places in the source.
+
+    Attributes:
+        start: where its own words begin, after "please" and the like.
+        verb_end: where its object begins; the same as `start` when the verb is unknown.
+        family: what kind of work it is, None when no known verb begins it.
+        weak: whether an agent that offers the subject itself comes before the family.
+        elliptic: whether it has no verb and only names a language.
+    """
+
+    start: int
+    verb_end: int
+    end: int
+    family: Family | None
+    mention: Mention | None = None
+    weak: bool = False
+    elliptic: bool = False
+
+
+def skip_lead(plain: str, position: int) -> int:
+    """Where the words begin that say something, after greetings, joints and politeness."""
+    while (lead := LEAD.match(plain, position)) and lead.end() > position:
+        position = lead.end()
+    return position
+
+
+def _means(verb: Verb, plain: str, match: re.Match[str]) -> bool:
+    if verb.language == "inside":
+        return language_in(match[0]) is not None
+    if verb.language == "after":
+        rest = plain[match.end() : match.end() + _NEAR]
+        rest = NEXT_VERB.split(_SECOND_SENTENCE.split(rest, maxsplit=1)[0], maxsplit=1)[0]
+        return bool(find_targets(rest))
+    return True
+
+
+def begin(plain: str, position: int, find_mention: FindMention) -> Clause:
+    """Reads the beginning of a clause at `position`; its end is still open."""
+    start = skip_lead(plain, position)
+    known = _known_verb(plain, start)
+    if known is not None and not known.weak:
+        return known
+    mention = find_mention(plain, start)
+    words = _few_words_at(plain, mention.end if mention else position)
+    if words is not None:
+        return Clause(words, words, len(plain), TRANSLATE, mention, elliptic=True)
+    if mention is not None:
+        start = skip_lead(plain, mention.end)
+        known = _known_verb(plain, start)
+    return replace(known or _without_verb(plain, start), mention=mention)
+
+
+def _without_verb(plain: str, start: int) -> Clause:
+    """A clause that only names a language, asks a question, or says something unknown."""
+    language = find_language(plain, start)
+    alone = language is not None and not plain[language[1] :].strip(" .!?")
+    if alone or target_at(plain, start):
+        verb_end = language[1] if language and alone else start
+        return Clause(start, verb_end, len(plain), TRANSLATE, elliptic=True)
+    if from_to(plain, start):
+        return Clause(start, start, len(plain), TRANSLATE)
+    if _QUESTION.match(plain, start):
+        return Clause(start, start, len(plain), SEARCH, weak=True)
+    return Clause(start, start, len(plain), None)
+
+
+def _known_verb(plain: str, start: int) -> Clause | None:
+    for verb in VERBS:
+        match = verb.pattern.match(plain, start)
+        if match and _means(verb, plain, match):
+            return Clause(start, match.end(), len(plain), verb.family, weak=verb.weak)
+    word = _MISSPELT.match(plain, start)
+    near = difflib.get_close_matches(word[0], OFTEN_MISSPELT, 1, _LIKENESS) if word else []
+    if word is None or not near:
+        return None
+    end = word.end()
+    family = next(verb.family for verb in VERBS if verb.pattern.match(near[0]))
+    if family is SEARCH and (about := _ABOUT.match(plain, end)):
+        end = about.end()
+    return Clause(start, end, len(plain), family)
+
+
+def _few_words_at(plain: str, position: int) -> int | None:
+    """Where "good morning" of "good morning in Spanish" begins, when nothing else is said."""
+    few = A_FEW_WORDS.match(plain, position)
+    if few is None or (few["text"] and set(few["text"].split()) <= JOINTS):
+        return None
+    rest = COURTESY.sub("", plain[few.end() : few.end() + _NEAR]).rstrip(" .!?\n")
+    target = find_targets(rest)[:1]
+    alone = target and target[0].start == 0 and target[0].end >= len(rest)
+    if not alone or len(plain) >= few.end() + _NEAR:
+        return None
+    return few.start("text") if few["text"] else few.start("quote")
+
+
+def has_target_at_end(argument: str) -> bool:
+    """Whether folded `argument` ends by naming the language to go to."""
+    tail = argument[-_NEAR:].rstrip(" .!?")
+    return any(target.end >= len(tail) for target in find_targets(tail))
+
+
+def _is_complete(clause: Clause, argument: str) -> bool:
+    """Whether the clause has all it needs, so that what follows is no part of its text."""
+    if QUOTE in argument or clause.family is None or clause.family.style is not Style.TEXT:
+        return True
+    return clause.family.targeted and has_target_at_end(argument)
+
+
+def _begins_anew(plain: str, current: Clause, separator: int, new: Clause) -> bool:
+    """Whether `new`, after the separator, is a wish of its own and not a part of `current`."""
+    argument = plain[current.verb_end : separator]
+    joint = plain[separator : new.start]
+    strong = _STRONG.search(joint) is not None
+    complete = _is_complete(current, argument)
+    if new.mention is not None and new.mention.agent_ids:
+        return strong or complete
+    if new.family is None:
+        told = IMPERATIVE.match(plain, new.start)
+        return (
+            complete
+            and told is not None
+            and (strong or DETERMINER.match(plain, told.end()) is not None)
+        )
+    if new.elliptic and current.family is not None and current.family.targeted:
+        return False
+    if new.weak:
+        return strong and complete
+    if current.family is not None and len(argument) < _NEAR and POINTING.fullmatch(argument):
+        return True
+    also = _ALSO.search(joint) is not None
+    return (
+        _goes_on(plain, current, new, strong=strong)
+        if complete
+        else (also or _works_on_it(plain, new))
+    )
+
+
+def _works_on_it(plain: str, new: Clause) -> bool:
+    """Whether a clause after an unquoted text works on that text: "and translate it"."""
+    rest = plain[new.verb_end : new.verb_end + _NEAR]
+    works_on_text = new.family is not None and new.family.style is Style.TEXT
+    return works_on_text and QUOTE not in rest[:2] and CHAINED_OBJECT.match(rest) is not None
+
+
+def _goes_on(plain: str, current: Clause, new: Clause, *, strong: bool) -> bool:
+    """Whether a known verb after a complete clause, or after a subject, is a new wish."""
+    if strong or current.family is None or current.family.style is Style.TEXT:
+        return True
+    if CHAINED_OBJECT.match(plain[new.verb_end : new.verb_end + _NEAR]):
+        return True
+    finds = new.family is not None and new.family.style is Style.QUERY
+    return finds and SEARCH_OBJECT.match(plain[new.start : new.verb_end]) is not None
+
+
+def split(plain: str, start: int, end: int, find_mention: FindMention) -> list[Clause]:
+    """The clauses of folded text between two places, at least one."""
+    text = plain[:end]
+    current = begin(text, start, find_mention)
+    clauses: list[Clause] = []
+    looked_at = -1
+    for separator in _separators(text, current.verb_end, end):
+        if separator.start() < max(looked_at, current.verb_end) or len(clauses) >= _MOST_CLAUSES:
+            continue
+        after = looked_at = skip_lead(text, separator.start())
+        new = begin(text, after, find_mention)
+        if new.start < end and _begins_anew(text, current, separator.start(), new):
+            clauses.append(replace(current, end=separator.start()))
+            current = new
+    return [*clauses, replace(current, end=end)]
+
+
+def _separators(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
+    head = _SEPARATOR.finditer(text, start, min(end, start + HEAD))
+    tail = _SEPARATOR.finditer(text, max(start + HEAD, end - TAIL), end)
+    yield from islice(head, _MOST_SEPARATORS)
+    yield from islice(tail, _MOST_SEPARATORS)

@@ -1,0 +1,163 @@
+"""Names and codes of languages, from the Unicode CLDR as Babel ships it."""
+
+import difflib
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from babel import Locale
+from babel.core import get_global
+
+from chat_svc.planner.folding import fold
+
+# Requests are understood in these languages, so languages may be named in them.
+_NAMED_IN = ("en", "es", "fr", "de", "it", "pt")
+# Languages that may also be named as their speakers do ("svenska"); all would take a second.
+_AUTONYMS = (
+    "ar bg bn ca cs da el et fa fi he hi hr hu id is ja ko lt lv mk ms nb nl pl ro ru sk sl sq sr "
+    "sv sw ta th tr uk ur vi zh"
+)
+_NOT_IN_CLDR = {"mandarin": "zh", "farsi": "fa", "castellano": "es", "castilian": "es"}
+# Names of small languages that are everyday words.
+_EVERYDAY = frozenset({"even", "fang", "jute", "laze", "mono", "vote", "voto", "her", "run", "may"})
+_SHORTEST_TYPO = 5
+_LIKENESS = 0.8
+_SHORTEST_DECLINED = 6
+
+_WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
+_CODE = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{4}))?(?:[-_]([a-z]{2}))?(?![\w-])")
+_VARIANT = re.compile(r"\s?\(([^()]{2,30})\)")
+_MOST_WORDS = 4
+_LONGEST_NAME = 40
+
+
+def _tag(identifier: str) -> str:
+    return identifier.replace("_", "-")
+
+
+@cache
+def _names() -> dict[str, str]:
+    names = dict(_NOT_IN_CLDR)
+    for ui_language in _NAMED_IN:
+        for identifier, name in Locale(ui_language).languages.items():
+            shortest = 3 if ui_language == "en" else 4
+            folded = fold(name)
+            if len(folded) >= shortest and folded not in _EVERYDAY:
+                names.setdefault(folded, _tag(identifier))
+    return names
+
+
+@cache
+def _autonyms() -> dict[str, str]:
+    return {fold(Locale(code).languages[code]): code for code in _AUTONYMS.split()}
+
+
+@cache
+def _territories() -> dict[str, str]:
+    english = Locale("en").territories
+    return {fold(name): code for code, name in english.items() if len(code) == len("BR")}
+
+
+def _code(text: str) -> str | None:
+    """The language tag that `text` is ("pt-br" is "pt-BR"), None when it is none."""
+    match = _CODE.fullmatch(text)
+    if match is None or match[1] in _EVERYDAY:
+        return None
+    known = Locale("en").languages
+    language, script, territory = match[1], match[2], match[3]
+    if len(language) != len("fr"):
+        language = get_global("language_aliases").get(language, "")
+    if language not in known or len(language) != len("fr"):
+        return None
+    if territory and territory.upper() not in Locale("en").territories:
+        return None
+    parts = [language, script.title() if script else "", territory.upper() if territory else ""]
+    return "-".join(filter(None, parts))
+
+
+def language_of(name: str) -> str | None:
+    """The tag of the language called `name`: a name in one of several languages, or a code."""
+    if len(name) > _LONGEST_NAME:
+        return None
+    folded = fold(name).strip()
+    return named_language(folded) or _code(folded) or _autonyms().get(folded)
+
+
+def named_language(folded: str) -> str | None:
+    """The tag of the language whose name is the folded text, spelt right; no codes."""
+    names = _names()
+    found = names.get(folded)
+    if found is None and len(folded) >= _SHORTEST_DECLINED:
+        # German declines them: "ins Englische", "aus dem Franzosischen".
+        found = names.get(folded.removesuffix("n").removesuffix("e"))
+    return found
+
+
+@cache
+def english_name(tag: str) -> str:
+    """What English calls the language of a tag; the tag itself when CLDR has no name for it."""
+    known = Locale("en").languages
+    identifier = tag.replace("-", "_")
+    return known.get(identifier) or known.get(identifier.split("_")[0]) or tag
+
+
+def _misspelt(word: str) -> str | None:
+    if len(word) < _SHORTEST_TYPO:
+        return None
+    english = {fold(Locale("en").languages[code]): code for code in _widely_written()}
+    alike = [name for name in english if name[0] == word[0] and abs(len(name) - len(word)) <= 1]
+    near = difflib.get_close_matches(word, alike, n=1, cutoff=_LIKENESS)
+    return english[near[0]] if near else None
+
+
+def _widely_written() -> Iterator[str]:
+    yield from _NAMED_IN
+    yield from _AUTONYMS.split()
+
+
+def _ends_the_phrase(text: str, end: int) -> bool:
+    """Whether no further plain word follows, so that a short code or a typo can be meant."""
+    return not re.match(r"\s*(?!and\b|or\b|y\b|et\b|und\b|please\b|e\b)[\w']", text[end : end + 60])
+
+
+def find_language(text: str, position: int) -> tuple[str, int] | None:
+    """The language named or coded in folded `text` right at `position`, and where it ends."""
+    ends = [match.end() for match in _leading_words(text, position)]
+    for end in reversed(ends):
+        tag = named_language(text[position:end])
+        if tag is not None:
+            return _with_variant(text, tag, end)
+    code = _CODE.match(text, position)
+    if code is not None and _ends_the_phrase(text, code.end()):
+        tag = _code(code[0])
+        if tag is not None:
+            return tag, code.end()
+    if ends and _ends_the_phrase(text, ends[0]):
+        word = text[position : ends[0]]
+        tag = _autonyms().get(word) or _misspelt(word)
+        if tag is not None:
+            return tag, ends[0]
+    return None
+
+
+def _leading_words(text: str, position: int) -> Iterator[re.Match[str]]:
+    for _ in range(_MOST_WORDS):
+        word = _WORD.match(text, position)
+        if word is None or word.end() - word.start() > _LONGEST_NAME:
+            return
+        yield word
+        position = word.end() + 1 if text[word.end() : word.end() + 1] == " " else len(text)
+
+
+def _with_variant(text: str, tag: str, end: int) -> tuple[str, int]:
+    """Takes "(Brazil)" or "(traditional)" after a language's name into its tag."""
+    variant = _VARIANT.match(text, end)
+    if variant is None or "-" in tag:
+        return tag, end
+    name = variant[1].strip()
+    for adjective in (f"{name} {english_name(tag)}", name):
+        known = _names().get(fold(adjective))
+        if known is not None and known.split("-")[0] == tag:
+            return known, variant.end()
+    territory = _territories().get(name)
+    return (f"{tag}-{territory}", variant.end()) if territory else (tag, end)

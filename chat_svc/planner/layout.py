@@ -1,0 +1,225 @@
+"""Tells the words of a request from the text that it comes with.
+
+A text may follow a colon, stand on the lines below, or stand above the request. It is data:
+nothing in it is read as a wish. The one exception is a last sentence that begins with "Also" and
+a known verb, as in "Summarize: ... Also search for cats".
+"""
+
+import re
+from dataclasses import dataclass
+from itertools import islice
+
+from chat_svc.planner.clauses import (
+    HEAD,
+    TAIL,
+    Clause,
+    FindMention,
+    begin,
+    has_target_at_end,
+    split,
+)
+from chat_svc.planner.families import Style
+from chat_svc.planner.folding import QUOTE
+from chat_svc.planner.lexicon import (
+    ALSO,
+    ASKS,
+    CHAINED_OBJECT,
+    DESCRIBES,
+    IMPERATIVE,
+    LIST_MARK,
+    POINTING_SUBJECT,
+    PREFACE,
+    QUALITY_TASK,
+)
+from chat_svc.planner.options import find_options
+from chat_svc.planner.targets import find_targets
+from chat_svc.planner.views import POINTING_LENGTH, points
+
+_MARK = re.compile(r"\n|(?<!:):(?!:|//|\d)|[.!?](?= )")
+_MOST_MARKS = 12
+_AFTER_QUOTE = re.compile(
+    r"[\s.,;!?]{0,5}(?:$|(?:and|then|also|now|please|to|into|in|from|y|et|und|al|en|auf|ins)\b)"
+)
+_LANGUAGES = re.compile(r"\blanguages?\s{0,3}$")
+_PRONOUN = re.compile(r"\s{0,3}(?:it|them|both|the \w+)\b")
+_SENTENCE_END = re.compile(r"[.!?…](?=\s)|\n")
+_FOLLOWS = re.compile(r"\b(?:following|below|folgenden?|suivante?|siguiente|seguente)\b")
+_THIS = re.compile(r"\s{0,3}(?:this|these)\b")
+_BELOW = re.compile(r"\b(?:this|these|following|below|text|diesen|este|ce)\b")
+_NEAR = 200
+_LAST_SENTENCES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Places in the source: the clauses of a request, and the text that they come with."""
+
+    clauses: tuple[Clause, ...]
+    data: tuple[int, int] | None = None
+
+
+def _object(plain: str, clause: Clause, end: int) -> str:
+    """The clause's object without languages and numbers."""
+    text = plain[clause.verb_end : min(end, clause.verb_end + POINTING_LENGTH)]
+    for target in find_targets(text, romance=True):
+        text = text[: target.start] + " " * (target.end - target.start) + text[target.end :]
+    option = find_options(text, clause.family)
+    if option:
+        text = text[: option.start] + " " + text[option.end :]
+    return text
+
+
+def _is_inline(plain: str, colon: int) -> bool:
+    """Whether what follows a colon is nothing, or a quotation after which the request goes on."""
+    after = plain[colon + 1 : colon + 1 + _NEAR].lstrip(" \t\n")
+    return not after or (after.startswith(QUOTE) and _AFTER_QUOTE.match(after, 1) is not None)
+
+
+def _opens_with_colon(plain: str, clause: Clause, colon: int, find_mention: FindMention) -> bool:
+    head = plain[clause.verb_end : colon]
+    if clause.weak or _LANGUAGES.search(head) or _is_inline(plain, colon):
+        return False
+    if clause.family is None or clause.family.style is Style.REQUEST:
+        asks = ASKS.match(plain, clause.start) or QUALITY_TASK.search(plain, clause.start, colon)
+        called = clause.mention or find_mention(plain, clause.start)
+        return asks is not None and called is None
+    if clause.family.style is Style.QUERY:
+        return POINTING_SUBJECT.fullmatch(head[:POINTING_LENGTH]) is not None or points(head)
+    about = _object(plain, clause, colon)
+    if points(about) or _FOLLOWS.search(about) or DESCRIBES.fullmatch(about):
+        return True
+    return clause.family.targeted and QUOTE not in head and has_target_at_end(head)
+
+
+def _opens_with_line(
+    plain: str, clauses: list[Clause], newline: int, find_mention: FindMention
+) -> bool:
+    clause = clauses[-1]
+    about = _object(plain, clause, newline)
+    if len(clauses) > 1 and _PRONOUN.match(about):
+        return False
+    below = begin(plain[: newline + HEAD], newline, find_mention)
+    if below.family is not None and CHAINED_OBJECT.match(plain, below.verb_end):
+        return False
+    if clause.family is None:
+        known = IMPERATIVE.match(plain, clause.start) or clause.mention
+        return bool(known and newline - clause.start < _NEAR and _BELOW.search(about))
+    if clause.family.style is Style.QUERY:
+        return not clause.weak and POINTING_SUBJECT.fullmatch(about) is not None
+    return points(about)
+
+
+def _opens_with_sentence(
+    plain: str, clause: Clause, stop: int, find_mention: FindMention, *, has_previous: bool
+) -> bool:
+    """Whether the text follows in the next sentence: "Sum up the following article? One ..."."""
+    if clause.family is None or clause.family.style is not Style.TEXT:
+        return False
+    about = _object(plain, clause, stop)
+    announced = _FOLLOWS.search(about) or (not has_previous and _THIS.match(about))
+    next_ = begin(plain[: stop + HEAD], stop, find_mention)
+    spoken = next_.family is not None or next_.mention is not None
+    return bool(announced and points(about) and not spoken and next_.start < len(plain.rstrip()))
+
+
+def _opens(
+    plain: str,
+    clauses: list[Clause],
+    mark: re.Match[str],
+    find_mention: FindMention,
+    *,
+    has_previous: bool,
+) -> bool:
+    """Whether the text of the request in `clauses` begins after `mark`."""
+    at = mark.start()
+    if mark[0] == ":":
+        return _opens_with_colon(plain, clauses[-1], at, find_mention)
+    if mark[0] == "\n":
+        return _opens_with_line(plain, clauses, at, find_mention)
+    return _opens_with_sentence(plain, clauses[-1], at, find_mention, has_previous=has_previous)
+
+
+def _skip_preface(plain: str, start: int, end: int) -> int:
+    """Goes past "Please do the following:"."""
+    for mark in islice(_MARK.finditer(plain, start, min(end, start + _NEAR)), 2):
+        if PREFACE.fullmatch(plain, start, mark.start()):
+            return mark.end()
+    return start
+
+
+def _split_off_also(
+    plain: str, start: int, end: int, find_mention: FindMention
+) -> tuple[int, int] | None:
+    """A last sentence of a text that is a wish after all: "Also search for ..."."""
+    content = len(plain[:end].rstrip())
+    for stop in _SENTENCE_END.finditer(plain, max(start, end - TAIL), end):
+        also = ALSO.match(plain, stop.end())
+        if also is None:
+            continue
+        clause = begin(plain[:end], also.start(), find_mention)
+        single = _SENTENCE_END.search(plain, also.end(), content) is None
+        if single and clause.family is not None and not clause.weak:
+            return also.start(), end
+    return None
+
+
+def _text_above(
+    plain: str, start: int, end: int, find_mention: FindMention, *, has_previous: bool
+) -> Layout | None:
+    """A request in the last line or sentence about the text before it."""
+    first = begin(plain[: start + HEAD], start, find_mention)
+    if (first.family is not None and not first.weak) or first.mention is not None:
+        return None
+    stops = list(_SENTENCE_END.finditer(plain, max(start, end - TAIL), end))
+    for stop in stops[-_LAST_SENTENCES:]:
+        if has_previous and plain[stop.start()] != "\n":
+            continue
+        family = begin(plain[:end], stop.end(), find_mention).family
+        if family is None or family.style is not Style.TEXT:
+            continue
+        clauses = split(plain, stop.end(), end, find_mention)
+        if points(_object(plain, clauses[0], clauses[0].end)):
+            return Layout(tuple(clauses), (start, stop.end()))
+    return None
+
+
+def _list_items(
+    plain: str, start: int, end: int, find_mention: FindMention
+) -> list[tuple[int, int]]:
+    """The lines of a list of requests; none when it is no such list."""
+    marks = list(islice(LIST_MARK.finditer(plain, start, end), _MOST_MARKS))
+    if len(marks) <= 1 or plain[start : marks[0].start()].strip():
+        return []
+    clauses = [begin(plain[:end], mark.end(), find_mention) for mark in marks]
+    if not all(clause.family or clause.mention for clause in clauses):
+        return []
+    starts = [mark.end() for mark in marks]
+    return list(zip(starts, [mark.start() for mark in marks[1:]] + [end], strict=True))
+
+
+def read_layout(
+    plain: str, start: int, end: int, find_mention: FindMention, *, has_previous: bool
+) -> list[Layout]:
+    """The parts of a message between two places.
+
+    `has_previous`: "translate it" may mean an earlier result, so a neighbouring sentence is not
+    taken for its text.
+    """
+    start = _skip_preface(plain, start, end)
+    items = _list_items(plain, start, end, find_mention)
+    if items:
+        parts = (read_layout(plain, *item, find_mention, has_previous=True) for item in items)
+        return [layout for part in parts for layout in part]
+    for mark in islice(_MARK.finditer(plain, start, min(end, start + HEAD)), _MOST_MARKS):
+        if not plain[mark.end() : end].strip():
+            break
+        clauses = split(plain, start, mark.start(), find_mention)
+        if not _opens(plain[:end], clauses, mark, find_mention, has_previous=has_previous):
+            continue
+        also = _split_off_also(plain, mark.end(), end, find_mention)
+        layout = Layout(tuple(clauses), (mark.end(), also[0] if also else end))
+        if also is None:
+            return [layout]
+        return [layout, *read_layout(plain, *also, find_mention, has_previous=True)]
+    above = _text_above(plain, start, end, find_mention, has_previous=has_previous)
+    return [above or Layout(tuple(split(plain, start, end, find_mention)))]

@@ -1,0 +1,247 @@
+"""Finds the agents for a wish by their skills, capabilities and descriptions."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+
+import snowballstemmer
+
+from chat_svc.planner.families import FAMILIES, QUALITIES, Family
+from chat_svc.planner.folding import fold, word_set
+from chat_svc.planner.lexicon import ASKS, STATEMENT
+from chat_svc.planner.model import Candidate
+
+_STEMMER = snowballstemmer.stemmer("english")
+_CAMEL_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_WORD = re.compile(r"[^\W_]+")
+_DESCRIPTION_LENGTH = 4_000
+_REQUEST_WORDS = 30
+_SHORTEST_ROOT = 4
+_OPENING = 80
+_DESCRIBED = 2
+
+# Where the thing asked for ends and what it is about begins.
+_PREPOSITIONS = word_set(
+    "about on of for in with from to that which into by at as sobre sur uber per para de"
+)
+# Words that say nothing about the kind of work.
+_VAGUE = word_set(
+    "a an the me my us our i you your it this that these those them his her their some any one all"
+    " is are was were be been do does did done make get give tell show help need want have take go"
+    " let use run send put find please can could would will should what who when where why how"
+    " which whose there here very really nice good best great new quick short long simple thing"
+    " things something anything everything work job task tasks agent agents service services text"
+    " texts word words now today and or not no so just more most also explain describe define"
+    " know call ask perform provide offer want like set ignore"
+)
+# Verbs of making: what is made decides, so they count only for agents that list them as skills.
+_MAKING = word_set("write create compose generate produce prepare build develop check")
+
+# Verbs that mean too many things to find an agent by its description alone.
+_BROAD = word_set(
+    "list try settle answer name keep hold start stop open close add remove change move bring look"
+    " see watch say speak read talk act save play order check turn deal"
+)
+
+
+@lru_cache(maxsize=8_192)
+def stem(word: str) -> str:
+    """The root that the forms of a folded word share."""
+    return str(_STEMMER.stemWord(word))
+
+
+def words_of(text: str) -> list[str]:
+    """The folded words of a text or of an identifier such as "languageDetection"."""
+    return _WORD.findall(fold(_CAMEL_HUMP.sub(" ", text)))
+
+
+def stems_of(text: str) -> frozenset[str]:
+    """The roots of the words of a text."""
+    return frozenset(map(stem, words_of(text)))
+
+
+_PHRASES = {family: tuple(map(stems_of, family.phrases)) for family in FAMILIES}
+_FAMILY_STEMS = frozenset().union(*(phrase for all_ in _PHRASES.values() for phrase in all_))
+
+
+def family_of(skill: str) -> Family | None:
+    """The known kind of work that a skill word means, None for all others."""
+    stems = stems_of(skill)
+    for family, phrases in _PHRASES.items():
+        if any(phrase <= stems for phrase in phrases):
+            return family
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """An agent with its words stemmed."""
+
+    agent: Candidate
+    skills: tuple[tuple[str, frozenset[str]], ...]
+    capabilities: tuple[frozenset[str], ...]
+    description: frozenset[str]
+
+    @property
+    def main_skill(self) -> str:
+        """The skill word that stands for the agent."""
+        return next(iter(self.agent.skills or self.agent.capabilities), "general")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An agent that can do a wish.
+
+    Attributes:
+        skill: the skill word that says so.
+        tier: 0 by a skill, 1 by a capability, 2 by the description, 3 named by the person.
+        words: roots of the wish that were found.
+    """
+
+    agent: Candidate
+    skill: str
+    tier: int
+    words: frozenset[str] = frozenset()
+
+
+def profile(agents: Sequence[Candidate]) -> tuple[Profile, ...]:
+    """The agents that can be planned with: each id once, with prices that are numbers."""
+    unique: dict[str, Candidate] = {}
+    for agent in agents:
+        if agent.dynamic_price.is_finite() and agent.rating.is_finite():
+            unique.setdefault(agent.id, agent)
+    return tuple(
+        Profile(
+            agent,
+            tuple((skill, stems_of(skill)) for skill in agent.skills),
+            tuple(map(stems_of, agent.capabilities)),
+            stems_of(agent.description[:_DESCRIPTION_LENGTH]),
+        )
+        for agent in unique.values()
+    )
+
+
+def price(agent: Candidate) -> Decimal:
+    """BazaarBucks that a call is planned to cost; never negative."""
+    return max(agent.dynamic_price, Decimal(0))
+
+
+def _rank(match: Match) -> tuple[bool, int, int, Decimal, Decimal, int, str]:
+    agent = match.agent
+    return (
+        not agent.available,
+        match.tier,
+        -len(match.words),
+        price(agent),
+        -agent.rating,
+        agent.load,
+        agent.id,
+    )
+
+
+def ranked(matches: Sequence[Match]) -> list[Match]:
+    """Best first: available, by skill before description, cheap, well rated."""
+    return sorted(matches, key=_rank)
+
+
+def _family_match(one: Profile, phrases: Sequence[frozenset[str]]) -> Match | None:
+    for phrase in phrases:
+        for skill, stems in one.skills:
+            if phrase and phrase <= stems:
+                return Match(one.agent, skill, 0)
+    if any(phrase and phrase <= stems for phrase in phrases for stems in one.capabilities):
+        return Match(one.agent, one.main_skill, 1)
+    if any(phrase and phrase <= one.description for phrase in phrases):
+        return Match(one.agent, one.main_skill, _DESCRIBED)
+    return None
+
+
+def for_family(profiles: Sequence[Profile], family: Family) -> list[Match]:
+    """Agents for a known kind of work; by description only when no other says that it can."""
+    phrases = _PHRASES.get(family) or tuple(map(stems_of, family.phrases))
+    found = [match for one in profiles if (match := _family_match(one, phrases))]
+    declared = [match for match in found if match.tier != _DESCRIBED]
+    return ranked(declared or found)
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """The telling words of a wish whose kind of work is not known by its verb."""
+
+    verb: str | None
+    things: frozenset[str]
+    making: frozenset[str]
+
+
+def sought(request: str) -> Sought:
+    """Reads "write a haiku about autumn" as something that makes a haiku."""
+    words = words_of(request[:1_000])[:_REQUEST_WORDS]
+    cut = next((i for i, word in enumerate(words) if i and word in _PREPOSITIONS), len(words))
+    telling = [word for word in words[:cut] if word not in _VAGUE | _PREPOSITIONS]
+    if not telling:
+        telling = [word for word in words[cut:] if word not in _VAGUE | _PREPOSITIONS]
+    making = frozenset(stem(word) for word in telling if word in _MAKING)
+    roots = [stem(word) for word in telling if word not in _MAKING]
+    begins_with_verb = bool(roots) and telling[0] == words[0] and not making
+    return Sought(roots[0] if begins_with_verb else None, frozenset(roots), making)
+
+
+def _same_root(wanted: str, offered: str) -> bool:
+    if wanted == offered:
+        return True
+    if len(wanted) < _SHORTEST_ROOT or not offered.startswith(wanted):
+        return False
+    return offered[len(wanted) :] in {"er", "r", "or", "ist", f"{wanted[-1]}er"}
+
+
+def _found(wanted: frozenset[str], offered: frozenset[str]) -> frozenset[str]:
+    exact = wanted & offered
+    return exact or frozenset(w for w in wanted for o in offered if _same_root(w, o))
+
+
+def _word_match(one: Profile, wish: Sought, *, described: bool) -> Match | None:
+    best: Match | None = None
+    for skill, stems in one.skills:
+        if skill.lower() in QUALITIES:
+            continue
+        words = _found(wish.things, stems)
+        if words and (best is None or len(words) > len(best.words)):
+            best = Match(one.agent, skill, 0, words)
+    if best is not None:
+        return best
+    words = frozenset().union(*(_found(wish.things, stems) for stems in one.capabilities))
+    if words:
+        return Match(one.agent, one.main_skill, 1, words)
+    words = _found(wish.things, one.description) if described else frozenset()
+    if words and (wish.verb is None or wish.verb in words - _BROAD or len(words) > 1):
+        return Match(one.agent, one.main_skill, _DESCRIBED, words)
+    return None
+
+
+def for_words(
+    profiles: Sequence[Profile], request: str, *, subject_only: bool = False
+) -> list[Match]:
+    """Agents for a wish in free words, by what they say about themselves.
+
+    Words of known kinds of work count only where the request asks for something: "the research
+    team met" is no search. `subject_only` is for questions ("what is machine translation?"):
+    they never count there, and only skills and capabilities do.
+    """
+    wish = sought(request)
+    opening = fold(request[:_OPENING])
+    if STATEMENT.match(opening):
+        return []
+    if subject_only:
+        wish = Sought(None, wish.things - _FAMILY_STEMS, frozenset())
+    elif not ASKS.match(opening):
+        wish = Sought(wish.verb, wish.things - _FAMILY_STEMS, wish.making)
+    found = [
+        match for one in profiles if (match := _word_match(one, wish, described=not subject_only))
+    ]
+    if not found and wish.making:
+        making = Sought(None, wish.making, frozenset())
+        found = [match for one in profiles if (match := _word_match(one, making, described=False))]
+    best = ranked(found)
+    return [match for match in best if match.words >= best[0].words]

@@ -1,0 +1,70 @@
+"""How long, how many: numbers that a person gives for the work ("in 50 words", "top 3")."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chat_svc.planner.families import CITE, SEARCH, SYNTHESIZE, Family
+
+WORDS_IN_A_SENTENCE = 20
+"""What "in two sentences" is taken to mean, for agents that count words."""
+_DIGITS = 6
+
+_COUNTING = "a single|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+_NUMBERS: Mapping[str, int] = {
+    **{word: max(number, 1) for number, word in enumerate(_COUNTING.split("|"))},
+    "fifteen": 15,
+    "twenty": 20,
+    "fifty": 50,
+    "a hundred": 100,
+}
+_NUMBER = rf"(\d{{1,{_DIGITS}}}|{'|'.join(_NUMBERS)})"
+_AT_MOST = (
+    r"(?:(?:about|around|at most|up to|under|max(?:imum)?(?: of)?|a max(?:imum)? of|no more than"
+    r"|not more than|less than|fewer than|exactly|approximately|roughly|only|just|limit(?:ed)? to"
+    r"|keep it (?:to|under|below)|limit it to|using|within|below) ){0,3}"
+)
+_LENGTH = re.compile(
+    rf",? ?(?<![\w'-])(?:(?:and )?(?:in|to|into|with|of|en|em|auf|within) )?{_AT_MOST}{_NUMBER}[ -]"
+    r"(words?|sentences?|palabras|mots|wortern?|worten|woerter|parole|palavras)(?![\w'-])"
+    r"(?: (?:or (?:less|fewer)|max(?:imum)?|long|at most))?"
+)
+_COUNT = re.compile(
+    rf",? ?(?<![\w'-])(?:(?:with|from|using|only|just|show|give me|return|limit to|and) ){{0,2}}"
+    rf"(?:the )?(?:(?:top|first|best|max(?:imum)?|at most|up to) )?{_NUMBER} "
+    r"(?:(?:best|top|good|different|reliable|recent|web|search|relevant) ){0,2}"
+    r"(?:results?|sources?|links?|hits?|articles?|pages?|websites?|references?|resultados|quellen"
+    r"|ergebnisse|resultats|risultati)(?![\w'-])(?: only| max(?:imum)?| at most)?"
+    r"(?: (?:for|on|about)(?= \w))?"
+)
+_FINDING = frozenset({SEARCH, SYNTHESIZE, CITE})
+
+
+def _number(word: str) -> int:
+    return _NUMBERS[word] if word in _NUMBERS else int(word)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An option and where the words for it are."""
+
+    options: dict[str, Any]
+    start: int
+    end: int
+
+
+def find_options(text: str, family: Family | None) -> Found | None:
+    """The option in folded `text` that the family knows.
+
+    It is `max_length` in words, or `num_results` for families that find things.
+    """
+    pattern = _COUNT if family in _FINDING else _LENGTH
+    match = pattern.search(text)
+    if match is None:
+        return None
+    number = _number(match[1])
+    if pattern is _COUNT:
+        return Found({"num_results": number}, match.start(), match.end())
+    per_unit = WORDS_IN_A_SENTENCE if match[2].startswith("sentence") else 1
+    return Found({"max_length": number * per_unit}, match.start(), match.end())

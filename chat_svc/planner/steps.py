@@ -1,0 +1,219 @@
+"""From wishes to drafts of steps: which text each works on, and who may do it."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from chat_svc.planner.choose import able, addressed, does_as_asked, settled
+from chat_svc.planner.families import QUALITIES, SEARCH, SUMMARIZE, TRANSLATE, Style
+from chat_svc.planner.folding import fold
+from chat_svc.planner.lexicon import IMPERATIVE, POINTS_BACK
+from chat_svc.planner.match import Match, Profile, stem, stems_of
+from chat_svc.planner.model import MAX_STEPS, RESULT_KEY, Text
+from chat_svc.planner.payload import takes_instructions, takes_language
+from chat_svc.planner.wishes import Wish
+
+NOBODY = "no agent here can do that."
+"""How a note ends about a wish that no agent is made for."""
+_NOTHING = "There is nothing"
+_LONGEST_QUOTE = 60
+_THE_THING = re.compile(r"(?:the|this|that|your) (\w{3,40})")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A step before its agent is chosen.
+
+    Attributes:
+        matches: agents for it, best first, the first one available.
+        by_name: whether the person chose the agent, so that no cheaper one may replace it.
+    """
+
+    matches: tuple[Match, ...]
+    text: Text
+    options: dict[str, Any]
+    by_name: bool
+
+    @property
+    def depends_on(self) -> tuple[int, ...]:
+        """Indexes of the steps whose results it needs."""
+        return () if isinstance(self.text, str) else (self.text[RESULT_KEY],)
+
+
+@dataclass(slots=True)
+class Drafts:
+    """The drafts so far, and what "it", "both" and "the summary" mean after them."""
+
+    profiles: Sequence[Profile]
+    previous: str | None
+    steps: list[Draft] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    truncated: bool = False
+    lacks_text: bool = False
+    last: list[Text] = field(default_factory=list)
+    results: list[Text] = field(default_factory=list)
+    by_family: dict[str, list[Text]] = field(default_factory=dict)
+    by_word: dict[str, list[Text]] = field(default_factory=dict)
+    original: str | None = None
+
+
+def _short(text: str) -> str:
+    line = " ".join(text[: 4 * _LONGEST_QUOTE].split())
+    return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1].rstrip() + "…"
+
+
+def _doing(wish: Wish) -> str:
+    """What a wish is about, to go after "I cannot"."""
+    if wish.family is None or wish.weak:
+        return f"help with “{_short(wish.request)}”" if wish.request else "help with that"
+    return wish.family.name
+
+
+def _meant(drafts: Drafts, points_at: str) -> list[Text]:
+    """The texts that "it", "the summary" or "both" point at; none when there is none yet."""
+    words = set(points_at.replace(",", " ").split())
+    if drafts.original is not None and "original" in words:
+        return [drafts.original]
+    for family, names in (
+        (SUMMARIZE, {"summary", "summaries"}),
+        (TRANSLATE, {"translation", "translations"}),
+        (SEARCH, {"found", "find", "findings", "sources", "search", "results"}),
+    ):
+        if names & words and family.name in drafts.by_family:
+            return drafts.by_family[family.name]
+    if words & {"both", "all", "everything", "each"} and drafts.results:
+        return drafts.results[-2:] if "both" in words else drafts.results
+    if drafts.last:
+        return drafts.last
+    return [] if drafts.previous is None else [drafts.previous]
+
+
+def _made_before(drafts: Drafts, text: str) -> list[Text]:
+    """What "the haiku" means after a step that wrote one; none when it is just a text."""
+    thing = _THE_THING.fullmatch(fold(text))
+    return drafts.by_word.get(stem(thing[1]), []) if thing else []
+
+
+def _texts_for_request(drafts: Drafts, wish: Wish, match: Match) -> list[Text]:
+    """What an agent gets that is asked in the person's own words."""
+    if wish.data is not None and match.skill in QUALITIES:
+        return [wish.data]
+    if wish.data is not None:
+        return [wish.request if takes_instructions(match.agent) else wish.data]
+    if not POINTS_BACK.search(fold(wish.request[: 4 * _LONGEST_QUOTE])):
+        return [wish.request]
+    # A result that is not there yet cannot be written into a sentence: it goes alone.
+    return [
+        f"{wish.request}\n\n{text}" if isinstance(text, str) else text
+        for text in _meant(drafts, "it")
+    ] or [wish.request]
+
+
+def _pieces(drafts: Drafts, wish: Wish, match: Match) -> Iterator[tuple[Text, str | None]]:
+    """Texts to work on, each with the language that it goes to."""
+    if does_as_asked(match, wish) or (wish.family and wish.family.style is Style.REQUEST):
+        yield from ((text, None) for text in _texts_for_request(drafts, wish, match))
+        return
+    for item in wish.argument.items:
+        made_before = _made_before(drafts, item.text) if item.text else []
+        if made_before:
+            yield from ((text, item.target) for text in made_before)
+        elif item.text is not None:
+            yield item.text, item.target
+        else:
+            for text in _meant(drafts, wish.argument.points_at):
+                yield text, item.target
+
+
+def _problem(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> str | None:
+    """Why a wish cannot be planned, in a sentence; None when it can."""
+    if not matches:
+        return f"I cannot {_doing(wish)}: {NOBODY}"
+    if not matches[0].agent.available:
+        away = ", ".join(dict.fromkeys(match.agent.name for match in matches[:3]))
+        return f"I cannot {_doing(wish)}: {away} can do that, but is not available right now."
+    if wish.family is None or does_as_asked(matches[0], wish):
+        return None
+    return _lacks(drafts, wish, matches[0])
+
+
+def _lacks(drafts: Drafts, wish: Wish, match: Match) -> str | None:
+    """What a wish of a known kind does not say, in a sentence; None when nothing is missing."""
+    kind = wish.family.name if wish.family else ""
+    needs_language = wish.family is not None and wish.family.targeted
+    if needs_language and any(item.target is None for item in wish.argument.items):
+        unknown = wish.argument.unknown_language
+        asked = f"I do not know the language “{unknown}”. " if unknown else ""
+        return f"{asked}Into which language shall I {kind}? Say for example “to French”."
+    if not any(text for text, _ in _pieces(drafts, wish, match)):
+        what = "search for" if wish.family is SEARCH else kind
+        return f"{_NOTHING} to {what} yet: say what, for example in quotation marks."
+    return None
+
+
+def _who(drafts: Drafts, wish: Wish) -> list[Match]:
+    mention = wish.mention
+    if mention is None or not mention.agent_ids:
+        if mention is not None and mention.name:
+            drafts.notes.append(f"No agent here is called “{mention.name}”.")
+        return able(drafts.profiles, wish)
+    matches = addressed(drafts.profiles, wish, mention.agent_ids)
+    first = matches[0].agent
+    if first.available and first.id not in mention.agent_ids:
+        drafts.notes.append(f"“{mention.name}” is not available right now; {first.name} does it.")
+    return matches
+
+
+def _is_chatter(wish: Wish, matches: Sequence[Match], wishes: Sequence[Wish]) -> bool:
+    """Whether a clause that nobody can follow was no wish in the first place."""
+    if wish.family is not None and not wish.weak:
+        return False
+    alone = all(other.family is None for other in wishes)
+    told = IMPERATIVE.match(fold(wish.request[:_LONGEST_QUOTE]))
+    return not (matches or alone or told or wish.mention or wish.data)
+
+
+def draft(profiles: Sequence[Profile], wishes: Sequence[Wish], previous: str | None) -> Drafts:
+    """Drafts the steps of all wishes, with a note for each that cannot be planned."""
+    drafts = Drafts(profiles, previous)
+    for wish in (settled(profiles, read) for read in wishes):
+        matches = _who(drafts, wish)
+        if _is_chatter(wish, matches, wishes):
+            continue
+        own: list[Text] = [item.text for item in wish.argument.items if item.text]
+        problem = _problem(drafts, wish, matches)
+        if problem is not None:
+            if not (problem.startswith(_NOTHING) and drafts.lacks_text):
+                drafts.notes.append(problem)
+            drafts.lacks_text |= problem.startswith(_NOTHING)
+            drafts.last = own or drafts.last
+        else:
+            _add(drafts, wish, matches)
+        if drafts.original is None and own:
+            drafts.original = str(own[0])
+    return drafts
+
+
+def _add(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> None:
+    made: list[Text] = []
+    pieces = list(_pieces(drafts, wish, matches[0]))
+    by_name = wish.mention is not None and matches[0].agent.id in wish.mention.agent_ids
+    for text, target in pieces:
+        if len(drafts.steps) == MAX_STEPS:
+            drafts.truncated = True
+            break
+        options = dict(wish.argument.options)
+        able_to = list(matches)
+        if target is not None:
+            options["target_language"] = target
+            able_to.sort(key=lambda match: not takes_language(match.agent, target))
+            able_to.sort(key=lambda match: not match.agent.available)
+        made.append({RESULT_KEY: len(drafts.steps)})
+        drafts.steps.append(Draft(tuple(matches if by_name else able_to), text, options, by_name))
+    if made:
+        about = wish.family is not None and wish.family.tells_about
+        drafts.last = [text for text, _ in pieces] if about else made
+        drafts.results += made
+        drafts.by_word |= dict.fromkeys(stems_of(matches[0].skill), made)
+        drafts.by_family[wish.family.name if wish.family else ""] = made

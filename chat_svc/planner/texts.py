@@ -1,0 +1,166 @@
+"""Reads the object of verbs that work on a text: which text, and into which languages."""
+
+import re
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+from chat_svc.planner.families import Family
+from chat_svc.planner.folding import QUOTE
+from chat_svc.planner.lexicon import (
+    AFTER_TARGET,
+    BARE_WORD,
+    FOUND_PHRASE,
+    FOUND_SUBJECT,
+    INTRODUCED_AS,
+    INTRODUCES_QUOTE,
+)
+from chat_svc.planner.targets import Target, find_source, find_targets, language_in
+from chat_svc.planner.views import AT_END, EDGE, Argument, Item, View, points
+
+_SHORT_PIECE = 80
+_FEW_WORDS = 3
+_JOINT = re.compile(r"\s{0,3}(?:,\s{0,3}(?:and\s{1,3})?|(?:and|&|y|et|und)\s{1,3})(?:also\s)?")
+_UNKNOWN_LANGUAGE = re.compile(
+    r"\b(?:to|into|in) (?:the )?([\w'-]{2,30}(?: [\w'-]{2,30})?)[\s.!?]{0,5}$"
+)
+
+Tags = tuple[str, ...]
+
+
+def _targets_at_edges(text: str, *, romance: bool) -> list[Target]:
+    if len(text) <= 2 * EDGE:
+        return find_targets(text, romance=romance)
+    shift = len(text) - EDGE
+    late = find_targets(text[shift:], romance=romance)
+    moved = [replace(t, start=t.start + shift, end=t.end + shift) for t in late]
+    return find_targets(text[:EDGE], romance=romance) + moved
+
+
+def _all_tags(targets: list[Target]) -> Tags:
+    return tuple(dict.fromkeys(tag for target in targets for tag in target.tags))
+
+
+def _is_quoted(rest: str, targets: list[Target]) -> bool:
+    """Whether the quotations are the texts, not parts of one; `rest` has no targets in it."""
+    if QUOTE not in rest:
+        return False
+    first, last = rest.index(QUOTE), rest.rindex(QUOTE) + 1
+    last = max([last, *(target.end for target in targets)])
+    after = rest[last:]
+    return (
+        (points(rest[:first]) or INTRODUCES_QUOTE.fullmatch(rest[:first]) is not None)
+        and points(rest[first:last].replace(QUOTE, " "))
+        and (bool(targets) or points(after) or len(after.split()) <= _FEW_WORDS)
+    )
+
+
+def _pair_quotes(view: View, targets: list[Target], spoken: Tags) -> list[Item]:
+    """Gives each quotation its languages: those after it, or before it if they come first."""
+    quotes = iter(view.quotes())
+    places = [(match.start(), None) for match in re.finditer(QUOTE, view.text)]
+    events = sorted([*places, *((t.start, t.tags) for t in targets)], key=lambda event: event[0])
+    language_first = events[0][1] is not None
+    tags: Tags = events[0][1] or spoken
+    waiting: list[str] = []
+    paired: list[Item] = []
+    done: list[str] = []
+    for _, named in events:
+        if named is None:
+            waiting.append(next(quotes))
+        else:
+            tags = named
+            done = done if language_first or not waiting else waiting
+            if not language_first:
+                paired += [Item(text, tag) for text, tag in product(done, tags)]
+                waiting = []
+        if language_first and waiting:
+            paired += [Item(text, tag) for text, tag in product(waiting, tags)]
+            waiting = []
+    return paired + [Item(text, tag) for text, tag in product(waiting, tags or (None,))]
+
+
+def _without_introduction(view: View, start: int, end: int) -> str:
+    introduced = INTRODUCED_AS.match(view.text, start, end)
+    text = view.raw(introduced.end() if introduced else start, end)
+    wrapped = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return text[1:-1] if wrapped else text
+
+
+def _pieces(view: View, targets: list[Target]) -> list[tuple[int, int, Tags]]:
+    """Cuts "cat to French and dog to Spanish" into texts with their languages."""
+    pieces: list[tuple[int, int, Tags]] = []
+    start = 0
+    for target in targets[:-1]:
+        joint = _JOINT.match(view.text, target.end)
+        if joint and 0 < len(view.text[start : target.start].strip()) <= _SHORT_PIECE:
+            pieces.append((start, target.start, target.tags))
+            start = joint.end()
+    return [*pieces, (start, targets[-1].start, targets[-1].tags)]
+
+
+def _pair_plain(view: View, targets: list[Target], spoken: Tags) -> list[Item]:
+    """Finds text and languages in words without quotation marks."""
+    content = len(view.text.rstrip(AT_END))
+    beginning = len(view.text) - len(view.text.lstrip())
+    pieces: list[tuple[int, int, Tags]]
+    if targets and targets[-1].end >= content:
+        pieces = _pieces(view, targets)
+    elif targets and targets[0].start == beginning:
+        pieces = [(targets[0].end, len(view.text), targets[0].tags)]
+    elif targets and AFTER_TARGET.match(view.text, targets[-1].end):
+        pieces = [(0, targets[-1].start, targets[-1].tags)]
+    else:
+        pieces = [(0, len(view.text), spoken)]
+    items: list[Item] = []
+    for start, end, tags in pieces:
+        piece = view.text[start:end]
+        pointing = points(piece) and not BARE_WORD.fullmatch(piece)
+        text = None if pointing else _without_introduction(view, start, end)
+        items += [Item(text, tag) for tag in tags or (None,)]
+    return items
+
+
+def _look_up(view: View, targets: list[Target]) -> str | None:
+    """The subject of "what you find about X" and "the latest news on X"."""
+    found = FOUND_SUBJECT.match(view.text) or FOUND_PHRASE.match(view.text)
+    if found is None:
+        return None
+    end = len(view.text.rstrip(AT_END))
+    if targets and targets[-1].end >= end:
+        end = targets[-1].start
+    return view.raw(found.end(), end).rstrip(AT_END) or None
+
+
+def read_text(
+    view: View, verb: str, family: Family, options: dict[str, Any], *, has_data: bool
+) -> Argument:
+    """The object of a verb that works on a text."""
+    if family.targeted and (origin := find_source(view.text[: 2 * EDGE])):
+        options = {**options, "source_language": origin.tags[0]}
+        view = view.without(origin.start, origin.end)
+    targets = _targets_at_edges(view.text, romance=verb.startswith("trad"))
+    rest = view
+    for target in targets:
+        rest = rest.without(target.start, target.end)
+    inside = language_in(verb)
+    spoken = (inside,) if inside else ()
+    tags = spoken + _all_tags(targets)
+    pointing = has_data or (points(rest.text) and not BARE_WORD.fullmatch(rest.text))
+    quoted = not pointing and _is_quoted(rest.text, targets)
+    subject = None if quoted or has_data else _look_up(view, targets)
+    argument = Argument(options=options)
+    if subject is not None or pointing:
+        argument = replace(argument, look_up=subject, points_at=rest.text.strip()[:EDGE] or "this")
+        if not family.targeted:
+            return replace(argument, then_to=tags)
+        return replace(argument, items=tuple(Item(None, tag) for tag in tags) or (Item(),))
+    if not family.targeted:
+        texts = view.quotes() if quoted else (_without_introduction(view, 0, len(view.text)),)
+        then_to = tags if quoted else spoken
+        return replace(argument, items=tuple(map(Item, texts)), then_to=then_to)
+    items = (_pair_quotes if quoted else _pair_plain)(view, targets, spoken)
+    missing = None
+    if items[0].target is None:
+        missing = _UNKNOWN_LANGUAGE.search(view.text, max(0, len(view.text) - 60))
+    return replace(argument, items=tuple(items), unknown_language=missing[1] if missing else None)

@@ -1,0 +1,156 @@
+"""Reads a message into wishes: who is asked for what, about which text."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from chat_svc.planner.arguments import read_argument
+from chat_svc.planner.clauses import Clause, FindMention, Mention
+from chat_svc.planner.families import SEARCH, TRANSLATE, Family, Style
+from chat_svc.planner.folding import QUOTE
+from chat_svc.planner.layout import Layout, read_layout
+from chat_svc.planner.source import Source, read_source
+from chat_svc.planner.targets import find_targets
+from chat_svc.planner.views import AT_END, Argument, Item
+
+_USING = re.compile(r"\b(?:using|with|via|through|by)\s")
+_DATA_EDGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One thing that a person wants done.
+
+    Attributes:
+        request: the words for it as typed, with the text that belongs to it.
+        family: the kind of work, None when no known verb says it.
+        argument: what it is about.
+        mention: the agent asked for by name, None when anyone may do it.
+        weak: whether an agent that offers the very subject comes before the family.
+        data: the text that came with an unknown verb.
+    """
+
+    request: str
+    family: Family | None
+    argument: Argument
+    mention: Mention | None = None
+    weak: bool = False
+    data: str | None = None
+
+
+def read_wishes(text: str, find_mention: FindMention, *, has_previous: bool) -> list[Wish]:
+    """The wishes in a message, in the order in which they were said.
+
+    `has_previous`: "translate it" may mean the result of the message before, so a sentence
+    before it on the same line is not its text.
+    """
+    source = read_source(text)
+    layouts = read_layout(
+        source.plain, 0, len(source.plain), find_mention, has_previous=has_previous
+    )
+    return [wish for layout in layouts for wish in _read(source, layout, find_mention)]
+
+
+def _addressed_at_end(source: Source, clause: Clause, find_mention: FindMention) -> Clause:
+    """Takes "using the Translator" off the end of a clause."""
+    text = source.plain[: clause.end].rstrip(AT_END)
+    for using in _USING.finditer(text, max(clause.start, len(text) - _DATA_EDGE)):
+        mention = find_mention(text, using.start())
+        if mention and mention.agent_ids and mention.end >= len(text):
+            return replace(clause, end=using.start(), mention=mention)
+    return clause
+
+
+def _data(source: Source, layout: Layout) -> str | None:
+    if layout.data is None:
+        return None
+    start, end = layout.data
+    only_quote = source.plain[start:end].strip(AT_END) == QUOTE
+    return source.quotes_in(start, end)[0] if only_quote else source.original(start, end).strip()
+
+
+def _read(source: Source, layout: Layout, find_mention: FindMention) -> Iterator[Wish]:
+    data = _data(source, layout)
+    wishes: list[Wish] = []
+    for clause in layout.clauses:
+        has_data = data is not None and clause is layout.clauses[-1]
+        addressed = _addressed_at_end(source, clause, find_mention)
+        quotes = source.quotes_in(addressed.start, addressed.end)
+        wishes.append(
+            Wish(
+                request=source.original(addressed.start, addressed.end).strip(" \t\n,;"),
+                family=addressed.family,
+                argument=read_argument(source, addressed, has_data=has_data),
+                mention=addressed.mention,
+                weak=addressed.weak,
+                data=quotes[0] if addressed.family is None and len(quotes) == 1 else None,
+            )
+        )
+    wishes = _share_object(wishes)
+    if data is not None:
+        _give_data(source, layout, wishes, data)
+    for wish in wishes:
+        yield from _spell_out(wish)
+
+
+def _lacks_text(wish: Wish) -> bool:
+    argument = wish.argument
+    return argument.look_up is None and all(item.text is None for item in argument.items)
+
+
+def _share_object(wishes: list[Wish]) -> list[Wish]:
+    """Gives the first verb of "search and summarize X" the object, the others its result."""
+    if len(wishes) <= 1 or wishes[0].family is None or not _lacks_text(wishes[0]):
+        return wishes
+    first, second = wishes[0], wishes[1]
+    given = [item.text for item in second.argument.items if item.text is not None]
+    if first.argument.points_at not in {"", "this", "it"} or not given or second.family is None:
+        return wishes
+    goes_to = first.argument.items[0].target
+    taken = replace(first.argument, items=tuple(Item(t, goes_to) for t in dict.fromkeys(given)))
+    tags = dict.fromkeys(item.target for item in second.argument.items)
+    left = replace(second.argument, items=tuple(Item(None, tag) for tag in tags), points_at="it")
+    return [replace(first, argument=taken), replace(second, argument=left), *wishes[2:]]
+
+
+def _give_data(source: Source, layout: Layout, wishes: list[Wish], data: str) -> None:
+    """Gives the text to the first wish that has none."""
+    lacking = [index for index, wish in enumerate(wishes) if _lacks_text(wish)]
+    known = [index for index in lacking if wishes[index].family is not None]
+    index = next(iter(known or lacking), len(wishes) - 1)
+    wish = wishes[index]
+    if wish.family is None or wish.family.style is Style.REQUEST:
+        wishes[index] = replace(wish, request=f"{wish.request}: {data}", data=data)
+        return
+    items = wish.argument.items
+    if wish.family.targeted and items[0].target is None:
+        data, tags = _target_in_data(source, layout, data)
+        items = tuple(Item(None, tag) for tag in tags) or items
+    items = tuple(replace(item, text=data) for item in items)
+    wishes[index] = replace(wish, argument=replace(wish.argument, items=items))
+
+
+def _target_in_data(source: Source, layout: Layout, data: str) -> tuple[str, tuple[str, ...]]:
+    """Reads "Translate: hello to French", where the language ends the text."""
+    if layout.data is None:
+        return data, ()
+    start, end = layout.data
+    edge = max(start, end - _DATA_EDGE)
+    text = source.plain[edge:end].rstrip(AT_END)
+    last = find_targets(text)[-1:]
+    if not last or last[0].end < len(text):
+        return data, ()
+    return source.original(start, edge + last[0].start).strip(" \t\n,"), last[0].tags
+
+
+def _spell_out(wish: Wish) -> Iterator[Wish]:
+    """Makes the searches and translations that a wish implies wishes of their own."""
+    argument = wish.argument
+    if argument.look_up is not None:
+        search = Argument(items=(Item(argument.look_up),))
+        yield Wish(argument.look_up, SEARCH, search)
+        argument = replace(argument, points_at="it", look_up=None)
+    yield replace(wish, argument=argument)
+    if argument.then_to:
+        onwards = Argument(tuple(Item(None, tag) for tag in argument.then_to), points_at="it")
+        yield Wish(wish.request, TRANSLATE, onwards)

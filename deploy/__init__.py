@@ -1,0 +1,1 @@
+"""Everything that runs AgentBazaar on a machine, and nothing that it is made of."""

@@ -1,0 +1,161 @@
+"""One child process: what it is, and how it is started, asked and ended.
+
+Nothing here belongs to an event loop: a child started in one loop may be stopped from another.
+"""
+
+import asyncio
+import ctypes
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+POLL_SECONDS = 0.05
+REQUEST_SECONDS = 5.0
+MAX_LOG_BYTES = 10 * 1024 * 1024
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A program to run."""
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    """Its whole environment; nothing is inherited."""
+    cwd: Path
+    after: Sequence[str] = ()
+    """The names of those that must be ready (a one-shot: done) before it is started."""
+    ready: str | Callable[[], Awaitable[bool]] | None = None
+    """A URL that answers 2xx, or a question, once it is ready; None: as soon as it runs."""
+    prepare: Callable[[], None] | None = None
+    """Blocking work before each start, done in a thread. A StartError ends the attempt."""
+    one_shot: bool = False
+    """It is to end with exit code 0, and to stay ended."""
+    stage: int = 0
+    """When it is stopped: the highest stage first."""
+    stop_signal: signal.Signals = signal.SIGTERM
+    orphan_signal: signal.Signals = signal.SIGKILL
+    """What the kernel sends it when the runner is killed (Linux only)."""
+    run_as: tuple[int, int] | None = None
+    """User and group id, when not those of the runner."""
+
+
+@dataclass
+class Child:
+    """A started process. It leads its own session, so its group is known by its pid."""
+
+    process: Process
+    popen: subprocess.Popen[bytes]
+    log: Path
+    log_start: int
+    """Where the log of this start begins, in bytes."""
+
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self.popen.poll() is None
+
+    def obituary(self) -> str:
+        """How it ended, in words."""
+        code = self.popen.returncode
+        return f"died (signal {-code})" if code < 0 else f"died (exit code {code})"
+
+    def last_words(self, lines: int = 8) -> str:
+        """The last lines that this start wrote to its log, indented."""
+        with self.log.open("rb") as log:
+            end = log.seek(0, os.SEEK_END)
+            log.seek(max(self.log_start, end - 8192))
+            tail = log.read().decode(errors="replace").splitlines()[-lines:]
+        return "\n".join(f"    {line}" for line in tail) or "    (nothing)"
+
+    async def is_ready(self, http: httpx.AsyncClient) -> bool:
+        """Asks once; a StartError of its question passes through."""
+        question = self.process.ready
+        if question is None:
+            return True
+        if not isinstance(question, str):
+            return await question()
+        try:
+            answer = await http.get(question)
+        except httpx.TransportError:
+            return False
+        return answer.is_success
+
+    async def ends(self, within: float = math.inf) -> bool:
+        """Waits for its end; False if it still runs after so many seconds."""
+        deadline = time.monotonic() + within
+        while self.alive():
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(POLL_SECONDS)
+        return True
+
+    async def stop(self, grace: float) -> None:
+        """Asks it to end, waits for `grace` seconds, then kills it with all that it started."""
+        if self.alive():
+            self.popen.send_signal(self.process.stop_signal)
+            await self.ends(within=grace)
+        self.kill()
+        await self.ends()
+
+    def kill(self) -> None:
+        """Kills it and what is left of its group, at once."""
+        with suppress(ProcessLookupError, PermissionError):  # Gone, or (macOS) not yet reaped.
+            os.killpg(self.popen.pid, signal.SIGKILL)
+
+
+def start(process: Process, log_dir: Path) -> Child:
+    """Starts a process with its output appended to `<name>.log`; an OSError if it cannot be.
+
+    To be called from the main thread: on Linux the child ends with the thread that started it.
+    """
+    log = log_dir / f"{process.name}.log"
+    if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
+        log.replace(log.with_suffix(".log.1"))
+    uid, gid = process.run_as or (None, None)
+    with log.open("ab") as output:
+        log_start = output.tell()
+        popen = subprocess.Popen(
+            process.argv,
+            env=process.env,
+            cwd=process.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            user=uid,
+            group=gid,
+            extra_groups=None if uid is None else [],
+            preexec_fn=_dies_with(os.getpid(), process.orphan_signal),  # noqa: PLW1509 - a thread's lock cannot matter: it calls libc alone
+        )
+    return Child(process, popen, log, log_start)
+
+
+def client() -> httpx.AsyncClient:
+    """An HTTP client for asking local processes, blind to proxies."""
+    return httpx.AsyncClient(trust_env=False, timeout=REQUEST_SECONDS)
+
+
+def _dies_with(parent: int, orphan_signal: signal.Signals) -> Callable[[], None] | None:
+    """What a child does first: tie its life to the runner's. Linux alone can do this."""
+    libc = _libc
+    if libc is None:
+        return None
+
+    def tie() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, int(orphan_signal))
+        if os.getppid() != parent:
+            os._exit(1)  # The runner died in between.
+
+    return tie

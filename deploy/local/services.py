@@ -1,0 +1,174 @@
+"""The table of the whole system: what runs, after what, and with which environment."""
+
+import os
+import sys
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from dotenv import dotenv_values
+
+from deploy.local import nats, postgres
+from deploy.local.ports import Claim
+from deploy.local.process import Process
+from deploy.local.settings import AGENTS, ENV_FILE, PROJECT, Settings
+
+CONTEXTS = ("registry", "task", "payment", "chat")
+# The stores are stage 0: they are stopped last.
+AGENT_STAGE, SERVICE_STAGE, GATEWAY_STAGE = 1, 2, 3
+
+
+def claims(settings: Settings) -> list[Claim]:
+    """Every port that the table is going to open."""
+    wanted = [Claim(settings.gateway_port, "gateway", "GATEWAY_PORT")]
+    if settings.database_url is None:
+        wanted.append(Claim(settings.postgres_port, "PostgreSQL", "POSTGRES_PORT"))
+    if settings.nats_url is None:
+        wanted.append(Claim(settings.nats_port, "NATS", "NATS_PORT"))
+        wanted.append(Claim(settings.nats_monitor_port, "NATS monitor", "NATS_MONITOR_PORT"))
+    wanted += [
+        Claim(_health_port(settings, name), f"{name}_svc", f"{name.upper()}_HEALTH_PORT")
+        for name in CONTEXTS
+    ]
+    wanted += [
+        Claim(settings.agent_port(name), name, f"{name.upper()}_URL")
+        for name in settings.bazaar_agents
+    ]
+    return wanted
+
+
+def table(settings: Settings, passwords: Mapping[str, str]) -> list[Process]:
+    """The processes to run; `passwords` are the generated ones, by role."""
+    stores = []
+    if settings.database_url is None:
+        stores.append(
+            postgres.process(settings.bazaar_home, settings.postgres_port, passwords["postgres"])
+        )
+    if settings.nats_url is None:
+        stores.append(
+            nats.process(settings.bazaar_home, settings.nats_port, settings.nats_monitor_port)
+        )
+    given = {name: value for name, value in dotenv_values(ENV_FILE).items() if value} | os.environ
+    env = _shared_environment(settings, given)
+    admin = settings.database_url or postgres.dsn(settings.postgres_port, passwords["postgres"])
+    roles = {name: given.get(f"{name.upper()}_DB_PASSWORD") or passwords[name] for name in CONTEXTS}
+    dsns = {name: role_dsn(admin, name, password) for name, password in roles.items()}
+    return [
+        *stores,
+        *_agents(settings, env),
+        *_one_shots(env, admin, roles, dsns, {store.name for store in stores}),
+        *_services(settings, env, dsns),
+    ]
+
+
+def role_dsn(admin: str, context: str, password: str) -> str:
+    """The DSN of a service's own role, on the administrator's server and database."""
+    parts = urlsplit(admin)
+    host = parts.netloc.rpartition("@")[2]
+    netloc = f"bazaar_{context}:{quote(password, safe='')}@{host}"
+    return urlunsplit(parts._replace(netloc=netloc))
+
+
+def _shared_environment(settings: Settings, given: Mapping[str, str]) -> dict[str, str]:
+    """What every process gets: all that was given, without the database secrets."""
+    shared = {
+        name: value
+        for name, value in given.items()
+        if not name.endswith(("DATABASE_URL", "_DB_PASSWORD"))
+    }
+    return shared | {
+        "PYTHONUNBUFFERED": "1",
+        "HOST": "127.0.0.1",
+        "NATS_URL": settings.nats_url or nats.url(settings.nats_port),
+        **{f"{name.upper()}_URL": settings.agent_url(name) for name in AGENTS},
+    }
+
+
+def _agents(settings: Settings, env: Mapping[str, str]) -> list[Process]:
+    """They need nobody, so they start at once."""
+    ports = {name: settings.agent_port(name) for name in settings.bazaar_agents}
+    return [
+        Process(
+            name=name,
+            argv=_module("agents", name, "--port", str(port)),
+            env=env,
+            cwd=PROJECT,
+            ready=f"http://127.0.0.1:{port}/health",
+            stage=AGENT_STAGE,
+        )
+        for name, port in ports.items()
+    ]
+
+
+def _one_shots(
+    env: Mapping[str, str],
+    admin: str,
+    roles: Mapping[str, str],
+    dsns: Mapping[str, str],
+    stores: AbstractSet[str],
+) -> list[Process]:
+    """Roles and schemas, then the tables; the streams meanwhile. `stores` are the embedded."""
+    role_passwords = {f"{name.upper()}_DB_PASSWORD": value for name, value in roles.items()}
+    role_dsns = {f"{name.upper()}_DATABASE_URL": value for name, value in dsns.items()}
+    return [
+        Process(
+            name="provision",
+            argv=_module("chassis.provision"),
+            env={**env, "DATABASE_URL": admin, **role_passwords},
+            cwd=PROJECT,
+            after=sorted({"postgres"} & stores),
+            one_shot=True,
+        ),
+        Process(
+            name="migrate",
+            argv=_module("chassis.migrate", *(f"{name}_svc" for name in CONTEXTS)),
+            env={**env, **role_dsns},
+            cwd=PROJECT,
+            after=["provision"],
+            one_shot=True,
+        ),
+        Process(
+            name="topology",
+            argv=_module("chassis.topology"),
+            env=env,
+            cwd=PROJECT,
+            after=sorted({"nats"} & stores),
+            one_shot=True,
+        ),
+    ]
+
+
+def _services(settings: Settings, env: Mapping[str, str], dsns: Mapping[str, str]) -> list[Process]:
+    """The gateway starts beside the services (it needs the bus alone) and stops before them."""
+    ports = {name: _health_port(settings, name) for name in CONTEXTS}
+    services = [
+        Process(
+            name=f"{name}_svc",
+            argv=_module(f"{name}_svc"),
+            env={**env, "DATABASE_URL": dsns[name], "HEALTH_PORT": str(port)},
+            cwd=PROJECT,
+            after=["migrate", "topology"],
+            ready=f"http://127.0.0.1:{port}/ready",
+            stage=SERVICE_STAGE,
+        )
+        for name, port in ports.items()
+    ]
+    gateway = Process(
+        name="gateway",
+        argv=_module("gateway"),
+        env={**env, "PORT": str(settings.gateway_port)},
+        cwd=PROJECT,
+        after=["topology"],
+        ready=f"http://127.0.0.1:{settings.gateway_port}/ready",
+        stage=GATEWAY_STAGE,
+    )
+    return [*services, gateway]
+
+
+def _module(name: str, *args: str) -> list[str]:
+    return [sys.executable, "-m", name, *args]
+
+
+def _health_port(settings: Settings, context: str) -> int:
+    port: int = getattr(settings, f"{context}_health_port")
+    return port

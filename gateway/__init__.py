@@ -1,0 +1,5 @@
+"""HTTP in front of the bus: what a browser asks becomes a request to a service, and back.
+
+No database and no business rule is here: routes, the shape of errors, limits, and waiting for a
+conversation's turn to end.
+"""

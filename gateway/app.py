@@ -1,0 +1,76 @@
+"""The composition root: what the gateway answers, and what it passes through on the way."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from gateway import errors
+from gateway.access import RequestLog
+from gateway.asking import Gateway
+from gateway.limits import BodyLimit
+from gateway.link import Link
+from gateway.routes import agents, chat, health, payments, tasks
+from gateway.settings import Settings
+from gateway.static import Client
+from gateway.turns import SUBJECT, Turns
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The gateway as an ASGI app; it connects to NATS in the background of its lifespan."""
+    turns = Turns()
+    link = Link(settings, {SUBJECT: turns.heard})
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        link.open()
+        yield
+        await link.close()
+
+    app = FastAPI(
+        title="AgentBazaar",
+        version=release(),
+        description="A marketplace of AI agents: list them, call them, pay for their work.",
+        lifespan=lifespan,
+        redirect_slashes=False,
+        redoc_url=None,
+        middleware=[
+            Middleware(RequestLog),
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_credentials=True,
+                allow_methods=["GET", "POST"],
+                allow_headers=["Content-Type", "Idempotency-Key", "Last-Event-ID", "traceparent"],
+                expose_headers=["Link"],
+            ),
+            Middleware(errors.Shield),
+            Middleware(BodyLimit, limit=settings.body_limit, wait_s=settings.body_wait_s),
+        ],
+    )
+    app.state.gateway = Gateway(settings, link, turns)
+    errors.install(app)
+    for routes in (
+        agents.router,
+        tasks.router,
+        tasks.posts,
+        chat.router,
+        chat.posts,
+        payments.router,
+        health.router,
+    ):
+        app.include_router(routes)
+    if settings.ui_dist is not None:
+        app.router.default = Client(settings.ui_dist)
+    return app
+
+
+def release() -> str:
+    """The version of AgentBazaar that is running."""
+    try:
+        return version("agentbazaar")
+    except PackageNotFoundError:
+        return "0.1.0"

@@ -1,0 +1,92 @@
+"""From an HTTP request to a request over the bus: for whom, under which trace, to which service."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request, Response
+from pydantic import TypeAdapter, ValidationError
+
+from chassis.envelopes import origin
+from contracts.base import Call, Id, Model, ReplyT, RequestT
+from contracts.envelope import Envelope
+from contracts.errors import Invalid, NotFound
+from gateway.errors import sentence
+from gateway.link import NAME, Link
+from gateway.settings import Settings
+from gateway.turns import Turns
+
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_ID = TypeAdapter(Id)
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What requests share; `app.state.gateway`."""
+
+    settings: Settings
+    link: Link
+    turns: Turns
+
+
+def gateway_of(request: Request) -> Gateway:
+    """The gateway that serves this request."""
+    gateway: Gateway = request.app.state.gateway
+    return gateway
+
+
+def account_of(request: Request) -> str:
+    """Whose money and data the request concerns. The one place where that is decided."""
+    return gateway_of(request).settings.default_account
+
+
+def cause_of(request: Request) -> Envelope:
+    """The envelope of the HTTP request itself, the cause of all that follows from it.
+
+    A well-formed `traceparent` of the caller is passed on. The request's log line names it.
+    """
+    cause = origin(NAME, f"{request.method} {request.scope['route'].path}", account_of(request))
+    trace = request.headers.get("traceparent", "")
+    if _TRACEPARENT.fullmatch(trace):
+        cause = cause.model_copy(update={"traceparent": trace})
+    request.state.cause = cause
+    return cause
+
+
+async def ask(request: Request, call: Call[RequestT, ReplyT], question: RequestT) -> ReplyT:
+    """Ask a service on behalf of an HTTP request; its refusals become the HTTP error."""
+    return await gateway_of(request).link.ask(call, question, cause_of(request))
+
+
+def as_shown(call: Call[RequestT, Any], reply: type[ReplyT]) -> Call[RequestT, ReplyT]:
+    """The same call, with the reply read straight into the models of the UI's JSON."""
+    return Call(call.context, call.verb, call.request, reply, call.timeout_ms)
+
+
+def answer(model: Model) -> Response:
+    """A model as the response's JSON; it was validated when it was made, so not again."""
+    return Response(model.model_dump_json(), media_type="application/json")
+
+
+def known_id(id_: str, what: str) -> str:
+    """An id from a path, when it can be one.
+
+    Raises:
+        NotFound: nothing can have this id.
+    """
+    try:
+        return _ID.validate_python(id_)
+    except ValidationError:
+        raise NotFound(f"{what} not found") from None
+
+
+def made(model: type[RequestT], **fields: Any) -> RequestT:
+    """A request for a service, from what a caller sent.
+
+    Raises:
+        Invalid: the fields do not fit, with a sentence that names the first that does not.
+    """
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        raise Invalid(sentence(error.errors())) from None

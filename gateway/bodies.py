@@ -1,0 +1,91 @@
+"""JSON bodies, read strictly: what a service or a database cannot take is refused here."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+from fastapi import HTTPException, Request, Response
+from fastapi.routing import APIRoute
+from pydantic_core import from_json
+
+MAX_DEPTH = 64
+"""Arrays and objects inside one another: far more than anyone needs, less than parsers bear."""
+
+_SUSPECT = re.compile(rb"\\u0000|[0-9][eE]\+?[0-9]{3}|[0-9]{300}")
+"""What may stand for a NUL character or for a number beyond a double."""
+
+
+class StrictJson(Request):
+    """A request whose body FastAPI gets from our parser."""
+
+    async def json(self) -> Any:
+        """The body's JSON; HTTP errors instead of a value that others would stumble over."""
+        return read(await self.body())
+
+
+class JsonRoute(APIRoute):
+    """A route that takes JSON and nothing else.
+
+    A form or plain text can be posted from any web page without asking; JSON cannot.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Look at the content type, then go on as usual."""
+        handle = super().get_route_handler()
+
+        async def checked(request: Request) -> Response:
+            kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if kind != "application/json":
+                raise HTTPException(
+                    415, "Send JSON, with the header Content-Type: application/json."
+                )
+            return await handle(StrictJson(request.scope, request.receive))
+
+        return checked
+
+
+def read(body: bytes) -> Any:
+    """Parse JSON.
+
+    Raises:
+        HTTPException: 400, it is not JSON; 422, it is, but has lone surrogates, NULs, numbers
+            beyond a double, or no end of depth. (FastAPI lets no other error through.)
+    """
+    try:
+        value = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        _refuse(body, str(error))
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH or _SUSPECT.search(body):
+        _inspect(value)
+    return value
+
+
+def _refuse(body: bytes, why: str) -> NoReturn:
+    try:
+        json.loads(body, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise HTTPException(400, f"The body is not JSON: {why}.") from None
+    raise HTTPException(422, f"The body's JSON cannot be taken: {why}.")
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _inspect(value: Any) -> None:
+    rest = [(value, 0)]
+    while rest:
+        item, depth = rest.pop()
+        if isinstance(item, str):
+            if "\x00" in item:
+                raise HTTPException(422, "The body has the NUL character in a text.")
+        elif isinstance(item, float):
+            if not math.isfinite(item):
+                raise HTTPException(422, "The body has a number that is too large.")
+        elif isinstance(item, (dict, list)):
+            if depth == MAX_DEPTH:
+                raise HTTPException(422, f"The body is nested more than {MAX_DEPTH} levels deep.")
+            inner = [*item, *item.values()] if isinstance(item, dict) else item
+            rest.extend((part, depth + 1) for part in inner)

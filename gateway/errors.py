@@ -1,0 +1,109 @@
+"""Every error as one JSON shape: `error` is a sentence for people, the rest is RFC 9457."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from contracts.api import Problem
+from contracts.errors import Internal, Refusal
+
+log = structlog.get_logger()
+
+OURS = "Something went wrong on our side."
+STOPPING = "The gateway is being stopped; what came of the request is unknown."
+MAX_SENTENCE = 500
+_SENTENCES = {
+    404: "There is nothing at this address.",
+    405: "This address does not answer that method.",
+}
+
+
+def problem(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
+    """The response for an error."""
+    try:
+        title = HTTPStatus(status).phrase
+    except ValueError:
+        title = "Error"
+    body = Problem(error=text, title=title, status=status, detail=text)
+    return Response(body.model_dump_json(), status, headers, "application/json")
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer beside its model, for its entry in the OpenAPI document."""
+    return {
+        status: {"model": Problem, "description": HTTPStatus(status).phrase}
+        for status in sorted({*statuses, 500, 503, 504})
+    }
+
+
+def sentence(errors: Sequence[Any]) -> str:
+    """The first of Pydantic's errors as one sentence that names the field."""
+    first = errors[0]
+    place = [str(part) for part in first["loc"] if part not in {"body", "query", "path"}]
+    text = str(first["msg"]).removeprefix("Value error, ")
+    if place:
+        return f"{'.'.join(place)}: {text}"[:MAX_SENTENCE]
+    return "A JSON object is expected as the body."
+
+
+async def _refused(request: Request, error: Refusal) -> Response:
+    if isinstance(error, Internal):
+        log.error("refused", path=request.url.path, error=error.message, why=str(error.__cause__))
+    return problem(error.code, error.message)
+
+
+async def _not_valid(_request: Request, error: RequestValidationError) -> Response:
+    return problem(422, sentence(error.errors()))
+
+
+async def _http_error(_request: Request, error: HTTPException) -> Response:
+    standard = error.detail == HTTPStatus(error.status_code).phrase
+    text = _SENTENCES.get(error.status_code, error.detail) if standard else error.detail
+    return problem(error.status_code, text, error.headers)
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer refusals, wrong input and unknown addresses in this shape."""
+    app.exception_handler(Refusal)(_refused)
+    app.exception_handler(RequestValidationError)(_not_valid)
+    app.exception_handler(HTTPException)(_http_error)
+
+
+class Shield:
+    """ASGI middleware: what nobody expected is logged and answered without its details."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Protect `app`."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the app; answer for it when it fails before it began to answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except asyncio.CancelledError:
+            # Only the server cancels a request: its time to finish after SIGTERM is over.
+            if begun:
+                raise
+            await problem(503, STOPPING)(scope, receive, send)
+        except Exception:
+            log.exception("request failed", method=scope["method"], path=scope["path"])
+            if begun:
+                raise
+            await problem(500, OURS)(scope, receive, send)

@@ -1,0 +1,126 @@
+"""The one connection to NATS: made in the background, kept for ever, asked through."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+from faststream.nats import NatsBroker
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from chassis.bus import Bus, connect_options
+from chassis.settings import BusSettings
+from contracts.base import Call, ReplyT, RequestT
+from contracts.envelope import Envelope
+from contracts.errors import Unavailable
+
+log = structlog.get_logger()
+
+NAME = "gateway"
+AGAIN_S = 1.0
+PING_S = 0.9
+CANCEL_S = 0.1
+CLOSE_S = 5.0
+
+
+class Link:
+    """Connects without holding up the start, and again whenever the connection is gone."""
+
+    def __init__(
+        self, settings: BusSettings, hear: dict[str, Callable[[Msg], Awaitable[None]]]
+    ) -> None:
+        """Nothing is opened yet; `hear` says what is called for messages on which subjects."""
+        self._settings = settings
+        self._hear = hear
+        self._bus: Bus | None = None
+        self._client: Client | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._closing = False
+
+    @property
+    def connected(self) -> bool:
+        """Whether a request could be sent now."""
+        return self._client is not None and self._client.is_connected
+
+    def open(self) -> None:
+        """Begin to connect, in the background."""
+        self._keeping = asyncio.create_task(self._keep())
+
+    async def close(self) -> None:
+        """Stop connecting and close the connection."""
+        self._closing = True
+        # One cancellation is not enough: connecting swallows it now and then.
+        while self._keeping is not None and not self._keeping.done():
+            self._keeping.cancel()
+            await asyncio.wait({self._keeping}, timeout=CANCEL_S)
+        if self._client is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_S):
+                    await self._client.close()
+
+    async def ask(self, call: Call[RequestT, ReplyT], request: RequestT, cause: Envelope) -> ReplyT:
+        """`Bus.ask`, and `Unavailable` at once while there is no connection."""
+        if self._bus is None or not self.connected:
+            raise Unavailable("The message bus is not reachable.")
+        return await self._bus.ask(call, request, cause)
+
+    async def ping(self) -> int:
+        """Milliseconds to the NATS server and back.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+        begun = time.perf_counter()
+        try:
+            if self._client is None or not self.connected:
+                raise Unavailable("The message bus is not reachable.")
+            async with asyncio.timeout(PING_S):
+                await self._client.flush()
+        except (NatsError, TimeoutError):
+            raise Unavailable("The message bus does not answer.") from None
+        return round((time.perf_counter() - begun) * 1000)
+
+    async def _keep(self) -> None:
+        """Be connected; the client mends what breaks, unless the server threw it out."""
+        while True:
+            try:
+                closed = await self._connect()
+            except Exception:
+                log.exception("cannot connect to NATS")
+            else:
+                log.info("connected to NATS")
+                await closed.wait()
+                log.error("NATS closed the connection")
+            await asyncio.sleep(AGAIN_S)
+
+    async def _connect(self) -> asyncio.Event:
+        """Connect and subscribe; returns what is set when this connection is gone for good."""
+        closed = asyncio.Event()
+
+        async def on_closed() -> None:
+            closed.set()
+
+        broker = NatsBroker(
+            **connect_options(self._settings, NAME),
+            disconnected_cb=self._on_disconnected,
+            reconnected_cb=_on_reconnected,
+            closed_cb=on_closed,
+            logger=None,
+        )
+        log.info("connecting to NATS")
+        client = await broker.connect()
+        for subject, hear in self._hear.items():
+            await client.subscribe(subject, cb=hear)
+        self._client, self._bus = client, Bus(broker, NAME)
+        return closed
+
+    async def _on_disconnected(self) -> None:
+        if not self._closing:
+            log.warning("connection to NATS lost")
+
+
+async def _on_reconnected() -> None:
+    log.info("connected to NATS again")

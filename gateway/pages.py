@@ -1,0 +1,59 @@
+"""Lists: the bare array of a page, and the way to the next one in the `Link` header."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlencode
+
+from fastapi import Query, Request, Response
+from pydantic import Field, TypeAdapter, field_validator
+
+from contracts.base import Model
+from contracts.base import Page as ContractPage
+
+ItemT = TypeVar("ItemT", bound=Model)
+
+LINKED: dict[str, Any] = {
+    "headers": {
+        "Link": {
+            "description": 'The next page, as `<url>; rel="next"`; absent on the last page.',
+            "schema": {"type": "string"},
+        }
+    }
+}
+"""For the OpenAPI entry of a list."""
+
+
+class Page(ContractPage):
+    """Which part of a list is wanted."""
+
+    limit: int = Field(default=100, ge=1, le=500, description="How many items at most.")
+    cursor: str | None = Field(
+        default=None,
+        max_length=200,
+        pattern=r"^[!-~]*$",
+        description="Where the page begins, as the `Link` header of the page before says.",
+    )
+
+    @field_validator("cursor")
+    @classmethod
+    def _none_when_empty(cls, cursor: str | None) -> str | None:
+        return cursor or None
+
+
+Paging = Annotated[Page, Query()]
+
+
+def page_of(
+    request: Request,
+    page: Page,
+    items: Sequence[ItemT],
+    adapter: TypeAdapter[list[ItemT]],
+    next_cursor: str | None,
+) -> Response:
+    """The response for one page of a list."""
+    headers = {}
+    if next_cursor:
+        query = urlencode({"limit": page.limit, "cursor": next_cursor})
+        headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+    body = adapter.dump_json(list(items), by_alias=True)
+    return Response(body, headers=headers, media_type="application/json")

@@ -1,0 +1,125 @@
+"""Tasks, their steps, and calling an agent."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BeforeValidator, TypeAdapter
+
+from contracts import api
+from contracts.base import Id
+from contracts.task import (
+    CREATE_TASK,
+    GET_TASK,
+    INVOKE_AGENT,
+    LIST_STEPS,
+    LIST_TASKS,
+    GetTask,
+    ListSteps,
+    ListTasks,
+    StepList,
+    TaskList,
+    TaskReply,
+)
+from gateway.asking import answer, as_shown, ask, known_id
+from gateway.bodies import JsonRoute
+from gateway.errors import problems
+from gateway.pages import LINKED, Paging, page_of
+
+router = APIRouter(tags=["tasks"])
+posts = APIRouter(tags=["tasks"], route_class=JsonRoute)
+
+
+class ShownTask(TaskReply):
+    """The reply about one task, with numbers."""
+
+    task: api.Task
+
+
+class ShownTasks(TaskList):
+    """A page of tasks, with numbers."""
+
+    tasks: list[api.Task]  # type: ignore[assignment]  # tasks with numbers
+
+
+class ShownSteps(StepList):
+    """A page of steps, with numbers."""
+
+    steps: list[api.TaskStep]  # type: ignore[assignment]  # steps with numbers
+
+
+class Invocation(api.Invocation):
+    """A call of an agent; an empty `taskId` is as good as none."""
+
+    task_id: Annotated[Id | None, BeforeValidator(lambda id_: None if id_ == "" else id_)] = None
+
+
+_ONE = as_shown(GET_TASK, ShownTask)
+_NEW = as_shown(CREATE_TASK, ShownTask)
+_MANY = as_shown(LIST_TASKS, ShownTasks)
+_STEPS = as_shown(LIST_STEPS, ShownSteps)
+_INVOKE = as_shown(INVOKE_AGENT, api.InvocationResult)
+_TASK_LIST = TypeAdapter(list[api.Task])
+_STEP_LIST = TypeAdapter(list[api.TaskStep])
+
+
+@router.get(
+    "/api/tasks",
+    summary="The tasks, newest first",
+    response_model=list[api.Task],
+    responses={200: LINKED, **problems(422)},
+)
+async def list_tasks(request: Request, page: Paging) -> Response:
+    """Each with its status, its budget, and what it cost so far."""
+    found = await ask(request, _MANY, ListTasks(limit=page.limit, cursor=page.cursor))
+    return page_of(request, page, found.tasks, _TASK_LIST, found.next_cursor)
+
+
+@router.get(
+    "/api/tasks/{id}",
+    summary="One task",
+    response_model=api.Task,
+    responses=problems(404, 422),
+)
+async def get_task(request: Request, id: str) -> Response:  # noqa: A002  (the path's own word)
+    """A task as it stands now."""
+    return answer((await ask(request, _ONE, GetTask(task_id=known_id(id, "Task")))).task)
+
+
+@router.get(
+    "/api/tasks/{id}/steps",
+    summary="The steps of a task, oldest first",
+    response_model=list[api.TaskStep],
+    responses={200: LINKED, **problems(404, 422)},
+)
+async def list_steps(request: Request, id: str, page: Paging) -> Response:  # noqa: A002  (as above)
+    """Each is one call of one agent, with its result and its cost."""
+    task_id = known_id(id, "Task")
+    question = ListSteps(task_id=task_id, limit=page.limit, cursor=page.cursor)
+    found = await ask(request, _STEPS, question)
+    return page_of(request, page, found.steps, _STEP_LIST, found.next_cursor)
+
+
+@posts.post(
+    "/api/tasks",
+    summary="Make a task",
+    response_model=api.Task,
+    responses=problems(400, 413, 415, 422),
+)
+async def create_task(request: Request, body: api.NewTask) -> Response:
+    """Later calls of agents may belong to it; it is completed when each skill has its step."""
+    return answer((await ask(request, _NEW, body)).task)
+
+
+@posts.post(
+    "/api/invoke-agent",
+    summary="Call an agent and wait for its answer",
+    response_model=api.InvocationResult,
+    responses=problems(400, 402, 404, 409, 413, 415, 422, 502),
+)
+async def invoke_agent(request: Request, body: Invocation) -> Response:
+    """Money is set aside before the call and paid when it succeeds; a failure costs nothing.
+
+    Without a `taskId`, a task is made for the call.
+    """
+    result = await ask(request, _INVOKE, body)
+    return answer(result)

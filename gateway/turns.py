@@ -1,0 +1,58 @@
+"""Waiting for the turns of conversations: who asked for which, and the event that ends it."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from nats.aio.msg import Msg
+from pydantic import ValidationError
+
+from contracts import api
+from contracts.chat import TurnCompleted
+
+log = structlog.get_logger()
+
+SUBJECT = f"bazaar.evt.{TurnCompleted.type}.*"
+
+
+class TurnEnd(TurnCompleted):
+    """The end of a turn, with the assistant's message as the UI reads it."""
+
+    message: api.Message
+
+
+class Turns:
+    """The turns that requests in hand are waiting for."""
+
+    def __init__(self) -> None:
+        """Nobody waits yet."""
+        self._waiting: dict[str, asyncio.Future[TurnEnd]] = {}
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are waiting."""
+        return len(self._waiting)
+
+    @contextmanager
+    def expect(self, turn_id: str) -> Iterator[asyncio.Future[TurnEnd]]:
+        """Listen for the end of a turn, from before it is asked for until the block is left."""
+        ending: asyncio.Future[TurnEnd] = asyncio.get_running_loop().create_future()
+        self._waiting[turn_id] = ending
+        try:
+            yield ending
+        finally:
+            del self._waiting[turn_id]
+
+    async def heard(self, message: Msg) -> None:
+        """Take a `turn.completed` event; turns that nobody here waits for are passed over."""
+        if not self._waiting:
+            return
+        try:
+            ended = TurnEnd.model_validate_json(message.data)
+        except ValidationError as error:
+            log.warning("event of another shape", subject=message.subject, error=str(error)[:500])
+            return
+        ending = self._waiting.get(ended.turn_id)
+        if ending is not None and not ending.done():
+            ending.set_result(ended)

@@ -1,0 +1,7 @@
+"""The registry as a process: `python -m registry_svc`."""
+
+from chassis.service import run
+from registry_svc.app import build
+from registry_svc.settings import Settings
+
+run(build(Settings()))

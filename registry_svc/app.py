@@ -1,0 +1,40 @@
+"""The registry's table of contents.
+
+Answers list_agents, get_agent, register_agent.
+Consumes step.started, step.completed, step.failed.
+Publishes agent.registered, agent.updated, agent.availability_changed, agent.repriced.
+By itself: lists the six agents of the first start, and probes every agent's /health.
+"""
+
+from functools import partial
+
+from chassis.bus import answers, consumes
+from chassis.service import Service
+from contracts import registry, topology
+from registry_svc import agents_http, tables
+from registry_svc.handlers import listing, probes, queries, steps
+from registry_svc.settings import Settings
+
+
+def build(settings: Settings) -> Service:
+    """The registry, wired but not started."""
+    service = Service("registry", settings, tables.metadata)
+    on = service.broker.subscriber
+
+    on(**answers(registry.LIST_AGENTS))(queries.list_agents)
+    on(**answers(registry.GET_AGENT))(queries.get_agent)
+    on(**answers(registry.REGISTER_AGENT))(listing.register_agent)
+
+    on(**consumes(topology.REGISTRY_STEP_STARTED))(steps.on_step_started)
+    on(**consumes(topology.REGISTRY_STEP_COMPLETED))(steps.on_step_completed)
+    on(**consumes(topology.REGISTRY_STEP_FAILED))(steps.on_step_failed)
+
+    http = agents_http.client()
+    service.offer(http=http)
+    service.at_end(http.aclose)
+
+    db, every_s = service.database, settings.probe_every_s
+    service.at_start(partial(listing.list_seeds, db, settings.agent_urls()))
+    service.at_start(partial(probes.first_look, db, http, every_s))
+    service.every(probes.look_every_s(every_s), partial(probes.probe_due, db, http, every_s))
+    return service

@@ -1,0 +1,195 @@
+"""Rules of the registry, without I/O: load, price, rating, and what a probe means."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from pydantic import HttpUrl
+
+from contracts.base import MAX_AMOUNT, to_micro
+from contracts.errors import Invalid
+from contracts.registry import AgentRepriced, AgentView
+from contracts.task import FailureReason
+
+MOST_LOAD = 10
+SURGES = ((3, Decimal(1)), (7, Decimal("1.15")), (MOST_LOAD, Decimal("1.30")))
+"""Up to this load, the base price is multiplied by that."""
+
+MOST_STARS = 5
+PRIOR_STARS = Decimal("4.5")
+PRIOR_JOBS = 20
+"""A new agent is rated as if it had had so many jobs with `PRIOR_STARS` on average."""
+BUSY_SHARE = Decimal("0.25")
+"""Saying "busy" counts as this much of a failure: it is honest, and the price says so too."""
+
+OWN_FAULTS: frozenset[FailureReason] = frozenset(
+    ("agent_unreachable", "agent_too_slow", "agent_error")
+)
+NEVER_STARTED: frozenset[FailureReason] = frozenset(
+    ("agent_unknown", "registry_unavailable", "dependency_failed", "cancelled")
+)
+"""Reasons for which a step fails before `step.started` is said of it."""
+
+MOST_WORD = 100
+"""Characters of one skill or capability."""
+
+
+def load_of(active: int, reported: int | None) -> int:
+    """Concurrent tasks out of ten: ours, or what the agent reports (percent) when that is more."""
+    tenths = ((reported or 0) + 5) // 10
+    return min(max(active, tenths, 0), MOST_LOAD)
+
+
+def dynamic_price(base: Decimal, load: int) -> Decimal:
+    """BazaarBucks per call at a load of 0 to 10."""
+    surge = next(factor for top, factor in SURGES if load <= top)
+    return min(to_micro(base * surge), MAX_AMOUNT)
+
+
+def repriced(agent_id: str, base: Decimal, was: int, load: int) -> AgentRepriced | None:
+    """The event that a load of `was` became `load`; None when the price is the same at both."""
+    price = dynamic_price(base, load)
+    if price == dynamic_price(base, was):
+        return None
+    return AgentRepriced(agent_id=agent_id, load=load, base_price=base, dynamic_price=price)
+
+
+def rating(jobs_completed: int, faults: int, busy: int) -> Decimal:
+    """0 to 5 stars, two decimals: a mean over all jobs that starts from `PRIOR_STARS`."""
+    stars = PRIOR_STARS * PRIOR_JOBS + MOST_STARS * jobs_completed
+    jobs = PRIOR_JOBS + jobs_completed + faults + BUSY_SHARE * busy
+    return (stars / jobs).quantize(Decimal("0.01"))
+
+
+def mean_ms(response_ms: int, jobs_completed: int) -> int:
+    """Mean response time in whole milliseconds, at least 1; 0 before the first job."""
+    return max(1, round(response_ms / jobs_completed)) if jobs_completed else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What an event adds to an agent's counters. Tallies add up to the same in any order."""
+
+    active: int = 0
+    jobs_completed: int = 0
+    response_ms: int = 0
+    faults: int = 0
+    busy: int = 0
+
+
+STARTED = Tally(active=1)
+
+
+def completed(execution_time: int) -> Tally:
+    """A step done in `execution_time` ms."""
+    return Tally(active=-1, jobs_completed=1, response_ms=execution_time)
+
+
+def failed(reason: FailureReason, execution_time: int | None) -> Tally | None:
+    """A failed step; None when it was never started, and so says nothing about the agent.
+
+    A cancelled step may have been started; it says so by its `execution_time`.
+    """
+    if reason in NEVER_STARTED and execution_time is None:
+        return None
+    return Tally(active=-1, faults=int(reason in OWN_FAULTS), busy=int(reason == "agent_busy"))
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What probes know of an agent.
+
+    Attributes:
+        available: whether it answers.
+        failing: whether its last probe failed.
+        reported_load: percent, as its /health says; None when it says nothing.
+    """
+
+    available: bool
+    failing: bool
+    reported_load: int | None
+
+
+def after_probe(before: Vitals, *, answered: bool, reported_load: int | None) -> Vitals:
+    """One answer makes an agent available; the second failure in a row makes it unavailable."""
+    if answered:
+        return Vitals(available=True, failing=False, reported_load=reported_load)
+    if before.failing:
+        return Vitals(available=False, failing=True, reported_load=None)
+    return replace(before, failing=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent as it is stored; see `registry_svc.tables` for what each column is."""
+
+    id: str
+    seq: int
+    name: str
+    description: str
+    skills: list[str]
+    capabilities: list[str]
+    base_price: Decimal
+    endpoint_url: str
+    input_schema: dict[str, Any] | None
+    negotiable: bool
+    info_known: bool
+    available: bool
+    failing_since: datetime | None
+    reported_load: int | None
+    active: int
+    jobs_completed: int
+    response_ms: int
+    faults: int
+    busy: int
+
+    @property
+    def vitals(self) -> Vitals:
+        """What probes know of it."""
+        return Vitals(self.available, self.failing_since is not None, self.reported_load)
+
+    def view(self) -> AgentView:
+        """The agent as the marketplace shows it now."""
+        load = load_of(self.active, self.reported_load)
+        return AgentView(
+            id=self.id,
+            name=self.name,
+            description=self.description,
+            skills=self.skills,
+            base_price=self.base_price,
+            dynamic_price=dynamic_price(self.base_price, load),
+            load=load,
+            rating=rating(self.jobs_completed, self.faults, self.busy),
+            jobs_completed=self.jobs_completed,
+            endpoint_url=self.endpoint_url,
+            capabilities=self.capabilities,
+            avg_response_time=mean_ms(self.response_ms, self.jobs_completed),
+            availability=self.available,
+            input_schema=self.input_schema,
+            negotiable=self.negotiable,
+        )
+
+
+def base_url(url: HttpUrl) -> str:
+    """The address that `/health`, `/info` and `/execute` are appended to.
+
+    Raises:
+        Invalid: it has a query, a fragment or credentials, which would end up in the listing.
+    """
+    if url.query or url.fragment or url.username or url.password:
+        raise Invalid("The endpoint's URL must have no query, no fragment and no credentials.")
+    return str(url).rstrip("/")
+
+
+def words(given: Iterable[str]) -> list[str]:
+    """Skills or capabilities, trimmed, without blanks and repeats, in the order given.
+
+    Raises:
+        Invalid: one is longer than `MOST_WORD`.
+    """
+    found = list(dict.fromkeys(word.strip() for word in given if word.strip()))
+    if any(len(word) > MOST_WORD for word in found):
+        raise Invalid(f"A skill or capability has at most {MOST_WORD} characters.")
+    return found

@@ -1,0 +1,1 @@
+"""One thin function per query, event and piece of work that the registry does by itself."""

@@ -1,0 +1,133 @@
+"""Probes: is every agent there, how busy is it, how is it called.
+
+Replicas take turns: each claims what is due in one short transaction, asks over HTTP in none, and
+writes only what changed.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import structlog
+
+from chassis.database import Database
+from chassis.envelopes import origin
+from contracts.errors import BadAnswer
+from contracts.registry import AgentAvailabilityChanged
+from registry_svc import agents_http, domain, store
+from registry_svc.domain import Agent, Vitals
+from registry_svc.handlers.listing import updated
+
+log = structlog.get_logger()
+
+AT_ONCE = 16
+FIRST_LOOK_S = 3.0
+
+
+def look_every_s(every_s: float) -> float:
+    """Seconds between two looks for what is due, when agents are probed every `every_s`."""
+    return min(every_s, store.SOONEST.total_seconds())
+
+
+async def first_look(db: Database, http: httpx.AsyncClient, every_s: float) -> None:
+    """Probe what is due before the first request is answered, but do not wait for it for long."""
+    try:
+        async with asyncio.timeout(FIRST_LOOK_S):
+            await probe_due(db, http, every_s)
+    except TimeoutError:
+        log.info("some agents were not probed yet")
+
+
+async def probe_due(db: Database, http: httpx.AsyncClient, every_s: float) -> None:
+    """Probe every agent whose turn it is, `AT_ONCE` at a time.
+
+    One that fails may be due again while it is still being asked; it is not asked twice at once.
+    """
+    every = timedelta(seconds=every_s)
+    slots = asyncio.Semaphore(AT_ONCE)
+    asking: set[str] = set()
+
+    async def ask(agent: Agent) -> None:
+        async with slots:
+            await _probe(db, http, agent, every)
+        asking.remove(agent.id)
+
+    async with asyncio.TaskGroup() as probing:
+        while due := await _claim(db, every):
+            for agent in due:
+                if agent.id not in asking:
+                    asking.add(agent.id)
+                    probing.create_task(ask(agent))
+            await _a_free_one(slots)
+
+
+async def _claim(db: Database, every: timedelta) -> list[Agent]:
+    async with db.transaction() as tx:
+        return await store.claim_due(tx.conn, every, AT_ONCE)
+
+
+async def _a_free_one(slots: asyncio.Semaphore) -> None:
+    """Wait until not all slots are taken."""
+    async with slots:
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What a probe saw: the load and interface of an agent that answered, or why it failed."""
+
+    load: int | None = None
+    info: Mapping[str, Any] = field(default_factory=dict)
+    why: str | None = None
+
+    def vitals(self, before: Vitals) -> Vitals:
+        return domain.after_probe(before, answered=self.why is None, reported_load=self.load)
+
+
+async def _probe(db: Database, http: httpx.AsyncClient, agent: Agent, every: timedelta) -> None:
+    try:
+        seen = await _look_at(http, agent)
+        if seen.info or seen.vitals(agent.vitals) != agent.vitals:
+            await _record(db, agent, seen, every)
+    except Exception as error:  # noqa: BLE001  (it must not end the probes of the other agents)
+        log.warning("probe came to nothing", agent_id=agent.id, error=repr(error)[:500])
+
+
+async def _look_at(http: httpx.AsyncClient, agent: Agent) -> _Seen:
+    try:
+        load = await agents_http.ask_health(http, agent.endpoint_url)
+    except BadAnswer as silence:
+        return _Seen(why=silence.message)
+    if agent.info_known and not agent.vitals.failing:
+        return _Seen(load)
+    try:
+        info = await agents_http.ask_info(http, agent.endpoint_url)
+    except BadAnswer as silence:
+        log.debug("no info", agent_id=agent.id, why=silence.message)
+        return _Seen(load)
+    return _Seen(load, agents_http.interface(info))
+
+
+async def _record(db: Database, probed: Agent, seen: _Seen, every: timedelta) -> None:
+    """Store what a probe saw, unless the agent has moved meanwhile, and say what changed."""
+    async with db.transaction(origin("registry", "probe")) as tx:
+        before = await store.find(tx.conn, probed.id, lock=True)
+        if before is None or before.endpoint_url != probed.endpoint_url:
+            return
+        vitals = seen.vitals(before.vitals)
+        agent = await store.set_probed(tx.conn, probed.id, vitals, seen.info, every)
+        was, now = before.view(), agent.view()
+        if now.availability != was.availability:
+            log.info("availability changed", agent_id=agent.id, to=agent.available, why=seen.why)
+            tx.publish(
+                AgentAvailabilityChanged(
+                    agent_id=agent.id, availability=agent.available, reason=seen.why
+                )
+            )
+        if event := domain.repriced(agent.id, agent.base_price, was.load, now.load):
+            tx.publish(event)
+        if (now.input_schema, now.negotiable) != (was.input_schema, was.negotiable):
+            tx.publish(updated(agent))

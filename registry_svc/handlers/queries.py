@@ -1,0 +1,53 @@
+"""Questions about agents; nothing here changes anything."""
+
+from chassis.delivery import Tx
+from chassis.pages import decode_cursor, encode_cursor
+from contracts.errors import Invalid, NotFound
+from contracts.registry import AgentList, AgentReply, AgentView, GetAgent, ListAgents
+from registry_svc import store
+
+MOST_PAGE_BYTES = 768 * 1024
+"""A page ends before it gets heavier than a NATS server takes by default (1 MiB)."""
+MOST_SEQ = 2**63 - 1
+
+
+async def list_agents(request: ListAgents, tx: Tx) -> AgentList:
+    """Agents in the order they were registered; fewer than asked for when they are heavy.
+
+    Raises:
+        Invalid: the cursor is not one of ours.
+    """
+    agents = await store.page(tx.conn, _place(request.cursor), request.limit)
+    shown: list[AgentView] = []
+    weight = 0
+    for agent in agents[: request.limit]:
+        view = agent.view()
+        weight += len(view.model_dump_json(ensure_ascii=True))
+        if shown and weight > MOST_PAGE_BYTES:
+            break
+        shown.append(view)
+    more = len(shown) < len(agents)
+    cursor = encode_cursor(str(agents[len(shown) - 1].seq)) if more else None
+    return AgentList(agents=shown, next_cursor=cursor)
+
+
+def _place(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    (number,) = decode_cursor(cursor, 1)
+    place = int(number) if number.isascii() and number.isdecimal() else MOST_SEQ + 1
+    if place > MOST_SEQ:
+        raise Invalid("The cursor is not one of ours.")
+    return place
+
+
+async def get_agent(request: GetAgent, tx: Tx) -> AgentReply:
+    """One agent.
+
+    Raises:
+        NotFound: there is none with this id.
+    """
+    agent = await store.find(tx.conn, request.agent_id)
+    if agent is None:
+        raise NotFound("Agent not found")
+    return AgentReply(agent=agent.view())

@@ -1,0 +1,33 @@
+"""The registry's environment."""
+
+from pydantic import Field, HttpUrl
+
+from chassis.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Beside what every service reads.
+
+    Attributes:
+        probe_every_s: seconds between two probes of an agent that answers.
+        summarizer_url: where this agent is; so for the other five.
+    """
+
+    probe_every_s: float = Field(default=5.0, gt=0, le=3600)
+    summarizer_url: HttpUrl = HttpUrl("http://localhost:8001")
+    translator_url: HttpUrl = HttpUrl("http://localhost:8002")
+    search_url: HttpUrl = HttpUrl("http://localhost:8003")
+    mock_busy_url: HttpUrl = HttpUrl("http://localhost:8004")
+    mock_highprice_url: HttpUrl = HttpUrl("http://localhost:8005")
+    mock_negotiator_url: HttpUrl = HttpUrl("http://localhost:8006")
+
+    def agent_urls(self) -> dict[str, HttpUrl]:
+        """Where the six agents are that the marketplace starts with, by their ids."""
+        return {
+            "summarizer": self.summarizer_url,
+            "translator": self.translator_url,
+            "search": self.search_url,
+            "mock_busy": self.mock_busy_url,
+            "mock_highprice": self.mock_highprice_url,
+            "mock_negotiator": self.mock_negotiator_url,
+        }

@@ -1,0 +1,160 @@
+"""All SQL of the registry. Nothing here commits: the chassis does, once per message."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import (
+    Interval,
+    RowMapping,
+    case,
+    func,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from registry_svc.domain import Agent, Tally, Vitals
+from registry_svc.tables import agents
+
+COLUMNS = [agents.c[column.name] for column in fields(Agent)]
+SOONEST = timedelta(seconds=0.5)
+"""How soon an agent that just failed a probe is probed again."""
+PATIENCE = 8
+"""An agent that has been failing for a while is probed again after that while divided by this."""
+
+
+def _agent(row: RowMapping | None) -> Agent | None:
+    return Agent(**row) if row else None
+
+
+async def page(conn: AsyncConnection, after: int, limit: int) -> list[Agent]:
+    """Agents registered after number `after`, in order, one more than `limit` if there is one."""
+    query = select(*COLUMNS).where(agents.c.seq > after).order_by(agents.c.seq).limit(limit + 1)
+    return [Agent(**row) for row in (await conn.execute(query)).mappings()]
+
+
+async def find(conn: AsyncConnection, agent_id: str, *, lock: bool = False) -> Agent | None:
+    """An agent by its id, locked until the end of the transaction when asked."""
+    query = select(*COLUMNS).where(agents.c.id == agent_id)
+    found = await conn.execute(query.with_for_update() if lock else query)
+    return _agent(found.mappings().one_or_none())
+
+
+async def known_ids(conn: AsyncConnection, ids: Sequence[str]) -> set[str]:
+    """Which of these agents are listed."""
+    query = select(agents.c.id).where(agents.c.id.in_(ids))
+    return set((await conn.execute(query)).scalars())
+
+
+async def insert_new(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> list[Agent]:
+    """List agents; those whose id is taken are left alone and not among the result."""
+    if not rows:
+        return []
+    stored = await conn.execute(
+        insert(agents).values(rows).on_conflict_do_nothing().returning(*COLUMNS)
+    )
+    return [Agent(**row) for row in stored.mappings()]
+
+
+async def change(conn: AsyncConnection, agent_id: str, values: Mapping[str, Any]) -> Agent:
+    """Change columns of an agent's listing; at another URL it has to prove itself anew."""
+    anew = (
+        {"failing_since": func.now(), "next_probe_at": func.now(), "info_known": False}
+        if "endpoint_url" in values
+        else {}
+    )
+    query = update(agents).where(agents.c.id == agent_id).values({**anew, **values})
+    return Agent(**(await conn.execute(query.returning(*COLUMNS))).mappings().one())
+
+
+async def move_seed(conn: AsyncConnection, agent_id: str, url: str) -> Agent | None:
+    """Follow the environment to another URL; None when it gives the same one as before."""
+    query = (
+        update(agents)
+        .where(agents.c.id == agent_id, agents.c.seed_url != url)
+        .values(
+            seed_url=url,
+            endpoint_url=url,
+            failing_since=func.now(),
+            next_probe_at=func.now(),
+            info_known=False,
+        )
+    )
+    return _agent((await conn.execute(query.returning(*COLUMNS))).mappings().one_or_none())
+
+
+async def add(conn: AsyncConnection, agent_id: str, tally: Tally) -> RowMapping | None:
+    """Add to an agent's counters.
+
+    Returns:
+        base_price, reported_load and active as they are now; None when there is no such agent.
+    """
+    sums = {name: agents.c[name] + by for name, by in asdict(tally).items() if by}
+    query = update(agents).where(agents.c.id == agent_id).values(sums)
+    stored = await conn.execute(
+        query.returning(agents.c.base_price, agents.c.reported_load, agents.c.active)
+    )
+    return stored.mappings().one_or_none()
+
+
+async def claim_due(conn: AsyncConnection, every: timedelta, at_most: int) -> list[Agent]:
+    """Take agents whose probe is due, so that no other replica probes them in this round.
+
+    An agent that answers is due again after `every`. One that fails is due sooner at first, and
+    ever later the longer it fails, but never later than after `every`.
+    """
+    due = (
+        select(agents.c.id)
+        .where(agents.c.next_probe_at <= func.now())
+        .order_by(agents.c.next_probe_at)
+        .limit(at_most)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    usual = literal(every, Interval)
+    failing_for = func.now() - agents.c.failing_since
+    wait = case(
+        (agents.c.failing_since.is_(None), usual),
+        else_=func.least(func.greatest(failing_for / PATIENCE, literal(SOONEST, Interval)), usual),
+    )
+    query = (
+        update(agents)
+        .where(agents.c.id == due.c.id)
+        .values(next_probe_at=func.now() + wait)
+        .returning(*COLUMNS)
+    )
+    return [Agent(**row) for row in (await conn.execute(query)).mappings()]
+
+
+async def set_probed(
+    conn: AsyncConnection,
+    agent_id: str,
+    vitals: Vitals,
+    info: Mapping[str, Any],
+    every: timedelta,
+) -> Agent:
+    """Store what a probe found.
+
+    Args:
+        conn: in whose transaction.
+        agent_id: whom.
+        vitals: what probes know of it now.
+        info: the columns that its /info gave, if it was heard.
+        every: when to probe it again if it answers; one that fails is probed sooner.
+    """
+    again = min(SOONEST, every) if vitals.failing else every
+    values = {
+        "available": vitals.available,
+        "reported_load": vitals.reported_load,
+        "failing_since": (
+            func.coalesce(agents.c.failing_since, func.now()) if vitals.failing else None
+        ),
+        "next_probe_at": func.now() + literal(again, Interval),
+        **info,
+    }
+    query = update(agents).where(agents.c.id == agent_id).values(values).returning(*COLUMNS)
+    return Agent(**(await conn.execute(query)).mappings().one())

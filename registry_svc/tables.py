@@ -1,0 +1,70 @@
+"""Tables of the schema `registry`. Amounts are BazaarBucks, NUMERIC(20,6)."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    Numeric,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from chassis.database import service_metadata
+
+metadata = service_metadata("registry")
+
+
+def _moment(name: str, *, nullable: bool) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=nullable, server_default=func.now())
+
+
+def _counter(name: str, type_: type[Integer] = BigInteger) -> Column[int]:
+    return Column(name, type_, nullable=False, server_default="0")
+
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    # The order of registration, by which lists are paged.
+    Column("seq", BigInteger, Identity(always=True), nullable=False),
+    # The listing.
+    Column("name", String(200), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("skills", ARRAY(Text), nullable=False),
+    Column("capabilities", ARRAY(Text), nullable=False),
+    Column("base_price", Numeric(20, 6), nullable=False),
+    Column("endpoint_url", Text, nullable=False),
+    # The URL that the environment gave last; NULL for agents that did not come from there.
+    Column("seed_url", Text),
+    # What the agent's /info says about calling it; `info_known` is whether it was heard.
+    Column("input_schema", JSONB(none_as_null=True)),
+    Column("negotiable", Boolean, nullable=False, server_default="false"),
+    Column("info_known", Boolean, nullable=False, server_default="false"),
+    # Probes. A new agent counts as failing until its first answer.
+    Column("available", Boolean, nullable=False, server_default="false"),
+    _moment("failing_since", nullable=True),
+    Column("reported_load", SmallInteger),
+    _moment("next_probe_at", nullable=False),
+    # Sums over events: `active` is started less ended; `response_ms` is over completed jobs.
+    _counter("active", Integer),
+    _counter("jobs_completed"),
+    _counter("response_ms"),
+    _counter("faults"),
+    _counter("busy"),
+    _moment("registered_at", nullable=False),
+    CheckConstraint("base_price >= 0", name="base_price_not_negative"),
+    CheckConstraint("reported_load BETWEEN 0 AND 100", name="reported_load_is_percent"),
+)
+Index("agents_seq_idx", agents.c.seq, unique=True)
+Index("agents_next_probe_at_idx", agents.c.next_probe_at)

@@ -1,0 +1,436 @@
+"""Requests between services: answers, refusals with their sentences, and what is down."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+import pytest
+
+from chassis.bus import MAX_MESSAGE_BYTES, Bus
+from chassis.delivery import Here, Tx
+from chassis.envelopes import new_id, origin
+from chassis.service import Service
+from contracts import errors
+from contracts.base import Call, Page, ping_call
+from contracts.errors import (
+    Internal,
+    Invalid,
+    Refusal,
+    TooSlow,
+    Unavailable,
+)
+from contracts.payment import PLACE_HOLD, PlaceHold
+from tests.chassis import probe
+from tests.chassis.helpers import connected, eventually
+from tests.chassis.probe import ASK, Answer, Answerer, Happened, Question
+from tests.conftest import Stack, running
+
+KINDS = list(errors._BY_CODE.values())
+
+
+@asynccontextmanager
+async def answering(stack: Stack, answer: Answerer) -> AsyncIterator[Service]:
+    async with running(service := probe.build(stack, answer)):
+        yield service
+
+
+async def ask(bus: Bus, question: Question | None = None, timeout_ms: int = 10_000) -> str:
+    cause = origin("test", "test", "ann")
+    return (await bus.ask(ASK, question or Question(), cause, timeout_ms=timeout_ms)).text
+
+
+async def echo(request: Question, here: Here) -> Answer:
+    return Answer(text=f"{request.text} for {here.account}")
+
+
+async def test_a_request_is_answered_and_carries_who_asks(probe_stack: Stack) -> None:
+    async with answering(probe_stack, echo) as service:
+        assert await ask(service.bus, Question(text="¿Qué? \n漢字")) == "¿Qué? \n漢字 for ann"
+
+
+async def test_nobody_there_is_told_at_once(service: Service) -> None:
+    begun = time.monotonic()
+    with pytest.raises(Unavailable, match="^The probe service is down.$"):
+        await ask(service.bus)
+    assert time.monotonic() - begun < 3
+
+
+async def test_no_answer_in_time_is_told(probe_stack: Stack) -> None:
+    done = asyncio.Event()
+
+    async def ponder(request: Question) -> Answer:
+        await done.wait()
+        return Answer(text=request.text)
+
+    async with answering(probe_stack, ponder) as service:
+        with pytest.raises(TooSlow, match="^The probe service did not answer in time.$"):
+            await ask(service.bus, timeout_ms=50)
+        done.set()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("sentence", "heard"),
+    [
+        ("The agent 'größe' wants 0,5 € – 漢字 \U0001f642", None),
+        ("One line:\r\n  and another\nNats-Service-Error-Code: 200", "as one line"),
+        ("x" * 5_000, "cut"),
+        ("", "no reason given"),
+    ],
+)
+async def test_a_refusal_comes_over_as_it_is(
+    probe_stack: Stack, kind: type[Refusal], sentence: str, heard: str | None
+) -> None:
+    async def refuse(request: Question) -> Answer:
+        raise kind(sentence)
+
+    async with answering(probe_stack, refuse) as service:
+        with pytest.raises(Refusal) as refused:
+            await ask(service.bus)
+    assert type(refused.value) is kind
+    if heard == "as one line":
+        heard = " ".join(sentence.split())
+    elif heard == "cut":
+        heard = sentence[: len(refused.value.message)]
+        assert len(heard) >= 500
+    assert refused.value.message == (sentence if heard is None else heard)
+
+
+def test_every_refusal_has_its_code() -> None:
+    assert {kind.code for kind in Refusal.__subclasses__()} >= {kind.code for kind in KINDS}
+    assert set(KINDS) == {
+        kind for kind in Refusal.__subclasses__() if kind.__module__ == "contracts.errors"
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b'{"amount": "-1"}', "amount: Input should be greater than or equal to 0"),
+        (b'{"amount": "NaN"}', "amount: Input should be a finite number"),
+        (b'{"text": 7}', "text: Input should be a valid string"),
+        (b'{"nested": {"limit": 0}}', "nested.limit: Input should be greater than or equal to 1"),
+        (b"[]", "Input should be a valid dictionary"),
+        (b"null", "Input should be a valid dictionary"),
+        (b"", "The body is not JSON."),
+        (b"{", "The body is not JSON."),
+        (b"\xff", "The body is not JSON."),
+        (b"[" * 100_000, "The body is not JSON."),
+    ],
+)
+async def test_a_body_that_is_not_valid_is_refused_naming_the_field(
+    probe_stack: Stack, monkeypatch: pytest.MonkeyPatch, body: bytes, sentence: str
+) -> None:
+    monkeypatch.setattr("chassis.bus.encoded", lambda _model: body)
+    async with answering(probe_stack, echo) as service:
+        with pytest.raises(Invalid) as refused:
+            await ask(service.bus)
+    assert sentence in refused.value.message
+    assert "request" not in refused.value.message.removeprefix("The request is not valid: ")
+    assert refused.value.message.count("request") <= 1
+
+
+async def test_fields_that_a_later_release_adds_are_ignored(
+    probe_stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.bus.encoded", lambda _model: b'{"text": "hi", "colour": 1}')
+    async with answering(probe_stack, echo) as service:
+        assert await ask(service.bus) == "hi for ann"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("secret-probe at 10.0.0.1"),
+        KeyError("secret-probe"),
+        AssertionError(),
+        RecursionError(),
+    ],
+)
+async def test_a_defect_is_told_without_its_details(probe_stack: Stack, error: Exception) -> None:
+    async def fail(request: Question) -> Answer:
+        raise error
+
+    async with answering(probe_stack, fail) as service:
+        with pytest.raises(Internal, match="^Something went wrong on our side.$"):
+            await ask(service.bus)
+
+
+async def test_an_answer_that_cannot_be_made_is_our_defect_and_not_the_askers(
+    probe_stack: Stack,
+) -> None:
+    async def fail(request: Question) -> Answer:
+        Page(limit=0)
+        return Answer(text="never")
+
+    async with answering(probe_stack, fail) as service:
+        with pytest.raises(Internal):
+            await ask(service.bus)
+
+
+async def test_an_answer_of_another_shape_is_told(probe_stack: Stack) -> None:
+    other = Call("probe", "ask", Question, PlaceHold)
+    async with answering(probe_stack, echo) as service:
+        with pytest.raises(Internal, match="probe service gave an answer of another shape"):
+            await service.bus.ask(other, Question(), origin("test", "test"))
+
+
+async def test_a_request_that_is_too_large_is_refused_before_it_is_sent(
+    probe_stack: Stack,
+) -> None:
+    async with answering(probe_stack, echo) as service:
+        with pytest.raises(Invalid, match="too large"):
+            await ask(service.bus, Question(text="x" * 2 * MAX_MESSAGE_BYTES))
+        assert await ask(service.bus, Question(text="hi")) == "hi for ann"  # Still connected.
+
+
+async def test_a_refused_request_leaves_nothing_behind(probe_stack: Stack) -> None:
+    task = new_id()
+
+    async def refuse(request: Question, tx: Tx) -> Answer:
+        await probe.note(tx.conn, task, "half-done")
+        tx.publish(Happened(task_id=task))
+        raise errors.Conflict("no")
+
+    async with answering(probe_stack, refuse) as service:
+        with pytest.raises(errors.Conflict):
+            await ask(service.bus)
+    async with connected(probe_stack.database_url("probe")) as conn:
+        assert not await conn.fetchval("SELECT count(*) FROM effects WHERE task_id = $1", task)
+        assert not await conn.fetchval("SELECT count(*) FROM probe_outbox")
+
+
+async def test_the_reply_leaves_after_the_commit(probe_stack: Stack) -> None:
+    async def write(request: Question, tx: Tx) -> Answer:
+        await probe.note(tx.conn, request.text, "done")
+        return Answer(text="done")
+
+    async with (
+        answering(probe_stack, write) as service,
+        connected(probe_stack.database_url("probe")) as conn,
+    ):
+        for task in [new_id() for _ in range(20)]:
+            await ask(service.bus, Question(text=task))
+            assert await conn.fetchval("SELECT count(*) FROM effects WHERE task_id=$1", task) == 1
+
+
+@pytest.mark.parametrize("value", ["a\0b", "x" * 65])
+async def test_a_value_that_cannot_be_stored_is_the_askers_mistake(
+    probe_stack: Stack, value: str
+) -> None:
+    async def write(request: Question, tx: Tx) -> Answer:
+        await probe.note(tx.conn, request.text, "done")
+        return Answer(text="done")
+
+    async with answering(probe_stack, write) as service:
+        with pytest.raises(Invalid, match="cannot be stored"):
+            await ask(service.bus, Question(text=value))
+
+
+async def test_a_timeout_without_words_is_answered_too(probe_stack: Stack) -> None:
+    async def time_out(request: Question) -> Answer:
+        raise TimeoutError
+
+    async with answering(probe_stack, time_out) as service:
+        with pytest.raises(Refusal):
+            await ask(service.bus)
+
+
+async def test_requests_are_shared_among_replicas_and_survive_the_stop_of_one(
+    probe_stack: Stack,
+) -> None:
+    """A rolling deployment: no request is lost while replicas come and go."""
+    served: dict[str, int] = {}
+
+    def named(name: str) -> Answerer:
+        async def answer(request: Question) -> Answer:
+            served[name] = served.get(name, 0) + 1
+            await asyncio.sleep(0.01)
+            return Answer(text=request.text)
+
+        return answer
+
+    outcomes: list[str | BaseException] = []
+    stop = asyncio.Event()
+    async with answering(probe_stack, named("first")) as asker:
+
+        async def keep_asking() -> None:
+            while not stop.is_set():
+                outcomes.extend(
+                    await asyncio.gather(
+                        ask(asker.bus, Question(text="x"), timeout_ms=8_000),
+                        return_exceptions=True,
+                    )
+                )
+
+        askers = [asyncio.create_task(keep_asking()) for _ in range(8)]
+        for name in ("second", "third"):
+            async with answering(probe_stack, named(name)):
+                before = served.get(name, 0)
+
+                async def takes_part(name: str = name, before: int = before) -> bool:
+                    return served.get(name, 0) > before + 10
+
+                await eventually(takes_part)
+        stop.set()
+        await asyncio.gather(*askers)
+    assert [outcome for outcome in outcomes if outcome != "x"] == []
+    assert set(served) == {"first", "second", "third"}
+
+
+async def test_a_burst_beyond_the_connections_is_answered(probe_stack: Stack) -> None:
+    async def read(request: Question, tx: Tx) -> Answer:
+        await tx.conn.exec_driver_sql("SELECT pg_sleep(0.005)")
+        return Answer(text=request.text)
+
+    async with answering(probe_stack, read) as service:
+        texts = [str(n) for n in range(200)]
+        answers = await asyncio.gather(*(ask(service.bus, Question(text=text)) for text in texts))
+    assert answers == texts
+
+
+async def test_a_ping_tells_who_answers(service: Service) -> None:
+    pong = await service.bus.ask(ping_call("probe"), ping_call("probe").request(), origin("t", "t"))
+    assert pong.service == "probe"
+    assert pong.version
+
+
+async def test_a_database_that_is_down_is_named_soon_and_found_again(killable: Stack) -> None:
+    async def write(request: Question, tx: Tx) -> Answer:
+        await probe.note(tx.conn, request.text, "done")
+        return Answer(text="done")
+
+    async with answering(killable, write) as service:
+        many = [Question(text=new_id()) for _ in range(10)]
+        await asyncio.gather(*(ask(service.bus, question) for question in many))  # Fill the pool.
+        await killable.postgres.kill()
+        try:
+            for _ in range(3):
+                begun = time.monotonic()
+                with pytest.raises(
+                    Unavailable, match="^The probe service cannot reach its database.$"
+                ):
+                    await ask(service.bus)
+                assert time.monotonic() - begun < 3
+            with pytest.raises(Unavailable, match="cannot reach its database"):
+                await service.bus.ask(
+                    ping_call("probe"), ping_call("probe").request(), origin("t", "t")
+                )
+        finally:
+            await killable.postgres.start()
+        assert [await ask(service.bus, question) for question in many] == ["done"] * 10
+
+
+async def test_a_restart_of_the_database_between_two_requests_is_not_noticed(
+    killable: Stack,
+) -> None:
+    async def write(request: Question, tx: Tx) -> Answer:
+        await probe.note(tx.conn, request.text, "done")
+        return Answer(text="done")
+
+    async with answering(killable, write) as service:
+        many = [Question(text=new_id()) for _ in range(10)]
+        await asyncio.gather(*(ask(service.bus, question) for question in many))
+        await killable.postgres.restart()
+        again = await asyncio.gather(*(ask(service.bus, question) for question in many))
+    assert again == ["done"] * 10
+
+
+async def test_a_database_that_goes_in_the_middle_of_a_request_is_named(killable: Stack) -> None:
+    async def dawdle(request: Question, tx: Tx) -> Answer:
+        await tx.conn.exec_driver_sql("SELECT pg_sleep(60)")
+        return Answer(text="done")
+
+    async with answering(killable, dawdle) as service:
+        asked = asyncio.create_task(ask(service.bus))
+        async with connected(killable.admin_url) as root:
+
+            async def at_work() -> bool:
+                return bool(
+                    await root.fetchval(
+                        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
+                    )
+                )
+
+            await eventually(at_work)
+            await root.fetch(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE query LIKE 'SELECT pg_sleep%'"
+            )
+        with pytest.raises(Unavailable, match="cannot reach its database"):
+            await asked
+
+
+@pytest.mark.parametrize(
+    ("refusing", "again"),
+    [
+        (
+            "ALTER ROLE bazaar_probe CONNECTION LIMIT 0",
+            "ALTER ROLE bazaar_probe CONNECTION LIMIT -1",
+        ),
+        (
+            "ALTER ROLE bazaar_probe PASSWORD 'rotated'",
+            "ALTER ROLE bazaar_probe PASSWORD 'secret-probe'",
+        ),
+    ],
+)
+async def test_a_database_that_takes_no_connection_is_named(
+    killable: Stack, refusing: str, again: str
+) -> None:
+    async def write(request: Question, tx: Tx) -> Answer:
+        await probe.note(tx.conn, request.text, "done")
+        return Answer(text="done")
+
+    async with answering(killable, write) as service, connected(killable.admin_url) as root:
+        await root.execute(refusing)
+        try:
+            await root.fetch(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE usename = 'bazaar_probe'"
+            )
+            with pytest.raises(Unavailable, match="cannot reach its database"):
+                await ask(service.bus)
+        finally:
+            await root.execute(again)
+        assert await ask(service.bus, Question(text=new_id())) == "done"
+
+
+async def test_nats_that_is_down_is_told_at_once_and_found_again(killable: Stack) -> None:
+    async with answering(killable, echo) as service:
+        await killable.nats.kill()
+        try:
+
+            async def noticed() -> bool:
+                return not (await service.bus.client()).is_connected
+
+            await eventually(noticed)
+            begun = time.monotonic()
+            with pytest.raises(Unavailable, match="^The message bus is not reachable.$"):
+                await ask(service.bus)
+            assert time.monotonic() - begun < 3
+            assert "not connected to NATS" in await service.ready()
+        finally:
+            await killable.nats.start()
+
+        async def back() -> bool:
+            try:
+                return await ask(service.bus, Question(text="hi")) == "hi for ann"
+            except Unavailable:
+                return False
+
+        await eventually(back)
+        assert await service.ready() == []
+
+
+async def test_a_hold_is_asked_for_with_its_own_shape() -> None:
+    """What `model_dump` writes is what `model_validate` reads: amounts stay exact."""
+    hold = PlaceHold(
+        hold_id="h",
+        task_id="t",
+        agent_id="a",
+        amount=Decimal("0.100000"),
+        max_budget=Decimal("999999.999999"),
+    )
+    assert PLACE_HOLD.request.model_validate_json(hold.model_dump_json()) == hold

@@ -1,0 +1,412 @@
+"""What becomes of a consumed message: one effect, another attempt, or a dead letter."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nats.aio.msg import Msg
+from nats.errors import ConnectionClosedError
+from nats.js import JetStreamContext
+
+from chassis import delivery
+from chassis.bus import consumes
+from chassis.delivery import Effect, Here, Later, retry_delay_s
+from chassis.envelopes import new_id, origin
+from chassis.service import Service
+from contracts import envelope
+from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.topology import Durable
+from tests.chassis import probe
+from tests.chassis.conftest import NewDurable
+from tests.chassis.helpers import connected, dead_letters, eventually
+from tests.chassis.probe import Happened
+from tests.conftest import Stack, running
+
+Handler = Callable[..., Awaitable[None]]
+
+
+@asynccontextmanager
+async def consumer(stack: Stack, durable: Durable, handler: Handler) -> AsyncIterator[Service]:
+    """A probe that consumes a durable."""
+    service = probe.build(stack)
+    service.broker.subscriber(**consumes(durable))(handler)
+    async with running(service):
+        yield service
+
+
+async def tell(
+    js: JetStreamContext, task: str, body: bytes | None = None, **headers: str | None
+) -> str:
+    """Publish an event of a task, or a body that is none; its id."""
+    sent = origin("test", "probe.happened.v1", "ann").headers()
+    sent = {k: v for k, v in (sent | headers).items() if v is not None}
+    await js.publish(
+        f"bazaar.evt.probe.happened.{task}",
+        Happened(task_id=task).model_dump_json().encode() if body is None else body,
+        stream="EVENTS",
+        headers=sent,
+    )
+    return sent.get(envelope.ID, "")
+
+
+async def settled(js: JetStreamContext, durable: Durable) -> None:
+    """Wait until the consumer has nothing left."""
+
+    async def done() -> bool:
+        info = await js.consumer_info(durable.stream, durable.name)
+        return not info.num_pending and not info.num_ack_pending
+
+    await eventually(done)
+
+
+async def traces(sql: "asyncpg.Pool[Any]", task: str) -> int:
+    found: int = await sql.fetchval("SELECT count(*) FROM effects WHERE task_id = $1", task)
+    return found
+
+
+async def leave_trace(event: Happened, tx: Effect) -> None:
+    await probe.note(tx.conn, event.task_id, event.what)
+
+
+async def test_an_effect_and_its_events_come_with_the_message(
+    probe_stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", durable: NewDurable
+) -> None:
+    task, seen = new_id(), []
+
+    async def handle(event: Happened, tx: Effect, here: Here) -> None:
+        seen.append(here)
+        await leave_trace(event, tx)
+
+    wanted = await durable(task)
+    async with consumer(probe_stack, wanted, handle):
+        id_ = await tell(js, task)
+        await settled(js, wanted)
+    assert [(here.id, here.account, here.source) for here in seen] == [(id_, "ann", "test")]
+    assert await traces(sql, task) == 1
+
+
+async def test_a_handlers_error_is_tried_again_later_and_later_then_put_aside(
+    probe_stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", durable: NewDurable
+) -> None:
+    task, at = new_id(), []
+
+    async def fail(event: Happened, tx: Effect) -> None:
+        at.append(time.monotonic())
+        await leave_trace(event, tx)
+        raise RuntimeError("still\nbroken ¿")
+
+    wanted = await durable(task, attempts=4)
+    async with consumer(probe_stack, wanted, fail):
+        id_ = await tell(js, task)
+        [letter] = await eventually(lambda: dead_letters(js, wanted.name, id_))
+        await settled(js, wanted)
+    assert len(at) == 4
+    waits = [after - before for before, after in itertools.pairwise(at)]
+    assert all(wait > 0.9 * least for wait, least in zip(waits, (0.2, 0.4, 0.8), strict=True)), (
+        waits
+    )
+    assert await traces(sql, task) == 0
+    assert letter.headers["bazaar-error"] == "RuntimeError: still broken ¿"
+    assert letter.headers["bazaar-attempts"] == "4"
+    assert letter.headers["bazaar-subject"] == f"bazaar.evt.probe.happened.{task}"
+    assert letter.headers["ce-account"] == "ann"
+    assert letter.body["taskId"] == task
+
+
+async def test_an_error_that_passes_is_no_dead_letter(
+    probe_stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", durable: NewDurable
+) -> None:
+    task, calls = new_id(), []
+
+    async def recover(event: Happened, tx: Effect) -> None:
+        calls.append(1)
+        await leave_trace(event, tx)
+        if len(calls) < 3:
+            raise Unavailable("The registry service is down.")
+
+    wanted = await durable(task)
+    async with consumer(probe_stack, wanted, recover):
+        id_ = await tell(js, task)
+        await settled(js, wanted)
+    assert len(calls) == 3
+    assert await traces(sql, task) == 1
+    assert await dead_letters(js, wanted.name, id_) == []
+
+
+@pytest.mark.parametrize("error", [Invalid("no"), NotFound("no"), Conflict("no")])
+async def test_what_another_attempt_cannot_mend_is_put_aside_at_once(
+    probe_stack: Stack, js: JetStreamContext, durable: NewDurable, error: Exception
+) -> None:
+    task, calls = new_id(), []
+
+    async def refuse(event: Happened) -> None:
+        calls.append(event)
+        raise error
+
+    wanted = await durable(task)
+    async with consumer(probe_stack, wanted, refuse):
+        id_ = await tell(js, task)
+        [letter] = await eventually(lambda: dead_letters(js, wanted.name, id_))
+        await settled(js, wanted)
+    assert len(calls) == 1
+    assert letter.headers["bazaar-error"] == f"{type(error).__name__}: no"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "why"),
+    [
+        (b"{not json", {}, "not JSON"),
+        (b"\xff\xfe", {}, "not JSON"),
+        (b"", {}, "not JSON"),
+        (b"[" * 100_000, {}, "not JSON"),
+        (b"{not json", {"content-type": None}, "dictionary"),
+        (b"hello", {"content-type": "text/plain"}, "dictionary"),
+        (b"[]", {}, "dictionary"),
+        (b"null", {}, "dictionary"),
+        (b"{}", {}, "taskId: Field required"),
+        (b'{"taskId": 7}', {}, "taskId: Input should be a valid string"),
+        (b'{"taskId": "t", "number": "many"}', {}, "number: Input should be a valid integer"),
+    ],
+)
+async def test_a_poison_message_is_put_aside_at_once(
+    probe_stack: Stack,
+    js: JetStreamContext,
+    durable: NewDurable,
+    body: bytes,
+    headers: dict[str, str | None],
+    why: str,
+) -> None:
+    task, calls = new_id(), []
+
+    async def handle(event: Happened, tx: Effect) -> None:
+        calls.append((event, tx))
+
+    wanted = await durable(task)
+    async with consumer(probe_stack, wanted, handle):
+        id_ = await tell(js, task, body, **headers)
+        [letter] = await eventually(lambda: dead_letters(js, wanted.name, id_))
+        await settled(js, wanted)
+    assert calls == []
+    assert letter.text.encode() == body or body == b"\xff\xfe"
+    assert letter.headers["bazaar-attempts"] == "1"
+    assert why in letter.headers["bazaar-error"]
+
+
+async def test_a_message_made_by_hand_is_handled_once(
+    probe_stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", durable: NewDurable
+) -> None:
+    task, seen = new_id(), []
+
+    async def handle(event: Happened, tx: Effect, here: Here) -> None:
+        seen.append(here)
+        await leave_trace(event, tx)
+        if len(seen) == 1:
+            raise RuntimeError("once more")
+
+    wanted = await durable(task)
+    async with consumer(probe_stack, wanted, handle):
+        body = Happened(task_id=task).model_dump_json().encode()
+        await js.publish(f"bazaar.evt.probe.happened.{task}", body, stream="EVENTS")
+        await settled(js, wanted)
+    assert await traces(sql, task) == 1
+    assert {here.account for here in seen} == {"demo"}
+    assert len({here.id for here in seen}) == 1  # Its place in the stream.
+
+
+async def test_fields_that_a_later_release_adds_are_ignored(
+    probe_stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", durable: NewDurable
+) -> None:
+    task = new_id()
+    wanted = await durable(task)
+    async with consumer(probe_stack, wanted, leave_trace):
+        await tell(js, task, b'{"taskId": "%s", "colour": {"new": true}}' % task.encode())
+        await settled(js, wanted)
+    assert await traces(sql, task) == 1
+
+
+async def test_later_is_another_delivery_until_the_attempts_are_used_up(
+    probe_stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", durable: NewDurable
+) -> None:
+    task, never, calls = new_id(), new_id(), []
+
+    async def postpone(event: Happened, tx: Effect) -> None:
+        calls.append(event.task_id)
+        await leave_trace(event, tx)
+        if event.task_id == never or len(calls) < 3:
+            raise Later(0.05, "not all steps are settled")
+
+    wanted = await durable(task)
+    async with consumer(probe_stack, wanted, postpone):
+        id_ = await tell(js, task)
+        await settled(js, wanted)
+    assert calls == [task] * 3
+    assert await traces(sql, task) == 1
+    assert await dead_letters(js, wanted.name, id_) == []
+
+    calls.clear()
+    wanted = await durable(never)
+    async with consumer(probe_stack, wanted, postpone):
+        id_ = await tell(js, never)
+        [letter] = await eventually(lambda: dead_letters(js, wanted.name, id_))
+    assert calls == [never] * 3
+    assert letter.headers["bazaar-error"] == "Later: not all steps are settled"
+
+
+async def test_a_repeat_is_found_in_the_inbox(
+    probe_stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", durable: NewDurable
+) -> None:
+    task, id_ = new_id(), new_id()
+    wanted = await durable(task)
+    async with consumer(probe_stack, wanted, leave_trace):
+        for _ in range(5):  # Past the stream's own window of duplicates.
+            await tell(js, task, **{envelope.ID: id_, envelope.DEDUPLICATION: new_id()})
+        await settled(js, wanted)
+    assert await traces(sql, task) == 1
+    assert await dead_letters(js, wanted.name, id_) == []
+
+
+async def test_a_long_handler_is_not_run_twice(
+    probe_stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", durable: NewDurable
+) -> None:
+    task, calls = new_id(), []
+
+    async def work(event: Happened, tx: Effect) -> None:
+        calls.append(1)
+        await asyncio.sleep(2.2 * wanted.ack_wait_s)
+        await leave_trace(event, tx)
+
+    wanted = await durable(task, ack_wait_s=2)
+    async with (
+        consumer(probe_stack, wanted, work),
+        consumer(probe_stack, wanted, work),
+    ):
+        await tell(js, task)
+        await settled(js, wanted)
+    assert calls == [1]
+    assert await traces(sql, task) == 1
+
+
+async def test_a_lost_acknowledgement_does_not_double_the_effect(
+    probe_stack: Stack,
+    js: JetStreamContext,
+    sql: "asyncpg.Pool[Any]",
+    durable: NewDurable,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task, calls = new_id(), []
+    sound = Msg.ack
+
+    async def ack(msg: Msg) -> None:
+        if msg.subject.endswith(task):
+            calls.append(msg.metadata.num_delivered)
+            if len(calls) == 1:
+                raise ConnectionClosedError
+        await sound(msg)
+
+    monkeypatch.setattr(Msg, "ack", ack)
+    wanted = await durable(task, ack_wait_s=1)
+    async with consumer(probe_stack, wanted, leave_trace):
+        await tell(js, task)
+        await settled(js, wanted)
+    assert calls == [1, 2]
+    assert await traces(sql, task) == 1
+
+
+async def test_a_message_that_kept_killing_its_process_is_put_aside_unread(
+    probe_stack: Stack, js: JetStreamContext, durable: NewDurable
+) -> None:
+    task, calls = new_id(), []
+
+    async def handle(event: Happened) -> None:
+        calls.append(event)
+
+    wanted = await durable(task, attempts=2, ack_wait_s=1)
+    id_ = await tell(js, task)
+    pull = await js.pull_subscribe_bind(consumer=wanted.name, stream=wanted.stream)
+    for _ in range(wanted.attempts):  # Taken, and never answered for.
+        await pull.fetch(1, timeout=10)
+    await pull.unsubscribe()
+    async with consumer(probe_stack, wanted, handle):
+        [letter] = await eventually(lambda: dead_letters(js, wanted.name, id_))
+    assert calls == []
+    assert letter.headers["bazaar-attempts"] == "3"
+
+
+async def test_an_outage_of_the_database_costs_a_message_no_attempts(
+    probe_stack: Stack,
+    js: JetStreamContext,
+    sql: "asyncpg.Pool[Any]",
+    durable: NewDurable,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task, away = new_id(), []
+    sound = delivery.is_away
+
+    def is_away(error: Exception) -> bool:
+        away.append(sound(error))
+        return away[-1]
+
+    monkeypatch.setattr(delivery, "is_away", is_away)
+    wanted = await durable(task, attempts=2, ack_wait_s=1)
+    async with consumer(probe_stack, wanted, leave_trace), connected(probe_stack.admin_url) as root:
+        await root.execute("ALTER ROLE bazaar_probe CONNECTION LIMIT 0")
+        try:
+            await root.fetch(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE usename = 'bazaar_probe'"
+            )
+            id_ = await tell(js, task)
+
+            async def tried() -> bool:
+                return sum(away) > wanted.attempts
+
+            await eventually(tried)
+        finally:
+            await root.execute("ALTER ROLE bazaar_probe CONNECTION LIMIT -1")
+        await settled(js, wanted)
+    assert all(away)
+    assert await traces(sql, task) == 1
+    assert await dead_letters(js, wanted.name, id_) == []
+
+
+async def test_one_message_that_fails_does_not_hold_up_the_others(
+    probe_stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", durable: NewDurable
+) -> None:
+    task, failed, free = new_id(), [], asyncio.Event()
+
+    async def handle(event: Happened, tx: Effect) -> None:
+        if event.number == 0:
+            failed.append(1)
+            if not free.is_set():
+                raise RuntimeError("not yet")
+        await leave_trace(event, tx)
+
+    wanted = await durable(task, attempts=50)
+    async with consumer(probe_stack, wanted, handle):
+        for number in range(20):
+            await tell(js, task, Happened(task_id=task, number=number).model_dump_json().encode())
+
+        async def others_are_done() -> bool:
+            return await traces(sql, task) == 19
+
+        await eventually(others_are_done)
+        free.set()
+        await settled(js, wanted)
+    assert failed
+    assert await traces(sql, task) == 20
+
+
+@given(st.integers(min_value=0, max_value=10_000))
+def test_the_delay_grows_to_a_bound(deliveries: int) -> None:
+    assert 0.2 <= retry_delay_s(deliveries) <= retry_delay_s(deliveries + 1) <= 30
+
+
+def test_the_first_delays() -> None:
+    assert [retry_delay_s(n) for n in range(1, 5)] == [0.2, 0.4, 0.8, 1.6]

@@ -1,0 +1,207 @@
+"""Messages exist exactly when the transaction that published them was committed."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+from nats.js import JetStreamContext
+
+from chassis.bus import MAX_MESSAGE_BYTES
+from chassis.envelopes import new_id, origin
+from chassis.service import Service
+from contracts import envelope
+from tests.chassis import probe
+from tests.chassis.helpers import Stored, connected, eventually, jetstream, stored
+from tests.chassis.probe import Happened, Order
+from tests.conftest import Stack, running
+
+
+async def happened(js: JetStreamContext, task: str) -> list[Stored]:
+    return await stored(js, "EVENTS", f"bazaar.evt.probe.happened.{task}")
+
+
+async def arrived(js: JetStreamContext, task: str, count: int) -> list[Stored]:
+    """The events of a task once there are so many."""
+
+    async def enough() -> list[Stored]:
+        found = await happened(js, task)
+        return found if len(found) >= count else []
+
+    return await eventually(enough)
+
+
+async def test_what_is_rolled_back_is_never_published(
+    service: Service, js: JetStreamContext, sql: "asyncpg.Pool[Any]"
+) -> None:
+    task, afterwards = new_id(), []
+    with pytest.raises(ZeroDivisionError):
+        async with service.database.transaction() as tx:
+            await probe.note(tx.conn, task, "lost")
+            tx.publish(Happened(task_id=task, what="lost"))
+            tx.then(lambda: afterwards.append("lost"))
+            raise ZeroDivisionError
+    async with service.database.transaction() as tx:
+        await probe.note(tx.conn, task, "kept")
+        tx.publish(Happened(task_id=task, what="kept"))
+        tx.then(lambda: afterwards.append("kept"))
+    found = await arrived(js, task, 1)
+    assert [event.body["what"] for event in found] == ["kept"]
+    assert afterwards == ["kept"]
+    assert await sql.fetchval("SELECT what FROM effects WHERE task_id = $1", task) == "kept"
+
+
+async def test_a_transaction_that_cannot_commit_publishes_nothing(
+    service: Service, js: JetStreamContext, sql: "asyncpg.Pool[Any]"
+) -> None:
+    """The outbox row is written before the commit; a commit that fails takes it along."""
+    task = new_id()
+    await sql.execute("CREATE TABLE late (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+    with pytest.raises(Exception, match="late_id_key"):
+        async with service.database.transaction() as tx:
+            await tx.conn.exec_driver_sql("INSERT INTO late VALUES (1), (1)")
+            tx.publish(Happened(task_id=task, what="lost"))
+    await sql.execute("DROP TABLE late")
+    async with service.database.transaction() as tx:
+        tx.publish(Happened(task_id=task, what="kept"))
+    assert [event.body["what"] for event in await arrived(js, task, 1)] == ["kept"]
+
+
+async def test_a_message_reads_well_and_says_what_it_is(
+    service: Service, js: JetStreamContext
+) -> None:
+    task, cause = new_id(), origin("gateway", "invoke", "ann")
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    async with service.database.transaction(cause) as tx:
+        tx.publish(Happened(task_id=task, what="¿Qué pasó? 漢字 \U0001f642", number=7))
+    [event] = await arrived(js, task, 1)
+
+    assert event.subject == f"bazaar.evt.probe.happened.{task}"
+    assert "¿Qué pasó? 漢字 \U0001f642" in event.text  # As the NATS CLI shows it.
+    assert event.body == {"taskId": task, "what": "¿Qué pasó? 漢字 \U0001f642", "number": 7}
+    headers = event.headers
+    assert headers["ce-specversion"] == "1.0"
+    assert headers["ce-id"] == headers["Nats-Msg-Id"]
+    assert headers["ce-id"] not in (cause.id, "")
+    assert headers["ce-type"] == "probe.happened.v1"
+    assert headers["ce-source"] == "probe"
+    assert headers["ce-subject"] == task
+    assert headers["ce-account"] == "ann"
+    assert headers["ce-correlationid"] == cause.correlation_id
+    assert headers["ce-causationid"] == cause.id
+    assert headers["traceparent"] == cause.traceparent
+    assert headers["content-type"] == "application/json"
+    assert before < datetime.fromisoformat(headers["ce-time"]) < datetime.now(UTC)
+
+
+async def test_a_message_without_a_cause_is_its_own_origin(
+    service: Service, js: JetStreamContext
+) -> None:
+    task = new_id()
+    async with service.database.transaction() as tx:
+        tx.publish(Happened(task_id=task), account="bob")
+    [event] = await arrived(js, task, 1)
+    assert event.headers["ce-account"] == "bob"
+    assert event.headers["ce-correlationid"]
+    assert event.headers["traceparent"].startswith("00-")
+
+
+async def test_a_command_goes_to_the_work_queue(service: Service, js: JetStreamContext) -> None:
+    task = new_id()
+    async with service.database.transaction() as tx:
+        tx.publish(Order(task_id=task))
+    subject = f"bazaar.cmd.probe.do.{task}"
+    [order] = await eventually(lambda: stored(js, "COMMANDS", subject))
+    assert order.body == {"taskId": task}
+    await js.purge_stream("COMMANDS", subject=subject)
+
+
+async def test_messages_keep_their_order_and_come_once_from_two_relays(
+    probe_stack: Stack, js: JetStreamContext
+) -> None:
+    tasks = [new_id() for _ in range(20)]
+    one, other = probe.build(probe_stack), probe.build(probe_stack)
+    async with running(one, other):
+
+        async def publish(service: Service, task: str) -> None:
+            async with service.database.transaction() as tx:
+                for number in range(15):
+                    tx.publish(Happened(task_id=task, number=number))
+
+        await asyncio.gather(*(publish((one, other)[n % 2], task) for n, task in enumerate(tasks)))
+        for task in tasks:
+            numbers = [event.body["number"] for event in await arrived(js, task, 15)]
+            assert numbers == list(range(15))
+
+
+async def test_what_was_committed_before_a_stop_leaves_with_the_next_start(
+    probe_stack: Stack, js: JetStreamContext
+) -> None:
+    task, idle = new_id(), probe.build(probe_stack)
+    async with idle.database.transaction() as tx:  # Never started: nothing is relayed.
+        tx.publish(Happened(task_id=task))
+    await idle.database.engine.dispose()
+    assert await happened(js, task) == []
+    async with running(probe.build(probe_stack)):
+        assert len(await arrived(js, task, 1)) == 1
+
+
+async def test_a_message_that_is_too_heavy_does_not_hold_up_the_others(
+    service: Service, js: JetStreamContext, sql: "asyncpg.Pool[Any]"
+) -> None:
+    heavy, task = new_id(), new_id()
+    async with service.database.transaction() as tx:
+        tx.publish(Happened(task_id=heavy, what="x" * (MAX_MESSAGE_BYTES + 1)))
+    async with service.database.transaction() as tx:
+        tx.publish(Happened(task_id=task))
+    await arrived(js, task, 1)
+
+    async def tried() -> bool:
+        return bool(await sql.fetchval("SELECT attempts_count FROM probe_outbox"))
+
+    await eventually(tried)  # It stays in the outbox, where an operator finds it.
+    assert await happened(js, heavy) == []
+    await sql.execute("DELETE FROM probe_outbox")
+
+
+async def test_messages_committed_while_nats_is_down_leave_once_it_is_back(
+    killable: Stack,
+) -> None:
+    tasks = [new_id() for _ in range(5)]
+    service = probe.build(killable)
+    async with running(service):
+        await killable.nats.kill()
+        for task in tasks:
+            async with service.database.transaction() as tx:
+                tx.publish(Happened(task_id=task, number=1), Happened(task_id=task, number=2))
+
+        async def tried() -> bool:
+            async with connected(killable.database_url("probe")) as conn:
+                return bool(await conn.fetchval("SELECT max(attempts_count) FROM probe_outbox"))
+
+        await eventually(tried)
+        await killable.nats.start()
+        async with jetstream(killable.nats_url) as js:
+            for task in tasks:
+                ids = [event.headers[envelope.ID] for event in await arrived(js, task, 2)]
+                assert len(ids) == len(set(ids)) == 2
+
+            async def empty() -> bool:
+                async with connected(killable.database_url("probe")) as conn:
+                    return not await conn.fetchval("SELECT count(*) FROM probe_outbox")
+
+            await eventually(empty)
+            for task in tasks:  # Nothing came twice, although much was tried twice.
+                assert len(await happened(js, task)) == 2
+
+
+async def test_the_relay_goes_on_after_a_crash_of_the_database(killable: Stack) -> None:
+    task, service = new_id(), probe.build(killable)
+    async with running(service):
+        await killable.postgres.kill()
+        await killable.postgres.start()
+        async with service.database.transaction() as tx:
+            tx.publish(Happened(task_id=task))
+        async with jetstream(killable.nats_url) as js:
+            assert len(await arrived(js, task, 1)) == 1

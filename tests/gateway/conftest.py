@@ -1,0 +1,48 @@
+"""One NATS server and one gateway for the tests that do not break them."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deploy.local.embedded import embedded_nats_server
+from tests.gateway.helpers import (
+    Served,
+    StandIns,
+    gateway_settings,
+    serving,
+    stand_ins,
+    until_answered,
+)
+
+
+@pytest.fixture(scope="session")
+async def bus_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """A NATS server that nobody kills."""
+    home: Path = tmp_path_factory.mktemp("gateway-nats")
+    async with embedded_nats_server(home) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+async def served(bus_url: str) -> AsyncIterator[Served]:
+    """A connected gateway with the settings of production, apart from the ports."""
+    with serving(gateway_settings(bus_url)) as served:
+        async with served.client() as http:
+            await until_answered(http, "/ready", 200)
+        yield served
+
+
+@pytest.fixture(scope="session")
+async def http(served: Served) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of that gateway."""
+    async with served.client() as client:
+        yield client
+
+
+@pytest.fixture
+async def services(bus_url: str) -> AsyncIterator[StandIns]:
+    """Stand-ins on that server; they answer nothing until they are told what."""
+    async with stand_ins(bus_url) as standing:
+        yield standing

@@ -1,0 +1,121 @@
+"""Waiting for the assistant: the event, the end of the wait, and nobody waiting for nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from contracts.chat import POST_MESSAGE, TurnCompleted
+from contracts.errors import Unavailable
+from tests.gateway import samples
+from tests.gateway.helpers import (
+    Served,
+    StandIns,
+    assert_problem,
+    gateway_settings,
+    serving,
+    until,
+    until_answered,
+)
+
+SAY = {"content": "Translate 'hello' to Spanish"}
+
+
+@pytest.fixture(scope="module")
+async def hasty(bus_url: str) -> AsyncIterator[Served]:
+    """A gateway that waits hardly at all."""
+    with serving(gateway_settings(bus_url, chat_wait_s=0.3)) as served:
+        async with served.client() as http:
+            await until_answered(http, "/ready", 200)
+        yield served
+
+
+async def test_the_answer_comes_with_the_event(
+    http: httpx.AsyncClient, services: StandIns, served: Served
+) -> None:
+    await services.answer(POST_MESSAGE, samples.posted)
+
+    asking = asyncio.create_task(http.post("/api/hubchat/message", json={**SAY, "maxBudget": 2}))
+    await until(lambda: services.got(POST_MESSAGE), "the message was passed on")
+    request = services.got(POST_MESSAGE)[0].body
+    await services.publish(samples.turn_end("another-turn"))
+    await services.client.publish("bazaar.evt.turn.completed.x", b"no event at all")
+    await services.client.publish("bazaar.evt.turn.completed.x", b'{"turnId": "half"}')
+    assert not asking.done()
+    await services.publish(samples.turn_end(request.turn_id))
+
+    answer = (await asking).json()
+    assert answer["success"] is True
+    assert answer["done"] is True
+    assert answer["turnId"] == request.turn_id
+    assert answer["taskId"] == "t1"
+    assert answer["message"]["content"] == "hola"
+    assert answer["message"]["costBreakdown"]["total"] == 0.36
+    assert request.max_budget == 2
+    assert served.gateway.turns.waiting == 0
+
+
+async def test_a_turn_may_end_before_the_message_is_acknowledged(
+    http: httpx.AsyncClient, services: StandIns
+) -> None:
+    async def quick(request: Any) -> Any:
+        await services.publish(samples.turn_end(request.turn_id))
+        await services.publish(samples.turn_end(request.turn_id))
+        return samples.posted(request)
+
+    await services.answer(POST_MESSAGE, quick)
+    assert (await http.post("/api/hubchat/message", json=SAY)).json()["done"] is True
+
+
+async def test_turns_are_not_mixed_up(http: httpx.AsyncClient, services: StandIns) -> None:
+    await services.answer(POST_MESSAGE, samples.posted)
+    says = [
+        asyncio.create_task(http.post("/api/hubchat/message", json={"content": f"wish {n}"}))
+        for n in range(20)
+    ]
+    await until(lambda: len(services.got(POST_MESSAGE)) == 20, "all were passed on")
+    for asked in reversed(services.got(POST_MESSAGE)):
+        message = samples.ANSWER.model_copy(update={"content": f"answer to {asked.body.content}"})
+        await services.publish(TurnCompleted(turn_id=asked.body.turn_id, message=message))
+    for n, say in enumerate(says):
+        answer = (await say).json()
+        assert answer["message"]["content"] == f"answer to wish {n}"
+
+
+async def test_when_the_wait_ends_first_the_turn_goes_on(services: StandIns, hasty: Served) -> None:
+    await services.answer(POST_MESSAGE, samples.posted)
+    async with hasty.client() as http:
+        answer = await http.post("/api/hubchat/message", json=SAY)
+    body = answer.json()
+    assert answer.status_code == 200
+    assert body == {
+        "success": True,
+        "turnId": services.got(POST_MESSAGE)[0].body.turn_id,
+        "taskId": None,
+        "done": False,
+        "message": None,
+    }
+    assert hasty.gateway.turns.waiting == 0
+    await services.publish(samples.turn_end(body["turnId"]))  # too late, and no harm
+
+
+async def test_nobody_waits_when_the_chat_service_is_down(
+    http: httpx.AsyncClient, services: StandIns, served: Served
+) -> None:
+    assert_problem(await http.post("/api/hubchat/message", json=SAY), 503, "chat service is down")
+    await services.answer(POST_MESSAGE, Unavailable("The chat service cannot reach its database."))
+    assert_problem(await http.post("/api/hubchat/message", json=SAY), 503, "database")
+    assert served.gateway.turns.waiting == 0
+
+
+async def test_a_caller_that_hangs_up_is_not_waited_for(services: StandIns, served: Served) -> None:
+    await services.answer(POST_MESSAGE, samples.posted)
+    async with served.client() as leaving:
+        asking = asyncio.create_task(leaving.post("/api/hubchat/message", json=SAY))
+        await until(lambda: services.got(POST_MESSAGE), "the message was passed on")
+        assert served.gateway.turns.waiting == 1
+        asking.cancel()
+        await asyncio.wait({asking})
+    await until(lambda: served.gateway.turns.waiting == 0, "the waiter is gone")

@@ -1,0 +1,132 @@
+"""The table of the real system, as data: nothing is started here."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy.local import services
+from deploy.local.errors import StartError
+from deploy.local.process import Process
+from deploy.local.settings import AGENTS, Settings, load
+
+PASSWORDS = {name: f"pw-{name}" for name in ("postgres", *services.CONTEXTS)}
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setitem(Settings.model_config, "env_file", None)
+    monkeypatch.setattr(services, "ENV_FILE", home / ".env")
+    monkeypatch.setenv("BAZAAR_HOME", str(home))
+
+
+def table() -> dict[str, Process]:
+    return {process.name: process for process in services.table(load(), PASSWORDS)}
+
+
+def test_the_whole_system_is_there_and_waits_for_what_it_needs() -> None:
+    processes = table()
+    assert set(processes) == {
+        *("postgres", "nats", "provision", "migrate", "topology", "gateway"),
+        *("registry_svc", "task_svc", "payment_svc", "chat_svc"),
+        *AGENTS,
+    }
+    for process in processes.values():
+        assert set(process.after) <= set(processes)
+    assert processes["translator"].after == ()
+    assert processes["task_svc"].after == ["migrate", "topology"]
+    assert processes["gateway"].stage > processes["task_svc"].stage
+    assert processes["task_svc"].stage > processes["search"].stage > processes["nats"].stage
+
+
+def test_stores_of_ones_own_take_the_place_of_the_embedded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://boss:secret@db.internal:6543/market?ssl=on")
+    monkeypatch.setenv("NATS_URL", "nats://bus.internal:4222")
+    processes = table()
+    assert not {"postgres", "nats"} & set(processes)
+    assert processes["provision"].after == processes["topology"].after == []
+    task = processes["task_svc"].env
+    assert task["DATABASE_URL"] == (
+        "postgresql://bazaar_task:pw-task@db.internal:6543/market?ssl=on"
+    )
+    assert task["NATS_URL"] == "nats://bus.internal:4222"
+    variables = {claim.variable for claim in services.claims(load())}
+    assert not variables & {"POSTGRES_PORT", "NATS_PORT", "NATS_MONITOR_PORT"}
+
+
+def test_only_those_who_need_them_get_the_database_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://boss:secret@127.0.0.1/market")
+    monkeypatch.setenv("PAYMENT_DB_PASSWORD", "given")
+    for name, process in table().items():
+        text = " ".join(process.env.values())
+        assert ("boss:secret" in text) == (name == "provision")
+        assert ("bazaar_payment:given" in text) == (name in {"payment_svc", "migrate"})
+        assert ("pw-task" in text) == (name in {"task_svc", "migrate", "provision"})
+    assert table()["provision"].env["PAYMENT_DB_PASSWORD"] == "given"
+
+
+def test_the_dotenv_file_reaches_the_services_and_the_environment_wins(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / ".env").write_text("ANTHROPIC_API_KEY=from-file\nWALLET_GRANT=5\nEMPTY=\n")
+    monkeypatch.setenv("WALLET_GRANT", "7")
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    env = table()["chat_svc"].env
+    assert env["ANTHROPIC_API_KEY"] == "from-file"
+    assert env["WALLET_GRANT"] == "7"
+    assert "EMPTY" not in env
+
+
+def test_agents_run_where_their_urls_say_and_the_others_are_only_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("BAZAAR_AGENTS", "search, translator")
+    monkeypatch.setenv("SEARCH_URL", "http://localhost:9103/")
+    monkeypatch.setenv("SUMMARIZER_URL", "https://agents.example/summarizer")
+    processes = table()
+    assert set(AGENTS) & set(processes) == {"search", "translator"}
+    assert processes["search"].argv[-3:] == ["search", "--port", "9103"]
+    env = processes["registry_svc"].env
+    assert env["SEARCH_URL"] == "http://localhost:9103"
+    assert env["SUMMARIZER_URL"] == "https://agents.example/summarizer"
+
+
+def test_no_agents_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BAZAAR_AGENTS", "none")
+    assert not set(AGENTS) & set(table())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("BAZAAR_AGENTS", "search,poet", "there is no agent 'poet'"),
+        ("SEARCH_URL", "http://10.0.0.7:8003", "leave search out of BAZAAR_AGENTS"),
+        ("SEARCH_URL", "https://localhost:8003", "SEARCH_URL is https://localhost:8003"),
+        ("SEARCH_URL", "http://localhost:8003/v1", "SEARCH_URL is http://localhost:8003/v1"),
+        ("SEARCH_URL", "http://localhost:99999", "SEARCH_URL: .* invalid port"),
+        ("GATEWAY_PORT", "eighty", "GATEWAY_PORT: "),
+        ("NATS_PORT", "70000", "NATS_PORT: "),
+    ],
+)
+def test_nonsense_in_the_environment_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, complaint: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(StartError, match=complaint):
+        load()
+
+
+@given(password=st.text(min_size=1), user=st.sampled_from(["", "boss@", "boss:p%40ss@"]))
+def test_any_password_survives_in_a_role_dsn(password: str, user: str) -> None:
+    dsn = services.role_dsn(f"postgresql://{user}db:1/x", "task", password)
+    parts = urlsplit(dsn)
+    assert (parts.username, parts.hostname, parts.port) == ("bazaar_task", "db", 1)
+    assert unquote(parts.password or "") == password

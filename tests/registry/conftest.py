@@ -1,0 +1,66 @@
+"""Registries in this process, on servers of their own: what they list belongs to no account."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from faststream.nats import NatsBroker
+
+from chassis.bus import Bus, connect_options
+from chassis.database import Database
+from chassis.service import Service
+from contracts.topology import STREAMS
+from registry_svc.app import build
+from tests.chassis.helpers import connected, jetstream
+from tests.conftest import Stack, new_stack, running
+from tests.registry.helpers import Client, Replica, database, registry_settings
+
+
+@pytest.fixture(scope="session")
+async def own_stack() -> AsyncIterator[Stack]:
+    async with new_stack() as own:
+        yield own
+
+
+@pytest.fixture
+async def stack(own_stack: Stack) -> Stack:
+    """The servers, with empty tables and streams."""
+    async with connected(own_stack.database_url("registry")) as conn:
+        await conn.execute("TRUNCATE agents, inbox, registry_outbox RESTART IDENTITY")
+    async with jetstream(own_stack.nats_url) as js:
+        for stream in STREAMS:
+            await js.purge_stream(stream.name)
+    return own_stack
+
+
+@pytest.fixture
+def replica(stack: Stack) -> Replica:
+    """Starts and stops a registry; the six agents are nowhere unless told."""
+
+    @asynccontextmanager
+    async def one(**settings: Any) -> AsyncIterator[Service]:
+        service = build(registry_settings(stack, **settings))
+        async with running(service):
+            client = await service.broker.connect()
+            await client.flush()  # Until the server knows whom to ask.
+            yield service
+
+    return one
+
+
+@pytest.fixture
+async def client(stack: Stack) -> AsyncIterator[Client]:
+    """Another service's side of the bus."""
+    broker = NatsBroker(**connect_options(registry_settings(stack), "test"), logger=None)
+    connection = await broker.connect()
+    yield Client(Bus(broker, "test"), connection.jetstream())
+    await broker.stop()
+
+
+@pytest.fixture
+async def db(stack: Stack) -> AsyncIterator[Database]:
+    """The registry's database, without a service that works on it by itself."""
+    opened = database(stack)
+    yield opened
+    await opened.engine.dispose()
