@@ -5,10 +5,11 @@ messages into the outbox. All messages of a transaction are one outbox row, writ
 statement just before it commits: they exist exactly when the effect exists, and leave in order.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from faststream_outbox import OutboxBroker, make_outbox_table
 from sqlalchemy import (
@@ -25,16 +26,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from chassis.envelopes import enclose
+from chassis.relay import RELAY_QUEUE, Departures
 from contracts.base import Command, Event
 from contracts.envelope import Envelope
-
-RELAY_QUEUE = "bus"
-
 
 AWAY = ("08", "28", "53", "57P")
 """SQLSTATEs of a connection lost, a login refused, no room for more, shutting down or starting."""
@@ -92,14 +91,16 @@ def outbox_table(metadata: MetaData) -> Table:
 
 
 def async_url(url: str) -> str:
-    """The asyncpg form of a `postgresql://` URL."""
-    return (
-        make_url(url)
-        .set(drivername="postgresql+asyncpg")
-        .render_as_string(
-            hide_password=False,
-        )
-    )
+    """The asyncpg form of a `postgresql://` URL.
+
+    Raises:
+        ValueError: it is no URL; the message does not repeat it, as it may hold a password.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ValueError("DATABASE_URL is not a URL") from None
+    return parsed.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
 
 
 @dataclass(slots=True)
@@ -134,11 +135,34 @@ class Transaction:
         for do in self._afterwards:
             do()
 
-    async def flush(self, outbox: OutboxBroker) -> None:
-        """Write what is to leave into the outbox, as one row."""
-        if self._leaving:
-            await outbox.publish(self._leaving, queue=RELAY_QUEUE, session=self.conn)
-            self._leaving = []
+    async def flush(self, outbox: OutboxBroker, departures: Departures | None) -> None:
+        """Write what is to leave into the outbox, as one row that leaves after the commit."""
+        if not self._leaving:
+            return
+        row = self._leaving
+        row_id = await outbox.publish(
+            row,
+            queue=RELAY_QUEUE,
+            session=self.conn,
+            activate_in=departures.grace if departures else None,
+        )
+        if departures is not None and row_id is not None:
+            self.then(partial(departures.send, row_id, row))
+
+
+class Received(Protocol):
+    """A message as far as the inbox is concerned."""
+
+    @property
+    def consumer(self) -> str:
+        """The durable that delivered it."""
+
+    @property
+    def here(self) -> Envelope:
+        """Its envelope."""
+
+
+MessageT = TypeVar("MessageT", bound=Received)
 
 
 class Database:
@@ -171,7 +195,14 @@ class Database:
         self.outbox = OutboxBroker(
             self.engine, outbox_table=outbox_table(metadata), logger=None, apply_types=False
         )
-        self._inbox = metadata.tables[f"{self.schema}.inbox"]
+        self.departures: Departures | None = None
+        inbox = metadata.tables[f"{self.schema}.inbox"]
+        self._remember = insert(inbox).on_conflict_do_nothing()
+        self._remember_many = text(
+            f"INSERT INTO {self.schema}.inbox (consumer, message_id) "  # noqa: S608  (schema is ours)
+            "SELECT * FROM unnest(CAST(:consumers AS text[]), CAST(:ids AS text[])) "
+            "ON CONFLICT DO NOTHING RETURNING consumer, message_id"
+        )
 
     @asynccontextmanager
     async def transaction(self, cause: Envelope | None = None) -> AsyncIterator[Transaction]:
@@ -187,10 +218,10 @@ class Database:
             try:
                 conn = await stack.enter_async_context(self.engine.begin())
             except (OSError, PoolTimeout) as error:
-                raise Away(repr(error)) from error
+                raise Away(f"the database cannot be reached: {error!r}") from error
             tx = Transaction(conn, self.schema, cause)
             yield tx
-            await tx.flush(self.outbox)
+            await tx.flush(self.outbox, self.departures)
         tx.committed()
 
     @asynccontextmanager
@@ -202,13 +233,25 @@ class Database:
         """
         async with self.transaction(cause) as tx:
             stored = await tx.conn.execute(
-                insert(self._inbox)
-                .values(consumer=consumer, message_id=cause.id)
-                .on_conflict_do_nothing()
+                self._remember, {"consumer": consumer, "message_id": cause.id}
             )
             if stored.rowcount == 0:
                 raise AlreadyHandled
             yield tx
+
+    async def first_time(self, tx: Transaction, messages: Sequence[MessageT]) -> list[MessageT]:
+        """Put messages into the inbox, by one statement.
+
+        Returns:
+            Those that were not there already, each once, in their order.
+        """
+        keys = {(m.consumer, m.here.id): m for m in messages}
+        stored = await tx.conn.execute(
+            self._remember_many,
+            {"consumers": [key[0] for key in keys], "ids": [key[1] for key in keys]},
+        )
+        fresh = {(row.consumer, row.message_id) for row in stored}
+        return [message for key, message in keys.items() if key in fresh]
 
     async def ping(self) -> None:
         """Ask the database for an answer; raises what the driver raises when there is none."""

@@ -94,6 +94,9 @@ class Delivery(BaseMiddleware[Any, Any]):
             return await self._answer(call_next, msg, raw)
         meta = raw.metadata
         durable = _DURABLES[meta.consumer]
+        if durable.only_with and durable.only_with not in (raw.headers or {}):
+            await raw.ack()
+            return None
         here = read_envelope(raw.headers or {}, fallback_id=f"{meta.stream}-{meta.sequence.stream}")
         with self.context.scope("envelope", here), self.context.scope("durable", durable):
             structlog.contextvars.clear_contextvars()

@@ -54,6 +54,9 @@ def enclose(
     envelope = caused_by(
         cause, source, f"{message.type}.v{message.version}", message.entity_id(), account
     )
+    turn_id = getattr(message, "turn_id", None)
+    if turn_id is not None:
+        envelope = envelope.model_copy(update={"turn_id": turn_id})
     subject = message.subject()
     return {
         "subject": subject,

@@ -6,8 +6,12 @@ the bus, the outbox relay, background work, and a drain on SIGTERM.
 
 import asyncio
 import contextlib
+import gc
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
 from importlib.metadata import PackageNotFoundError, version
 
 import structlog
@@ -24,9 +28,9 @@ from starlette.routing import Route
 
 from chassis import logs, topology
 from chassis.bus import Bus, answers, connect_options, stop_answering
-from chassis.database import Database
+from chassis.database import Database, is_away, outbox_table
 from chassis.delivery import Delivery, decoded
-from chassis.relay import relay
+from chassis.relay import Departures, relay
 from chassis.settings import ServiceSettings
 from contracts.base import Ping, Pong, ping_call
 
@@ -76,8 +80,12 @@ class Service:
             relay_workers=settings.outbox_workers,
         )
         relay(self.database.outbox, self.broker, workers=settings.outbox_workers)
+        self.departures = Departures(
+            self.broker, self.database.engine, outbox_table(self.database.metadata)
+        )
+        self.database.departures = self.departures
         self._lost: asyncio.TimerHandle | None = None
-        self._stopping = False
+        self._started = self._stopping = False
         self._starts: list[Job] = []
         self._ends: list[Job] = []
         self._loops: list[tuple[float, Job]] = []
@@ -109,13 +117,18 @@ class Service:
         Raises:
             Drift: streams or consumers are not what this release expects.
         """
+        log.info("connecting to NATS")
+        wait = self.settings.nats_lost_after_s
+        giving_up = asyncio.get_running_loop().call_later(wait, _give_up, wait)
         client = await self.broker.connect()
+        giving_up.cancel()
         await topology.verify(client.jetstream(), self.name)
         for job in self._starts:
             await job()
         await self.broker.start()
         await self.database.outbox.start()
         self._tasks = [asyncio.create_task(_repeat(s, job)) for s, job in self._loops]
+        self._started = True
         log.info("service started", version=release())
 
     async def stop(self) -> None:
@@ -130,6 +143,7 @@ class Service:
         await asyncio.gather(*(subscriber.stop() for subscriber in self.broker.subscribers))
         for job in self._ends:
             await job()
+        await self.departures.stop(self.settings.drain_s)
         await self.database.outbox.stop()
         await self.broker.stop()
         await self.database.engine.dispose()
@@ -137,6 +151,8 @@ class Service:
 
     async def ready(self) -> list[str]:
         """What is wrong now, as sentences; empty when the service can do its work."""
+        if not self._started:
+            return ["starting"]
         wrong = []
         client = await self.broker.connect()
         if not client.is_connected:
@@ -196,14 +212,6 @@ async def _repeat(seconds: float, job: Job) -> None:
 def probes(service: Service) -> Starlette:
     """The HTTP app of a service: /health (the process lives) and /ready (it can work)."""
 
-    @contextlib.asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        await service.start()
-        try:
-            yield
-        finally:
-            await service.stop()
-
     async def health(_request: Request) -> JSONResponse:
         return JSONResponse({"service": service.name, "version": release(), "status": "up"})
 
@@ -212,18 +220,57 @@ def probes(service: Service) -> Starlette:
         body = {"service": service.name, "ready": not wrong, "wrong": wrong}
         return JSONResponse(body, status_code=503 if wrong else 200)
 
-    return Starlette(routes=[Route("/health", health), Route("/ready", ready)], lifespan=lifespan)
+    return Starlette(routes=[Route("/health", health), Route("/ready", ready)])
 
 
 def run(service: Service) -> None:
-    """Be the process of `service` until SIGTERM or SIGINT."""
+    """Be the process of `service` until SIGTERM or SIGINT; exits with 1 if it cannot start."""
     settings = service.settings
+    # What was imported lives as long as the process; looking through it again and again took a
+    # noticeable part of the processor time under load.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
     logs.configure(settings, f"{service.name}_svc")
-    uvicorn.run(
+    http = uvicorn.Config(
         probes(service),
-        host=settings.host,
-        port=settings.health_port,
+        lifespan="off",
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=5,
     )
+    with asyncio.Runner(loop_factory=http.get_loop_factory()) as runner:
+        sys.exit(runner.run(_live(service, http)))
+
+
+async def _live(service: Service, http: uvicorn.Config) -> int:
+    """Answer the probes from the first moment, start the service, and stop it when told to."""
+    for number in (signal.SIGTERM, signal.SIGINT):  # Uvicorn raises it again when it has stopped.
+        signal.signal(number, lambda *_: None)
+    place = (service.settings.host, service.settings.health_port)
+    try:
+        probed = socket.create_server(place)
+    except OSError as error:
+        log.critical("cannot answer probes", host=place[0], port=place[1], error=str(error))
+        return 1
+    server = uvicorn.Server(http)
+    serving = asyncio.create_task(server.serve(sockets=[probed]))
+    starting = asyncio.create_task(service.start())
+    await asyncio.wait({serving, starting}, return_when=asyncio.FIRST_COMPLETED)
+    failed = starting.exception() if starting.done() else None
+    if failed is not None:
+        why = f"{type(failed).__name__}: {failed}"
+        log.critical("cannot start", error=why, exc_info=None if _explained(failed) else failed)
+        server.should_exit = True
+    await serving
+    if failed is not None:
+        return 1
+    if not starting.done():
+        log.info("stopped before it had started")
+        os._exit(0)  # Connecting may swallow a cancellation.
+    await service.stop()
+    return 0
+
+
+def _explained(error: BaseException) -> bool:
+    return isinstance(error, topology.Drift) or (isinstance(error, Exception) and is_away(error))

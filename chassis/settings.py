@@ -17,7 +17,11 @@ class BusSettings(BaseSettings):
         drain_s: how long work in hand may take after SIGTERM.
     """
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        extra="ignore",
+        hide_input_in_errors=True,  # It may be a password.
+    )
 
     nats_url: str = "nats://127.0.0.1:4222"
     nats_lost_after_s: float = 60.0
@@ -34,9 +38,9 @@ class ServiceSettings(BusSettings):
     Attributes:
         database_url: PostgreSQL with this service's own role.
         database_pool: connections for messages in work; the outbox relay takes its own.
-        outbox_workers: events being relayed at once.
+        outbox_workers: rows being relayed at once that did not leave from memory.
     """
 
     database_url: str = "postgresql://127.0.0.1:5432/bazaar"
     database_pool: int = Field(default=16, ge=1)
-    outbox_workers: int = Field(default=8, ge=1)
+    outbox_workers: int = Field(default=4, ge=1)

@@ -19,6 +19,8 @@ SPEC_VERSION = "ce-specversion"
 ACCOUNT = "ce-account"
 CORRELATION = "ce-correlationid"
 CAUSATION = "ce-causationid"
+TURN = "ce-turnid"
+"""Set on events of orchestrated tasks: the turn that they belong to."""
 TRACEPARENT = "traceparent"
 DEDUPLICATION = "Nats-Msg-Id"
 CONTENT_TYPE = "content-type"
@@ -41,6 +43,7 @@ class Envelope(Model):
         correlation_id: shared by everything that one request of a person set in motion.
         causation_id: id of the message whose handling published this one.
         traceparent: W3C trace context, passed on as it came.
+        turn_id: the turn of a conversation that an event of a task belongs to.
     """
 
     id: str
@@ -52,6 +55,7 @@ class Envelope(Model):
     correlation_id: str
     causation_id: str | None = None
     traceparent: str | None = None
+    turn_id: str | None = None
 
     def headers(self) -> dict[str, str]:
         """The NATS headers that carry this envelope."""
@@ -69,6 +73,8 @@ class Envelope(Model):
         }
         if self.causation_id:
             found[CAUSATION] = self.causation_id
+        if self.turn_id:
+            found[TURN] = self.turn_id
         if self.traceparent:
             found[TRACEPARENT] = self.traceparent
         return found
@@ -92,4 +98,5 @@ def read_envelope(headers: Mapping[str, str], *, fallback_id: str) -> Envelope:
         correlation_id=headers.get(CORRELATION) or id_,
         causation_id=headers.get(CAUSATION),
         traceparent=headers.get(TRACEPARENT),
+        turn_id=headers.get(TURN),
     )

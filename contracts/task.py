@@ -283,14 +283,18 @@ class StepCompleted(TaskEvent):
 
 
 class StepFailed(TaskEvent):
-    """A step came to nothing; its hold is to be released."""
+    """A step came to nothing; its hold is to be released.
+
+    Attributes:
+        started: whether step.started was published for it.
+    """
 
     type = "step.failed"
     step_id: Id
     agent_id: Id
     reason: FailureReason
     error: str
-    execution_time: int | None = None
+    started: bool = True
     turn_id: Id | None = None
 
 

@@ -7,6 +7,8 @@ finds the server different from this page does not start.
 from dataclasses import dataclass
 from typing import Literal
 
+from contracts.envelope import TURN
+
 DAY_S = 86_400
 
 
@@ -31,6 +33,8 @@ class Durable:
         concurrency: messages in work at once over all replicas (max_ack_pending).
         ack_wait_s: after this long without acknowledgement or sign of life, it is delivered again.
         attempts: deliveries before a message is a dead letter.
+        only_with: a header; messages without it are none of this consumer's business and are
+            acknowledged unread, which a subject filter cannot express.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Durable:
     concurrency: int = 32
     ack_wait_s: int = 15
     attempts: int = 10
+    only_with: str | None = None
 
 
 EVENTS = Stream("EVENTS", ("bazaar.evt.>",), "limits", 30 * DAY_S)
@@ -60,10 +65,14 @@ PAYMENT_STEP_COMPLETED = Durable("payment-step-completed", "EVENTS", "bazaar.evt
 PAYMENT_STEP_FAILED = Durable("payment-step-failed", "EVENTS", "bazaar.evt.step.failed.*")
 
 CHAT_THINK = Durable("chat-think", "COMMANDS", "bazaar.cmd.chat.think.*")
-CHAT_STEP_COMPLETED = Durable("chat-step-completed", "EVENTS", "bazaar.evt.step.completed.*")
-CHAT_STEP_FAILED = Durable("chat-step-failed", "EVENTS", "bazaar.evt.step.failed.*")
-CHAT_TASK_COMPLETED = Durable("chat-task-completed", "EVENTS", "bazaar.evt.task.completed.*")
-CHAT_TASK_FAILED = Durable("chat-task-failed", "EVENTS", "bazaar.evt.task.failed.*")
+CHAT_STEP_COMPLETED = Durable(
+    "chat-step-completed", "EVENTS", "bazaar.evt.step.completed.*", only_with=TURN
+)
+CHAT_STEP_FAILED = Durable("chat-step-failed", "EVENTS", "bazaar.evt.step.failed.*", only_with=TURN)
+CHAT_TASK_COMPLETED = Durable(
+    "chat-task-completed", "EVENTS", "bazaar.evt.task.completed.*", only_with=TURN
+)
+CHAT_TASK_FAILED = Durable("chat-task-failed", "EVENTS", "bazaar.evt.task.failed.*", only_with=TURN)
 
 DURABLES = (
     REGISTRY_STEP_STARTED,

@@ -9,16 +9,18 @@ payment.recorded, stripe_payment.updated, wallet.credited.
 from functools import partial
 
 from chassis.bus import answers, consumes
+from chassis.groups import GroupCommit
 from chassis.service import Service
 from contracts import payment, topology
 from payment_svc import tables
-from payment_svc.handlers import holds, queries, settlement, wallets
+from payment_svc.handlers import captures, holds, queries, releases, wallets
 from payment_svc.settings import Settings
 
 
 def build(settings: Settings) -> Service:
     """The payment service, wired but not started."""
     service = Service("payment", settings, tables.metadata)
+    service.offer(captures=GroupCommit(service.database, captures.capture))
     on = service.broker.subscriber
 
     on(**answers(payment.PLACE_HOLD))(holds.place_hold)
@@ -27,8 +29,8 @@ def build(settings: Settings) -> Service:
     on(**answers(payment.LIST_BAZAARBUCKS))(queries.list_bazaarbucks)
     on(**answers(payment.LIST_STRIPE))(queries.list_stripe)
 
-    on(**consumes(topology.PAYMENT_STEP_COMPLETED))(settlement.on_step_completed)
-    on(**consumes(topology.PAYMENT_STEP_FAILED))(settlement.on_step_failed)
+    on(**consumes(topology.PAYMENT_STEP_COMPLETED))(captures.on_step_completed)
+    on(**consumes(topology.PAYMENT_STEP_FAILED))(releases.on_step_failed)
 
     service.at_start(
         partial(

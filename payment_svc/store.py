@@ -4,22 +4,21 @@ Rows are locked in one order everywhere (hold, budget, wallet, other ledger acco
 that concurrent movements wait for each other instead of deadlocking.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, Table, and_, func, insert, select, tuple_, update
+from sqlalchemy import Row, Table, and_, bindparam, func, insert, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.payment import PlaceHold
-from payment_svc.domain import Posting
+from payment_svc.domain import Posting, wallet_of
 from payment_svc.tables import (
     bazaarbucks_payments,
     budgets,
-    entries,
     holds,
     ledger_accounts,
     stripe_payments,
@@ -28,20 +27,76 @@ from payment_svc.tables import (
 Found = Row[*tuple[Any, ...]]
 
 
+# Statements of the hot path are built once: building costs more time than running them.
+_INSERT_HOLD = upsert(holds).on_conflict_do_nothing()
+_FRESH_BUDGET = upsert(budgets)
+_RESERVE_BUDGET = _FRESH_BUDGET.on_conflict_do_update(
+    index_elements=[budgets.c.task_id],
+    set_={"held": budgets.c.held + _FRESH_BUDGET.excluded.held},
+    where=and_(
+        budgets.c.account == _FRESH_BUDGET.excluded.account,
+        budgets.c.held + budgets.c.captured + _FRESH_BUDGET.excluded.held <= budgets.c.max_budget,
+    ),
+)
+_RESERVE_WALLET = (
+    update(ledger_accounts)
+    .where(
+        ledger_accounts.c.id == bindparam("wallet"),
+        ledger_accounts.c.posted - ledger_accounts.c.held >= bindparam("amount"),
+    )
+    .values(held=ledger_accounts.c.held + bindparam("amount"))
+)
+_SETTLE_BUDGET = (
+    update(budgets)
+    .where(budgets.c.task_id == bindparam("task"))
+    .values(
+        held=budgets.c.held - bindparam("freed"), captured=budgets.c.captured + bindparam("spent")
+    )
+)
+_SETTLE_WALLET = (
+    update(ledger_accounts)
+    .where(ledger_accounts.c.id == bindparam("wallet"))
+    .values(
+        held=ledger_accounts.c.held - bindparam("freed"),
+        posted=ledger_accounts.c.posted - bindparam("spent"),
+    )
+)
+_FRESH_ACCOUNT = upsert(ledger_accounts)
+_CREDIT = _FRESH_ACCOUNT.on_conflict_do_update(
+    index_elements=[ledger_accounts.c.id],
+    set_={"posted": ledger_accounts.c.posted + _FRESH_ACCOUNT.excluded.posted},
+)
+# One statement for all lines: the trigger that refuses unbalanced transfers looks at statements.
+_POST = text(
+    """
+    INSERT INTO payment.entries (transfer_id, kind, task_id, step_id, ledger_account, amount)
+    SELECT * FROM unnest(
+      CAST(:transfers AS text[]), CAST(:kinds AS text[]), CAST(:tasks AS text[]),
+      CAST(:steps AS text[]), CAST(:accounts AS text[]), CAST(:amounts AS numeric[]))
+    """
+)
+_CAPTURE_HOLD = (
+    update(holds)
+    .where(holds.c.id == bindparam("hold"))
+    .values(status="captured", resolved_at=func.now())
+)
+_RECORD_BAZAARBUCKS = insert(bazaarbucks_payments)
+_RECORD_STRIPE = insert(stripe_payments)
+
+
 async def insert_hold(conn: AsyncConnection, account: str, request: PlaceHold) -> bool:
     """Store a hold; False when its id is known already."""
     done = await conn.execute(
-        upsert(holds)
-        .values(
-            id=request.hold_id,
-            account=account,
-            task_id=request.task_id,
-            agent_id=request.agent_id,
-            asked=request.amount,
-            held=request.amount,
-            status="held",
-        )
-        .on_conflict_do_nothing()
+        _INSERT_HOLD,
+        {
+            "id": request.hold_id,
+            "account": account,
+            "task_id": request.task_id,
+            "agent_id": request.agent_id,
+            "asked": request.amount,
+            "held": request.amount,
+            "status": "held",
+        },
     )
     return done.rowcount == 1
 
@@ -61,32 +116,16 @@ async def reserve_budget(
     """
     if amount > max_budget:
         return False
-    fresh = upsert(budgets).values(
-        task_id=task_id, account=account, max_budget=max_budget, held=amount
-    )
     done = await conn.execute(
-        fresh.on_conflict_do_update(
-            index_elements=[budgets.c.task_id],
-            set_={"held": budgets.c.held + amount},
-            where=and_(
-                budgets.c.account == account,
-                budgets.c.held + budgets.c.captured + amount <= budgets.c.max_budget,
-            ),
-        )
+        _RESERVE_BUDGET,
+        {"task_id": task_id, "account": account, "max_budget": max_budget, "held": amount},
     )
     return done.rowcount == 1
 
 
 async def reserve_wallet(conn: AsyncConnection, wallet: str, amount: Decimal) -> bool:
     """Set `amount` of a wallet aside; False when less than that is available."""
-    done = await conn.execute(
-        update(ledger_accounts)
-        .where(
-            ledger_accounts.c.id == wallet,
-            ledger_accounts.c.posted - ledger_accounts.c.held >= amount,
-        )
-        .values(held=ledger_accounts.c.held + amount)
-    )
+    done = await conn.execute(_RESERVE_WALLET, {"wallet": wallet, "amount": amount})
     return done.rowcount == 1
 
 
@@ -122,29 +161,77 @@ async def raise_hold(
     )
 
 
-async def resolve_captured(
-    conn: AsyncConnection, hold_id: str, captured: Decimal, external: Decimal, refused: Decimal
-) -> Found | None:
-    """Turn an open hold into a captured one; None when it is not open or too small."""
-    found: Found | None = (
-        await conn.execute(
-            update(holds)
-            .where(
-                holds.c.id == hold_id,
-                holds.c.status == "held",
-                holds.c.held >= captured + external,
-            )
-            .values(
-                status="captured",
-                captured=captured,
-                external=external,
-                refused=refused,
-                resolved_at=func.now(),
-            )
-            .returning(holds)
-        )
-    ).one_or_none()
-    return found
+async def lock_holds(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, Found]:
+    """Holds by their ids, locked until the end of the transaction; unknown ones are left out."""
+    query = select(holds).where(holds.c.id.in_(sorted(ids))).order_by(holds.c.id)
+    return {row.id: row for row in await conn.execute(query.with_for_update())}
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """The end of an open hold: what it freed, and what of that was spent.
+
+    Attributes:
+        captured: BazaarBucks for the agent's work.
+        external: BazaarBucks for what it bought.
+        refused: BazaarBucks that were billed beyond the hold.
+    """
+
+    hold: Found
+    captured: Decimal = Decimal(0)
+    external: Decimal = Decimal(0)
+    refused: Decimal = Decimal(0)
+
+
+async def capture_holds(conn: AsyncConnection, settlements: Sequence[Settlement]) -> None:
+    """Turn open holds, which are locked, into captured ones."""
+    await conn.execute(
+        _CAPTURE_HOLD,
+        [
+            {
+                "hold": s.hold.id,
+                "captured": s.captured,
+                "external": s.external,
+                "refused": s.refused,
+            }
+            for s in settlements
+        ],
+    )
+
+
+async def settle(conn: AsyncConnection, settlements: Sequence[Settlement]) -> None:
+    """End holds in their budgets and wallets: what was held comes free, what was spent leaves."""
+    tasks: dict[str, list[Decimal]] = {}
+    wallets: dict[str, list[Decimal]] = {}
+    for s in settlements:
+        for sums, key in ((tasks, s.hold.task_id), (wallets, wallet_of(s.hold.account))):
+            freed, spent = sums.get(key, [Decimal(0), Decimal(0)])
+            sums[key] = [freed + s.hold.held, spent + s.captured + s.external]
+    await conn.execute(
+        _SETTLE_BUDGET,
+        [{"task": key, "freed": f, "spent": s} for key, (f, s) in sorted(tasks.items())],
+    )
+    await conn.execute(
+        _SETTLE_WALLET,
+        [{"wallet": key, "freed": f, "spent": s} for key, (f, s) in sorted(wallets.items())],
+    )
+
+
+async def credit(conn: AsyncConnection, postings: Iterable[Posting]) -> None:
+    """Add postings to their ledger accounts' balances, opening accounts that are new."""
+    sums: dict[str, Decimal] = {}
+    for line in postings:
+        sums[line.ledger_account] = sums.get(line.ledger_account, Decimal(0)) + line.amount
+    if sums:
+        rows = [{"id": name, "posted": amount} for name, amount in sorted(sums.items())]
+        await conn.execute(_CREDIT, rows)
+
+
+async def move(conn: AsyncConnection, ledger_account: str, amount: Decimal) -> None:
+    """Add to the balance of a ledger account that exists."""
+    await conn.execute(
+        _SETTLE_WALLET, {"wallet": ledger_account, "freed": Decimal(0), "spent": -amount}
+    )
 
 
 async def resolve_released(
@@ -177,44 +264,6 @@ async def resolve_released(
     return found
 
 
-async def settle_budget(
-    conn: AsyncConnection, task_id: str, held: Decimal, captured: Decimal
-) -> None:
-    """End a hold in its task's budget: `held` comes free, `captured` is spent."""
-    await conn.execute(
-        update(budgets)
-        .where(budgets.c.task_id == task_id)
-        .values(held=budgets.c.held - held, captured=budgets.c.captured + captured)
-    )
-
-
-async def settle_wallet(conn: AsyncConnection, wallet: str, held: Decimal, spent: Decimal) -> None:
-    """End a hold in its wallet: `held` comes free, `spent` leaves."""
-    await conn.execute(
-        update(ledger_accounts)
-        .where(ledger_accounts.c.id == wallet)
-        .values(
-            held=ledger_accounts.c.held - held,
-            posted=ledger_accounts.c.posted - spent,
-        )
-    )
-
-
-async def credit(conn: AsyncConnection, postings: Sequence[Posting]) -> None:
-    """Add postings to their ledger accounts' balances, opening accounts that are new."""
-    rows = [
-        {"id": line.ledger_account, "posted": line.amount}
-        for line in sorted(postings, key=lambda line: line.ledger_account)
-    ]
-    fresh = upsert(ledger_accounts).values(rows)
-    await conn.execute(
-        fresh.on_conflict_do_update(
-            index_elements=[ledger_accounts.c.id],
-            set_={"posted": ledger_accounts.c.posted + fresh.excluded.posted},
-        )
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Transfer:
     """A balanced movement and what it was for."""
@@ -226,23 +275,21 @@ class Transfer:
     step_id: str | None = None
 
 
-async def post(conn: AsyncConnection, transfer: Transfer) -> None:
-    """Append a transfer's lines to the ledger; they are never changed again."""
-    await conn.execute(
-        insert(entries).values(
-            [
-                {
-                    "transfer_id": transfer.id,
-                    "ledger_account": line.ledger_account,
-                    "amount": line.amount,
-                    "kind": transfer.kind,
-                    "task_id": transfer.task_id,
-                    "step_id": transfer.step_id,
-                }
-                for line in transfer.postings
-            ]
+async def post(conn: AsyncConnection, transfers: Sequence[Transfer]) -> None:
+    """Append the lines of transfers to the ledger; they are never changed again."""
+    lines = [(transfer, line) for transfer in transfers for line in transfer.postings]
+    if lines:
+        await conn.execute(
+            _POST,
+            {
+                "transfers": [transfer.id for transfer, _ in lines],
+                "kinds": [transfer.kind for transfer, _ in lines],
+                "tasks": [transfer.task_id for transfer, _ in lines],
+                "steps": [transfer.step_id for transfer, _ in lines],
+                "accounts": [line.ledger_account for _, line in lines],
+                "amounts": [line.amount for _, line in lines],
+            },
         )
-    )
 
 
 async def open_wallet(conn: AsyncConnection, wallet: str) -> bool:
@@ -251,14 +298,16 @@ async def open_wallet(conn: AsyncConnection, wallet: str) -> bool:
     return done.rowcount == 1
 
 
-async def insert_bazaarbucks(conn: AsyncConnection, **values: object) -> None:
-    """Record a payment in BazaarBucks."""
-    await conn.execute(insert(bazaarbucks_payments).values(**values))
+async def record_bazaarbucks(conn: AsyncConnection, payments: list[dict[str, object]]) -> None:
+    """Record payments in BazaarBucks."""
+    if payments:
+        await conn.execute(_RECORD_BAZAARBUCKS, payments)
 
 
-async def insert_stripe(conn: AsyncConnection, **values: object) -> None:
-    """Record a payment by card."""
-    await conn.execute(insert(stripe_payments).values(**values))
+async def record_stripe(conn: AsyncConnection, payments: list[dict[str, object]]) -> None:
+    """Record payments by card."""
+    if payments:
+        await conn.execute(_RECORD_STRIPE, payments)
 
 
 async def task_account(conn: AsyncConnection, task_id: str, account: str) -> Found | None:

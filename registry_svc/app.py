@@ -9,6 +9,7 @@ By itself: lists the six agents of the first start, and probes every agent's /he
 from functools import partial
 
 from chassis.bus import answers, consumes
+from chassis.groups import GroupCommit
 from chassis.service import Service
 from contracts import registry, topology
 from registry_svc import agents_http, tables
@@ -30,7 +31,9 @@ def build(settings: Settings) -> Service:
     on(**consumes(topology.REGISTRY_STEP_FAILED))(steps.on_step_failed)
 
     http = agents_http.client()
-    service.offer(http=http)
+    service.offer(
+        http=http, tallies=GroupCommit(service.database, steps.count, gather_s=steps.GATHER_S)
+    )
     service.at_end(http.aclose)
 
     db, every_s = service.database, settings.probe_every_s

@@ -27,10 +27,7 @@ BUSY_SHARE = Decimal("0.25")
 OWN_FAULTS: frozenset[FailureReason] = frozenset(
     ("agent_unreachable", "agent_too_slow", "agent_error")
 )
-NEVER_STARTED: frozenset[FailureReason] = frozenset(
-    ("agent_unknown", "registry_unavailable", "dependency_failed", "cancelled")
-)
-"""Reasons for which a step fails before `step.started` is said of it."""
+"""The only failures that count against an agent, beside being busy."""
 
 MOST_WORD = 100
 """Characters of one skill or capability."""
@@ -78,6 +75,16 @@ class Tally:
     faults: int = 0
     busy: int = 0
 
+    def __add__(self, other: "Tally") -> "Tally":
+        """Both together."""
+        return Tally(
+            self.active + other.active,
+            self.jobs_completed + other.jobs_completed,
+            self.response_ms + other.response_ms,
+            self.faults + other.faults,
+            self.busy + other.busy,
+        )
+
 
 STARTED = Tally(active=1)
 
@@ -87,12 +94,9 @@ def completed(execution_time: int) -> Tally:
     return Tally(active=-1, jobs_completed=1, response_ms=execution_time)
 
 
-def failed(reason: FailureReason, execution_time: int | None) -> Tally | None:
-    """A failed step; None when it was never started, and so says nothing about the agent.
-
-    A cancelled step may have been started; it says so by its `execution_time`.
-    """
-    if reason in NEVER_STARTED and execution_time is None:
+def failed(reason: FailureReason, *, started: bool) -> Tally | None:
+    """A failed step; None when it was never started, and so says nothing about the agent."""
+    if not started:
         return None
     return Tally(active=-1, faults=int(reason in OWN_FAULTS), busy=int(reason == "agent_busy"))
 

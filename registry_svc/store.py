@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     Interval,
     RowMapping,
+    bindparam,
     case,
     func,
     literal,
@@ -87,17 +88,23 @@ async def move_seed(conn: AsyncConnection, agent_id: str, url: str) -> Agent | N
     return _agent((await conn.execute(query.returning(*COLUMNS))).mappings().one_or_none())
 
 
+# Built once, since it runs twice for every step of every task.
+_ADD = (
+    update(agents)
+    .where(agents.c.id == bindparam("agent"))
+    .values({f.name: agents.c[f.name] + bindparam(f"by_{f.name}") for f in fields(Tally)})
+    .returning(agents.c.base_price, agents.c.reported_load, agents.c.active)
+)
+
+
 async def add(conn: AsyncConnection, agent_id: str, tally: Tally) -> RowMapping | None:
     """Add to an agent's counters.
 
     Returns:
         base_price, reported_load and active as they are now; None when there is no such agent.
     """
-    sums = {name: agents.c[name] + by for name, by in asdict(tally).items() if by}
-    query = update(agents).where(agents.c.id == agent_id).values(sums)
-    stored = await conn.execute(
-        query.returning(agents.c.base_price, agents.c.reported_load, agents.c.active)
-    )
+    by = {f"by_{name}": amount for name, amount in asdict(tally).items()}
+    stored = await conn.execute(_ADD, {"agent": agent_id, **by})
     return stored.mappings().one_or_none()
 
 

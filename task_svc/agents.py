@@ -1,18 +1,23 @@
 """Calls of agents over HTTP: bounded in time and size, repeated with the same idempotency key."""
 
+import asyncio
+import json
+import re
 import time
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any
 
 import httpx
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
-from contracts.base import to_micro
+from contracts.base import MAX_AMOUNT, to_micro
 from contracts.task import FailureReason
-from task_svc.domain import readable
+from task_svc.domain import MAX_RESULT_CHARS, readable
 from task_svc.settings import Settings
+
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class AgentFailure(Exception):
@@ -30,16 +35,26 @@ def _exact(amount: Any) -> Any:
     return str(amount) if isinstance(amount, float) else amount
 
 
-Amount = Annotated[Decimal, BeforeValidator(_exact), Field(ge=0, le=1_000_000)]
+def _micro(amount: Decimal) -> Decimal:
+    return abs(to_micro(amount))  # -0 becomes 0
+
+
+def _text(limit: int = MAX_RESULT_CHARS) -> BeforeValidator:
+    return BeforeValidator(lambda said: readable(said, limit) if isinstance(said, str) else said)
+
+
+Amount = Annotated[
+    Decimal, BeforeValidator(_exact), Field(ge=0, le=MAX_AMOUNT), AfterValidator(_micro)
+]
 
 
 class _Answer(BaseModel):
-    result: str
+    result: Annotated[str, _text()]
     cost: Amount
-    subtask_type: str = Field(default="task", min_length=1)
+    subtask_type: Annotated[str, _text(100)] = Field(default="task", min_length=1)
     requires_external_tool: bool = False
     external_cost: Amount = Decimal(0)
-    vendor: str | None = None
+    vendor: Annotated[str | None, _text(200)] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +83,8 @@ class Agents:
         self._http = httpx.AsyncClient(
             timeout=httpx.Timeout(settings.agent_timeout_s, connect=5.0, pool=5.0),
             limits=httpx.Limits(max_connections=256, max_keepalive_connections=64),
+            # An answer that is packed could be far larger than what arrives.
+            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
             follow_redirects=False,
             trust_env=False,
         )
@@ -85,14 +102,15 @@ class Agents:
             url: where the agent is; `/execute` is added.
             payload: what it is asked to do.
             key: its Idempotency-Key, the step's id: a repeat is answered like the first call.
-            traceparent: W3C trace context to pass on.
+            traceparent: W3C trace context to pass on, when it is well-formed.
 
         Raises:
             AgentFailure: it did not answer, or not with an answer.
         """
-        headers = {"Idempotency-Key": key}
-        if traceparent:
+        headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
+        if traceparent and TRACEPARENT.fullmatch(traceparent):
             headers["traceparent"] = traceparent
+        body = _body(payload)
         began = time.monotonic()
         attempts = AsyncRetrying(
             retry=retry_if_exception(lambda e: isinstance(e, AgentFailure) and e.again),
@@ -102,40 +120,28 @@ class Agents:
             ),
             reraise=True,
         )
-        answer: _Answer = await attempts(self._once, url.rstrip("/") + "/execute", payload, headers)
+        answer: _Answer = await attempts(self._once, url.rstrip("/") + "/execute", body, headers)
         spent = max(1, round((time.monotonic() - began) * 1000))
-        return AgentAnswer(
-            result=readable(answer.result),
-            cost=to_micro(answer.cost),
-            subtask_type=readable(answer.subtask_type, 100),
-            requires_external_tool=answer.requires_external_tool,
-            external_cost=to_micro(answer.external_cost),
-            vendor=readable(answer.vendor, 200) if answer.vendor else None,
-            execution_time=spent,
-        )
+        return AgentAnswer(**answer.model_dump(), execution_time=spent)
 
-    async def _once(self, url: str, payload: dict[str, Any], headers: dict[str, str]) -> _Answer:
+    async def _once(self, url: str, payload: bytes, headers: dict[str, str]) -> _Answer:
         try:
-            status, body = await self._post(url, payload, headers)
-        except httpx.TimeoutException as error:
-            if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
-                raise AgentFailure(
-                    "agent_unreachable", "The agent cannot be reached.", again=True
-                ) from error
+            # The client's own time-outs are for each read: many small ones could go on for ever.
+            async with asyncio.timeout(self._settings.agent_timeout_s):
+                status, body = await self._post(url, payload, headers)
+        except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise _unreachable() from error
+        except (httpx.TimeoutException, TimeoutError) as error:
             raise AgentFailure("agent_too_slow", "The agent did not answer in time.") from error
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise AgentFailure(
-                "agent_unreachable", "The agent cannot be reached.", again=True
-            ) from error
+            raise _unreachable() from error
         return _read(status, body)
 
-    async def _post(
-        self, url: str, payload: dict[str, Any], headers: dict[str, str]
-    ) -> tuple[int, bytes]:
+    async def _post(self, url: str, payload: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         limit = self._settings.agent_answer_bytes
-        async with self._http.stream("POST", url, json=payload, headers=headers) as response:
+        async with self._http.stream("POST", url, content=payload, headers=headers) as response:
             body = bytearray()
-            async for chunk in response.aiter_bytes():
+            async for chunk in response.aiter_raw():
                 body += chunk
                 if len(body) > limit:
                     raise AgentFailure(
@@ -144,11 +150,24 @@ class Agents:
             return response.status_code, bytes(body)
 
 
+def _unreachable() -> AgentFailure:
+    return AgentFailure("agent_unreachable", "The agent cannot be reached.", again=True)
+
+
+def _body(payload: dict[str, Any]) -> bytes:
+    """The payload as it is sent; half a character (a lone surrogate) becomes a question mark."""
+    try:
+        return json.dumps(payload, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+    except (ValueError, RecursionError) as error:
+        raise AgentFailure("agent_refused_payload", "The payload is not JSON.") from error
+
+
 def _read(status: int, body: bytes) -> _Answer:
     if status == httpx.codes.OK:
         try:
-            return _Answer.model_validate_json(body)
-        except ValidationError as error:
+            # Not pydantic's parser: it would refuse a whole answer for half a character.
+            return _Answer.model_validate(json.loads(body))
+        except (ValueError, RecursionError) as error:
             raise AgentFailure(
                 "agent_error", "The agent answered with something that is no answer."
             ) from error

@@ -1,7 +1,7 @@
 """The task service's table of contents.
 
 Answers create_task, get_task, list_tasks, list_steps, invoke_agent.
-Consumes the orders task.start, task.add_steps, task.finish.
+Consumes the orders task.start, task.add_steps, task.finish; hears of agents that change.
 Publishes task.created, task.started, task.completed, task.failed, step.started, step.completed,
 step.failed.
 """
@@ -12,6 +12,7 @@ from contracts import task, topology
 from task_svc import tables
 from task_svc.agents import Agents
 from task_svc.handlers import invoke, orders, queries
+from task_svc.quotes import Quotes
 from task_svc.runner import Runner
 from task_svc.saga import Saga
 from task_svc.settings import Settings
@@ -21,7 +22,8 @@ def build(settings: Settings) -> Service:
     """The task service, wired but not started."""
     service = Service("task", settings, tables.metadata)
     agents = Agents(settings)
-    saga = Saga(service.database, service.bus, agents)
+    quotes = Quotes(service.bus)
+    saga = Saga(service.database, service.bus, quotes, agents)
     runner = Runner(service.database, saga, settings)
     service.offer(settings=settings, saga=saga, runner=runner)
     on = service.broker.subscriber
@@ -36,6 +38,7 @@ def build(settings: Settings) -> Service:
     on(**consumes(topology.TASK_ADD_STEPS))(orders.on_add_steps)
     on(**consumes(topology.TASK_FINISH))(orders.on_finish)
 
+    service.at_start(quotes.listen)
     service.every(settings.sweep_s, runner.sweep)
     service.every(settings.lease_s / 3, runner.renew)
     service.at_end(runner.drain)

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from sqlalchemy import func
-
 from chassis.database import Transaction
 from contracts.task import (
     FailureReason,
@@ -50,9 +48,10 @@ async def end_step(tx: Transaction, step: store.Found, outcome: Done | Failed) -
     if task is None:
         raise LookupError(f"step {step.id} has no task")
     values = _completed(outcome) if isinstance(outcome, Done) else _failed(outcome)
-    if not await store.end_step(tx.conn, step.id, **values):
+    started = await store.end_step(tx.conn, step.id, **values)
+    if started is None:
         return None
-    tx.publish(_event(step, outcome), account=step.account)
+    tx.publish(_event(step, outcome, started=started), account=step.account)
     await _update_task(tx, task, step, outcome)
     if task.turn_id is None or isinstance(outcome, Failed):
         return []
@@ -75,7 +74,9 @@ def _failed(failed: Failed) -> dict[str, Any]:
     return {"status": "failed", "reason": failed.reason, "error": failed.error}
 
 
-def _event(step: store.Found, outcome: Done | Failed) -> StepCompleted | StepFailed:
+def _event(
+    step: store.Found, outcome: Done | Failed, *, started: bool
+) -> StepCompleted | StepFailed:
     if isinstance(outcome, Failed):
         return StepFailed(
             task_id=step.task_id,
@@ -83,6 +84,7 @@ def _event(step: store.Found, outcome: Done | Failed) -> StepCompleted | StepFai
             agent_id=step.agent_id,
             reason=outcome.reason,
             error=outcome.error,
+            started=started,
             turn_id=step.turn_id,
         )
     return StepCompleted(
@@ -122,7 +124,7 @@ async def _update_task(
         )
         status = status_after(verdict, task.required_skills, done_skills, open_steps)
         if status != "in_progress":
-            changed |= {"status": status, "completed_at": func.now()}
+            changed["status"] = status
             tx.publish(ended(task, status, task.total_cost + spent), account=task.account)
     await store.update_task(tx.conn, task.id, **changed)
 

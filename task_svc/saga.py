@@ -11,15 +11,16 @@ import structlog
 
 from chassis.bus import Bus
 from chassis.database import Database, Transaction
+from contracts.base import MAX_AMOUNT
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, NotFound, PaymentRequired, TooSlow, Unavailable
 from contracts.payment import EXTEND_HOLD, PLACE_HOLD, ExtendHold, PlaceHold
-from contracts.registry import GET_AGENT, GetAgent
 from contracts.task import StepStarted, TaskStarted
 from task_svc import store
 from task_svc.agents import AgentFailure, Agents
 from task_svc.domain import Quote, charge, hold_amount, split, with_results
 from task_svc.ending import Done, Failed, end_step
+from task_svc.quotes import Quotes
 
 log = structlog.get_logger()
 
@@ -42,27 +43,12 @@ class Postponed(Exception):
 class Saga:
     """What running a step needs: the database, the other services, the agents."""
 
-    def __init__(self, db: Database, bus: Bus, agents: Agents) -> None:
-        """Keep the three ways out of this process."""
+    def __init__(self, db: Database, bus: Bus, quotes: Quotes, agents: Agents) -> None:
+        """Keep the ways out of this process."""
         self.db = db
         self.bus = bus
+        self.quotes = quotes
         self.agents = agents
-
-    async def quote(self, agent_id: str, cause: Envelope) -> Quote:
-        """What the registry says about an agent now.
-
-        Raises:
-            NotFound: no such agent.
-            Unavailable, TooSlow: the registry does not answer.
-        """
-        agent = (await self.bus.ask(GET_AGENT, GetAgent(agent_id=agent_id), cause)).agent
-        return Quote(
-            agent_name=agent.name,
-            endpoint_url=agent.endpoint_url,
-            skills=agent.skills,
-            base_price=agent.base_price,
-            dynamic_price=agent.dynamic_price,
-        )
 
     async def run(self, step: store.Found, cause: Envelope) -> tuple[Done | Failed, list[str]]:
         """Run a claimed step to its end, from wherever it was left.
@@ -108,7 +94,7 @@ class Saga:
         if not step.depends_on:
             return dict(step.payload)
         async with self.db.transaction() as tx:
-            results = await store.results_of(tx.conn, step.depends_on)
+            results = await store.results_of(tx.conn, step.task_id, step.depends_on)
         filled: dict[str, Any] = with_results(step.payload, results)
         return filled
 
@@ -116,7 +102,7 @@ class Saga:
         """Quote a pending step and start it; an interrupted one keeps its first quote."""
         if step.quote is not None:
             return Quote.model_validate(step.quote)
-        quote = await self.quote(step.agent_id, cause)
+        quote = await self.quotes.of(step.agent_id, cause)
         async with self.db.transaction(cause) as tx:
             task = await store.find_task(tx.conn, step.task_id, step.account, lock=True)
             if task is None or not await store.begin_step(
@@ -152,7 +138,7 @@ class Saga:
                 quote.endpoint_url, payload, step.id, cause.traceparent
             )
             cost = charge(answer.cost, quote)
-            total = cost + answer.external_cost
+            total = min(MAX_AMOUNT, cost + answer.external_cost)
             if total > held and step.max_price is None:
                 more = ExtendHold(hold_id=step.id, amount=total)
                 held = (await self.bus.ask(EXTEND_HOLD, more, cause)).held

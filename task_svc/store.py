@@ -4,10 +4,24 @@ Rows are locked task first, then steps, so that concurrent messages wait instead
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, any_, func, insert, literal, or_, select, text, tuple_, update
+from sqlalchemy import (
+    Interval,
+    Row,
+    and_,
+    any_,
+    bindparam,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,11 +31,34 @@ Found = Row[*tuple[Any, ...]]
 OPEN = ("pending", "in_progress")
 
 
+# Statements of the hot path are built once: building costs more time than running them.
+_INSERT_TASK = upsert(tasks).on_conflict_do_nothing().returning(tasks)
+_FIND_TASK = select(tasks).where(
+    tasks.c.id == bindparam("task"), tasks.c.account == bindparam("owner")
+)
+_LOCK_TASK = _FIND_TASK.with_for_update()
+_UPDATE_TASK = update(tasks).where(tasks.c.id == bindparam("task"))
+_END_TASK = _UPDATE_TASK.values(completed_at=func.now())
+_INSERT_LEASED_STEP = (
+    insert(steps)
+    .values(
+        lease_until=func.now() + bindparam("lease", type_=Interval),
+        status="in_progress",
+        attempts=1,
+    )
+    .returning(steps)
+)
+_END_STEP = (
+    update(steps)
+    .where(steps.c.id == bindparam("step"), steps.c.status.in_(OPEN))
+    .values(completed_at=func.now(), lease_owner=None, lease_until=None)
+    .returning(steps.c.quote.is_not(None))
+)
+
+
 async def insert_task(conn: AsyncConnection, **values: object) -> Found | None:
     """Store a task; None when its id is known already."""
-    found: Found | None = (
-        await conn.execute(upsert(tasks).values(**values).on_conflict_do_nothing().returning(tasks))
-    ).one_or_none()
+    found: Found | None = (await conn.execute(_INSERT_TASK, values)).one_or_none()
     return found
 
 
@@ -29,13 +66,14 @@ async def find_task(
     conn: AsyncConnection, task_id: str, account: str, *, lock: bool = False
 ) -> Found | None:
     """A task of an account, its row locked until the end of the transaction when asked."""
-    query = select(tasks).where(tasks.c.id == task_id, tasks.c.account == account)
-    return (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
+    query = _LOCK_TASK if lock else _FIND_TASK
+    return (await conn.execute(query, {"task": task_id, "owner": account})).one_or_none()
 
 
 async def update_task(conn: AsyncConnection, task_id: str, **values: object) -> None:
-    """Change a task whose row is locked."""
-    await conn.execute(update(tasks).where(tasks.c.id == task_id).values(**values))
+    """Change a task whose row is locked; an end gets its time."""
+    ends = values.get("status") in ("completed", "failed")
+    await conn.execute(_END_TASK if ends else _UPDATE_TASK, {"task": task_id, **values})
 
 
 async def page_of_tasks(
@@ -70,6 +108,8 @@ async def page_of_steps(
 
 async def insert_steps(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> list[str]:
     """Store steps in order; returns the ids of those that were not known already."""
+    if not rows:
+        return []
     stored = await conn.execute(
         upsert(steps).values(list(rows)).on_conflict_do_nothing().returning(steps.c.id)
     )
@@ -82,15 +122,8 @@ async def insert_leased_step(
     """Store a step that this replica runs at once."""
     done: Found = (
         await conn.execute(
-            insert(steps)
-            .values(
-                **values,
-                lease_owner=owner,
-                lease_until=_in(lease_s),
-                status="in_progress",
-                attempts=1,
-            )
-            .returning(steps)
+            _INSERT_LEASED_STEP,
+            {**values, "lease_owner": owner, "lease": timedelta(seconds=lease_s)},
         )
     ).one()
     return done
@@ -122,10 +155,12 @@ async def claim(
     )
     if only is not None:
         free = free.where(steps.c.id.in_(only))
+    # A subquery could be run more than once, and take more than its limit.
+    chosen = free.cte("free")
     taken: Sequence[Found] = (
         await conn.execute(
             update(steps)
-            .where(steps.c.id.in_(free.scalar_subquery()))
+            .where(steps.c.id == chosen.c.id)
             .values(lease_owner=owner, lease_until=_in(lease_s), attempts=steps.c.attempts + 1)
             .returning(steps)
         )
@@ -135,10 +170,16 @@ async def claim(
 
 async def renew(conn: AsyncConnection, owner: str, lease_s: float, ids: Sequence[str]) -> None:
     """Show a sign of life for the steps that this replica runs."""
-    await conn.execute(
-        update(steps)
+    # Those that are being ended are left out: waiting for one while others are locked here could
+    # wait for ever.
+    mine = (
+        select(steps.c.id)
         .where(steps.c.id.in_(ids), steps.c.lease_owner == owner, steps.c.status.in_(OPEN))
-        .values(lease_until=_in(lease_s))
+        .with_for_update(skip_locked=True)
+        .cte("mine")
+    )
+    await conn.execute(
+        update(steps).where(steps.c.id == mine.c.id).values(lease_until=_in(lease_s))
     )
 
 
@@ -161,14 +202,15 @@ async def begin_step(conn: AsyncConnection, step_id: str, **values: object) -> b
     return done.rowcount == 1
 
 
-async def end_step(conn: AsyncConnection, step_id: str, **values: object) -> bool:
-    """Move an open step to its end; False when somebody ended it before."""
-    done = await conn.execute(
-        update(steps)
-        .where(steps.c.id == step_id, steps.c.status.in_(OPEN))
-        .values(**values, completed_at=func.now(), lease_owner=None, lease_until=None)
-    )
-    return done.rowcount == 1
+async def end_step(conn: AsyncConnection, step_id: str, **values: object) -> bool | None:
+    """Move an open step to its end.
+
+    Returns:
+        Whether the step had been started; None when somebody ended it before.
+    """
+    ended = await conn.execute(_END_STEP, {"step": step_id, **values})
+    started: bool | None = ended.scalar_one_or_none()
+    return started
 
 
 async def free_dependents(conn: AsyncConnection, task_id: str, step_id: str) -> list[str]:
@@ -186,10 +228,10 @@ async def free_dependents(conn: AsyncConnection, task_id: str, step_id: str) -> 
     return [row.id for row in told if row.waits_for == 0]
 
 
-async def results_of(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:
-    """Results of completed steps, by id."""
+async def results_of(conn: AsyncConnection, task_id: str, ids: Sequence[str]) -> dict[str, str]:
+    """Results of a task's completed steps, by id."""
     query = select(steps.c.id, steps.c.result).where(
-        steps.c.id.in_(ids), steps.c.status == "completed"
+        steps.c.task_id == task_id, steps.c.id.in_(ids), steps.c.status == "completed"
     )
     return {row.id: row.result for row in await conn.execute(query)}
 

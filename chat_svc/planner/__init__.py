@@ -4,11 +4,20 @@ It is pure: no input or output, no clock, no chance. It knows agents only from t
 is given, and finds them by their skills, capabilities and descriptions.
 """
 
-from chat_svc.planner.model import MAX_STEPS, RESULT_KEY, Candidate, Plan, PlannedStep, Text
+from chat_svc.planner.model import (
+    MAX_ALTERNATIVES,
+    MAX_STEPS,
+    RESULT_KEY,
+    Candidate,
+    Plan,
+    PlannedStep,
+    Text,
+)
 from chat_svc.planner.payload import payload_for
 from chat_svc.planner.plan import plan
 
 __all__ = [
+    "MAX_ALTERNATIVES",
     "MAX_STEPS",
     "RESULT_KEY",
     "Candidate",

@@ -128,6 +128,9 @@ def _named(profiles: Sequence[Profile], names: Names, who: str) -> list[Candidat
 
 
 def _about_one(profiles: Sequence[Profile], names: Names, question: str) -> str | None:
+    called = names.exactly(question.strip(" ?!."))
+    if called:
+        return _lines([one.agent for one in profiles if one.agent.id in called])
     for pattern in (STATUS, ABOUT):
         match = pattern.fullmatch(question)
         agents = _named(profiles, names, match["who"]) if match else []

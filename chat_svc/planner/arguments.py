@@ -28,14 +28,14 @@ def open_view(source: Source, clause: Clause) -> View:
 
 
 def take_options(
-    view: View, verb: str, clause: Clause, *, anywhere: bool
+    view: View, before: str, clause: Clause, *, anywhere: bool
 ) -> tuple[dict[str, Any], View]:
-    """The numbers in the verb's words and in the view; and the view without them.
+    """The numbers in the words up to the verb and in the view; and the view without them.
 
     In a text that is not set apart they count at its very beginning or end only, unless
     `anywhere`.
     """
-    said = find_options(verb, clause.family)
+    said = find_options(before, clause.family)
     options = dict(said.options) if said else {}
     late = max(0, len(view.text) - EDGE)
     for shift in dict.fromkeys((0, late)):
@@ -53,7 +53,7 @@ def read_subject(view: View, options: dict[str, Any]) -> Argument:
     """The object of a search."""
     text = view.text
     if len(text) <= POINTING_LENGTH and POINTING_SUBJECT.fullmatch(text):
-        return Argument(points_at=text.strip() or "it", options=options)
+        return Argument(points_at=text.strip(), options=options)
     if QUOTE in text and points(text.replace(QUOTE, " ")):
         return Argument(items=tuple(map(Item, view.quotes())), options=options)
     small = SMALL_BEFORE_SUBJECT.match(text)
@@ -69,10 +69,11 @@ def read_argument(source: Source, clause: Clause, *, has_data: bool) -> Argument
     if family is None or family.style is Style.REQUEST:
         return Argument()
     verb = source.plain[clause.start : clause.verb_end]
+    before = source.plain[clause.begins : clause.verb_end]
     view = open_view(source, clause)
     if family.style is Style.QUERY:
-        options, view = take_options(view, verb, clause, anywhere=True)
+        options, view = take_options(view, before, clause, anywhere=True)
         return read_subject(view, options)
     anywhere = has_data or QUOTE in view.text
-    options, view = take_options(view, verb, clause, anywhere=anywhere)
+    options, view = take_options(view, before, clause, anywhere=anywhere)
     return read_text(view, verb, family, options, has_data=has_data)

@@ -11,6 +11,7 @@ from chat_svc.planner.folding import QUOTE
 from chat_svc.planner.languages import find_language
 from chat_svc.planner.lexicon import (
     A_FEW_WORDS,
+    AFTER_NAME,
     CHAINED_OBJECT,
     COURTESY,
     DETERMINER,
@@ -21,6 +22,7 @@ from chat_svc.planner.lexicon import (
     POINTING,
     SEARCH_OBJECT,
 )
+from chat_svc.planner.options import asks_for_count
 from chat_svc.planner.targets import find_targets, from_to, language_in, target_at
 from chat_svc.planner.verbs import OFTEN_MISSPELT, VERBS, Verb
 
@@ -30,20 +32,28 @@ TAIL = 500
 """Characters at its end in which they are."""
 _NEAR = 200
 _MOST_CLAUSES = 40
+_SHORTEST_NAME = 4
 _MOST_SEPARATORS = 60
 
 _SEPARATOR = re.compile(
     r"[.;!?…]+(?=\s|$)|\n|,|(?<![\w'-])(?:and|then|also|plus|y|e|et|und|luego|puis|dann|poi"
     r"|depois|afterwards|finally|&)(?![\w'-])"
 )
+# A joint after which a new wish is likely; a bare "also" or "then" may stand in any sentence.
 _STRONG = re.compile(
-    r"[.;!?…\n]|\b(?:then|also|afterwards|after that|next|finally|lastly|additionally|luego|puis"
-    r"|ensuite|dann|danach|poi|depois|separately|second|third)\b"
+    r"[.;!?…\n]|(?:,|\b(?:and|y|et|und|e)\b)[\s,]{1,3}(?:then|also|afterwards|after that|next"
+    r"|finally|lastly|additionally|luego|puis|ensuite|dann|danach|poi|depois|separately)\b"
 )
-_ALSO = re.compile(r"\b(?:also|additionally|separately|besides|in addition)\b")
-_QUESTION = re.compile(r"(?:what|who|when|where|why|how|which|whose)\b(?!.{0,80}\b(?:you|your)\b)")
+_ALSO = re.compile(r"[.;!?…\n][\s,]{0,3}(?:and )?(?:also|additionally|separately|besides)\b")
+_QUESTION = re.compile(
+    r"(?:what|who|when|where|why|how|which|whose"
+    r"|was ist|was sind|wer|wann|warum|wieso|que es|quien|cuando|donde|por que|cual|qui|quand|quel"
+    r"|quelle|pourquoi|chi|cosa|dove|perche|quem|onde)\b(?!.{0,80}\b(?:you|your)\b)"
+)
 _MISSPELT = re.compile(r"(?:su|tr|tar|ts|se|sa|sr|re|an)[a-z]{4,9}(?= |:)")
 _LIKENESS = 0.83
+# "Write a story in German" asks for a story, not for a translation.
+_MADE_NEW = re.compile(r" (?:me |us )?(?:an?|some) ")
 _ABOUT = re.compile(r" (?:for|about|on)\b")
 _SECOND_SENTENCE = re.compile(r"[.!?;\n]")
 
@@ -66,13 +76,15 @@ class Clause:
     """One wish: its verb, its object and whom it is addressed to, as places in the source.
 
     Attributes:
-        start: where its own words begin, after "please" and the like.
+        begins: where it begins, with "please" and the like.
+        start: where its own words begin.
         verb_end: where its object begins; the same as `start` when the verb is unknown.
         family: what kind of work it is, None when no known verb begins it.
         weak: whether an agent that offers the subject itself comes before the family.
         elliptic: whether it has no verb and only names a language.
     """
 
+    begins: int
     start: int
     verb_end: int
     end: int
@@ -94,6 +106,8 @@ def _means(verb: Verb, plain: str, match: re.Match[str]) -> bool:
         return language_in(match[0]) is not None
     if verb.language == "after":
         rest = plain[match.end() : match.end() + _NEAR]
+        if _MADE_NEW.match(rest):
+            return False
         rest = NEXT_VERB.split(_SECOND_SENTENCE.split(rest, maxsplit=1)[0], maxsplit=1)[0]
         return bool(find_targets(rest))
     return True
@@ -104,36 +118,40 @@ def begin(plain: str, position: int, find_mention: FindMention) -> Clause:
     start = skip_lead(plain, position)
     known = _known_verb(plain, start)
     if known is not None and not known.weak:
-        return known
+        return replace(known, begins=position)
     mention = find_mention(plain, start)
     words = _few_words_at(plain, mention.end if mention else position)
     if words is not None:
-        return Clause(words, words, len(plain), TRANSLATE, mention, elliptic=True)
+        return Clause(words, words, words, len(plain), TRANSLATE, mention, elliptic=True)
     if mention is not None:
-        start = skip_lead(plain, mention.end)
+        after = AFTER_NAME.match(plain, mention.end)
+        start = after.end() if after else mention.end
         known = _known_verb(plain, start)
-    return replace(known or _without_verb(plain, start), mention=mention)
+        if known is None and mention.agent_ids and has_target_at_end(plain[start : start + _NEAR]):
+            known = Clause(start, start, start, len(plain), TRANSLATE)
+    return replace(known or _without_verb(plain, start), begins=position, mention=mention)
 
 
 def _without_verb(plain: str, start: int) -> Clause:
     """A clause that only names a language, asks a question, or says something unknown."""
     language = find_language(plain, start)
     alone = language is not None and not plain[language[1] :].strip(" .!?")
+    alone = alone and len(plain) - start >= _SHORTEST_NAME
     if alone or target_at(plain, start):
         verb_end = language[1] if language and alone else start
-        return Clause(start, verb_end, len(plain), TRANSLATE, elliptic=True)
+        return Clause(start, start, verb_end, len(plain), TRANSLATE, elliptic=True)
     if from_to(plain, start):
-        return Clause(start, start, len(plain), TRANSLATE)
+        return Clause(start, start, start, len(plain), TRANSLATE)
     if _QUESTION.match(plain, start):
-        return Clause(start, start, len(plain), SEARCH, weak=True)
-    return Clause(start, start, len(plain), None)
+        return Clause(start, start, start, len(plain), SEARCH, weak=True)
+    return Clause(start, start, start, len(plain), None)
 
 
 def _known_verb(plain: str, start: int) -> Clause | None:
     for verb in VERBS:
         match = verb.pattern.match(plain, start)
         if match and _means(verb, plain, match):
-            return Clause(start, match.end(), len(plain), verb.family, weak=verb.weak)
+            return Clause(start, start, match.end(), len(plain), verb.family, weak=verb.weak)
     word = _MISSPELT.match(plain, start)
     near = difflib.get_close_matches(word[0], OFTEN_MISSPELT, 1, _LIKENESS) if word else []
     if word is None or not near:
@@ -142,20 +160,21 @@ def _known_verb(plain: str, start: int) -> Clause | None:
     family = next(verb.family for verb in VERBS if verb.pattern.match(near[0]))
     if family is SEARCH and (about := _ABOUT.match(plain, end)):
         end = about.end()
-    return Clause(start, end, len(plain), family)
+    return Clause(start, start, end, len(plain), family)
 
 
 def _few_words_at(plain: str, position: int) -> int | None:
     """Where "good morning" of "good morning in Spanish" begins, when nothing else is said."""
     few = A_FEW_WORDS.match(plain, position)
-    if few is None or (few["text"] and set(few["text"].split()) <= JOINTS):
+    said = few["text"] if few else None
+    if few is None or (said and (set(said.split()) <= JOINTS or IMPERATIVE.match(said))):
         return None
     rest = COURTESY.sub("", plain[few.end() : few.end() + _NEAR]).rstrip(" .!?\n")
     target = find_targets(rest)[:1]
     alone = target and target[0].start == 0 and target[0].end >= len(rest)
     if not alone or len(plain) >= few.end() + _NEAR:
         return None
-    return few.start("text") if few["text"] else few.start("quote")
+    return few.start("text" if said else "quote")
 
 
 def has_target_at_end(argument: str) -> bool:
@@ -180,24 +199,22 @@ def _begins_anew(plain: str, current: Clause, separator: int, new: Clause) -> bo
     if new.mention is not None and new.mention.agent_ids:
         return strong or complete
     if new.family is None:
-        told = IMPERATIVE.match(plain, new.start)
-        return (
-            complete
-            and told is not None
-            and (strong or DETERMINER.match(plain, told.end()) is not None)
-        )
-    if new.elliptic and current.family is not None and current.family.targeted:
-        return False
-    if new.weak:
-        return strong and complete
+        return complete and _is_told(plain, new, strong=strong)
+    if new.weak or (new.elliptic and current.family is not None and current.family.targeted):
+        return new.weak and strong and complete
     if current.family is not None and len(argument) < _NEAR and POINTING.fullmatch(argument):
         return True
-    also = _ALSO.search(joint) is not None
-    return (
-        _goes_on(plain, current, new, strong=strong)
-        if complete
-        else (also or _works_on_it(plain, new))
-    )
+    if complete:
+        return _goes_on(plain, current, new, strong=strong)
+    return _ALSO.search(joint) is not None or _works_on_it(plain, new)
+
+
+def _is_told(plain: str, new: Clause, *, strong: bool) -> bool:
+    """Whether an unknown verb gives an order: "and paint me a picture"."""
+    told = IMPERATIVE.match(plain, new.start)
+    if told is None or asks_for_count(plain, new.start):
+        return False
+    return strong or DETERMINER.match(plain, told.end()) is not None
 
 
 def _works_on_it(plain: str, new: Clause) -> bool:

@@ -21,7 +21,12 @@ LEAD = re.compile(
     r"|i (?:want|need|would like|wish)(?: (?:you|someone|somebody|an agent))? to"
     r"|i'd like(?: (?:you|someone))? to|i'd love(?: you)? to|would you mind|be so kind(?: as)? to"
     r"|you (?:should|must|need to|have to)|let's|let us|help me(?: to)?|try to|go ahead and"
-    r"|in one go|for me|manage to|possibly"
+    r"|i (?:have|must|was asked|am trying|'m trying) to|i'm (?:trying|going) to|both"
+    r"|(?:my|our|the) \w{2,20} (?:wants|asked|told|needs) (?:me|us) to"
+    r"|in (?:(?:about|at most|around) )?(?:\d{1,4}|a|one|two|three|five|ten) (?:words?"
+    r"|sentences?)[:,]?"
+    r"|once you|when you|after(?= (?:you )?(?:search|look|find))|in one go|for me"
+    r"|manage to|possibly|if (?:you can|possible)"
     r"|por favor|bitte|s'il (?:te|vous) plait|per favore|luego|despues|tambien|puis|ensuite|aussi"
     r"|dann|danach|anschliessend|anschließend|poi|dopo|depois|entao|y|e|et|und"
     r"|peux-tu|pouvez-vous|puedes|podrias|kannst du|konnen sie|konntest du|puoi|potresti"
@@ -47,7 +52,8 @@ _NOUN = (
     r"|messages?|documents?|letters?|stor(?:y|ies)|notes?|reports?|contents?|transcripts?|pages?"
     r"|poems?|reviews?|posts?|answers?|replies|results?|outputs?|findings|summar(?:y|ies)|lyrics"
     r"|translations?|texto|texte|testo|satz|artikel|articulo|articolo|artigo|frase|phrase|wort"
-    r"|palabra|mot|parola|palavra|parrafo|lines?|quotes?|expressions?|terms?|version|papers?|essays?"
+    r"|palabra|mot|parola|palavra|parrafo|lines?|quotes?|expressions?|terms?|version|papers?"
+    r"|essays?"
     r"|abstract|conversation|chat|minutes|things?|bits?|stuff|points|sources|information|piece|blog"
     r"|chapter|speech|description|section|excerpt|extract|snippet|code|logs?|meeting|discussion"
     r"|thread|news|lecture|comments?|feedback|title|headline|tweet|joke|recipe|menu|song|dialogue"
@@ -64,6 +70,7 @@ _EMPTY = (
     r"|briefly|quickly|shortly|concisely|shorter|brief|concise|more|much|simply|then|now|what|just"
     r"|instead|each|every|by|itself|zusammen|bitte|por favor|per favore|whole|entire|and|finally|to"
     r"|into|in|with|about|from|sie|ihn|es|ubersetzen|zusammenfassen|here's|search|top|means?"
+    r"|translated|summari[sz]ed"
     r"|language|written)"
 )
 _GIVEN = (
@@ -148,16 +155,19 @@ PREFACE = re.compile(
 # Calling an agent by its name.
 CALLS = re.compile(
     r"(?:ask|tell|have|let|get|use|using|call|invoke|hire|employ|run|try|message|contact|delegate"
-    r"(?: this| it)? to|assign(?: this| it)? to|with|via|through|by|pide a|frag|demande a)"
+    r"(?: this| it)? to|assign(?: this| it)? to|give (?:this|it) to|with|via|through|by|can|could"
+    r"|would|will|should|pide a|frag|demande a)"
     r"(?: (?:the|an?|our|my|your))?(?= )"
 )
-DOES_IT = re.compile(r"have|let|get|try")
+DOES_IT = re.compile(r"have|let|get|try|can|could|would|will|should")
 DOING = re.compile(r"(?:do|handle|take care of|work on|process|run|take)\b")
 STARTS_TASK = re.compile(
     r"(?:'s)?(?: (?:agent|service|bot|assistant))?(?:\s{0,2}[:,-]\s{0,2}"
     r"|\s{1,3}(?:to|for)\b(?:\s(?:this|the following|that)\b(?=\s?:))?(?:\s?:)?"
-    r"|[\s.!?]{0,5}$)"
+    r"|\s(?=\0)|[\s.!?]{0,5}$)"
 )
+# Between an agent's name and what it is to do; a greeting there is part of the task.
+AFTER_NAME = re.compile(r"(?:[\s,:;]|(?:please|kindly|also|then|just|now)\b){0,20}")
 ANYONE = re.compile(
     r" (?:(?:the )?(?:web|internet)|you|someone|somebody|anyone|anybody|whoever|one of (?:the|your)"
     r" agents|agents?|(?:cheapest|best|right|fastest) agent|us|it|this) to\b"
@@ -172,7 +182,8 @@ POINTS_BACK = re.compile(
 # "good morning in Spanish": a few words to be translated, with no verb.
 A_FEW_WORDS = re.compile(
     r"[\s¿¡]{0,3}(?P<text>[^\W\d_][\w'-]*(?: [\w'-]+){0,3}) (?=(?:in|auf|en) )"
-    r"|[\s¿¡,]{0,3}(?:(?:handle|do|take|process) )?(?P<quote>\0) (?=(?:in|to|into|auf|ins|en|al) )"
+    r"|[\s¿¡,]{0,3}(?:(?:handle|do|take|process) )?(?P<quote>\0) (?=(?:in|to|into|auf|ins|en|al"
+    r"|->|=>) )"
 )
 JOINTS = word_set(
     "and now then also please ok okay again instead same the it this that too or but so what about"

@@ -13,7 +13,6 @@ from chat_svc.planner.folding import fold, word_set
 from chat_svc.planner.lexicon import ASKS, STATEMENT
 from chat_svc.planner.model import Candidate
 
-_STEMMER = snowballstemmer.stemmer("english")
 _CAMEL_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _WORD = re.compile(r"[^\W_]+")
 _DESCRIPTION_LENGTH = 4_000
@@ -34,7 +33,7 @@ _VAGUE = word_set(
     " which whose there here very really nice good best great new quick short long simple thing"
     " things something anything everything work job task tasks agent agents service services text"
     " texts word words now today and or not no so just more most also explain describe define"
-    " know call ask perform provide offer want like set ignore"
+    " know call ask perform provide offer want like set ignore question questions answer answers"
 )
 # Verbs of making: what is made decides, so they count only for agents that list them as skills.
 _MAKING = word_set("write create compose generate produce prepare build develop check")
@@ -49,7 +48,8 @@ _BROAD = word_set(
 @lru_cache(maxsize=8_192)
 def stem(word: str) -> str:
     """The root that the forms of a folded word share."""
-    return str(_STEMMER.stemWord(word))
+    # A stemmer keeps the word that it works on, so threads must not share one.
+    return str(snowballstemmer.stemmer("english").stemWord(word))
 
 
 def words_of(text: str) -> list[str]:
@@ -215,7 +215,9 @@ def _word_match(one: Profile, wish: Sought, *, described: bool) -> Match | None:
     if words:
         return Match(one.agent, one.main_skill, 1, words)
     words = _found(wish.things, one.description) if described else frozenset()
-    if words and (wish.verb is None or wish.verb in words - _BROAD or len(words) > 1):
+    by_verb = wish.verb is not None and wish.verb in words - _BROAD
+    by_things = wish.verb is None and 2 * len(words) >= len(wish.things)
+    if words and (by_verb or by_things or len(words) > 1):
         return Match(one.agent, one.main_skill, _DESCRIBED, words)
     return None
 

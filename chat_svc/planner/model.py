@@ -8,6 +8,9 @@ from typing import Any
 MAX_STEPS = 8
 """Steps that one plan may have."""
 
+MAX_ALTERNATIVES = 10
+"""Agents that stand by for one step."""
+
 RESULT_KEY = "$result"
 """In a payload, `{"$result": 0}` stands for the result of the plan's step 0."""
 

@@ -54,6 +54,12 @@ class Found:
     end: int
 
 
+def asks_for_count(text: str, position: int) -> bool:
+    """Whether folded `text` at `position` only says how many results are wanted."""
+    count = _COUNT.match(text, position)
+    return count is not None and not text[count.end() : count.end() + 20].strip(" .!?")
+
+
 def find_options(text: str, family: Family | None) -> Found | None:
     """The option in folded `text` that the family knows.
 

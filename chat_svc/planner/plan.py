@@ -6,7 +6,7 @@ from decimal import Decimal
 from chat_svc.planner.answers import answer, offer
 from chat_svc.planner.match import Match, Profile, price, profile
 from chat_svc.planner.mentions import Names
-from chat_svc.planner.model import MAX_STEPS, Candidate, Plan, PlannedStep, money
+from chat_svc.planner.model import MAX_ALTERNATIVES, MAX_STEPS, Candidate, Plan, PlannedStep, money
 from chat_svc.planner.payload import payload_for
 from chat_svc.planner.steps import NOBODY, Draft, Drafts, draft
 from chat_svc.planner.wishes import read_wishes
@@ -32,7 +32,7 @@ def _step(step: Draft, match: Match) -> PlannedStep:
     return PlannedStep(
         skill=match.skill,
         agent_id=match.agent.id,
-        alternatives=tuple(dict.fromkeys(others)),
+        alternatives=tuple(others[:MAX_ALTERNATIVES]),
         payload=payload_for(match.agent, match.skill, step.text, step.options),
         depends_on=step.depends_on,
         text=step.text,

@@ -18,7 +18,8 @@ HELP = re.compile(
     r"(?: for me| here| for us| with you| you)?|how (?:does|do) (?:this|it|that|you) work"
     r"|what(?:'s| is| are) (?:this|you|hubchat|agentbazaar)(?: for)?|who are you"
     r"|how (?:can|could) (?:you|u) help(?: me| us)?|how do i use (?:this|it|you)|commands?|menu"
-    r"|start|info|capabilities|what are your (?:skills|capabilities|abilities|features)"
+    r"|start|info|capabilities|what(?:'s| is) your name|what are your (?:skills|capabilities"
+    r"|abilities|features)"
     r"|ayuda|hilfe|aide|aiuto|ajuda|que puedes hacer|was kannst du(?: tun)?"
     r"|que peux-tu faire|cosa puoi fare)[\s?!.]{0,10}"
 )
@@ -29,7 +30,8 @@ _AGENTS = (
 LIST = re.compile(
     r"(?:(?:what|which|list|show|see|display|give|tell|name|any|are|is|do|does|how|many|who|get"
     r"|que|cuales|quels|quelles|welche|quali|quais|me|us|all|the|of|about|your|you|we|i|can|have"
-    r"|there|available|kinds?|sorts?|types?|other|current|currently|different|registered|listed"
+    r"|there|available|cheap|cheaper|good|free|more|kinds?|sorts?|types?|other|current|currently"
+    r"|different|registered|listed"
     r"|existing|hay|gibt es|existen|sont|disponibles?|online|active|full|use|a|an|please|every"
     r"|the list|overview|now|right now) ){0,9}"
     + _AGENTS
@@ -39,7 +41,8 @@ LIST = re.compile(
     r"|today|please|so|up|working|offline|busy|how|much|verfugbar|verfügbar|sind|y))*)[\s?!.]{0,10}"
 )
 ANYONE_THERE = re.compile(
-    r"who(?:'s| is| are)? (?:all )?(?:available|online|here|there|around|on the market\w*)"
+    r"(?:who(?:'s| is| are)?|(?:is|are) (?:any|some)(?:one|body)) (?:all )?(?:available|online"
+    r"|here|there|around|on the market\w*)"
     r"(?: right)?(?: now)?(?: here)?[\s?!.]{0,10}|(?:list|agents|marketplace)[\s?!.]{0,10}"
 )
 WHO = re.compile(
@@ -79,7 +82,8 @@ STATUS = re.compile(
 )
 CHEAP = re.compile(r"\bcheap")
 ABOUT = re.compile(
-    r"(?:what can|tell me (?:more )?about|describe|what (?:does|do|is|are)|what's|who (?:is|are)"
+    r"(?:what can|what(?:'s| is) the status of|tell me (?:more )?about|describe|what (?:does|do"
+    r"|is|are)|what's|who (?:is|are)"
     r"|who's|explain|show me|info on|details of) (?:the |an? )?"
     r"(?P<who>[\w@.'-]+(?: [\w@.'-]+){0,4}?)(?: agents?)?"
     r"(?: (?:do|for|good at|able to do|doing|offer))?[\s?!.]{0,10}"

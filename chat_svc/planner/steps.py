@@ -9,13 +9,14 @@ from chat_svc.planner.choose import able, addressed, does_as_asked, settled
 from chat_svc.planner.families import QUALITIES, SEARCH, SUMMARIZE, TRANSLATE, Style
 from chat_svc.planner.folding import fold
 from chat_svc.planner.lexicon import IMPERATIVE, POINTS_BACK
-from chat_svc.planner.match import Match, Profile, stem, stems_of
+from chat_svc.planner.match import Match, Profile, family_of, stem, stems_of, words_of
 from chat_svc.planner.model import MAX_STEPS, RESULT_KEY, Text
 from chat_svc.planner.payload import takes_instructions, takes_language
 from chat_svc.planner.wishes import Wish
 
 NOBODY = "no agent here can do that."
 """How a note ends about a wish that no agent is made for."""
+_ASK_LANGUAGE = "Into which language shall I {kind}? Say for example “to French”."
 _NOTHING = "There is nothing"
 _LONGEST_QUOTE = 60
 _THE_THING = re.compile(r"(?:the|this|that|your) (\w{3,40})")
@@ -72,9 +73,7 @@ def _doing(wish: Wish) -> str:
 
 def _meant(drafts: Drafts, points_at: str) -> list[Text]:
     """The texts that "it", "the summary" or "both" point at; none when there is none yet."""
-    words = set(points_at.replace(",", " ").split())
-    if drafts.original is not None and "original" in words:
-        return [drafts.original]
+    words = set(words_of(points_at))
     for family, names in (
         (SUMMARIZE, {"summary", "summaries"}),
         (TRANSLATE, {"translation", "translations"}),
@@ -82,6 +81,8 @@ def _meant(drafts: Drafts, points_at: str) -> list[Text]:
     ):
         if names & words and family.name in drafts.by_family:
             return drafts.by_family[family.name]
+    if drafts.original is not None and "original" in words:
+        return [drafts.original]
     if words & {"both", "all", "everything", "each"} and drafts.results:
         return drafts.results[-2:] if "both" in words else drafts.results
     if drafts.last:
@@ -97,7 +98,8 @@ def _made_before(drafts: Drafts, text: str) -> list[Text]:
 
 def _texts_for_request(drafts: Drafts, wish: Wish, match: Match) -> list[Text]:
     """What an agent gets that is asked in the person's own words."""
-    if wish.data is not None and match.skill in QUALITIES:
+    if wish.data is not None and wish.mention is None and match.skill in QUALITIES:
+        # "General task: buy milk" has said all by naming the quality.
         return [wish.data]
     if wish.data is not None:
         return [wish.request if takes_instructions(match.agent) else wish.data]
@@ -133,9 +135,14 @@ def _problem(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> str | None
     if not matches[0].agent.available:
         away = ", ".join(dict.fromkeys(match.agent.name for match in matches[:3]))
         return f"I cannot {_doing(wish)}: {away} can do that, but is not available right now."
-    if wish.family is None or does_as_asked(matches[0], wish):
-        return None
-    return _lacks(drafts, wish, matches[0])
+    if wish.family is not None and not does_as_asked(matches[0], wish):
+        return _lacks(drafts, wish, matches[0])
+    if not wish.request.strip():
+        return f"What shall {matches[0].agent.name} do?"
+    family = family_of(matches[0].skill)
+    if family is not None and family.targeted and not takes_instructions(matches[0].agent):
+        return _ASK_LANGUAGE.format(kind=family.name)
+    return None
 
 
 def _lacks(drafts: Drafts, wish: Wish, match: Match) -> str | None:
@@ -145,7 +152,7 @@ def _lacks(drafts: Drafts, wish: Wish, match: Match) -> str | None:
     if needs_language and any(item.target is None for item in wish.argument.items):
         unknown = wish.argument.unknown_language
         asked = f"I do not know the language “{unknown}”. " if unknown else ""
-        return f"{asked}Into which language shall I {kind}? Say for example “to French”."
+        return asked + _ASK_LANGUAGE.format(kind=kind)
     if not any(text for text, _ in _pieces(drafts, wish, match)):
         what = "search for" if wish.family is SEARCH else kind
         return f"{_NOTHING} to {what} yet: say what, for example in quotation marks."
@@ -186,7 +193,7 @@ def draft(profiles: Sequence[Profile], wishes: Sequence[Wish], previous: str | N
         if problem is not None:
             if not (problem.startswith(_NOTHING) and drafts.lacks_text):
                 drafts.notes.append(problem)
-            drafts.lacks_text |= problem.startswith(_NOTHING)
+            drafts.lacks_text |= problem.startswith(_NOTHING) or not drafts.steps
             drafts.last = own or drafts.last
         else:
             _add(drafts, wish, matches)

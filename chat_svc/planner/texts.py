@@ -83,6 +83,10 @@ def _pair_quotes(view: View, targets: list[Target], spoken: Tags) -> list[Item]:
 def _without_introduction(view: View, start: int, end: int) -> str:
     introduced = INTRODUCED_AS.match(view.text, start, end)
     text = view.raw(introduced.end() if introduced else start, end)
+    return _unwrapped(text)
+
+
+def _unwrapped(text: str) -> str:
     wrapped = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
     return text[1:-1] if wrapped else text
 
@@ -129,7 +133,7 @@ def _look_up(view: View, targets: list[Target]) -> str | None:
     end = len(view.text.rstrip(AT_END))
     if targets and targets[-1].end >= end:
         end = targets[-1].start
-    return view.raw(found.end(), end).rstrip(AT_END) or None
+    return _unwrapped(view.raw(found.end(), end).rstrip(AT_END)) or None
 
 
 def read_text(
@@ -147,11 +151,11 @@ def read_text(
     spoken = (inside,) if inside else ()
     tags = spoken + _all_tags(targets)
     pointing = has_data or (points(rest.text) and not BARE_WORD.fullmatch(rest.text))
-    quoted = not pointing and _is_quoted(rest.text, targets)
-    subject = None if quoted or has_data else _look_up(view, targets)
+    subject = None if has_data else _look_up(view, targets)
+    quoted = subject is None and not pointing and _is_quoted(rest.text, targets)
     argument = Argument(options=options)
     if subject is not None or pointing:
-        argument = replace(argument, look_up=subject, points_at=rest.text.strip()[:EDGE] or "this")
+        argument = replace(argument, look_up=subject, points_at=rest.text.strip()[:EDGE])
         if not family.targeted:
             return replace(argument, then_to=tags)
         return replace(argument, items=tuple(Item(None, tag) for tag in tags) or (Item(),))

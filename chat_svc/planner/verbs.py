@@ -73,7 +73,7 @@ VERBS = (
     _verb(
         SUMMARIZE,
         r"summari[sz](?:e|es|ing)|condens(?:e|ing)|shorten|abridge|recap|digest|tl;? ?dr(?: of)?"
-        r"|sum up|boil down",
+        r"|sum up|boil down|(?:have|get)(?= .{1,60} summari[sz]ed\b)",
     ),
     _verb(SUMMARIZE, r"(?:sum|boil)(?= .{1,60}\b(?:up|down)\b)"),
     _verb(
@@ -91,8 +91,14 @@ VERBS = (
         r"|resum(?:ez|er|ir|a|eme|a-[oa]s?|e-(?:le|la|les|moi)|[ea](?:me)?l[oa]s?)"
         r"|riassum(?:i|ere|imi|ete|il[oaie])|zusammenfassen",
     ),
+    _verb(
+        SUMMARIZE,
+        r"(?:fais|faites|faire|fai|haz|hacer|faz|faca|mach|mache|erstelle|schreibe?|crea)"
+        r" (?:une?|una|uma?|eine?|einen) (?:\w+ )?"
+        r"(?:resume|resumen|riassunto|resumo|zusammenfassung)(?: (?:de|du|di|do|da|von|des))?",
+    ),
     _verb(SUMMARIZE, r"fass(?:e|t|en)?(?= .{0,80}\bzusammen\b)"),
-    _verb(TRANSLATE, r"translat(?:e|es|ing)|retranslate"),
+    _verb(TRANSLATE, r"translat(?:e|es|ing)|retranslate|(?:have|get)(?= .{1,60} translated\b)"),
     _verb(
         TRANSLATE,
         r"traduc(?:e|es|ir|i|ete|[ei](?:me)?l[oaie]s?|[ei]me|imi)|traduzca|tradurre"
@@ -119,7 +125,8 @@ VERBS = (
         TRANSLATE,
         r"how (?:do|would|can|could|should) (?:you|i|we|one) (?:say|write|spell|translate)"
         r"|how to (?:say|write)|what(?:'s| is| would be)(?: the (?:word|term))?(?: for)?"
-        r"|say|put|render|express|convert|turn|change|write|rephrase|rewrite",
+        r"|was (?:heißt|heisst|bedeutet)|wie sagt man|como se (?:dice|diz)|comment (?:dit-on|dire)"
+        r"|come si dice|say|put|render|express|convert|turn|change|write|rephrase|rewrite",
         "after",
     ),
     _verb(TRANSLATE, r"(?:tell me )?what(?: do| does)?(?= [^.?!\n]{1,120} means? in )", "after"),
@@ -132,7 +139,7 @@ VERBS = (
     ),
     _verb(
         SEARCH,
-        r"(?:(?:do|run|make|perform|conduct) (?:a|an|some) (?:\w+ )?(?:search|research)"
+        r"(?:(?:do|run|make|perform|conduct) (?:(?:a|an|some) )?(?:\w+ )?(?:search|research)"
         r"|(?:web |online |internet )?search(?:ing)?|research|google|look up|look into"
         r"|look(?: online| around)? for|find out|find|browse|investigate"
         r"|(?:get|gather|collect|fetch)(?= (?:me )?(?:some |more |the )?(?:latest )?"

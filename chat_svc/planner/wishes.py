@@ -27,7 +27,7 @@ class Wish:
         argument: what it is about.
         mention: the agent asked for by name, None when anyone may do it.
         weak: whether an agent that offers the very subject comes before the family.
-        data: the text that came with an unknown verb.
+        data: the text that came with it, for an agent that is asked in the person's words.
     """
 
     request: str
@@ -103,8 +103,17 @@ def _share_object(wishes: list[Wish]) -> list[Wish]:
     if len(wishes) <= 1 or wishes[0].family is None or not _lacks_text(wishes[0]):
         return wishes
     first, second = wishes[0], wishes[1]
+    finds = second.family is not None and second.family.style is Style.QUERY
+    needs_text = wishes[0].family.style is Style.TEXT
+    if finds and needs_text and not first.argument.points_at and not _lacks_text(second):
+        # "Summarize and search for X": nothing can be summarized before it is found.
+        return [
+            second,
+            replace(first, argument=replace(first.argument, points_at="it")),
+            *wishes[2:],
+        ]
     given = [item.text for item in second.argument.items if item.text is not None]
-    if first.argument.points_at not in {"", "this", "it"} or not given or second.family is None:
+    if first.argument.points_at or not given or second.family is None:
         return wishes
     goes_to = first.argument.items[0].target
     taken = replace(first.argument, items=tuple(Item(t, goes_to) for t in dict.fromkeys(given)))
@@ -118,9 +127,10 @@ def _give_data(source: Source, layout: Layout, wishes: list[Wish], data: str) ->
     lacking = [index for index, wish in enumerate(wishes) if _lacks_text(wish)]
     known = [index for index in lacking if wishes[index].family is not None]
     index = next(iter(known or lacking), len(wishes) - 1)
-    wish = wishes[index]
+    wish = wishes[index] = replace(
+        wishes[index], request=f"{wishes[index].request}: {data}", data=data
+    )
     if wish.family is None or wish.family.style is Style.REQUEST:
-        wishes[index] = replace(wish, request=f"{wish.request}: {data}", data=data)
         return
     items = wish.argument.items
     if wish.family.targeted and items[0].target is None:

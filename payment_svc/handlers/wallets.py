@@ -21,8 +21,8 @@ async def open_wallet(db: Database, account: str, grant: Decimal) -> bool:
         if grant:
             postings = grant_postings(account, grant)
             await store.open_wallet(tx.conn, WORLD)
-            await store.settle_wallet(tx.conn, wallet_of(account), Decimal(0), -grant)
-            await store.settle_wallet(tx.conn, WORLD, Decimal(0), grant)
-            await store.post(tx.conn, store.Transfer(new_id(), "grant", postings))
+            await store.move(tx.conn, wallet_of(account), grant)
+            await store.move(tx.conn, WORLD, -grant)
+            await store.post(tx.conn, [store.Transfer(new_id(), "grant", postings)])
             tx.publish(WalletCredited(account=account, amount=grant, reason="grant"))
         return True

@@ -51,28 +51,22 @@ async def probe_due(db: Database, http: httpx.AsyncClient, every_s: float) -> No
     asking: set[str] = set()
 
     async def ask(agent: Agent) -> None:
-        async with slots:
-            await _probe(db, http, agent, every)
+        await _probe(db, http, agent, every)
         asking.remove(agent.id)
+        slots.release()
 
     async with asyncio.TaskGroup() as probing:
         while due := await _claim(db, every):
             for agent in due:
                 if agent.id not in asking:
                     asking.add(agent.id)
+                    await slots.acquire()
                     probing.create_task(ask(agent))
-            await _a_free_one(slots)
 
 
 async def _claim(db: Database, every: timedelta) -> list[Agent]:
     async with db.transaction() as tx:
         return await store.claim_due(tx.conn, every, AT_ONCE)
-
-
-async def _a_free_one(slots: asyncio.Semaphore) -> None:
-    """Wait until not all slots are taken."""
-    async with slots:
-        pass
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ async def invoke_agent(
         NotFound: no such agent or task.
         Refusal: why the step failed.
     """
-    quote = await saga.quote(request.agent_id, here)
+    quote = await saga.quotes.of(request.agent_id, here)
     step = await _store_step(request, db, settings, runner, quote, here)
     with runner.holding(step.id):
         try:

@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 import structlog
-from sqlalchemy import func
 
 from chassis.bus import Bus
 from chassis.database import Database, Transaction
@@ -78,7 +77,7 @@ async def _add(
     tx: Transaction, task: store.Found, specs: list[StepSpec], here: Envelope, runner: Runner
 ) -> None:
     awaited = {id_ for spec in specs for id_ in spec.depends_on}
-    done = set(await store.results_of(tx.conn, sorted(awaited))) if awaited else set()
+    done = set(await store.results_of(tx.conn, task.id, sorted(awaited))) if awaited else set()
     stored = await store.insert_steps(tx.conn, [_row(task, spec, done, here) for spec in specs])
     await store.update_task(tx.conn, task.id, open_steps=task.open_steps + len(stored))
     ready = [spec.id for spec in specs if spec.id in stored and set(spec.depends_on) <= done]
@@ -140,7 +139,9 @@ async def on_finish(
             return
         if account.captured != task.total_cost:
             raise Later(SETTLEMENT_WAIT_S, f"{account.captured} paid, {task.total_cost} charged")
-        await store.update_task(tx.conn, task.id, status=order.outcome, completed_at=func.now())
+        if task.open_steps:
+            raise Later(SETTLEMENT_WAIT_S, "steps were added meanwhile")
+        await store.update_task(tx.conn, task.id, status=order.outcome)
         bill = [_bill(step) for step in await store.bill_of(tx.conn, task.id)]
         tx.publish(ended(task, order.outcome, task.total_cost, bill, order.note))
 

@@ -1,6 +1,7 @@
 """Questions about tasks, and the making of one by hand."""
 
-from typing import Annotated
+import json
+from typing import Annotated, TypeVar
 
 from chassis.delivery import Here, Tx
 from chassis.envelopes import new_id
@@ -23,6 +24,9 @@ from task_svc import store
 from task_svc.settings import Settings
 
 SEQUENCE_DIGITS = 18
+MOST_PAGE_BYTES = 1024 * 1024
+"""A page ends before it gets heavier; a message may be several times as heavy."""
+ViewT = TypeVar("ViewT", TaskView, StepView)
 
 
 async def create_task(
@@ -66,16 +70,16 @@ async def get_task(request: GetTask, tx: Tx, here: Here) -> TaskReply:
 
 
 async def list_tasks(request: ListTasks, tx: Tx, here: Here) -> TaskList:
-    """The account's tasks, newest first."""
+    """The account's tasks, newest first; fewer than asked for when they are heavy."""
     rows = await store.page_of_tasks(tx.conn, here.account, request.limit, place_in_time(request))
-    return TaskList(
-        tasks=[TaskView.model_validate(r, from_attributes=True) for r in rows[: request.limit]],
-        next_cursor=next_in_time(rows, request.limit),
+    shown = _fitting(
+        [TaskView.model_validate(r, from_attributes=True) for r in rows[: request.limit]]
     )
+    return TaskList(tasks=shown, next_cursor=next_in_time(rows, len(shown)))
 
 
 async def list_steps(request: ListSteps, tx: Tx, here: Here) -> StepList:
-    """A task's newest steps, oldest first.
+    """A task's newest steps, oldest first; fewer than asked for when they are heavy.
 
     Raises:
         NotFound: no such task in this account.
@@ -84,12 +88,24 @@ async def list_steps(request: ListSteps, tx: Tx, here: Here) -> StepList:
         raise NotFound("Task not found")
     before = _sequence(request.cursor) if request.cursor else None
     rows = await store.page_of_steps(tx.conn, request.task_id, request.limit, before)
-    shown = rows[: request.limit]
-    more = len(rows) > request.limit
-    return StepList(
-        steps=[StepView.model_validate(r, from_attributes=True) for r in reversed(shown)],
-        next_cursor=encode_cursor(str(shown[-1].seq)) if more else None,
+    shown = _fitting(
+        [StepView.model_validate(r, from_attributes=True) for r in rows[: request.limit]]
     )
+    more = len(rows) > len(shown)
+    return StepList(
+        steps=shown[::-1],
+        next_cursor=encode_cursor(str(rows[len(shown) - 1].seq)) if more else None,
+    )
+
+
+def _fitting(views: list[ViewT]) -> list[ViewT]:
+    """The first of these, as many as one page carries; at least one."""
+    weight = 0
+    for place, view in enumerate(views):
+        weight += len(json.dumps(view.model_dump(mode="json")))
+        if place and weight > MOST_PAGE_BYTES:
+            return views[:place]
+    return views
 
 
 def _sequence(cursor: str) -> int:

@@ -105,9 +105,11 @@ class ServiceProcess:
     log: Path
     port: int
     http: httpx.AsyncClient = field(repr=False)
+    said: str = field(default="", repr=False)
 
     def text(self) -> str:
-        return self.log.read_text()
+        """Its log; also after its end, when the file is gone."""
+        return self.log.read_text() if self.log.exists() else self.said
 
     def lines(self) -> list[dict[str, Any]]:
         """Its log; every line must be a JSON object."""
@@ -171,10 +173,12 @@ async def process(package: str, **env: object) -> AsyncIterator[ServiceProcess]:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        try:
-            async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
-                yield ServiceProcess(popen, log, port, http)
-        finally:
-            if popen.poll() is None:
-                popen.kill()
-            popen.wait()
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+            service = ServiceProcess(popen, log, port, http)
+            try:
+                yield service
+            finally:
+                if popen.poll() is None:
+                    popen.kill()
+                popen.wait()
+                service.said = service.text()

@@ -14,7 +14,7 @@ from chassis.service import Service
 from contracts import envelope
 from contracts.base import Call, Event, ReplyT, RequestT
 from contracts.registry import GET_AGENT, LIST_AGENTS, AgentView
-from contracts.task import StepCompleted, StepFailed, StepStarted
+from contracts.task import FailureReason, StepCompleted, StepFailed, StepStarted
 from registry_svc import store, tables
 from registry_svc.settings import Settings
 from tests.chassis.helpers import Stored, stored
@@ -105,17 +105,15 @@ def completed(agent_id: str, step: str = "s1", ms: int = 120) -> StepCompleted:
 
 
 def failed(
-    agent_id: str, reason: str, step: str = "s1", execution_time: int | None = None
+    agent_id: str, reason: FailureReason, step: str = "s1", *, started: bool = True
 ) -> StepFailed:
-    return StepFailed.model_validate(
-        {
-            "task_id": "t1",
-            "step_id": step,
-            "agent_id": agent_id,
-            "reason": reason,
-            "error": "it failed",
-            "execution_time": execution_time,
-        }
+    return StepFailed(
+        task_id="t1",
+        step_id=step,
+        agent_id=agent_id,
+        reason=reason,
+        error="it failed",
+        started=started,
     )
 
 

@@ -76,7 +76,7 @@ lives = st.lists(
     st.one_of(
         st.integers(1, 5000).map(lambda ms: [domain.STARTED, domain.completed(ms)]),
         st.sampled_from(["agent_unreachable", "agent_busy", "agent_error", "not_covered"]).map(
-            lambda reason: [domain.STARTED, domain.failed(reason, None)]  # type: ignore[arg-type]  # Hypothesis widens it to str
+            lambda reason: [domain.STARTED, domain.failed(reason, started=True)]  # type: ignore[arg-type]  # Hypothesis widens it to str
         ),
     )
 )
@@ -94,14 +94,13 @@ def test_steps_add_up_to_the_same_in_any_order(
 
 
 def test_only_failures_of_a_started_step_count_and_only_its_own_against_the_agent() -> None:
-    assert domain.failed("agent_unknown", None) is None
-    assert domain.failed("cancelled", None) is None
-    assert domain.failed("cancelled", 40) == Tally(active=-1)
-    assert domain.failed("not_covered", None) == Tally(active=-1)
-    assert domain.failed("agent_refused_payload", None) == Tally(active=-1)
-    assert domain.failed("agent_busy", None) == Tally(active=-1, busy=1)
+    assert domain.failed("cancelled", started=False) is None
+    assert domain.failed("cancelled", started=True) == Tally(active=-1)
+    assert domain.failed("not_covered", started=True) == Tally(active=-1)
+    assert domain.failed("agent_refused_payload", started=True) == Tally(active=-1)
+    assert domain.failed("agent_busy", started=True) == Tally(active=-1, busy=1)
     for own in ("agent_unreachable", "agent_too_slow", "agent_error"):
-        assert domain.failed(own, None) == Tally(active=-1, faults=1)
+        assert domain.failed(own, started=True) == Tally(active=-1, faults=1)
 
 
 @given(st.lists(st.booleans()))

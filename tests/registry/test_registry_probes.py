@@ -1,11 +1,13 @@
 import asyncio
+from collections import Counter
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import func
+from sqlalchemy import func, text
 
 from chassis.database import Database
 from contracts.registry import REGISTER_AGENT, AgentView
@@ -181,33 +183,33 @@ async def test_probes_are_bounded(db: Database) -> None:
 async def test_an_agent_that_is_due_while_it_is_asked_is_not_asked_twice_at_once(
     db: Database,
 ) -> None:
-    slow_ones = most = eager_calls = 0
-    enough = asyncio.Event()
+    calls: Counter[int] = Counter()
+    at_once: Counter[int] = Counter()
+    most = 0
+    all_due, second_round = asyncio.Event(), asyncio.Event()
 
-    async def slow() -> int:
-        nonlocal slow_ones, most
-        slow_ones += 1
-        most = max(most, slow_ones)
-        await enough.wait()
-        slow_ones -= 1
-        return 503
-
-    async def eager() -> int:
-        nonlocal eager_calls
-        eager_calls += 1
-        if eager_calls < 4:
-            await due(db)
-        else:
-            enough.set()
+    async def asked(number: int) -> int:
+        nonlocal most
+        calls[number] += 1
+        at_once[number] += 1
+        most = max(most, at_once[number])
+        if calls.total() == probes.AT_ONCE:
+            # The slow one first; the last agent still waits to be asked at all.
+            await set_all(db, next_probe_at=text("now() - make_interval(secs => 100 - seq)"))
+            all_due.set()
+        if calls.total() > probes.AT_ONCE + 1:
+            second_round.set()
+        await (all_due if number else second_round).wait()
+        at_once[number] -= 1
         return 503
 
     async with LittleAgent() as agent, agents_http.client() as http:
         for number in range(probes.AT_ONCE + 1):
             path = f"/{number}"
-            agent.answers[f"{path}/health"] = {0: slow, 1: eager}.get(number, 503)
+            agent.answers[f"{path}/health"] = partial(asked, number)
             await registered(db, agent, f"haiku-{number}", path)
         await probes.probe_due(db, http, NEVER_AGAIN)
-    assert eager_calls >= 4
+    assert second_round.is_set()
     assert most == 1
 
 

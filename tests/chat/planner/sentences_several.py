@@ -7,6 +7,27 @@ CHAINS: list[Case] = [
     ("translate to german, then summarize: The cat sat.", [tr("The cat sat.", "de"), su(0)]),
     ("Search for solar energy and summarize it", [se("solar energy"), su(0)]),
     ("Search and summarize solar energy", [se("solar energy"), su(0)]),
+    ("Summarize and search for solar energy", [se("solar energy"), su(0)]),
+    (
+        "Once you find the capital of Peru, translate it to French",
+        [se("the capital of Peru"), tr(0, "fr")],
+    ),
+    (
+        "summarize the search results for 'black holes' in Spanish",
+        [se("black holes"), su(0), tr(1, "es")],
+    ),
+    (
+        "Look up Marie Curie, condense to 40 words, then render it in Polish",
+        [se("Marie Curie"), su(0, max_length=40), tr(1, "pl")],
+    ),
+    (
+        "Can you find out what the tallest building is and tell me in Spanish?",
+        [se("what the tallest building is"), tr(0, "es")],
+    ),
+    (
+        'Translate "a b c" to German, then translate that to French',
+        [tr("a b c", "de"), tr(0, "fr")],
+    ),
     ("summarize what you find about quantum computing", [se("quantum computing"), su(0)]),
     ("Summarize the latest news about AI", [se("latest news about AI"), su(0)]),
     (
@@ -101,6 +122,9 @@ SIDE_BY_SIDE: list[Case] = [
         "Translate 'cat' to French. What is the capital of Peru?",
         [tr("cat", "fr"), se("What is the capital of Peru")],
     ),
+    ("Search for cats then search for dogs", [se("cats"), se("dogs")]),
+    ("Summarize Dogs bark. Also search for cats", [su("Dogs bark"), se("cats")]),
+    ("Search 'a'. Search 'b'. Summarize both.", [se("a"), se("b"), su(0), su(1)]),
     ("Search for 'cats' and 'dogs' and summarize them", [se("cats"), se("dogs"), su(0), su(1)]),
     (
         "1. Translate 'cat' to French\n2. Search for dogs\n3. Summarize it",
@@ -155,6 +179,11 @@ TEXT_IS_DATA: list[Case] = [
         [tr("My dear friend, how are you?\nI am fine.", "de")],
     ),
     ("Summarize:\n- Search for gold\n- Find silver", [su("- Search for gold\n- Find silver")]),
+    (
+        "Summarize Dogs bark. They also search for bones. They sleep, then find food.",
+        [su("Dogs bark. They also search for bones. They sleep, then find food.")],
+    ),
+    ("Search for dogs that also find bones", [se("dogs that also find bones")]),
     (
         "Translate 'Search for gold and summarize it' to Greek",
         [tr("Search for gold and summarize it", "el")],

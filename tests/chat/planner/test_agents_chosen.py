@@ -1,11 +1,12 @@
 """Which agent a wish goes to, and who stands by."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from chat_svc.planner import Candidate, plan
+from chat_svc.planner import MAX_ALTERNATIVES, Candidate, plan
 from tests.chat.planner.market import (
     CHEAP_TRANSLATOR,
     FREE_TRANSLATOR,
@@ -154,3 +155,17 @@ def test_the_same_id_twice_is_one_agent() -> None:
 def test_a_price_that_is_no_number_is_not_planned_with() -> None:
     broken: Candidate = replace(TRANSLATOR, dynamic_price=Decimal("NaN"))
     assert plan("Translate 'hello' to German", (broken,), BUDGET).steps == ()
+
+
+def test_a_crowd_does_not_all_stand_by() -> None:
+    crowd = [replace(TRANSLATOR, id=f"t{number:03}") for number in range(100)]
+    (step,) = plan("Translate 'hello' to German", crowd, BUDGET).steps
+    assert (step.agent_id, len(step.alternatives)) == ("t000", MAX_ALTERNATIVES)
+
+
+def test_planning_in_threads_is_planning() -> None:
+    texts = [f"write a haiku number{number} about planning" for number in range(200)]
+    with ThreadPoolExecutor(8) as pool:
+        plans = list(pool.map(lambda text: plan(text, MANY, BUDGET), texts))
+    assert {step.agent_id for planned in plans for step in planned.steps} == {"basho"}
+    assert all(len(planned.steps) == 1 for planned in plans)

@@ -4,13 +4,13 @@ from decimal import Decimal
 
 import pytest
 
-from chat_svc.planner import plan
+from chat_svc.planner import Candidate, plan
 from tests.chat.planner.market import HAIKU, MANY, SIX, away
 
 BUDGET = Decimal("2.5")
 
 
-def reply_to(text: str, agents: tuple = SIX, budget: Decimal = BUDGET) -> str:
+def reply_to(text: str, agents: tuple[Candidate, ...] = SIX, budget: Decimal = BUDGET) -> str:
     planned = plan(text, agents, budget)
     assert planned.steps == ()
     assert planned.notes == ()
@@ -66,6 +66,7 @@ def test_lists_every_agent_with_skills_price_and_availability(text: str) -> None
         ("tell me about the Haiku Poet", "Writes haiku", "Translator"),
         ("what does the Painter do?", "Makes pictures.", "Translator"),
         ("is mock_busy free?", "Busy Agent", "Translator"),
+        ("mock_busy", "Busy Agent", "Translator"),
         ("What languages do you support?", "Translator Agent", "Summarizer"),
     ],
 )

@@ -1,0 +1,91 @@
+"""Group commit: what many messages do at the same time goes into one transaction.
+
+While one group is being committed the next one gathers, so an idle service commits each message
+by itself and a busy one commits many together, with one inbox statement, one outbox row and one
+sync to disk. Each message still takes effect exactly once, and none fails for another's sake.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from chassis.database import Database, Transaction
+from contracts.envelope import Envelope
+
+MOST_IN_A_GROUP = 64
+
+ItemT = TypeVar("ItemT")
+
+
+@dataclass(slots=True)
+class Member(Generic[ItemT]):
+    """A message in a group: who consumes it, its envelope, and what it asks for."""
+
+    consumer: str
+    here: Envelope
+    item: ItemT
+    done: "asyncio.Future[None]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+
+Work = Callable[[Transaction, Sequence[Member[ItemT]]], Awaitable[None]]
+
+
+class GroupCommit(Generic[ItemT]):
+    """Gathers messages for one piece of work."""
+
+    def __init__(self, db: Database, work: Work[ItemT], *, gather_s: float = 0) -> None:
+        """Have `work` done in `db` for groups of messages, none of them done before.
+
+        Args:
+            db: where it is done.
+            work: what is done, in one transaction for the group.
+            gather_s: how long the first message of a group waits for others to join it.
+        """
+        self._db = db
+        self._work = work
+        self._gather_s = gather_s
+        self._waiting: list[Member[ItemT]] = []
+        self._committing: asyncio.Task[None] | None = None
+
+    async def add(self, consumer: str, here: Envelope, item: ItemT) -> None:
+        """Do the work for a message; returns when that is committed, now or before.
+
+        Raises:
+            Exception: what the work raised for this message.
+        """
+        member = Member(consumer, here, item)
+        self._waiting.append(member)
+        if self._committing is None or self._committing.done():
+            self._committing = asyncio.create_task(self._commit_all())
+        await member.done
+
+    async def _commit_all(self) -> None:
+        while self._waiting:
+            if self._gather_s and len(self._waiting) < MOST_IN_A_GROUP:
+                await asyncio.sleep(self._gather_s)
+            group = self._waiting[:MOST_IN_A_GROUP]
+            del self._waiting[:MOST_IN_A_GROUP]
+            await self._commit(group)
+
+    async def _commit(self, group: list[Member[ItemT]]) -> None:
+        try:
+            async with self._db.transaction(group[-1].here) as tx:
+                if fresh := await self._db.first_time(tx, group):
+                    await self._work(tx, fresh)
+        except Exception as error:  # noqa: BLE001  (it belongs to the messages, which are told)
+            await self._one_by_one(group, error)
+        else:
+            for member in group:
+                if not member.done.done():
+                    member.done.set_result(None)
+
+    async def _one_by_one(self, group: list[Member[ItemT]], error: Exception) -> None:
+        """One bad message must not hold up the others: each gets a transaction of its own."""
+        if len(group) > 1:
+            for member in group:
+                await self._commit([member])
+        elif not group[0].done.done():
+            group[0].done.set_exception(error)

@@ -1,0 +1,179 @@
+"""step.completed: the step's hold is captured. Exactly once, and many at a time.
+
+Every paid step comes by here, so captures are taken in groups: the statements of a group are the
+same number whether it has one member or sixty.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated
+
+import structlog
+
+from chassis.database import Transaction
+from chassis.delivery import Here
+from chassis.envelopes import new_id
+from chassis.given import Given
+from chassis.groups import GroupCommit, Member
+from contracts.errors import Invalid
+from contracts.payment import HoldOvercharged, PaymentRecorded, StripePaymentUpdated
+from contracts.task import StepCompleted
+from contracts.topology import Durable
+from payment_svc import store
+from payment_svc.domain import capture_postings, wallet_of
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """A hold that is being captured, and the event that says for how much."""
+
+    hold: store.Found
+    event: StepCompleted
+    payment_id: str
+    card_id: str
+
+    @property
+    def total(self) -> Decimal:
+        """What leaves the wallet, in BazaarBucks."""
+        return self.event.cost + self.event.external_cost
+
+    @property
+    def vendor(self) -> str:
+        """Whom the agent bought from."""
+        return self.event.vendor or self.event.agent_id
+
+
+async def on_step_completed(
+    event: StepCompleted,
+    captures: Annotated[GroupCommit[StepCompleted], Given("captures")],
+    on: Annotated[Durable, Given("durable")],
+    here: Here,
+) -> None:
+    """Capture the step's hold: pay the agent, book what it bought, free the rest.
+
+    Raises:
+        Invalid: there is no hold for the step, or less was held than it says it costs.
+    """
+    await captures.add(on.name, here, event)
+
+
+async def capture(tx: Transaction, group: Sequence[Member[StepCompleted]]) -> None:
+    """Capture the holds of a group. Raises as `on_step_completed` does, for any of them."""
+    holds = await store.lock_holds(tx.conn, [member.item.step_id for member in group])
+    due: dict[str, Capture] = {}
+    for member in group:
+        event = member.item
+        if event.step_id not in due and _is_due(holds.get(event.step_id), event):
+            due[event.step_id] = Capture(holds[event.step_id], event, new_id(), new_id())
+    if not due:
+        return
+    found = list(due.values())
+    ends = [
+        store.Settlement(c.hold, c.event.cost, c.event.external_cost, _refused(c)) for c in found
+    ]
+    transfers = [_transfer(c) for c in found if c.total]
+    await store.capture_holds(tx.conn, ends)
+    await store.settle(tx.conn, ends)
+    wallets = {wallet_of(c.hold.account) for c in found}
+    lines = [line for transfer in transfers for line in transfer.postings]
+    await store.credit(tx.conn, [p for p in lines if p.ledger_account not in wallets])
+    await store.post(tx.conn, transfers)
+    await store.record_bazaarbucks(tx.conn, [_pay(c) for c in found if c.event.cost])
+    await store.record_stripe(tx.conn, [_card(c) for c in found if c.event.external_cost])
+    causes = {member.item.step_id: member.here for member in group}
+    for c in found:
+        tx.cause = causes[c.event.step_id]
+        _tell(tx, c)
+
+
+def _is_due(hold: store.Found | None, event: StepCompleted) -> bool:
+    if hold is None or hold.status == "released":
+        raise Invalid(f"step {event.step_id} is completed but has no open hold")
+    if hold.status == "captured":
+        log.info("hold was captured before", step_id=event.step_id)
+        return False
+    if hold.held < event.cost + event.external_cost:
+        raise Invalid(f"step {event.step_id} costs more than was held for it")
+    return True
+
+
+def _refused(c: Capture) -> Decimal:
+    return max(Decimal(0), c.event.billed - c.total)
+
+
+def _transfer(c: Capture) -> store.Transfer:
+    postings = capture_postings(
+        c.hold.account, c.event.agent_id, c.event.cost, c.event.external_cost
+    )
+    return store.Transfer(new_id(), "capture", postings, c.hold.task_id, c.event.step_id)
+
+
+def _pay(c: Capture) -> dict[str, object]:
+    return {
+        "id": c.payment_id,
+        "account": c.hold.account,
+        "task_id": c.hold.task_id,
+        "step_id": c.event.step_id,
+        "agent_id": c.event.agent_id,
+        "amount": c.event.cost,
+        "type": "agent_payment",
+    }
+
+
+def _card(c: Capture) -> dict[str, object]:
+    """What the agent bought outside; the simulated rail completes at once."""
+    return {
+        "id": c.card_id,
+        "account": c.hold.account,
+        "task_id": c.hold.task_id,
+        "step_id": c.event.step_id,
+        "agent_id": c.event.agent_id,
+        "vendor": c.vendor,
+        "amount": c.event.external_cost,
+        "status": "completed",
+        "type": "card_spend",
+        "rail": "simulated",
+    }
+
+
+def _tell(tx: Transaction, c: Capture) -> None:
+    account = c.hold.account
+    if c.event.external_cost:
+        tx.publish(
+            StripePaymentUpdated(
+                payment_id=c.card_id,
+                task_id=c.hold.task_id,
+                agent_id=c.event.agent_id,
+                vendor=c.vendor,
+                amount=c.event.external_cost,
+                status="completed",
+                payment_type="card_spend",
+                rail="simulated",
+            ),
+            account=account,
+        )
+    if _refused(c):
+        tx.publish(
+            HoldOvercharged(
+                task_id=c.hold.task_id,
+                hold_id=c.hold.id,
+                agent_id=c.event.agent_id,
+                billed=c.event.billed,
+                paid=c.total,
+            ),
+            account=account,
+        )
+    tx.publish(
+        PaymentRecorded(
+            task_id=c.hold.task_id,
+            payment_id=c.payment_id,
+            step_id=c.event.step_id,
+            agent_id=c.event.agent_id,
+            amount=c.event.cost,
+            external_amount=c.event.external_cost,
+        ),
+        account=account,
+    )

@@ -1,0 +1,359 @@
+"""A service as a process: how it starts, what it says of itself, how it stops and when it gives up."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import nats
+import pytest
+
+from chassis import topology
+from chassis.bus import Bus
+from chassis.envelopes import new_id, origin
+from contracts.errors import Unavailable
+from contracts.payment import GET_TASK_ACCOUNT, PLACE_HOLD, GetTaskAccount, PlaceHold
+from contracts.task import StepCompleted
+from contracts.topology import PAYMENT_STEP_COMPLETED
+from deploy.local.ports import free_port
+from faststream.nats import NatsBroker
+from tests.chassis.helpers import (
+    ServiceProcess,
+    connected,
+    eventually,
+    jetstream,
+    process,
+    stored,
+)
+from tests.conftest import Stack, declare
+
+
+def environment(stack: Stack, **more: object) -> dict[str, object]:
+    return {
+        "NATS_URL": stack.nats_url,
+        "DATABASE_URL": stack.database_url("payment"),
+        "DATABASE_POOL": 4,
+        **more,
+    }
+
+
+@asynccontextmanager
+async def payment(stack: Stack, **env: object) -> AsyncIterator[ServiceProcess]:
+    """`python -m payment_svc`, ready."""
+    async with process("payment_svc", **environment(stack, **env)) as service:
+        await eventually(service.is_ready)
+        yield service
+
+
+@asynccontextmanager
+async def bus_of(stack: Stack) -> AsyncIterator[Bus]:
+    broker = NatsBroker(stack.nats_url, logger=None)
+    await broker.connect()
+    try:
+        yield Bus(broker, "test")
+    finally:
+        await broker.stop()
+
+
+async def place(bus: Bus, task: str, step: str) -> None:
+    """Place a hold of 0.01 on the wallet that the service opened at its start."""
+    hold = PlaceHold(
+        hold_id=step,
+        task_id=task,
+        agent_id="translator",
+        amount=Decimal("0.01"),
+        max_budget=Decimal(1),
+    )
+    await bus.ask(PLACE_HOLD, hold, origin("test", "test"), timeout_ms=20_000)
+
+
+async def complete(stack: Stack, task: str, step: str) -> None:
+    event = StepCompleted(
+        task_id=task,
+        step_id=step,
+        agent_id="translator",
+        subtask_type="translation",
+        result="hola",
+        cost=Decimal("0.01"),
+        external_cost=Decimal(0),
+        billed=Decimal("0.01"),
+        requires_external_tool=False,
+        execution_time=1,
+    )
+    async with jetstream(stack.nats_url) as js:
+        headers = origin("task", "step.completed.v1").headers()
+        body = event.model_dump_json().encode()
+        await js.publish(event.subject(), body, stream="EVENTS", headers=headers)
+
+
+async def status(stack: Stack, step: str) -> str | None:
+    async with connected(stack.database_url("payment")) as conn:
+        found: str | None = await conn.fetchval("SELECT status FROM holds WHERE id = $1", step)
+        return found
+
+
+async def captured(stack: Stack, step: str) -> None:
+    async def done() -> bool:
+        return await status(stack, step) == "captured"
+
+    await eventually(done)
+
+
+async def works(stack: Stack) -> None:
+    """Wait until a hold can be placed, then see that it is captured."""
+    task, step = new_id(), new_id()
+    async with bus_of(stack) as bus:
+
+        async def placed() -> bool:
+            try:
+                await place(bus, task, step)
+            except Unavailable:
+                return False
+            return True
+
+        await eventually(placed)
+    await complete(stack, task, step)
+    await captured(stack, step)
+
+
+async def test_the_probes_and_the_log_of_a_life(killable: Stack) -> None:
+    task, step = new_id(), new_id()
+    async with payment(killable) as service, bus_of(killable) as bus:
+        health, ready = await service.get("/health"), await service.get("/ready")
+        assert health is not None
+        assert ready is not None
+        assert health.json().keys() >= {"service", "version", "status"}
+        assert ready.json() == {"service": "payment", "ready": True, "wrong": []}
+        await place(bus, task, step)
+        await complete(killable, task, step)
+        await captured(killable, step)
+        await complete(killable, task, new_id())  # Has no hold: something to log.
+        await service.says("dead letter")
+        service.terminate()
+        assert await service.ends() == 0
+    lines = service.lines()
+    assert {line["service"] for line in lines} == {"payment_svc"}
+    assert all(line.keys() >= {"event", "level", "timestamp"} for line in lines)
+    events = [line["event"] for line in lines]
+    assert events.index("service started") < events.index("service stopped")
+    [letter] = [line for line in lines if line["event"] == "dead letter"]
+    assert letter["account"] == "demo"
+    assert letter["correlation_id"]
+    assert letter["subject"] == f"bazaar.evt.step.completed.{task}"
+    assert "secret-payment" not in service.text()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://bazaar_payment:wrong-secret@{place}",
+        "postgresql://bazaar_payment:wrong-secret@127.0.0.1:9/bazaar",
+        "postgresql://bazaar_payment:wrong-secret@{place}?nonsense=1",
+        "postgresql://bazaar_payment:wrong-secret@127.0.0.1:port/bazaar",
+        "nonsense://bazaar_payment:wrong-secret",
+    ],
+)
+async def test_no_password_gets_into_a_log(killable: Stack, url: str) -> None:
+    place = killable.admin_url.rpartition("@")[2]
+    env = environment(killable, DATABASE_URL=url.format(place=place), LOG_LEVEL="DEBUG")
+    async with process("payment_svc", **env) as service:
+        assert await service.ends() not in (0, None)
+    assert service.text().strip()
+    assert "wrong-secret" not in service.text()
+
+
+async def test_a_stop_lets_the_work_in_hand_finish(killable: Stack) -> None:
+    task, steps = new_id(), [new_id(), new_id()]
+    async with payment(killable) as service, bus_of(killable) as bus:
+        await place(bus, task, steps[0])
+        async with connected(killable.database_url("payment")) as conn:
+            async with conn.transaction():
+                await conn.execute(
+                    "SELECT FROM ledger_accounts WHERE id = 'wallet:demo' FOR UPDATE"
+                )
+                await complete(killable, task, steps[0])
+                placing = asyncio.create_task(place(bus, task, steps[1]))
+
+                async def both_wait() -> bool:
+                    query = (
+                        "SELECT count(*) = 2 FROM pg_stat_activity"
+                        " WHERE wait_event_type = 'Lock' AND usename = 'bazaar_payment'"
+                    )
+                    async with connected(killable.admin_url) as root:
+                        return bool(await root.fetchval(query))
+
+                await eventually(both_wait)
+                service.terminate()
+
+                async def takes_no_more() -> bool:
+                    try:
+                        await bus.ask(
+                            GET_TASK_ACCOUNT,
+                            GetTaskAccount(task_id=task),
+                            origin("test", "test"),
+                            timeout_ms=500,
+                        )
+                    except Unavailable:
+                        return True
+                    return False
+
+                await eventually(takes_no_more)
+                assert service.popen.poll() is None
+        await placing  # Was answered, by a service that had been told to stop.
+        assert await service.ends() == 0
+    assert await status(killable, steps[0]) == "captured"
+    assert await status(killable, steps[1]) == "held"
+    async with payment(killable):  # What it had to tell is told by the next one at the latest.
+        async with jetstream(killable.nats_url) as js:
+
+            async def told() -> bool:
+                found = await stored(js, "EVENTS", f"bazaar.evt.*.*.{task}")
+                types = sorted(e.type for e in found if e.headers["ce-source"] == "payment")
+                return types == ["hold.placed", "hold.placed", "payment.recorded"]
+
+            await eventually(told)
+
+
+async def test_a_drifted_topology_is_refused_with_a_clear_word(killable: Stack) -> None:
+    drifted = topology.consumer_config(PAYMENT_STEP_COMPLETED)
+    drifted.ack_wait = 3
+    async with jetstream(killable.nats_url) as js:
+        await js.add_consumer("EVENTS", drifted)
+        async with process("payment_svc", **environment(killable)) as service:
+            assert await service.ends() != 0
+        said = "payment-step-completed.ack_wait is 3.0, not 15"
+        [line] = [line for line in service.lines() if said in line.get("error", "")]
+        assert "Run `python -m chassis.topology` of this release" in line["error"]
+        await js.delete_consumer("EVENTS", PAYMENT_STEP_COMPLETED.name)
+        async with process("payment_svc", **environment(killable)) as service:
+            assert await service.ends() != 0
+        assert "payment-step-completed is missing" in service.text()
+    await declare(killable.nats_url)
+    async with payment(killable):
+        pass
+
+
+async def test_a_database_that_is_away_at_the_start_is_told(killable: Stack) -> None:
+    env = environment(killable, DATABASE_URL=f"postgresql://a:b@127.0.0.1:{free_port()}/bazaar")
+    async with process("payment_svc", **env) as service:
+        assert await service.ends() != 0
+    assert "database" in service.text()
+    assert all("Traceback" not in line.get("event", "") for line in service.lines())
+
+
+async def test_a_nats_that_comes_late_is_waited_for(killable: Stack) -> None:
+    await killable.nats.kill()
+    try:
+        async with process("payment_svc", **environment(killable)) as service:
+            await service.says("connecting to NATS")
+            await killable.nats.start()
+            await eventually(service.is_ready)
+            service.terminate()
+            assert await service.ends() == 0
+    finally:
+        await killable.nats.restart()
+
+
+async def test_a_service_that_waits_for_nats_can_be_stopped(killable: Stack) -> None:
+    env = environment(killable, NATS_URL=f"nats://127.0.0.1:{free_port()}")
+    async with process("payment_svc", **env) as service:
+        await service.says("connecting to NATS")
+        service.terminate()
+        await service.ends(10)
+
+
+async def test_a_nats_that_never_comes_ends_the_process(killable: Stack) -> None:
+    env = environment(killable, NATS_URL=f"nats://127.0.0.1:{free_port()}", NATS_LOST_AFTER_S="0.5")
+    async with process("payment_svc", **env) as service:
+        assert await service.ends() != 0
+    assert "no connection to NATS" in service.text()
+
+
+async def test_a_restart_of_nats_is_survived(killable: Stack) -> None:
+    async with payment(killable) as service:
+        await works(killable)
+        for _ in range(2):
+            await killable.nats.kill()
+
+            async def noticed() -> bool:
+                ready = await service.get("/ready")
+                return ready is not None and "not connected to NATS" in ready.json()["wrong"]
+
+            await eventually(noticed)
+            await killable.nats.start()
+            await works(killable)
+        await eventually(service.is_ready)
+        assert service.popen.poll() is None
+
+
+async def test_a_nats_that_is_gone_for_good_ends_the_process(killable: Stack) -> None:
+    async with payment(killable, NATS_LOST_AFTER_S="0.5") as service:
+        await killable.nats.kill()
+        try:
+            assert await service.ends() != 0
+        finally:
+            await killable.nats.start()
+    assert "no connection to NATS for good" in service.text()
+
+
+async def test_a_database_that_goes_makes_it_unready_and_not_unwell(killable: Stack) -> None:
+    async with payment(killable) as service:
+        await killable.postgres.kill()
+        try:
+
+            async def unready() -> bool:
+                ready = await service.get("/ready")
+                assert ready is not None
+                return ready.status_code == 503
+
+            await eventually(unready)
+            health = await service.get("/health")
+            assert health is not None
+            assert health.is_success
+        finally:
+            await killable.postgres.start()
+        await eventually(service.is_ready)
+        await works(killable)
+
+
+async def test_a_port_in_use_is_named(killable: Stack) -> None:
+    async with payment(killable) as first:
+        env = environment(killable, HEALTH_PORT=first.port)
+        async with process("payment_svc", **env) as second:
+            assert await second.ends() != 0
+        assert str(first.port) in second.text()
+        await works(killable)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("DATABASE_POOL", "0"), ("LOG_LEVEL", "LOUD"), ("WALLET_GRANT", "-1"), ("HEALTH_PORT", "x")],
+)
+async def test_a_setting_that_makes_no_sense_is_named(
+    killable: Stack, name: str, value: str
+) -> None:
+    env: dict[str, Any] = environment(killable) | {name: value}
+    async with process("payment_svc", **env) as service:
+        assert await service.ends() != 0
+    assert name.lower() in service.text()
+    assert "secret-payment" not in service.text()
+
+
+async def test_a_process_does_not_outlive_its_connections(killable: Stack) -> None:
+    """After a stop neither server has a connection of it left."""
+    async with payment(killable) as service:
+        service.terminate()
+        assert await service.ends() == 0
+    async with connected(killable.admin_url) as root:
+
+        async def gone() -> bool:
+            query = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'bazaar_payment'"
+            return not await root.fetchval(query)
+
+        await eventually(gone)
+    client = await nats.connect(killable.nats_url)
+    assert client.is_connected
+    await client.close()
+    assert os.environ.get("DATABASE_URL") is None

@@ -1,0 +1,29 @@
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from chassis.envelopes import new_id
+from tests.conftest import Stack, running
+from tests.task.services import payment_service, registry_service, task_service
+from tests.task.system import System, listening
+
+# On a busy machine a slow example is no defect.
+settings.register_profile(
+    "unhurried", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("unhurried")
+
+
+@pytest.fixture(scope="module")
+async def system(stack: Stack) -> AsyncIterator[System]:
+    """Registry, payment and task service in this process, and a client of theirs."""
+    payment = payment_service(stack)
+    services = registry_service(stack), payment, task_service(stack)
+    async with running(*services), listening(stack, payment) as system:
+        yield system
+
+
+@pytest.fixture
+def task_id() -> str:
+    return f"task-{new_id()[:10]}"

@@ -1,0 +1,61 @@
+"""The services around a task as tests run them, and how tests wait for them."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from chassis.service import Service
+from payment_svc.app import build as build_payment
+from payment_svc.settings import Settings as PaymentSettings
+from registry_svc.app import build as build_registry
+from registry_svc.settings import Settings as RegistrySettings
+from task_svc.app import build as build_task
+from task_svc.settings import Settings as TaskSettings
+from tests.conftest import Stack
+
+T = TypeVar("T")
+DEADLINE_S = 20.0
+NOWHERE = "http://127.0.0.1:9"
+"""Where nobody listens."""
+
+
+async def eventually(question: Callable[[], Awaitable[T]]) -> T:
+    """The first true answer to a question; an AssertionError if there is none in time."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not (found := await question()):
+        assert time.monotonic() < deadline, f"never true; the last answer was {found!r}"
+        await asyncio.sleep(0.02)
+    return found
+
+
+def task_settings(stack: Stack, **settings: Any) -> TaskSettings:
+    """Quick to retry and quick to look for work; the leases of a test are its own choice."""
+    return TaskSettings.model_validate(
+        {
+            "nats_url": stack.nats_url,
+            "database_url": stack.database_url("task"),
+            "default_budget": "10",
+            "agent_timeout_s": 5,
+            "agent_retry_s": 0.01,
+            "lease_s": 30,
+            "sweep_s": 0.2,
+        }
+        | settings
+    )
+
+
+def payment_service(stack: Stack) -> Service:
+    return build_payment(
+        PaymentSettings(nats_url=stack.nats_url, database_url=stack.database_url("payment"))
+    )
+
+
+def registry_service(stack: Stack) -> Service:
+    urls = {name: NOWHERE for name in RegistrySettings.model_fields if name.endswith("_url")}
+    stores = {"nats_url": stack.nats_url, "database_url": stack.database_url("registry")}
+    return build_registry(RegistrySettings.model_validate({**urls, **stores, "probe_every_s": 0.2}))
+
+
+def task_service(stack: Stack, **settings: Any) -> Service:
+    return build_task(task_settings(stack, **settings))

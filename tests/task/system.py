@@ -1,0 +1,251 @@
+"""Everything around a task, for tests: the three services, accounts with money, agents, events."""
+
+import contextlib
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+from faststream.nats import NatsBroker
+from nats.aio.msg import Msg
+
+from chassis.bus import Bus, connect_options
+from chassis.envelopes import new_id, origin
+from chassis.service import Service
+from chassis.settings import BusSettings
+from contracts.base import Call, Command, ReplyT, RequestT
+from contracts.envelope import Envelope
+from contracts.errors import NotFound, Refusal
+from contracts.payment import GET_TASK_ACCOUNT, TaskAccount
+from contracts.registry import GET_AGENT, REGISTER_AGENT, AgentView
+from contracts.task import (
+    CREATE_TASK,
+    GET_TASK,
+    INVOKE_AGENT,
+    LIST_STEPS,
+    FinishTask,
+    InvokeReply,
+    StepView,
+    TaskView,
+)
+from payment_svc.handlers.wallets import open_wallet
+from tests.conftest import Stack
+from tests.task.scripted_agent import ScriptedAgent
+from tests.task.services import eventually
+
+
+@dataclass(frozen=True)
+class Said:
+    """An event as it was heard on the bus."""
+
+    type: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+
+@dataclass
+class System:
+    """A client of the services, and an ear on the bus."""
+
+    stack: Stack
+    payment: Service
+    bus: Bus
+    heard: dict[str, list[Said]] = field(default_factory=lambda: defaultdict(list))
+
+    async def hear(self, message: Msg) -> None:
+        type_, _, about = message.subject.removeprefix("bazaar.evt.").rpartition(".")
+        self.heard[about].append(Said(type_, message.headers or {}, json.loads(message.data)))
+
+    def events(self, about: str, type_: str = "") -> list[Said]:
+        """What was said about a task (or an agent, or an account), oldest first."""
+        return [said for said in self.heard[about] if said.type.startswith(type_)]
+
+    async def event(self, about: str, type_: str, count: int = 1) -> Said:
+        """Wait until this was said so often, and return the last."""
+
+        async def said() -> list[Said]:
+            found = self.events(about, type_)
+            return found if len(found) >= count else []
+
+        return (await eventually(said))[-1]
+
+    async def account(self, grant: Decimal | str = "100") -> str:
+        """A new account with money in its wallet."""
+        account = f"acc-{new_id()[:12]}"
+        await open_wallet(self.payment.database, account, Decimal(grant))
+        return account
+
+    async def ask(self, call: Call[RequestT, ReplyT], account: str, **request: Any) -> ReplyT:
+        asked = call.request.model_validate(request)
+        return await self.bus.ask(call, asked, origin("test", "test", account))
+
+    async def invoke(self, account: str, agent_id: str, **request: Any) -> InvokeReply:
+        request = {"payload": {"text": "hi"}} | request
+        return await self.ask(INVOKE_AGENT, account, agent_id=agent_id, **request)
+
+    async def refusal(self, account: str, agent_id: str, **request: Any) -> Refusal:
+        """The refusal that an invocation gets."""
+        try:
+            reply = await self.invoke(account, agent_id, **request)
+        except Refusal as refused:
+            return refused
+        raise AssertionError(f"not refused, but answered {reply}")
+
+    async def new_task(self, account: str, **fields: Any) -> TaskView:
+        return (await self.ask(CREATE_TASK, account, **{"user_query": "do it"} | fields)).task
+
+    async def task(self, account: str, task_id: str) -> TaskView:
+        return (await self.ask(GET_TASK, account, task_id=task_id)).task
+
+    async def steps(self, account: str, task_id: str) -> list[StepView]:
+        return (await self.ask(LIST_STEPS, account, task_id=task_id)).steps
+
+    async def money(self, account: str, task_id: str) -> TaskAccount:
+        """What payment says of a task, when nothing of it is held any more."""
+
+        async def settled() -> TaskAccount | None:
+            found = await self.ask(GET_TASK_ACCOUNT, account, task_id=task_id)
+            return found if not found.held else None
+
+        found = await eventually(settled)
+        assert found is not None
+        return found
+
+    async def paid(self, account: str, task_id: str) -> Decimal:
+        """Wait until payment has captured what the task says it cost, and check every sum."""
+        task = await self.task(account, task_id)
+        steps = await self.steps(account, task_id)
+        assert task.total_cost == sum((s.cost + s.external_cost for s in steps), Decimal(0))
+
+        async def captured() -> bool:
+            found = await self.ask(GET_TASK_ACCOUNT, account, task_id=task_id)
+            return found.captured == task.total_cost and not found.held
+
+        await eventually(captured)
+        return task.total_cost
+
+    async def wallet(self, account: str) -> tuple[Decimal, Decimal]:
+        """What an account's wallet has, and how much of it is held."""
+        query = "SELECT posted, held FROM payment.ledger_accounts WHERE id = $1"
+        (row,) = await self.rows(query, f"wallet:{account}")
+        return row["posted"], row["held"]
+
+    async def rows(self, query: str, *args: Any) -> list[asyncpg.Record]:
+        """What the database says to an administrator."""
+        conn = await asyncpg.connect(self.stack.admin_url)
+        try:
+            return list(await conn.fetch(query, *args))
+        finally:
+            await conn.close()
+
+    @contextlib.asynccontextmanager
+    async def agent(
+        self, *script: Any, price: Any = "0.10", skills: list[str] | None = None, **more: Any
+    ) -> AsyncIterator[tuple[str, ScriptedAgent]]:
+        """A listed agent with a script of its own, and its id."""
+        agent_id = f"agent-{new_id()[:12]}"
+        async with ScriptedAgent(*script, **more) as agent:
+            await self.list_agent(agent_id, agent.url, price=price, skills=skills)
+            yield agent_id, agent
+
+    async def list_agent(
+        self, agent_id: str, url: str, *, price: Any = "0.10", skills: list[str] | None = None
+    ) -> AgentView:
+        reply = await self.ask(
+            REGISTER_AGENT,
+            "demo",
+            id=agent_id,
+            endpoint_url=url,
+            name=f"Agent {agent_id}",
+            description="Does as the script says.",
+            skills=skills or ["general"],
+            base_price=price,
+        )
+        return reply.agent
+
+    async def listed(self, agent_id: str) -> AgentView:
+        return (await self.ask(GET_AGENT, "demo", agent_id=agent_id)).agent
+
+    async def order(self, account: str, *orders: Command, id_: str | None = None) -> Envelope:
+        """Publish orders as an orchestrator does; with `id_`, as that very message again."""
+        client = await self.bus.client()
+        for order in orders:
+            sent = origin("chat", f"{order.type}.v1", account)
+            if id_:
+                sent = sent.model_copy(update={"id": id_})
+            headers = sent.headers() | {"Nats-Msg-Id": new_id()}
+            await client.jetstream().publish(
+                order.subject(),
+                order.model_dump_json().encode(),
+                stream="COMMANDS",
+                headers=headers,
+            )
+        return sent
+
+    async def finish(self, account: str, task_id: str, **more: Any) -> None:
+        order = {"task_id": task_id, "outcome": "completed"} | more
+        await self.order(account, FinishTask.model_validate(order))
+
+    async def settled(self) -> None:
+        """Wait until no order is waiting or in work."""
+        client = await self.bus.client()
+
+        async def idle() -> bool:
+            state = (await client.jetstream().stream_info("COMMANDS")).state
+            return state.messages == 0
+
+        await eventually(idle)
+
+    async def dead_letters(self) -> int:
+        client = await self.bus.client()
+        return (await client.jetstream().stream_info("DEADLETTER")).state.messages
+
+    async def ended(self, account: str, task_id: str) -> TaskView:
+        """Wait for the end of a task."""
+
+        async def over() -> TaskView | None:
+            with contextlib.suppress(NotFound):
+                task = await self.task(account, task_id)
+                return task if task.status in ("completed", "failed") else None
+            return None
+
+        found = await eventually(over)
+        assert found is not None
+        return found
+
+    async def step_is(self, account: str, task_id: str, step_id: str, status: str) -> StepView:
+        """Wait until a step has a status."""
+
+        async def so() -> StepView | None:
+            found = {step.id: step for step in await self.known_steps(account, task_id)}
+            step = found.get(step_id)
+            return step if step is not None and step.status == status else None
+
+        found = await eventually(so)
+        assert found is not None
+        return found
+
+    async def known_steps(self, account: str, task_id: str) -> list[StepView]:
+        """A task's steps; none while the task is not there yet."""
+        try:
+            return await self.steps(account, task_id)
+        except NotFound:
+            return []
+
+
+@contextlib.asynccontextmanager
+async def listening(stack: Stack, payment: Service) -> AsyncIterator[System]:
+    """A client on the bus that hears every event from now on."""
+    broker = NatsBroker(
+        **connect_options(BusSettings(nats_url=stack.nats_url), "test"), logger=None
+    )
+    client = await broker.connect()
+    system = System(stack, payment, Bus(broker, "test"))
+    await client.subscribe("bazaar.evt.>", cb=system.hear)
+    try:
+        yield system
+    finally:
+        await broker.stop()

@@ -1,0 +1,195 @@
+"""What a call costs: holds, bills, surges, caps, budgets, and all of that at once."""
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from contracts.base import Payload
+from contracts.errors import PaymentRequired, Refusal
+from contracts.payment import LIST_BAZAARBUCKS, LIST_STRIPE
+from contracts.task import InvokeReply
+from tests.task.scripted_agent import Behaviour, answers
+from tests.task.services import eventually
+from tests.task.system import System
+
+
+async def agrees(system: System, account: str, task_id: str) -> Decimal:
+    """What a task cost, when task, steps, payments and ledger all say the same."""
+    total = await system.paid(account, task_id)
+    bucks = (await system.ask(LIST_BAZAARBUCKS, account, limit=500)).payments
+    cards = (await system.ask(LIST_STRIPE, account, limit=500)).payments
+    assert sum((one.amount for one in [*bucks, *cards]), Decimal(0)) == total
+    posted, held = await system.wallet(account)
+    assert held == 0
+    (row,) = await system.rows(
+        "SELECT -sum(amount) AS left_wallet FROM payment.entries"
+        " WHERE task_id = $1 AND ledger_account = $2",
+        task_id,
+        f"wallet:{account}",
+    )
+    assert (row["left_wallet"] or 0) == total
+    assert posted >= 0
+    return total
+
+
+@pytest.mark.parametrize(
+    ("bill", "request_", "cost", "external"),
+    [
+        ({"cost": 0.10}, {}, "0.10", "0"),
+        ({"cost": 0.04}, {}, "0.04", "0"),
+        ({"cost": 0}, {}, "0", "0"),
+        ({"cost": 0.10, "external_cost": 0.05}, {}, "0.10", "0.05"),
+        ({"cost": 0.37}, {}, "0.37", "0"),
+        ({"cost": 2, "external_cost": 3}, {}, "2", "3"),
+        ({"cost": 0.1 + 0.2}, {}, "0.3", "0"),
+        ({"cost": 0.37}, {"max_price": "0.37"}, "0.37", "0"),
+        ({"cost": 0.37}, {"max_price": "0.20"}, "0.20", "0"),
+        ({"cost": 0.05}, {"max_price": "0.20"}, "0.05", "0"),
+        ({"cost": 0.15, "external_cost": 0.15}, {"max_price": "0.20"}, "0.15", "0.05"),
+        ({"cost": 0.37}, {"max_price": "0"}, "0", "0"),
+    ],
+    ids=str,
+)
+async def test_what_is_paid_of_a_bill(
+    system: System, bill: Payload, request_: Payload, cost: str, external: str
+):
+    account = await system.account()
+    async with system.agent(answers(**bill), price="0.10") as (agent_id, _):
+        reply = await system.invoke(account, agent_id, **request_)
+    assert (reply.cost, reply.external_cost) == (Decimal(cost), Decimal(external))
+    assert await agrees(system, account, reply.task_id) == Decimal(cost) + Decimal(external)
+
+
+@pytest.mark.parametrize(
+    ("bill", "cost", "external"),
+    [
+        ({"cost": 0.90}, "0.50", "0"),
+        ({"cost": 0.40, "external_cost": 0.40}, "0.40", "0.10"),
+        ({"cost": 1_000_000, "external_cost": 1_000_000}, "0.50", "0"),
+    ],
+    ids=str,
+)
+async def test_a_bill_above_the_budget_is_cut_and_said_to_be_too_much(
+    system: System, bill: Payload, cost: str, external: str
+):
+    account = await system.account()
+    task = await system.new_task(account, max_budget="0.5")
+    async with system.agent(answers(**bill)) as (agent_id, _):
+        reply = await system.invoke(account, agent_id, task_id=task.id)
+        assert (reply.cost, reply.external_cost) == (Decimal(cost), Decimal(external))
+        said = await system.event(task.id, "hold.overcharged")
+        assert Decimal(said.body["paid"]) == Decimal("0.5")
+        refused = await system.refusal(account, agent_id, task_id=task.id)
+    assert isinstance(refused, PaymentRequired)
+    assert await agrees(system, account, task.id) == Decimal("0.5")
+
+
+async def test_a_bill_above_the_wallet_is_cut(system: System):
+    account = await system.account(grant="0.25")
+    async with system.agent(answers(cost=5)) as (agent_id, _):
+        reply = await system.invoke(account, agent_id)
+    assert reply.cost == Decimal("0.25")
+    assert await agrees(system, account, reply.task_id) == Decimal("0.25")
+    assert await system.wallet(account) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("grant", "budget", "request_"),
+    [
+        ("0.09", "1", {}),
+        ("0", "1", {}),
+        ("1", "0.09", {}),
+        ("1", "0", {}),
+        ("1", "0.5", {"max_price": "0.6"}),
+    ],
+)
+async def test_what_is_not_covered_is_refused_before_the_agent_is_called(
+    system: System, grant: str, budget: str, request_: Payload
+):
+    account = await system.account(grant)
+    task = await system.new_task(account, max_budget=budget)
+    async with system.agent(price="0.10") as (agent_id, agent):
+        refused = await system.refusal(account, agent_id, task_id=task.id, **request_)
+    assert isinstance(refused, PaymentRequired)
+    assert agent.calls == []
+    (step,) = await system.steps(account, task.id)
+    assert (step.status, step.reason) == ("failed", "not_covered")
+    assert (await system.task(account, task.id)).status == "failed"
+    await system.event(task.id, "hold.declined")
+    assert await agrees(system, account, task.id) == 0
+    assert await system.wallet(account) == (Decimal(grant), 0)
+
+
+@pytest.mark.parametrize(
+    ("load", "request_", "paid"),
+    [(50, {}, "0.115"), (90, {}, "0.13"), (90, {"max_price": "0.11"}, "0.11"), (10, {}, "0.1")],
+)
+async def test_the_surge_that_was_quoted_is_paid(
+    system: System, load: int, request_: Payload, paid: str
+):
+    account = await system.account()
+    async with system.agent(answers(cost=0.1), price="0.10", load=load) as (agent_id, _):
+
+        async def probed() -> bool:
+            return (await system.listed(agent_id)).load == load // 10
+
+        await eventually(probed)
+        reply = await system.invoke(account, agent_id, **request_)
+    assert reply.cost == Decimal(paid)
+    assert await agrees(system, account, reply.task_id) == Decimal(paid)
+
+
+async def attempts(
+    system: System, account: str, agent_id: str, count: int, **request: Any
+) -> tuple[list[InvokeReply], list[Refusal]]:
+    """Simultaneous invocations: those that were answered, and those that were refused."""
+    done = await asyncio.gather(
+        *(system.invoke(account, agent_id, **request) for _ in range(count)),
+        return_exceptions=True,
+    )
+    assert all(isinstance(one, InvokeReply | Refusal) for one in done), done
+    return (
+        [one for one in done if isinstance(one, InvokeReply)],
+        [one for one in done if isinstance(one, Refusal)],
+    )
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        answers(cost=0.10),
+        answers(cost=0.25),
+        answers(cost=0.02),
+        answers(cost=0.2, external_cost=0.1),
+    ],
+    ids=["as quoted", "more", "less", "with purchases"],
+)
+async def test_many_calls_at_once_never_overspend_a_budget(system: System, behaviour: Behaviour):
+    account = await system.account()
+    task = await system.new_task(account, max_budget="0.75")
+    async with system.agent(behaviour, price="0.10") as (agent_id, agent):
+        answered, refused = await attempts(system, account, agent_id, 20, task_id=task.id)
+    assert {type(one) for one in refused} <= {PaymentRequired}
+    assert len(agent.calls) == len(answered) >= 1
+    total = await agrees(system, account, task.id)
+    assert total == sum((one.cost + one.external_cost for one in answered), Decimal(0))
+    assert total <= Decimal("0.75")
+    after = await system.task(account, task.id)
+    assert after.status in ("completed", "failed")
+    (row,) = await system.rows("SELECT open_steps FROM task.tasks WHERE id = $1", task.id)
+    assert row["open_steps"] == 0
+    steps = await system.steps(account, task.id)
+    assert [step.status for step in steps].count("completed") == len(answered)
+    assert [step.reason for step in steps].count("not_covered") == len(refused)
+
+
+async def test_many_tasks_at_once_never_overspend_a_wallet(system: System):
+    account = await system.account(grant="0.55")
+    async with system.agent(answers(cost=0.15), price="0.10") as (agent_id, _):
+        answered, refused = await attempts(system, account, agent_id, 12)
+    assert {type(one) for one in refused} <= {PaymentRequired}
+    totals = [await system.paid(account, one.task_id) for one in answered]
+    assert sum(totals, Decimal(0)) <= Decimal("0.55")
+    assert await system.wallet(account) == (Decimal("0.55") - sum(totals, Decimal(0)), 0)

@@ -1,0 +1,198 @@
+"""The rules of tasks and steps."""
+
+import json
+from decimal import Decimal
+from typing import Any, Literal, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.base import MAX_AMOUNT, MICRO
+from contracts.errors import Refusal
+from contracts.task import RESULT_KEY, FailureReason
+from task_svc.domain import (
+    Quote,
+    as_refusal,
+    charge,
+    hold_amount,
+    readable,
+    referring_to,
+    split,
+    status_after,
+    with_results,
+)
+
+AMOUNTS = st.decimals(0, MAX_AMOUNT, places=6, allow_nan=False)
+BILLS = st.decimals(0, MAX_AMOUNT, allow_nan=False)
+IDS = st.sampled_from(["s1", "s2", "s3"])
+
+
+def quote(base: Decimal, dynamic: Decimal) -> Quote:
+    return Quote(
+        agent_name="A", endpoint_url="http://a", skills=[], base_price=base, dynamic_price=dynamic
+    )
+
+
+quotes = st.builds(quote, AMOUNTS, AMOUNTS)
+
+
+@given(BILLS, quotes)
+def test_a_charge_can_be_written_down(bill: Decimal, quoted: Quote):
+    charged = charge(bill, quoted)
+    assert 0 <= charged <= MAX_AMOUNT
+    assert charged % MICRO == 0
+
+
+@given(AMOUNTS, AMOUNTS)
+def test_without_load_the_charge_is_the_bill(bill: Decimal, price: Decimal):
+    assert charge(bill, quote(price, price)) == bill
+
+
+@pytest.mark.parametrize(
+    ("bill", "base", "dynamic", "charged"),
+    [
+        ("0.07", "0.05", "0.0575", "0.0805"),
+        ("0.10", "0.10", "0.13", "0.13"),
+        ("0.10", "0.03", "0.039", "0.13"),
+        ("0.333333", "3", "3.45", "0.383333"),
+        ("5", "0", "0", "5"),
+        ("5", "0", "7", "5"),
+        ("5", "2", "0", "0"),
+    ],
+)
+def test_a_charge_is_the_bill_at_the_surge(bill: str, base: str, dynamic: str, charged: str):
+    assert charge(Decimal(bill), quote(Decimal(base), Decimal(dynamic))) == Decimal(charged)
+
+
+@given(quotes, AMOUNTS | st.none())
+def test_the_hold_is_the_cap_or_the_price(quoted: Quote, cap: Decimal | None):
+    assert hold_amount(quoted, cap) == (quoted.dynamic_price if cap is None else cap)
+
+
+@given(AMOUNTS, AMOUNTS, AMOUNTS)
+def test_what_is_paid_is_covered(held: Decimal, cost: Decimal, external: Decimal):
+    paid = split(held, cost, external)
+    assert 0 <= paid.cost <= cost
+    assert 0 <= paid.external <= external
+    assert paid.cost + paid.external == min(held, cost + external)
+    assert paid.external == 0 or paid.cost == cost, "the agent's work comes first"
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=5)
+REFERENCES = IDS.map(lambda id_: {RESULT_KEY: id_})
+PAYLOADS = st.recursive(
+    LEAVES | REFERENCES,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+RESULTS = {"s1": "one", "s2": '{"$result": "s3"}', "s3": ""}
+
+
+def references(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        if set(value) == {RESULT_KEY}:
+            return [value[RESULT_KEY]]
+        return [id_ for inner in value.values() for id_ in references(inner)]
+    return [id_ for inner in value for id_ in references(inner)] if isinstance(value, list) else []
+
+
+@given(PAYLOADS)
+def test_every_reference_becomes_its_result_and_nothing_else_changes(payload: Any):
+    text = json.dumps(payload)
+    for id_, result in RESULTS.items():
+        text = text.replace(json.dumps({RESULT_KEY: id_}), json.dumps(f"<{id_}>"))
+        assert result is not None
+    filled = with_results(payload, {id_: f"<{id_}>" for id_ in RESULTS})
+    assert json.dumps(filled) == text
+
+
+@given(PAYLOADS)
+def test_a_result_is_text_even_when_it_looks_like_a_reference(payload: Any):
+    filled = with_results(payload, RESULTS)
+    assert references(filled) == []
+
+
+@given(PAYLOADS)
+def test_a_missing_result_is_named(payload: Any):
+    if "s1" in references(payload):
+        with pytest.raises(KeyError, match="s1"):
+            with_results(payload, {"s2": "", "s3": ""})
+    else:
+        with_results(payload, {"s2": "", "s3": ""})
+
+
+@given(PAYLOADS, IDS)
+def test_a_replacement_takes_over_every_reference(payload: Any, old: str):
+    moved = referring_to(payload, old, "new")
+    assert references(moved) == ["new" if id_ == old else id_ for id_ in references(payload)]
+    assert referring_to(moved, "new", old) == payload
+
+
+@pytest.mark.parametrize(
+    "payload", [{RESULT_KEY: "s1", "other": 1}, {"text": "$result"}, {"a": [RESULT_KEY]}]
+)
+def test_what_only_resembles_a_reference_is_left_alone(payload: dict[str, Any]):
+    assert with_results(payload, {}) == payload
+    assert referring_to(payload, "s1", "s2") == payload
+
+
+@given(st.text(st.characters(), max_size=50), st.integers(1, 60))
+def test_readable_text_can_be_stored_and_sent(text: str, limit: int):
+    clean = readable(text, limit)
+    assert "\x00" not in clean
+    assert clean.encode().decode() == clean
+    assert len(clean) <= limit
+
+
+@given(st.text(max_size=50))
+def test_readable_text_is_left_as_it_is(text: str):
+    text = text.replace("\x00", "")
+    assert readable(text, 50) == text
+
+
+def test_what_was_cut_says_so():
+    assert readable("abcdef", 4) == "abc…"
+
+
+# outcome of the step that ended, required skills, skills done, other open steps -> the task
+STATES: list[tuple[Literal["completed", "failed"], list[str], list[str], int, str]] = [
+    # nothing required: done when nothing is open, as its last step
+    ("completed", [], ["x"], 0, "completed"),
+    ("completed", [], ["x"], 1, "in_progress"),
+    ("failed", [], [], 0, "failed"),
+    ("failed", [], ["x"], 0, "failed"),
+    ("failed", [], ["x"], 2, "in_progress"),
+    # skills required: done with the last of them, whatever else is open
+    ("completed", ["a", "b"], ["a"], 0, "in_progress"),
+    ("completed", ["a", "b"], ["a"], 1, "in_progress"),
+    ("completed", ["a", "b"], ["a", "b"], 0, "completed"),
+    ("completed", ["a", "b"], ["b", "c", "a"], 3, "completed"),
+    ("completed", ["A"], ["a"], 0, "completed"),
+    ("completed", ["Straße"], ["STRASSE"], 0, "completed"),
+    # a failure ends it when nothing is open and something is still missing
+    ("failed", ["a", "b"], ["a"], 0, "failed"),
+    ("failed", ["a", "b"], ["a"], 1, "in_progress"),
+    ("failed", ["a"], ["a"], 0, "completed"),
+]
+
+
+@pytest.mark.parametrize(("outcome", "required", "done", "still_open", "status"), STATES)
+def test_where_a_task_stands_after_a_step(
+    outcome: Literal["completed", "failed"],
+    required: list[str],
+    done: list[str],
+    still_open: int,
+    status: str,
+):
+    assert status_after(outcome, required, done, still_open) == status
+
+
+@pytest.mark.parametrize("reason", get_args(FailureReason))
+def test_every_failure_has_a_refusal_for_who_waited(reason: FailureReason):
+    refusal = as_refusal(reason, "Because.")
+    assert isinstance(refusal, Refusal)
+    assert refusal.message == "Because."
+    assert refusal.code in {402, 404, 422, 502, 503, 504}
