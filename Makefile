@@ -6,7 +6,7 @@ PYTHON ?=
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env up test ask fmt lock clean
+.PHONY: help env up test ask schemas bench fmt lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,12 @@ test: env ## Lint, types, architecture, and all tests
 ask: override export Q := $(value Q)
 ask: env ## Ask HubChat: make ask Q="Translate 'hello' to Spanish"
 	@exec $(BIN)/python -m deploy.local.ask
+
+schemas: env ## Write the golden JSON Schemas of all messages
+	$(BIN)/python -m tests.contracts.golden
+
+bench: env ## Measure the marketplace against a plain server
+	$(BIN)/python -m bench.invoke
 
 fmt: env ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
