@@ -60,9 +60,9 @@ async def stop_answering(broker: NatsBroker) -> None:
     answering = [one for one in broker.subscribers if isinstance(one, ConcurrentCoreSubscriber)]
     for subscriber in answering:
         if subscriber.subscription is not None:
-            await subscriber.subscription.drain()
+            await subscriber.subscription.drain()  # type: ignore[no-untyped-call]  # nats-py has no types here
             subscriber.subscription = None
-    while any(_at_work(subscriber) for subscriber in answering):
+    while any(_at_work(subscriber) for subscriber in answering):  # noqa: ASYNC110  (no event tells)
         await asyncio.sleep(0.01)
 
 

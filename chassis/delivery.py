@@ -17,9 +17,11 @@ from nats.errors import Error as NatsError
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
+from chassis.bus import MAX_MESSAGE_BYTES, encoded
 from chassis.database import AlreadyHandled, Database, Transaction, is_away, is_unstorable
 from chassis.given import Given
-from contracts.envelope import ERROR_CODE, ERROR_TEXT, Envelope, read_envelope
+from contracts.base import Model
+from contracts.envelope import CONTENT_TYPE, ERROR_CODE, ERROR_TEXT, Envelope, read_envelope
 from contracts.errors import Conflict, Internal, Invalid, NotFound, Refusal, Unavailable
 from contracts.topology import DEADLETTER, DURABLES, Durable
 
@@ -114,7 +116,7 @@ class Delivery(BaseMiddleware[Any, Any]):
         )
         with self.context.scope("envelope", here):
             try:
-                return await call_next(msg)
+                return _weighed(await call_next(msg))
             except Exception as error:  # noqa: BLE001  (whatever it is, who asked gets an answer)
                 return _refused(_as_refusal(error, raw.subject.split(".")[2]))
 
@@ -210,6 +212,20 @@ def _first(error: ArgumentError) -> str:
         place = ".".join(str(part) for part in found["loc"] if part not in ("request", "event"))
         return f"{place}: {found['msg']}" if place else str(found["msg"])
     return " ".join(str(error).split())[:300]
+
+
+def _weighed(reply: Any) -> Any:
+    """A reply as it travels: plain JSON, and a refusal when NATS would not carry it.
+
+    Raises:
+        Invalid: the reply is too large.
+    """
+    if not isinstance(reply, Model):
+        return reply
+    body = encoded(reply)
+    if len(body) > MAX_MESSAGE_BYTES:
+        raise Invalid("The answer is too large; ask for fewer at once with `limit`.")
+    return Response(body, headers={CONTENT_TYPE: "application/json"})
 
 
 def _refused(error: Refusal) -> Response:

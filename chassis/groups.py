@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from chassis.database import Database, Transaction
+from chassis.database import Database, Transaction, is_away
 from contracts.envelope import Envelope
 
 MOST_IN_A_GROUP = 64
@@ -84,8 +84,10 @@ class GroupCommit(Generic[ItemT]):
 
     async def _one_by_one(self, group: list[Member[ItemT]], error: Exception) -> None:
         """One bad message must not hold up the others: each gets a transaction of its own."""
-        if len(group) > 1:
+        if len(group) > 1 and not is_away(error):
             for member in group:
                 await self._commit([member])
-        elif not group[0].done.done():
-            group[0].done.set_exception(error)
+            return
+        for member in group:
+            if not member.done.done():
+                member.done.set_exception(error)

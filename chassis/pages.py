@@ -3,12 +3,15 @@
 import base64
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from contracts.base import Page
+from contracts.base import Model, Page
 from contracts.errors import Invalid
 
 SEPARATOR = "\n"
+MOST_PAGE_BYTES = 1024 * 1024
+"""A page ends before it gets heavier; a message may be several times as heavy."""
+ViewT = TypeVar("ViewT", bound=Model)
 
 
 def encode_cursor(*parts: str) -> str:
@@ -72,3 +75,13 @@ def next_in_time(rows: Sequence[Any], limit: int) -> str | None:
         return None
     last = rows[limit - 1]
     return encode_cursor(last.created_at.isoformat(), last.id)
+
+
+def fitting(views: Sequence[ViewT]) -> list[ViewT]:
+    """The first of these, as many as one page carries; at least one."""
+    weight = 0
+    for place, view in enumerate(views):
+        weight += len(view.model_dump_json(ensure_ascii=True))
+        if place and weight > MOST_PAGE_BYTES:
+            return list(views[:place])
+    return list(views)

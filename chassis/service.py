@@ -85,7 +85,7 @@ class Service:
         )
         self.database.departures = self.departures
         self._lost: asyncio.TimerHandle | None = None
-        self._started = self._stopping = False
+        self._started = self.stopping = False
         self._starts: list[Job] = []
         self._ends: list[Job] = []
         self._loops: list[tuple[float, Job]] = []
@@ -126,14 +126,15 @@ class Service:
         for job in self._starts:
             await job()
         await self.broker.start()
+        await client.flush()  # Whoever sees this service ready is answered.
         await self.database.outbox.start()
-        self._tasks = [asyncio.create_task(_repeat(s, job)) for s, job in self._loops]
+        self._tasks = [asyncio.create_task(_repeat(self, s, job)) for s, job in self._loops]
         self._started = True
         log.info("service started", version=release())
 
     async def stop(self) -> None:
         """Take nothing new, finish what is in hand, let the outbox run, close everything."""
-        self._stopping = True
+        self.stopping = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -177,7 +178,7 @@ class Service:
         return Pong(service=self.name, version=release())
 
     async def _on_disconnect(self) -> None:
-        if self._stopping or self._lost is not None:
+        if self.stopping or self._lost is not None:
             return
         log.warning("connection to NATS lost")
         wait = self.settings.nats_lost_after_s
@@ -190,7 +191,7 @@ class Service:
             self._lost = None
 
     async def _on_closed(self) -> None:
-        if not self._stopping:
+        if not self.stopping:
             _give_up(0)
 
 
@@ -199,8 +200,8 @@ def _give_up(after_s: float) -> None:
     os._exit(1)
 
 
-async def _repeat(seconds: float, job: Job) -> None:
-    while True:
+async def _repeat(service: Service, seconds: float, job: Job) -> None:
+    while not service.stopping:
         try:
             await job()
         except Exception as error:  # noqa: BLE001  (a failed round must not end the loop)

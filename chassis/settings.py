@@ -26,7 +26,7 @@ class BusSettings(BaseSettings):
     nats_url: str = "nats://127.0.0.1:4222"
     nats_lost_after_s: float = 60.0
     host: str = "127.0.0.1"
-    health_port: int = 0
+    health_port: int = Field(default=0, ge=0, le=65_535)
     drain_s: float = 10.0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"

@@ -229,7 +229,6 @@ class StepBill(Model):
 class TaskEnded(TaskEvent):
     """What the end of a task says: the whole bill (of an orchestrated task, step by step)."""
 
-    type = "task.ended"
     total_cost: Money
     turn_id: Id | None = None
     bill: list[StepBill] = Field(default_factory=list)

@@ -63,7 +63,7 @@ class Link:
 
     async def ask(self, call: Call[RequestT, ReplyT], request: RequestT, cause: Envelope) -> ReplyT:
         """`Bus.ask`, and `Unavailable` at once while there is no connection."""
-        if self._bus is None or not self.connected:
+        if self._bus is None:
             raise Unavailable("The message bus is not reachable.")
         return await self._bus.ask(call, request, cause)
 

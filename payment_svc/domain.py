@@ -32,6 +32,17 @@ class Posting:
     amount: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A balanced movement and what it was for."""
+
+    id: str
+    kind: str
+    postings: tuple[Posting, ...]
+    task_id: str | None = None
+    step_id: str | None = None
+
+
 class Unbalanced(ValueError):
     """Postings that do not add up to zero."""
 

@@ -15,13 +15,11 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.payment import PlaceHold
-from payment_svc.domain import Posting, wallet_of
+from payment_svc.domain import Posting, Transfer, wallet_of
 from payment_svc.tables import (
-    bazaarbucks_payments,
     budgets,
     holds,
     ledger_accounts,
-    stripe_payments,
 )
 
 Found = Row[*tuple[Any, ...]]
@@ -80,8 +78,6 @@ _CAPTURE_HOLD = (
     .where(holds.c.id == bindparam("hold"))
     .values(status="captured", resolved_at=func.now())
 )
-_RECORD_BAZAARBUCKS = insert(bazaarbucks_payments)
-_RECORD_STRIPE = insert(stripe_payments)
 
 
 async def insert_hold(conn: AsyncConnection, account: str, request: PlaceHold) -> bool:
@@ -151,14 +147,9 @@ async def raise_hold(
 ) -> None:
     """Set `by` more aside for a hold, in its budget and in its wallet."""
     await conn.execute(update(holds).where(holds.c.id == hold_id).values(held=holds.c.held + by))
-    await conn.execute(
-        update(budgets).where(budgets.c.task_id == task_id).values(held=budgets.c.held + by)
-    )
-    await conn.execute(
-        update(ledger_accounts)
-        .where(ledger_accounts.c.id == wallet)
-        .values(held=ledger_accounts.c.held + by)
-    )
+    nothing = Decimal(0)
+    await conn.execute(_SETTLE_BUDGET, {"task": task_id, "freed": -by, "spent": nothing})
+    await conn.execute(_SETTLE_WALLET, {"wallet": wallet, "freed": -by, "spent": nothing})
 
 
 async def lock_holds(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, Found]:
@@ -227,13 +218,6 @@ async def credit(conn: AsyncConnection, postings: Iterable[Posting]) -> None:
         await conn.execute(_CREDIT, rows)
 
 
-async def move(conn: AsyncConnection, ledger_account: str, amount: Decimal) -> None:
-    """Add to the balance of a ledger account that exists."""
-    await conn.execute(
-        _SETTLE_WALLET, {"wallet": ledger_account, "freed": Decimal(0), "spent": -amount}
-    )
-
-
 async def resolve_released(
     conn: AsyncConnection, hold_id: str, account: str, task_id: str, agent_id: str
 ) -> Found | None:
@@ -264,17 +248,6 @@ async def resolve_released(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """A balanced movement and what it was for."""
-
-    id: str
-    kind: str
-    postings: tuple[Posting, ...]
-    task_id: str | None = None
-    step_id: str | None = None
-
-
 async def post(conn: AsyncConnection, transfers: Sequence[Transfer]) -> None:
     """Append the lines of transfers to the ledger; they are never changed again."""
     lines = [(transfer, line) for transfer in transfers for line in transfer.postings]
@@ -298,16 +271,10 @@ async def open_wallet(conn: AsyncConnection, wallet: str) -> bool:
     return done.rowcount == 1
 
 
-async def record_bazaarbucks(conn: AsyncConnection, payments: list[dict[str, object]]) -> None:
-    """Record payments in BazaarBucks."""
+async def record(conn: AsyncConnection, table: Table, payments: list[dict[str, object]]) -> None:
+    """Record payments in one of the two tables of payments."""
     if payments:
-        await conn.execute(_RECORD_BAZAARBUCKS, payments)
-
-
-async def record_stripe(conn: AsyncConnection, payments: list[dict[str, object]]) -> None:
-    """Record payments by card."""
-    if payments:
-        await conn.execute(_RECORD_STRIPE, payments)
+        await conn.execute(insert(table), payments)
 
 
 async def task_account(conn: AsyncConnection, task_id: str, account: str) -> Found | None:

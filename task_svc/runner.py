@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import structlog
 
-from chassis.database import Database
+from chassis.database import Database, is_away
 from chassis.envelopes import new_id
 from contracts.envelope import Envelope
 from task_svc import store
@@ -36,24 +36,23 @@ class Runner:
         self._saga = saga
         self._limit = settings.running_steps
         self._running: dict[str, asyncio.Task[None] | None] = {}
+        self._claims: set[asyncio.Task[None]] = set()
+        self._claiming = asyncio.Lock()
+        self._behind = False
         self._closed = False
 
     def wake(self, step_ids: Iterable[str]) -> None:
-        """Run these steps now if this replica has room; the sweep finds them otherwise."""
-        wanted = [id_ for id_ in step_ids if id_ not in self._running]
-        if wanted and not self._closed:
-            job = asyncio.create_task(self._claim(len(wanted), wanted))
-            self._running[f"claim-{id(job)}"] = job
-            job.add_done_callback(lambda _: self._running.pop(f"claim-{id(job)}", None))
+        """Run these steps now if this replica has room; they are found later otherwise."""
+        if wanted := [id_ for id_ in step_ids if id_ not in self._running]:
+            self._claim_soon(wanted)
 
     async def sweep(self) -> None:
         """Take steps that nobody runs, as many as there is room for."""
-        if not self._closed and (room := self._limit - len(self._running)) > 0:
-            await self._claim(min(room, 16), None)
+        await self._claim(None)
 
     async def renew(self) -> None:
         """Keep the leases of the steps that are being run here."""
-        if ids := [id_ for id_ in self._running if not id_.startswith("claim-")]:
+        if ids := list(self._running):
             async with self._db.transaction() as tx:
                 await store.renew(tx.conn, self.owner, self.lease_s, ids)
 
@@ -69,30 +68,64 @@ class Runner:
     async def drain(self, at_most_s: float = 8.0) -> None:
         """Let running steps end; what does not end in time is left for another replica."""
         self._closed = True
-        jobs = [job for job in self._running.values() if job is not None]
-        if jobs:
-            _, late = await asyncio.wait(jobs, timeout=at_most_s)
-            for job in late:
+        late = asyncio.get_running_loop().time() + at_most_s
+        while jobs := [*self._claims, *(job for job in self._running.values() if job is not None)]:
+            left_s = late - asyncio.get_running_loop().time()
+            _, unfinished = await asyncio.wait(jobs, timeout=max(0.0, left_s))
+            for job in unfinished:
                 job.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await asyncio.gather(*unfinished, return_exceptions=True)
 
-    async def _claim(self, limit: int, only: list[str] | None) -> None:
-        room = self._limit - len(self._running) + (1 if only is not None else 0)
-        if room <= 0:
-            return
-        async with self._db.transaction() as tx:
-            taken = await store.claim(tx.conn, self.owner, self.lease_s, min(limit, room), only)
-        for step in taken:
-            job = asyncio.create_task(self._run(step))
-            self._running[step.id] = job
+    def _claim_soon(self, only: list[str] | None) -> None:
+        job = asyncio.create_task(self._try_claim(only))
+        self._claims.add(job)
+        job.add_done_callback(self._claims.discard)
+
+    async def _try_claim(self, only: list[str] | None) -> None:
+        try:
+            await self._claim(only)
+        except Exception as error:  # noqa: BLE001  (the sweep will find what was not claimed)
+            log.warning("no steps claimed", error=repr(error)[:500])
+
+    async def _claim(self, only: list[str] | None) -> None:
+        """Take these steps, or any, as far as there is room, and run them."""
+        async with self._claiming:
+            # Calls that somebody waits for are limited elsewhere and take no room here.
+            room = self._limit - sum(job is not None for job in self._running.values())
+            limit = room if only is None else min(room, len(only))
+            if self._closed or limit <= 0:
+                self._behind = True
+                return
+            async with self._db.transaction() as tx:
+                taken = await store.claim(tx.conn, self.owner, self.lease_s, limit, only)
+            for step in taken:
+                self._running[step.id] = asyncio.create_task(self._run(step))
+            if only is None:
+                self._behind = len(taken) == limit
+            elif limit < len(only):
+                self._behind = True
 
     async def _run(self, step: store.Found) -> None:
+        ready: list[str] = []
+        try:
+            ready = await self._advance(step)
+        except Exception as error:  # noqa: BLE001  (the lease runs out, and the step is found again)
+            level = log.warning if is_away(error) else log.exception
+            level("step interrupted", step_id=step.id, error=repr(error)[:500])
+        finally:
+            self._running.pop(step.id, None)
+            if not self._closed:
+                self.wake(ready)
+                if self._behind:
+                    self._claim_soon(None)
+
+    async def _advance(self, step: store.Found) -> list[str]:
+        """Run a step to its end or give it back; returns the ids that became ready by it."""
         cause = Envelope.model_validate(step.cause)
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(
             task_id=step.task_id, step_id=step.id, correlation_id=cause.correlation_id
         )
-        ready: list[str] = []
         try:
             _, ready = await self._saga.run(step, cause)
         except Postponed as waiting:
@@ -100,9 +133,5 @@ class Runner:
             log.warning("step postponed", waits_for=waiting.message, delay_s=delay)
             async with self._db.transaction() as tx:
                 await store.postpone(tx.conn, step.id, self.owner, delay)
-        except Exception:
-            # The lease runs out and the step is found again; hiding the defect would lose it.
-            log.exception("step interrupted")
-        finally:
-            self._running.pop(step.id, None)
-            self.wake(ready)
+            return []
+        return ready

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from chassis.delivery import Here, Tx
 from chassis.given import Given
-from chassis.pages import decode_cursor, encode_cursor
+from chassis.pages import decode_cursor, encode_cursor, fitting
 from chat_svc import store
 from chat_svc.domain import task_id_of
 from chat_svc.settings import Settings
@@ -73,14 +73,14 @@ async def _posted_before(request: PostMessage, tx: Tx, account: str, message_id:
 
 
 async def list_messages(request: ListMessages, tx: Tx, here: Here) -> MessageList:
-    """The account's newest messages, oldest first."""
+    """The account's newest messages, oldest first; fewer than asked for when they are heavy."""
     before = _sequence(request.cursor) if request.cursor else None
     rows = await store.page_of_messages(tx.conn, here.account, request.limit, before)
-    shown = rows[: request.limit]
-    more = len(rows) > request.limit
+    shown = fitting([message_view(row) for row in rows[: request.limit]])
+    more = len(rows) > len(shown)
     return MessageList(
-        messages=[message_view(row) for row in reversed(shown)],
-        next_cursor=encode_cursor(str(shown[-1].seq)) if more else None,
+        messages=shown[::-1],
+        next_cursor=encode_cursor(str(rows[len(shown) - 1].seq)) if more else None,
     )
 
 

@@ -19,7 +19,7 @@ def process(home: Path, port: int, monitor_port: int) -> Process:
     config.write_text(
         f"listen: 127.0.0.1:{port}\n"
         f"http: 127.0.0.1:{monitor_port}\n"
-        "max_payload: 2MB\n"
+        "max_payload: 8MB\n"
         f"jetstream {{ store_dir: {json.dumps(str(folder))} }}\n"
     )
     return Process(

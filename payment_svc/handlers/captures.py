@@ -21,7 +21,8 @@ from contracts.payment import HoldOvercharged, PaymentRecorded, StripePaymentUpd
 from contracts.task import StepCompleted
 from contracts.topology import Durable
 from payment_svc import store
-from payment_svc.domain import capture_postings, wallet_of
+from payment_svc.domain import Transfer, capture_postings, wallet_of
+from payment_svc.tables import bazaarbucks_payments, stripe_payments
 
 log = structlog.get_logger()
 
@@ -81,8 +82,8 @@ async def capture(tx: Transaction, group: Sequence[Member[StepCompleted]]) -> No
     lines = [line for transfer in transfers for line in transfer.postings]
     await store.credit(tx.conn, [p for p in lines if p.ledger_account not in wallets])
     await store.post(tx.conn, transfers)
-    await store.record_bazaarbucks(tx.conn, [_pay(c) for c in found if c.event.cost])
-    await store.record_stripe(tx.conn, [_card(c) for c in found if c.event.external_cost])
+    await store.record(tx.conn, bazaarbucks_payments, [_pay(c) for c in found if c.event.cost])
+    await store.record(tx.conn, stripe_payments, [_card(c) for c in found if c.event.external_cost])
     causes = {member.item.step_id: member.here for member in group}
     for c in found:
         tx.cause = causes[c.event.step_id]
@@ -104,11 +105,11 @@ def _refused(c: Capture) -> Decimal:
     return max(Decimal(0), c.event.billed - c.total)
 
 
-def _transfer(c: Capture) -> store.Transfer:
+def _transfer(c: Capture) -> Transfer:
     postings = capture_postings(
         c.hold.account, c.event.agent_id, c.event.cost, c.event.external_cost
     )
-    return store.Transfer(new_id(), "capture", postings, c.hold.task_id, c.event.step_id)
+    return Transfer(new_id(), "capture", postings, c.hold.task_id, c.event.step_id)
 
 
 def _pay(c: Capture) -> dict[str, object]:

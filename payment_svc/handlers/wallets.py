@@ -6,7 +6,7 @@ from chassis.database import Database
 from chassis.envelopes import new_id, origin
 from contracts.payment import WalletCredited
 from payment_svc import store
-from payment_svc.domain import WORLD, grant_postings, wallet_of
+from payment_svc.domain import Transfer, grant_postings, wallet_of
 
 
 async def open_wallet(db: Database, account: str, grant: Decimal) -> bool:
@@ -20,9 +20,7 @@ async def open_wallet(db: Database, account: str, grant: Decimal) -> bool:
             return False
         if grant:
             postings = grant_postings(account, grant)
-            await store.open_wallet(tx.conn, WORLD)
-            await store.move(tx.conn, wallet_of(account), grant)
-            await store.move(tx.conn, WORLD, -grant)
-            await store.post(tx.conn, [store.Transfer(new_id(), "grant", postings)])
+            await store.credit(tx.conn, postings)
+            await store.post(tx.conn, [Transfer(new_id(), "grant", postings)])
             tx.publish(WalletCredited(account=account, amount=grant, reason="grant"))
         return True

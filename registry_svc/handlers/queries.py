@@ -1,13 +1,11 @@
 """Questions about agents; nothing here changes anything."""
 
 from chassis.delivery import Tx
-from chassis.pages import decode_cursor, encode_cursor
+from chassis.pages import decode_cursor, encode_cursor, fitting
 from contracts.errors import Invalid, NotFound
-from contracts.registry import AgentList, AgentReply, AgentView, GetAgent, ListAgents
+from contracts.registry import AgentList, AgentReply, GetAgent, ListAgents
 from registry_svc import store
 
-MOST_PAGE_BYTES = 768 * 1024
-"""A page ends before it gets heavier than a NATS server takes by default (1 MiB)."""
 MOST_SEQ = 2**63 - 1
 
 
@@ -18,14 +16,7 @@ async def list_agents(request: ListAgents, tx: Tx) -> AgentList:
         Invalid: the cursor is not one of ours.
     """
     agents = await store.page(tx.conn, _place(request.cursor), request.limit)
-    shown: list[AgentView] = []
-    weight = 0
-    for agent in agents[: request.limit]:
-        view = agent.view()
-        weight += len(view.model_dump_json(ensure_ascii=True))
-        if shown and weight > MOST_PAGE_BYTES:
-            break
-        shown.append(view)
+    shown = fitting([agent.view() for agent in agents[: request.limit]])
     more = len(shown) < len(agents)
     cursor = encode_cursor(str(agents[len(shown) - 1].seq)) if more else None
     return AgentList(agents=shown, next_cursor=cursor)

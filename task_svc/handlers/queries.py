@@ -1,12 +1,11 @@
 """Questions about tasks, and the making of one by hand."""
 
-import json
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from chassis.delivery import Here, Tx
 from chassis.envelopes import new_id
 from chassis.given import Given
-from chassis.pages import decode_cursor, encode_cursor, next_in_time, place_in_time
+from chassis.pages import decode_cursor, encode_cursor, fitting, next_in_time, place_in_time
 from contracts.errors import Conflict, Invalid, NotFound
 from contracts.task import (
     CreateTask,
@@ -24,9 +23,6 @@ from task_svc import store
 from task_svc.settings import Settings
 
 SEQUENCE_DIGITS = 18
-MOST_PAGE_BYTES = 1024 * 1024
-"""A page ends before it gets heavier; a message may be several times as heavy."""
-ViewT = TypeVar("ViewT", TaskView, StepView)
 
 
 async def create_task(
@@ -72,7 +68,7 @@ async def get_task(request: GetTask, tx: Tx, here: Here) -> TaskReply:
 async def list_tasks(request: ListTasks, tx: Tx, here: Here) -> TaskList:
     """The account's tasks, newest first; fewer than asked for when they are heavy."""
     rows = await store.page_of_tasks(tx.conn, here.account, request.limit, place_in_time(request))
-    shown = _fitting(
+    shown = fitting(
         [TaskView.model_validate(r, from_attributes=True) for r in rows[: request.limit]]
     )
     return TaskList(tasks=shown, next_cursor=next_in_time(rows, len(shown)))
@@ -88,7 +84,7 @@ async def list_steps(request: ListSteps, tx: Tx, here: Here) -> StepList:
         raise NotFound("Task not found")
     before = _sequence(request.cursor) if request.cursor else None
     rows = await store.page_of_steps(tx.conn, request.task_id, request.limit, before)
-    shown = _fitting(
+    shown = fitting(
         [StepView.model_validate(r, from_attributes=True) for r in rows[: request.limit]]
     )
     more = len(rows) > len(shown)
@@ -96,16 +92,6 @@ async def list_steps(request: ListSteps, tx: Tx, here: Here) -> StepList:
         steps=shown[::-1],
         next_cursor=encode_cursor(str(rows[len(shown) - 1].seq)) if more else None,
     )
-
-
-def _fitting(views: list[ViewT]) -> list[ViewT]:
-    """The first of these, as many as one page carries; at least one."""
-    weight = 0
-    for place, view in enumerate(views):
-        weight += len(json.dumps(view.model_dump(mode="json")))
-        if place and weight > MOST_PAGE_BYTES:
-            return views[:place]
-    return views
 
 
 def _sequence(cursor: str) -> int:

@@ -220,6 +220,18 @@ async def test_a_message_made_by_hand_is_handled_once(
     assert len({here.id for here in seen}) == 1  # Its place in the stream.
 
 
+async def test_what_lacks_the_consumers_header_is_acknowledged_unread(
+    probe_stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", durable: NewDurable
+) -> None:
+    task = new_id()
+    wanted = await durable(task, only_with=envelope.TURN)
+    async with consumer(probe_stack, wanted, leave_trace):
+        await tell(js, task, b"{not even json")
+        await tell(js, task, **{envelope.TURN: "t1"})
+        await settled(js, wanted)
+    assert await traces(sql, task) == 1
+
+
 async def test_fields_that_a_later_release_adds_are_ignored(
     probe_stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", durable: NewDurable
 ) -> None:

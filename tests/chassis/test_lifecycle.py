@@ -327,20 +327,6 @@ async def test_a_port_in_use_is_named(killable: Stack) -> None:
         await works(killable)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("DATABASE_POOL", "0"), ("LOG_LEVEL", "LOUD"), ("WALLET_GRANT", "-1"), ("HEALTH_PORT", "x")],
-)
-async def test_a_setting_that_makes_no_sense_is_named(
-    killable: Stack, name: str, value: str
-) -> None:
-    env: dict[str, Any] = environment(killable) | {name: value}
-    async with process("payment_svc", **env) as service:
-        assert await service.ends() != 0
-    assert name.lower() in service.text()
-    assert "secret-payment" not in service.text()
-
-
 async def test_a_process_does_not_outlive_its_connections(killable: Stack) -> None:
     """After a stop neither server has a connection of it left."""
     async with payment(killable) as service:

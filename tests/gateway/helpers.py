@@ -119,15 +119,20 @@ class StandIns:
         self._answering[call.subject] = await self.client.subscribe(
             call.subject, queue=call.context, cb=on_request
         )
-        await self.client.flush()
+        await self._arrived()
 
     async def stop(self, call: Call[Any, Any]) -> None:
         """Answer this call no longer."""
         await self._answering.pop(call.subject).unsubscribe()
-        await self.client.flush()
+        await self._arrived()
 
     async def publish(self, event: Event) -> None:
         await self.client.publish(event.subject(), event.model_dump_json().encode())
+        await self._arrived()
+
+    async def _arrived(self) -> None:
+        """Wait until the server has what was sent; a first flush overtakes what is still queued."""
+        await self.client.flush()
         await self.client.flush()
 
     def got(self, call: Call[Any, Any]) -> list[Asked]:

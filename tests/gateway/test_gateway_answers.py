@@ -23,7 +23,7 @@ from contracts.payment import LIST_BAZAARBUCKS, LIST_STRIPE
 from contracts.registry import GET_AGENT, LIST_AGENTS
 from contracts.task import INVOKE_AGENT, LIST_STEPS, LIST_TASKS
 from tests.gateway import samples
-from tests.gateway.helpers import StandIns, assert_problem
+from tests.gateway.helpers import StandIns, assert_problem, gateway_settings, serving
 
 CALL = {"agentId": "translator", "payload": {}}
 CONTEXTS = ("registry", "task", "payment", "chat")
@@ -65,6 +65,20 @@ async def test_an_answer_of_another_shape_is_500_without_details(
     answer = await http.get("/api/agents")
     assert_problem(answer, 500, "registry service")
     assert "agents.0" not in answer.text
+
+
+async def test_a_defect_of_the_gateway_is_500_without_details(bus_url: str) -> None:
+    with serving(gateway_settings(bus_url)) as served:
+
+        @served.app.get("/api/broken")
+        async def broken() -> None:
+            raise RuntimeError("the secret of line 7")
+
+        async with served.client() as http:
+            answer = await http.get("/api/broken", headers={"Origin": "http://localhost:5000"})
+    assert_problem(answer, 500)
+    assert "secret" not in answer.text
+    assert answer.headers["access-control-allow-origin"] == "http://localhost:5000"
 
 
 async def test_a_service_that_is_down_is_named_at_once_and_works_when_it_is_back(

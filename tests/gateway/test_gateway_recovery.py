@@ -1,6 +1,7 @@
 """Without NATS: up, honest about it, and well again by itself."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,22 @@ async def test_it_can_be_closed_at_any_moment_of_connecting(bus_url: str, steps:
         await asyncio.sleep(0)
     await asyncio.wait_for(link.close(), 20)
     assert not link.connected
+
+
+async def test_it_can_be_closed_although_connecting_swallows_the_cancellation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Which a library does when it is cancelled in the moment of its success."""
+
+    async def stubborn() -> asyncio.Event:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return asyncio.Event()
+
+    link = Link(gateway_settings("nats://127.0.0.1:1"), {})
+    monkeypatch.setattr(link, "_connect", stubborn)
+    link.open()
+    await asyncio.sleep(0)
+    await asyncio.wait_for(link.close(), 20)
+    assert link._keeping is not None
+    assert link._keeping.done()

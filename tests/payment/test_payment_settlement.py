@@ -271,6 +271,28 @@ async def test_an_event_that_no_capture_can_come_of_is_a_dead_letter_at_once(
     assert await buyer.wallet() == Balance(Decimal(10), Decimal(2))
 
 
+async def test_one_event_that_cannot_be_captured_does_not_hold_up_the_others(
+    customer: NewCustomer,
+) -> None:
+    buyer, task = await customer("10"), new_id()
+    steps = [await buyer.hold("0.1", task=task) for _ in range(20)]
+    sound = [completed(task, step, "0.1") for step in steps[2:]]
+    bad = [
+        completed(task, steps[0], "0.2"),  # More than was held.
+        completed(task, new_id(), "0.1"),  # Nothing was held.
+        completed(task, steps[1], "0", external_cost="0.1", vendor="v" * 999),
+    ]
+    told = bad[:2] + sound[:5] + bad[2:] + sound[5:]
+    ids = await asyncio.gather(*(buyer.tell(event) for event in told))
+    await buyer.handled(sound[0])
+    statuses = [await buyer.status(step) for step in steps]
+    assert statuses == ["held"] * 2 + ["captured"] * 18
+    assert await buyer.wallet() == Balance(Decimal("8.2"), Decimal("0.2"))
+    for event, id_ in zip(told, ids, strict=True):
+        letters = await buyer.dead_letters(event, id_)
+        assert len(letters) == (event in bad)
+
+
 async def test_records_and_events_of_a_capture_belong_to_the_holds_account(
     customer: NewCustomer,
 ) -> None:

@@ -20,7 +20,8 @@ async def agrees(system: System, account: str, task_id: str) -> Decimal:
     total = await system.paid(account, task_id)
     bucks = (await system.ask(LIST_BAZAARBUCKS, account, limit=500)).payments
     cards = (await system.ask(LIST_STRIPE, account, limit=500)).payments
-    assert sum((one.amount for one in [*bucks, *cards]), Decimal(0)) == total
+    amounts = [one.amount for one in bucks] + [one.amount for one in cards]
+    assert sum(amounts, Decimal(0)) == total
     posted, held = await system.wallet(account)
     assert held == 0
     (row,) = await system.rows(
@@ -92,7 +93,7 @@ async def test_a_bill_above_the_wallet_is_cut(system: System):
         reply = await system.invoke(account, agent_id)
     assert reply.cost == Decimal("0.25")
     assert await agrees(system, account, reply.task_id) == Decimal("0.25")
-    assert await system.wallet(account) == (0, 0)
+    assert await system.wallet(account) == (Decimal(0), Decimal(0))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ async def test_what_is_not_covered_is_refused_before_the_agent_is_called(
     assert (await system.task(account, task.id)).status == "failed"
     await system.event(task.id, "hold.declined")
     assert await agrees(system, account, task.id) == 0
-    assert await system.wallet(account) == (Decimal(grant), 0)
+    assert await system.wallet(account) == (Decimal(grant), Decimal(0))
 
 
 @pytest.mark.parametrize(
@@ -192,4 +193,4 @@ async def test_many_tasks_at_once_never_overspend_a_wallet(system: System):
     assert {type(one) for one in refused} <= {PaymentRequired}
     totals = [await system.paid(account, one.task_id) for one in answered]
     assert sum(totals, Decimal(0)) <= Decimal("0.55")
-    assert await system.wallet(account) == (Decimal("0.55") - sum(totals, Decimal(0)), 0)
+    assert await system.wallet(account) == (Decimal("0.55") - sum(totals, Decimal(0)), Decimal(0))

@@ -11,6 +11,7 @@ from chassis.envelopes import origin
 from contracts.payment import TaskAccount
 from contracts.task import AddSteps, FinishTask
 from contracts.topology import TASK_FINISH
+from task_svc import store
 from task_svc.handlers import orders
 from tests.conftest import Stack
 from tests.task.plans import spec, start
@@ -54,8 +55,8 @@ async def test_a_task_does_not_end_over_steps_that_were_added_meanwhile(stack: S
         await orders.on_finish(finish, db, Meanwhile(add), TASK_FINISH, here)  # type: ignore[arg-type]
     await orders.on_finish(finish, db, Meanwhile(nothing), TASK_FINISH, here)  # type: ignore[arg-type]
     async with db.transaction() as tx:
-        task = await orders.store.find_task(tx.conn, task_id, "races")
-        (step,) = await orders.store.bill_of(tx.conn, task_id)
+        task = await store.find_task(tx.conn, task_id, "races")
+        (step,) = await store.bill_of(tx.conn, task_id)
     assert task is not None
     assert (task.status, task.open_steps, step.reason) == ("completed", 0, "cancelled")
     await db.engine.dispose()

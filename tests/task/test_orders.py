@@ -55,8 +55,8 @@ async def test_an_order_given_twice_is_carried_out_once(
             await system.step_is(account, task_id, id_, "completed")
         message = new_id() if same_message else None
         for _ in range(3):
-            order = FinishTask(task_id=task_id, outcome="completed")
-            await system.order(account, order, id_=message)
+            end = FinishTask(task_id=task_id, outcome="completed")
+            await system.order(account, end, id_=message)
         await system.ended(account, task_id)
         await system.settled()
     assert sorted(agent.keys) == ids
@@ -74,7 +74,7 @@ async def test_orders_without_steps_are_orders(system: System, task_id: str):
     await system.order(account, start(task_id), AddSteps(task_id=task_id, steps=[]))
     await system.finish(account, task_id)
     task = await system.ended(account, task_id)
-    assert (task.status, task.total_cost) == ("completed", 0)
+    assert (task.status, task.total_cost) == ("completed", Decimal(0))
     await system.settled()
     assert await system.dead_letters() == buried
 
@@ -113,7 +113,7 @@ async def test_the_end_cancels_what_is_open(system: System, task_id: str):
     assert {id_: said["started"] for id_, said in failed.items()} == {running: True, waiting: False}
     assert bill(ended) == Decimal(ended["totalCost"]) == Decimal("0.1")
     assert await system.paid(account, task_id) == Decimal("0.1")
-    assert await system.wallet(account) == (Decimal("99.9"), 0)
+    assert await system.wallet(account) == (Decimal("99.9"), Decimal(0))
     (row,) = await system.rows("SELECT open_steps FROM task.tasks WHERE id = $1", task_id)
     assert row["open_steps"] == 0
 
@@ -137,7 +137,7 @@ async def test_what_an_agent_answers_after_the_end_changes_nothing(system: Syste
         await system.step_is(account, f"{task_id}-x", f"{task_id}-x1", "completed")
     assert await system.task(account, task_id) == before
     (step,) = await system.steps(account, task_id)
-    assert (step.status, step.result, step.cost) == ("failed", None, 0)
+    assert (step.status, step.result, step.cost) == ("failed", None, Decimal(0))
     assert system.events(task_id, "step.completed") == []
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from chassis.pages import encode_cursor
+from contracts.base import Call
 from contracts.errors import Invalid, NotFound
 from contracts.task import CREATE_TASK, GET_TASK, LIST_STEPS, LIST_TASKS
 from tests.task.plans import spec, start
@@ -58,7 +59,8 @@ async def test_an_account_sees_its_own_and_nothing_else(system: System):
     mine, theirs = await system.account(), await system.account()
     task = await system.new_task(mine)
     assert (await system.ask(LIST_TASKS, theirs)).tasks == []
-    for call in (GET_TASK, LIST_STEPS):
+    calls: tuple[Call[Any, Any], ...] = (GET_TASK, LIST_STEPS)
+    for call in calls:
         with pytest.raises(NotFound, match="Task not found"):
             await system.ask(call, theirs, task_id=task.id)
     assert (await system.ask(GET_TASK, mine, task_id=task.id)).task == task
@@ -79,7 +81,7 @@ async def test_an_account_sees_its_own_and_nothing_else(system: System):
         encode_cursor("²"),
     ],
 )
-@pytest.mark.parametrize("call", [LIST_TASKS, LIST_STEPS], ids=lambda call: call.verb)
+@pytest.mark.parametrize("call", [LIST_TASKS, LIST_STEPS], ids=lambda call: str(call.verb))
 async def test_a_forged_cursor_is_refused(system: System, call: Any, cursor: str):
     account = await system.account()
     task = await system.new_task(account)

@@ -1,0 +1,65 @@
+"""One running system for nearly all tests, and what they use to talk to it."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+
+from tests.e2e.market import Market
+from tests.e2e.powers import Powers, local
+from tests.e2e.system import MODE, System, given
+
+CLIENT = Path(__file__).with_name("client")
+GRANT = "1000"
+HERE = {"UI_DIST": str(CLIENT), "WALLET_GRANT": GRANT, "AGENT_TIMEOUT_S": "5"}
+NEED_POWERS = ("test_faults.py", "test_replicas.py", "test_restart.py", "test_client.py")
+
+collect_ignore = list(NEED_POWERS) if MODE == "given" else []
+
+
+@pytest.fixture(scope="session")
+async def powers() -> AsyncIterator[Powers]:
+    """The runner of the shared system; only with `BAZAAR_E2E=local`."""
+    async with local(**HERE) as runner:
+        await runner.is_up()
+        yield runner
+
+
+@pytest.fixture(scope="session")
+def system(request: pytest.FixtureRequest) -> System:
+    """The shared system. Tests keep apart by their own agents, tasks and words."""
+    if MODE == "given":
+        return given(os.environ)
+    found: System = request.getfixturevalue("powers").system()
+    return found
+
+
+@pytest.fixture(scope="session")
+async def http(system: System) -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client for the shared system."""
+    async with system.client() as client:
+        yield client
+
+
+@pytest.fixture
+async def bus(system: System) -> AsyncIterator[Client]:
+    """A NATS connection to the shared system."""
+    async with system.bus() as client:
+        yield client
+
+
+@pytest.fixture
+def js(bus: Client) -> JetStreamContext:
+    """The streams of the shared system."""
+    return bus.jetstream()
+
+
+@pytest.fixture
+async def market(system: System, bus: Client) -> AsyncIterator[Market]:
+    """Agents of the test's own, listed in the shared system."""
+    async with Market(bus, system.agent_host) as own:
+        yield own

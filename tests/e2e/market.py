@@ -1,0 +1,140 @@
+"""Agents of the tests' own: real HTTP, listed in the running system as anybody would."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Self
+
+from fastapi import FastAPI
+from nats.aio.client import Client
+from starlette.responses import JSONResponse
+
+from agents.service import Agent, Answer, Payload, Text, build_app
+from contracts.envelope import ERROR_TEXT
+from contracts.registry import REGISTER_AGENT
+from tests.agents.serving import served
+
+Json = dict[str, Any]
+REGISTER_S = 10.0
+
+
+class Task(Payload):
+    """What to do."""
+
+    text: Text
+
+
+Work = Callable[[str], Awaitable[str]]
+
+
+async def at_once(text: str) -> str:
+    """Work that takes no time."""
+    return f"done with {text}"
+
+
+@dataclass
+class OwnAgent:
+    """An agent that a test runs.
+
+    Attributes:
+        work: from the text that it is given to its result; a test may change it at any time.
+        refuses: an HTTP status to answer every call with, instead of working.
+        calls: the texts that it was called with.
+    """
+
+    id: str
+    skill: str
+    price: str
+    work: Work = at_once
+    refuses: int | None = None
+    calls: list[str] = field(default_factory=list)
+    working: int = 0
+    serving: ExitStack = field(default_factory=ExitStack, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Its display name."""
+        return f"{self.id.title()} Agent"
+
+    def app(self) -> FastAPI:
+        """Its service, as the six agents of the marketplace are made."""
+        price = Decimal(self.price)
+
+        async def execute(task: Task) -> Answer:
+            self.calls.append(task.text)
+            self.working += 1
+            try:
+                return Answer(await self.work(task.text), price, self.skill, "test")
+            finally:
+                self.working -= 1
+
+        async def engine() -> str:
+            return "test"
+
+        app = build_app(
+            Agent(
+                agent_type=self.id,
+                name=self.name,
+                description=f"Does {self.skill} for the tests.",
+                skills=(self.skill,),
+                base_price=price,
+                payload=Task,
+                execute=execute,
+                engine=engine,
+            )
+        )
+
+        @app.middleware("http")
+        async def refuse(request: Any, call_next: Any) -> Any:
+            if self.refuses and request.url.path == "/execute":
+                self.calls.append("refused")
+                return JSONResponse({"detail": "not today"}, self.refuses)
+            return await call_next(request)
+
+        return app
+
+    def stop(self) -> None:
+        """Nobody answers at its address any more."""
+        self.serving.close()
+
+
+class Market:
+    """Lists agents of a test in the running system; their services end with the test."""
+
+    def __init__(self, bus: Client, host: str) -> None:
+        """List over `bus`; agents are reached at `host`."""
+        self._bus = bus
+        self._host = host
+        self._agents: list[OwnAgent] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for agent in self._agents:
+            await asyncio.to_thread(agent.stop)
+
+    async def agent(self, skill: str, price: str = "0.1", work: Work = at_once) -> OwnAgent:
+        """A new agent, running and listed."""
+        agent = OwnAgent(f"{skill}-{uuid.uuid4().hex[:8]}", skill, price, work)
+        client = agent.serving.enter_context(served(agent.app()))
+        self._agents.append(agent)
+        await self.register(agent.id, f"http://{self._host}:{client.base_url.port}")
+        return agent
+
+    async def register(self, id_: str, url: str, **more: Any) -> Json:
+        """What the registry answers when asked to list an agent; an AssertionError if it refuses."""
+        body = json.dumps({"id": id_, "endpointUrl": url, **more}).encode()
+        answer = await self._bus.request(REGISTER_AGENT.subject, body, timeout=REGISTER_S)
+        assert answer.data, (answer.headers or {}).get(ERROR_TEXT)
+        found: Json = json.loads(answer.data)["agent"]
+        return found
+
+
+def new_skill(word: str) -> str:
+    """A skill that no other test asks for."""
+    return f"{word}{uuid.uuid4().hex[:6]}"

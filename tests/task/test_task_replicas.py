@@ -1,0 +1,162 @@
+"""Replicas that die, stop and share: a step is finished by whoever is left, and paid once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import pytest
+
+from contracts.errors import Refusal
+from contracts.task import INVOKE_AGENT
+from tests.conftest import Stack, running
+from tests.task.plans import bill, result_of, spec, start
+from tests.task.replica import replica
+from tests.task.scripted_agent import answers, hangs, waits_for
+from tests.task.services import eventually, payment_service, registry_service, task_service
+from tests.task.system import System, listening
+
+
+@pytest.fixture(scope="module")
+async def system(stack: Stack) -> AsyncIterator[System]:
+    """Registry and payment; the task services are the tests' own."""
+    payment = payment_service(stack)
+    async with running(registry_service(stack), payment), listening(stack, payment) as system:
+        yield system
+
+
+def once(system: System, task_id: str, step_id: str) -> None:
+    """Assert that this step was started, completed and paid for exactly once."""
+    for type_ in ("step.started", "step.completed", "payment.recorded"):
+        said = [one for one in system.events(task_id, type_) if one.body["stepId"] == step_id]
+        assert len(said) == 1, type_
+
+
+async def test_a_killed_replicas_plan_is_finished_by_another(system: System, task_id: str):
+    account = await system.account()
+    first, second = f"{task_id}-1", f"{task_id}-2"
+    async with system.agent(hangs, answers("done", 0.3)) as (agent_id, agent):
+        async with replica(system.stack) as doomed:
+            plan = start(
+                task_id,
+                spec(first, agent_id, {"text": "hi"}),
+                spec(second, agent_id, {"text": result_of(first)}, depends_on=[first]),
+            )
+            await system.order(account, plan)
+            await agent.called()
+            await doomed.kill()
+        async with replica(system.stack) as heir:
+            await agent.called(3)
+            await system.event(task_id, "payment.recorded", count=2)
+            await system.finish(account, task_id)
+            ended = (await system.event(task_id, "task.completed")).body
+            heir.terminate()
+            assert await heir.stopped() == 0
+    assert agent.keys == [first, first, second]
+    assert len({call.headers["traceparent"] for call in agent.calls}) == 1
+    assert agent.calls[2].payload == {"text": "done"}
+    once(system, task_id, first)
+    once(system, task_id, second)
+    assert bill(ended) == Decimal("0.6")
+    assert await system.wallet(account) == (Decimal("99.4"), Decimal(0))
+
+
+async def test_a_killed_replicas_call_is_finished_by_another(system: System):
+    account = await system.account()
+    async with system.agent(hangs, answers("done", 0.3)) as (agent_id, agent):
+        async with replica(system.stack) as doomed:
+            waiting = asyncio.create_task(system.invoke(account, agent_id))
+            await agent.called()
+            await doomed.kill()
+        async with running(task_service(system.stack)):
+            await agent.called(2)
+            (row,) = await system.rows("SELECT id FROM task.tasks WHERE account = $1", account)
+            task = await system.ended(account, row["id"])
+            assert await system.paid(account, task.id) == Decimal("0.3")
+    waiting.cancel()
+    assert task.status == "completed"
+    assert len(set(agent.keys)) == 1
+    once(system, task.id, agent.keys[0])
+
+
+async def test_a_step_that_takes_long_stays_with_its_replica(system: System, task_id: str):
+    account = await system.account()
+    gate = asyncio.Event()
+    services = [task_service(system.stack, lease_s=0.5, sweep_s=0.05) for _ in range(2)]
+    async with system.agent(waits_for(gate, answers())) as (agent_id, agent), running(*services):
+        await system.order(account, start(task_id, spec(f"{task_id}-1", agent_id)))
+        await agent.called()
+        leases = set()
+
+        async def renewed() -> bool:
+            query = "SELECT lease_until, lease_owner FROM task.steps WHERE id = $1"
+            (row,) = await system.rows(query, f"{task_id}-1")
+            leases.add((row["lease_owner"], row["lease_until"]))
+            return len(leases) >= 6
+
+        await eventually(renewed)
+        gate.set()
+        await system.step_is(account, task_id, f"{task_id}-1", "completed")
+    assert len({owner for owner, _ in leases}) == 1
+    assert len(agent.calls) == 1
+
+
+async def test_replicas_share_the_work_and_do_none_of_it_twice(system: System, task_id: str):
+    account = await system.account()
+    ids = [f"{task_id}-{n}" for n in range(30)]
+    services = [task_service(system.stack, running_steps=2, sweep_s=0.02) for _ in range(3)]
+    async with system.agent(answers(cost=0.1)) as (agent_id, agent), running(*services):
+        await system.order(account, start(task_id, *(spec(id_, agent_id) for id_ in ids)))
+        await system.event(task_id, "payment.recorded", count=len(ids))
+    assert sorted(agent.keys) == sorted(ids)
+    for id_ in ids:
+        once(system, task_id, id_)
+
+
+async def test_sigterm_lets_a_running_step_finish(system: System, task_id: str):
+    account = await system.account()
+    gate = asyncio.Event()
+    async with system.agent(waits_for(gate, answers())) as (agent_id, agent):
+        async with replica(system.stack, LEASE_S="30") as leaving:
+            await system.order(account, start(task_id, spec(f"{task_id}-1", agent_id)))
+            await agent.called()
+            call = asyncio.create_task(system.invoke(account, agent_id))
+            await agent.called(2)
+            leaving.terminate()
+            await gone(system)
+            gate.set()
+            reply = await call
+            assert await leaving.stopped() == 0
+        assert reply.result == "done"
+        await system.event(task_id, "step.completed")
+        await system.event(reply.task_id, "task.completed")
+    assert len(agent.calls) == 2
+    (row,) = await system.rows("SELECT status FROM task.steps WHERE id = $1", f"{task_id}-1")
+    assert row["status"] == "completed"
+
+
+async def gone(system: System) -> None:
+    """Wait until no task service takes requests."""
+
+    async def nobody() -> bool:
+        try:
+            await system.ask(INVOKE_AGENT, "demo", agent_id="nobody", payload={})
+        except Refusal as refused:
+            return refused.code == 503
+        return False
+
+    await eventually(nobody)
+
+
+async def test_what_does_not_finish_in_time_is_left_for_another(system: System, task_id: str):
+    account = await system.account()
+    async with system.agent(hangs, answers()) as (agent_id, agent):
+        leaving = task_service(system.stack, lease_s=1)
+        async with running(leaving):
+            await system.order(account, start(task_id, spec(f"{task_id}-1", agent_id)))
+            await agent.called()
+            await leaving.context.resolve("runner").drain(at_most_s=0.1)
+        async with running(task_service(system.stack)):
+            await system.step_is(account, task_id, f"{task_id}-1", "completed")
+            await system.event(task_id, "payment.recorded")
+    assert agent.keys == [f"{task_id}-1"] * 2
+    once(system, task_id, f"{task_id}-1")
