@@ -7,6 +7,9 @@ from pydantic import Field, PlainSerializer
 
 from contracts.base import MAX_AMOUNT, Id, Model
 from contracts.chat import CostBreakdown, CostLine, MessageView
+from contracts.ledger import EntryView, Paid, WalletView
+from contracts.ledger import Receipt as ReceiptView
+from contracts.ledger import ReceiptLine as ReceiptLineView
 from contracts.payment import BazaarBucksPaymentView, StripePaymentView
 from contracts.registry import AgentView
 from contracts.task import CreateTask, InvokeAgent, InvokeReply, StepView, TaskView
@@ -22,6 +25,13 @@ Number = Annotated[
     PlainSerializer(_number, return_type=float),
 ]
 """An amount as a JSON number with at most six decimals: the UI cannot render a string."""
+
+SignedNumber = Annotated[
+    Decimal,
+    Field(decimal_places=6),
+    PlainSerializer(_number, return_type=float),
+]
+"""A `Number` that may be negative."""
 
 
 class Agent(AgentView):
@@ -90,6 +100,58 @@ class InvocationResult(InvokeReply):
 
     cost: Number
     external_cost: Number
+
+
+class Wallet(WalletView):
+    """A wallet, as GET /api/wallet shows it."""
+
+    posted: Number
+    held: Number
+    available: Number
+
+
+class LedgerEntry(EntryView):
+    """A line of a statement, as GET /api/ledger lists it; negative leaves the account."""
+
+    amount: SignedNumber
+
+
+class ReceiptLine(ReceiptLineView):
+    """A step on a receipt."""
+
+    quoted: Number
+    held: Number
+    charged: Number
+    fee: Number
+    refunded: Number
+    external: Number
+
+
+class Receipt(ReceiptView):
+    """A task's receipt, as GET /api/tasks/{id}/receipt shows it."""
+
+    lines: list[ReceiptLine]  # type: ignore[assignment]  # lines with numbers
+    charged: Number
+    fee: Number
+    refunded: Number
+    external: Number
+    total: Number
+
+
+class NewPayment(Model):
+    """Body of POST /api/payments/bazaarbucks: pay an agent by hand for a task."""
+
+    task_id: Id
+    agent_id: Id
+    amount: Paid
+    payment_id: Id | None = None
+
+
+class Refund(Model):
+    """Body of POST /api/payments/bazaarbucks/{id}/refund; all that is left without an amount."""
+
+    amount: Paid | None = None
+    refund_id: Id | None = None
 
 
 class ChatInput(Model):

@@ -1,51 +1,59 @@
 """Every message and API model there is, found in the modules that define them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any, TypeVar
 
-from contracts import api, chat, payment, registry, task
+from contracts import api, chat, ledger, payment, registry, task
 from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 
-CONTEXTS: dict[str, ModuleType] = {
-    "registry": registry,
-    "task": task,
-    "payment": payment,
-    "chat": chat,
+CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
+    "registry": (registry,),
+    "task": (task,),
+    "payment": (payment, ledger),
+    "chat": (chat,),
 }
-"""The contexts that own messages, each with the module that defines them."""
+"""The contexts that own messages, each with the modules that define them."""
 
 _BASES = (Event, TaskEvent, Command, task.TaskEnded)
 MessageT = TypeVar("MessageT", bound=Model)
 
 
-def _kinds(module: ModuleType, base: type[MessageT]) -> Iterator[type[MessageT]]:
-    for thing in vars(module).values():
-        if isinstance(thing, type) and issubclass(thing, base) and thing not in _BASES:
-            yield thing
+def _kinds(modules: Iterable[ModuleType], base: type[MessageT]) -> Iterator[type[MessageT]]:
+    for module in modules:
+        for thing in vars(module).values():
+            if isinstance(thing, type) and issubclass(thing, base) and thing not in _BASES:
+                yield thing
 
 
-def _calls(context: str, module: ModuleType) -> Iterator[Call[Any, Any]]:
+def _calls(context: str, modules: Iterable[ModuleType]) -> Iterator[Call[Any, Any]]:
     yield ping_call(context)
-    yield from (thing for thing in vars(module).values() if isinstance(thing, Call))
+    for module in modules:
+        yield from (thing for thing in vars(module).values() if isinstance(thing, Call))
 
 
 EVENTS: dict[str, tuple[type[Event], ...]] = {
-    context: tuple(_kinds(module, Event)) for context, module in CONTEXTS.items()
+    context: tuple(_kinds(modules, Event)) for context, modules in CONTEXTS.items()
 }
 """What happened, by the context that publishes it."""
 
 COMMANDS: dict[str, tuple[type[Command], ...]] = {
-    context: tuple(_kinds(module, Command)) for context, module in CONTEXTS.items()
+    context: tuple(_kinds(modules, Command)) for context, modules in CONTEXTS.items()
 }
 """Durable orders, by the context that carries them out."""
 
 CALLS: dict[str, tuple[Call[Any, Any], ...]] = {
-    context: tuple(_calls(context, module)) for context, module in CONTEXTS.items()
+    context: tuple(_calls(context, modules)) for context, modules in CONTEXTS.items()
 }
 """Requests with their replies, by the context that answers."""
 
-API_BODIES: tuple[type[Model], ...] = (api.NewTask, api.Invocation, api.ChatInput)
+API_BODIES: tuple[type[Model], ...] = (
+    api.NewTask,
+    api.Invocation,
+    api.ChatInput,
+    api.NewPayment,
+    api.Refund,
+)
 """What the UI sends to the gateway."""
 
 API_ANSWERS: tuple[type[Model], ...] = (
@@ -54,6 +62,9 @@ API_ANSWERS: tuple[type[Model], ...] = (
     api.TaskStep,
     api.BazaarBucksPayment,
     api.StripePayment,
+    api.Wallet,
+    api.LedgerEntry,
+    api.Receipt,
     api.Message,
     api.InvocationResult,
     api.ChatAnswer,

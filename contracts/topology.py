@@ -60,6 +60,8 @@ REGISTRY_STEP_FAILED = Durable("registry-step-failed", "EVENTS", "bazaar.evt.ste
 TASK_START = Durable("task-start", "COMMANDS", "bazaar.cmd.task.start.*")
 TASK_ADD_STEPS = Durable("task-add-steps", "COMMANDS", "bazaar.cmd.task.add_steps.*")
 TASK_FINISH = Durable("task-finish", "COMMANDS", "bazaar.cmd.task.finish.*", attempts=40)
+TASK_PAYMENT_REFUNDED = Durable("task-payment-refunded", "EVENTS", "bazaar.evt.payment.refunded.*")
+TASK_PAYMENT_ENTERED = Durable("task-payment-entered", "EVENTS", "bazaar.evt.payment.entered.*")
 
 PAYMENT_STEP_COMPLETED = Durable("payment-step-completed", "EVENTS", "bazaar.evt.step.completed.*")
 PAYMENT_STEP_FAILED = Durable("payment-step-failed", "EVENTS", "bazaar.evt.step.failed.*")
@@ -81,6 +83,8 @@ DURABLES = (
     TASK_START,
     TASK_ADD_STEPS,
     TASK_FINISH,
+    TASK_PAYMENT_REFUNDED,
+    TASK_PAYMENT_ENTERED,
     PAYMENT_STEP_COMPLETED,
     PAYMENT_STEP_FAILED,
     CHAT_THINK,

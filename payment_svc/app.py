@@ -1,9 +1,10 @@
 """The payment service's table of contents.
 
-Answers place_hold, extend_hold, get_task_account, list_bazaarbucks, list_stripe.
+Answers place_hold, extend_hold, get_task_account, list_bazaarbucks, list_stripe, get_wallet,
+list_entries, check_ledger, get_receipt, refund_payment, enter_payment.
 Consumes step.completed and step.failed.
 Publishes hold.placed, hold.declined, hold.extended, hold.released, hold.overcharged,
-payment.recorded, stripe_payment.updated, wallet.credited.
+payment.recorded, payment.refunded, payment.entered, stripe_payment.updated, wallet.credited.
 """
 
 from functools import partial
@@ -11,16 +12,26 @@ from functools import partial
 from chassis.bus import answers, consumes
 from chassis.groups import GroupCommit
 from chassis.service import Service
-from contracts import payment, topology
+from contracts import ledger, payment, topology
 from payment_svc import tables
-from payment_svc.handlers import captures, holds, queries, releases, wallets
+from payment_svc.handlers import (
+    books,
+    by_hand,
+    captures,
+    holds,
+    queries,
+    refunds,
+    releases,
+    wallets,
+)
 from payment_svc.settings import Settings
 
 
 def build(settings: Settings) -> Service:
     """The payment service, wired but not started."""
     service = Service("payment", settings, tables.metadata)
-    service.offer(captures=GroupCommit(service.database, captures.capture))
+    capture = partial(captures.capture, settings.platform_fee_rate)
+    service.offer(settings=settings, captures=GroupCommit(service.database, capture))
     on = service.broker.subscriber
 
     on(**answers(payment.PLACE_HOLD))(holds.place_hold)
@@ -28,6 +39,12 @@ def build(settings: Settings) -> Service:
     on(**answers(payment.GET_TASK_ACCOUNT))(queries.get_task_account)
     on(**answers(payment.LIST_BAZAARBUCKS))(queries.list_bazaarbucks)
     on(**answers(payment.LIST_STRIPE))(queries.list_stripe)
+    on(**answers(ledger.GET_WALLET))(books.get_wallet)
+    on(**answers(ledger.LIST_ENTRIES))(books.list_entries)
+    on(**answers(ledger.CHECK_LEDGER))(books.check_ledger)
+    on(**answers(ledger.GET_RECEIPT))(books.get_receipt)
+    on(**answers(ledger.REFUND_PAYMENT))(refunds.refund_payment)
+    on(**answers(ledger.ENTER_PAYMENT))(by_hand.enter_payment)
 
     on(**consumes(topology.PAYMENT_STEP_COMPLETED))(captures.on_step_completed)
     on(**consumes(topology.PAYMENT_STEP_FAILED))(releases.on_step_failed)

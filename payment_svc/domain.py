@@ -6,12 +6,18 @@ an account, a negative one leaves it. Money enters the system only out of `WORLD
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
+
+from contracts.base import MICRO
 
 WORLD = "world"
 """Where money comes from; the only account that may be negative."""
 CARD_CLEARING = "card_clearing"
 """What users paid for agents' purchases, until the card rail has spent it."""
+
+
+PLATFORM_FEES = "platform_fees"
+"""What the platform kept of agents' pay."""
 
 
 def wallet_of(account: str) -> str:
@@ -34,9 +40,10 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """A balanced movement and what it was for."""
+    """A balanced movement, whose it is, and what it was for."""
 
     id: str
+    account: str
     kind: str
     postings: tuple[Posting, ...]
     task_id: str | None = None
@@ -60,14 +67,57 @@ def balanced(postings: Iterable[Posting]) -> tuple[Posting, ...]:
 
 
 def capture_postings(
-    account: str, agent_id: str, cost: Decimal, external: Decimal
+    account: str, agent_id: str, cost: Decimal, fee: Decimal, external: Decimal
 ) -> tuple[Posting, ...]:
-    """What the capture of a step moves: the agent's pay, and what it bought, out of the wallet."""
+    """What the capture of a step moves out of the wallet.
+
+    Args:
+        account: who pays.
+        agent_id: who did the work.
+        cost: BazaarBucks for the work; the same for the user whatever the fee is.
+        fee: what the platform keeps of that.
+        external: BazaarBucks for what the agent bought.
+    """
     return balanced(
         (
             Posting(wallet_of(account), -(cost + external)),
-            Posting(earnings_of(agent_id), cost),
+            Posting(earnings_of(agent_id), cost - fee),
+            Posting(PLATFORM_FEES, fee),
             Posting(CARD_CLEARING, external),
+        )
+    )
+
+
+def fee_of(cost: Decimal, rate: Decimal) -> Decimal:
+    """What the platform keeps of `cost`, rounded down to what the ledger can hold."""
+    return (cost * rate).quantize(MICRO, rounding=ROUND_DOWN)
+
+
+def fee_returned(amount: Decimal, charged: Decimal, fee: Decimal, refunded: Decimal) -> Decimal:
+    """The part of a refund that the platform gives back: its share, and the rest with the last.
+
+    Args:
+        amount: BazaarBucks given back now.
+        charged: what was paid for the step, with the fee.
+        fee: what the platform kept of that.
+        refunded: what was given back before.
+    """
+
+    def share(of: Decimal) -> Decimal:
+        return (fee * of / charged).quantize(MICRO, rounding=ROUND_DOWN)
+
+    return share(refunded + amount) - share(refunded)
+
+
+def refund_postings(
+    account: str, agent_id: str, amount: Decimal, fee: Decimal
+) -> tuple[Posting, ...]:
+    """What a refund moves back into the wallet; `fee` of `amount` comes from the platform."""
+    return balanced(
+        (
+            Posting(earnings_of(agent_id), -(amount - fee)),
+            Posting(PLATFORM_FEES, -fee),
+            Posting(wallet_of(account), amount),
         )
     )
 

@@ -67,10 +67,12 @@ _CREDIT = _FRESH_ACCOUNT.on_conflict_do_update(
 # One statement for all lines: the trigger that refuses unbalanced transfers looks at statements.
 _POST = text(
     """
-    INSERT INTO payment.entries (transfer_id, kind, task_id, step_id, ledger_account, amount)
+    INSERT INTO payment.entries
+      (transfer_id, account, kind, task_id, step_id, ledger_account, amount)
     SELECT * FROM unnest(
-      CAST(:transfers AS text[]), CAST(:kinds AS text[]), CAST(:tasks AS text[]),
-      CAST(:steps AS text[]), CAST(:accounts AS text[]), CAST(:amounts AS numeric[]))
+      CAST(:transfers AS text[]), CAST(:owners AS text[]), CAST(:kinds AS text[]),
+      CAST(:tasks AS text[]), CAST(:steps AS text[]), CAST(:accounts AS text[]),
+      CAST(:amounts AS numeric[]))
     """
 )
 _CAPTURE_HOLD = (
@@ -166,12 +168,14 @@ class Settlement:
         captured: BazaarBucks for the agent's work.
         external: BazaarBucks for what it bought.
         refused: BazaarBucks that were billed beyond the hold.
+        fee: what the platform keeps of `captured`.
     """
 
     hold: Found
     captured: Decimal = Decimal(0)
     external: Decimal = Decimal(0)
     refused: Decimal = Decimal(0)
+    fee: Decimal = Decimal(0)
 
 
 async def capture_holds(conn: AsyncConnection, settlements: Sequence[Settlement]) -> None:
@@ -184,6 +188,7 @@ async def capture_holds(conn: AsyncConnection, settlements: Sequence[Settlement]
                 "captured": s.captured,
                 "external": s.external,
                 "refused": s.refused,
+                "fee": s.fee,
             }
             for s in settlements
         ],
@@ -256,6 +261,7 @@ async def post(conn: AsyncConnection, transfers: Sequence[Transfer]) -> None:
             _POST,
             {
                 "transfers": [transfer.id for transfer, _ in lines],
+                "owners": [transfer.account for transfer, _ in lines],
                 "kinds": [transfer.kind for transfer, _ in lines],
                 "tasks": [transfer.task_id for transfer, _ in lines],
                 "steps": [transfer.step_id for transfer, _ in lines],

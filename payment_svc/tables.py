@@ -42,12 +42,13 @@ entries = Table(
     Column("ledger_account", String(80), nullable=False),
     Column("amount", MONEY, nullable=False),
     Column("kind", String(20), nullable=False),
+    Column("account", String(64), nullable=False, server_default="demo"),
     Column("task_id", String(64)),
     Column("step_id", String(64)),
     _now(),
     CheckConstraint("amount <> 0", name="no_empty_lines"),
 )
-Index("entries_statement_idx", entries.c.ledger_account, entries.c.id)
+Index("entries_statement_idx", entries.c.account, entries.c.ledger_account, entries.c.id)
 Index("entries_transfer_idx", entries.c.transfer_id)
 
 budgets = Table(
@@ -75,11 +76,16 @@ holds = Table(
     Column("captured", MONEY, nullable=False, server_default="0"),
     Column("external", MONEY, nullable=False, server_default="0"),
     Column("refused", MONEY, nullable=False, server_default="0"),
+    Column("fee", MONEY, nullable=False, server_default="0"),
+    Column("refunded", MONEY, nullable=False, server_default="0"),
     _now(),
     Column("resolved_at", DateTime(timezone=True)),
     CheckConstraint("status IN ('held', 'captured', 'released')", name="known_status"),
     CheckConstraint("captured + external <= held", name="captured_within_held"),
+    CheckConstraint("fee BETWEEN 0 AND captured", name="fee_within_captured"),
+    CheckConstraint("refunded BETWEEN 0 AND captured", name="refunded_within_captured"),
 )
+Index("holds_task_idx", holds.c.task_id, holds.c.created_at)
 Index("holds_open_idx", holds.c.created_at, postgresql_where=holds.c.status == "held")
 
 bazaarbucks_payments = Table(

@@ -1,7 +1,8 @@
 """The task service's table of contents.
 
 Answers create_task, get_task, list_tasks, list_steps, invoke_agent.
-Consumes the orders task.start, task.add_steps, task.finish; hears of agents that change.
+Consumes the orders task.start, task.add_steps, task.finish, and payment.refunded and
+payment.entered; hears of agents that change.
 Publishes task.created, task.started, task.completed, task.failed, step.started, step.completed,
 step.failed.
 """
@@ -11,7 +12,7 @@ from chassis.service import Service
 from contracts import task, topology
 from task_svc import tables
 from task_svc.agents import Agents
-from task_svc.handlers import invoke, orders, queries
+from task_svc.handlers import invoke, orders, payments, queries
 from task_svc.quotes import Quotes
 from task_svc.runner import Runner
 from task_svc.saga import Saga
@@ -37,6 +38,8 @@ def build(settings: Settings) -> Service:
     on(**consumes(topology.TASK_START))(orders.on_start)
     on(**consumes(topology.TASK_ADD_STEPS))(orders.on_add_steps)
     on(**consumes(topology.TASK_FINISH))(orders.on_finish)
+    on(**consumes(topology.TASK_PAYMENT_REFUNDED))(payments.on_refunded)
+    on(**consumes(topology.TASK_PAYMENT_ENTERED))(payments.on_entered)
 
     service.at_start(quotes.listen)
     service.every(settings.sweep_s, runner.sweep)

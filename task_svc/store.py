@@ -5,6 +5,7 @@ Rows are locked task first, then steps, so that concurrent messages wait instead
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
@@ -245,6 +246,11 @@ async def open_steps_of(conn: AsyncConnection, task_id: str) -> Sequence[Found]:
         .with_for_update()
     )
     return (await conn.execute(query)).all()
+
+
+async def lower_cost(conn: AsyncConnection, step_id: str, by: Decimal) -> None:
+    """Take a refund off what a step cost."""
+    await conn.execute(update(steps).where(steps.c.id == step_id).values(cost=steps.c.cost - by))
 
 
 async def repoint(

@@ -21,7 +21,7 @@ from contracts.payment import HoldOvercharged, PaymentRecorded, StripePaymentUpd
 from contracts.task import StepCompleted
 from contracts.topology import Durable
 from payment_svc import store
-from payment_svc.domain import Transfer, capture_postings, wallet_of
+from payment_svc.domain import Transfer, capture_postings, fee_of, wallet_of
 from payment_svc.tables import bazaarbucks_payments, stripe_payments
 
 log = structlog.get_logger()
@@ -35,6 +35,7 @@ class Capture:
     event: StepCompleted
     payment_id: str
     card_id: str
+    fee: Decimal
 
     @property
     def total(self) -> Decimal:
@@ -61,19 +62,23 @@ async def on_step_completed(
     await captures.add(on.name, here, event)
 
 
-async def capture(tx: Transaction, group: Sequence[Member[StepCompleted]]) -> None:
+async def capture(
+    fee_rate: Decimal, tx: Transaction, group: Sequence[Member[StepCompleted]]
+) -> None:
     """Capture the holds of a group. Raises as `on_step_completed` does, for any of them."""
     holds = await store.lock_holds(tx.conn, [member.item.step_id for member in group])
     due: dict[str, Capture] = {}
     for member in group:
         event = member.item
         if event.step_id not in due and _is_due(holds.get(event.step_id), event):
-            due[event.step_id] = Capture(holds[event.step_id], event, new_id(), new_id())
+            fee = fee_of(event.cost, fee_rate)
+            due[event.step_id] = Capture(holds[event.step_id], event, new_id(), new_id(), fee)
     if not due:
         return
     found = list(due.values())
     ends = [
-        store.Settlement(c.hold, c.event.cost, c.event.external_cost, _refused(c)) for c in found
+        store.Settlement(c.hold, c.event.cost, c.event.external_cost, _refused(c), c.fee)
+        for c in found
     ]
     transfers = [_transfer(c) for c in found if c.total]
     await store.capture_holds(tx.conn, ends)
@@ -82,7 +87,7 @@ async def capture(tx: Transaction, group: Sequence[Member[StepCompleted]]) -> No
     lines = [line for transfer in transfers for line in transfer.postings]
     await store.credit(tx.conn, [p for p in lines if p.ledger_account not in wallets])
     await store.post(tx.conn, transfers)
-    await store.record(tx.conn, bazaarbucks_payments, [_pay(c) for c in found if c.event.cost])
+    await store.record(tx.conn, bazaarbucks_payments, [row for c in found for row in _pay(c)])
     await store.record(tx.conn, stripe_payments, [_card(c) for c in found if c.event.external_cost])
     causes = {member.item.step_id: member.here for member in group}
     for c in found:
@@ -107,21 +112,30 @@ def _refused(c: Capture) -> Decimal:
 
 def _transfer(c: Capture) -> Transfer:
     postings = capture_postings(
-        c.hold.account, c.event.agent_id, c.event.cost, c.event.external_cost
+        c.hold.account, c.event.agent_id, c.event.cost, c.fee, c.event.external_cost
     )
-    return Transfer(new_id(), "capture", postings, c.hold.task_id, c.event.step_id)
+    return Transfer(new_id(), c.hold.account, "capture", postings, c.hold.task_id, c.event.step_id)
 
 
-def _pay(c: Capture) -> dict[str, object]:
-    return {
-        "id": c.payment_id,
-        "account": c.hold.account,
-        "task_id": c.hold.task_id,
-        "step_id": c.event.step_id,
-        "agent_id": c.event.agent_id,
-        "amount": c.event.cost,
-        "type": "agent_payment",
-    }
+def _pay(c: Capture) -> list[dict[str, object]]:
+    """The agent's pay and the platform's fee; together they are what the user was charged."""
+    shares = (
+        (c.payment_id, "agent_payment", c.event.cost - c.fee),
+        (new_id(), "platform_fee", c.fee),
+    )
+    return [
+        {
+            "id": id_,
+            "account": c.hold.account,
+            "task_id": c.hold.task_id,
+            "step_id": c.event.step_id,
+            "agent_id": c.event.agent_id,
+            "amount": amount,
+            "type": kind,
+        }
+        for id_, kind, amount in shares
+        if amount
+    ]
 
 
 def _card(c: Capture) -> dict[str, object]:

@@ -1,9 +1,12 @@
-"""step.failed: the step's hold is released. Exactly once."""
+"""step.failed: the step's hold is released, or what it paid is given back. Exactly once."""
 
+from chassis.database import Transaction
 from chassis.delivery import Effect, Here
+from chassis.envelopes import new_id
 from contracts.payment import HoldReleased
 from contracts.task import StepFailed
 from payment_svc import store
+from payment_svc.handlers.refunds import give_back
 
 
 async def on_step_failed(event: StepFailed, tx: Effect, here: Here) -> None:
@@ -11,9 +14,20 @@ async def on_step_failed(event: StepFailed, tx: Effect, here: Here) -> None:
     hold = await store.resolve_released(
         tx.conn, event.step_id, here.account, event.task_id, event.agent_id
     )
-    if hold is None or not hold.held:
+    if hold is None:
+        await _refund_voided(event, tx)
+        return
+    if not hold.held:
         return
     await store.settle(tx.conn, [store.Settlement(hold)])
     tx.publish(
         HoldReleased(task_id=hold.task_id, hold_id=hold.id, amount=hold.held), account=hold.account
     )
+
+
+async def _refund_voided(event: StepFailed, tx: Transaction) -> None:
+    """A step that was paid and then came to nothing after all is paid back."""
+    hold = await store.find_hold(tx.conn, event.step_id, lock=True)
+    if hold is not None and hold.captured > hold.refunded:
+        left = hold.captured - hold.refunded
+        await give_back(tx, hold, payment_id=hold.id, refund_id=new_id(), amount=left)

@@ -21,6 +21,6 @@ async def open_wallet(db: Database, account: str, grant: Decimal) -> bool:
         if grant:
             postings = grant_postings(account, grant)
             await store.credit(tx.conn, postings)
-            await store.post(tx.conn, [Transfer(new_id(), "grant", postings)])
+            await store.post(tx.conn, [Transfer(new_id(), account, "grant", postings)])
             tx.publish(WalletCredited(account=account, amount=grant, reason="grant"))
         return True

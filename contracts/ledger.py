@@ -1,0 +1,201 @@
+"""Messages about the books: wallets, statements, receipts, refunds, and the check of it all."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import Field, PlainSerializer
+
+from contracts.base import MAX_AMOUNT, Call, Id, Model, Moment, Money, Page, TaskEvent
+from contracts.payment import BazaarBucksPaymentView
+
+
+def _signed_text(amount: Decimal) -> str:
+    return format(amount, "f")
+
+
+Signed = Annotated[
+    Decimal,
+    Field(ge=-(10**12), le=10**12, max_digits=20, decimal_places=6),
+    PlainSerializer(_signed_text, return_type=str, when_used="json"),
+]
+"""An amount in BazaarBucks that may be negative: out of an account."""
+
+Paid = Annotated[
+    Decimal,
+    Field(gt=0, le=MAX_AMOUNT, max_digits=20, decimal_places=6),
+    PlainSerializer(_signed_text, return_type=str, when_used="json"),
+]
+"""An amount in BazaarBucks that is more than nothing."""
+
+
+class GetWallet(Model):
+    """Asks for the wallet of the account; `NotFound` when it has none."""
+
+
+class WalletView(Model):
+    """A wallet, in BazaarBucks.
+
+    Attributes:
+        posted: what came in less what was paid.
+        held: what is set aside for steps that are running.
+        available: posted less held; never negative.
+    """
+
+    account: str
+    posted: Money
+    held: Money
+    available: Money
+
+
+class ListEntries(Page):
+    """Asks for the statement of a ledger account, newest first.
+
+    Attributes:
+        ledger_account: `wallet`, `agent:<id>`, `platform_fees` or `card_clearing`; only lines of
+            the asking account's own transfers are shown.
+    """
+
+    ledger_account: str = Field(default="wallet", min_length=1, max_length=80)
+
+
+class EntryView(Model):
+    """A line of the ledger; positive comes into the account, negative leaves it."""
+
+    id: int
+    transfer_id: str
+    ledger_account: str
+    amount: Signed
+    kind: str
+    task_id: str | None = None
+    step_id: str | None = None
+    created_at: Moment
+
+
+class EntryList(Model):
+    """A page of a statement."""
+
+    entries: list[EntryView]
+    next_cursor: str | None = None
+
+
+class CheckLedger(Model):
+    """Asks whether the books add up."""
+
+
+class Finding(Model):
+    """A rule of the books, and how many rows break it."""
+
+    rule: str
+    broken: int = Field(ge=0)
+
+
+class LedgerCheck(Model):
+    """The result of the check: every rule with the number of rows that break it."""
+
+    ok: bool
+    findings: list[Finding]
+
+
+class RefundPayment(Model):
+    """Gives back what was paid for a step, in full or in part.
+
+    Attributes:
+        payment_id: an `agent_payment`.
+        refund_id: chosen by the caller; the same id again answers the same.
+        amount: BazaarBucks; what is left of the payment when None.
+    """
+
+    payment_id: Id
+    refund_id: Id
+    amount: Paid | None = None
+
+
+class PaymentReply(Model):
+    """One payment in BazaarBucks."""
+
+    payment: BazaarBucksPaymentView
+
+
+class EnterPayment(Model):
+    """Pays an agent by hand, for a task, without a call.
+
+    Attributes:
+        payment_id: chosen by the caller; the same id again answers the same.
+        max_budget: the task's budget; it holds here too.
+    """
+
+    payment_id: Id
+    task_id: Id
+    agent_id: Id
+    amount: Paid
+    max_budget: Money
+
+
+class GetReceipt(Model):
+    """Asks what each step of a task cost."""
+
+    task_id: Id
+
+
+class ReceiptLine(Model):
+    """A step on a receipt, in BazaarBucks.
+
+    Attributes:
+        quoted: what the hold was first placed for.
+        held: what it was extended to.
+        charged: what was paid for the agent's work, with the fee.
+        fee: what the platform kept of that.
+        refunded: what was given back of it.
+        external: what was paid for what the agent bought outside.
+        status: held, captured or released.
+    """
+
+    step_id: Id
+    agent_id: Id
+    quoted: Money
+    held: Money
+    charged: Money
+    fee: Money
+    refunded: Money
+    external: Money
+    status: str
+
+
+class Receipt(Model):
+    """The receipt of a task; `total` is charged plus external less refunded: its total cost."""
+
+    task_id: Id
+    lines: list[ReceiptLine]
+    charged: Money
+    fee: Money
+    refunded: Money
+    external: Money
+    total: Money
+
+
+class PaymentRefunded(TaskEvent):
+    """Part of what was paid for a step, or all of it, was given back."""
+
+    type = "payment.refunded"
+    payment_id: Id
+    refund_id: Id
+    step_id: Id
+    agent_id: Id
+    amount: Money
+
+
+class PaymentEntered(TaskEvent):
+    """An agent was paid by hand for a task; the task counts it as a step of its own."""
+
+    type = "payment.entered"
+    payment_id: Id
+    agent_id: Id
+    amount: Money
+
+
+GET_WALLET = Call("payment", "get_wallet", GetWallet, WalletView)
+LIST_ENTRIES = Call("payment", "list_entries", ListEntries, EntryList)
+CHECK_LEDGER = Call("payment", "check_ledger", CheckLedger, LedgerCheck, timeout_ms=30_000)
+REFUND_PAYMENT = Call("payment", "refund_payment", RefundPayment, PaymentReply)
+ENTER_PAYMENT = Call("payment", "enter_payment", EnterPayment, PaymentReply)
+GET_RECEIPT = Call("payment", "get_receipt", GetReceipt, Receipt)

@@ -1,0 +1,134 @@
+"""The books: the wallet, statements, receipts, refunds, payments by hand."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import TypeAdapter
+
+from chassis.envelopes import new_id
+from contracts import api
+from contracts.ledger import (
+    CHECK_LEDGER,
+    ENTER_PAYMENT,
+    GET_RECEIPT,
+    GET_WALLET,
+    LIST_ENTRIES,
+    REFUND_PAYMENT,
+    CheckLedger,
+    EnterPayment,
+    EntryList,
+    GetReceipt,
+    GetWallet,
+    LedgerCheck,
+    ListEntries,
+    PaymentReply,
+    RefundPayment,
+)
+from contracts.task import GET_TASK, GetTask
+from gateway.asking import answer, as_shown, ask, known_id, made
+from gateway.bodies import JsonRoute
+from gateway.errors import problems
+from gateway.pages import LINKED, Paging, page_of
+
+router = APIRouter(tags=["books"])
+posts = APIRouter(tags=["books"], route_class=JsonRoute)
+
+
+class ShownEntries(EntryList):
+    """A page of a statement, with numbers."""
+
+    entries: list[api.LedgerEntry]  # type: ignore[assignment]  # lines with numbers
+
+
+class ShownPayment(PaymentReply):
+    """A payment, with numbers."""
+
+    payment: api.BazaarBucksPayment
+
+
+_WALLET = as_shown(GET_WALLET, api.Wallet)
+_ENTRIES = as_shown(LIST_ENTRIES, ShownEntries)
+_RECEIPT = as_shown(GET_RECEIPT, api.Receipt)
+_REFUND = as_shown(REFUND_PAYMENT, ShownPayment)
+_ENTER = as_shown(ENTER_PAYMENT, ShownPayment)
+_ENTRY_LIST = TypeAdapter(list[api.LedgerEntry])
+
+
+@router.get("/api/wallet", summary="The wallet", response_model=api.Wallet, responses=problems(404))
+async def get_wallet(request: Request) -> Response:
+    """What is in it, what of that is set aside for running steps, and what is available."""
+    wallet = await ask(request, _WALLET, GetWallet())
+    return answer(wallet)
+
+
+@router.get(
+    "/api/ledger",
+    summary="A statement, newest first",
+    response_model=list[api.LedgerEntry],
+    responses={200: LINKED, **problems(422)},
+)
+async def list_entries(
+    request: Request,
+    page: Paging,
+    account: Annotated[str, Query(max_length=80)] = "wallet",
+) -> Response:
+    """Lines of `wallet`, `agent:<id>`, `platform_fees` or `card_clearing`."""
+    question = made(ListEntries, ledger_account=account, limit=page.limit, cursor=page.cursor)
+    found = await ask(request, _ENTRIES, question)
+    return page_of(request, page, found.entries, _ENTRY_LIST, found.next_cursor)
+
+
+@router.get("/api/ledger/check", summary="Whether the books add up", response_model=LedgerCheck)
+async def check_ledger(request: Request) -> Response:
+    """Every rule of the books, with how many rows break it."""
+    check = await ask(request, CHECK_LEDGER, CheckLedger())
+    return answer(check)
+
+
+@router.get(
+    "/api/tasks/{id}/receipt",
+    summary="What each step of a task cost",
+    response_model=api.Receipt,
+    responses=problems(404),
+)
+async def get_receipt(request: Request, id: str) -> Response:  # noqa: A002  (the path's own word)
+    """Quoted, held, charged, fee, refunded and external, step by step, and the totals."""
+    task_id = known_id(id, "Task")
+    await ask(request, GET_TASK, GetTask(task_id=task_id))
+    receipt = await ask(request, _RECEIPT, GetReceipt(task_id=task_id))
+    return answer(receipt)
+
+
+@posts.post(
+    "/api/payments/bazaarbucks",
+    summary="Pay an agent by hand",
+    response_model=api.BazaarBucksPayment,
+    responses=problems(400, 402, 404, 409, 413, 415, 422),
+)
+async def enter_payment(request: Request, body: api.NewPayment) -> Response:
+    """Through the same ledger, within the task's budget; the task counts it as a step."""
+    task = (await ask(request, GET_TASK, GetTask(task_id=body.task_id))).task
+    order = EnterPayment(
+        payment_id=body.payment_id or new_id(),
+        task_id=task.id,
+        agent_id=body.agent_id,
+        amount=body.amount,
+        max_budget=task.max_budget,
+    )
+    return answer((await ask(request, _ENTER, order)).payment)
+
+
+@posts.post(
+    "/api/payments/bazaarbucks/{id}/refund",
+    summary="Give back what was paid for a step",
+    response_model=api.BazaarBucksPayment,
+    responses=problems(400, 404, 409, 413, 415, 422),
+)
+async def refund(request: Request, id: str, body: api.Refund) -> Response:  # noqa: A002  (as above)
+    """In full without an `amount`, else in part; the task's cost follows."""
+    order = RefundPayment(
+        payment_id=known_id(id, "Payment"),
+        refund_id=body.refund_id or new_id(),
+        amount=body.amount,
+    )
+    return answer((await ask(request, _REFUND, order)).payment)

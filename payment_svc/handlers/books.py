@@ -1,0 +1,100 @@
+"""Questions about the books: the wallet, statements, receipts, and whether it all adds up."""
+
+from decimal import Decimal
+
+from chassis.delivery import Here, Tx
+from chassis.pages import decode_cursor, encode_cursor
+from contracts.errors import Invalid, NotFound
+from contracts.ledger import (
+    CheckLedger,
+    EntryList,
+    EntryView,
+    Finding,
+    GetReceipt,
+    GetWallet,
+    LedgerCheck,
+    ListEntries,
+    Receipt,
+    ReceiptLine,
+    WalletView,
+)
+from payment_svc import store_books
+from payment_svc.domain import wallet_of
+
+SEQUENCE_DIGITS = 18
+
+
+async def get_wallet(_request: GetWallet, tx: Tx, here: Here) -> WalletView:
+    """The wallet of the account.
+
+    Raises:
+        NotFound: it has none.
+    """
+    row = await store_books.wallet(tx.conn, wallet_of(here.account))
+    if row is None:
+        raise NotFound("Wallet not found")
+    return WalletView(
+        account=here.account, posted=row.posted, held=row.held, available=row.posted - row.held
+    )
+
+
+async def list_entries(request: ListEntries, tx: Tx, here: Here) -> EntryList:
+    """The statement of a ledger account, as far as it concerns the asking account."""
+    name = request.ledger_account
+    ledger_account = wallet_of(here.account) if name == "wallet" else name
+    before = _sequence(request.cursor) if request.cursor else None
+    rows = await store_books.statement(tx.conn, here.account, ledger_account, request.limit, before)
+    shown = rows[: request.limit]
+    return EntryList(
+        entries=[EntryView.model_validate(row, from_attributes=True) for row in shown],
+        next_cursor=encode_cursor(str(shown[-1].id)) if len(rows) > len(shown) else None,
+    )
+
+
+def _sequence(cursor: str) -> int:
+    (number,) = decode_cursor(cursor, 1)
+    if not (number.isascii() and number.isdecimal() and len(number) <= SEQUENCE_DIGITS):
+        raise Invalid("The cursor is not one of ours.")
+    return int(number)
+
+
+async def check_ledger(_request: CheckLedger, tx: Tx) -> LedgerCheck:
+    """Every rule of the books, computed in SQL at one moment."""
+    broken = await store_books.broken_rules(tx.conn)
+    return LedgerCheck(
+        ok=not any(broken.values()),
+        findings=[Finding(rule=rule, broken=rows) for rule, rows in broken.items()],
+    )
+
+
+async def get_receipt(request: GetReceipt, tx: Tx, here: Here) -> Receipt:
+    """What each step of a task cost; empty for a task without holds."""
+    rows = await store_books.holds_of(tx.conn, here.account, request.task_id)
+    lines = [
+        ReceiptLine(
+            step_id=row.id,
+            agent_id=row.agent_id,
+            quoted=row.asked,
+            held=row.held,
+            charged=row.captured,
+            fee=row.fee,
+            refunded=row.refunded,
+            external=row.external,
+            status=row.status,
+        )
+        for row in rows
+        if row.asked or row.held
+    ]
+    nothing = Decimal(0)
+    charged = sum((line.charged for line in lines), nothing)
+    refunded = sum((line.refunded for line in lines), nothing)
+    external = sum((line.external for line in lines), nothing)
+    return Receipt(
+        task_id=request.task_id,
+        lines=lines,
+        charged=charged,
+        fee=sum((line.fee for line in lines), nothing),
+        refunded=refunded,
+        external=external,
+        total=charged + external - refunded,
+    )

@@ -1,0 +1,45 @@
+"""What happens to a task's cost after its steps were paid: refunds, and payments by hand."""
+
+import structlog
+from sqlalchemy import func
+
+from chassis.delivery import Effect, Here
+from contracts.ledger import PaymentEntered, PaymentRefunded
+from task_svc import store
+
+log = structlog.get_logger()
+BY_HAND = "payment"
+
+
+async def on_refunded(event: PaymentRefunded, tx: Effect, here: Here) -> None:
+    """The step costs less now, and so does its task."""
+    task = await store.find_task(tx.conn, event.task_id, here.account, lock=True)
+    if task is None:
+        log.warning("refund for an unknown task", task_id=event.task_id)
+        return
+    await store.lower_cost(tx.conn, event.step_id, event.amount)
+    await store.update_task(tx.conn, task.id, total_cost=task.total_cost - event.amount)
+
+
+async def on_entered(event: PaymentEntered, tx: Effect, here: Here) -> None:
+    """A payment by hand is a step of its own, so that the cost stays the sum of the steps."""
+    task = await store.find_task(tx.conn, event.task_id, here.account, lock=True)
+    if task is None:
+        log.warning("payment for an unknown task", task_id=event.task_id)
+        return
+    row = {
+        "id": event.payment_id,
+        "task_id": task.id,
+        "account": task.account,
+        "agent_id": event.agent_id,
+        "skill": "",
+        "subtask_type": BY_HAND,
+        "status": "completed",
+        "payload": {},
+        "max_budget": task.max_budget,
+        "cause": here.model_dump(mode="json"),
+        "cost": event.amount,
+        "completed_at": func.now(),
+    }
+    if await store.insert_steps(tx.conn, [row]):
+        await store.update_task(tx.conn, task.id, total_cost=task.total_cost + event.amount)
