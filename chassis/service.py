@@ -54,6 +54,7 @@ class Service:
         bus: typed requests to other services.
         database: this service's schema.
         context: what handlers may ask for with FastStream's `Context`.
+        details: what it tells about itself when asked whether it lives, such as adapters in use.
     """
 
     def __init__(self, name: str, settings: ServiceSettings, metadata: MetaData) -> None:
@@ -84,6 +85,7 @@ class Service:
             self.broker, self.database.engine, outbox_table(self.database.metadata)
         )
         self.database.departures = self.departures
+        self.details: dict[str, str] = {}
         self._lost: asyncio.TimerHandle | None = None
         self._started = self.stopping = False
         self._starts: list[Job] = []
@@ -175,7 +177,7 @@ class Service:
 
     async def _pong(self, _request: Ping) -> Pong:
         await self.database.ping()
-        return Pong(service=self.name, version=release())
+        return Pong(service=self.name, version=release(), details=self.details)
 
     async def _on_disconnect(self) -> None:
         if self.stopping or self._lost is not None:

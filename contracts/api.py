@@ -26,6 +26,13 @@ Number = Annotated[
 ]
 """An amount as a JSON number with at most six decimals: the UI cannot render a string."""
 
+SumNumber = Annotated[
+    Decimal,
+    Field(ge=0, decimal_places=6),
+    PlainSerializer(_number, return_type=float),
+]
+"""A `Number` added up over many movements: more than a single amount may be."""
+
 SignedNumber = Annotated[
     Decimal,
     Field(decimal_places=6),
@@ -105,9 +112,9 @@ class InvocationResult(InvokeReply):
 class Wallet(WalletView):
     """A wallet, as GET /api/wallet shows it."""
 
-    posted: Number
-    held: Number
-    available: Number
+    posted: SumNumber
+    held: SumNumber
+    available: SumNumber
 
 
 class LedgerEntry(EntryView):
@@ -131,11 +138,11 @@ class Receipt(ReceiptView):
     """A task's receipt, as GET /api/tasks/{id}/receipt shows it."""
 
     lines: list[ReceiptLine]  # type: ignore[assignment]  # lines with numbers
-    charged: Number
-    fee: Number
-    refunded: Number
-    external: Number
-    total: Number
+    charged: SumNumber
+    fee: SumNumber
+    refunded: SumNumber
+    external: SumNumber
+    total: SumNumber
 
 
 class NewPayment(Model):

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any, TypeVar
 
-from contracts import api, chat, ledger, payment, registry, task
+from contracts import api, cards, chat, ledger, payment, registry, task
 from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry,),
     "task": (task,),
-    "payment": (payment, ledger),
+    "payment": (payment, ledger, cards),
     "chat": (chat,),
 }
 """The contexts that own messages, each with the modules that define them."""
@@ -53,6 +53,7 @@ API_BODIES: tuple[type[Model], ...] = (
     api.ChatInput,
     api.NewPayment,
     api.Refund,
+    cards.OpenCheckout,
 )
 """What the UI sends to the gateway."""
 
@@ -65,6 +66,7 @@ API_ANSWERS: tuple[type[Model], ...] = (
     api.Wallet,
     api.LedgerEntry,
     api.Receipt,
+    cards.Checkout,
     api.Message,
     api.InvocationResult,
     api.ChatAnswer,

@@ -20,6 +20,13 @@ Signed = Annotated[
 ]
 """An amount in BazaarBucks that may be negative: out of an account."""
 
+Sum = Annotated[
+    Decimal,
+    Field(ge=0, le=10**12, max_digits=20, decimal_places=6),
+    PlainSerializer(_signed_text, return_type=str, when_used="json"),
+]
+"""BazaarBucks added up over many movements: more than a single amount may be."""
+
 Paid = Annotated[
     Decimal,
     Field(gt=0, le=MAX_AMOUNT, max_digits=20, decimal_places=6),
@@ -42,9 +49,9 @@ class WalletView(Model):
     """
 
     account: str
-    posted: Money
-    held: Money
-    available: Money
+    posted: Sum
+    held: Sum
+    available: Sum
 
 
 class ListEntries(Page):
@@ -162,15 +169,20 @@ class ReceiptLine(Model):
 
 
 class Receipt(Model):
-    """The receipt of a task; `total` is charged plus external less refunded: its total cost."""
+    """The receipt of a task, in BazaarBucks.
+
+    Attributes:
+        lines: its steps, oldest first; the first 500. The sums are of all.
+        total: charged plus external less refunded: the task's total cost.
+    """
 
     task_id: Id
     lines: list[ReceiptLine]
-    charged: Money
-    fee: Money
-    refunded: Money
-    external: Money
-    total: Money
+    charged: Sum
+    fee: Sum
+    refunded: Sum
+    external: Sum
+    total: Sum
 
 
 class PaymentRefunded(TaskEvent):

@@ -22,7 +22,11 @@ class BazaarBucksPaymentView(Model):
 
 
 class StripePaymentView(Model):
-    """A payment by card, in BazaarBucks' dollar value; `rail` says whether it was simulated."""
+    """A payment by card, in BazaarBucks' dollar value; `rail` says whether it was simulated.
+
+    Attributes:
+        note: why it failed or still waits, or why nothing was charged, as a sentence.
+    """
 
     id: Id
     agent_id: str
@@ -32,6 +36,7 @@ class StripePaymentView(Model):
     type: StripeType
     created_at: Moment
     rail: Rail = "simulated"
+    note: str | None = None
 
 
 class PlaceHold(Model):
@@ -178,6 +183,7 @@ class StripePaymentUpdated(Event):
     status: StripeStatus
     payment_type: StripeType
     rail: Rail
+    note: str | None = None
 
     def entity_id(self) -> str:
         """The task's id where there is one, else the payment's."""

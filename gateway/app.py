@@ -13,7 +13,7 @@ from gateway.access import RequestLog
 from gateway.asking import Gateway
 from gateway.limits import BodyLimit
 from gateway.link import Link
-from gateway.routes import agents, books, chat, health, payments, tasks
+from gateway.routes import agents, books, cards, chat, health, payments, tasks
 from gateway.settings import Settings
 from gateway.static import Client
 from gateway.turns import SUBJECT, Turns
@@ -62,6 +62,8 @@ def create_app(settings: Settings) -> FastAPI:
         payments.router,
         books.router,
         books.posts,
+        cards.router,
+        cards.posts,
         health.router,
     ):
         app.include_router(routes)

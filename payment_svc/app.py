@@ -1,8 +1,10 @@
 """The payment service's table of contents.
 
 Answers place_hold, extend_hold, get_task_account, list_bazaarbucks, list_stripe, get_wallet,
-list_entries, check_ledger, get_receipt, refund_payment, enter_payment.
+list_entries, check_ledger, get_receipt, refund_payment, enter_payment,
+open_checkout, retry_card, take_webhook.
 Consumes step.completed and step.failed.
+By itself: charges cards for what agents bought, handles what Stripe's webhooks told.
 Publishes hold.placed, hold.declined, hold.extended, hold.released, hold.overcharged,
 payment.recorded, payment.refunded, payment.entered, stripe_payment.updated, wallet.credited.
 """
@@ -12,17 +14,21 @@ from functools import partial
 from chassis.bus import answers, consumes
 from chassis.groups import GroupCommit
 from chassis.service import Service
+from contracts import cards as card_calls
 from contracts import ledger, payment, topology
+from payment_svc import cards as rail
 from payment_svc import tables
 from payment_svc.handlers import (
     books,
     by_hand,
     captures,
+    cards,
     holds,
     queries,
     refunds,
     releases,
     wallets,
+    webhook,
 )
 from payment_svc.settings import Settings
 
@@ -30,8 +36,10 @@ from payment_svc.settings import Settings
 def build(settings: Settings) -> Service:
     """The payment service, wired but not started."""
     service = Service("payment", settings, tables.metadata)
-    capture = partial(captures.capture, settings.platform_fee_rate)
-    service.offer(settings=settings, captures=GroupCommit(service.database, capture))
+    stripe = rail.client_of(settings)
+    capture = partial(captures.capture, settings.platform_fee_rate, settings.rail)
+    service.offer(settings=settings, stripe=stripe, captures=GroupCommit(service.database, capture))
+    service.details["rail"] = settings.rail
     on = service.broker.subscriber
 
     on(**answers(payment.PLACE_HOLD))(holds.place_hold)
@@ -45,10 +53,20 @@ def build(settings: Settings) -> Service:
     on(**answers(ledger.GET_RECEIPT))(books.get_receipt)
     on(**answers(ledger.REFUND_PAYMENT))(refunds.refund_payment)
     on(**answers(ledger.ENTER_PAYMENT))(by_hand.enter_payment)
+    on(**answers(card_calls.OPEN_CHECKOUT))(cards.open_checkout)
+    on(**answers(card_calls.RETRY_CARD))(cards.retry_card)
+    on(**answers(card_calls.TAKE_WEBHOOK))(webhook.take_webhook)
 
     on(**consumes(topology.PAYMENT_STEP_COMPLETED))(captures.on_step_completed)
     on(**consumes(topology.PAYMENT_STEP_FAILED))(releases.on_step_failed)
 
+    if stripe is not None:
+        charge = partial(cards.work, service.database, stripe, settings)
+        service.every(settings.card_poll_s, charge)
+        service.at_end(partial(rail.close, stripe))
+    if settings.stripe_webhook_secret is not None:
+        service.every(settings.card_poll_s, partial(webhook.work, service.database))
+        service.every(3600, partial(webhook.forget, service.database))
     service.at_start(
         partial(
             wallets.open_wallet, service.database, settings.wallet_account, settings.wallet_grant

@@ -1,12 +1,27 @@
 """The payment service's environment."""
 
 from decimal import Decimal
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from chassis.settings import ServiceSettings
 from contracts.base import Money
 from contracts.envelope import DEFAULT_ACCOUNT
+from contracts.payment import Rail
+
+
+def _unset_when_blank(value: object) -> object:
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    return None if isinstance(text, str) and not text.strip() else value
+
+
+def _without_last_slash(url: str) -> str:
+    return url.rstrip("/")
+
+
+Secret = Annotated[SecretStr | None, BeforeValidator(_unset_when_blank)]
+"""Never shown in a log; a blank one counts as not set."""
 
 
 class Settings(ServiceSettings):
@@ -15,9 +30,44 @@ class Settings(ServiceSettings):
     Attributes:
         wallet_account: the account whose wallet is opened at first start.
         wallet_grant: BazaarBucks that it is opened with.
-        platform_fee_rate: share of an agent's pay that the platform keeps, 0 to 1.
+        platform_fee_rate: share of an agent's pay that the platform keeps, from 0 to below 1: an
+            agent that is paid nothing has no payment that could be shown or refunded.
+        stripe_api_key: turns the real card rail on; without it the rail is simulated.
+        stripe_webhook_secret: what webhooks are signed with; without it none is taken.
+        stripe_api_base: where Stripe is.
+        stripe_currency: what cards are charged in; one BazaarBuck is one unit of it. Only
+            currencies with two decimals.
+        stripe_customer: the customer at Stripe who pays for agents' purchases.
+        stripe_payment_method: the stored card that pays for them.
+        checkout_success_url: where Stripe sends who has topped up.
+        checkout_cancel_url: where Stripe sends who has not.
+        card_poll_s: seconds between two looks for card payments and webhooks to work on.
+        card_lease_s: after so many seconds without an outcome, another replica takes a payment
+            over; longer than a call of Stripe may take.
+        card_retry_s: seconds until the second attempt; each further one waits twice as long.
+        card_retry_at_most_s: the longest wait between two attempts.
     """
 
     wallet_account: str = DEFAULT_ACCOUNT
     wallet_grant: Money = Decimal(100)
-    platform_fee_rate: Decimal = Field(default=Decimal(0), ge=0, le=1)
+    platform_fee_rate: Decimal = Field(default=Decimal(0), ge=0, lt=1)
+    stripe_api_key: Secret = None
+    stripe_webhook_secret: Secret = None
+    stripe_api_base: Annotated[str, AfterValidator(_without_last_slash)] = "https://api.stripe.com"
+    stripe_currency: str = Field(
+        default="usd",
+        pattern=r"^(usd|eur|gbp|chf|cad|aud|nzd|sek|nok|dkk|pln|czk|sgd|hkd|mxn|brl|inr|zar)$",
+    )
+    stripe_customer: str = ""
+    stripe_payment_method: str = "pm_card_visa"
+    checkout_success_url: str = "http://localhost:8000/payments?top_up=done"
+    checkout_cancel_url: str = "http://localhost:8000/payments?top_up=cancelled"
+    card_poll_s: float = Field(default=1.0, gt=0)
+    card_lease_s: float = Field(default=60.0, gt=0)
+    card_retry_s: float = Field(default=2.0, gt=0)
+    card_retry_at_most_s: float = Field(default=600.0, gt=0)
+
+    @property
+    def rail(self) -> Rail:
+        """Which rail card payments take."""
+        return "stripe" if self.stripe_api_key else "simulated"

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select, text, update
+from sqlalchemy import Row, bindparam, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from payment_svc.domain import Posting
@@ -37,12 +38,41 @@ async def holds_of(conn: AsyncConnection, account: str, task_id: str) -> Sequenc
     return (await conn.execute(query.order_by(holds.c.created_at, holds.c.id).limit(500))).all()
 
 
+async def sums_of(conn: AsyncConnection, account: str, task_id: str) -> Found:
+    """What all holds of a task charged, with the fee in it, and what was given back."""
+    columns = (holds.c.captured, holds.c.fee, holds.c.refunded, holds.c.external)
+    query = select(*(func.coalesce(func.sum(c), 0).label(c.name) for c in columns))
+    return (
+        await conn.execute(query.where(holds.c.task_id == task_id, holds.c.account == account))
+    ).one()
+
+
 async def find_payment(conn: AsyncConnection, payment_id: str, account: str) -> Found | None:
     """A payment in BazaarBucks of an account."""
     query = select(bazaarbucks_payments).where(
         bazaarbucks_payments.c.id == payment_id, bazaarbucks_payments.c.account == account
     )
     return (await conn.execute(query)).one_or_none()
+
+
+async def payment_of(conn: AsyncConnection, hold: Found) -> Found | None:
+    """The agent's payment for a captured hold; None when the work was free."""
+    query = select(bazaarbucks_payments).where(
+        bazaarbucks_payments.c.account == hold.account,
+        # It was recorded in the transaction that resolved the hold; so the index of pages finds it.
+        bazaarbucks_payments.c.created_at == hold.resolved_at,
+        bazaarbucks_payments.c.step_id == hold.id,
+        bazaarbucks_payments.c.type == "agent_payment",
+    )
+    return (await conn.execute(query)).one_or_none()
+
+
+async def record_once(conn: AsyncConnection, payments: Sequence[dict[str, object]]) -> bool:
+    """Record payments with ids that a caller chose; False when one is taken, by any account."""
+    stored = await conn.execute(
+        upsert(bazaarbucks_payments).values(list(payments)).on_conflict_do_nothing()
+    )
+    return stored.rowcount == len(payments)
 
 
 async def give_back(conn: AsyncConnection, hold: Found, amount: Decimal) -> None:
@@ -78,17 +108,20 @@ RULES: dict[str, str] = {
     "the ledger adds up to zero": """
         SELECT 1 FROM payment.entries HAVING sum(amount) <> 0""",
     "each balance is the sum of its lines": """
-        SELECT a.id FROM payment.ledger_accounts a
-        LEFT JOIN (SELECT ledger_account, sum(amount) AS posted
-                   FROM payment.entries GROUP BY 1) e ON e.ledger_account = a.id
-        WHERE a.posted <> coalesce(e.posted, 0)""",
+        SELECT id FROM payment.ledger_accounts a
+        FULL JOIN (SELECT ledger_account AS id, sum(amount) AS posted
+                   FROM payment.entries GROUP BY 1) e USING (id)
+        WHERE coalesce(a.posted, 0) <> coalesce(e.posted, 0)""",
+    "each line of a wallet is its owner's": """
+        SELECT id FROM payment.entries
+        WHERE ledger_account LIKE 'wallet:%' AND ledger_account <> 'wallet:' || account""",
     "nothing available is negative": """
         SELECT id FROM payment.ledger_accounts WHERE id <> 'world' AND posted - held < 0""",
     "what wallets hold is what open holds hold": """
-        SELECT a.id FROM payment.ledger_accounts a
-        LEFT JOIN (SELECT 'wallet:' || account AS id, sum(held) AS held
+        SELECT id FROM payment.ledger_accounts a
+        FULL JOIN (SELECT 'wallet:' || account AS id, sum(held) AS held
                    FROM payment.holds WHERE status = 'held' GROUP BY 1) h USING (id)
-        WHERE a.held <> coalesce(h.held, 0)""",
+        WHERE coalesce(a.held, 0) <> coalesce(h.held, 0)""",
     "each hold is captured at most once": """
         SELECT step_id FROM payment.entries WHERE kind = 'capture'
         GROUP BY step_id HAVING count(DISTINCT transfer_id) > 1""",
@@ -100,39 +133,53 @@ RULES: dict[str, str] = {
         SELECT id FROM payment.holds WHERE captured + external > held""",
     "what was captured left the wallet": """
         SELECT h.id FROM payment.holds h
-        LEFT JOIN (SELECT step_id, -sum(amount) AS paid FROM payment.entries
+        FULL JOIN (SELECT step_id, -sum(amount) AS paid FROM payment.entries
                    WHERE kind = 'capture' AND ledger_account LIKE 'wallet:%'
                    GROUP BY 1) e ON e.step_id = h.id
-        WHERE h.captured + h.external <> coalesce(e.paid, 0)""",
+        WHERE coalesce(h.captured + h.external, 0) <> coalesce(e.paid, 0)""",
+    "what the platform kept is its fees less what it gave back": """
+        SELECT h.id FROM payment.holds h
+        FULL JOIN (SELECT step_id,
+                          coalesce(sum(amount) FILTER (WHERE kind = 'capture'), 0) AS kept,
+                          -coalesce(sum(amount) FILTER (WHERE kind = 'refund'), 0) AS returned
+                   FROM payment.entries WHERE ledger_account = 'platform_fees'
+                   GROUP BY 1) e ON e.step_id = h.id
+        WHERE coalesce(h.fee, 0) <> coalesce(e.kept, 0) OR e.returned NOT BETWEEN 0 AND e.kept
+           OR coalesce(e.returned, 0) * 1000000
+              <> div(h.fee * h.refunded * 1000000, nullif(h.captured, 0))""",
     "what was refunded came back": """
         SELECT h.id FROM payment.holds h
-        LEFT JOIN (SELECT step_id, sum(amount) AS paid FROM payment.entries
+        FULL JOIN (SELECT step_id, sum(amount) AS paid FROM payment.entries
                    WHERE kind = 'refund' AND ledger_account LIKE 'wallet:%'
                    GROUP BY 1) e ON e.step_id = h.id
-        WHERE h.refunded <> coalesce(e.paid, 0)""",
+        WHERE coalesce(h.refunded, 0) <> coalesce(e.paid, 0)""",
     "a task's cost is its captures less its refunds": """
-        SELECT b.task_id FROM payment.budgets b
-        LEFT JOIN (SELECT task_id, sum(captured + external - refunded) AS paid,
+        SELECT task_id FROM payment.budgets b
+        FULL JOIN (SELECT task_id, sum(captured + external - refunded) AS paid,
                           sum(held) FILTER (WHERE status = 'held') AS held
                    FROM payment.holds GROUP BY 1) h USING (task_id)
-        WHERE b.captured <> coalesce(h.paid, 0) OR b.held <> coalesce(h.held, 0)""",
+        WHERE coalesce(b.captured, 0) <> coalesce(h.paid, 0)
+           OR coalesce(b.held, 0) <> coalesce(h.held, 0)""",
     "no task is over its budget": """
         SELECT task_id FROM payment.budgets WHERE held + captured > max_budget""",
     "payment records are what was captured": """
         SELECT h.id FROM payment.holds h
-        LEFT JOIN (SELECT step_id, sum(amount) AS paid FROM payment.bazaarbucks_payments
+        FULL JOIN (SELECT step_id, sum(amount) AS paid,
+                          coalesce(sum(amount) FILTER (WHERE type = 'platform_fee'), 0) AS fee
+                   FROM payment.bazaarbucks_payments
                    WHERE type <> 'refund' GROUP BY 1) p ON p.step_id = h.id
-        WHERE h.captured <> coalesce(p.paid, 0)""",
+        WHERE coalesce(h.captured, 0) <> coalesce(p.paid, 0)
+           OR coalesce(h.fee, 0) <> coalesce(p.fee, 0)""",
     "refund records are what was refunded": """
         SELECT h.id FROM payment.holds h
-        LEFT JOIN (SELECT step_id, sum(amount) AS paid FROM payment.bazaarbucks_payments
+        FULL JOIN (SELECT step_id, sum(amount) AS paid FROM payment.bazaarbucks_payments
                    WHERE type = 'refund' GROUP BY 1) p ON p.step_id = h.id
-        WHERE h.refunded <> coalesce(p.paid, 0)""",
+        WHERE coalesce(h.refunded, 0) <> coalesce(p.paid, 0)""",
     "card records are what agents bought": """
         SELECT h.id FROM payment.holds h
-        LEFT JOIN (SELECT step_id, sum(amount) AS paid FROM payment.stripe_payments
+        FULL JOIN (SELECT step_id, sum(amount) AS paid FROM payment.stripe_payments
                    WHERE type = 'card_spend' GROUP BY 1) p ON p.step_id = h.id
-        WHERE h.external <> coalesce(p.paid, 0)""",
+        WHERE coalesce(h.external, 0) <> coalesce(p.paid, 0)""",
 }
 """The rules of the books, each with a query that finds what breaks it."""
 

@@ -7,9 +7,11 @@ from sqlalchemy import (
     DateTime,
     Identity,
     Index,
+    Integer,
     Numeric,
     String,
     Table,
+    Text,
     func,
 )
 
@@ -121,6 +123,13 @@ stripe_payments = Table(
     Column("status", String(10), nullable=False),
     Column("type", String(20), nullable=False),
     Column("rail", String(10), nullable=False),
+    Column("intent_id", String(255)),
+    Column("session_id", String(255)),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("retries", Integer, nullable=False, server_default="0"),
+    Column("first_attempt_at", DateTime(timezone=True)),
+    Column("next_attempt_at", DateTime(timezone=True)),
+    Column("note", String(500)),
     _now(),
     CheckConstraint("amount > 0", name="card_amount_positive"),
 )
@@ -130,3 +139,26 @@ Index(
     stripe_payments.c.created_at.desc(),
     stripe_payments.c.id.desc(),
 )
+Index(
+    "stripe_due_idx",
+    stripe_payments.c.next_attempt_at,
+    postgresql_where=stripe_payments.c.next_attempt_at.is_not(None),
+)
+
+stripe_events = Table(
+    "stripe_events",
+    metadata,
+    Column("id", String(255), primary_key=True),
+    Column("type", String(255), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("received_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", DateTime(timezone=True), nullable=True, server_default=func.now()),
+    Column("outcome", String(500)),
+)
+Index(
+    "stripe_events_due_idx",
+    stripe_events.c.next_attempt_at,
+    postgresql_where=stripe_events.c.next_attempt_at.is_not(None),
+)
+Index("stripe_events_received_idx", stripe_events.c.received_at)

@@ -248,9 +248,14 @@ async def open_steps_of(conn: AsyncConnection, task_id: str) -> Sequence[Found]:
     return (await conn.execute(query)).all()
 
 
-async def lower_cost(conn: AsyncConnection, step_id: str, by: Decimal) -> None:
-    """Take a refund off what a step cost."""
-    await conn.execute(update(steps).where(steps.c.id == step_id).values(cost=steps.c.cost - by))
+async def lower_cost(conn: AsyncConnection, task_id: str, step_id: str, by: Decimal) -> bool:
+    """Take a refund off what a step cost; False when the task has no such step."""
+    done = await conn.execute(
+        update(steps)
+        .where(steps.c.id == step_id, steps.c.task_id == task_id)
+        .values(cost=steps.c.cost - by)
+    )
+    return done.rowcount == 1
 
 
 async def repoint(

@@ -24,6 +24,7 @@ from contracts.ledger import (
     PaymentReply,
     RefundPayment,
 )
+from contracts.registry import GET_AGENT, GetAgent
 from contracts.task import GET_TASK, GetTask
 from gateway.asking import answer, as_shown, ask, known_id, made
 from gateway.bodies import JsonRoute
@@ -108,6 +109,7 @@ async def get_receipt(request: Request, id: str) -> Response:  # noqa: A002  (th
 async def enter_payment(request: Request, body: api.NewPayment) -> Response:
     """Through the same ledger, within the task's budget; the task counts it as a step."""
     task = (await ask(request, GET_TASK, GetTask(task_id=body.task_id))).task
+    await ask(request, GET_AGENT, GetAgent(agent_id=body.agent_id))
     order = EnterPayment(
         payment_id=body.payment_id or new_id(),
         task_id=task.id,

@@ -1,7 +1,5 @@
 """Questions about the books: the wallet, statements, receipts, and whether it all adds up."""
 
-from decimal import Decimal
-
 from chassis.delivery import Here, Tx
 from chassis.pages import decode_cursor, encode_cursor
 from contracts.errors import Invalid, NotFound
@@ -68,7 +66,10 @@ async def check_ledger(_request: CheckLedger, tx: Tx) -> LedgerCheck:
 
 
 async def get_receipt(request: GetReceipt, tx: Tx, here: Here) -> Receipt:
-    """What each step of a task cost; empty for a task without holds."""
+    """What each step of a task cost; empty for a task without holds.
+
+    Steps that ended before anything was held for them are left out.
+    """
     rows = await store_books.holds_of(tx.conn, here.account, request.task_id)
     lines = [
         ReceiptLine(
@@ -83,18 +84,15 @@ async def get_receipt(request: GetReceipt, tx: Tx, here: Here) -> Receipt:
             status=row.status,
         )
         for row in rows
-        if row.asked or row.held
+        if row.asked or row.status != "released"
     ]
-    nothing = Decimal(0)
-    charged = sum((line.charged for line in lines), nothing)
-    refunded = sum((line.refunded for line in lines), nothing)
-    external = sum((line.external for line in lines), nothing)
+    sums = await store_books.sums_of(tx.conn, here.account, request.task_id)
     return Receipt(
         task_id=request.task_id,
         lines=lines,
-        charged=charged,
-        fee=sum((line.fee for line in lines), nothing),
-        refunded=refunded,
-        external=external,
-        total=charged + external - refunded,
+        charged=sums.captured,
+        fee=sums.fee,
+        refunded=sums.refunded,
+        external=sums.external,
+        total=sums.captured + sums.external - sums.refunded,
     )

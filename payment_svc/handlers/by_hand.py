@@ -12,7 +12,6 @@ from contracts.payment import BazaarBucksPaymentView, PaymentRecorded, PlaceHold
 from payment_svc import store, store_books
 from payment_svc.domain import Transfer, capture_postings, fee_of, wallet_of
 from payment_svc.settings import Settings
-from payment_svc.tables import bazaarbucks_payments
 
 
 async def enter_payment(
@@ -96,9 +95,8 @@ async def _capture(request: EnterPayment, tx: Tx, account: str, fee: Decimal) ->
         (request.payment_id, "agent_payment", request.amount - fee),
         (new_id(), "platform_fee", fee),
     )
-    await store.record(
+    stored = await store_books.record_once(
         tx.conn,
-        bazaarbucks_payments,
         [
             {
                 "id": id_,
@@ -113,3 +111,5 @@ async def _capture(request: EnterPayment, tx: Tx, account: str, fee: Decimal) ->
             if amount
         ],
     )
+    if not stored:
+        raise Conflict("This payment id was used for something else.")

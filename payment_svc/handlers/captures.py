@@ -6,6 +6,7 @@ same number whether it has one member or sixty.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
 
@@ -17,7 +18,13 @@ from chassis.envelopes import new_id
 from chassis.given import Given
 from chassis.groups import GroupCommit, Member
 from contracts.errors import Invalid
-from contracts.payment import HoldOvercharged, PaymentRecorded, StripePaymentUpdated
+from contracts.payment import (
+    HoldOvercharged,
+    PaymentRecorded,
+    Rail,
+    StripePaymentUpdated,
+    StripeStatus,
+)
 from contracts.task import StepCompleted
 from contracts.topology import Durable
 from payment_svc import store
@@ -36,6 +43,12 @@ class Capture:
     payment_id: str
     card_id: str
     fee: Decimal
+    rail: Rail
+
+    @property
+    def card_status(self) -> StripeStatus:
+        """The simulated rail completes at once; the real one is asked after the commit."""
+        return "pending" if self.rail == "stripe" else "completed"
 
     @property
     def total(self) -> Decimal:
@@ -63,7 +76,7 @@ async def on_step_completed(
 
 
 async def capture(
-    fee_rate: Decimal, tx: Transaction, group: Sequence[Member[StepCompleted]]
+    fee_rate: Decimal, rail: Rail, tx: Transaction, group: Sequence[Member[StepCompleted]]
 ) -> None:
     """Capture the holds of a group. Raises as `on_step_completed` does, for any of them."""
     holds = await store.lock_holds(tx.conn, [member.item.step_id for member in group])
@@ -72,7 +85,7 @@ async def capture(
         event = member.item
         if event.step_id not in due and _is_due(holds.get(event.step_id), event):
             fee = fee_of(event.cost, fee_rate)
-            due[event.step_id] = Capture(holds[event.step_id], event, new_id(), new_id(), fee)
+            due[event.step_id] = Capture(holds[event.step_id], event, new_id(), new_id(), fee, rail)
     if not due:
         return
     found = list(due.values())
@@ -139,7 +152,7 @@ def _pay(c: Capture) -> list[dict[str, object]]:
 
 
 def _card(c: Capture) -> dict[str, object]:
-    """What the agent bought outside; the simulated rail completes at once."""
+    """What the agent bought outside; due at once when the real rail is to charge it."""
     return {
         "id": c.card_id,
         "account": c.hold.account,
@@ -148,9 +161,10 @@ def _card(c: Capture) -> dict[str, object]:
         "agent_id": c.event.agent_id,
         "vendor": c.vendor,
         "amount": c.event.external_cost,
-        "status": "completed",
+        "status": c.card_status,
         "type": "card_spend",
-        "rail": "simulated",
+        "rail": c.rail,
+        "next_attempt_at": datetime.now(UTC) if c.rail == "stripe" else None,
     }
 
 
@@ -164,9 +178,9 @@ def _tell(tx: Transaction, c: Capture) -> None:
                 agent_id=c.event.agent_id,
                 vendor=c.vendor,
                 amount=c.event.external_cost,
-                status="completed",
+                status=c.card_status,
                 payment_type="card_spend",
-                rail="simulated",
+                rail=c.rail,
             ),
             account=account,
         )

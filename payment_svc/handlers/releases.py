@@ -3,9 +3,10 @@
 from chassis.database import Transaction
 from chassis.delivery import Effect, Here
 from chassis.envelopes import new_id
+from contracts.errors import Internal
 from contracts.payment import HoldReleased
 from contracts.task import StepFailed
-from payment_svc import store
+from payment_svc import store, store_books
 from payment_svc.handlers.refunds import give_back
 
 
@@ -30,4 +31,7 @@ async def _refund_voided(event: StepFailed, tx: Transaction) -> None:
     hold = await store.find_hold(tx.conn, event.step_id, lock=True)
     if hold is not None and hold.captured > hold.refunded:
         left = hold.captured - hold.refunded
-        await give_back(tx, hold, payment_id=hold.id, refund_id=new_id(), amount=left)
+        payment = await store_books.payment_of(tx.conn, hold)
+        if payment is None:
+            raise Internal("The captured hold has no payment.")
+        await give_back(tx, hold, payment, refund_id=new_id(), amount=left)

@@ -3,21 +3,28 @@
 import structlog
 from sqlalchemy import func
 
-from chassis.delivery import Effect, Here
+from chassis.delivery import Effect, Here, Later
 from contracts.ledger import PaymentEntered, PaymentRefunded
 from task_svc import store
 
 log = structlog.get_logger()
 BY_HAND = "payment"
+NOT_HEARD_OF_S = 0.2
 
 
 async def on_refunded(event: PaymentRefunded, tx: Effect, here: Here) -> None:
-    """The step costs less now, and so does its task."""
+    """The step costs less now, and so does its task.
+
+    Raises:
+        Later: the step is a payment by hand that this service has not heard of yet; events of two
+            kinds come in any order.
+    """
     task = await store.find_task(tx.conn, event.task_id, here.account, lock=True)
     if task is None:
         log.warning("refund for an unknown task", task_id=event.task_id)
         return
-    await store.lower_cost(tx.conn, event.step_id, event.amount)
+    if not await store.lower_cost(tx.conn, task.id, event.step_id, event.amount):
+        raise Later(NOT_HEARD_OF_S, "the step that is refunded is not known yet")
     await store.update_task(tx.conn, task.id, total_cost=task.total_cost - event.amount)
 
 

@@ -79,7 +79,10 @@ COMPOUND: dict[Any, Callable[[Kinds, list[Any]], st.SearchStrategy[Any]]] = {
 
 def _scalar(kind: Any, limits: list[Any]) -> st.SearchStrategy[Any]:
     if kind is Decimal:
-        return amounts(_limit(limits, "le", 10**6), _limit(limits, "decimal_places", 6))
+        places = _limit(limits, "decimal_places", 6)
+        above = _limit(limits, "gt", None)
+        least = _limit(limits, "ge", 0) if above is None else above + Decimal(1).scaleb(-places)
+        return amounts(_limit(limits, "le", 10**6), places, least)
     if kind is int:
         return st.integers(_limit(limits, "ge", 0), _limit(limits, "le", 2**31 - 1))
     assert kind is str, f"no strategy for {kind}"
@@ -89,9 +92,11 @@ def _scalar(kind: Any, limits: list[Any]) -> st.SearchStrategy[Any]:
     return st.text(min_size=shortest, max_size=max(20, shortest))
 
 
-def amounts(most: Decimal | int = 10**6, places: int = 6) -> st.SearchStrategy[Decimal]:
+def amounts(
+    most: Decimal | int = 10**6, places: int = 6, least: Decimal | int = 0
+) -> st.SearchStrategy[Decimal]:
     """Amounts of money, some written with an exponent as sums of them may be."""
-    plain = st.decimals(0, most, places=places, allow_nan=False)
+    plain = st.decimals(least, most, places=places, allow_nan=False)
     return plain | plain.map(lambda amount: amount.normalize())
 
 

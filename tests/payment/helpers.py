@@ -28,11 +28,13 @@ WITH
  of_task AS (
    SELECT task_id,
           coalesce(sum(held) FILTER (WHERE status = 'held'), 0) AS held,
-          coalesce(sum(captured + external) FILTER (WHERE status = 'captured'), 0) AS captured
+          coalesce(sum(captured + external - refunded)
+            FILTER (WHERE status = 'captured'), 0) AS captured
    FROM holds GROUP BY 1
  ),
- paid AS (SELECT step_id, sum(amount) AS amount, count(*) AS n
-          FROM bazaarbucks_payments GROUP BY 1),
+ paid AS (SELECT step_id, sum(amount) AS amount,
+                 count(*) FILTER (WHERE type = 'agent_payment') AS n
+          FROM bazaarbucks_payments WHERE type <> 'refund' GROUP BY 1),
  by_card AS (SELECT step_id, sum(amount) AS amount, count(*) AS n FROM stripe_payments GROUP BY 1),
  moved AS (SELECT step_id, count(DISTINCT transfer_id) AS n, -min(amount) AS amount
            FROM entries WHERE kind = 'capture' GROUP BY 1)

@@ -33,7 +33,7 @@ def net(postings: tuple[Posting, ...], name: str) -> Decimal:
 def test_a_capture_balances_and_pays_each_what_is_due(
     account: str, agent: str, cost: Decimal, external: Decimal
 ) -> None:
-    postings = capture_postings(account, agent, cost, external)
+    postings = capture_postings(account, agent, cost, ZERO, external)
     assert sum((line.amount for line in postings), ZERO) == 0
     assert net(postings, wallet_of(account)) == -(cost + external)
     assert net(postings, earnings_of(agent)) == cost

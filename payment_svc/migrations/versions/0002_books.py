@@ -26,6 +26,18 @@ def upgrade() -> None:
         sa.Column("account", sa.String(64), server_default="demo", nullable=False),
         schema="payment",
     )
+    # The owner of a transfer is whose wallet it moved. Lines are never rewritten: this fills a new
+    # column of old lines, and the right to do so ends with the transaction.
+    op.execute("GRANT UPDATE (account) ON payment.entries TO CURRENT_USER")
+    op.execute(
+        """
+        UPDATE payment.entries e SET account = substr(w.ledger_account, length('wallet:') + 1)
+        FROM payment.entries w
+        WHERE w.transfer_id = e.transfer_id AND w.ledger_account LIKE 'wallet:%'
+          AND w.ledger_account <> 'wallet:demo'
+        """
+    )
+    op.execute("REVOKE UPDATE (account) ON payment.entries FROM CURRENT_USER")
     op.drop_index("entries_statement_idx", "entries", schema="payment")
     op.create_index(
         "entries_statement_idx", "entries", ["account", "ledger_account", "id"], schema="payment"

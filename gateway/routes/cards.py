@@ -1,0 +1,76 @@
+"""Real card payments: topping the wallet up, trying a failed one again, Stripe's webhook."""
+
+import base64
+
+from fastapi import APIRouter, HTTPException, Request, Response
+
+from contracts import api
+from contracts.cards import (
+    OPEN_CHECKOUT,
+    RETRY_CARD,
+    TAKE_WEBHOOK,
+    CardReply,
+    Checkout,
+    OpenCheckout,
+    RetryCard,
+    TakeWebhook,
+)
+from gateway.asking import answer, as_shown, ask, known_id, made
+from gateway.bodies import JsonRoute
+from gateway.errors import problems
+
+router = APIRouter(tags=["payments"])
+posts = APIRouter(tags=["payments"], route_class=JsonRoute)
+
+
+class ShownCard(CardReply):
+    """A card payment, with numbers."""
+
+    payment: api.StripePayment
+
+
+_RETRY = as_shown(RETRY_CARD, ShownCard)
+
+
+@posts.post(
+    "/api/payments/checkout",
+    summary="Top the wallet up by card",
+    response_model=Checkout,
+    responses=problems(400, 409, 413, 415, 422),
+)
+async def open_checkout(request: Request, body: OpenCheckout) -> Response:
+    """The address of Stripe's page; the wallet is credited when Stripe says that it was paid.
+
+    The simulated rail has no such page: 409.
+    """
+    opened = await ask(request, OPEN_CHECKOUT, body)
+    return answer(opened)
+
+
+@router.post(
+    "/api/payments/stripe/{id}/retry",
+    summary="Try a failed card payment again",
+    response_model=api.StripePayment,
+    responses=problems(404, 409),
+)
+async def retry(request: Request, id: str) -> Response:  # noqa: A002  (the path's own word)
+    """It is pending then, and attempted at once; 409 when it did not fail."""
+    order = RetryCard(payment_id=known_id(id, "Payment"))
+    return answer((await ask(request, _RETRY, order)).payment)
+
+
+@router.post(
+    "/api/payments/stripe/webhook",
+    include_in_schema=False,  # for Stripe alone; docs/payments.md has how to set it up
+)
+async def webhook(request: Request) -> Response:
+    """The signature is checked on the raw body; 200 when the event is stored, now or before."""
+    order = made(
+        TakeWebhook,
+        payload=base64.b64encode(await request.body()).decode(),
+        signature=request.headers.get("stripe-signature", ""),
+    )
+    taken = await ask(request, TAKE_WEBHOOK, order)
+    if taken.refused:
+        raise HTTPException(400, taken.refused)
+    return Response(b'{"received":true}', media_type="application/json")

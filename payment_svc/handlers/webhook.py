@@ -1,0 +1,185 @@
+"""What Stripe tells: checked and stored when it arrives, handled afterwards, once.
+
+Events come twice, late and in any order. A payment that is completed stays so; a failure counts
+only for the try that it belongs to; a wallet is credited by the one change to `completed`.
+"""
+
+import base64
+import binascii
+import json
+from typing import Annotated, Any
+
+import stripe
+import structlog
+
+from chassis.database import Database, Transaction, is_away
+from chassis.delivery import Tx
+from chassis.envelopes import new_id, origin
+from chassis.given import Given
+from contracts.cards import TakeWebhook, WebhookTaken
+from contracts.errors import Unavailable
+from contracts.payment import WalletCredited
+from payment_svc import cards, store, store_cards
+from payment_svc.domain import Transfer, grant_postings
+from payment_svc.handlers.cards import tell
+from payment_svc.settings import Settings
+
+log = structlog.get_logger()
+
+TOLERANCE_S = 300
+ID_LENGTH = 255
+KEPT_DAYS = 31
+AT_MOST = 5_000
+
+SUCCEEDED = "payment_intent.succeeded"
+INTENT_FAILED = frozenset({"payment_intent.payment_failed", "payment_intent.canceled"})
+SESSION_PAID = frozenset({"checkout.session.completed", "checkout.session.async_payment_succeeded"})
+SESSION_FAILED = frozenset({"checkout.session.expired", "checkout.session.async_payment_failed"})
+
+
+async def take_webhook(
+    request: TakeWebhook, tx: Tx, settings: Annotated[Settings, Given("settings")]
+) -> WebhookTaken:
+    """Store an event that Stripe signed, unless it is known; it is handled afterwards.
+
+    Raises:
+        Unavailable: there is no secret to check the signature with.
+    """
+    if settings.stripe_webhook_secret is None:
+        raise Unavailable("No webhook is taken: STRIPE_WEBHOOK_SECRET is not set.")
+    try:
+        body = base64.b64decode(request.payload, validate=True).decode()
+        event = stripe.Webhook.construct_event(
+            body,
+            request.signature,
+            settings.stripe_webhook_secret.get_secret_value(),
+            TOLERANCE_S,
+            api_key="none",  # Only to read the event; nothing is asked with it.
+        )
+        id_, type_ = str(event["id"]), str(event["type"])
+    except stripe.SignatureVerificationError as error:
+        log.warning("webhook refused", why=error.user_message)
+        return WebhookTaken(refused="The signature of the webhook is not right, or too old.")
+    except (binascii.Error, ValueError, KeyError, AttributeError, RecursionError) as error:
+        log.warning("webhook refused", why=type(error).__name__)
+        return WebhookTaken(refused="The webhook's body is not an event of Stripe.")
+    if max(len(id_), len(type_)) > ID_LENGTH or "\x00" in body + id_ + type_:
+        return WebhookTaken(refused="The webhook's body is not an event of Stripe.")
+    if not await store_cards.store_event(tx.conn, id_, type_, body):
+        log.info("webhook was known", event_id=id_)
+    return WebhookTaken()
+
+
+async def work(db: Database) -> None:
+    """Handle every event that is due, the oldest first; each in a transaction of its own."""
+    while await _handle_one(db):
+        pass
+
+
+async def forget(db: Database) -> None:
+    """Drop events that were handled long ago."""
+    async with db.transaction() as tx:
+        await store_cards.forget_events(tx.conn, KEPT_DAYS, AT_MOST)
+
+
+async def _handle_one(db: Database) -> bool:
+    event = None
+    try:
+        async with db.transaction() as tx:
+            event = await store_cards.lock_due_event(tx.conn)
+            if event is None:
+                return False
+            outcome = await _apply(tx, event.type, json.loads(event.body))
+            await store_cards.close_event(tx.conn, event.id, outcome)
+    except Exception as error:
+        if event is None or is_away(error):
+            raise
+        # One event that cannot be handled must not hold up those behind it.
+        log.exception("webhook not handled", event_id=event.id)
+        async with db.transaction() as tx:
+            await store_cards.put_off_event(tx.conn, event.id, type(error).__name__)
+    else:
+        log.info("webhook handled", event_id=event.id, type=event.type, outcome=outcome)
+    return True
+
+
+async def _apply(tx: Transaction, type_: str, body: dict[str, Any]) -> str:
+    """Do what an event says; what came of it, in words."""
+    thing = body["data"]["object"]
+    metadata = thing.get("metadata") or {}
+    payment_id = metadata.get("payment_id")
+    if not payment_id:
+        return "not about a payment of ours"
+    payment = await store_cards.find(tx.conn, str(payment_id), lock=True)
+    if payment is None:
+        return "not about a payment of ours"
+    tx.cause = origin("payment", type_, payment.account)
+    if payment.type == "balance_load":
+        return await _on_session(tx, type_, thing, payment)
+    return await _on_intent(tx, type_, thing, payment)
+
+
+async def _on_intent(
+    tx: Transaction, type_: str, intent: dict[str, Any], payment: store_cards.Found
+) -> str:
+    if type_ == SUCCEEDED:
+        if intent.get("amount_received", intent["amount"]) != cards.in_cents(payment.amount):
+            log.error("card was charged another amount", payment_id=payment.id)
+            return "another amount was charged: look at Stripe"
+        done = await store_cards.complete(
+            tx.conn, payment.id, intent_id=intent["id"], session_id=None
+        )
+        tell(tx, done)
+        return "completed" if done else "was completed before"
+    if type_ in INTENT_FAILED:
+        if (intent.get("metadata") or {}).get("key") != cards.key_of(payment):
+            return "about an earlier try"
+        reason = (intent.get("last_payment_error") or {}).get("message")
+        done = await store_cards.end(
+            tx.conn,
+            payment.id,
+            payment.retries,
+            "failed",
+            intent_id=intent["id"],
+            note=str(reason or f"Stripe says {type_}.")[: cards.NOTE_LENGTH],
+        )
+        tell(tx, done)
+        return "failed" if done else f"is {payment.status} already"
+    return "nothing to do"
+
+
+async def _on_session(
+    tx: Transaction, type_: str, session: dict[str, Any], payment: store_cards.Found
+) -> str:
+    if type_ in SESSION_PAID and session.get("payment_status") == "paid":
+        if session.get("amount_total") != cards.in_cents(payment.amount):
+            log.error("another amount was paid", payment_id=payment.id)
+            return "another amount was paid: look at Stripe"
+        done = await store_cards.complete(
+            tx.conn,
+            payment.id,
+            intent_id=session.get("payment_intent"),
+            session_id=session["id"],
+        )
+        if done is None:
+            return "was credited before"
+        await _credit(tx, done)
+        return "credited"
+    if type_ in SESSION_FAILED:
+        note = "The page to pay on has expired." if "expired" in type_ else "The payment failed."
+        done = await store_cards.end(tx.conn, payment.id, payment.retries, "failed", note=note)
+        tell(tx, done)
+        return "failed" if done else f"is {payment.status} already"
+    return "nothing to do"
+
+
+async def _credit(tx: Transaction, payment: store_cards.Found) -> None:
+    """Put what was paid into the wallet; the payment's one change to `completed` comes first."""
+    postings = grant_postings(payment.account, payment.amount)
+    await store.credit(tx.conn, postings)
+    await store.post(tx.conn, [Transfer(new_id(), payment.account, "top_up", postings)])
+    tell(tx, payment)
+    tx.publish(
+        WalletCredited(account=payment.account, amount=payment.amount, reason="top_up"),
+        account=payment.account,
+    )

@@ -1,0 +1,127 @@
+"""The books without the bus: handlers driven directly, each in its transaction."""
+
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+
+from chassis.bus import Bus
+from chassis.database import Database
+from chassis.envelopes import new_id, origin
+from chassis.groups import GroupCommit
+from chassis.service import Service
+from contracts import ledger, payment
+from contracts.base import MICRO
+from contracts.envelope import Envelope
+from contracts.task import StepCompleted, StepFailed
+from contracts.topology import PAYMENT_STEP_COMPLETED, PAYMENT_STEP_FAILED
+from payment_svc.handlers import books, by_hand, captures, holds, refunds, releases
+from payment_svc.settings import Settings
+
+
+def micro(amount: Decimal | str) -> int:
+    """BazaarBucks in millionths."""
+    return int(Decimal(amount) / MICRO)
+
+
+def bucks(millionths: int) -> Decimal:
+    """Millionths as BazaarBucks."""
+    return millionths * MICRO
+
+
+def money(*amounts: str | int) -> tuple[Decimal, ...]:
+    """Amounts as they come out of the books."""
+    return tuple(map(Decimal, amounts))
+
+
+class Desk:
+    """What the payment service does, called without NATS; it need not be started."""
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self.db: Database = service.database
+        self.settings = settings
+        self.captures: GroupCommit[StepCompleted] = service.context.get("captures")
+
+    @staticmethod
+    def here(account: str, id_: str | None = None) -> Envelope:
+        made = origin("test", "test", account)
+        return made.model_copy(update={"id": id_}) if id_ else made
+
+    async def hold(self, account: str, request: payment.PlaceHold) -> payment.HoldReply:
+        return await holds.place_hold(request, self.db, self.here(account))
+
+    async def extend(self, account: str, request: payment.ExtendHold) -> payment.HoldReply:
+        async with self.db.transaction(self.here(account)) as tx:
+            return await holds.extend_hold(request, tx, self.here(account))
+
+    async def complete(self, account: str, event: StepCompleted, id_: str | None = None) -> None:
+        here = self.here(account, id_)
+        await captures.on_step_completed(event, self.captures, PAYMENT_STEP_COMPLETED, here)
+
+    async def fail(self, account: str, event: StepFailed, id_: str | None = None) -> None:
+        here = self.here(account, id_)
+        async with self.db.effect(PAYMENT_STEP_FAILED.name, here) as tx:
+            await releases.on_step_failed(event, tx, here)
+
+    async def refund(self, account: str, request: ledger.RefundPayment) -> ledger.PaymentReply:
+        async with self.db.transaction(self.here(account)) as tx:
+            return await refunds.refund_payment(request, tx, self.here(account))
+
+    async def enter(self, account: str, request: ledger.EnterPayment) -> ledger.PaymentReply:
+        here = self.here(account)
+        async with self.db.transaction(here) as tx:
+            return await by_hand.enter_payment(request, tx, here, self.settings)
+
+    async def receipt(self, account: str, task: str) -> ledger.Receipt:
+        async with self.db.transaction() as tx:
+            request = ledger.GetReceipt(task_id=task)
+            return await books.get_receipt(request, tx, self.here(account))
+
+    async def broken(self) -> list[ledger.Finding]:
+        """The rules of the books that do not hold."""
+        async with self.db.transaction() as tx:
+            found = await books.check_ledger(ledger.CheckLedger(), tx)
+        assert found.ok == (not any(one.broken for one in found.findings))
+        return [one for one in found.findings if one.broken]
+
+    async def rows(self, query: str, *values: Any) -> list[Any]:
+        """What the service's own role reads."""
+        async with self.db.engine.connect() as conn:
+            return list((await conn.exec_driver_sql(query, values)).all())
+
+
+async def check(bus: Bus) -> list[ledger.Finding]:
+    """Ask a running service for the rules that do not hold."""
+    found = await bus.ask(ledger.CHECK_LEDGER, ledger.CheckLedger(), origin("test", "test", "any"))
+    assert found.ok == (not any(one.broken for one in found.findings))
+    return [one for one in found.findings if one.broken]
+
+
+async def payment_for(sql: "asyncpg.Pool[Any]", step: str) -> str:
+    """The id of the agent's payment for a step."""
+    found: str = await sql.fetchval(
+        "SELECT id FROM bazaarbucks_payments WHERE step_id = $1 AND type = 'agent_payment'", step
+    )
+    return found
+
+
+def hold_of(hold: str, task: str, amount: Decimal, budget: Decimal, agent: str) -> Any:
+    return payment.PlaceHold(
+        hold_id=hold, task_id=task, agent_id=agent, amount=amount, max_budget=budget
+    )
+
+
+def entered(task: str, amount: str | Decimal, **more: Any) -> ledger.EnterPayment:
+    """A payment by hand; `more` overrides and adds."""
+    fields = {"payment_id": new_id(), "agent_id": "translator", "max_budget": "100"}
+    return ledger.EnterPayment.model_validate(
+        {**fields, "task_id": task, "amount": Decimal(amount), **more}
+    )
+
+
+def refund_of(payment_id: str, amount: str | Decimal | None = None, **more: Any) -> Any:
+    """A refund, of all that is left without an amount."""
+    fields = {"payment_id": payment_id, "refund_id": new_id(), **more}
+    return ledger.RefundPayment.model_validate(
+        {**fields, "amount": None if amount is None else Decimal(amount)}
+    )

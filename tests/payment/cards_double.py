@@ -1,0 +1,270 @@
+"""A strict stand-in for Stripe over HTTP: it refuses whatever Stripe would refuse.
+
+It knows payment intents and checkout sessions, compares the bodies of requests with the same
+idempotency key, and signs webhooks by the published scheme with code of its own.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import itertools
+import json
+import re
+import socket
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+KEY = "sk_test_of_the_double"
+SECRET = "whsec_of_the_double"
+INTENT_FIELDS = re.compile(
+    r"amount|currency|confirm|off_session|payment_method|customer|description"
+    r"|metadata\[\w+\]|automatic_payment_methods\[(enabled|allow_redirects)\]"
+)
+SESSION_FIELDS = re.compile(
+    r"mode|client_reference_id|success_url|cancel_url|metadata\[\w+\]|line_items\[\d+\]\[quantity\]"
+    r"|line_items\[\d+\]\[price_data\]\[(currency|unit_amount|product_data\]\[name)\]"
+)
+LEAST = 50
+"""The smallest checkout, in cents."""
+Answer = tuple[int, dict[str, Any]]
+
+
+def refused(status: int, type_: str, message: str, **more: Any) -> Answer:
+    return status, {"error": {"type": type_, "message": message, **more}}
+
+
+@dataclass
+class StripeDouble:
+    """What it was asked, what it has charged, and how it is to behave.
+
+    Attributes:
+        script: answers to the next requests instead of the right ones, such as ("500", True):
+            the second says whether it is remembered under the idempotency key.
+        ends: the status of intents that are confirmed from now on.
+        declines: the decline code of cards that are charged from now on.
+        witness: when set, what answers in place of the double.
+        holding: when set, answers are kept back until this event is set; the work is done before.
+    """
+
+    intents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sessions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    calls: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    script: list[Answer] = field(default_factory=list)
+    remembers_script: bool = False
+    ends: str = "succeeded"
+    declines: str | None = None
+    holding: asyncio.Event | None = None
+    witness: Callable[[dict[str, str]], Awaitable[Answer]] | None = None
+    _answers: dict[str, tuple[str, Answer]] = field(default_factory=dict)
+    _busy: set[str] = field(default_factory=set)
+    _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+
+    def app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/v1/payment_intents", self.on_intent, methods=["POST"]),
+                Route("/v1/checkout/sessions", self.on_session, methods=["POST"]),
+            ]
+        )
+
+    def charged(self, payment_id: str) -> list[int]:
+        """The cents that were taken for a payment, once for each time."""
+        return [
+            one["amount_received"]
+            for one in self.intents.values()
+            if one["metadata"].get("payment_id") == payment_id and one["status"] == "succeeded"
+        ]
+
+    def intent_of(self, payment_id: str) -> dict[str, Any]:
+        """The newest intent of a payment."""
+        found = [x for x in self.intents.values() if x["metadata"]["payment_id"] == payment_id]
+        return found[-1]
+
+    async def on_intent(self, request: Request) -> JSONResponse:
+        return await self._keyed(request, INTENT_FIELDS, self._make_intent)
+
+    async def on_session(self, request: Request) -> JSONResponse:
+        return await self._keyed(request, SESSION_FIELDS, self._make_session)
+
+    async def _keyed(self, request: Request, known: re.Pattern[str], make: Any) -> JSONResponse:
+        body = (await request.body()).decode()
+        key = request.headers.get("idempotency-key", "")
+        self.calls[key] += 1
+        wrong = self._refusal(request, body, key, known)
+        if wrong is not None:
+            self.problems.append(str(wrong[1]))
+            return _json(wrong)
+        before = self._answers.get(key)
+        if key in self._busy:
+            return _json(refused(409, "idempotency_error", "Another request is in progress."))
+        if before is not None:
+            if before[0] != request.url.path + body:
+                self.problems.append(f"another body with {key}")
+                text = "Keys can only be used with the same parameters they were first used with."
+                return _json(refused(400, "idempotency_error", text))
+            return _json(before[1], {"Idempotent-Replayed": "true"})
+        if self.script:
+            answer = self.script.pop(0)
+            if self.remembers_script:
+                self._answers[key] = (request.url.path + body, answer)
+            return _json(answer)
+        form = dict(parse_qsl(body, keep_blank_values=True))
+        answer = await self.witness(form) if self.witness else make(form)
+        self._answers[key] = (request.url.path + body, answer)
+        if self.holding is not None:
+            self._busy.add(key)
+            await self.holding.wait()
+            self._busy.discard(key)
+        return _json(answer)
+
+    def _refusal(
+        self, request: Request, body: str, key: str, known: re.Pattern[str]
+    ) -> Answer | None:
+        kind = "invalid_request_error"
+        if request.headers.get("authorization") != f"Bearer {KEY}":
+            return refused(401, kind, "Invalid API Key provided: sk_test_****wrong")
+        if request.headers.get("content-type") != "application/x-www-form-urlencoded":
+            return refused(400, kind, "The body is no form.")
+        if not key or len(key) > 255:
+            return refused(400, kind, "No idempotency key, or one that is too long.")
+        for name, value in parse_qsl(body, keep_blank_values=True, strict_parsing=True):
+            if not known.fullmatch(name):
+                text = f"Received unknown parameter: {name}"
+                return refused(400, kind, text, code="parameter_unknown")
+            if name.startswith("metadata[") and len(value) > 500:
+                return refused(400, kind, "Metadata is too long.")
+        return None
+
+    def _make_intent(self, form: dict[str, str]) -> Answer:
+        amount = form.get("amount", "")
+        if not amount.isdecimal() or not 0 < int(amount) <= 99_999_999:
+            return refused(400, "invalid_request_error", f"Invalid integer: {amount}")
+        wanted = {"currency": "usd", "confirm": "true", "off_session": "true"}
+        if any(form.get(name) != value for name, value in wanted.items()):
+            return refused(400, "invalid_request_error", "Not a payment off session.")
+        intent: dict[str, Any] = {
+            "id": f"pi_{next(self._numbers)}_{time.time_ns()}",
+            "object": "payment_intent",
+            "amount": int(amount),
+            "amount_received": 0,
+            "currency": form["currency"],
+            "metadata": _nested(form, "metadata"),
+            "status": "requires_payment_method",
+            "last_payment_error": None,
+        }
+        self.intents[intent["id"]] = intent
+        if self.declines:
+            error = {
+                "code": "card_declined",
+                "decline_code": self.declines,
+                "message": "Your card was declined.",
+            }
+            intent["last_payment_error"] = {"type": "card_error", **error}
+            return refused(402, "card_error", payment_intent=dict(intent), **error)
+        intent["status"] = self.ends
+        if self.ends == "succeeded":
+            intent["amount_received"] = intent["amount"]
+        return 200, dict(intent)
+
+    def _make_session(self, form: dict[str, str]) -> Answer:
+        unit = form.get("line_items[0][price_data][unit_amount]", "")
+        if form.get("mode") != "payment" or not unit.isdecimal():
+            return refused(400, "invalid_request_error", "Not a checkout of a payment.")
+        if int(unit) < LEAST:
+            text = "The Checkout Session's total amount due must add up to at least $0.50 usd"
+            return refused(400, "invalid_request_error", text, code="amount_too_small")
+        id_ = f"cs_test_{next(self._numbers)}_{time.time_ns()}"
+        session: dict[str, Any] = {
+            "id": id_,
+            "object": "checkout.session",
+            "amount_total": int(unit),
+            "currency": form["line_items[0][price_data][currency]"],
+            "client_reference_id": form.get("client_reference_id"),
+            "metadata": _nested(form, "metadata"),
+            "mode": "payment",
+            "payment_intent": None,
+            "payment_status": "unpaid",
+            "status": "open",
+            "url": f"https://checkout.stripe.example/c/pay/{id_}",
+        }
+        self.sessions[id_] = session
+        return 200, dict(session)
+
+    def pay(self, session_id: str) -> dict[str, Any]:
+        """What somebody does on the page; the event that tells of it."""
+        session = self.sessions[session_id]
+        session |= {
+            "payment_status": "paid",
+            "status": "complete",
+            "payment_intent": f"pi_of_{session_id}",
+        }
+        return self.event("checkout.session.completed", session)
+
+    def event(self, type_: str, thing: dict[str, Any]) -> dict[str, Any]:
+        """An event with an id of its own."""
+        return {
+            "id": f"evt_{next(self._numbers)}_{time.time_ns()}",
+            "object": "event",
+            "api_version": "2026-10-28.endive",
+            "created": int(time.time()),
+            "type": type_,
+            "livemode": False,
+            "data": {"object": dict(thing)},
+        }
+
+
+def signed(body: bytes, *, secret: str = SECRET, at: float | None = None) -> str:
+    """The header Stripe-Signature of a body: HMAC-SHA256 of the time, a dot and the body."""
+    stamp = int(time.time() if at is None else at)
+    code = hmac.new(secret.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={stamp},v1={code},v0={'0' * 64}"
+
+
+def body_of(event: dict[str, Any]) -> bytes:
+    """An event as Stripe sends it: indented, so that nobody can write it again by chance."""
+    return json.dumps(event, indent=2, ensure_ascii=False).encode()
+
+
+def _nested(form: dict[str, str], name: str) -> dict[str, str]:
+    return {
+        key.removeprefix(f"{name}[").removesuffix("]"): value
+        for key, value in form.items()
+        if key.startswith(f"{name}[")
+    }
+
+
+def _json(answer: Answer, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(answer[1], answer[0], {"Request-Id": "req_double", **(headers or {})})
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to pytest."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(double: StripeDouble, port: int = 0) -> AsyncIterator[str]:
+    """Serve the double in this loop; its address."""
+    listener = socket.create_server(("127.0.0.1", port))
+    config = uvicorn.Config(double.app(), log_level="warning", lifespan="off", ws="none")
+    server = _Server(config)
+    serve = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serve

@@ -1,0 +1,240 @@
+"""The check finds what is wrong, a migration keeps what is there, statements stay few."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import pytest
+from alembic import command
+from sqlalchemy import event
+
+from chassis import migrate
+from chassis.envelopes import new_id
+from chassis.groups import Member
+from chassis.provision import provision
+from payment_svc.app import build
+from payment_svc.handlers.wallets import open_wallet
+from payment_svc.store_books import RULES
+from tests.conftest import CONTEXTS, Stack
+from tests.payment.books_helpers import Desk, entered, hold_of, payment_for, refund_of
+from tests.payment.conftest import payment_settings
+from tests.payment.helpers import completed, failed
+
+
+@pytest.fixture(scope="module")
+async def desk(stack: Stack) -> AsyncIterator[Desk]:
+    """The handlers of a service that keeps a tenth; what they publish stays in the outbox."""
+    config = payment_settings(stack, platform_fee_rate="0.1")
+    service = build(config)
+    service.database.departures = None
+    yield Desk(service, config)
+    await service.database.engine.dispose()
+
+
+@pytest.fixture
+async def account(desk: Desk) -> str:
+    found = new_id()
+    await open_wallet(desk.db, found, Decimal(100))
+    return found
+
+
+LINE = """
+INSERT INTO payment.entries (transfer_id, account, kind, ledger_account, amount, step_id)
+VALUES ('odd', 'odd', 'capture', 'wallet:odd', 1, $1)"""
+BREAKS = {
+    "every transfer adds up to zero": LINE,
+    "the ledger adds up to zero": LINE,
+    "each balance is the sum of its lines": LINE,
+    "each line of a wallet is its owner's": "UPDATE payment.entries SET account='x'{step}",
+    "nothing available is negative": "UPDATE payment.ledger_accounts SET held=posted+1{wallet}",
+    "what wallets hold is what open holds hold": (
+        "UPDATE payment.ledger_accounts SET held=held+1{wallet}"
+    ),
+    "each hold is captured at most once": LINE,
+    "a hold is captured or released, never both": "UPDATE payment.holds SET status='released'{id}",
+    "captured is at most held": "UPDATE payment.holds SET held=0{id}",
+    "what was captured left the wallet": LINE,
+    "what the platform kept is its fees less what it gave back": (
+        "UPDATE payment.holds SET fee=fee+0.000001{id}"
+    ),
+    "what was refunded came back": "UPDATE payment.holds SET refunded=refunded+1{id}",
+    "a task's cost is its captures less its refunds": (
+        "UPDATE payment.budgets SET captured=captured+1{task}"
+    ),
+    "no task is over its budget": "UPDATE payment.budgets SET max_budget=0{task}",
+    "payment records are what was captured": (
+        "DELETE FROM payment.bazaarbucks_payments{step} AND type='platform_fee'"
+    ),
+    "refund records are what was refunded": (
+        "DELETE FROM payment.bazaarbucks_payments{step} AND type='refund'"
+    ),
+    "card records are what agents bought": "DELETE FROM payment.stripe_payments{step}",
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+async def test_each_rule_finds_what_breaks_it(
+    stack: Stack, desk: Desk, account: str, rule: str
+) -> None:
+    task, step = new_id(), new_id()
+    await desk.hold(account, hold_of(step, task, Decimal(3), Decimal(5), "poet"))
+    await desk.complete(account, completed(task, step, "2", external_cost="1"))
+    (paid,) = await desk.rows(
+        "SELECT id FROM payment.bazaarbucks_payments WHERE step_id=$1 AND type='agent_payment'",
+        step,
+    )
+    await desk.refund(account, refund_of(paid.id, "0.5"))
+    assert await desk.broken() == []
+    where = {
+        "step": " WHERE step_id=$1",
+        "id": " WHERE id=$1",
+        "task": f" WHERE task_id='{task}' AND $1<>''",
+        "wallet": f" WHERE id='wallet:{account}' AND $1<>''",
+    }
+    conn = await asyncpg.connect(stack.admin_url)
+    change = conn.transaction()
+    await change.start()
+    try:
+        await conn.execute("SET LOCAL session_replication_role = replica")
+        for table, constraint in await conn.fetch(
+            "SELECT conrelid::regclass::text, conname FROM pg_constraint"
+            " WHERE contype='c' AND connamespace='payment'::regnamespace"
+        ):
+            await conn.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{constraint}"')
+        assert not await conn.fetch(RULES[rule])
+        await conn.execute(BREAKS[rule].format(**where), step)
+        assert await conn.fetch(RULES[rule])
+    finally:
+        await change.rollback()
+        await conn.close()
+
+
+OLD = """
+INSERT INTO payment.ledger_accounts (id, posted, held) VALUES
+  ('world', -30, 0), ('wallet:demo', 8, 1), ('wallet:acme', 19, 0), ('agent:poet', 2, 0),
+  ('card_clearing', 1, 0);
+INSERT INTO payment.budgets (task_id, account, max_budget, held, captured) VALUES
+  ('t1', 'demo', 5, 1, 2), ('t2', 'acme', 5, 0, 1);
+INSERT INTO payment.holds
+  (id, account, task_id, agent_id, asked, held, status, captured, external) VALUES
+  ('s1', 'demo', 't1', 'poet', 2, 3, 'captured', 1, 1), ('s2', 'demo', 't1', 'poet', 1, 1, 'held', 0, 0),
+  ('s3', 'acme', 't2', 'poet', 1, 1, 'captured', 1, 0), ('s4', 'acme', 't2', 'poet', 1, 1, 'released', 0, 0);
+INSERT INTO payment.entries (transfer_id, ledger_account, amount, kind, task_id, step_id) VALUES
+  ('g1', 'world', -10, 'grant', NULL, NULL), ('g1', 'wallet:demo', 10, 'grant', NULL, NULL),
+  ('g2', 'world', -20, 'grant', NULL, NULL), ('g2', 'wallet:acme', 20, 'grant', NULL, NULL),
+  ('c1', 'wallet:demo', -2, 'capture', 't1', 's1'), ('c1', 'agent:poet', 1, 'capture', 't1', 's1'),
+  ('c1', 'card_clearing', 1, 'capture', 't1', 's1'),
+  ('c2', 'wallet:acme', -1, 'capture', 't2', 's3'), ('c2', 'agent:poet', 1, 'capture', 't2', 's3');
+INSERT INTO payment.bazaarbucks_payments
+  (id, account, task_id, step_id, agent_id, amount, type) VALUES
+  ('p1', 'demo', 't1', 's1', 'poet', 1, 'agent_payment'),
+  ('p2', 'acme', 't2', 's3', 'poet', 1, 'agent_payment');
+INSERT INTO payment.stripe_payments
+  (id, account, task_id, step_id, agent_id, vendor, amount, status, type, rail) VALUES
+  ('x1', 'demo', 't1', 's1', 'poet', 'shop', 1, 'completed', 'card_spend', 'simulated');
+"""  # noqa: E501
+TABLES = ("ledger_accounts", "budgets", "holds", "entries", "bazaarbucks_payments")
+
+
+@asynccontextmanager
+async def empty_database(stack: Stack) -> AsyncIterator[str]:
+    """The payment role's DSN of another database on the same server."""
+    name = f"old_{new_id()[:8]}"
+    admin = await asyncpg.connect(stack.admin_url)
+    try:
+        await admin.execute(f"CREATE DATABASE {name}")
+        server, _, _ = stack.admin_url.rpartition("/")
+        await provision(f"{server}/{name}", {one: f"secret-{one}" for one in CONTEXTS})
+        yield f"{stack.database_url('payment').rpartition('/')[0]}/{name}"
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await admin.close()
+
+
+async def test_a_migration_keeps_the_books(stack: Stack) -> None:
+    async with empty_database(stack) as url:
+        config = migrate.alembic_config("payment_svc", url)
+        await asyncio.to_thread(command.upgrade, config, "0001")
+        conn: asyncpg.Connection[Any] = await asyncpg.connect(url)
+        await conn.execute(OLD)
+        every = [f"TABLE payment.{table} ORDER BY 1, 2, 3" for table in TABLES]
+        before = [[dict(row) for row in await conn.fetch(query)] for query in every]
+        await conn.close()  # What it has prepared is of the old tables.
+        await asyncio.to_thread(command.upgrade, config, "head")
+        conn = await asyncpg.connect(url)
+        for query, old in zip(every, before, strict=True):
+            new = [dict(row) for row in await conn.fetch(query)]
+            assert [{key: row[key] for key in old[0]} for row in new] == old
+        owners = await conn.fetch("SELECT transfer_id, account FROM payment.entries")
+        assert {tuple(row) for row in owners} == {
+            ("g1", "demo"),
+            ("c1", "demo"),
+            ("g2", "acme"),
+            ("c2", "acme"),
+        }
+        assert {rule for rule in RULES if await conn.fetch(RULES[rule])} == set()
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await conn.execute("UPDATE payment.entries SET account = 'x'")
+        await conn.close()
+
+
+@asynccontextmanager
+async def counted(desk: Desk) -> AsyncIterator[list[str]]:
+    """The statements that are sent meanwhile."""
+    sent: list[str] = []
+
+    def note(_conn: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        sent.append(sql)
+
+    event.listen(desk.db.engine.sync_engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(desk.db.engine.sync_engine, "before_cursor_execute", note)
+
+
+async def test_statements_of_each_request(desk: Desk, account: str, sql: Any) -> None:
+    task, step, other = new_id(), new_id(), new_id()
+
+    async def count(work: Any) -> int:
+        async with counted(desk) as sent:
+            await work
+        return len(sent)
+
+    hold = hold_of(step, task, Decimal(3), Decimal(50), "poet")
+    assert await count(desk.hold(account, hold)) == 4
+    await desk.complete(account, completed(task, step, "2"))
+    payment = await payment_for(sql, step)
+    assert await count(desk.refund(account, refund_of(payment, "0.5"))) == 10
+    assert await count(desk.enter(account, entered(task, "1", max_budget="50"))) == 12
+    assert await count(desk.receipt(account, task)) == 2
+    assert await count(desk.fail(account, failed(task, step))) == 10  # It pays back.
+    assert await count(desk.hold(account, hold_of(other, task, Decimal(1), Decimal(50), "a"))) == 4
+
+
+async def captured_at_once(desk: Desk, account: str, many: int) -> int:
+    """How many statements the captures of a group take."""
+    task = new_id()
+    steps = [new_id() for _ in range(many)]
+    for step in steps:
+        await desk.hold(account, hold_of(step, task, Decimal("0.5"), Decimal(50), "poet"))
+    group = [
+        Member("any", desk.here(account), completed(task, step, "0.3", external_cost="0.1"))
+        for step in steps
+    ]
+    async with counted(desk) as sent, desk.db.transaction(desk.here(account)) as tx:
+        await desk.captures._work(tx, group)
+    states = await desk.rows("SELECT status FROM payment.holds WHERE task_id=$1", task)
+    assert [row.status for row in states] == ["captured"] * many
+    return len(sent)
+
+
+async def test_a_group_of_captures_takes_as_many_statements_as_one(
+    desk: Desk, account: str
+) -> None:
+    assert await captured_at_once(desk, account, 1) == 9
+    assert await captured_at_once(desk, account, 20) == 9
+    assert await desk.broken() == []

@@ -1,0 +1,188 @@
+"""Twenty workers, tight budgets, lost replies, repeats, refunds, and a replica that is killed."""
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import pytest
+from nats.js import JetStreamContext
+
+from chassis import topology
+from chassis.envelopes import new_id
+from contracts.base import Call
+from contracts.errors import Conflict, Invalid, NotFound, PaymentRequired, TooSlow, Unavailable
+from contracts.ledger import ENTER_PAYMENT, REFUND_PAYMENT
+from contracts.payment import PLACE_HOLD
+from contracts.topology import PAYMENT_STEP_COMPLETED, PAYMENT_STEP_FAILED
+from payment_svc.app import build
+from tests.chassis.helpers import ServiceProcess, eventually, process
+from tests.conftest import Stack, running
+from tests.payment.books_helpers import check, entered, hold_of, payment_for, refund_of
+from tests.payment.conftest import payment_settings
+from tests.payment.helpers import Customer, completed, failed, new_customer
+
+WORKERS = 20
+BUDGETS = [Decimal(b) for b in ("4", "3", "2", "1", "0.5")]
+FEE = Decimal("0.033")
+
+
+@dataclass
+class Run:
+    """The customer's side: what it asks, what it lost, what came of it."""
+
+    buyer: Customer
+    sql: "asyncpg.Pool[Any]"
+    tasks: dict[str, Decimal]
+    steps_each: int
+    came: Counter[str] = field(default_factory=Counter)
+
+    async def insist(self, chance: random.Random, call: Call[Any, Any], request: Any) -> Any:
+        """Ask until there is an answer; some answers get lost, and are asked for again."""
+        if chance.random() < 0.15:
+            with contextlib.suppress(TooSlow, Unavailable, PaymentRequired, Invalid, Conflict):
+                await self.buyer.ask(call, request, timeout_ms=1)
+            self.came["lost"] += 1
+        for _ in range(40):
+            try:
+                return await self.buyer.ask(call, request, timeout_ms=2_000)
+            except (TooSlow, Unavailable):
+                self.came["unanswered"] += 1
+        raise AssertionError("nobody answers")
+
+    async def step(self, chance: random.Random) -> None:
+        """A step from its hold to its end, or a payment by hand, and perhaps a refund."""
+        task = chance.choice(list(self.tasks))
+        amount = Decimal(chance.randint(1, 300_000)) / 1_000_000
+        step = new_id()
+        try:
+            if chance.random() < 0.1:
+                pay = entered(
+                    task, amount, payment_id=step, max_budget=self.tasks[task], agent_id="poet"
+                )
+                await self.insist(chance, ENTER_PAYMENT, pay)
+                self.came["by hand"] += 1
+            else:
+                ask = hold_of(step, task, amount, self.tasks[task], "translator")
+                await self.insist(chance, PLACE_HOLD, ask)
+                await self.end(chance, task, step, amount)
+        except PaymentRequired:
+            self.came["declined"] += 1
+            await self.buyer.tell(failed(task, step))  # A lost request may yet place the hold.
+            return
+        if chance.random() < 0.4:
+            await self.refund(chance, step)
+
+    async def end(self, chance: random.Random, task: str, step: str, held: Decimal) -> None:
+        cost = (held * chance.randint(0, 100) / 100).quantize(Decimal("0.000001"))
+        cost = min(cost, held)
+        external = held - cost if chance.random() < 0.2 else Decimal(0)
+        event: Any = completed(task, step, cost, external_cost=external)
+        if chance.random() < 0.2:
+            event = failed(task, step)
+        id_ = await self.buyer.tell(event)
+        for _ in range(chance.choice([0, 0, 0, 1, 2])):
+            await self.buyer.tell(event, id_ if chance.random() < 0.5 else None)
+        if event.type == "step.completed" and chance.random() < 0.1:
+            await self.buyer.tell(failed(task, step))  # Voided: before it was paid, or after.
+            self.came["voided"] += 1
+
+    async def refund(self, chance: random.Random, step: str) -> None:
+        """Give back what was paid by now, in parts; two may well try at once."""
+        payment = await payment_for(self.sql, step)
+        if payment is None:
+            return
+        amount = None if chance.random() < 0.5 else "0.01"
+        asked = [refund_of(payment, amount), refund_of(payment, amount)]
+        asked += [asked[0]]
+        answers = await asyncio.gather(
+            *(self.insist(chance, REFUND_PAYMENT, one) for one in asked), return_exceptions=True
+        )
+        allowed = (Conflict, Invalid, NotFound)
+        assert all(not isinstance(a, BaseException) or isinstance(a, allowed) for a in answers)
+        self.came["refunded"] += sum(not isinstance(a, BaseException) for a in answers)
+
+    async def work(self, chance: random.Random) -> None:
+        for _ in range(self.steps_each):
+            await self.step(chance)
+            self.came["steps"] += 1
+
+
+@contextlib.asynccontextmanager
+async def quick_to_come_again(js: JetStreamContext) -> AsyncIterator[None]:
+    """What a killed replica had in hand comes again soon, as no test wants to wait for it."""
+    for durable in (PAYMENT_STEP_COMPLETED, PAYMENT_STEP_FAILED):
+        await js.add_consumer("EVENTS", topology.consumer_config(durable).evolve(ack_wait=2))
+    try:
+        yield
+    finally:
+        await topology.declare(js)
+
+
+@contextlib.asynccontextmanager
+async def victim(stack: Stack) -> AsyncIterator[ServiceProcess]:
+    env = {"NATS_URL": stack.nats_url, "DATABASE_URL": stack.database_url("payment")}
+    async with process("payment_svc", PLATFORM_FEE_RATE=FEE, **env) as replica:
+        await eventually(replica.is_ready)
+        yield replica
+
+
+async def clean(run: Run, sql: "asyncpg.Pool[Any]", grant: Decimal) -> None:
+    """Nothing is wrong, nothing is held, no task is over its budget."""
+    buyer = run.buyer
+    await buyer.handled(completed("any", "any", "0"))
+    await buyer.handled(failed("any", "any"))
+    open_holds = "SELECT count(*) FROM holds WHERE status = 'held' AND account = $1"
+    assert await sql.fetchval(open_holds, buyer.account) == 0
+    assert await check(buyer.bus) == []
+    wallet, spent = await buyer.wallet(), Decimal(0)
+    for task, most in run.tasks.items():
+        held, captured = await buyer.budget(task) or (Decimal(0), Decimal(0))
+        assert held == 0
+        assert 0 <= captured <= most
+        spent += captured
+    assert (wallet.posted, wallet.held) == (grant - spent, Decimal(0))
+    assert run.came["steps"] == WORKERS * run.steps_each
+    for tried in ("declined", "refunded", "by hand", "voided", "lost"):
+        assert run.came[tried], run.came
+
+
+@pytest.mark.parametrize(
+    ("killed", "steps_each"), [(False, 25), (True, 10)], ids=["500 steps", "one of two is killed"]
+)
+async def test_tight_budgets_lost_replies_and_refunds(
+    stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", killed: bool, steps_each: int
+) -> None:
+    config = payment_settings(stack, platform_fee_rate=FEE, database_pool=8)
+    survivor, other = build(config), build(config)
+    grant = Decimal(9)
+    async with contextlib.AsyncExitStack() as started:
+        await started.enter_async_context(running(survivor))
+        buyer = await new_customer(survivor.database, survivor.bus, js, sql, grant)
+        run = Run(buyer, sql, {new_id(): budget for budget in BUDGETS}, steps_each)
+        if killed:
+            doomed = await started.enter_async_context(victim(stack))
+            await started.enter_async_context(quick_to_come_again(js))
+        else:
+            await started.enter_async_context(running(other))
+        chance = random.Random(7)
+        working = asyncio.gather(
+            *(run.work(random.Random(chance.random())) for _ in range(WORKERS))
+        )
+        watched = 0
+        while not working.done():
+            assert await check(buyer.bus) == []
+            watched += 1
+            if killed and run.came["steps"] > WORKERS * steps_each / 3:
+                doomed.kill()
+                killed = False
+            await asyncio.sleep(0.3)
+        await working
+        assert watched > 3
+        assert not killed  # It was, in the middle.
+        await clean(run, sql, grant)

@@ -1,0 +1,166 @@
+"""Topping up: a page at Stripe, and one credit when it says that it was paid."""
+
+import asyncio
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.chassis.helpers import stored
+from tests.payment.cards_double import refused
+from tests.payment.cards_system import CardSystem
+
+pytest_plugins = ("tests.payment.cards_fixtures",)
+
+
+async def checkout(cards: CardSystem, amount: Any) -> tuple[str, str]:
+    """Open a checkout; the payment's id and the session's."""
+    answer = await cards.http.post("/api/payments/checkout", json={"amount": amount})
+    assert answer.status_code == 200, answer.text
+    opened = answer.json()
+    session = next(x for x in cards.double.sessions.values() if x["url"] == opened["url"])
+    assert session["metadata"] == {"payment_id": opened["id"]}
+    assert session["amount_total"] == Decimal(str(amount)) * 100
+    return opened["id"], session["id"]
+
+
+async def credited(cards: CardSystem) -> list[str]:
+    found = await stored(cards.buyer.js, "EVENTS", "bazaar.evt.wallet.credited.demo")
+    return [one.body["amount"] for one in found if one.body["reason"] == "top_up"]
+
+
+async def test_a_paid_checkout_credits_the_wallet_once(cards: CardSystem) -> None:
+    wallet, told = await cards.buyer.wallet(), len(await credited(cards))
+    id_, session = await checkout(cards, 12.34)
+    shown = await cards.shown(id_)
+    assert (shown["status"], shown["type"], shown["amount"]) == ("pending", "balance_load", 12.34)
+    assert (await cards.buyer.wallet()).posted == wallet.posted
+
+    paid = cards.double.pay(session)
+    answers = await asyncio.gather(*(cards.post(paid) for _ in range(5)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert await cards.handled(paid) == "credited"
+    again = cards.double.event("checkout.session.completed", cards.double.sessions[session])
+    assert await cards.taken(again) == "was credited before"
+
+    assert (await cards.buyer.wallet()).posted == wallet.posted + Decimal("12.34")
+    row = await cards.row(id_)
+    assert (row["status"], row["session_id"], row["intent_id"]) == (
+        *("completed", session, f"pi_of_{session}"),
+    )
+    assert (await credited(cards))[told:] == ["12.340000"]
+    assert await cards.told(id_, id_) == ["pending", "completed"]
+    lines = (await cards.http.get("/api/ledger?limit=1")).json()
+    assert (lines[0]["kind"], lines[0]["amount"]) == ("top_up", 12.34)
+    check = (await cards.http.get("/api/ledger/check")).json()
+    assert check["ok"], check
+
+
+async def test_events_at_once_for_one_checkout_credit_it_once(cards: CardSystem) -> None:
+    wallet = await cards.buyer.wallet()
+    id_, session = await checkout(cards, "5")
+    cards.double.pay(session)
+    types = ("checkout.session.completed", "checkout.session.async_payment_succeeded")
+    events = [cards.double.event(t, cards.double.sessions[session]) for t in types * 4]
+    await asyncio.gather(*(cards.post(event) for event in events))
+    outcomes = [await cards.handled(event) for event in events]
+    assert sorted(outcomes) == ["credited"] + ["was credited before"] * 7
+    assert (await cards.buyer.wallet()).posted == wallet.posted + 5
+    assert (await cards.row(id_))["status"] == "completed"
+
+
+async def test_a_completed_but_unpaid_checkout_waits_for_the_money(cards: CardSystem) -> None:
+    wallet = await cards.buyer.wallet()
+    id_, session = await checkout(cards, "7")
+    unpaid = cards.double.sessions[session] | {"status": "complete"}
+    event = cards.double.event("checkout.session.completed", unpaid)
+    assert await cards.taken(event) == "nothing to do"
+    assert (await cards.row(id_))["status"] == "pending"
+    cards.double.pay(session)
+    arrived = cards.double.event(
+        "checkout.session.async_payment_succeeded", cards.double.sessions[session]
+    )
+    assert await cards.taken(arrived) == "credited"
+    assert (await cards.buyer.wallet()).posted == wallet.posted + 7
+
+
+@pytest.mark.parametrize(
+    "type_", ["checkout.session.expired", "checkout.session.async_payment_failed"]
+)
+async def test_a_checkout_that_comes_to_nothing_is_failed(cards: CardSystem, type_: str) -> None:
+    wallet = await cards.buyer.wallet()
+    id_, session = await checkout(cards, "7")
+    ended = cards.double.event(type_, cards.double.sessions[session])
+    assert await cards.taken(ended) == "failed"
+    assert (await cards.shown(id_))["status"] == "failed"
+    assert (await cards.buyer.wallet()).posted == wallet.posted
+    retried = await cards.http.post(f"/api/payments/stripe/{id_}/retry")
+    assert retried.status_code == 409
+    assert "new checkout" in retried.json()["error"]
+
+
+async def test_an_end_that_comes_after_the_payment_takes_nothing_back(cards: CardSystem) -> None:
+    wallet = await cards.buyer.wallet()
+    id_, session = await checkout(cards, "7")
+    early = cards.double.event("checkout.session.expired", cards.double.sessions[session])
+    assert await cards.taken(cards.double.pay(session)) == "credited"
+    assert await cards.taken(early) == "is completed already"
+    assert (await cards.row(id_))["status"] == "completed"
+    assert (await cards.buyer.wallet()).posted == wallet.posted + 7
+
+
+async def test_another_amount_than_asked_is_not_credited(cards: CardSystem) -> None:
+    wallet = await cards.buyer.wallet()
+    _, session = await checkout(cards, "7")
+    cards.double.sessions[session]["amount_total"] = 70
+    assert "another amount" in await cards.taken(cards.double.pay(session))
+    assert (await cards.buyer.wallet()).posted == wallet.posted
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({}, [], {"amount": None}, {"amount": 0}, {"amount": -1}, {"amount": "NaN"}),
+        *({"amount": 1.001}, {"amount": 1_000_000}, {"amount": 1e300}, {"amount": "Infinity"}),
+        *({"amount": "a lot"}, {"amount": True}, {"amount": [1]}),
+    ],
+    ids=str,
+)
+async def test_an_amount_that_makes_no_sense_is_422(cards: CardSystem, body: Any) -> None:
+    made = len(cards.double.sessions)
+    answer = await cards.http.post("/api/payments/checkout", json=body)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["error"]
+    assert len(cards.double.sessions) == made
+
+
+async def failed_load(cards: CardSystem) -> Any:
+    """The newest top-up."""
+    return await cards.buyer.sql.fetchrow(
+        "SELECT * FROM stripe_payments WHERE type = 'balance_load' ORDER BY created_at DESC LIMIT 1"
+    )
+
+
+async def test_an_amount_that_stripe_refuses_is_422_in_its_words(cards: CardSystem) -> None:
+    answer = await cards.http.post("/api/payments/checkout", json={"amount": 0.1})
+    assert answer.status_code == 422
+    assert "at least $0.50" in answer.json()["error"]
+    row = await failed_load(cards)
+    assert (row["status"], row["amount"]) == ("failed", Decimal("0.1"))
+
+
+async def test_without_stripe_there_is_no_checkout_now(cards: CardSystem) -> None:
+    cards.double.script.append(refused(500, "api_error", "broken"))
+    answer = await cards.http.post("/api/payments/checkout", json={"amount": 5})
+    assert answer.status_code == 503
+    assert (await failed_load(cards))["status"] == "failed"
+    await checkout(cards, 5)
+
+
+async def test_a_top_up_that_was_left_without_a_page_is_given_up(cards: CardSystem) -> None:
+    await cards.buyer.sql.execute(
+        "INSERT INTO stripe_payments (id, account, agent_id, vendor, amount, status, type, rail,"
+        " next_attempt_at) VALUES ('left', 'demo', '', 'Stripe Checkout', 5, 'pending',"
+        " 'balance_load', 'stripe', now())"
+    )
+    await cards.until("left", "failed", "No page")
