@@ -15,7 +15,7 @@ from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError
 from nats.js import JetStreamContext
 
-from chassis import delivery
+from chassis import database, delivery
 from chassis.bus import consumes
 from chassis.delivery import Effect, Here, Later, retry_delay_s
 from chassis.envelopes import new_id, origin
@@ -42,11 +42,14 @@ async def consumer(stack: Stack, durable: Durable, handler: Handler) -> AsyncIte
 
 
 async def tell(
-    js: JetStreamContext, task: str, body: bytes | None = None, **headers: str | None
+    js: JetStreamContext,
+    task: str,
+    body: bytes | None = None,
+    headers: dict[str, str | None] | None = None,
 ) -> str:
     """Publish an event of a task, or a body that is none; its id."""
-    sent = origin("test", "probe.happened.v1", "ann").headers()
-    sent = {k: v for k, v in (sent | headers).items() if v is not None}
+    wanted = origin("test", "probe.happened.v1", "ann").headers() | (headers or {})
+    sent = {k: v for k, v in wanted.items() if v is not None}
     await js.publish(
         f"bazaar.evt.probe.happened.{task}",
         Happened(task_id=task).model_dump_json().encode() if body is None else body,
@@ -190,7 +193,7 @@ async def test_a_poison_message_is_put_aside_at_once(
 
     wanted = await durable(task)
     async with consumer(probe_stack, wanted, handle):
-        id_ = await tell(js, task, body, **headers)
+        id_ = await tell(js, task, body, headers)
         [letter] = await eventually(lambda: dead_letters(js, wanted.name, id_))
         await settled(js, wanted)
     assert calls == []
@@ -227,7 +230,7 @@ async def test_what_lacks_the_consumers_header_is_acknowledged_unread(
     wanted = await durable(task, only_with=envelope.TURN)
     async with consumer(probe_stack, wanted, leave_trace):
         await tell(js, task, b"{not even json")
-        await tell(js, task, **{envelope.TURN: "t1"})
+        await tell(js, task, headers={envelope.TURN: "t1"})
         await settled(js, wanted)
     assert await traces(sql, task) == 1
 
@@ -278,7 +281,7 @@ async def test_a_repeat_is_found_in_the_inbox(
     wanted = await durable(task)
     async with consumer(probe_stack, wanted, leave_trace):
         for _ in range(5):  # Past the stream's own window of duplicates.
-            await tell(js, task, **{envelope.ID: id_, envelope.DEDUPLICATION: new_id()})
+            await tell(js, task, headers={envelope.ID: id_, envelope.DEDUPLICATION: new_id()})
         await settled(js, wanted)
     assert await traces(sql, task) == 1
     assert await dead_letters(js, wanted.name, id_) == []
@@ -359,7 +362,7 @@ async def test_an_outage_of_the_database_costs_a_message_no_attempts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     task, away = new_id(), []
-    sound = delivery.is_away
+    sound = database.is_away
 
     def is_away(error: Exception) -> bool:
         away.append(sound(error))

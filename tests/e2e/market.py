@@ -15,8 +15,9 @@ from starlette.responses import JSONResponse
 
 from agents.service import Agent, Answer, Payload, Text, build_app
 from contracts.envelope import ERROR_TEXT
-from contracts.registry import REGISTER_AGENT
+from contracts.registry import GET_AGENT, REGISTER_AGENT
 from tests.agents.serving import served
+from tests.e2e.polling import eventually
 
 Json = dict[str, Any]
 REGISTER_S = 10.0
@@ -44,6 +45,8 @@ class OwnAgent:
         work: from the text that it is given to its result; a test may change it at any time.
         refuses: an HTTP status to answer every call with, instead of working.
         calls: the texts that it was called with.
+        working: how many calls it is at work on.
+        stopped: whether it is ending, so that work that never ends can.
     """
 
     id: str
@@ -53,6 +56,8 @@ class OwnAgent:
     refuses: int | None = None
     calls: list[str] = field(default_factory=list)
     working: int = 0
+    url: str = ""
+    stopped: bool = False
     serving: ExitStack = field(default_factory=ExitStack, repr=False)
 
     @property
@@ -99,6 +104,7 @@ class OwnAgent:
 
     def stop(self) -> None:
         """Nobody answers at its address any more."""
+        self.stopped = True
         self.serving.close()
 
 
@@ -119,12 +125,20 @@ class Market:
             await asyncio.to_thread(agent.stop)
 
     async def agent(self, skill: str, price: str = "0.1", work: Work = at_once) -> OwnAgent:
-        """A new agent, running and listed."""
+        """A new agent, running, listed, and found available."""
         agent = OwnAgent(f"{skill}-{uuid.uuid4().hex[:8]}", skill, price, work)
         client = agent.serving.enter_context(served(agent.app()))
         self._agents.append(agent)
-        await self.register(agent.id, f"http://{self._host}:{client.base_url.port}")
+        agent.url = f"http://{self._host}:{client.base_url.port}"
+        await self.register(agent.id, agent.url)
+        await eventually(lambda: self._is_available(agent.id))
         return agent
+
+    async def _is_available(self, id_: str) -> bool:
+        question = json.dumps({"agentId": id_}).encode()
+        answer = await self._bus.request(GET_AGENT.subject, question, timeout=REGISTER_S)
+        available: bool = json.loads(answer.data)["agent"]["availability"]
+        return available
 
     async def register(self, id_: str, url: str, **more: Any) -> Json:
         """What the registry answers when asked to list an agent; an AssertionError if it refuses."""
