@@ -12,7 +12,6 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
-from importlib.metadata import PackageNotFoundError, version
 
 import structlog
 import uvicorn
@@ -31,19 +30,12 @@ from chassis.bus import Bus, answers, connect_options, stop_answering
 from chassis.database import Database, is_away, outbox_table
 from chassis.delivery import Delivery, decoded
 from chassis.relay import Departures, relay
+from chassis.release import release
 from chassis.settings import ServiceSettings
 from contracts.base import Ping, Pong, ping_call
 
 log = structlog.get_logger()
 Job = Callable[[], Awaitable[object]]
-
-
-def release() -> str:
-    """The version of AgentBazaar that is running."""
-    try:
-        return version("agentbazaar")
-    except PackageNotFoundError:
-        return os.environ.get("BAZAAR_VERSION", "0.1.0")
 
 
 class Service:
@@ -126,7 +118,10 @@ class Service:
         for job in self._starts:
             await job()
         await self.broker.start()
-        await client.flush()  # Whoever sees this service ready is answered.
+        # Whoever sees this service ready is answered. nats-py sends a flush's PING ahead of what
+        # is queued, so that only the second one proves that the subscriptions arrived.
+        await client.flush()
+        await client.flush()
         await self.database.outbox.start()
         self._tasks = [asyncio.create_task(_repeat(self, s, job)) for s, job in self._loops]
         self._started = True

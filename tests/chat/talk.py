@@ -5,18 +5,22 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from nats.aio.msg import Msg
+from nats.js.api import ConsumerInfo
 
-from chassis.envelopes import new_id, origin
+from chassis.envelopes import enclose, new_id, origin
 from chassis.service import Service
 from chat_svc.domain import task_id_of
+from contracts.base import Event
 from contracts.chat import LIST_MESSAGES, POST_MESSAGE, MessageView
 from contracts.envelope import Envelope
 from contracts.errors import Refusal
 from contracts.registry import REGISTER_AGENT
 from contracts.task import StepView, TaskView
+from contracts.topology import DURABLES, EVENTS, Durable
 from registry_svc.handlers.probes import probe_due
 from tests.task.scripted_agent import Behaviour, ScriptedAgent
 from tests.task.services import eventually
@@ -144,6 +148,33 @@ class Talk:
         """Let the time of turns be over now."""
         query = "UPDATE chat.turns SET deadline_at = now() - interval '1 ms' WHERE id = ANY($1)"
         await self.system.rows(query, list(turn_ids))
+
+    async def publish(self, account: str, event: Event, **headers: str) -> None:
+        """Say something as the context that it belongs to would; `headers` instead of its own."""
+        sent = enclose(event, "test", self.cause(account), None)
+        client = await self.system.bus.client()
+        await client.jetstream().publish(
+            str(sent["subject"]),
+            event.model_dump_json().encode(),
+            stream=EVENTS.name,
+            headers={**cast("dict[str, str]", sent["headers"]), **headers},
+        )
+
+    async def consumer(self, durable: Durable) -> ConsumerInfo:
+        """What the server knows of a consumer."""
+        client = await self.system.bus.client()
+        return await client.jetstream().consumer_info(durable.stream, durable.name)
+
+    async def quiet(self) -> None:
+        """Wait until the chat service has dealt with everything that was said."""
+
+        async def idle(durable: Durable) -> bool:
+            found = await self.consumer(durable)
+            return not found.num_pending and not found.num_ack_pending
+
+        for durable in DURABLES:
+            if durable.name.startswith("chat-"):
+                await eventually(partial(idle, durable))
 
     def events(self, turn_id: str, type_: str = "") -> list[Said]:
         """What was said about a turn and its task, oldest first."""

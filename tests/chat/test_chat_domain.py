@@ -31,7 +31,7 @@ REASONS = get_args(FailureReason)
 TURN = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 WORDS = st.text("abc \n", max_size=5)
 NAMES = ("Ann", "Ben", "Cid")
-unhurried = settings(deadline=None, max_examples=60)
+unhurried = settings(deadline=None, max_examples=100)
 
 
 @st.composite

@@ -6,15 +6,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-import pytest
-
-from chassis.envelopes import new_id, origin
 from chat_svc.domain import step_id_of, task_id_of
-from contracts.base import Event
 from contracts.task import FinishTask, StepBill, TaskFailed
+from contracts.topology import CHAT_TASK_FAILED
 from tests.chat.services import new_skill
 from tests.chat.talk import NOTHING, Listed, Talk
-from tests.task.plans import wraps
 from tests.task.scripted_agent import Behaviour, answers, waits_for
 from tests.task.services import eventually
 
@@ -33,9 +29,7 @@ class Slow:
 
 
 @contextlib.asynccontextmanager
-async def slow_turn(
-    talk: Talk, wish: str, skill: str, then: Behaviour
-) -> AsyncIterator[Slow]:
+async def slow_turn(talk: Talk, wish: str, skill: str, then: Behaviour) -> AsyncIterator[Slow]:
     account, gate = await talk.system.account(), asyncio.Event()
     async with talk.agent(skill, waits_for(gate, then)) as agent:
         turn_id = await talk.say(account, wish)
@@ -108,11 +102,13 @@ async def test_the_bill_waits_for_the_results_that_are_on_it(talk: Talk, skill: 
             cost=Decimal("0.1"),
             external_cost=NOTHING,
         )
-        ended = TaskFailed(
-            task_id=task_id, turn_id=slow.turn_id, total_cost=line.cost, bill=[line]
-        )
+        ended = TaskFailed(task_id=task_id, turn_id=slow.turn_id, total_cost=line.cost, bill=[line])
+
+        async def tried() -> bool:
+            return (await talk.consumer(CHAT_TASK_FAILED)).num_redelivered > 0
+
         await talk.publish(slow.account, ended)
-        await talk.tried(ended)
+        await eventually(tried)
         slow.gate.set()
         end = await talk.end(slow.turn_id)
     assert end.text == "Overtaken."
@@ -123,7 +119,7 @@ async def test_a_turn_about_to_be_billed_has_time_for_that(talk: Talk, skill: st
     """Its agents were done just before the deadline; the bill may come a little after it."""
     wish = f"Write a {skill} about the sea"
     async with slow_turn(talk, wish, skill, answers("Just in time.", 0.1)) as slow:
-        query = "UPDATE chat.turns SET deadline_at = now() + interval '5 s' WHERE id = $1"
+        query = "UPDATE chat.turns SET deadline_at = now() + interval '15 s' WHERE id = $1"
         await talk.system.rows(query, slow.turn_id)
         asked = (await talk.turn(slow.turn_id))["deadline_at"]
         slow.gate.set()
