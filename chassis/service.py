@@ -45,7 +45,7 @@ class Service:
         broker: FastStream's; the composition root registers subscribers on it.
         bus: typed requests to other services.
         database: this service's schema.
-        context: what handlers may ask for with FastStream's `Context`.
+        context: what handlers may ask for with `Given`.
     """
 
     def __init__(self, name: str, settings: ServiceSettings, metadata: MetaData) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nats
 import pytest
+from alembic import command
 
 from chassis import migrate, topology
 from chassis.provision import provision
@@ -60,13 +61,15 @@ async def new_stack() -> AsyncIterator[Stack]:
     """Servers of one's own, for tests that kill them."""
     with tempfile.TemporaryDirectory(prefix="bazaar-test-") as folder:
         home = Path(folder)
-        await asyncio.to_thread(home.chmod, 0o755)  # the embedded PostgreSQL may run as another user
+        await asyncio.to_thread(
+            home.chmod, 0o755
+        )  # the embedded PostgreSQL may run as another user
         async with embedded_postgres_server(home) as postgres, embedded_nats_server(home) as bus:
             stack = Stack(postgres, bus)
             await provision(postgres.url, {name: f"secret-{name}" for name in CONTEXTS})
             for name in CONTEXTS:
                 config = migrate.alembic_config(f"{name}_svc", stack.database_url(name))
-                await asyncio.to_thread(migrate.command.upgrade, config, "head")
+                await asyncio.to_thread(command.upgrade, config, "head")
             await declare(bus.url)
             yield stack
 

@@ -97,13 +97,14 @@ class Talk:
     async def hear(self, said: Msg) -> None:
         """Look at everything right when a turn has ended."""
         body, account = json.loads(said.data), (said.headers or {})["ce-account"]
-        task_id, task, steps = str(body.get("taskId")), None, []
-        with contextlib.suppress(Refusal):  # no task, or no task service
-            task = await self.system.task(account, task_id)
-            steps = await self.system.steps(account, task_id)
-        ((paid, by_card, held),) = await self.system.rows(PAYMENTS, task_id)
+        task_id, task, steps, sums = body.get("taskId"), None, [], (NOTHING, NOTHING, NOTHING)
+        if task_id:
+            with contextlib.suppress(Refusal):  # the task service may be away
+                task = await self.system.task(account, task_id)
+                steps = await self.system.steps(account, task_id)
+            ((sums),) = await self.system.rows(PAYMENTS, task_id)
         message = MessageView.model_validate(body["message"])
-        end = End(body["turnId"], message, task, steps, paid, by_card, held)
+        end = End(body["turnId"], message, task, steps, *sums)
         self.ends.setdefault(end.turn_id, []).append(end)
 
     def cause(self, account: str) -> Envelope:

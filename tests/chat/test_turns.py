@@ -1,4 +1,4 @@
-"""Turns from the person's words to the answer and the bill, when everybody does what they should."""
+"""Turns from the wish to the answer and the bill, when everybody does what they should."""
 
 import asyncio
 from decimal import Decimal

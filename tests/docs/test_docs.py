@@ -18,13 +18,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 DOCS = PROJECT / "docs"
 ARCHITECTURE = (DOCS / "architecture.md").read_text("utf-8")
 OPERATIONS = (DOCS / "operations.md").read_text("utf-8")
-PAGES = sorted(
-    page
-    for page in PROJECT.rglob("*.md")
-    if not any(
-        part.startswith(".") or part == "data" for part in page.relative_to(PROJECT).parts[:-1]
-    )
-)
+PAGES = sorted({*PROJECT.glob("*.md"), *PROJECT.glob("[!.]*/*.md"), *DOCS.rglob("*.md")})
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -53,7 +47,9 @@ def row_of(page: str, name: str) -> list[str]:
 
 def settings() -> Iterator[tuple[str, str, Any]]:
     """Every variable of a settings class: the class, its name in capitals, its default."""
-    for path in sorted(PROJECT.glob("*/settings.py")) + sorted(PROJECT.glob("*/*/settings.py")):
+    for path in sorted(PROJECT.glob("[!.]*/settings.py")) + sorted(
+        PROJECT.glob("[!.]*/*/settings.py")
+    ):
         module = importlib.import_module(".".join(path.relative_to(PROJECT).with_suffix("").parts))
         for thing in vars(module).values():
             if (
@@ -61,7 +57,7 @@ def settings() -> Iterator[tuple[str, str, Any]]:
                 and issubclass(thing, BaseModel)
                 and thing.__module__ == module.__name__
             ):
-                for name in thing.__annotations__.keys() & thing.model_fields.keys():
+                for name in sorted(thing.__annotations__.keys() & thing.model_fields.keys()):
                     yield module.__name__, name.upper(), thing.model_fields[name].default
 
 

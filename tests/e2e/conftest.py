@@ -15,7 +15,7 @@ from tests.e2e.system import MODE, System, given
 
 CLIENT = Path(__file__).with_name("client")
 GRANT = "1000"
-HERE = {"UI_DIST": str(CLIENT), "WALLET_GRANT": GRANT, "AGENT_TIMEOUT_S": "5"}
+HERE = {"UI_DIST": str(CLIENT), "WALLET_GRANT": GRANT, "AGENT_TIMEOUT_S": "5", "PROBE_EVERY_S": "1"}
 NEED_POWERS = ("test_faults.py", "test_replicas.py", "test_restart.py", "test_client.py")
 
 collect_ignore = list(NEED_POWERS) if MODE == "given" else []

@@ -42,6 +42,11 @@ class Powers:
     env: Mapping[str, str]
     runner: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
+    @property
+    def logs(self) -> Path:
+        """The folder of all logs."""
+        return self.home / "logs"
+
     def system(self) -> System:
         """Where it answers."""
         return System(

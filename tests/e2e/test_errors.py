@@ -194,9 +194,8 @@ async def test_a_cap_on_the_price_holds(http: httpx.AsyncClient, market: Market)
 
     answer = await http.post(INVOKE, json=capped)
 
-    assert answer.status_code in (200, 402), answer.text
-    if answer.status_code == 200:
-        assert answer.json()["cost"] <= 0.15
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["cost"] == 0.15
 
 
 Trouble = Callable[[Market], Awaitable[str]]
