@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 import uvicorn
@@ -200,7 +201,8 @@ async def _repeat(service: Service, seconds: float, job: Job) -> None:
         try:
             await job()
         except Exception as error:  # noqa: BLE001  (a failed round must not end the loop)
-            name = getattr(job, "__qualname__", repr(job))
+            work = job.func if isinstance(job, partial) else job
+            name = getattr(work, "__qualname__", type(work).__name__)  # Its repr may tell secrets.
             log.warning("background job failed", job=name, error=repr(error)[:500])
         await asyncio.sleep(seconds)
 

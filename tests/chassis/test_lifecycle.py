@@ -1,6 +1,7 @@
 """A service as a process: how it starts, what it says of itself, how it stops or gives up."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -154,7 +155,6 @@ async def test_the_probes_and_the_log_of_a_life(killable: Stack) -> None:
     [
         ("postgresql://bazaar_payment:wrong-secret@{place}", "password authentication failed"),
         ("postgresql://bazaar_payment:wrong-secret@127.0.0.1:9/x", "database cannot be reached"),
-        ("postgresql://bazaar_payment:wrong-secret@127.0.0.1:x/x", "DATABASE_URL is not a URL"),
     ],
 )
 async def test_a_database_that_is_not_there_at_the_start_is_told_without_its_password(
@@ -226,19 +226,6 @@ async def test_a_drifted_topology_is_refused_with_a_clear_word(killable: Stack) 
     await declare(killable.nats_url)
 
 
-async def test_a_nats_that_comes_late_is_waited_for(killable: Stack) -> None:
-    await killable.nats.kill()
-    try:
-        async with process("payment_svc", **environment(killable)) as service:
-            await service.says("connecting to NATS")
-            await killable.nats.start()
-            await eventually(service.is_ready)
-            service.terminate()
-            assert await service.ends() == 0
-    finally:
-        await killable.nats.restart()
-
-
 async def test_a_service_that_waits_for_nats_can_be_stopped(killable: Stack) -> None:
     env = environment(killable, NATS_URL=f"nats://127.0.0.1:{free_port()}")
     async with process("payment_svc", **env) as service:
@@ -254,19 +241,26 @@ async def test_a_nats_that_never_comes_ends_the_process(killable: Stack) -> None
     assert "no connection to NATS" in service.text()
 
 
-async def test_a_restart_of_nats_is_survived(killable: Stack) -> None:
-    async with payment(killable) as service:
-        await works(killable)
-        await killable.nats.kill()
+async def test_a_nats_that_comes_late_and_goes_for_a_while_is_waited_for(killable: Stack) -> None:
+    await killable.nats.kill()
+    try:
+        async with process("payment_svc", **environment(killable)) as service:
+            await service.says("connecting to NATS")
+            await killable.nats.start()
+            await eventually(service.is_ready)
+            await works(killable)
+            await killable.nats.kill()
 
-        async def noticed() -> bool:
-            ready = await service.get("/ready")
-            return ready is not None and "not connected to NATS" in ready.json()["wrong"]
+            async def noticed() -> bool:
+                ready = await service.get("/ready")
+                return ready is not None and "not connected to NATS" in ready.json()["wrong"]
 
-        await eventually(noticed)
-        await killable.nats.start()
-        await works(killable)
-        await eventually(service.is_ready)
+            await eventually(noticed)
+            await killable.nats.start()
+            await works(killable)
+            await eventually(service.is_ready)
+    finally:
+        await killable.nats.restart()
 
 
 async def test_a_nats_that_is_gone_for_good_ends_the_process(killable: Stack) -> None:
@@ -300,9 +294,8 @@ async def test_a_database_that_goes_makes_it_unready_and_not_unwell(killable: St
 
 
 async def test_a_port_in_use_is_named(killable: Stack) -> None:
-    async with payment(killable) as first:
-        env = environment(killable, HEALTH_PORT=first.port)
-        async with process("payment_svc", **env) as second:
-            assert await second.ends() == 1
-        assert str(first.port) in second.text()
-        assert await first.is_ready()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        async with process("payment_svc", **environment(killable, HEALTH_PORT=port)) as service:
+            assert await service.ends() == 1
+    assert str(port) in service.text()

@@ -144,16 +144,18 @@ async def test_messages_keep_their_order_and_come_once_from_two_relays(
             assert numbers == list(range(15))
 
 
-async def test_what_was_committed_before_a_stop_leaves_with_the_next_start(
-    probe_stack: Stack, js: JetStreamContext
+async def test_what_a_process_committed_before_it_died_is_published_by_another(
+    probe_stack: Stack, js: JetStreamContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task, idle = new_id(), probe.build(probe_stack)
-    async with idle.database.transaction() as tx:  # Never started: nothing is relayed.
-        tx.publish(Happened(task_id=task))
-    await idle.database.engine.dispose()
+    task, dead = new_id(), probe.build(probe_stack)
+    monkeypatch.setattr(dead.departures, "send", lambda *_: None)  # It dies right after.
+    async with dead.database.transaction() as tx:
+        tx.publish(Happened(task_id=task, number=1), Happened(task_id=task, number=2))
+    await dead.database.engine.dispose()
     assert await happened(js, task) == []
     async with running(probe.build(probe_stack)):
-        assert len(await arrived(js, task, 1)) == 1
+        found = await arrived(js, task, 2)
+    assert [event.body["number"] for event in found] == [1, 2]
 
 
 async def test_a_message_that_is_too_heavy_does_not_hold_up_the_others(

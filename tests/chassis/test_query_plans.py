@@ -16,40 +16,39 @@ from payment_svc import tables as payment_tables
 from task_svc import store as task
 from tests.conftest import CONTEXTS, Stack
 
-MANY = 5_000
 HISTORY = {
-    "payment": f"""
+    "payment": """
         INSERT INTO bazaarbucks_payments
           (id, account, task_id, step_id, agent_id, amount, type, created_at)
         SELECT 'p' || n, 'a' || n % 40, 't', 's', 'a', 1, 'agent_payment', now() - n * interval '1s'
-        FROM generate_series(1, {MANY}) n;
+        FROM generate_series(1, 5000) n;
         INSERT INTO stripe_payments
           (id, account, agent_id, vendor, amount, status, type, rail, created_at)
         SELECT 'p' || n, 'a' || n % 40, 'a', 'v', 1, 'completed', 'card_spend', 'simulated',
           now() - n * interval '1s'
-        FROM generate_series(1, {MANY}) n;
+        FROM generate_series(1, 5000) n;
     """,
-    "task": f"""
+    "task": """
         INSERT INTO tasks (id, account, user_query, required_skills, status, max_budget, created_at)
-        SELECT 't' || n, 'a' || n % 40, 'q', '{{}}', 'completed', 1, now() - n * interval '1s'
-        FROM generate_series(1, {MANY}) n;
+        SELECT 't' || n, 'a' || n % 40, 'q', '{}', 'completed', 1, now() - n * interval '1s'
+        FROM generate_series(1, 5000) n;
         INSERT INTO steps (id, task_id, account, agent_id, skill, subtask_type, status, payload,
           max_budget, cause, waits_for)
         SELECT 's' || n, 't' || n % 50, 'a', 'a', 's', 's',
-          CASE WHEN n % 100 = 0 THEN 'pending' ELSE 'completed' END, '{{}}', 1, '{{}}', n % 200
-        FROM generate_series(1, {MANY}) n;
+          CASE WHEN n % 100 = 0 THEN 'pending' ELSE 'completed' END, '{}', 1, '{}', n % 200
+        FROM generate_series(1, 5000) n;
     """,
-    "chat": f"""
+    "chat": """
         INSERT INTO messages (id, account, turn_id, role, content)
-        SELECT 'm' || n, 'a' || n % 40, 't', 'user', 'hello' FROM generate_series(1, {MANY}) n;
+        SELECT 'm' || n, 'a' || n % 40, 't', 'user', 'hello' FROM generate_series(1, 5000) n;
         INSERT INTO turns (id, account, status, content, max_budget, task_id, cause, deadline_at,
           result, created_at)
         SELECT 't' || n, 'a' || n % 40, CASE WHEN n % 100 = 0 THEN 'thinking' ELSE 'done' END, 'q',
-          1, 't', '{{}}', now() - n * interval '1s', 'done', now() - n * interval '1s'
-        FROM generate_series(1, {MANY}) n;
+          1, 't', '{}', now() - n * interval '1s', 'done', now() - n * interval '1s'
+        FROM generate_series(1, 5000) n;
     """,
 }
-THEN = datetime.now(UTC) - timedelta(seconds=MANY / 2)
+THEN = datetime.now(UTC) - timedelta(seconds=2_500)
 Query = Callable[[AsyncConnection], Awaitable[Any]]
 QUERIES: list[tuple[str, str, Query]] = [
     (
@@ -74,7 +73,7 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("task", "open steps", lambda c: task.open_steps_of(c, "t0")),
     ("task", "waiting steps", lambda c: task.free_dependents(c, "t1", "s1")),
     ("chat", "page of messages", lambda c: chat.page_of_messages(c, "a1", 100, None)),
-    ("chat", "later page of messages", lambda c: chat.page_of_messages(c, "a1", 100, MANY // 2)),
+    ("chat", "later page of messages", lambda c: chat.page_of_messages(c, "a1", 100, 2_500)),
     ("chat", "overdue turns", lambda c: chat.overdue_turns(c, 10)),
     ("chat", "last result", lambda c: chat.last_result(c, "a1")),
 ]
@@ -137,12 +136,12 @@ async def test_forgetting_old_messages_reads_only_them(stack: Stack, context: st
         await conn.exec_driver_sql(
             "INSERT INTO inbox (consumer, message_id, handled_at) SELECT 'test', 'm' || n,"
             " now() - CASE WHEN n <= 7 THEN interval '32 days' ELSE interval '30 days' END"
-            f" FROM generate_series(1, {MANY}) n"
+            " FROM generate_series(1, 5000) n"
         )
     assert await db.forget_handled(at_most=5) == 5
     assert await db.forget_handled() == 2
     assert await db.forget_handled() == 0
     async with db.engine.begin() as conn:
         kept = await conn.exec_driver_sql("DELETE FROM inbox WHERE consumer = 'test'")
-        assert kept.rowcount == MANY - 7
+        assert kept.rowcount == 5_000 - 7
     await db.engine.dispose()

@@ -16,8 +16,8 @@ async def market(stack: Stack) -> AsyncIterator[Talk]:
 
 @pytest.fixture(scope="module")
 async def talk(stack: Stack, market: Talk) -> AsyncIterator[Talk]:
-    """All four services in this process."""
-    async with running(chat_service(stack)):
+    """All four services in this process, the chat service in two replicas."""
+    async with running(chat_service(stack), chat_service(stack)):
         yield market
 
 

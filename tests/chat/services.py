@@ -52,7 +52,7 @@ async def marketplace(stack: Stack) -> AsyncIterator[Talk]:
     """Everything but the chat service, in this process."""
     payment, registry = payment_service(stack), registry_service(stack)
     async with (
-        running(registry, payment, task_service(stack)),
+        running(registry, payment, task_service(stack, agent_timeout_s=60)),
         talking(stack, payment, registry) as talk,
     ):
         yield talk

@@ -164,7 +164,8 @@ class Talk:
     async def consumer(self, durable: Durable) -> ConsumerInfo:
         """What the server knows of a consumer."""
         client = await self.system.bus.client()
-        return await client.jetstream().consumer_info(durable.stream, durable.name)
+        found: ConsumerInfo = await client.jetstream().consumer_info(durable.stream, durable.name)
+        return found
 
     async def quiet(self) -> None:
         """Wait until the chat service has dealt with everything that was said."""

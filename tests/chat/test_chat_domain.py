@@ -27,7 +27,7 @@ from contracts.base import MAX_AMOUNT
 from contracts.chat import MessageView
 from contracts.task import RESULT_KEY, FailureReason, StepBill
 
-REASONS = get_args(FailureReason)
+REASONS: tuple[FailureReason, ...] = get_args(FailureReason)
 TURN = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 WORDS = st.text("abc \n", max_size=5)
 NAMES = ("Ann", "Ben", "Cid")
@@ -56,12 +56,12 @@ def plans(draw: st.DrawFn, most: int = 6) -> Progress:
 class World:
     """What agents do with the orders of a turn, and the reports of it that are on their way."""
 
-    def __init__(self, draw: st.DrawFn, progress: Progress) -> None:
-        self.draw = draw
+    def __init__(self, data: st.DataObject, progress: Progress) -> None:
+        self.draw = data.draw
         self.progress = progress
         self.orders = list(enumerate(work.agent for work in progress.works))
         self.done: set[int] = set()
-        self.reports: list[tuple[int, str | None]] = []
+        self.reports: list[tuple[int, FailureReason | None]] = []
         self.calls = 0
 
     def ready(self) -> list[tuple[int, Choice]]:
@@ -106,7 +106,7 @@ class World:
 @unhurried
 @given(st.data())
 def test_a_turn_is_over_when_and_only_when_nothing_can_go_on(data: st.DataObject):
-    world = World(data.draw, data.draw(plans()))
+    world = World(data, data.draw(plans()))
     assert not world.progress.over()
     for _ in world.play():
         assert world.progress.over() == (not world.reports and not world.ready())
@@ -123,7 +123,7 @@ def test_a_turn_is_over_when_and_only_when_nothing_can_go_on(data: st.DataObject
 @unhurried
 @given(st.data(), TURN)
 def test_an_order_names_the_steps_as_they_are_now(data: st.DataObject, turn_id: str):
-    world = World(data.draw, data.draw(plans()))
+    world = World(data, data.draw(plans()))
     known = {step_id_of(turn_id, i, 0) for i in range(len(world.progress.works))}
     for _ in world.play():
         progress = world.progress
@@ -171,7 +171,7 @@ def test_a_field_that_is_called_like_a_reference_is_none(text: str | None):
 @unhurried
 @given(st.data())
 def test_the_answer_says_what_became_of_every_step(data: st.DataObject):
-    world = World(data.draw, data.draw(plans()))
+    world = World(data, data.draw(plans()))
     for _ in world.play():
         check_answer(world.progress)  # also of a turn that is stopped half-way
 

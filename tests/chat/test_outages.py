@@ -10,13 +10,13 @@ from nats.aio.msg import Msg
 
 from chassis.service import Service
 from chat_svc.domain import task_id_of
-from contracts.registry import LIST_AGENTS, AgentList
+from contracts.registry import LIST_AGENTS, AgentList, AgentView, ListAgents
 from contracts.topology import CHAT_THINK, TASK_FINISH
 from tests.chat.services import chat_service, registry_service, talking
 from tests.chat.talk import NOTHING, Talk
 from tests.conftest import Stack, running
 from tests.task.scripted_agent import answers, waits_for
-from tests.task.services import eventually, payment_service, task_service
+from tests.task.services import NOWHERE, eventually, payment_service, task_service
 
 MANY = 25
 """More turns than one look for overdue ones takes."""
@@ -76,19 +76,59 @@ async def test_each_of_many_overdue_turns_is_looked_after_once(stack: Stack, tal
     assert all(talk.ends[end.turn_id] == [end] for end in ends)
 
 
-async def test_nobody_is_in_the_marketplace(stack: Stack, talk: Talk):
-    async def answer_nobody(question: Msg) -> None:
-        await question.respond(AgentList(agents=[]).model_dump_json().encode())
+@asynccontextmanager
+async def listing(talk: Talk, *pages: AgentList) -> AsyncIterator[None]:
+    """In place of the registry, somebody who knows these agents only."""
+    by_cursor = dict(zip([None, *(page.next_cursor for page in pages)], pages, strict=False))
+
+    async def answer(question: Msg) -> None:
+        asked = ListAgents.model_validate_json(question.data)
+        await question.respond(by_cursor[asked.cursor].model_dump_json().encode())
 
     client = await talk.system.bus.client()
-    empty = await client.subscribe(LIST_AGENTS.subject, cb=answer_nobody)
-    async with running(chat_service(stack)):
-        asked = await talk.reply("demo-alone", "What agents are available?")
-        wished = await talk.reply("demo-alone", "Translate 'hello' to Spanish")
-    await empty.unsubscribe()
-    for end in (asked, wished):
-        assert "no agent" in end.text
-        assert (end.message.task_id, end.message.cost_breakdown) == (None, None)
+    answering = await client.subscribe(LIST_AGENTS.subject, cb=answer)
+    try:
+        yield
+    finally:
+        await answering.unsubscribe()
+
+
+async def test_nobody_is_in_the_marketplace(stack: Stack, talk: Talk):
+    async with running(chat_service(stack)), listing(talk, AgentList(agents=[])):
+        for wish in ("What agents are available?", "Translate 'hello' to Spanish"):
+            end = await talk.reply("demo-alone", wish)
+            assert "no agent" in end.text
+            assert (end.message.task_id, end.message.cost_breakdown) == (None, None)
+
+
+async def test_agents_on_the_last_page_are_known_too(stack: Stack, talk: Talk):
+    agents = [sample(f"agent-{n}") for n in range(4)]
+    pages = (
+        AgentList(agents=agents[:2], next_cursor="two"),
+        AgentList(agents=agents[2:3], next_cursor="three"),
+        AgentList(agents=agents[3:]),
+    )
+    async with running(chat_service(stack)), listing(talk, *pages):
+        end = await talk.reply("demo-pages", "What agents are available?")
+    assert all(agent.name in end.text for agent in agents)
+
+
+def sample(id_: str) -> AgentView:
+    return AgentView(
+        id=id_,
+        name=f"The {id_}",
+        description="",
+        skills=["juggle"],
+        base_price=Decimal(1),
+        dynamic_price=Decimal(1),
+        load=0,
+        rating=Decimal(5),
+        jobs_completed=0,
+        endpoint_url=NOWHERE,
+        capabilities=[],
+        avg_response_time=0,
+        availability=True,
+    )
 
 
 async def test_a_step_waits_for_payment_before_its_agent_is_called(
@@ -160,14 +200,14 @@ async def tried(talk: Talk) -> None:
     """Wait until the chat service has tried in vain to think."""
 
     async def again() -> bool:
-        return (await talk.consumer(CHAT_THINK)).num_redelivered > 0
+        return bool((await talk.consumer(CHAT_THINK)).num_redelivered)
 
     await eventually(again)
 
 
 async def refused(talk: Talk) -> bool:
     """Whether the task service has tried in vain to end a task."""
-    return (await talk.consumer(TASK_FINISH)).num_redelivered > 0
+    return bool((await talk.consumer(TASK_FINISH)).num_redelivered)
 
 
 async def postponed(talk: Talk, turn_id: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from chat_svc.domain import step_id_of, task_id_of
+from contracts.envelope import ACCOUNT, CORRELATION
 from contracts.task import FinishTask, StepBill, TaskFailed
 from contracts.topology import CHAT_TASK_FAILED
 from tests.chat.services import new_skill
@@ -47,6 +48,9 @@ async def test_a_turn_that_takes_too_long_is_stopped(talk: Talk, skill: str):
         assert "needed what came before" not in end.text
         assert (end.status, end.total, end.message.cost_breakdown) == ("failed", NOTHING, None)
         assert [step.reason for step in end.steps] == ["cancelled"]
+        said = talk.events(slow.turn_id)
+        assert {event.headers[ACCOUNT] for event in said} == {slow.account}
+        assert len({event.headers[CORRELATION] for event in said}) == 1
         slow.gate.set()
         await talk.quiet()
     await nothing_more(talk, slow)
@@ -105,7 +109,7 @@ async def test_the_bill_waits_for_the_results_that_are_on_it(talk: Talk, skill: 
         ended = TaskFailed(task_id=task_id, turn_id=slow.turn_id, total_cost=line.cost, bill=[line])
 
         async def tried() -> bool:
-            return (await talk.consumer(CHAT_TASK_FAILED)).num_redelivered > 0
+            return bool((await talk.consumer(CHAT_TASK_FAILED)).num_redelivered)
 
         await talk.publish(slow.account, ended)
         await eventually(tried)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ async def test_what_is_posted_is_stored_with_a_turn(talk: Talk):
     assert (reply.turn_id, reply.message.content, reply.message.role) == (turn_id, said, "user")
     turn = await talk.turn(turn_id)
     assert (turn["account"], turn["content"], turn["max_budget"]) == (account, said, 1)
+    assert turn["deadline_at"] - turn["created_at"] == timedelta(seconds=120)
     assert (await talk.messages(account))[0] == reply.message
     await talk.end(turn_id)
 

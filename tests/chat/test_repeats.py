@@ -132,6 +132,7 @@ async def test_a_turn_that_hears_everything_several_times_comes_to_the_same(
     echoing = await client.subscribe("bazaar.evt.>", cb=echo)
     dealing = await deal(talk, skill)
     await echoing.unsubscribe()
+    await talk.quiet()
     assert dealing.calls == [1, 1, 1]
     assert dealing.end.text.startswith("after(good(")
     assert (dealing.end.status, dealing.end.total) == ("completed", Decimal("0.3"))
@@ -209,7 +210,7 @@ async def test_a_turn_that_nobody_knows_is_put_aside_and_holds_nobody_up(
         )
         await talk.publish("demo", event, **own)
     account = await talk.system.account()
-    async with talk.agent(skill) as _:
+    async with talk.agent(skill):
         end = await talk.reply(account, f"Write a {skill} about the sea")
     assert end.status == "completed"
     await talk.quiet()

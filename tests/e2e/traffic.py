@@ -13,7 +13,7 @@ WISHES = (
     "Summarize: The {n} bells rang. They rang twice. Nobody heard them.",
     "Search for solar energy {n} and summarize it",
     "Summarize and translate to French: The house {n} is old. The garden is new. It is green.",
-    "What agents are available? I ask for the time number {n}.",
+    "What agents are available?",
 )
 CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("translator", {"text": "good morning {n}", "target_language": "fr"}),
