@@ -142,7 +142,8 @@ class Service:
             await job()
         await self.departures.stop(self.settings.drain_s)
         await self.database.outbox.stop()
-        await self.broker.stop()
+        with contextlib.suppress(NatsError):  # It may be away just now.
+            await self.broker.stop()
         await self.database.engine.dispose()
         log.info("service stopped")
 

@@ -52,7 +52,7 @@ async def replica(stack: Stack, asked: asyncio.Event) -> AsyncIterator[Client]:
 @asynccontextmanager
 async def asker(stack: Stack) -> AsyncIterator[Bus]:
     """Somebody who answers nothing."""
-    broker = NatsBroker(stack.nats_url, reconnect_time_wait=0.1, logger=None)
+    broker = NatsBroker(stack.nats_url, logger=None)
     client = await broker.connect()
     try:
         yield Bus(broker, "asker")
@@ -89,7 +89,7 @@ async def test_a_bus_that_goes_away_meanwhile_is_told(killable: Stack) -> None:
 async def test_a_service_that_is_slow_and_being_stopped_still_gives_its_answer(
     probe_stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, gate = asyncio.Event(), asyncio.Event()
+    asked, stopping, gate = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def slow(request: Question) -> Answer:
         asked.set()
@@ -100,7 +100,7 @@ async def test_a_service_that_is_slow_and_being_stopped_still_gives_its_answer(
     pings = itertools.count(1)
 
     async def pinged() -> None:
-        if service._stopping and next(pings) == PINGS:
+        if stopping.is_set() and next(pings) == PINGS:
             gate.set()
 
     monkeypatch.setattr(service.database, "ping", pinged)
@@ -108,4 +108,5 @@ async def test_a_service_that_is_slow_and_being_stopped_still_gives_its_answer(
         async with running(service):
             asking = ask(bus)
             await asked.wait()
+            stopping.set()
         assert (await asking).text == "x"

@@ -10,6 +10,7 @@ from nats.aio.msg import Msg
 
 from chassis.service import Service
 from chat_svc.domain import task_id_of
+from contracts.chat import Think
 from contracts.registry import LIST_AGENTS, AgentList, AgentView, ListAgents
 from contracts.topology import CHAT_THINK, TASK_FINISH
 from tests.chat.services import chat_service, registry_service, talking
@@ -18,6 +19,7 @@ from tests.conftest import Stack, running
 from tests.task.scripted_agent import answers, waits_for
 from tests.task.services import NOWHERE, eventually, payment_service, task_service
 
+AT_ONCE = 3
 MANY = 25
 """More turns than one look for overdue ones takes."""
 
@@ -111,6 +113,30 @@ async def test_agents_on_the_last_page_are_known_too(stack: Stack, talk: Talk):
     async with running(chat_service(stack)), listing(talk, *pages):
         end = await talk.reply("demo-pages", "What agents are available?")
     assert all(agent.name in end.text for agent in agents)
+
+
+async def test_several_who_think_of_a_turn_at_once_answer_it_once(stack: Stack, talk: Talk):
+    """The registry answers nobody before all of them have asked it."""
+    asked: list[Msg] = []
+
+    async def wait_for_all(question: Msg) -> None:
+        asked.append(question)
+        if len(asked) >= AT_ONCE:
+            nobody = AgentList(agents=[]).model_dump_json().encode()
+            await asyncio.gather(*(one.respond(nobody) for one in asked))
+
+    client = await talk.system.bus.client()
+    answering = await client.subscribe(LIST_AGENTS.subject, cb=wait_for_all)
+    account = "demo-at-once"
+    async with running(chat_service(stack), chat_service(stack)):
+        turn_id = await talk.say(account, "What agents are available?")
+        for _ in range(AT_ONCE - 1):
+            await talk.system.order(account, Think(turn_id=turn_id))
+        end = await talk.end(turn_id)
+        await talk.quiet()
+        assert (await talk.messages(account))[1:] == [end.message]
+    await answering.unsubscribe()
+    assert talk.ends[turn_id] == [end]
 
 
 def sample(id_: str) -> AgentView:

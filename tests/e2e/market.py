@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
@@ -21,6 +22,8 @@ from tests.e2e.polling import eventually
 
 Json = dict[str, Any]
 REGISTER_S = 10.0
+WORK_S = 0.4
+GATE_S = 60.0
 
 
 class Task(Payload):
@@ -37,6 +40,21 @@ async def at_once(text: str) -> str:
     return f"done with {text}"
 
 
+class Gate:
+    """Opens once. Agents run in threads of their own, so any event loop may wait for it."""
+
+    def __init__(self) -> None:
+        self._opened = threading.Event()
+
+    def open(self) -> None:
+        """Let everybody through."""
+        self._opened.set()
+
+    async def passed(self) -> None:
+        """Wait until it is open."""
+        await asyncio.to_thread(self._opened.wait, GATE_S)
+
+
 @dataclass
 class OwnAgent:
     """An agent that a test runs.
@@ -46,7 +64,7 @@ class OwnAgent:
         refuses: an HTTP status to answer every call with, instead of working.
         calls: the texts that it was called with.
         working: how many calls it is at work on.
-        stopped: whether it is ending, so that work that never ends can.
+        ending: open once it is being stopped, so that work without an end can end.
     """
 
     id: str
@@ -57,7 +75,7 @@ class OwnAgent:
     calls: list[str] = field(default_factory=list)
     working: int = 0
     url: str = ""
-    stopped: bool = False
+    ending: Gate = field(default_factory=Gate, repr=False)
     serving: ExitStack = field(default_factory=ExitStack, repr=False)
 
     @property
@@ -102,9 +120,13 @@ class OwnAgent:
 
         return app
 
+    async def is_at_work(self) -> bool:
+        """Whether it is in the middle of a call."""
+        return self.working > 0
+
     def stop(self) -> None:
         """Nobody answers at its address any more."""
-        self.stopped = True
+        self.ending.open()
         self.serving.close()
 
 
@@ -134,6 +156,15 @@ class Market:
         await eventually(lambda: self._is_available(agent.id))
         return agent
 
+    async def slow_agent(self, skill: str) -> OwnAgent:
+        """A new agent that is at work for a while, so that something can happen meanwhile."""
+
+        async def work(text: str) -> str:
+            await asyncio.sleep(WORK_S)
+            return f"done with {text}"
+
+        return await self.agent(skill, work=work)
+
     async def _is_available(self, id_: str) -> bool:
         question = json.dumps({"agentId": id_}).encode()
         answer = await self._bus.request(GET_AGENT.subject, question, timeout=REGISTER_S)
@@ -141,7 +172,7 @@ class Market:
         return available
 
     async def register(self, id_: str, url: str, **more: Any) -> Json:
-        """What the registry answers when asked to list an agent; an AssertionError if it refuses."""
+        """The registry's answer when asked to list an agent; an AssertionError if it refuses."""
         body = json.dumps({"id": id_, "endpointUrl": url, **more}).encode()
         answer = await self._bus.request(REGISTER_AGENT.subject, body, timeout=REGISTER_S)
         assert answer.data, (answer.headers or {}).get(ERROR_TEXT)

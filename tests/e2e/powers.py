@@ -152,7 +152,8 @@ async def local(**env: str) -> AsyncIterator[Powers]:
     """A runner that was told to start, with ports and a home of its own; stopped in the end."""
     with tempfile.TemporaryDirectory(prefix="bazaar-e2e-") as name:
         folder = Path(name)
-        os.chmod(folder, 0o755)  # noqa: PTH101  (the embedded PostgreSQL may run as another user)
+        # The embedded PostgreSQL may run as another user.
+        await asyncio.to_thread(folder.chmod, 0o755)
         powers = Powers(folder / "home", _environment(folder / "home") | env)
         powers.start()
         try:

@@ -1,5 +1,7 @@
 """The agents of the marketplace: the six, a new one, and two that can do the same."""
 
+import asyncio
+
 import httpx
 import pytest
 from nats.js import JetStreamContext
@@ -95,70 +97,66 @@ async def test_a_result_goes_from_a_new_agent_to_the_translator(
         return "hello"
 
     await market.agent(skill, work=greeting)
-    said = (await http.post(CHAT, json={"content": f"{skill} me and translate it to Spanish"})).json()
+    said = (
+        await http.post(CHAT, json={"content": f"{skill} me and translate it to Spanish"})
+    ).json()
     assert said["message"]["content"] == "hola"
 
 
-@pytest.mark.parametrize("trouble", ["busy", "broken", "gone"])
 async def test_another_agent_of_the_same_skill_takes_over(
-    http: httpx.AsyncClient, market: Market, trouble: str
-) -> None:
-    skill = new_skill("knit")
-    cheap = await market.agent(skill, price="0.02")
-    dear = await market.agent(skill, price="0.03")
-    if trouble == "gone":
-        cheap.stop()
-    else:
-        cheap.refuses = {"busy": 503, "broken": 500}[trouble]
-
-    said = (await http.post(CHAT, json={"content": f"{skill} a scarf"})).json()["message"]
-
-    assert "done with" in said["content"]
-    assert said["costBreakdown"] == {"subtasks": [{"agent": dear.name, "cost": 0.03}], "total": 0.03}
-    assert len(dear.calls) == 1
-    steps = await books.get(http, f"/api/tasks/{said['taskId']}/steps")
-    assert steps[-1]["agentId"] == dear.id
-    assert all(step["status"] == "failed" and step["cost"] == 0 for step in steps[:-1])
-    task = await books.get(http, f"/api/tasks/{said['taskId']}")
-    assert (task["status"], task["totalCost"]) == ("completed", 0.03)
-
-
-async def test_the_cheaper_agent_is_preferred_and_one_that_is_gone_is_not(
     http: httpx.AsyncClient, market: Market
 ) -> None:
+    async def one(trouble: int | None) -> None:
+        skill = new_skill("knit")
+        cheap = await market.agent(skill, price="0.02")
+        dear = await market.agent(skill, price="0.03")
+        cheap.refuses = trouble
+        if trouble is None:
+            cheap.stop()
+
+        said = (await http.post(CHAT, json={"content": f"{skill} a scarf"})).json()["message"]
+
+        assert "done with" in said["content"]
+        bill = {"subtasks": [{"agent": dear.name, "cost": 0.03}], "total": 0.03}
+        assert said["costBreakdown"] == bill
+        assert len(dear.calls) == 1
+        steps = await books.get(http, f"/api/tasks/{said['taskId']}/steps")
+        assert steps[-1]["agentId"] == dear.id
+        assert all(step["status"] == "failed" and step["cost"] == 0 for step in steps[:-1])
+        task = await books.get(http, f"/api/tasks/{said['taskId']}")
+        assert (task["status"], task["totalCost"]) == ("completed", 0.03)
+
+    await asyncio.gather(one(503), one(500), one(None))
+
+
+async def test_the_cheaper_agent_is_preferred_unless_it_is_gone(
+    http: httpx.AsyncClient, market: Market
+) -> None:
+    async def wish(what: str) -> str:
+        said = await http.post(CHAT, json={"content": f"{skill} {what}"})
+        [step] = await books.get(http, f"/api/tasks/{said.json()['taskId']}/steps")
+        return str(step["agentId"])
+
+    async def availability() -> object:
+        return (await books.agent(http, cheap.id))["availability"]
+
+    async def gone() -> bool:
+        return await availability() is False
+
+    async def back() -> bool:
+        return await availability() is True
+
     skill = new_skill("sew")
     dear = await market.agent(skill, price="0.03")
     cheap = await market.agent(skill, price="0.02")
-    await http.post(CHAT, json={"content": f"{skill} a shirt"})
-    assert (len(cheap.calls), len(dear.calls)) == (1, 0)
+    elsewhere = await market.agent(new_skill("hem"))
+    assert await wish("a shirt") == cheap.id
 
     cheap.stop()
-
-    async def noticed() -> bool:
-        return (await books.agent(http, cheap.id))["availability"] is False
-
-    assert await eventually(noticed)
-    said = await http.post(CHAT, json={"content": f"{skill} another shirt"})
-    steps = await books.get(http, f"/api/tasks/{said.json()['taskId']}/steps")
-    assert [step["agentId"] for step in steps] == [dear.id]
-
-
-async def test_an_agent_that_comes_back_is_available_again(
-    http: httpx.AsyncClient, market: Market
-) -> None:
-    agent = await market.agent(new_skill("spin"))
-    again = await market.agent(new_skill("spin"))
-    agent.stop()
-
-    async def gone() -> bool:
-        return (await books.agent(http, agent.id))["availability"] is False
-
     await eventually(gone)
-    await market.register(agent.id, again.url)
+    assert await wish("another shirt") == dear.id
 
-    async def back() -> bool:
-        return (await books.agent(http, agent.id))["availability"] is True
-
-    assert await eventually(back)
-    answer = await http.post(INVOKE, json={"agentId": agent.id, "payload": {"text": "wool"}})
-    assert answer.json()["result"] == "done with wool"
+    await market.register(cheap.id, elsewhere.url)
+    await eventually(back)
+    assert await wish("one more shirt") == cheap.id
+    assert elsewhere.calls

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.ports import free_port
 from tests.e2e import books
-from tests.e2e.market import Market, new_skill
+from tests.e2e.market import Gate, Market, new_skill
 from tests.e2e.polling import eventually
 
 MIB = 1024 * 1024
@@ -216,8 +216,7 @@ async def hanging(market: Market) -> str:
     agent = await market.agent(new_skill("slow"))
 
     async def never(_text: str) -> str:
-        while not agent.stopped:
-            await asyncio.sleep(0.02)
+        await agent.ending.passed()
         return ""
 
     agent.work = never
@@ -245,29 +244,30 @@ async def talking_nonsense(market: Market) -> str:
     return agent.id
 
 
-@pytest.mark.parametrize(
-    ("trouble", "status"),
-    [
-        (nobody_home, 502),
-        (hanging, 504),
-        (broken, 502),
-        (overloaded, 503),
-        (talking_nonsense, 502),
-    ],
-)
+TROUBLES: dict[Trouble, int] = {
+    nobody_home: 502,
+    hanging: 504,
+    broken: 502,
+    overloaded: 503,
+    talking_nonsense: 502,
+}
+
+
 async def test_an_agent_in_trouble_fails_the_step_and_nothing_is_charged(
-    http: httpx.AsyncClient, market: Market, trouble: Trouble, status: int
+    http: httpx.AsyncClient, market: Market
 ) -> None:
-    agent_id = await trouble(market)
-    task = (await http.post(TASKS, json={"userQuery": f"try {agent_id}"})).json()["id"]
+    async def one(trouble: Trouble, status: int) -> None:
+        agent_id = await trouble(market)
+        task = (await http.post(TASKS, json={"userQuery": f"try {agent_id}"})).json()["id"]
 
-    answer = await http.post(
-        INVOKE, json={"agentId": agent_id, "taskId": task, "payload": {"text": "x"}}
-    )
+        call = {"agentId": agent_id, "taskId": task, "payload": {"text": "x"}}
+        answer = await http.post(INVOKE, json=call)
 
-    assert "agent" in is_error(answer, status).lower()
-    assert await nothing_charged(http, task)
-    assert (await books.get(http, f"/api/tasks/{task}"))["status"] == "failed"
+        assert "agent" in is_error(answer, status).lower()
+        assert await nothing_charged(http, task)
+        assert (await books.get(http, f"/api/tasks/{task}"))["status"] == "failed"
+
+    await asyncio.gather(*(one(trouble, status) for trouble, status in TROUBLES.items()))
 
 
 async def test_hubchat_says_that_the_only_agent_failed(
@@ -332,23 +332,19 @@ async def test_a_heavy_wish_of_several_steps_is_answered(http: httpx.AsyncClient
 async def test_the_reply_to_a_caller_who_hangs_up_is_stored_all_the_same(
     http: httpx.AsyncClient, market: Market
 ) -> None:
-    gate = asyncio.Event()
+    gate = Gate()
     skill = new_skill("wait")
 
     async def wait(text: str) -> str:
-        while not gate.is_set():
-            await asyncio.sleep(0.02)
+        await gate.passed()
         return f"waited for {text}"
 
     agent = await market.agent(skill, work=wait)
     call = asyncio.create_task(http.post(CHAT, json={"content": f"{skill} for me"}))
 
-    async def called() -> bool:
-        return agent.working == 1
-
-    await eventually(called)
+    await eventually(agent.is_at_work)
     call.cancel()
-    gate.set()
+    gate.open()
 
     async def answered() -> bool:
         [*_, last] = await books.get(http, "/api/messages")

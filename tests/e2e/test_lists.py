@@ -27,7 +27,7 @@ async def test_every_item_comes_once_whatever_the_page_size(
     http: httpx.AsyncClient, path: str
 ) -> None:
     whole = await books.get(http, path, limit=500)
-    pages = []
+    pages: list[list[books.Json]] = []
     url: str | None = f"{path}?limit=2"
     while url is not None and len(pages) < MOST_PAGES:
         answer = await http.get(url)
@@ -39,7 +39,7 @@ async def test_every_item_comes_once_whatever_the_page_size(
     if path == "/api/messages":  # Oldest first within a page, but the newest page comes first.
         pages = [page[::-1] for page in pages]
         whole = whole[::-1]
-    assert sum(pages, []) == whole[: 2 * MOST_PAGES]
+    assert [item for page in pages for item in page] == whole[: 2 * MOST_PAGES]
 
 
 async def test_the_agents_page_by_page(http: httpx.AsyncClient) -> None:

@@ -185,7 +185,9 @@ async def test_the_chat_page(http: httpx.AsyncClient) -> None:
 async def test_the_tasks_page(http: httpx.AsyncClient) -> None:
     await post(http, "/api/hubchat/message", {"content": "Translate 'water' to French"})
     await post(http, "/api/hubchat/message", {"content": "Search for jazz and summarize it"})
-    made = await post(http, "/api/tasks", {"userQuery": "nothing yet", "requiredSkills": ["search"]})
+    made = await post(
+        http, "/api/tasks", {"userQuery": "nothing yet", "requiredSkills": ["search"]}
+    )
 
     tasks = await books.get(http, "/api/tasks")
     steps = await books.steps_of(http, [task["id"] for task in tasks])

@@ -7,7 +7,7 @@ import httpx
 from nats.js import JetStreamContext
 
 from tests.e2e import books
-from tests.e2e.market import Market, new_skill
+from tests.e2e.market import Gate, Market, new_skill
 from tests.e2e.polling import eventually
 
 CALLERS = 15
@@ -57,11 +57,10 @@ async def test_a_task_is_completed_when_each_required_skill_has_its_step(
 async def test_a_later_call_reopens_a_task(
     http: httpx.AsyncClient, js: JetStreamContext, market: Market
 ) -> None:
-    gate = asyncio.Event()
+    gate = Gate()
 
     async def wait(text: str) -> str:
-        while not gate.is_set():
-            await asyncio.sleep(0.02)
+        await gate.passed()
         return text
 
     slow = await market.agent(new_skill("ponder"), work=wait)
@@ -70,13 +69,9 @@ async def test_a_later_call_reopens_a_task(
     assert (await books.get(http, f"/api/tasks/{task}"))["status"] == "completed"
 
     calling = asyncio.create_task(call(http, task, slow.id, text="x"))
-
-    async def at_work() -> bool:
-        return slow.working == 1
-
-    await eventually(at_work)
+    await eventually(slow.is_at_work)
     open_again = await books.get(http, f"/api/tasks/{task}")
-    gate.set()
+    gate.open()
 
     assert (open_again["status"], open_again["completedAt"]) == ("in_progress", None)
     assert (await calling).status_code == 200

@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 
+from tests.e2e.market import OwnAgent
+
 WISHES = (
     "Translate 'hello {n}' to Spanish",
     "Summarize: The {n} bells rang. They rang twice. Nobody heard them.",
@@ -22,6 +24,8 @@ CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("mock_highprice", {"task": "polish {n}"}),
     ("mock_negotiator", {"task": "paint {n}", "offered_price": 0.45}),
 )
+Request = tuple[str, dict[str, Any]]
+"""A path and the body that is posted to it."""
 _numbers = itertools.count(1)
 
 
@@ -34,13 +38,13 @@ class Outcome:
     body: dict[str, Any]
 
 
-def wish(kind: int) -> tuple[str, dict[str, Any]]:
+def wish(kind: int) -> Request:
     """A message to HubChat that nobody else sends."""
     content = WISHES[kind % len(WISHES)].format(n=next(_numbers))
     return "/api/hubchat/message", {"content": content}
 
 
-def call(kind: int) -> tuple[str, dict[str, Any]]:
+def call(kind: int) -> Request:
     """A call of an agent."""
     agent, payload = CALLS[kind % len(CALLS)]
     n = next(_numbers)
@@ -48,16 +52,26 @@ def call(kind: int) -> tuple[str, dict[str, Any]]:
     return "/api/invoke-agent", {"agentId": agent, "payload": filled}
 
 
-def mixed(wishes: int, calls: int) -> list[tuple[str, dict[str, Any]]]:
+def mixed(wishes: int, calls: int) -> list[Request]:
     """Wishes and calls of every kind."""
     return [*map(wish, range(wishes)), *map(call, range(calls))]
 
 
-async def all_at_once(
-    http: httpx.AsyncClient, requests: Sequence[tuple[str, dict[str, Any]]]
-) -> list[Outcome]:
-    """Make all requests at the same time."""
-    return await asyncio.gather(*(one(http, path, body) for path, body in requests))
+def for_agent(agent: OwnAgent) -> list[Request]:
+    """Wishes and calls that an agent of the test has a part in."""
+    wish = {"content": f"{agent.skill} a rug and translate it to Spanish"}
+    call = {"agentId": agent.id, "payload": {"text": "a rug"}}
+    return [("/api/hubchat/message", wish)] * 3 + [("/api/invoke-agent", call)] * 3
+
+
+def begin(http: httpx.AsyncClient, requests: Sequence[Request]) -> "asyncio.Future[list[Outcome]]":
+    """Make all requests at the same time, and go on meanwhile."""
+    return asyncio.gather(*(one(http, path, body) for path, body in requests))
+
+
+async def all_at_once(http: httpx.AsyncClient, requests: Sequence[Request]) -> list[Outcome]:
+    """Make all requests at the same time, and wait for the outcomes."""
+    return await begin(http, requests)
 
 
 async def one(http: httpx.AsyncClient, path: str, body: dict[str, Any]) -> Outcome:

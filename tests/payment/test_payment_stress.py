@@ -20,7 +20,7 @@ from tests.payment.conftest import payment_settings
 from tests.payment.helpers import Customer, broken_books, completed, failed, new_customer
 
 WORKERS = 20
-STEPS_EACH = 10
+STEPS_EACH = 7
 
 
 @dataclass
@@ -91,7 +91,7 @@ async def test_many_steps_of_few_tasks_on_one_wallet(
         while not working.done():
             assert await broken_books(sql) == []
             watched += 1
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
         await working
         await buyer.handled(completed(tasks[0], "any", "0"))
         await buyer.handled(failed(tasks[0], "any"))
