@@ -41,7 +41,7 @@ test: env ## Lint, types, architecture, and all tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 # The question goes through the environment, unexpanded: quotes and dollars in it are its own.
 ask: override export Q := $(value Q)

@@ -141,7 +141,7 @@ async def main() -> None:
     agent = await instant_agent(agent_port)
     agent_url = f"http://127.0.0.1:{agent_port}"
     with tempfile.TemporaryDirectory(prefix="bazaar-bench-") as folder:
-        Path(folder).chmod(0o755)
+        await asyncio.to_thread(os.chmod, folder, 0o755)
         with marketplace(Path(folder) / "home") as env, plain(env, agent_url) as plain_port:
             await register(env["NATS_PORT"], agent_url)
             ports = (int(env["GATEWAY_PORT"]), plain_port)

@@ -133,13 +133,15 @@ async def invoke(body: Invocation) -> dict[str, Any]:
                 tasks.c.held + tasks.c.total_cost + agent.price <= tasks.c.max_budget,
             )
             .values(held=tasks.c.held + agent.price)
+            .returning(tasks.c.id)
         )
         paid = await db.execute(
             update(wallets)
             .where(wallets.c.id == "demo", wallets.c.posted - wallets.c.held >= agent.price)
             .values(held=wallets.c.held + agent.price)
+            .returning(wallets.c.id)
         )
-        if not (covered.rowcount and paid.rowcount):
+        if covered.one_or_none() is None or paid.one_or_none() is None:
             raise HTTPException(402)
         await db.execute(
             update(agents).where(agents.c.id == agent.id).values(active=agents.c.active + 1)

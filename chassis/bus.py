@@ -5,24 +5,30 @@ traps demand (explicit streams, manual acknowledgement, bounded concurrency, end
 """
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 from faststream.middlewares import AckPolicy
 from faststream.nats import JStream, NatsBroker, PullSub
 from faststream.nats.subscriber.usecases import ConcurrentCoreSubscriber
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, ConnectionDrainingError, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 from pydantic import ValidationError
 
 from chassis.envelopes import caused_by
 from chassis.settings import BusSettings
-from contracts.base import Call, Model, ReplyT, RequestT
+from contracts.base import Call, Model, ReplyT, RequestT, ping_call
 from contracts.envelope import ERROR_CODE, ERROR_TEXT, Envelope
 from contracts.errors import Internal, Invalid, TooSlow, Unavailable, refusal
 from contracts.topology import Durable
 
 RPC_WORKERS = 64
+WATCH_S = 1.0
+"""How often whoever waits for a reply makes sure that it can still come."""
+QUIET_ROUNDS = 5
+"""Looks that must find nothing: a request on its way from one task to the next is in no count."""
 HEADERS_BYTES = 4096
 """Room for an envelope: the server counts headers too, and cuts off whoever sends too much."""
 MAX_MESSAGE_BYTES = 7 * 1024 * 1024
@@ -55,15 +61,29 @@ def consumes(durable: Durable) -> dict[str, Any]:
 async def stop_answering(broker: NatsBroker) -> None:
     """Leave the queue groups; returns when every request that came before is answered.
 
-    FastStream's own stop drops what it has not begun, and whoever asked waits in vain.
+    FastStream's own stop drops what it has not begun, and whoever asked waits in vain. Pings are
+    answered to the end: whoever waits for a reply takes silence for a crash.
     """
-    answering = [one for one in broker.subscribers if isinstance(one, ConcurrentCoreSubscriber)]
+    answering = [
+        one
+        for one in broker.subscribers
+        if isinstance(one, ConcurrentCoreSubscriber) and not one.subject.template.endswith(".ping")
+    ]
+    client = await broker.connect()
+    subscriptions = [one.subscription for one in answering if one.subscription is not None]
+    for subscription in subscriptions:
+        # A drain alone sends its PING ahead of this, and so can miss what was still on its way.
+        await client._send_unsubscribe(subscription._id)  # noqa: SLF001
+    await client.flush()
+    await client.flush()
+    for subscription in subscriptions:
+        await subscription.drain()  # type: ignore[no-untyped-call]  # nats-py has no types here
     for subscriber in answering:
-        if subscriber.subscription is not None:
-            await subscriber.subscription.drain()  # type: ignore[no-untyped-call]  # nats-py has no types here
-            subscriber.subscription = None
-    while any(_at_work(subscriber) for subscriber in answering):  # noqa: ASYNC110  (no event tells)
+        subscriber.subscription = None
+    quiet = 0
+    while quiet < QUIET_ROUNDS:
         await asyncio.sleep(0.01)
+        quiet = 0 if any(_at_work(subscriber) for subscriber in answering) else quiet + 1
 
 
 def _at_work(subscriber: ConcurrentCoreSubscriber) -> bool:
@@ -126,12 +146,13 @@ class Bus:
             raise Invalid("The request is too large for the message bus.")
         envelope = caused_by(cause, self._source, f"{call.context}.{call.verb}", "", None)
         try:
-            answer = await client.request(
+            asked = client.request(
                 call.subject,
                 body,
                 timeout=(timeout_ms or call.timeout_ms) / 1000,
                 headers=envelope.headers(),
             )
+            answer = await _watched(asked, client, call.context)
         except NoRespondersError:
             raise Unavailable(f"The {call.context} service is down.") from None
         except NatsTimeout:
@@ -139,6 +160,34 @@ class Bus:
         except (ConnectionClosedError, ConnectionDrainingError, OSError):
             raise Unavailable("The message bus is not reachable.") from None
         return _read_reply(call, answer.headers or {}, answer.data)
+
+
+async def _watched(asked: Coroutine[Any, Any, Msg], client: Client, context: str) -> Msg:
+    """The reply to a request, waited for as long as it can come.
+
+    A service that is killed takes the requests that it had in hand with it, and a bus that goes
+    away takes replies; long before the time-out of a long call, that can be known.
+
+    Raises:
+        Unavailable: the service, or the connection to the bus, was lost meanwhile.
+    """
+    reconnects = client.stats["reconnects"]
+    reply = asyncio.ensure_future(asked)
+    try:
+        while not (await asyncio.wait({reply}, timeout=WATCH_S))[0]:
+            if not client.is_connected or client.stats["reconnects"] != reconnects:
+                raise Unavailable("The message bus was away; what came of the request is unknown.")
+            try:
+                await client.request(ping_call(context).subject, b"{}", timeout=WATCH_S)
+            except NoRespondersError:
+                raise Unavailable(
+                    f"The {context} service went down; what came of the request is unknown."
+                ) from None
+            except NatsTimeout:
+                continue  # Slow is not gone.
+        return reply.result()
+    finally:
+        reply.cancel()
 
 
 def _read_reply(call: Call[Any, ReplyT], headers: dict[str, str], body: bytes) -> ReplyT:

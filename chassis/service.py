@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
-from importlib.metadata import PackageNotFoundError, version
+from functools import partial
 
 import structlog
 import uvicorn
@@ -31,19 +31,12 @@ from chassis.bus import Bus, answers, connect_options, stop_answering
 from chassis.database import Database, is_away, outbox_table
 from chassis.delivery import Delivery, decoded
 from chassis.relay import Departures, relay
+from chassis.release import release
 from chassis.settings import ServiceSettings
 from contracts.base import Ping, Pong, ping_call
 
 log = structlog.get_logger()
 Job = Callable[[], Awaitable[object]]
-
-
-def release() -> str:
-    """The version of AgentBazaar that is running."""
-    try:
-        return version("agentbazaar")
-    except PackageNotFoundError:
-        return os.environ.get("BAZAAR_VERSION", "0.1.0")
 
 
 class Service:
@@ -53,7 +46,7 @@ class Service:
         broker: FastStream's; the composition root registers subscribers on it.
         bus: typed requests to other services.
         database: this service's schema.
-        context: what handlers may ask for with FastStream's `Context`.
+        context: what handlers may ask for with `Given`.
         details: what it tells about itself when asked whether it lives, such as adapters in use.
     """
 
@@ -128,7 +121,10 @@ class Service:
         for job in self._starts:
             await job()
         await self.broker.start()
-        await client.flush()  # Whoever sees this service ready is answered.
+        # Whoever sees this service ready is answered. nats-py sends a flush's PING ahead of what
+        # is queued, so that only the second one proves that the subscriptions arrived.
+        await client.flush()
+        await client.flush()
         await self.database.outbox.start()
         self._tasks = [asyncio.create_task(_repeat(self, s, job)) for s, job in self._loops]
         self._started = True
@@ -148,7 +144,8 @@ class Service:
             await job()
         await self.departures.stop(self.settings.drain_s)
         await self.database.outbox.stop()
-        await self.broker.stop()
+        with contextlib.suppress(NatsError):  # It may be away just now.
+            await self.broker.stop()
         await self.database.engine.dispose()
         log.info("service stopped")
 
@@ -207,7 +204,8 @@ async def _repeat(service: Service, seconds: float, job: Job) -> None:
         try:
             await job()
         except Exception as error:  # noqa: BLE001  (a failed round must not end the loop)
-            name = getattr(job, "__qualname__", repr(job))
+            work = job.func if isinstance(job, partial) else job
+            name = getattr(work, "__qualname__", type(work).__name__)  # Its repr may tell secrets.
             log.warning("background job failed", job=name, error=repr(error)[:500])
         await asyncio.sleep(seconds)
 

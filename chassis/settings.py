@@ -24,7 +24,7 @@ class BusSettings(BaseSettings):
         hide_input_in_errors=True,  # It may be a password.
     )
 
-    nats_url: str = "nats://127.0.0.1:4222"
+    nats_url: str = Field(default="nats://127.0.0.1:4222", repr=False)
     nats_lost_after_s: float = 60.0
     host: str = "127.0.0.1"
     health_port: int = Field(default=0, ge=0, le=65_535)
@@ -42,6 +42,6 @@ class ServiceSettings(BusSettings):
         outbox_workers: rows being relayed at once that did not leave from memory.
     """
 
-    database_url: str = "postgresql://127.0.0.1:5432/bazaar"
+    database_url: str = Field(default="postgresql://127.0.0.1:5432/bazaar", repr=False)
     database_pool: int = Field(default=16, ge=1)
     outbox_workers: int = Field(default=4, ge=1)

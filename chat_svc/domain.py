@@ -1,7 +1,7 @@
 """Rules of a turn, without I/O: from a plan to orders, from outcomes to an answer and a bill."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -91,6 +91,11 @@ def task_id_of(turn_id: str) -> str:
     return uuid.uuid5(uuid.NAMESPACE_OID, f"{turn_id}/task").hex
 
 
+def message_id_of(turn_id: str) -> str:
+    """The id of the message that began a turn: derived, so that posting it twice is once."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"{turn_id}/message").hex
+
+
 def step_id_of(turn_id: str, index: int, attempt: int) -> str:
     """The id of a turn's step, as its n-th agent gets it."""
     return uuid.uuid5(uuid.NAMESPACE_OID, f"{turn_id}/{index}/{attempt}").hex
@@ -120,8 +125,9 @@ def spec(progress: Progress, turn_id: str, index: int) -> StepSpec:
 
 def _with_ids(value: Any, ids: dict[int, str]) -> Any:
     if isinstance(value, dict):
-        if set(value) == {RESULT_KEY}:
-            return {RESULT_KEY: ids[int(value[RESULT_KEY])]}
+        # An agent's own field may be called so; what a person typed is a text, and no index.
+        if set(value) == {RESULT_KEY} and isinstance(value[RESULT_KEY], int):
+            return {RESULT_KEY: ids[value[RESULT_KEY]]}
         return {key: _with_ids(item, ids) for key, item in value.items()}
     if isinstance(value, list):
         return [_with_ids(item, ids) for item in value]
@@ -158,26 +164,19 @@ def answer(progress: Progress) -> tuple[str, str | None]:
     Returns:
         The message, and the result that a follow-up may refer to.
     """
-    used = {i for work in progress.works for i in work.depends_on}
-    shown = _final_results(progress.works, used)
+    done = [work for work in progress.works if work.status == "completed"]
+    used = {i for work in done for i in work.depends_on}
+    shown = [w for i, w in enumerate(progress.works) if w.status == "completed" and i not in used]
     parts = []
     if len(shown) == 1 and progress.succeeded():
         parts.append(shown[0].result or "")
     else:
         parts += [f"{w.agent.agent_name} ({w.skill}):\n{w.result}" for w in shown]
     parts += [_trouble(work) for work in progress.works if work.troubles]
-    parts += [_failure(work) for work in progress.works if work.status != "completed"]
+    parts += [_failure(progress, work) for work in progress.works if work.status != "completed"]
     parts += progress.notes
     text = "\n\n".join(part for part in parts if part.strip())
     return text or "The agents had nothing to say.", shown[-1].result if shown else None
-
-
-def _final_results(works: Sequence[Work], used: Iterable[int]) -> list[Work]:
-    """Results that no completed later step has made use of."""
-    consumed = {i for work in works if work.status == "completed" for i in work.depends_on} & set(
-        used
-    )
-    return [w for i, w in enumerate(works) if w.status == "completed" and i not in consumed]
 
 
 def _trouble(work: Work) -> str:
@@ -187,9 +186,11 @@ def _trouble(work: Work) -> str:
     return f"({what})"
 
 
-def _failure(work: Work) -> str:
+def _failure(progress: Progress, work: Work) -> str:
     if work.status == "failed":
         return f"I could not {work.skill}: {work.error}"
+    if all(progress.works[i].status == "completed" for i in work.depends_on):
+        return f"I did not finish {work.skill}."
     return f"I did not get to {work.skill}, because it needed what came before."
 
 

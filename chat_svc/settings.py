@@ -14,7 +14,7 @@ class Settings(ServiceSettings):
     Attributes:
         default_budget: BazaarBucks that a turn may cost when its user does not say.
         turn_deadline_s: a turn that has no answer by then gets an honest one.
-        settlement_grace_s: how long after that a turn waits for its bill.
+        settlement_grace_s: how long a turn whose work is over waits for its bill, at least.
         watch_s: how often overdue turns are looked for.
     """
 

@@ -31,9 +31,9 @@ async def update_turn(conn: AsyncConnection, turn_id: str, **values: object) -> 
     await conn.execute(update(turns).where(turns.c.id == turn_id).values(**values))
 
 
-async def grant_more_time(conn: AsyncConnection, turn_id: str, seconds: float) -> None:
-    """Move a turn's deadline to `seconds` from now."""
-    await conn.execute(update(turns).where(turns.c.id == turn_id).values(deadline_at=_in(seconds)))
+def no_sooner_than(seconds: float) -> Any:
+    """A value for `deadline_at`: what it is, but at least `seconds` from now."""
+    return func.greatest(turns.c.deadline_at, _in(seconds))
 
 
 async def overdue_turns(conn: AsyncConnection, limit: int) -> Sequence[Found]:

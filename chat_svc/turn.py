@@ -1,7 +1,5 @@
 """The end of a turn: the assistant's message, stored once, with its bill."""
 
-from typing import Any
-
 from chassis.database import Transaction
 from chassis.envelopes import new_id
 from chat_svc import store
@@ -16,7 +14,6 @@ async def finish(
     result: str | None = None,
     cost: CostBreakdown | None = None,
     with_task: bool = True,
-    **changes: Any,
 ) -> None:
     """Store the assistant's message and end the turn, whose row is locked.
 
@@ -27,7 +24,6 @@ async def finish(
         result: what a follow-up may refer to.
         cost: the bill, None when nothing was charged.
         with_task: whether a task was made for the turn.
-        changes: further columns of the turn.
     """
     task_id = turn.task_id if with_task else None
     row = await store.insert_message(
@@ -40,7 +36,7 @@ async def finish(
         task_id=task_id,
         cost_breakdown=cost.model_dump(mode="json") if cost else None,
     )
-    await store.update_turn(tx.conn, turn.id, status="done", result=result, **changes)
+    await store.update_turn(tx.conn, turn.id, status="done", result=result)
     view = message_view(row)
     tx.publish(
         MessagePosted(

@@ -2,12 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from chassis.release import release
 from gateway import errors
 from gateway.access import RequestLog
 from gateway.asking import Gateway
@@ -70,11 +70,3 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.ui_dist is not None:
         app.router.default = Client(settings.ui_dist)
     return app
-
-
-def release() -> str:
-    """The version of AgentBazaar that is running."""
-    try:
-        return version("agentbazaar")
-    except PackageNotFoundError:
-        return "0.1.0"

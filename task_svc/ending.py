@@ -123,7 +123,7 @@ async def _update_task(
             "completed" if isinstance(outcome, Done) else "failed"
         )
         status = status_after(verdict, task.required_skills, done_skills, open_steps)
-        if status != "in_progress":
+        if status not in ("in_progress", task.status):
             changed["status"] = status
             tx.publish(ended(task, status, task.total_cost + spent), account=task.account)
     await store.update_task(tx.conn, task.id, **changed)

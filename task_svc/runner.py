@@ -99,7 +99,9 @@ class Runner:
             async with self._db.transaction() as tx:
                 taken = await store.claim(tx.conn, self.owner, self.lease_s, limit, only)
             for step in taken:
-                self._running[step.id] = asyncio.create_task(self._run(step))
+                # One of our own whose lease ran out, because this process was held up, goes on.
+                if step.id not in self._running:
+                    self._running[step.id] = asyncio.create_task(self._run(step))
             if only is None:
                 self._behind = len(taken) == limit
             elif limit < len(only):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nats
 import pytest
+from alembic import command
 
 from chassis import migrate, topology
 from chassis.provision import provision
@@ -60,15 +61,25 @@ async def new_stack() -> AsyncIterator[Stack]:
     """Servers of one's own, for tests that kill them."""
     with tempfile.TemporaryDirectory(prefix="bazaar-test-") as folder:
         home = Path(folder)
-        await asyncio.to_thread(home.chmod, 0o755)  # the embedded PostgreSQL may run as another user
+        await asyncio.to_thread(
+            home.chmod, 0o755
+        )  # the embedded PostgreSQL may run as another user
         async with embedded_postgres_server(home) as postgres, embedded_nats_server(home) as bus:
             stack = Stack(postgres, bus)
             await provision(postgres.url, {name: f"secret-{name}" for name in CONTEXTS})
             for name in CONTEXTS:
                 config = migrate.alembic_config(f"{name}_svc", stack.database_url(name))
-                await asyncio.to_thread(migrate.command.upgrade, config, "head")
+                await asyncio.to_thread(command.upgrade, config, "head")
             await declare(bus.url)
             yield stack
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests in one worker, and all that use the whole system in one as well."""
+    for item in items:
+        place = item.path.relative_to(Path(__file__).parent)
+        group = place.parts[0] if place.parts[0] == "e2e" else str(place)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from chassis.delivery import Here, Tx
 from chassis.given import Given
 from chassis.pages import decode_cursor, encode_cursor, fitting
 from chat_svc import store
-from chat_svc.domain import task_id_of
+from chat_svc.domain import message_id_of, task_id_of
 from chat_svc.settings import Settings
 from chat_svc.turn import message_view
 from contracts.chat import (
@@ -31,7 +31,7 @@ async def post_message(
         Conflict: the turn's id was used for something else.
     """
     budget = settings.default_budget if request.max_budget is None else request.max_budget
-    message_id = f"{request.turn_id}-u"[:64]
+    message_id = message_id_of(request.turn_id)
     fresh = await store.insert_turn(
         tx.conn,
         settings.turn_deadline_s,

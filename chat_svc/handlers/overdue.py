@@ -31,8 +31,8 @@ async def _look_after(tx: Transaction, turn: store.Found, settings: Settings) ->
     elif turn.status == "acting":
         # What is done stays done and paid; the task's end brings the bill and the answer.
         tx.publish(FinishTask(task_id=turn.task_id, outcome="failed", note=STOPPED))
-        await store.update_turn(tx.conn, turn.id, status="settling")
-        await store.grant_more_time(tx.conn, turn.id, settings.settlement_grace_s)
+        deadline = store.no_sooner_than(settings.settlement_grace_s)
+        await store.update_turn(tx.conn, turn.id, status="settling", deadline_at=deadline)
     else:
         text, result = answer(Progress.model_validate(turn.progress))
         await finish(tx, turn, f"{text}\n\n{NOT_SETTLED}", result=result)

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import structlog
 
-from chassis.bus import Bus
+from chassis.bus import MAX_MESSAGE_BYTES, Bus, encoded
 from chassis.database import Database, Transaction
 from chassis.delivery import Here
 from chassis.given import Given
 from chat_svc import store
-from chat_svc.domain import Choice, Progress, Work, spec
+from chat_svc.domain import MAX_AGENTS_PER_STEP, Choice, Progress, Work, spec
 from chat_svc.planner import Candidate, Plan, payload_for, plan
 from chat_svc.turn import finish
 from contracts.chat import PlannedStep, PlanProposed, Think
@@ -23,6 +23,9 @@ from contracts.topology import Durable
 log = structlog.get_logger()
 RULES = "rules"
 MAX_AGENTS = 2_000
+MOST_ORDER_BYTES = MAX_MESSAGE_BYTES - 64 * 1024
+"""The most that an order may weigh by itself; it travels with a little more."""
+TOO_LONG = "Your message is too long for all these steps: please ask for less at once."
 
 
 async def on_think(
@@ -93,7 +96,7 @@ def _progress(found: Plan, agents: list[Candidate]) -> Progress:
                     agent_name=by_id[id_].name,
                     payload=payload_for(by_id[id_], step.skill, step.text, step.options),
                 )
-                for id_ in (step.agent_id, *step.alternatives)
+                for id_ in (step.agent_id, *step.alternatives)[:MAX_AGENTS_PER_STEP]
             ],
             depends_on=list(step.depends_on),
         )
@@ -109,6 +112,17 @@ def _progress(found: Plan, agents: list[Candidate]) -> Progress:
 
 async def _act(tx: Transaction, turn: store.Found, progress: Progress) -> None:
     specs = [spec(progress, turn.id, index) for index in range(len(progress.works))]
+    order = StartTask(
+        task_id=turn.task_id,
+        turn_id=turn.id,
+        user_query=turn.content,
+        required_skills=progress.required_skills,
+        max_budget=turn.max_budget,
+        steps=specs,
+    )
+    if len(encoded(order)) > MOST_ORDER_BYTES:
+        await finish(tx, turn, TOO_LONG, with_task=False)
+        return
     await store.update_turn(
         tx.conn, turn.id, status="acting", progress=progress.model_dump(mode="json")
     )
@@ -119,12 +133,5 @@ async def _act(tx: Transaction, turn: store.Found, progress: Progress) -> None:
             orchestrator=progress.orchestrator,
             steps=[PlannedStep(step_id=s.id, agent_id=s.agent_id, skill=s.skill) for s in specs],
         ),
-        StartTask(
-            task_id=turn.task_id,
-            turn_id=turn.id,
-            user_query=turn.content,
-            required_skills=progress.required_skills,
-            max_budget=turn.max_budget,
-            steps=specs,
-        ),
+        order,
     )

@@ -160,7 +160,7 @@ async def process(package: str, **env: object) -> AsyncIterator[ServiceProcess]:
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="bazaar-test-") as folder:
         log = Path(folder, "log")
-        with log.open("wb") as output:
+        with log.open("wb") as output:  # noqa: ASYNC230  (opening it takes no time)
             popen = subprocess.Popen(  # noqa: ASYNC220, S603  (starting it takes no time)
                 [sys.executable, "-m", package],
                 cwd=folder,

@@ -55,9 +55,11 @@ async def test_the_migrations_make_the_tables_that_the_code_expects(
     stack: Stack, context: str
 ) -> None:
     # Alembic takes the schema on the search path for one without a name.
-    async with engine_of(stack, context, search_path="pg_catalog") as engine:
-        async with engine.connect() as conn:
-            assert await conn.run_sync(differences, metadata_of(context)) == []
+    async with (
+        engine_of(stack, context, search_path="pg_catalog") as engine,
+        engine.connect() as conn,
+    ):
+        assert await conn.run_sync(differences, metadata_of(context)) == []
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
@@ -79,7 +81,7 @@ async def test_the_migrations_make_the_checks_that_the_code_expects(
     metadata = metadata_of(context)
     copy = MetaData(schema=f"{context}_copy")
     for table in metadata.tables.values():
-        table.to_metadata(copy, schema=copy.schema)
+        table.to_metadata(copy, schema=str(copy.schema))
     async with connected(stack.admin_url) as root:
         await root.execute(f"CREATE SCHEMA {copy.schema} AUTHORIZATION bazaar_{context}")
     try:

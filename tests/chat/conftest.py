@@ -1,0 +1,26 @@
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.chat.services import chat_service, marketplace, new_skill
+from tests.chat.talk import Talk
+from tests.conftest import Stack, running
+
+
+@pytest.fixture(scope="module")
+async def market(stack: Stack) -> AsyncIterator[Talk]:
+    """Registry, payment and task service in this process; the test runs the chat service."""
+    async with marketplace(stack) as talk:
+        yield talk
+
+
+@pytest.fixture(scope="module")
+async def talk(stack: Stack, market: Talk) -> AsyncIterator[Talk]:
+    """All four services in this process, the chat service in two replicas."""
+    async with running(chat_service(stack), chat_service(stack)):
+        yield market
+
+
+@pytest.fixture
+def skill() -> str:
+    return new_skill()

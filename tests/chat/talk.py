@@ -1,79 +1,54 @@
-"""A marketplace to talk to: the four services, and what is true at the moment a turn ends."""
+"""A person at the chat, the agents that the person needs, and an ear for the end of each turn."""
 
 import contextlib
 import json
-import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from nats.aio.msg import Msg
+from nats.js.api import ConsumerInfo
 
-from chassis.envelopes import new_id
+from chassis.envelopes import enclose, new_id, origin
 from chassis.service import Service
-from chat_svc.app import build as build_chat
 from chat_svc.domain import task_id_of
-from chat_svc.settings import Settings as ChatSettings
+from contracts.base import Event
 from contracts.chat import LIST_MESSAGES, POST_MESSAGE, MessageView
+from contracts.envelope import Envelope
+from contracts.errors import Refusal
 from contracts.registry import REGISTER_AGENT
 from contracts.task import StepView, TaskView
-from registry_svc.app import build as build_registry
+from contracts.topology import DURABLES, EVENTS, Durable
 from registry_svc.handlers.probes import probe_due
-from registry_svc.settings import Settings as RegistrySettings
-from tests.conftest import Stack
-from tests.task.scripted_agent import ScriptedAgent
-from tests.task.services import NOWHERE, eventually
-from tests.task.system import System
+from tests.task.scripted_agent import Behaviour, ScriptedAgent
+from tests.task.services import eventually
+from tests.task.system import Said, System
 
-SELDOM_S = 600.0
 NOTHING = Decimal(0)
-
-
-def chat_settings(stack: Stack, **settings: Any) -> ChatSettings:
-    """As in production, but quick to look after overdue turns."""
-    url = stack.database_url("chat")
-    wanted = {"nats_url": stack.nats_url, "database_url": url, "watch_s": 0.1} | settings
-    return ChatSettings.model_validate(wanted)
-
-
-def chat_service(stack: Stack, **settings: Any) -> Service:
-    return build_chat(chat_settings(stack, **settings))
-
-
-def registry_service(stack: Stack) -> Service:
-    """A registry whose own probes are rare: a test has its agents probed when it lists them."""
-    urls = {name: NOWHERE for name in RegistrySettings.model_fields if name.endswith("_url")}
-    stores = {"nats_url": stack.nats_url, "database_url": stack.database_url("registry")}
-    return build_registry(
-        RegistrySettings.model_validate({**urls, **stores, "probe_every_s": SELDOM_S})
-    )
-
-
-def new_skill() -> str:
-    """A word for a skill that nobody else has, and that no language knows."""
-    return "vq" + "".join(random.choices("bdfghjklmnpqvwxz", k=8))
+PAYMENTS = """
+    SELECT (SELECT coalesce(sum(amount), 0) FROM payment.bazaarbucks_payments WHERE task_id = $1),
+           (SELECT coalesce(sum(amount), 0) FROM payment.stripe_payments WHERE task_id = $1),
+           (SELECT coalesce(sum(held), 0) FROM payment.holds WHERE task_id = $1 AND status = 'held')
+"""
 
 
 @dataclass(frozen=True)
 class End:
     """The end of a turn, and everything that it is about as it was at that very moment."""
 
-    message: MessageView
     turn_id: str
+    message: MessageView
     task: TaskView | None
     steps: list[StepView]
     paid: Decimal
     by_card: Decimal
+    held: Decimal
 
     @property
     def text(self) -> str:
         return self.message.content
-
-    @property
-    def total(self) -> Decimal:
-        bill = self.message.cost_breakdown
-        return bill.total if bill else NOTHING
 
     @property
     def bill(self) -> dict[str, Decimal]:
@@ -81,13 +56,25 @@ class End:
         found = self.message.cost_breakdown
         return {line.agent: line.cost for line in found.subtasks} if found else {}
 
-    def check(self, status: str) -> None:
-        """The task has ended so, and all sums are the same."""
+    @property
+    def total(self) -> Decimal:
+        """What the turn cost: by the message, the task, its steps and its payments alike."""
         assert self.task is not None
-        assert self.task.status == status
-        steps = sum((step.cost + step.external_cost for step in self.steps), NOTHING)
-        assert self.total == self.task.total_cost == steps == self.paid + self.by_card
+        found = self.message.cost_breakdown
+        total = found.total if found else NOTHING
+        assert total == sum(self.bill.values(), NOTHING)
+        assert total == self.task.total_cost
+        assert total == sum((step.cost + step.external_cost for step in self.steps), NOTHING)
+        assert total == self.paid + self.by_card
+        assert self.held == NOTHING
+        return total
+
+    @property
+    def status(self) -> str:
+        """How the task ended; none of its steps is open."""
+        assert self.task is not None
         assert all(step.status in ("completed", "failed") for step in self.steps)
+        return self.task.status
 
 
 @dataclass(frozen=True)
@@ -96,12 +83,12 @@ class Listed:
 
     id: str
     name: str
-    agent: ScriptedAgent
+    does: ScriptedAgent
 
 
 @dataclass
 class Talk:
-    """A person at the chat, an ear on the bus, and the agents that the person needs."""
+    """A client of the four services."""
 
     system: System
     registry: Service
@@ -110,34 +97,25 @@ class Talk:
     async def hear(self, said: Msg) -> None:
         """Look at everything right when a turn has ended."""
         body, account = json.loads(said.data), (said.headers or {})["ce-account"]
-        task_id, task, steps = body.get("taskId"), None, []
+        task_id, task, steps, sums = body.get("taskId"), None, [], (NOTHING, NOTHING, NOTHING)
         if task_id:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Refusal):  # the task service may be away
                 task = await self.system.task(account, task_id)
                 steps = await self.system.steps(account, task_id)
-        paid, by_card = await self.payments(task_id)
+            ((sums),) = await self.system.rows(PAYMENTS, task_id)
         message = MessageView.model_validate(body["message"])
-        end = End(message, body["turnId"], task, steps, paid, by_card)
+        end = End(body["turnId"], message, task, steps, *sums)
         self.ends.setdefault(end.turn_id, []).append(end)
 
-    async def payments(self, task_id: str | None) -> tuple[Decimal, Decimal]:
-        """What was paid for a task in BazaarBucks and by card."""
-        query = """
-            SELECT (SELECT coalesce(sum(amount), 0) FROM payment.bazaarbucks_payments
-                    WHERE task_id = $1),
-                   (SELECT coalesce(sum(amount), 0) FROM payment.stripe_payments
-                    WHERE task_id = $1)
-        """
-        ((paid, by_card),) = await self.system.rows(query, task_id)
-        return paid, by_card
+    def cause(self, account: str) -> Envelope:
+        """On whose behalf something is asked."""
+        return origin("test", "test", account)
 
     async def say(self, account: str, content: str, **more: Any) -> str:
         """Post a message; the id of its turn."""
-        turn_id = f"turn-{new_id()}"
-        await self.system.ask(
-            POST_MESSAGE, account, **{"turn_id": turn_id, "content": content} | more
-        )
-        return str(more.get("turn_id", turn_id))
+        request = {"turn_id": f"turn-{new_id()}", "content": content} | more
+        reply = await self.system.ask(POST_MESSAGE, account, **request)
+        return reply.turn_id
 
     async def end(self, turn_id: str) -> End:
         """Wait until a turn has ended."""
@@ -156,39 +134,84 @@ class Talk:
 
     async def turn(self, turn_id: str) -> dict[str, Any]:
         """A turn as it is stored."""
-        query = "SELECT * FROM chat.turns WHERE id = $1"
-        (row,) = await self.system.rows(query, turn_id)
+        (row,) = await self.system.rows("SELECT * FROM chat.turns WHERE id = $1", turn_id)
         return dict(row)
+
+    async def turn_is(self, turn_id: str, status: str) -> None:
+        """Wait until a turn is so far."""
+
+        async def so() -> bool:
+            return bool((await self.turn(turn_id))["status"] == status)
+
+        await eventually(so)
+
+    async def run_out(self, *turn_ids: str) -> None:
+        """Let the time of turns be over now."""
+        query = "UPDATE chat.turns SET deadline_at = now() - interval '1 ms' WHERE id = ANY($1)"
+        await self.system.rows(query, list(turn_ids))
+
+    async def publish(self, account: str, event: Event, **headers: str) -> None:
+        """Say something as the context that it belongs to would; `headers` instead of its own."""
+        sent = enclose(event, "test", self.cause(account), None)
+        client = await self.system.bus.client()
+        await client.jetstream().publish(
+            str(sent["subject"]),
+            event.model_dump_json().encode(),
+            stream=EVENTS.name,
+            headers={**cast("dict[str, str]", sent["headers"]), **headers},
+        )
+
+    async def consumer(self, durable: Durable) -> ConsumerInfo:
+        """What the server knows of a consumer."""
+        client = await self.system.bus.client()
+        found: ConsumerInfo = await client.jetstream().consumer_info(durable.stream, durable.name)
+        return found
+
+    async def quiet(self) -> None:
+        """Wait until the chat service has dealt with everything that was said."""
+
+        async def idle(durable: Durable) -> bool:
+            found = await self.consumer(durable)
+            return not found.num_pending and not found.num_ack_pending
+
+        for durable in DURABLES:
+            if durable.name.startswith("chat-"):
+                await eventually(partial(idle, durable))
+
+    def events(self, turn_id: str, type_: str = "") -> list[Said]:
+        """What was said about a turn and its task, oldest first."""
+        return [
+            *self.system.events(turn_id, type_),
+            *self.system.events(task_id_of(turn_id), type_),
+        ]
 
     @contextlib.asynccontextmanager
     async def agent(
-        self, skill: str, *script: Any, price: Any = "0.10", name: str | None = None
+        self, skill: str, *script: Behaviour, price: Any = "0.10"
     ) -> AsyncIterator[Listed]:
         """An agent that can do one thing, listed and found to be available."""
         id_ = f"agent-{new_id()[:12]}"
-        async with ScriptedAgent(*script) as agent:
-            listed = Listed(id_, name or f"The {id_}", agent)
+        async with ScriptedAgent(*script) as does:
+            listed = Listed(id_, f"The {id_}", does)
             await self.enlist(listed, skill, price)
             yield listed
 
     async def enlist(self, listed: Listed, skill: str, price: Any) -> None:
+        """List an agent, and have the registry probe it at once."""
         await self.system.ask(
             REGISTER_AGENT,
             "demo",
             id=listed.id,
-            endpoint_url=listed.agent.url,
+            endpoint_url=listed.does.url,
             name=listed.name,
             description="",
             skills=[skill],
             base_price=price,
         )
-        http = self.registry.context.get("http")
-        await probe_due(self.registry.database, http, SELDOM_S)
+        settings, http = self.registry.settings, self.registry.context.get("http")
+        await probe_due(self.registry.database, http, getattr(settings, "probe_every_s", 1.0))
 
         async def available() -> bool:
             return (await self.system.listed(listed.id)).availability
 
         await eventually(available)
-
-    def task_events(self, turn_id: str, type_: str = "") -> list[Any]:
-        return self.system.events(task_id_of(turn_id), type_)

@@ -36,7 +36,7 @@ every_answer = pytest.mark.parametrize("model", API_ANSWERS, ids=lambda m: m.__n
 
 
 @every_message
-@settings(max_examples=15)  # of each of many
+@settings(max_examples=8)  # of each of many
 @given(data=st.data())
 def test_a_message_is_the_same_after_its_journey(model: type[Model], data: st.DataObject):
     message = data.draw(messages(model))
@@ -96,7 +96,7 @@ def _keys(model: type[Model]) -> Iterator[str]:
 
 
 @every_answer
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_the_ui_gets_numbers_and_moments_it_can_read(model: type[Model], data: st.DataObject):
     shown = data.draw(messages(model))

@@ -1,18 +1,22 @@
 """What the API says about money, added up from every side, and what people were answered."""
 
 import asyncio
+import json
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from decimal import Decimal
 from typing import Any
 
 import httpx
 from nats.js import JetStreamContext
 
-from tests.chassis.helpers import stored
+from tests.e2e.powers import Powers
+from tests.payment.helpers import broken_books
 
 Json = dict[str, Any]
 PAGE = 200
+READ_S = 10.0
+RIGHT = 101
 AT_ONCE = 8
 
 
@@ -29,16 +33,30 @@ async def get(http: httpx.AsyncClient, path: str, **query: Any) -> Any:
     return answer.json()
 
 
-async def everything(http: httpx.AsyncClient, path: str, limit: int = PAGE) -> list[Json]:
-    """All items of a list, page by page, the newest page first."""
-    found: list[Json] = []
+async def pages(http: httpx.AsyncClient, path: str, limit: int) -> AsyncIterator[list[Json]]:
+    """A list page by page, along the Link header."""
     url: str | None = f"{path}?limit={limit}"
     while url is not None:
         answer = await http.get(url)
         assert answer.status_code == httpx.codes.OK, f"{url}: {answer.status_code} {answer.text}"
-        found += answer.json()
+        yield answer.json()
         url = answer.links.get("next", {}).get("url")
-    return found
+
+
+async def everything(http: httpx.AsyncClient, path: str, limit: int = PAGE) -> list[Json]:
+    """All items of a list, the newest page first."""
+    return [item async for page in pages(http, path, limit) for item in page]
+
+
+async def history(js: JetStreamContext, subject: str) -> list[Json]:
+    """The bodies of all events on a subject, oldest first."""
+    reading = await js.subscribe(subject, stream="EVENTS", ordered_consumer=True)
+    try:
+        known = await reading.consumer_info()
+        count = (known.num_pending or 0) + (known.delivered.consumer_seq if known.delivered else 0)
+        return [json.loads((await reading.next_msg(READ_S)).data) for _ in range(count)]
+    finally:
+        await reading.unsubscribe()
 
 
 async def agent(http: httpx.AsyncClient, id_: str) -> Json:
@@ -49,9 +67,13 @@ async def agent(http: httpx.AsyncClient, id_: str) -> Json:
 
 async def tasks_since(http: httpx.AsyncClient, newest: Json | None) -> list[Json]:
     """The tasks that are newer than one that was the newest."""
-    found = await everything(http, "/api/tasks")
-    ids = [task["id"] for task in found]
-    return found[: ids.index(newest["id"])] if newest else found
+    found: list[Json] = []
+    async for page in pages(http, "/api/tasks", PAGE):
+        for task in page:
+            if newest is not None and task["id"] == newest["id"]:
+                return found
+            found.append(task)
+    return found
 
 
 async def newest_task(http: httpx.AsyncClient) -> Json | None:
@@ -88,14 +110,14 @@ async def disagreements(
         for message in await everything(http, "/api/messages")
         if message["role"] == "assistant" and message["taskId"]
     }
-    wrong = []
-    for task in tasks:
-        spends = await stored(js, "EVENTS", f"bazaar.evt.stripe_payment.updated.{task['id']}")
-        spent = [cards.get(spend.body["paymentId"], Decimal("NaN")) for spend in spends]
-        wrong += _of_one(
-            task, steps[task["id"]], paid[task["id"]], spent, answers.get(task["id"], {})
-        )
-    return wrong
+    spent: dict[str, list[Decimal]] = defaultdict(list)
+    for spend in await history(js, "bazaar.evt.stripe_payment.updated.*"):
+        spent[spend["taskId"]].append(cards[spend["paymentId"]])
+    return [
+        fault
+        for id_, task in zip(ids, tasks, strict=True)
+        for fault in _of_one(task, steps[id_], paid[id_], spent[id_], answers.get(id_, {}))
+    ]
 
 
 def _of_one(
@@ -121,15 +143,62 @@ def _of_one(
     return [f"task {task['id']} of {total}: {what}" for what in wrong]
 
 
+async def sound(http: httpx.AsyncClient, js: JetStreamContext, since: Json | None) -> bool:
+    """Every turn has one answer; every task since one is over, and its sums agree.
+
+    Raises:
+        AssertionError: which do not.
+    """
+    assert await unanswered(js) == {}
+    tasks = await tasks_since(http, since)
+    assert [task for task in tasks if task["status"] == "in_progress"] == []
+    assert await disagreements(http, js, tasks) == []
+    return True
+
+
+async def ledger_is_sound(powers: Powers) -> bool:
+    """No hold is open, every rule of the books is kept, the wallet lacks exactly what was paid.
+
+    Raises:
+        AssertionError: what is wrong.
+    """
+    async with powers.sql() as sql:
+        assert await sql.fetchval("SELECT count(*) FROM holds WHERE status = 'held'") == 0
+        assert await broken_books(sql) == []
+        wallet = await sql.fetchval("SELECT posted FROM ledger_accounts WHERE id = 'wallet:demo'")
+        paid = await sql.fetchval(
+            "SELECT (SELECT coalesce(sum(amount), 0) FROM bazaarbucks_payments)"
+            " + (SELECT coalesce(sum(amount), 0) FROM stripe_payments)"
+        )
+        assert wallet == Decimal(powers.env["WALLET_GRANT"]) - paid
+    return True
+
+
+async def jobs_are_counted(http: httpx.AsyncClient) -> bool:
+    """Every agent has as many jobs as it has completed steps, and none seems to be at work.
+
+    Raises:
+        AssertionError: which do not.
+    """
+    tasks = await everything(http, "/api/tasks")
+    done: Counter[str] = Counter()
+    for steps in (await steps_of(http, [task["id"] for task in tasks])).values():
+        done.update(step["agentId"] for step in steps if step["status"] == "completed")
+    agents = await everything(http, "/api/agents")
+    assert {a["id"]: a["jobsCompleted"] for a in agents if a["jobsCompleted"]} == done
+    assert [a["id"] for a in agents if a["load"] and a["id"] != "mock_busy"] == []
+    return True
+
+
 async def unanswered(js: JetStreamContext) -> dict[str, int]:
-    """Turns that do not have exactly one answer, with what they have: 101 would be right."""
+    """Turns that do not have exactly one answer, as hundreds of ends and ones of messages."""
     begun: set[str] = set()
     answers: Counter[str] = Counter()
-    for event in await stored(js, "EVENTS", "bazaar.evt.message.posted.*"):
-        if event.body["role"] == "user":
-            begun.add(event.body["turnId"])
+    for message in await history(js, "bazaar.evt.message.posted.*"):
+        if message["role"] == "user":
+            begun.add(message["turnId"])
         else:
-            answers[event.body["turnId"]] += 1
-    for event in await stored(js, "EVENTS", "bazaar.evt.turn.completed.*"):
-        answers[event.body["turnId"]] += 100
-    return {turn: answers[turn] for turn in begun if answers[turn] != 101}
+            answers[message["turnId"]] += 1
+    for end in await history(js, "bazaar.evt.turn.completed.*"):
+        answers[end["turnId"]] += 100
+    return {turn: answers[turn] for turn in begun if answers[turn] != RIGHT}

@@ -14,9 +14,16 @@ from tests.e2e.powers import Powers, local
 from tests.e2e.system import MODE, System, given
 
 CLIENT = Path(__file__).with_name("client")
-GRANT = "1000"
-HERE = {"UI_DIST": str(CLIENT), "WALLET_GRANT": GRANT, "AGENT_TIMEOUT_S": "5"}
-NEED_POWERS = ("test_faults.py", "test_replicas.py", "test_restart.py", "test_client.py")
+SETTINGS = {
+    "UI_DIST": str(CLIENT),
+    "WALLET_GRANT": "1000",
+    # Sooner than by default, so that nobody has to wait for it here.
+    "AGENT_TIMEOUT_S": "5",
+    "PROBE_EVERY_S": "1",
+    "LEASE_S": "3",
+    "SWEEP_S": "1",
+}
+NEED_POWERS = ("test_faults.py", "test_replicas.py", "test_stop_and_start.py", "test_client.py")
 
 collect_ignore = list(NEED_POWERS) if MODE == "given" else []
 
@@ -24,7 +31,7 @@ collect_ignore = list(NEED_POWERS) if MODE == "given" else []
 @pytest.fixture(scope="session")
 async def powers() -> AsyncIterator[Powers]:
     """The runner of the shared system; only with `BAZAAR_E2E=local`."""
-    async with local(**HERE) as runner:
+    async with local(**SETTINGS) as runner:
         await runner.is_up()
         yield runner
 

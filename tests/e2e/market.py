@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
@@ -15,11 +16,14 @@ from starlette.responses import JSONResponse
 
 from agents.service import Agent, Answer, Payload, Text, build_app
 from contracts.envelope import ERROR_TEXT
-from contracts.registry import REGISTER_AGENT
+from contracts.registry import GET_AGENT, REGISTER_AGENT
 from tests.agents.serving import served
+from tests.e2e.polling import eventually
 
 Json = dict[str, Any]
 REGISTER_S = 10.0
+WORK_S = 0.4
+GATE_S = 60.0
 
 
 class Task(Payload):
@@ -36,6 +40,21 @@ async def at_once(text: str) -> str:
     return f"done with {text}"
 
 
+class Gate:
+    """Opens once. Agents run in threads of their own, so any event loop may wait for it."""
+
+    def __init__(self) -> None:
+        self._opened = threading.Event()
+
+    def open(self) -> None:
+        """Let everybody through."""
+        self._opened.set()
+
+    async def passed(self) -> None:
+        """Wait until it is open."""
+        await asyncio.to_thread(self._opened.wait, GATE_S)
+
+
 @dataclass
 class OwnAgent:
     """An agent that a test runs.
@@ -44,6 +63,8 @@ class OwnAgent:
         work: from the text that it is given to its result; a test may change it at any time.
         refuses: an HTTP status to answer every call with, instead of working.
         calls: the texts that it was called with.
+        working: how many calls it is at work on.
+        ending: open once it is being stopped, so that work without an end can end.
     """
 
     id: str
@@ -53,6 +74,8 @@ class OwnAgent:
     refuses: int | None = None
     calls: list[str] = field(default_factory=list)
     working: int = 0
+    url: str = ""
+    ending: Gate = field(default_factory=Gate, repr=False)
     serving: ExitStack = field(default_factory=ExitStack, repr=False)
 
     @property
@@ -97,8 +120,13 @@ class OwnAgent:
 
         return app
 
+    async def is_at_work(self) -> bool:
+        """Whether it is in the middle of a call."""
+        return self.working > 0
+
     def stop(self) -> None:
         """Nobody answers at its address any more."""
+        self.ending.open()
         self.serving.close()
 
 
@@ -119,15 +147,32 @@ class Market:
             await asyncio.to_thread(agent.stop)
 
     async def agent(self, skill: str, price: str = "0.1", work: Work = at_once) -> OwnAgent:
-        """A new agent, running and listed."""
+        """A new agent, running, listed, and found available."""
         agent = OwnAgent(f"{skill}-{uuid.uuid4().hex[:8]}", skill, price, work)
         client = agent.serving.enter_context(served(agent.app()))
         self._agents.append(agent)
-        await self.register(agent.id, f"http://{self._host}:{client.base_url.port}")
+        agent.url = f"http://{self._host}:{client.base_url.port}"
+        await self.register(agent.id, agent.url)
+        await eventually(lambda: self._is_available(agent.id))
         return agent
 
+    async def slow_agent(self, skill: str) -> OwnAgent:
+        """A new agent that is at work for a while, so that something can happen meanwhile."""
+
+        async def work(text: str) -> str:
+            await asyncio.sleep(WORK_S)
+            return f"done with {text}"
+
+        return await self.agent(skill, work=work)
+
+    async def _is_available(self, id_: str) -> bool:
+        question = json.dumps({"agentId": id_}).encode()
+        answer = await self._bus.request(GET_AGENT.subject, question, timeout=REGISTER_S)
+        available: bool = json.loads(answer.data)["agent"]["availability"]
+        return available
+
     async def register(self, id_: str, url: str, **more: Any) -> Json:
-        """What the registry answers when asked to list an agent; an AssertionError if it refuses."""
+        """The registry's answer when asked to list an agent; an AssertionError if it refuses."""
         body = json.dumps({"id": id_, "endpointUrl": url, **more}).encode()
         answer = await self._bus.request(REGISTER_AGENT.subject, body, timeout=REGISTER_S)
         assert answer.data, (answer.headers or {}).get(ERROR_TEXT)

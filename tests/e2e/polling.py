@@ -23,5 +23,7 @@ async def eventually(question: Callable[[], Awaitable[T]], within_s: float = DEA
         except AssertionError as error:
             failed = error
         if time.monotonic() > deadline:
-            raise failed or AssertionError(f"not within {within_s:g} s; the last answer: {answer!r}")
+            raise failed or AssertionError(
+                f"not within {within_s:g} s; the last answer: {answer!r}"
+            )
         await asyncio.sleep(0.05)

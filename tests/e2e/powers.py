@@ -42,6 +42,11 @@ class Powers:
     env: Mapping[str, str]
     runner: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
 
+    @property
+    def logs(self) -> Path:
+        """The folder of all logs."""
+        return self.home / "logs"
+
     def system(self) -> System:
         """Where it answers."""
         return System(
@@ -147,7 +152,8 @@ async def local(**env: str) -> AsyncIterator[Powers]:
     """A runner that was told to start, with ports and a home of its own; stopped in the end."""
     with tempfile.TemporaryDirectory(prefix="bazaar-e2e-") as name:
         folder = Path(name)
-        os.chmod(folder, 0o755)  # noqa: PTH101  (the embedded PostgreSQL may run as another user)
+        # The embedded PostgreSQL may run as another user.
+        await asyncio.to_thread(folder.chmod, 0o755)
         powers = Powers(folder / "home", _environment(folder / "home") | env)
         powers.start()
         try:

@@ -26,6 +26,8 @@ STORY = [
     "turn.completed",
 ]
 """Each of these after the one before it, for a wish of one step."""
+OF_TASK = [*STORY[1:-1], "message.posted", "turn.completed"]
+"""What of that has the task's id at the end of its subject."""
 BUYING = {*STORY, "task.started", "hold.extended", "stripe_payment.updated"}
 
 
@@ -93,7 +95,7 @@ async def test_the_story_of_a_wish_is_complete_and_in_order(
     places = [kinds.index(event) for event in STORY]
     assert places == sorted(places), kinds
     of_task = [m for m in story if m.subject.endswith(f".{said['taskId']}")]
-    assert [kind(m) for m in of_task if kind(m) in STORY] == STORY[1:-1] + ["turn.completed"]
+    assert [kind(m) for m in of_task if kind(m) in STORY] == OF_TASK
     turn = body(story[kinds.index("turn.completed")])
     assert turn["message"]["content"] == "ciao"
 

@@ -170,21 +170,24 @@ async def test_the_marketplace_page(http: httpx.AsyncClient) -> None:
 
 async def test_the_chat_page(http: httpx.AsyncClient) -> None:
     content = "  Search for the moon and translate it to Spanish "
-    assert wrong(await post(http, "/api/hubchat/message", {"content": content}), {"success": truth}) == []
+    said = await post(http, "/api/hubchat/message", {"content": content})
+    assert said["success"] is True
 
     messages = await books.get(http, "/api/messages")
 
     fits(messages, MESSAGE)
     assert [message["role"] for message in messages[-2:]] == ["user", "assistant"]
     assert messages[-2]["content"] == content
-    assert [m["createdAt"] for m in messages] == sorted(m["createdAt"] for m in messages)
+    assert messages[0]["createdAt"] < messages[-2]["createdAt"] < messages[-1]["createdAt"]
     assert len(messages[-1]["costBreakdown"]["subtasks"]) == 2
 
 
 async def test_the_tasks_page(http: httpx.AsyncClient) -> None:
     await post(http, "/api/hubchat/message", {"content": "Translate 'water' to French"})
     await post(http, "/api/hubchat/message", {"content": "Search for jazz and summarize it"})
-    made = await post(http, "/api/tasks", {"userQuery": "nothing yet", "requiredSkills": ["search"]})
+    made = await post(
+        http, "/api/tasks", {"userQuery": "nothing yet", "requiredSkills": ["search"]}
+    )
 
     tasks = await books.get(http, "/api/tasks")
     steps = await books.steps_of(http, [task["id"] for task in tasks])
@@ -235,7 +238,7 @@ async def test_a_failed_step_can_be_shown(http: httpx.AsyncClient) -> None:
 
 
 async def test_a_call_of_an_agent(http: httpx.AsyncClient) -> None:
-    call = {"agentId": "search", "payload": {"query": "honey bees", "num_results": 2}}
+    call = {"agentId": "search", "payload": {"query": "energy of the sun", "num_results": 2}}
     found = await post(http, "/api/invoke-agent", call)
     assert wrong(found, RESULT) == []
     assert found["requiresExternalTool"] is True

@@ -6,7 +6,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from contracts.chat import POST_MESSAGE
+from contracts.registry import GET_AGENT, LIST_AGENTS
+from contracts.task import CREATE_TASK, GET_TASK, INVOKE_AGENT, LIST_STEPS
 from deploy.local.embedded import embedded_nats_server
+from tests.gateway import samples
 from tests.gateway.helpers import (
     Served,
     StandIns,
@@ -46,3 +50,23 @@ async def services(bus_url: str) -> AsyncIterator[StandIns]:
     """Stand-ins on that server; they answer nothing until they are told what."""
     async with stand_ins(bus_url) as standing:
         yield standing
+
+
+@pytest.fixture(scope="module")
+async def everybody(bus_url: str) -> AsyncIterator[StandIns]:
+    async with stand_ins(bus_url) as standing:
+        await standing.answer(CREATE_TASK, samples.ONE_TASK)
+        await standing.answer(INVOKE_AGENT, samples.RESULT)
+        await standing.answer(POST_MESSAGE, samples.posted)
+        await standing.answer(GET_AGENT, samples.ONE_AGENT)
+        await standing.answer(GET_TASK, samples.ONE_TASK)
+        await standing.answer(LIST_STEPS, samples.STEPS)
+        await standing.answer(LIST_AGENTS, samples.AGENTS)
+        yield standing
+
+
+@pytest.fixture
+def backend(everybody: StandIns) -> StandIns:
+    """Stand-ins that answer everything, so whatever is refused was refused by the gateway."""
+    everybody.asked.clear()
+    return everybody

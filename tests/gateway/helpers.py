@@ -126,6 +126,13 @@ class StandIns:
         await self._answering.pop(call.subject).unsubscribe()
         await self._arrived()
 
+    async def stop_all(self) -> None:
+        """Answer nothing any longer, and be sure that the server knows."""
+        for answering in self._answering.values():
+            await answering.unsubscribe()
+        self._answering.clear()
+        await self._arrived()
+
     async def publish(self, event: Event) -> None:
         await self.client.publish(event.subject(), event.model_dump_json().encode())
         await self._arrived()
@@ -156,7 +163,10 @@ async def stand_ins(nats_url: str) -> AsyncIterator[StandIns]:
         nats_url, max_reconnect_attempts=-1, reconnect_time_wait=0.1, error_cb=_quiet
     )
     try:
-        yield StandIns(client)
+        standing = StandIns(client)
+        yield standing
+        if client.is_connected:
+            await standing.stop_all()
     finally:
         await client.close()
 

@@ -1,7 +1,6 @@
 """A payment service in this process on the shared servers, and customers of it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from decimal import Decimal
 from typing import Any
 
 import asyncpg
@@ -15,7 +14,7 @@ from tests.chassis.helpers import jetstream
 from tests.conftest import Stack, running
 from tests.payment.helpers import Customer, broken_books, new_customer
 
-NewCustomer = Callable[[str | Decimal], Awaitable[Customer]]
+NewCustomer = Callable[[str], Awaitable[Customer]]
 
 
 def payment_settings(stack: Stack, **more: object) -> Settings:
@@ -51,7 +50,7 @@ async def customer(
 ) -> AsyncIterator[NewCustomer]:
     """Makes customers with a wallet; after the test the books must be right."""
 
-    async def make(grant: str | Decimal = 100) -> Customer:
+    async def make(grant: str) -> Customer:
         return await new_customer(payment.database, payment.bus, js, sql, grant)
 
     yield make

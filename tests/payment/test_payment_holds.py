@@ -37,13 +37,15 @@ async def test_a_task_without_holds_and_one_of_another_account_have_nothing(
     await buyer.hold("1", task=task)
     for asker, asked in ((buyer, new_id()), (other, task)):
         account = await asker.ask(GET_TASK_ACCOUNT, GetTaskAccount(task_id=asked))
-        assert (account.held, account.captured) == (0, 0)
+        assert account.held == account.captured == 0
 
 
 async def test_what_the_budget_does_not_cover_is_declined(customer: NewCustomer) -> None:
     buyer, task, refused = await customer("100"), new_id(), new_id()
     await buyer.hold("4", task=task, budget="5")
-    with pytest.raises(PaymentRequired, match="budget of 5 BazaarBucks does not cover another 1.5"):
+    with pytest.raises(
+        PaymentRequired, match=r"budget of 5 BazaarBucks does not cover another 1\.5"
+    ):
         await buyer.hold("1.5", task=task, budget="5", id_=refused)
 
     assert await buyer.wallet() == Balance(Decimal(100), Decimal(4))
@@ -69,7 +71,7 @@ async def test_a_first_hold_above_the_budget_leaves_no_budget(customer: NewCusto
 
 async def test_what_the_wallet_does_not_cover_is_declined(customer: NewCustomer) -> None:
     buyer, task, refused = await customer("1"), new_id(), new_id()
-    with pytest.raises(PaymentRequired, match="wallet does not cover 1.000001 BazaarBucks"):
+    with pytest.raises(PaymentRequired, match=r"wallet does not cover 1\.000001 BazaarBucks"):
         await buyer.hold("1.000001", task=task, id_=refused)
 
     assert await buyer.wallet() == Balance(Decimal(1), Decimal(0))

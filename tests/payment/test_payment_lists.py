@@ -41,12 +41,12 @@ async def fill(sql: "asyncpg.Pool[Any]", account: str, count: int) -> list[str]:
 
 
 @pytest.fixture
-async def stranger(payment: Service, customer: NewCustomer, sql: "asyncpg.Pool[Any]") -> Any:
+async def stranger(customer: NewCustomer, sql: "asyncpg.Pool[Any]") -> Any:
     """An account with records that no hold stands behind; they go before the books are checked."""
     buyer = await customer("0")
     yield buyer
     for table in ("bazaarbucks_payments", "stripe_payments"):
-        await sql.execute(f"DELETE FROM {table} WHERE account = $1", buyer.account)  # noqa: S608
+        await sql.execute(f"DELETE FROM {table} WHERE account = $1", buyer.account)  # noqa: S608  (our own words)
 
 
 @pytest.mark.parametrize(("call", "request_of"), LISTS)

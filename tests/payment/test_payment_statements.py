@@ -50,14 +50,14 @@ class Statements:
 
 
 @pytest.fixture
-def statements(payment: Service) -> Iterator[Callable[[str], Any]]:
+def statements(payment: Service) -> Callable[[str], Any]:
     """Counts the statements of the transactions that have an id among their parameters."""
     engine = payment.database.engine.sync_engine
 
     @contextmanager
     def counting(about: str) -> Iterator[Statements]:
         found = Statements(about=about)
-        listeners = {
+        listeners: dict[str, Callable[..., Any]] = {
             "begin": found.begun,
             "before_cursor_execute": found.sent,
             "commit": found.ended,
@@ -71,7 +71,7 @@ def statements(payment: Service) -> Iterator[Callable[[str], Any]]:
             for name, listener in listeners.items():
                 event.remove(engine, name, listener)
 
-    yield counting
+    return counting
 
 
 async def test_a_hold(customer: NewCustomer, statements: Callable[[str], Any]) -> None:

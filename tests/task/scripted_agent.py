@@ -46,7 +46,7 @@ class ScriptedAgent:
 
     async def called(self, times: int = 1) -> None:
         """Wait until it was called so often."""
-        async with asyncio.timeout(20), self._called:
+        async with asyncio.timeout(40), self._called:
             await self._called.wait_for(lambda: len(self.calls) >= times)
 
     async def start(self) -> None:

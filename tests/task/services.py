@@ -15,7 +15,7 @@ from task_svc.settings import Settings as TaskSettings
 from tests.conftest import Stack
 
 T = TypeVar("T")
-DEADLINE_S = 20.0
+DEADLINE_S = 40.0
 NOWHERE = "http://127.0.0.1:9"
 """Where nobody listens."""
 

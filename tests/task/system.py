@@ -31,6 +31,7 @@ from contracts.task import (
     StepView,
     TaskView,
 )
+from contracts.topology import DEADLETTER, TASK_ADD_STEPS, TASK_FINISH, TASK_START
 from payment_svc.handlers.wallets import open_wallet
 from tests.conftest import Stack
 from tests.task.scripted_agent import ScriptedAgent
@@ -190,18 +191,24 @@ class System:
         await self.order(account, FinishTask.model_validate(order))
 
     async def settled(self) -> None:
-        """Wait until no order is waiting or in work."""
-        client = await self.bus.client()
+        """Wait until no order for the task service is waiting or in work."""
+        js = (await self.bus.client()).jetstream()
 
         async def idle() -> bool:
-            state = (await client.jetstream().stream_info("COMMANDS")).state
-            return state.messages == 0
+            for durable in (TASK_START, TASK_ADD_STEPS, TASK_FINISH):
+                info = await js.consumer_info(durable.stream, durable.name)
+                if info.num_pending or info.num_ack_pending:
+                    return False
+            return True
 
         await eventually(idle)
 
     async def dead_letters(self) -> int:
-        client = await self.bus.client()
-        return (await client.jetstream().stream_info("DEADLETTER")).state.messages
+        """How many orders for the task service were put aside."""
+        js = (await self.bus.client()).jetstream()
+        state = (await js.stream_info(DEADLETTER.name, subjects_filter="bazaar.dlq.>")).state
+        found = state.subjects or {}
+        return sum(n for subject, n in found.items() if subject.startswith("bazaar.dlq.task-"))
 
     async def ended(self, account: str, task_id: str) -> TaskView:
         """Wait for the end of a task."""

@@ -25,7 +25,7 @@ async def pages(system: System, account: str, limit: int, call: Any, **more: Any
             return found
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])
+@pytest.mark.parametrize("limit", [2, 7, 8])
 async def test_tasks_are_listed_newest_first(system: System, limit: int):
     account = await system.account()
     made = [(await system.new_task(account, user_query=f"task {n}")).id for n in range(7)]
@@ -34,7 +34,7 @@ async def test_tasks_are_listed_newest_first(system: System, limit: int):
     assert all(len(page.tasks) == limit for page in found[:-1])
 
 
-@pytest.mark.parametrize("limit", [1, 2, 5, 6])
+@pytest.mark.parametrize("limit", [1, 2, 5])
 async def test_steps_are_listed_oldest_first_by_pages_of_the_newest(
     system: System, task_id: str, limit: int
 ):

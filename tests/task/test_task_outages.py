@@ -118,6 +118,26 @@ async def test_a_bill_that_nobody_can_book_waits_for_payment(system: System):
     assert len(system.events(task.id, "payment.recorded")) == 1
 
 
+async def test_an_end_waits_for_payment(system: System, task_id: str):
+    account = await system.account()
+    async with running(registry_service(system.stack)), system.agent() as (agent_id, _):
+        async with running(payment_service(system.stack)):
+            await system.order(account, start(task_id, spec(f"{task_id}-1", agent_id)))
+            await system.step_is(account, task_id, f"{task_id}-1", "completed")
+        await system.finish(account, task_id)
+        client = await system.bus.client()
+
+        async def tried_again() -> bool:
+            info = await client.jetstream().consumer_info("COMMANDS", "task-finish")
+            return bool(info.num_redelivered)
+
+        await eventually(tried_again)
+        assert (await system.task(account, task_id)).status == "in_progress"
+        async with running(payment_service(system.stack)):
+            ended = (await system.event(task_id, "task.completed")).body
+    assert Decimal(ended["totalCost"]) == Decimal("0.1")
+
+
 @contextlib.asynccontextmanager
 async def everything(stack: Stack) -> AsyncIterator[System]:
     payment = payment_service(stack)

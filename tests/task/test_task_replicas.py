@@ -44,13 +44,11 @@ async def test_a_killed_replicas_plan_is_finished_by_another(system: System, tas
             await system.order(account, plan)
             await agent.called()
             await doomed.kill()
-        async with replica(system.stack) as heir:
+        async with running(task_service(system.stack)):
             await agent.called(3)
             await system.event(task_id, "payment.recorded", count=2)
             await system.finish(account, task_id)
             ended = (await system.event(task_id, "task.completed")).body
-            heir.terminate()
-            assert await heir.stopped() == 0
     assert agent.keys == [first, first, second]
     assert len({call.headers["traceparent"] for call in agent.calls}) == 1
     assert agent.calls[2].payload == {"text": "done"}
@@ -78,38 +76,81 @@ async def test_a_killed_replicas_call_is_finished_by_another(system: System):
     once(system, task.id, agent.keys[0])
 
 
-async def test_a_step_that_takes_long_stays_with_its_replica(system: System, task_id: str):
+async def test_a_step_stays_with_its_replica_while_that_shows_signs_of_life(
+    system: System, task_id: str
+):
     account = await system.account()
-    gate = asyncio.Event()
-    services = [task_service(system.stack, lease_s=0.5, sweep_s=0.05) for _ in range(2)]
+    gate, step_id = asyncio.Event(), f"{task_id}-1"
+    services = [task_service(system.stack, sweep_s=3600, lease_s=600) for _ in range(2)]
+    query = "SELECT lease_until, lease_owner FROM task.steps WHERE id = $1"
     async with system.agent(waits_for(gate, answers())) as (agent_id, agent), running(*services):
-        await system.order(account, start(task_id, spec(f"{task_id}-1", agent_id)))
+        runners = [service.context.resolve("runner") for service in services]
+        await system.order(account, start(task_id, spec(step_id, agent_id)))
         await agent.called()
-        leases = set()
+        (before,) = await system.rows(query, step_id)
+        runners.sort(key=lambda runner: runner.owner != before["lease_owner"])
+        mine, other = runners
 
-        async def renewed() -> bool:
-            query = "SELECT lease_until, lease_owner FROM task.steps WHERE id = $1"
-            (row,) = await system.rows(query, f"{task_id}-1")
-            leases.add((row["lease_owner"], row["lease_until"]))
-            return len(leases) >= 6
+        await other.sweep()
+        await mine.renew()
+        (after,) = await system.rows(query, step_id)
+        assert after["lease_owner"] == mine.owner
+        assert after["lease_until"] > before["lease_until"]
+        assert len(agent.calls) == 1
 
-        await eventually(renewed)
+        forget = "UPDATE task.steps SET lease_until = now() - interval '1 second' WHERE id = $1"
+        await system.rows(forget, step_id)
+        await mine.sweep()
+        assert (await system.rows(query, step_id))[0]["lease_until"] > after["lease_until"]
+        assert len(agent.calls) == 1, "it was its own all the time"
+
+        await system.rows(forget, step_id)
+        await other.sweep()
+        await agent.called(2)
+        await mine.renew()
+        assert (await system.rows(query, step_id))[0]["lease_owner"] == other.owner
         gate.set()
-        await system.step_is(account, task_id, f"{task_id}-1", "completed")
-    assert len({owner for owner, _ in leases}) == 1
-    assert len(agent.calls) == 1
+        await system.event(task_id, "payment.recorded")
+    assert agent.keys == [step_id] * 2
+    once(system, task_id, step_id)
 
 
 async def test_replicas_share_the_work_and_do_none_of_it_twice(system: System, task_id: str):
     account = await system.account()
-    ids = [f"{task_id}-{n}" for n in range(30)]
-    services = [task_service(system.stack, running_steps=2, sweep_s=0.02) for _ in range(3)]
+    ids = [f"{task_id}-{n}" for n in range(16)]
+    services = [task_service(system.stack, running_steps=2, sweep_s=0.05) for _ in range(2)]
     async with system.agent(answers(cost=0.1)) as (agent_id, agent), running(*services):
         await system.order(account, start(task_id, *(spec(id_, agent_id) for id_ in ids)))
         await system.event(task_id, "payment.recorded", count=len(ids))
     assert sorted(agent.keys) == sorted(ids)
     for id_ in ids:
         once(system, task_id, id_)
+
+
+async def test_steps_follow_as_room_comes(system: System, task_id: str):
+    account = await system.account()
+    ids = [f"{task_id}-{n}" for n in range(7)]
+    never_sweeps = task_service(system.stack, running_steps=2, sweep_s=3600)
+    async with system.agent() as (agent_id, agent), running(never_sweeps):
+        await system.order(account, start(task_id, *(spec(id_, agent_id) for id_ in ids)))
+        await system.event(task_id, "step.completed", count=len(ids))
+    assert sorted(agent.keys) == ids
+
+
+async def test_calls_that_take_long_leave_room_for_plans(system: System, task_id: str):
+    account = await system.account()
+    gate = asyncio.Event()
+    async with (
+        system.agent(waits_for(gate, answers())) as (slow, agent),
+        system.agent() as (quick, _),
+        running(task_service(system.stack, running_steps=1)),
+    ):
+        calls = [asyncio.create_task(system.invoke(account, slow)) for _ in range(2)]
+        await agent.called(2)
+        await system.order(account, start(task_id, spec(f"{task_id}-1", quick)))
+        await system.step_is(account, task_id, f"{task_id}-1", "completed")
+        gate.set()
+        await asyncio.gather(*calls)
 
 
 async def test_sigterm_lets_a_running_step_finish(system: System, task_id: str):

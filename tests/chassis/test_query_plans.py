@@ -1,0 +1,147 @@
+"""No query that is run again and again reads a table that grows from end to end."""
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from chassis.database import Database, async_url
+from chat_svc import store as chat
+from payment_svc import store as payment
+from payment_svc import tables as payment_tables
+from task_svc import store as task
+from tests.conftest import CONTEXTS, Stack
+
+HISTORY = {
+    "payment": """
+        INSERT INTO bazaarbucks_payments
+          (id, account, task_id, step_id, agent_id, amount, type, created_at)
+        SELECT 'p' || n, 'a' || n % 40, 't', 's', 'a', 1, 'agent_payment', now() - n * interval '1s'
+        FROM generate_series(1, 5000) n;
+        INSERT INTO stripe_payments
+          (id, account, agent_id, vendor, amount, status, type, rail, created_at)
+        SELECT 'p' || n, 'a' || n % 40, 'a', 'v', 1, 'completed', 'card_spend', 'simulated',
+          now() - n * interval '1s'
+        FROM generate_series(1, 5000) n;
+    """,
+    "task": """
+        INSERT INTO tasks (id, account, user_query, required_skills, status, max_budget, created_at)
+        SELECT 't' || n, 'a' || n % 40, 'q', '{}', 'completed', 1, now() - n * interval '1s'
+        FROM generate_series(1, 5000) n;
+        INSERT INTO steps (id, task_id, account, agent_id, skill, subtask_type, status, payload,
+          max_budget, cause, waits_for)
+        SELECT 's' || n, 't' || n % 50, 'a', 'a', 's', 's',
+          CASE WHEN n % 100 = 0 THEN 'pending' ELSE 'completed' END, '{}', 1, '{}', n % 200
+        FROM generate_series(1, 5000) n;
+    """,
+    "chat": """
+        INSERT INTO messages (id, account, turn_id, role, content)
+        SELECT 'm' || n, 'a' || n % 40, 't', 'user', 'hello' FROM generate_series(1, 5000) n;
+        INSERT INTO turns (id, account, status, content, max_budget, task_id, cause, deadline_at,
+          result, created_at)
+        SELECT 't' || n, 'a' || n % 40, CASE WHEN n % 100 = 0 THEN 'thinking' ELSE 'done' END, 'q',
+          1, 't', '{}', now() - n * interval '1s', 'done', now() - n * interval '1s'
+        FROM generate_series(1, 5000) n;
+    """,
+}
+THEN = datetime.now(UTC) - timedelta(seconds=2_500)
+Query = Callable[[AsyncConnection], Awaitable[Any]]
+QUERIES: list[tuple[str, str, Query]] = [
+    (
+        "payment",
+        "page of payments",
+        lambda c: payment.page_of(c, payment_tables.bazaarbucks_payments, "a1", 100, None),
+    ),
+    (
+        "payment",
+        "later page of payments",
+        lambda c: payment.page_of(c, payment_tables.bazaarbucks_payments, "a1", 100, (THEN, "p")),
+    ),
+    (
+        "payment",
+        "later page of card payments",
+        lambda c: payment.page_of(c, payment_tables.stripe_payments, "a1", 100, (THEN, "p")),
+    ),
+    ("task", "page of tasks", lambda c: task.page_of_tasks(c, "a1", 100, None)),
+    ("task", "later page of tasks", lambda c: task.page_of_tasks(c, "a1", 100, (THEN, "t"))),
+    ("task", "page of steps", lambda c: task.page_of_steps(c, "t1", 10, None)),
+    ("task", "steps to run", lambda c: task.claim(c, "me", 10, 5)),
+    ("task", "open steps", lambda c: task.open_steps_of(c, "t0")),
+    ("task", "waiting steps", lambda c: task.free_dependents(c, "t1", "s1")),
+    ("chat", "page of messages", lambda c: chat.page_of_messages(c, "a1", 100, None)),
+    ("chat", "later page of messages", lambda c: chat.page_of_messages(c, "a1", 100, 2_500)),
+    ("chat", "overdue turns", lambda c: chat.overdue_turns(c, 10)),
+    ("chat", "last result", lambda c: chat.last_result(c, "a1")),
+]
+
+
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """A plan's nodes, from the top."""
+    return [plan, *(node for child in plan.get("Plans", []) for node in nodes(child))]
+
+
+async def plans_of(conn: AsyncConnection, query: Query) -> list[dict[str, Any]]:
+    """What PostgreSQL did for the statements of a query, node by node."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, params: Any, *_: Any) -> None:
+        asked.append((statement, params))
+
+    event.listen(conn.sync_connection, "before_cursor_execute", note)
+    await query(conn)
+    event.remove(conn.sync_connection, "before_cursor_execute", note)
+    assert asked
+    found = []
+    for statement, params in asked:
+        told = await conn.exec_driver_sql(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", params)
+        plan = told.scalar_one()
+        found += nodes((json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("context", "query"),
+    [pytest.param(context, query, id=name) for context, name, query in QUERIES],
+)
+async def test_a_query_reads_little_more_than_it_returns(
+    stack: Stack, context: str, query: Query
+) -> None:
+    engine = create_async_engine(async_url(stack.database_url(context)))
+    async with engine.connect() as conn:
+        for statement in HISTORY[context].split(";")[:-1]:
+            await conn.exec_driver_sql(statement)
+        await conn.exec_driver_sql("ANALYZE")
+        plan = await plans_of(conn, query)
+        await conn.rollback()
+    await engine.dispose()
+    for node in plan:
+        assert node["Node Type"] not in ("Seq Scan", "Bitmap Heap Scan") or (
+            node.get("Actual Rows", 0) + node.get("Rows Removed by Filter", 0) <= 200
+        ), node
+        assert node.get("Rows Removed by Filter", 0) * node.get("Actual Loops", 1) <= 200, node
+        assert node["Node Type"] != "Sort" or node["Actual Rows"] <= 200, node
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+async def test_forgetting_old_messages_reads_only_them(stack: Stack, context: str) -> None:
+    import importlib
+
+    metadata = importlib.import_module(f"{context}_svc.tables").metadata
+    db = Database(stack.database_url(context), metadata, pool=2, relay_workers=1)
+    async with db.engine.begin() as conn:
+        await conn.exec_driver_sql(
+            "INSERT INTO inbox (consumer, message_id, handled_at) SELECT 'test', 'm' || n,"
+            " now() - CASE WHEN n <= 7 THEN interval '32 days' ELSE interval '30 days' END"
+            " FROM generate_series(1, 5000) n"
+        )
+    assert await db.forget_handled(at_most=5) == 5
+    assert await db.forget_handled() == 2
+    assert await db.forget_handled() == 0
+    async with db.engine.begin() as conn:
+        kept = await conn.exec_driver_sql("DELETE FROM inbox WHERE consumer = 'test'")
+        assert kept.rowcount == 5_000 - 7
+    await db.engine.dispose()

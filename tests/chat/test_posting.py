@@ -1,0 +1,146 @@
+"""What people say is stored once, with one turn; everyone reads their own conversation."""
+
+import asyncio
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from chassis.envelopes import new_id
+from contracts.chat import LIST_MESSAGES, MAX_CONTENT, POST_MESSAGE, MessageView
+from contracts.envelope import ERROR_CODE, ERROR_TEXT
+from contracts.errors import Conflict, Invalid, Refusal
+from tests.chat.talk import Talk
+
+HELLO = "Hello"
+
+
+async def test_what_is_posted_is_stored_with_a_turn(talk: Talk):
+    account, turn_id = await talk.system.account(), new_id()
+    said = "  What agents\n are available?\t"
+    reply = await talk.system.ask(POST_MESSAGE, account, turn_id=turn_id, content=said)
+    assert (reply.turn_id, reply.message.content, reply.message.role) == (turn_id, said, "user")
+    turn = await talk.turn(turn_id)
+    assert (turn["account"], turn["content"], turn["max_budget"]) == (account, said, 1)
+    assert turn["deadline_at"] - turn["created_at"] == timedelta(seconds=120)
+    assert (await talk.messages(account))[0] == reply.message
+    await talk.end(turn_id)
+
+
+async def test_posting_again_is_answered_the_same(talk: Talk):
+    account, turn_id = await talk.system.account(), new_id()
+    same = {"turn_id": turn_id, "content": HELLO}
+    replies = await asyncio.gather(
+        *(talk.system.ask(POST_MESSAGE, account, **same) for _ in range(4))
+    )
+    await talk.end(turn_id)
+    replies.append(await talk.system.ask(POST_MESSAGE, account, **same))
+    assert all(reply == replies[0] for reply in replies)
+    assert [message.role for message in await talk.messages(account)] == ["user", "assistant"]
+    assert len(talk.events(turn_id, "message.posted")) == 2
+
+
+async def test_a_turn_id_stands_for_one_message_of_one_account(talk: Talk):
+    account, other = await talk.system.account(), await talk.system.account()
+    turn_id = await talk.say(account, HELLO)
+    with pytest.raises(Conflict):
+        await talk.say(account, f"{HELLO}!", turn_id=turn_id)
+    with pytest.raises(Conflict):
+        await talk.say(other, HELLO, turn_id=turn_id)
+    await talk.end(turn_id)
+    assert await talk.messages(other) == []
+    assert len(await talk.messages(account)) == 2
+
+
+async def test_long_turn_ids_that_begin_alike_are_told_apart(talk: Talk):
+    account, most = await talk.system.account(), f"{new_id()}{new_id()}"
+    ids = [most[:62], most[:63], f"{most[:63]}-", f"{most[:62]}-u", most]
+    ends = [await talk.reply(account, HELLO, turn_id=id_) for id_ in ids]
+    assert [end.turn_id for end in ends] == ids
+    assert len({message.id for message in await talk.messages(account)}) == 10
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"content": ""},
+        {"content": " \t\n\u00a0\u3000"},
+        {"content": "half a \ud83d"},
+        {"content": "a\x00b"},
+        {"content": "x" * (MAX_CONTENT + 1)},
+        {"content": 5},
+        {"content": None},
+        {"content": HELLO, "turnId": "with a space"},
+        {"content": HELLO, "turnId": "x" * 65},
+        {"content": HELLO, "turnId": ""},
+        {"content": HELLO, "maxBudget": "-0.1"},
+        {"content": HELLO, "maxBudget": "0.0000001"},
+        {"content": HELLO, "maxBudget": "NaN"},
+        {"content": HELLO, "maxBudget": "1000001"},
+    ],
+)
+async def test_what_makes_no_sense_is_refused_and_not_stored(talk: Talk, request_: dict[str, Any]):
+    account, turn_id = await talk.system.account(), f"turn-{new_id()}"
+    body = json.dumps({"turnId": turn_id} | request_).encode()
+    headers = talk.cause(account).headers()
+    client = await talk.system.bus.client()
+    answer = await client.request(POST_MESSAGE.subject, body, timeout=10, headers=headers)
+    assert answer.headers is not None
+    assert answer.headers[ERROR_CODE] == "422"
+    assert answer.headers[ERROR_TEXT]
+    assert await talk.messages(account) == []
+    query = "SELECT 1 FROM chat.turns WHERE account = $1"
+    assert await talk.system.rows(query, account) == []
+
+
+async def test_messages_are_listed_oldest_first_page_by_page(talk: Talk):
+    account, other = await talk.system.account(), await talk.system.account()
+    said = await insert(talk, account, [f"message {n}" for n in range(130)])
+    await insert(talk, other, ["not yours"] * 3)
+    newest = await talk.messages(account)
+    assert [message.content for message in newest] == said[-100:]
+    pages = await all_pages(talk, account, limit=50)
+    assert [len(page) for page in pages] == [30, 50, 50]
+    assert [message.content for page in pages for message in page] == said
+    assert len(await talk.messages(account, limit=130)) == 130
+    (page,) = await all_pages(talk, account, limit=500)
+    assert len(page) == 130
+
+
+async def test_a_page_of_long_messages_still_fits_into_an_answer(talk: Talk):
+    account = await talk.system.account()
+    said = await insert(talk, account, [f"{n} " + "\N{WATER WAVE}" * 199_990 for n in range(4)])
+    pages = await all_pages(talk, account)
+    assert len(pages) > 1
+    assert [message.content for page in pages for message in page] == said
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "LTE", "MTIzCjQ1Ng", "OTk5OTk5OTk5OTk5OTk5OTk5OQ"])
+async def test_a_cursor_that_is_not_ours_is_refused(talk: Talk, cursor: str):
+    with pytest.raises(Refusal) as refused:
+        await talk.messages("demo", cursor=cursor)
+    assert isinstance(refused.value, Invalid)
+
+
+async def insert(talk: Talk, account: str, contents: list[str]) -> list[str]:
+    """Messages of long ago."""
+    query = """
+        INSERT INTO chat.messages (id, account, turn_id, role, content)
+        SELECT gen_random_uuid()::text, $1, 'long-ago', 'user', content
+        FROM unnest($2::text[]) WITH ORDINALITY AS said (content, place) ORDER BY place
+    """
+    await talk.system.rows(query, account, contents)
+    return contents
+
+
+async def all_pages(talk: Talk, account: str, **page: Any) -> list[list[MessageView]]:
+    """All pages of a conversation, oldest first."""
+    pages: list[list[MessageView]] = []
+    cursor: str | None = None
+    while True:
+        found = await talk.system.ask(LIST_MESSAGES, account, **page, cursor=cursor)
+        pages.insert(0, found.messages)
+        cursor = found.next_cursor
+        if cursor is None:
+            return pages

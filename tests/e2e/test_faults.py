@@ -1,0 +1,72 @@
+"""`kill -9` in the middle of work: nothing is lost, done twice, paid twice or left open."""
+
+import time
+
+import httpx
+import pytest
+
+from tests.e2e import books, traffic
+from tests.e2e.market import Market, new_skill
+from tests.e2e.polling import eventually
+from tests.e2e.powers import Powers
+from tests.e2e.system import System
+
+AT_ONCE_S = 3.0
+ANSWER_S = 40.0
+AWAY = {
+    "registry_svc": ("/api/agents", "registry"),
+    "task_svc": ("/api/tasks", "task"),
+    "payment_svc": ("/api/payments/stripe", "payment"),
+    "chat_svc": ("/api/messages", "chat"),
+    "nats": ("/api/tasks", "bus"),
+    "postgres": ("/api/tasks", "database"),
+}
+"""What is asked for while it is away, and the word that names it."""
+
+
+@pytest.mark.parametrize("victim", [*AWAY, "gateway", "translator"])
+async def test_a_kill_in_the_middle_of_work(
+    victim: str, powers: Powers, system: System, market: Market
+) -> None:
+    agent = await market.slow_agent(new_skill("weave"))
+    async with system.client(ANSWER_S) as http:
+        before = await books.newest_task(http)
+        working = traffic.begin(
+            http, [*traffic.for_agent(agent), *traffic.mixed(wishes=3, calls=3)]
+        )
+        await eventually(agent.is_at_work)
+
+        await powers.kill(victim)
+
+        if victim in AWAY:
+            path, word = AWAY[victim]
+            assert await eventually(lambda: names_what_is_away(http, path, word), AT_ONCE_S)
+        for outcome in await working:
+            assert outcome.status in (None, 200, 502, 503, 504), outcome
+            assert outcome.status is not None or victim == "gateway", outcome
+            assert outcome.status == 200 or outcome.body["error"]
+        assert await eventually(lambda: works_again(http))
+        async with system.bus() as bus:
+            assert await eventually(lambda: books.sound(http, bus.jetstream(), before))
+    assert await eventually(lambda: books.ledger_is_sound(powers))
+
+
+async def names_what_is_away(http: httpx.AsyncClient, path: str, word: str) -> bool:
+    began = time.monotonic()
+    answer = await http.get(path)
+    assert time.monotonic() - began < AT_ONCE_S, "the gateway took its time"
+    return answer.status_code == 503 and word in answer.json()["error"]
+
+
+async def works_again(http: httpx.AsyncClient) -> bool:
+    """The gateway finds every service, and a wish goes all the way, by themselves."""
+    try:
+        health = (await http.get("/health")).json()
+        assert health["status"] == "ok", health
+        wish = {"content": "Translate 'hello' to Spanish"}
+        said = await http.post("/api/hubchat/message", json=wish)
+    except httpx.TransportError as error:
+        raise AssertionError(str(error)) from error
+    assert said.status_code == 200, said.text
+    message = said.json()["message"]
+    return message is not None and message["content"] == "hola"

@@ -1,0 +1,63 @@
+"""Stopped in good order and started again: the data is there, and the work goes on."""
+
+import httpx
+import psutil
+from nats.js import JetStreamContext
+
+from tests.e2e import books, traffic
+from tests.e2e.polling import eventually
+from tests.e2e.powers import Powers
+from tests.e2e.system import System
+
+PATHS = ("/api/messages", "/api/tasks", "/api/payments/bazaarbucks", "/api/payments/stripe")
+
+
+async def test_a_stop_leaves_no_process_and_a_start_finds_everything(
+    powers: Powers, system: System
+) -> None:
+    async with system.client() as http:
+        newest = await books.newest_task(http)
+        await traffic.all_at_once(http, traffic.mixed(wishes=4, calls=2))
+        async with system.bus() as bus:
+            await eventually(lambda: books.sound(http, bus.jetstream(), newest))
+        before = [await books.everything(http, path) for path in PATHS]
+        jobs = await jobs_by_agent(http)
+    processes = powers.processes()
+    assert len(processes) > 16
+
+    assert await powers.stop() == 0
+    assert [left for left in processes if alive(left)] == []
+
+    powers.start()
+    await powers.is_up()
+    async with system.client() as http:
+        assert [await books.everything(http, path) for path in PATHS] == before
+        assert await jobs_by_agent(http) == jobs
+        outcomes = await traffic.all_at_once(http, traffic.mixed(wishes=4, calls=2))
+        assert [outcome for outcome in outcomes if outcome.status != 200] == []
+
+
+async def test_after_all_that_every_sum_agrees_and_every_job_is_counted(
+    http: httpx.AsyncClient, js: JetStreamContext, powers: Powers
+) -> None:
+    await eventually(lambda: books.sound(http, js, None))
+    await eventually(lambda: books.ledger_is_sound(powers))
+    await eventually(lambda: books.jobs_are_counted(http))
+
+
+def test_no_log_holds_a_secret(powers: Powers) -> None:
+    logs = sorted(powers.logs.iterdir())
+    assert {log.stem for log in logs} > {"gateway", "postgres", "nats", "chat_svc", "provision"}
+    for secret in powers.secrets().values():
+        for log in logs:
+            assert secret.encode() not in log.read_bytes(), log.name
+        assert secret not in powers.said()
+
+
+async def jobs_by_agent(http: httpx.AsyncClient) -> dict[str, int]:
+    agents = await books.everything(http, "/api/agents")
+    return {agent["id"]: agent["jobsCompleted"] for agent in agents}
+
+
+def alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE

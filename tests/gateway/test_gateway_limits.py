@@ -1,0 +1,113 @@
+"""How large a body may be and how long it may take, over raw connections where it matters."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from contracts.task import INVOKE_AGENT
+from tests.gateway.helpers import Served, StandIns, assert_problem, gateway_settings, serving
+
+JSON = {"content-type": "application/json"}
+POSTS = ("/api/tasks", "/api/invoke-agent", "/api/hubchat/message")
+CALL = {"agentId": "translator", "payload": {"text": "hello"}}
+LIMIT = 1_048_576
+
+
+async def chunks(size: int) -> AsyncIterator[bytes]:
+    while size > 0:
+        yield b" " * min(size, 65_536)
+        size -= 65_536
+
+
+@pytest.mark.parametrize("over", [1, LIMIT, 8 * LIMIT])
+async def test_a_body_over_the_limit_is_413(
+    http: httpx.AsyncClient, backend: StandIns, over: int
+) -> None:
+    for path in POSTS:
+        announced = await http.post(path, content=b" " * (LIMIT + over), headers=JSON)
+        assert_problem(announced, 413, "1048576 bytes")
+        chunked = await http.post(path, content=chunks(LIMIT + over), headers=JSON)
+        assert_problem(chunked, 413, "1048576 bytes")
+    assert backend.asked == []
+
+
+async def test_a_body_of_just_the_limit_is_taken(
+    http: httpx.AsyncClient, backend: StandIns
+) -> None:
+    body = json.dumps({**CALL, "payload": {"text": ""}})
+    full = body.replace('"text": ""', '"text": "' + "a" * (LIMIT - len(body)) + '"')
+    assert len(full) == LIMIT
+    answer = await http.post("/api/invoke-agent", content=full, headers=JSON)
+    assert answer.status_code == 200, answer.text
+    assert len(backend.got(INVOKE_AGENT)[0].body.payload["text"]) == LIMIT - len(body)
+
+
+async def test_a_body_that_swells_over_the_bus_limit_is_refused(
+    http: httpx.AsyncClient, backend: StandIns
+) -> None:
+    """A number takes more room written out; the server would cut off who sends too much."""
+    body = b'{"agentId": "a", "payload": {"x": [' + b",".join([b"1e15"] * 200_000) + b"]}}"
+    swollen = await http.post("/api/invoke-agent", content=body, headers=JSON)
+    assert swollen.status_code in (200, 422), swollen.text  # as large as this server takes
+    assert backend.client.is_connected
+    assert (await http.get("/api/agents")).status_code == 200
+
+
+async def test_an_endless_body_does_not_hold_the_connection(served: Served) -> None:
+    place = urlsplit(served.url)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    writer.write(
+        b"POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n"
+    )
+
+    async def pour() -> None:
+        while True:
+            writer.write(b"10000\r\n" + b" " * 65_536 + b"\r\n")
+            await writer.drain()
+
+    pouring = asyncio.create_task(pour())
+    try:
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+    except ConnectionError:
+        pass  # who never stops may not get to hear the answer
+    else:
+        assert head.startswith(b"HTTP/1.1 413 ")
+        assert b"connection: close" in head.lower()
+    with pytest.raises(ConnectionError):
+        await asyncio.wait_for(pouring, 20)
+
+
+async def test_a_caller_that_asks_before_it_sends_is_told_at_once(served: Served) -> None:
+    place = urlsplit(served.url)
+    reader, writer = await asyncio.open_connection(place.hostname, place.port)
+    writer.write(
+        b"POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 2000000\r\nExpect: 100-continue\r\n\r\n"
+    )
+    answer = await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+async def test_a_body_that_does_not_come_is_408(bus_url: str) -> None:
+    with serving(gateway_settings(bus_url, body_wait_s=0.2)) as served:
+        place = urlsplit(served.url)
+        reader, writer = await asyncio.open_connection(place.hostname, place.port)
+        writer.write(
+            b"POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 100\r\n\r\n{"
+        )
+        answer = await asyncio.wait_for(reader.read(), 20)
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        # Who hangs up halfway is no trouble either.
+        with socket.create_connection((place.hostname or "", place.port or 0)) as half:
+            half.sendall(b"POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        async with served.client() as http:
+            assert (await http.get("/ready")).status_code in (200, 503)
