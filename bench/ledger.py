@@ -203,8 +203,6 @@ async def main() -> None:
         )  # the embedded PostgreSQL may run as another user
         async with embedded_postgres_server(home) as server:
             await measure(server.url, options.steps, list(map(int, options.sizes.split(","))))
-                server.url, options.steps, [int(size) for size in options.sizes.split(",")]
-            )
 
 
 if __name__ == "__main__":

@@ -276,6 +276,14 @@ async def test_the_openapi_document_is_complete(http: httpx.AsyncClient) -> None
         ("POST", "/api/hubchat/message"),
         ("GET", "/api/payments/bazaarbucks"),
         ("GET", "/api/payments/stripe"),
+        ("POST", "/api/payments/bazaarbucks"),
+        ("POST", "/api/payments/bazaarbucks/{id}/refund"),
+        ("POST", "/api/payments/stripe/{id}/retry"),
+        ("POST", "/api/payments/checkout"),
+        ("GET", "/api/wallet"),
+        ("GET", "/api/ledger"),
+        ("GET", "/api/ledger/check"),
+        ("GET", "/api/tasks/{id}/receipt"),
         ("GET", "/health"),
         ("GET", "/ready"),
     }
@@ -283,7 +291,7 @@ async def test_the_openapi_document_is_complete(http: httpx.AsyncClient) -> None
         assert route["summary"], path
         schema = route["responses"]["200"]["content"]["application/json"]["schema"]
         assert schema.get("$ref") or schema["items"]["$ref"], path
-        if method == "POST":
+        if method == "POST" and not path.endswith("/retry"):
             assert route["requestBody"]["content"]["application/json"]["schema"]["$ref"]
         if path.startswith("/api/"):
             errors = {status for status in route["responses"] if status != "200"}

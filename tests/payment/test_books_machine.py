@@ -123,7 +123,6 @@ class Books(RuleBasedStateMachine):
         *answers, again = self.runner.run(together())
         won = [id_ for id_, a in zip(ids, answers, strict=True) if isinstance(a, HoldReply)]
         fits = max(0, self.model.room(account, name)) // amount
-        # The one that is asked twice may lose once and win once; never two holds for it.
         won += [ids[0]] if isinstance(again, HoldReply) and ids[0] not in won else []
         assert len(won) == min(many, fits)
         for id_ in won:
@@ -274,7 +273,7 @@ class Books(RuleBasedStateMachine):
 
 @pytest.fixture
 def desk(stack: Stack) -> Iterator[tuple[asyncio.Runner, Desk]]:
-    """The service's handlers on a loop of their own; what they publish stays in the outbox."""
+    """The handlers on a loop of their own; what they publish stays in the outbox."""
     config = payment_settings(stack, platform_fee_rate=Decimal(FEE[0]) / FEE[1])
     with asyncio.Runner() as runner:
 

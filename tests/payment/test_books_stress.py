@@ -14,7 +14,7 @@ import pytest
 from nats.js import JetStreamContext
 
 from chassis import topology
-from chassis.envelopes import new_id
+from chassis.envelopes import new_id, origin
 from contracts.base import Call
 from contracts.errors import Conflict, Invalid, NotFound, PaymentRequired, TooSlow, Unavailable
 from contracts.ledger import ENTER_PAYMENT, REFUND_PAYMENT
@@ -42,15 +42,19 @@ class Run:
     steps_each: int
     came: Counter[str] = field(default_factory=Counter)
 
+    async def ask(self, call: Call[Any, Any], request: Any, timeout_ms: int) -> Any:
+        here = origin("test", "test", self.buyer.account)
+        return await self.buyer.bus.ask(call, request, here, timeout_ms=timeout_ms)
+
     async def insist(self, chance: random.Random, call: Call[Any, Any], request: Any) -> Any:
         """Ask until there is an answer; some answers get lost, and are asked for again."""
         if chance.random() < 0.15:
             with contextlib.suppress(TooSlow, Unavailable, PaymentRequired, Invalid, Conflict):
-                await self.buyer.ask(call, request, timeout_ms=1)
+                await self.ask(call, request, 1)
             self.came["lost"] += 1
         for _ in range(40):
             try:
-                return await self.buyer.ask(call, request, timeout_ms=2_000)
+                return await self.ask(call, request, 2_000)
             except (TooSlow, Unavailable):
                 self.came["unanswered"] += 1
         raise AssertionError("nobody answers")

@@ -192,13 +192,14 @@ async def test_a_hold_and_the_failure_of_its_step_at_once_leave_nothing_held(
     assert {await buyer.status(step) for step in steps} == {"released"}
 
 
-async def test_a_failure_after_the_capture_changes_nothing(customer: NewCustomer) -> None:
+async def test_a_failure_after_the_capture_gives_everything_back(customer: NewCustomer) -> None:
     buyer, task = await customer("10"), new_id()
     step = await buyer.hold("2", task=task)
     await buyer.told(completed(task, step, "2"))
+    assert await buyer.wallet() == Balance(Decimal(8), Decimal(0))
     await buyer.told(failed(task, step))
     assert await buyer.status(step) == "captured"
-    assert await buyer.wallet() == Balance(Decimal(8), Decimal(0))
+    assert await buyer.wallet() == Balance(Decimal(10), Decimal(0))
     assert await buyer.events(task, "hold.released") == []
 
 
