@@ -22,7 +22,15 @@ from chassis.database import AlreadyHandled, Database, Transaction, is_away, is_
 from chassis.given import Given
 from contracts.base import Model
 from contracts.envelope import CONTENT_TYPE, ERROR_CODE, ERROR_TEXT, Envelope, read_envelope
-from contracts.errors import Conflict, Internal, Invalid, NotFound, Refusal, Unavailable
+from contracts.errors import (
+    Conflict,
+    Internal,
+    Invalid,
+    NotFound,
+    Refusal,
+    TooSlow,
+    Unavailable,
+)
 from contracts.topology import DEADLETTER, DURABLES, Durable
 
 if TYPE_CHECKING:
@@ -36,7 +44,7 @@ log = structlog.get_logger()
 HOPELESS = (Invalid, NotFound, Conflict, ValidationError, ArgumentError)
 """What another attempt cannot mend."""
 OUTAGE_DELAY_S = 5.0
-"""The longest that a message waits between two looks for the database."""
+"""The longest that a message waits between two looks for a database or service that is away."""
 _DURABLES = {durable.name: durable for durable in DURABLES}
 
 
@@ -140,7 +148,11 @@ class Delivery(BaseMiddleware[Any, Any]):
                 return
             level = log.warning if isinstance(error, (Refusal, DBAPIError)) else log.exception
             level("message failed", attempt=tries, error=_words(error)[:500])
-            await self._again(raw, durable, tries, retry_delay_s(tries), error)
+            delay_s = retry_delay_s(tries)
+            if isinstance(error, Unavailable | TooSlow):
+                # Another service is away: look again soon, so that its return is noticed.
+                delay_s = min(OUTAGE_DELAY_S, delay_s)
+            await self._again(raw, durable, tries, delay_s, error)
         else:
             await raw.ack()
         finally:

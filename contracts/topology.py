@@ -66,7 +66,7 @@ TASK_PAYMENT_ENTERED = Durable("task-payment-entered", "EVENTS", "bazaar.evt.pay
 PAYMENT_STEP_COMPLETED = Durable("payment-step-completed", "EVENTS", "bazaar.evt.step.completed.*")
 PAYMENT_STEP_FAILED = Durable("payment-step-failed", "EVENTS", "bazaar.evt.step.failed.*")
 
-CHAT_THINK = Durable("chat-think", "COMMANDS", "bazaar.cmd.chat.think.*")
+CHAT_THINK = Durable("chat-think", "COMMANDS", "bazaar.cmd.chat.think.*", attempts=40)
 CHAT_STEP_COMPLETED = Durable(
     "chat-step-completed", "EVENTS", "bazaar.evt.step.completed.*", only_with=TURN
 )

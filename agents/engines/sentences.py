@@ -6,7 +6,7 @@ import unicodedata
 from collections import Counter
 from functools import cache
 
-from stop_words import get_stop_words  # type: ignore[import-untyped]  # it ships no types
+from stop_words import get_stop_words
 
 # Scripts written without spaces (Chinese, Japanese) count one word per character.
 _SPACELESS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"

@@ -156,7 +156,8 @@ async def test_the_cheaper_agent_is_preferred_unless_it_is_gone(
     await eventually(gone)
     assert await wish("another shirt") == dear.id
 
-    await market.register(cheap.id, elsewhere.url)
+    listing = {"name": cheap.name, "skills": [skill], "basePrice": "0.02", "description": ""}
+    await market.register(cheap.id, elsewhere.url, **listing)
     await eventually(back)
     assert await wish("one more shirt") == cheap.id
     assert elsewhere.calls

@@ -49,8 +49,7 @@ async def test_two_replicas_share_the_work_and_one_of_each_may_die(
     assert await eventually(lambda: books.sound(http, js, before))
 
     agent = await market.slow_agent(new_skill("plait"))
-    wishes = [*traffic.for_agent(agent)[:3], *map(traffic.wish, range(5))]
-    working = traffic.begin(http, wishes)
+    working = traffic.begin(http, traffic.wishes_for(agent))
     await eventually(agent.is_at_work)
     for replica in replicas.values():
         replica.kill()

@@ -5,6 +5,7 @@ import psutil
 from nats.js import JetStreamContext
 
 from tests.e2e import books, traffic
+from tests.e2e.market import Market, new_skill
 from tests.e2e.polling import eventually
 from tests.e2e.powers import Powers
 from tests.e2e.system import System
@@ -35,6 +36,26 @@ async def test_a_stop_leaves_no_process_and_a_start_finds_everything(
         assert await jobs_by_agent(http) == jobs
         outcomes = await traffic.all_at_once(http, traffic.mixed(wishes=4, calls=2))
         assert [outcome for outcome in outcomes if outcome.status != 200] == []
+
+
+async def test_what_a_stop_interrupts_is_taken_up_at_the_next_start(
+    powers: Powers, system: System
+) -> None:
+    async with system.bus() as bus, Market(bus, system.agent_host) as market:
+        agent = await market.slow_agent(new_skill("embroider"))
+        async with system.client() as http:
+            before = await books.newest_task(http)
+            working = traffic.begin(http, traffic.for_agent(agent))
+            await eventually(agent.is_at_work)
+            assert await powers.stop() == 0
+            for outcome in await working:
+                assert outcome.status in (None, 200, 503), outcome
+        await bus.close()
+
+        powers.start()
+        await powers.is_up()
+        async with system.client() as http, system.bus() as again:
+            assert await eventually(lambda: books.sound(http, again.jetstream(), before))
 
 
 async def test_after_all_that_every_sum_agrees_and_every_job_is_counted(

@@ -57,11 +57,16 @@ def mixed(wishes: int, calls: int) -> list[Request]:
     return [*map(wish, range(wishes)), *map(call, range(calls))]
 
 
-def for_agent(agent: OwnAgent) -> list[Request]:
-    """Wishes and calls that an agent of the test has a part in."""
+def wishes_for(agent: OwnAgent, count: int = 3) -> list[Request]:
+    """Wishes that an agent of the test has a part in."""
     wish = {"content": f"{agent.skill} a rug and translate it to Spanish"}
+    return [("/api/hubchat/message", wish)] * count
+
+
+def for_agent(agent: OwnAgent, count: int = 3) -> list[Request]:
+    """Wishes and calls that an agent of the test has a part in."""
     call = {"agentId": agent.id, "payload": {"text": "a rug"}}
-    return [("/api/hubchat/message", wish)] * 3 + [("/api/invoke-agent", call)] * 3
+    return [*wishes_for(agent, count), *[("/api/invoke-agent", call)] * count]
 
 
 def begin(http: httpx.AsyncClient, requests: Sequence[Request]) -> "asyncio.Future[list[Outcome]]":

@@ -20,7 +20,7 @@ from tests.payment.conftest import payment_settings
 from tests.payment.helpers import Customer, broken_books, completed, failed, new_customer
 
 WORKERS = 20
-STEPS_EACH = 7
+STEPS_EACH = 5
 
 
 @dataclass
