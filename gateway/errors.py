@@ -13,11 +13,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.api import Problem
 from contracts.errors import Internal, Refusal
+from gateway.link import STOPPING
 
 log = structlog.get_logger()
 
 OURS = "Something went wrong on our side."
-STOPPING = "The gateway is being stopped; what came of the request is unknown."
 MAX_SENTENCE = 500
 _SENTENCES = {
     404: "There is nothing at this address.",

@@ -22,6 +22,7 @@ log = structlog.get_logger()
 NAME = "gateway"
 AGAIN_S = 1.0
 PING_S = 0.9
+STOPPING = "The gateway is being stopped; what came of the request is unknown."
 CANCEL_S = 0.1
 CLOSE_S = 5.0
 
@@ -65,7 +66,12 @@ class Link:
         """`Bus.ask`, and `Unavailable` at once while there is no connection."""
         if self._bus is None:
             raise Unavailable("The message bus is not reachable.")
-        return await self._bus.ask(call, request, cause)
+        try:
+            return await self._bus.ask(call, request, cause)
+        except Unavailable:
+            if self._closing:
+                raise Unavailable(STOPPING) from None
+            raise
 
     async def ping(self) -> int:
         """Milliseconds to the NATS server and back.

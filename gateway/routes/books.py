@@ -79,7 +79,12 @@ async def list_entries(
     return page_of(request, page, found.entries, _ENTRY_LIST, found.next_cursor)
 
 
-@router.get("/api/ledger/check", summary="Whether the books add up", response_model=LedgerCheck)
+@router.get(
+    "/api/ledger/check",
+    summary="Whether the books add up",
+    response_model=LedgerCheck,
+    responses=problems(),
+)
 async def check_ledger(request: Request) -> Response:
     """Every rule of the books, with how many rows break it."""
     check = await ask(request, CHECK_LEDGER, CheckLedger())
@@ -90,7 +95,7 @@ async def check_ledger(request: Request) -> Response:
     "/api/tasks/{id}/receipt",
     summary="What each step of a task cost",
     response_model=api.Receipt,
-    responses=problems(404),
+    responses=problems(404, 422),
 )
 async def get_receipt(request: Request, id: str) -> Response:  # noqa: A002  (the path's own word)
     """Quoted, held, charged, fee, refunded and external, step by step, and the totals."""

@@ -51,7 +51,7 @@ async def open_checkout(request: Request, body: OpenCheckout) -> Response:
     "/api/payments/stripe/{id}/retry",
     summary="Try a failed card payment again",
     response_model=api.StripePayment,
-    responses=problems(404, 409),
+    responses=problems(404, 409, 422),
 )
 async def retry(request: Request, id: str) -> Response:  # noqa: A002  (the path's own word)
     """It is pending then, and attempted at once; 409 when it did not fail."""

@@ -29,7 +29,7 @@ class Worker:
         for member in group:
             await probe.note(tx.conn, member.item, "done")
         for member in group:
-            if member.item.startswith("bad"):
+            if member.item.startswith("bad-"):
                 raise ValueError(member.item)
 
 
@@ -99,7 +99,7 @@ async def test_a_bad_message_fails_alone(db: Database, sql: "asyncpg.Pool[Any]")
     worker.gate.set()
     outcomes = await asyncio.gather(*adding, return_exceptions=True)
     for item, outcome in zip(items, outcomes, strict=True):
-        assert str(outcome) == (item if item.startswith("bad") else "None")
+        assert str(outcome) == (item if item.startswith("bad-") else "None")
     assert await traces(sql, items) == sorted(item for item in items if item.startswith("good"))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from contracts.base import Pong, ping_call
 from contracts.chat import POST_MESSAGE
 from contracts.registry import GET_AGENT
 from contracts.task import INVOKE_AGENT
@@ -145,6 +146,7 @@ async def test_sigterm_lets_requests_finish(bus_url: str, services: StandIns) ->
 
 async def test_sigterm_does_not_wait_for_ever(bus_url: str, services: StandIns) -> None:
     await services.answer(INVOKE_AGENT, None)  # takes the request, never answers
+    await services.answer(ping_call("task"), Pong(service="task", version="1"))  # but lives
     await services.answer(POST_MESSAGE, samples.posted)
     async with process(NATS_URL=bus_url, DRAIN_S="0.5") as gateway:
         calling = asyncio.create_task(
