@@ -284,14 +284,13 @@ async def test_a_repeat_is_found_in_the_inbox(
 
 
 async def test_a_long_handler_is_not_run_twice(
-    probe_stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", durable: NewDurable
+    probe_stack: Stack, js: JetStreamContext, durable: NewDurable
 ) -> None:
     task, calls = new_id(), []
 
-    async def work(event: Happened, tx: Effect) -> None:
-        calls.append(1)
+    async def work(event: Happened) -> None:
+        calls.append(event)
         await asyncio.sleep(2.2 * wanted.ack_wait_s)
-        await leave_trace(event, tx)
 
     wanted = await durable(task, ack_wait_s=2)
     async with (
@@ -300,8 +299,7 @@ async def test_a_long_handler_is_not_run_twice(
     ):
         await tell(js, task)
         await settled(js, wanted)
-    assert calls == [1]
-    assert await traces(sql, task) == 1
+    assert len(calls) == 1
 
 
 async def test_a_lost_acknowledgement_does_not_double_the_effect(

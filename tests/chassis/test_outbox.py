@@ -144,6 +144,21 @@ async def test_messages_keep_their_order_and_come_once_from_two_relays(
             assert numbers == list(range(15))
 
 
+async def test_what_left_from_memory_leaves_nothing_for_the_relay(
+    probe_stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]"
+) -> None:
+    task, service = new_id(), probe.build(probe_stack)  # Not started: its relay does not run.
+    async with service.database.transaction() as tx:
+        tx.publish(Happened(task_id=task, number=1), Happened(task_id=task, number=2))
+
+    async def cleared() -> bool:
+        return not await sql.fetchval("SELECT count(*) FROM probe_outbox")
+
+    await eventually(cleared)
+    assert [event.body["number"] for event in await happened(js, task)] == [1, 2]
+    await service.stop()
+
+
 async def test_what_a_process_committed_before_it_died_is_published_by_another(
     probe_stack: Stack, js: JetStreamContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:

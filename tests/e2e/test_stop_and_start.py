@@ -13,49 +13,37 @@ from tests.e2e.system import System
 PATHS = ("/api/messages", "/api/tasks", "/api/payments/bazaarbucks", "/api/payments/stripe")
 
 
-async def test_a_stop_leaves_no_process_and_a_start_finds_everything(
-    powers: Powers, system: System
-) -> None:
-    async with system.client() as http:
-        newest = await books.newest_task(http)
-        await traffic.all_at_once(http, traffic.mixed(wishes=4, calls=2))
-        async with system.bus() as bus:
-            await eventually(lambda: books.sound(http, bus.jetstream(), newest))
-        before = [await books.everything(http, path) for path in PATHS]
-        jobs = await jobs_by_agent(http)
-    processes = powers.processes()
-    assert len(processes) > 16
-
-    assert await powers.stop() == 0
-    assert [left for left in processes if alive(left)] == []
-
-    powers.start()
-    await powers.is_up()
-    async with system.client() as http:
-        assert [await books.everything(http, path) for path in PATHS] == before
-        assert await jobs_by_agent(http) == jobs
-        outcomes = await traffic.all_at_once(http, traffic.mixed(wishes=4, calls=2))
-        assert [outcome for outcome in outcomes if outcome.status != 200] == []
-
-
-async def test_what_a_stop_interrupts_is_taken_up_at_the_next_start(
+async def test_a_stop_leaves_no_process_and_a_start_goes_on_where_it_was(
     powers: Powers, system: System
 ) -> None:
     async with system.bus() as bus, Market(bus, system.agent_host) as market:
         agent = await market.slow_agent(new_skill("embroider"))
         async with system.client() as http:
-            before = await books.newest_task(http)
-            working = traffic.begin(http, traffic.for_agent(agent))
+            newest = await books.newest_task(http)
+            await traffic.all_at_once(http, traffic.mixed(wishes=4, calls=2))
+            await eventually(lambda: books.sound(http, bus.jetstream(), newest))
+            before = [await books.everything(http, path) for path in PATHS]
+            processes = powers.processes()
+            assert len(processes) > 16
+
+            interrupted = traffic.begin(http, traffic.for_agent(agent))
             await eventually(agent.is_at_work)
             assert await powers.stop() == 0
-            for outcome in await working:
+
+            assert [left for left in processes if alive(left)] == []
+            for outcome in await interrupted:
                 assert outcome.status in (None, 200, 503), outcome
         await bus.close()
 
         powers.start()
         await powers.is_up()
         async with system.client() as http, system.bus() as again:
-            assert await eventually(lambda: books.sound(http, again.jetstream(), before))
+            for path, items in zip(PATHS, before, strict=True):
+                after = {item["id"]: item for item in await books.everything(http, path)}
+                assert [item for item in items if after.get(item["id"]) != item] == []
+            assert await eventually(lambda: books.sound(http, again.jetstream(), newest))
+            outcomes = await traffic.all_at_once(http, traffic.mixed(wishes=4, calls=2))
+            assert [outcome for outcome in outcomes if outcome.status != 200] == []
 
 
 async def test_after_all_that_every_sum_agrees_and_every_job_is_counted(
@@ -73,11 +61,6 @@ def test_no_log_holds_a_secret(powers: Powers) -> None:
         for log in logs:
             assert secret.encode() not in log.read_bytes(), log.name
         assert secret not in powers.said()
-
-
-async def jobs_by_agent(http: httpx.AsyncClient) -> dict[str, int]:
-    agents = await books.everything(http, "/api/agents")
-    return {agent["id"]: agent["jobsCompleted"] for agent in agents}
 
 
 def alive(process: psutil.Process) -> bool:

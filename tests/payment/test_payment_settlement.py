@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from chassis.envelopes import new_id
-from contracts.errors import Conflict
+from contracts.errors import Conflict, PaymentRequired
 from contracts.payment import (
     LIST_BAZAARBUCKS,
     LIST_STRIPE,
@@ -64,6 +64,8 @@ async def test_a_capture_pays_the_agent_and_frees_the_rest(customer: NewCustomer
         "externalAmount": "0",
     }
     await buyer.hold("3.75", task=task, budget="5")  # What was not captured can be held again.
+    with pytest.raises(PaymentRequired):
+        await buyer.hold("0.000001", task=task, budget="5")
 
 
 async def test_what_an_agent_bought_goes_to_the_card_rail(customer: NewCustomer) -> None:

@@ -1,0 +1,85 @@
+"""Connections that come and go under a service."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from chassis.database import Away, Database, is_away, is_unstorable
+from chassis.envelopes import new_id
+from tests.chassis import probe
+from tests.chassis.helpers import connected
+from tests.conftest import Stack
+
+END_ALL = """
+    SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE usename = $1
+"""
+
+
+@pytest.fixture
+async def db(probe_stack: Stack) -> AsyncIterator[Database]:
+    url = probe_stack.database_url("probe")
+    found = Database(url, probe.metadata, pool=1, relay_workers=1)
+    yield found
+    await found.engine.dispose()
+
+
+async def note(db: Database, task: str) -> None:
+    async with db.transaction() as tx:
+        await probe.note(tx.conn, task, "done")
+
+
+async def test_connections_that_the_server_closed_are_replaced_unnoticed(
+    db: Database, probe_stack: Stack
+) -> None:
+    await note(db, new_id())
+    for _ in range(3):
+        async with connected(probe_stack.admin_url) as root:
+            assert await root.fetchval(END_ALL, "bazaar_probe")
+        await note(db, new_id())
+
+
+async def test_a_connection_that_goes_in_the_middle_is_told(
+    db: Database, probe_stack: Stack
+) -> None:
+    task = new_id()
+
+    async def interrupted() -> None:
+        async with db.transaction() as tx:
+            await probe.note(tx.conn, task, "lost")
+            async with connected(probe_stack.admin_url) as root:
+                assert await root.fetchval(END_ALL, "bazaar_probe")
+
+    with pytest.raises(DBAPIError) as told:  # By the commit, whose outcome nobody must guess.
+        await interrupted()
+    assert is_away(told.value)
+    await note(db, task)
+    async with connected(probe_stack.database_url("probe")) as conn:
+        kept = await conn.fetch("SELECT what FROM effects WHERE task_id = $1", task)
+    assert [row["what"] for row in kept] == ["done"]
+
+
+async def test_a_server_that_is_not_there_is_away() -> None:
+    url = "postgresql://nobody:secret@127.0.0.1:9/none"
+    nowhere = Database(url, probe.metadata, pool=1, relay_workers=1)
+    with pytest.raises(Away, match="the database cannot be reached") as told:
+        await note(nowhere, "t")
+    assert is_away(told.value)
+    assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize("value", ["x" * 65, "a\0b", "\ud800"])
+async def test_a_value_that_cannot_be_stored_is_not_an_outage(db: Database, value: str) -> None:
+    with pytest.raises(DBAPIError) as told:
+        await note(db, value)
+    assert is_unstorable(told.value)
+    assert not is_away(told.value)
+
+
+async def test_a_defect_is_neither(db: Database) -> None:
+    with pytest.raises(DBAPIError) as told:
+        async with db.transaction() as tx:
+            await tx.conn.exec_driver_sql("SELECT nonsense")
+    assert not is_away(told.value)
+    assert not is_unstorable(told.value)
+    assert not is_away(TimeoutError())  # Not everything that takes too long is the database.
