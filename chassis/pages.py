@@ -9,6 +9,7 @@ from contracts.base import Model, Page
 from contracts.errors import Invalid
 
 SEPARATOR = "\n"
+SEQUENCE_DIGITS = 18
 MOST_PAGE_BYTES = 1024 * 1024
 """A page ends before it gets heavier; a message may be several times as heavy."""
 ViewT = TypeVar("ViewT", bound=Model)
@@ -75,6 +76,20 @@ def next_in_time(rows: Sequence[Any], limit: int) -> str | None:
         return None
     last = rows[limit - 1]
     return encode_cursor(last.created_at.isoformat(), last.id)
+
+
+def place_in_sequence(page: Page) -> int | None:
+    """The number that a page of a list ordered by one begins after; None for the first page.
+
+    Raises:
+        Invalid: the cursor is not one of ours.
+    """
+    if page.cursor is None:
+        return None
+    (number,) = decode_cursor(page.cursor, 1)
+    if not (number.isascii() and number.isdecimal() and len(number) <= SEQUENCE_DIGITS):
+        raise Invalid("The cursor is not one of ours.")
+    return int(number)
 
 
 def fitting(views: Sequence[ViewT]) -> list[ViewT]:

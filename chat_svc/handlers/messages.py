@@ -4,7 +4,7 @@ from typing import Annotated
 
 from chassis.delivery import Here, Tx
 from chassis.given import Given
-from chassis.pages import decode_cursor, encode_cursor, fitting
+from chassis.pages import encode_cursor, fitting, place_in_sequence
 from chat_svc import store
 from chat_svc.domain import message_id_of, task_id_of
 from chat_svc.settings import Settings
@@ -17,9 +17,7 @@ from contracts.chat import (
     PostReply,
     Think,
 )
-from contracts.errors import Conflict, Invalid
-
-SEQUENCE_DIGITS = 18
+from contracts.errors import Conflict
 
 
 async def post_message(
@@ -74,7 +72,7 @@ async def _posted_before(request: PostMessage, tx: Tx, account: str, message_id:
 
 async def list_messages(request: ListMessages, tx: Tx, here: Here) -> MessageList:
     """The account's newest messages, oldest first; fewer than asked for when they are heavy."""
-    before = _sequence(request.cursor) if request.cursor else None
+    before = place_in_sequence(request)
     rows = await store.page_of_messages(tx.conn, here.account, request.limit, before)
     shown = fitting([message_view(row) for row in rows[: request.limit]])
     more = len(rows) > len(shown)
@@ -82,10 +80,3 @@ async def list_messages(request: ListMessages, tx: Tx, here: Here) -> MessageLis
         messages=shown[::-1],
         next_cursor=encode_cursor(str(rows[len(shown) - 1].seq)) if more else None,
     )
-
-
-def _sequence(cursor: str) -> int:
-    (number,) = decode_cursor(cursor, 1)
-    if not (number.isascii() and number.isdecimal() and len(number) <= SEQUENCE_DIGITS):
-        raise Invalid("The cursor is not one of ours.")
-    return int(number)

@@ -1,8 +1,8 @@
 """Questions about the books: the wallet, statements, receipts, and whether it all adds up."""
 
 from chassis.delivery import Here, Tx
-from chassis.pages import decode_cursor, encode_cursor
-from contracts.errors import Invalid, NotFound
+from chassis.pages import encode_cursor, place_in_sequence
+from contracts.errors import NotFound
 from contracts.ledger import (
     CheckLedger,
     EntryList,
@@ -18,8 +18,6 @@ from contracts.ledger import (
 )
 from payment_svc import store_books
 from payment_svc.domain import wallet_of
-
-SEQUENCE_DIGITS = 18
 
 
 async def get_wallet(_request: GetWallet, tx: Tx, here: Here) -> WalletView:
@@ -40,20 +38,13 @@ async def list_entries(request: ListEntries, tx: Tx, here: Here) -> EntryList:
     """The statement of a ledger account, as far as it concerns the asking account."""
     name = request.ledger_account
     ledger_account = wallet_of(here.account) if name == "wallet" else name
-    before = _sequence(request.cursor) if request.cursor else None
+    before = place_in_sequence(request)
     rows = await store_books.statement(tx.conn, here.account, ledger_account, request.limit, before)
     shown = rows[: request.limit]
     return EntryList(
         entries=[EntryView.model_validate(row, from_attributes=True) for row in shown],
         next_cursor=encode_cursor(str(shown[-1].id)) if len(rows) > len(shown) else None,
     )
-
-
-def _sequence(cursor: str) -> int:
-    (number,) = decode_cursor(cursor, 1)
-    if not (number.isascii() and number.isdecimal() and len(number) <= SEQUENCE_DIGITS):
-        raise Invalid("The cursor is not one of ours.")
-    return int(number)
 
 
 async def check_ledger(_request: CheckLedger, tx: Tx) -> LedgerCheck:

@@ -5,8 +5,8 @@ from typing import Annotated
 from chassis.delivery import Here, Tx
 from chassis.envelopes import new_id
 from chassis.given import Given
-from chassis.pages import decode_cursor, encode_cursor, fitting, next_in_time, place_in_time
-from contracts.errors import Conflict, Invalid, NotFound
+from chassis.pages import encode_cursor, fitting, next_in_time, place_in_sequence, place_in_time
+from contracts.errors import Conflict, NotFound
 from contracts.task import (
     CreateTask,
     GetTask,
@@ -21,8 +21,6 @@ from contracts.task import (
 )
 from task_svc import store
 from task_svc.settings import Settings
-
-SEQUENCE_DIGITS = 18
 
 
 async def create_task(
@@ -82,7 +80,7 @@ async def list_steps(request: ListSteps, tx: Tx, here: Here) -> StepList:
     """
     if await store.find_task(tx.conn, request.task_id, here.account) is None:
         raise NotFound("Task not found")
-    before = _sequence(request.cursor) if request.cursor else None
+    before = place_in_sequence(request)
     rows = await store.page_of_steps(tx.conn, request.task_id, request.limit, before)
     shown = fitting(
         [StepView.model_validate(r, from_attributes=True) for r in rows[: request.limit]]
@@ -92,10 +90,3 @@ async def list_steps(request: ListSteps, tx: Tx, here: Here) -> StepList:
         steps=shown[::-1],
         next_cursor=encode_cursor(str(rows[len(shown) - 1].seq)) if more else None,
     )
-
-
-def _sequence(cursor: str) -> int:
-    (number,) = decode_cursor(cursor, 1)
-    if not (number.isascii() and number.isdecimal() and len(number) <= SEQUENCE_DIGITS):
-        raise Invalid("The cursor is not one of ours.")
-    return int(number)
