@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import pytest
@@ -23,8 +22,9 @@ from contracts.errors import (
 )
 from contracts.payment import PLACE_HOLD, PlaceHold
 from tests.chassis import probe
+from tests.chassis.calling import answering, ask, echo
 from tests.chassis.helpers import connected, eventually
-from tests.chassis.probe import ASK, Answer, Answerer, Happened, Question
+from tests.chassis.probe import Answer, Answerer, Happened, Question
 from tests.conftest import Stack, running
 
 SAY = Call("probe", "say", Question, Answer)
@@ -49,23 +49,8 @@ DEFECTS = [
 ]
 
 
-@asynccontextmanager
-async def answering(stack: Stack, answer: Answerer) -> AsyncIterator[Service]:
-    async with running(service := probe.build(stack, answer)):
-        yield service
-
-
-async def ask(bus: Bus, question: Question | None = None, timeout_ms: int = 30_000) -> str:
-    cause = origin("test", "test", "ann")
-    return (await bus.ask(ASK, question or Question(), cause, timeout_ms=timeout_ms)).text
-
-
 async def say(parrot: Bus, question: Question | None = None) -> str:
     return (await parrot.ask(SAY, question or Question(), origin("test", "test", "ann"))).text
-
-
-async def echo(request: Question, here: Here) -> Answer:
-    return Answer(text=f"{request.text} for {here.account}")
 
 
 @pytest.fixture(scope="module")
@@ -300,133 +285,6 @@ async def test_a_ping_tells_who_answers(service: Service) -> None:
     pong = await service.bus.ask(ping_call("probe"), ping_call("probe").request(), origin("t", "t"))
     assert pong.service == "probe"
     assert pong.version
-
-
-async def test_a_database_that_is_down_is_named_soon_and_found_again(killable: Stack) -> None:
-    async def write(request: Question, tx: Tx) -> Answer:
-        await probe.note(tx.conn, request.text, "done")
-        return Answer(text="done")
-
-    async with answering(killable, write) as service:
-        many = [Question(text=new_id()) for _ in range(10)]
-        await asyncio.gather(*(ask(service.bus, question) for question in many))  # Fill the pool.
-        await killable.postgres.kill()
-        try:
-            for _ in range(3):
-                begun = time.monotonic()
-                with pytest.raises(
-                    Unavailable, match=r"^The probe service cannot reach its database.$"
-                ):
-                    await ask(service.bus)
-                assert time.monotonic() - begun < 3
-            with pytest.raises(Unavailable, match="cannot reach its database"):
-                await service.bus.ask(
-                    ping_call("probe"), ping_call("probe").request(), origin("t", "t")
-                )
-        finally:
-            await killable.postgres.start()
-        assert [await ask(service.bus, question) for question in many] == ["done"] * 10
-
-
-async def test_a_restart_of_the_database_between_two_requests_is_not_noticed(
-    killable: Stack,
-) -> None:
-    async def write(request: Question, tx: Tx) -> Answer:
-        await probe.note(tx.conn, request.text, "done")
-        return Answer(text="done")
-
-    async with answering(killable, write) as service:
-        many = [Question(text=new_id()) for _ in range(10)]
-        await asyncio.gather(*(ask(service.bus, question) for question in many))
-        await killable.postgres.restart()
-        again = await asyncio.gather(*(ask(service.bus, question) for question in many))
-    assert again == ["done"] * 10
-
-
-async def test_a_database_that_goes_in_the_middle_of_a_request_is_named(killable: Stack) -> None:
-    async def dawdle(_request: Question, tx: Tx) -> Answer:
-        await tx.conn.exec_driver_sql("SELECT pg_sleep(60)")
-        return Answer(text="done")
-
-    async with answering(killable, dawdle) as service:
-        asked = asyncio.create_task(ask(service.bus))
-        async with connected(killable.admin_url) as root:
-
-            async def at_work() -> bool:
-                return bool(
-                    await root.fetchval(
-                        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"
-                    )
-                )
-
-            await eventually(at_work)
-            await root.fetch(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE query LIKE 'SELECT pg_sleep%'"
-            )
-        with pytest.raises(Unavailable, match="cannot reach its database"):
-            await asked
-
-
-@pytest.mark.parametrize(
-    ("refusing", "again"),
-    [
-        (
-            "ALTER ROLE bazaar_probe CONNECTION LIMIT 0",
-            "ALTER ROLE bazaar_probe CONNECTION LIMIT -1",
-        ),
-        (
-            "ALTER ROLE bazaar_probe PASSWORD 'rotated'",
-            "ALTER ROLE bazaar_probe PASSWORD 'secret-probe'",
-        ),
-    ],
-)
-async def test_a_database_that_takes_no_connection_is_named(
-    killable: Stack, refusing: str, again: str
-) -> None:
-    async def write(request: Question, tx: Tx) -> Answer:
-        await probe.note(tx.conn, request.text, "done")
-        return Answer(text="done")
-
-    async with answering(killable, write) as service, connected(killable.admin_url) as root:
-        await root.execute(refusing)
-        try:
-            await root.fetch(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE usename = 'bazaar_probe'"
-            )
-            with pytest.raises(Unavailable, match="cannot reach its database"):
-                await ask(service.bus)
-        finally:
-            await root.execute(again)
-        assert await ask(service.bus, Question(text=new_id())) == "done"
-
-
-async def test_nats_that_is_down_is_told_at_once_and_found_again(killable: Stack) -> None:
-    async with answering(killable, echo) as service:
-        await killable.nats.kill()
-        try:
-
-            async def noticed() -> bool:
-                return not (await service.bus.client()).is_connected
-
-            await eventually(noticed)
-            begun = time.monotonic()
-            with pytest.raises(Unavailable, match=r"^The message bus is not reachable.$"):
-                await ask(service.bus)
-            assert time.monotonic() - begun < 3
-            assert "not connected to NATS" in await service.ready()
-        finally:
-            await killable.nats.start()
-
-        async def back() -> bool:
-            try:
-                return await ask(service.bus, Question(text="hi")) == "hi for ann"
-            except Unavailable:
-                return False
-
-        await eventually(back)
-        assert await service.ready() == []
 
 
 async def test_a_hold_is_asked_for_with_its_own_shape() -> None:

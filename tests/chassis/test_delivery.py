@@ -1,11 +1,6 @@
 """What becomes of a consumed message: one effect, another attempt, or a dead letter."""
 
 import asyncio
-import itertools
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 import asyncpg
@@ -17,66 +12,14 @@ from nats.errors import ConnectionClosedError
 from nats.js import JetStreamContext
 
 from chassis import database, delivery
-from chassis.bus import consumes
-from chassis.delivery import Effect, Here, Later, retry_delay_s
-from chassis.envelopes import new_id, origin
-from chassis.service import Service
+from chassis.delivery import Effect, Here, retry_delay_s
+from chassis.envelopes import new_id
 from contracts import envelope
-from contracts.errors import Conflict, Invalid, NotFound, Unavailable
-from contracts.topology import Durable
-from tests.chassis import probe
 from tests.chassis.conftest import NewDurable
+from tests.chassis.consuming import consumer, leave_trace, settled, tell, traces
 from tests.chassis.helpers import connected, dead_letters, eventually
 from tests.chassis.probe import Happened
-from tests.conftest import Stack, running
-
-Handler = Callable[..., Awaitable[None]]
-
-
-@asynccontextmanager
-async def consumer(stack: Stack, durable: Durable, handler: Handler) -> AsyncIterator[Service]:
-    """A probe that consumes a durable."""
-    service = probe.build(stack)
-    service.broker.subscriber(**consumes(durable))(handler)
-    async with running(service):
-        yield service
-
-
-async def tell(
-    js: JetStreamContext,
-    task: str,
-    body: bytes | None = None,
-    headers: dict[str, str | None] | None = None,
-) -> str:
-    """Publish an event of a task, or a body that is none; its id."""
-    wanted = origin("test", "probe.happened.v1", "ann").headers() | (headers or {})
-    sent = {k: v for k, v in wanted.items() if v is not None}
-    await js.publish(
-        f"bazaar.evt.probe.happened.{task}",
-        Happened(task_id=task).model_dump_json().encode() if body is None else body,
-        stream="EVENTS",
-        headers=sent,
-    )
-    return sent.get(envelope.ID, "")
-
-
-async def settled(js: JetStreamContext, durable: Durable) -> None:
-    """Wait until the consumer has nothing left."""
-
-    async def done() -> bool:
-        info = await js.consumer_info(durable.stream, durable.name)
-        return not info.num_pending and not info.num_ack_pending
-
-    await eventually(done)
-
-
-async def traces(sql: "asyncpg.Pool[Any]", task: str) -> int:
-    found: int = await sql.fetchval("SELECT count(*) FROM effects WHERE task_id = $1", task)
-    return found
-
-
-async def leave_trace(event: Happened, tx: Effect) -> None:
-    await probe.note(tx.conn, event.task_id, event.what)
+from tests.conftest import Stack
 
 
 async def test_an_effect_and_its_events_come_with_the_message(
@@ -94,108 +37,6 @@ async def test_an_effect_and_its_events_come_with_the_message(
         await settled(js, wanted)
     assert [(here.id, here.account, here.source) for here in seen] == [(id_, "ann", "test")]
     assert await traces(sql, task) == 1
-
-
-async def test_a_handlers_error_is_tried_again_later_and_later_then_put_aside(
-    probe_stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", durable: NewDurable
-) -> None:
-    task, at = new_id(), []
-
-    async def fail(event: Happened, tx: Effect) -> None:
-        at.append(time.monotonic())
-        await leave_trace(event, tx)
-        raise RuntimeError("still\nbroken ¿")
-
-    wanted = await durable(task, attempts=4)
-    async with consumer(probe_stack, wanted, fail):
-        id_ = await tell(js, task)
-        [letter] = await eventually(lambda: dead_letters(js, wanted.name, id_))
-        await settled(js, wanted)
-    assert len(at) == 4
-    waits = [after - before for before, after in itertools.pairwise(at)]
-    assert all(wait > 0.9 * least for wait, least in zip(waits, (0.2, 0.4, 0.8), strict=True)), (
-        waits
-    )
-    assert await traces(sql, task) == 0
-    assert letter.headers["bazaar-error"] == "RuntimeError: still broken ¿"
-    assert letter.headers["bazaar-attempts"] == "4"
-    assert letter.headers["bazaar-subject"] == f"bazaar.evt.probe.happened.{task}"
-    assert letter.headers["ce-account"] == "ann"
-    assert letter.body["taskId"] == task
-
-
-async def test_an_error_that_passes_is_no_dead_letter(
-    probe_stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", durable: NewDurable
-) -> None:
-    task, calls = new_id(), []
-
-    async def recover(event: Happened, tx: Effect) -> None:
-        calls.append(1)
-        await leave_trace(event, tx)
-        if len(calls) < 3:
-            raise Unavailable("The registry service is down.")
-
-    wanted = await durable(task)
-    async with consumer(probe_stack, wanted, recover):
-        id_ = await tell(js, task)
-        await settled(js, wanted)
-    assert len(calls) == 3
-    assert await traces(sql, task) == 1
-    assert await dead_letters(js, wanted.name, id_) == []
-
-
-async def test_what_another_attempt_cannot_mend_is_put_aside_at_once(
-    probe_stack: Stack, js: JetStreamContext, durable: NewDurable
-) -> None:
-    task, calls, refusals = new_id(), [], [Invalid("no"), NotFound("no"), Conflict("no")]
-
-    async def refuse(event: Happened) -> None:
-        calls.append(event)
-        raise refusals[len(calls) - 1]
-
-    wanted = await durable(task)
-    async with consumer(probe_stack, wanted, refuse):
-        for error in refusals:
-            id_ = await tell(js, task)
-            [letter] = await eventually(partial(dead_letters, js, wanted.name, id_))
-            assert letter.headers["bazaar-error"] == f"{type(error).__name__}: no"
-        await settled(js, wanted)
-    assert len(calls) == len(refusals)
-
-
-NO_EVENTS: list[tuple[bytes, dict[str, str | None], str]] = [
-    (b"{not json", {}, "not JSON"),
-    (b"\xff\xfe", {}, "not JSON"),
-    (b"", {}, "not JSON"),
-    (b"[" * 100_000, {}, "not JSON"),
-    (b"{not json", {"content-type": None}, "dictionary"),
-    (b"hello", {"content-type": "text/plain"}, "dictionary"),
-    (b"[]", {}, "dictionary"),
-    (b"null", {}, "dictionary"),
-    (b"{}", {}, "taskId: Field required"),
-    (b'{"taskId": 7}', {}, "taskId: Input should be a valid string"),
-    (b'{"taskId": "t", "number": "many"}', {}, "number: Input should be a valid integer"),
-]
-
-
-async def test_a_poison_message_is_put_aside_at_once(
-    probe_stack: Stack, js: JetStreamContext, durable: NewDurable
-) -> None:
-    task, calls = new_id(), []
-
-    async def handle(event: Happened, tx: Effect) -> None:
-        calls.append((event, tx))
-
-    wanted = await durable(task)
-    async with consumer(probe_stack, wanted, handle):
-        for body, headers, why in NO_EVENTS:
-            id_ = await tell(js, task, body, headers)
-            [letter] = await eventually(partial(dead_letters, js, wanted.name, id_))
-            assert letter.text.encode() == body or body == b"\xff\xfe"
-            assert letter.headers["bazaar-attempts"] == "1"
-            assert why in letter.headers["bazaar-error"]
-        await settled(js, wanted)
-    assert calls == []
 
 
 async def test_a_message_made_by_hand_is_handled_once(
@@ -240,34 +81,6 @@ async def test_fields_that_a_later_release_adds_are_ignored(
         await tell(js, task, b'{"taskId": "%s", "colour": {"new": true}}' % task.encode())
         await settled(js, wanted)
     assert await traces(sql, task) == 1
-
-
-async def test_later_is_another_delivery_until_the_attempts_are_used_up(
-    probe_stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", durable: NewDurable
-) -> None:
-    task, never, calls = new_id(), new_id(), []
-
-    async def postpone(event: Happened, tx: Effect) -> None:
-        calls.append(event.task_id)
-        await leave_trace(event, tx)
-        if event.task_id == never or len(calls) < 3:
-            raise Later(0.05, "not all steps are settled")
-
-    wanted = await durable(task)
-    async with consumer(probe_stack, wanted, postpone):
-        id_ = await tell(js, task)
-        await settled(js, wanted)
-    assert calls == [task] * 3
-    assert await traces(sql, task) == 1
-    assert await dead_letters(js, wanted.name, id_) == []
-
-    calls.clear()
-    wanted = await durable(never)
-    async with consumer(probe_stack, wanted, postpone):
-        id_ = await tell(js, never)
-        [letter] = await eventually(lambda: dead_letters(js, wanted.name, id_))
-    assert calls == [never] * 3
-    assert letter.headers["bazaar-error"] == "Later: not all steps are settled"
 
 
 async def test_a_repeat_is_found_in_the_inbox(
@@ -326,26 +139,6 @@ async def test_a_lost_acknowledgement_does_not_double_the_effect(
         await settled(js, wanted)
     assert calls == [1, 2]
     assert await traces(sql, task) == 1
-
-
-async def test_a_message_that_kept_killing_its_process_is_put_aside_unread(
-    probe_stack: Stack, js: JetStreamContext, durable: NewDurable
-) -> None:
-    task, calls = new_id(), []
-
-    async def handle(event: Happened) -> None:
-        calls.append(event)
-
-    wanted = await durable(task, attempts=2, ack_wait_s=1)
-    id_ = await tell(js, task)
-    pull = await js.pull_subscribe_bind(consumer=wanted.name, stream=wanted.stream)
-    for _ in range(wanted.attempts):  # Taken, and never answered for.
-        await pull.fetch(1, timeout=10)
-    await pull.unsubscribe()
-    async with consumer(probe_stack, wanted, handle):
-        [letter] = await eventually(lambda: dead_letters(js, wanted.name, id_))
-    assert calls == []
-    assert letter.headers["bazaar-attempts"] == "3"
 
 
 async def test_an_outage_of_the_database_costs_a_message_no_attempts(

@@ -68,7 +68,7 @@ QUERIES: list[tuple[str, str, Query]] = [
     ),
     ("task", "page of tasks", lambda c: task.page_of_tasks(c, "a1", 100, None)),
     ("task", "later page of tasks", lambda c: task.page_of_tasks(c, "a1", 100, (THEN, "t"))),
-    ("task", "page of steps", lambda c: task.page_of_steps(c, "t1", 10, None)),
+    ("task", "page of steps", lambda c: task.page_of_steps(c, "t1", 100, None)),
     ("task", "steps to run", lambda c: task.claim(c, "me", 10, 5)),
     ("task", "open steps", lambda c: task.open_steps_of(c, "t0")),
     ("task", "waiting steps", lambda c: task.free_dependents(c, "t1", "s1")),

@@ -16,7 +16,9 @@ from nats.aio.client import Client
 
 from deploy.local.settings import AGENTS
 
-MODE = os.environ.get("BAZAAR_E2E", "local")
+MODE = os.environ.get("BAZAAR_E2E") or "local"
+if MODE not in ("local", "given"):
+    raise ValueError(f"BAZAAR_E2E is {MODE!r}, but it can only be local or given")
 CONTEXTS = ("registry", "task", "payment", "chat")
 TIMEOUT_S = 60.0
 

@@ -22,4 +22,5 @@ async def test_thirty_wishes_and_calls_at_once(
     tasks = await books.tasks_since(http, before)
     assert len(tasks) == 27  # Three of the wishes are questions, which need no task.
     assert {task["status"] for task in tasks} == {"completed"}
+    assert await eventually(lambda: books.wallet_agrees(http))
     assert await eventually(lambda: books.jobs_are_counted(http))

@@ -49,9 +49,10 @@ async def test_a_stop_leaves_no_process_and_a_start_goes_on_where_it_was(
 async def test_after_all_that_every_sum_agrees_and_every_job_is_counted(
     http: httpx.AsyncClient, js: JetStreamContext, powers: Powers
 ) -> None:
-    await eventually(lambda: books.sound(http, js, None))
-    await eventually(lambda: books.ledger_is_sound(powers))
-    await eventually(lambda: books.jobs_are_counted(http))
+    assert await eventually(lambda: books.sound(http, js, None))
+    assert await eventually(lambda: books.wallet_agrees(http))
+    assert await eventually(lambda: books.ledger_is_sound(powers))
+    assert await eventually(lambda: books.jobs_are_counted(http))
 
 
 def test_no_log_holds_a_secret(powers: Powers) -> None:

@@ -18,7 +18,7 @@ from chassis.service import Service
 from chassis.settings import BusSettings
 from contracts.base import Call, Command, ReplyT, RequestT
 from contracts.envelope import Envelope
-from contracts.errors import NotFound, Refusal
+from contracts.errors import NotFound, Refusal, TooSlow
 from contracts.payment import GET_TASK_ACCOUNT, TaskAccount
 from contracts.registry import GET_AGENT, REGISTER_AGENT, AgentView
 from contracts.task import (
@@ -236,10 +236,10 @@ class System:
         return found
 
     async def known_steps(self, account: str, task_id: str) -> list[StepView]:
-        """A task's steps; none while the task is not there yet."""
+        """A task's steps; none while the task is not there yet, or the machine stands still."""
         try:
             return await self.steps(account, task_id)
-        except NotFound:
+        except (NotFound, TooSlow):
             return []
 
 
