@@ -19,7 +19,7 @@ CHAT, TASKS, INVOKE = "/api/hubchat/message", "/api/tasks", "/api/invoke-agent"
 
 @pytest.fixture
 async def unchanged(http: httpx.AsyncClient) -> AsyncIterator[None]:
-    """Nothing was stored when the test is over: no message, and no task that anything is paid for."""
+    """Nothing was stored when the test is over: no message, and no task to be paid for."""
 
     async def newest() -> list[Any]:
         paths = ("/api/tasks", "/api/messages")

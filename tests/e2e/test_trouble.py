@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import httpx
+from nats.aio.client import Client
 
+from contracts import envelope
+from contracts.task import INVOKE_AGENT, InvokeAgent
 from deploy.local.ports import free_port
 from tests.e2e import books
 from tests.e2e.market import Gate, Market, new_skill
@@ -28,6 +31,25 @@ async def test_what_the_budget_does_not_cover_is_402_and_the_agent_is_not_called
     assert "budget" in is_error(answer, 402)
     assert agent.calls == []
     assert await nothing_charged(http, task)
+
+
+async def test_what_the_wallet_does_not_cover_is_402_and_the_agent_is_not_called(
+    bus: Client, market: Market
+) -> None:
+    agent = await market.agent(new_skill("carve"))
+    call = InvokeAgent(agent_id=agent.id, payload={"text": "x"})
+
+    answer = await bus.request(
+        INVOKE_AGENT.subject,
+        call.model_dump_json().encode(),
+        timeout=10,
+        headers={envelope.ACCOUNT: "somebody-without-a-wallet"},
+    )
+
+    assert answer.headers is not None
+    assert answer.headers[envelope.ERROR_CODE] == "402"
+    assert "wallet" in answer.headers[envelope.ERROR_TEXT]
+    assert agent.calls == []
 
 
 async def test_hubchat_keeps_to_the_budget(http: httpx.AsyncClient, market: Market) -> None:
