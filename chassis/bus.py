@@ -73,7 +73,7 @@ async def stop_answering(broker: NatsBroker) -> None:
     subscriptions = [one.subscription for one in answering if one.subscription is not None]
     for subscription in subscriptions:
         # A drain alone sends its PING ahead of this, and so can miss what was still on its way.
-        await client._send_unsubscribe(subscription._id)  # noqa: SLF001
+        await client._send_unsubscribe(subscription._id)  # noqa: SLF001  (no public way)
     await client.flush()
     await client.flush()
     for subscription in subscriptions:
