@@ -9,7 +9,8 @@ from pydantic import Field
 
 from contracts.base import Id, Model
 from contracts.chat import CostBreakdown, CostLine
-from contracts.task import RESULT_KEY, FailureReason, StepBill, StepSpec
+from contracts.orders import StepSpec
+from contracts.task import RESULT_KEY, FailureReason, StepBill
 
 MAX_AGENTS_PER_STEP = 3
 """Agents that a step is given to, one after the other, before it is given up."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PlainSerializer
 
 from contracts.base import MAX_AMOUNT, Id, Model
-from contracts.chat import CostBreakdown, CostLine, MessageView
+from contracts.chat import CostBreakdown, CostLine, LlmUse, MessageView
 from contracts.ledger import EntryView, Paid, WalletView
 from contracts.ledger import Receipt as ReceiptView
 from contracts.ledger import ReceiptLine as ReceiptLineView
@@ -88,10 +88,18 @@ class Bill(CostBreakdown):
     total: Number
 
 
+class Llm(LlmUse):
+    """What the language model used for an answer."""
+
+    usd: Number
+    charged: Number | None = None
+
+
 class Message(MessageView):
     """A chat message, as GET /api/messages lists it."""
 
     cost_breakdown: Bill | None = None
+    llm: Llm | None = None
 
 
 class NewTask(CreateTask):
@@ -166,6 +174,7 @@ class ChatInput(Model):
 
     content: str
     max_budget: Number | None = None
+    task_id: Id | None = None
 
 
 class ChatAnswer(Model):

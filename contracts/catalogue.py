@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any, TypeVar
 
-from contracts import api, cards, chat, ledger, payment, registry, task
+from contracts import api, cards, chat, ledger, negotiation, orders, payment, registry, task
 from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry,),
-    "task": (task,),
+    "task": (task, orders, negotiation),
     "payment": (payment, ledger, cards),
     "chat": (chat,),
 }

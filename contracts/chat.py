@@ -25,8 +25,30 @@ class CostBreakdown(Model):
     total: Money
 
 
+class LlmUse(Model):
+    """What the language model itself used in a turn.
+
+    Attributes:
+        cached: input tokens that the model's provider had in its cache; part of `input`.
+        usd: US dollars, by the provider's list price.
+        charged: BazaarBucks that the user paid for it; None when it is not charged.
+    """
+
+    model: str
+    input: int = Field(ge=0)
+    output: int = Field(ge=0)
+    cached: int = Field(ge=0)
+    usd: Money
+    charged: Money | None = None
+
+
 class MessageView(Model):
-    """A message in the conversation of an account."""
+    """A message in the conversation of an account.
+
+    Attributes:
+        orchestrator: who answered: `claude` or `rules`; None for what a person said.
+        llm: what the language model used for it, when one did.
+    """
 
     id: Id
     role: Role
@@ -34,6 +56,8 @@ class MessageView(Model):
     task_id: Id | None = None
     cost_breakdown: CostBreakdown | None = None
     created_at: Moment
+    orchestrator: str | None = None
+    llm: LlmUse | None = None
 
 
 class PostMessage(Model):
@@ -43,12 +67,15 @@ class PostMessage(Model):
         turn_id: chosen by the caller, so that it can listen for the turn's end beforehand and
             so that asking twice is asking once.
         content: as typed, untrimmed; blank is refused.
-        max_budget: BazaarBucks that the turn may cost.
+        max_budget: BazaarBucks that the turn's task may cost; for a task that is gone on with, in
+            all, and no less than before.
+        task_id: the task of an earlier turn to go on with; a new one is made when there is none.
     """
 
     turn_id: Id
     content: str = Field(min_length=1, max_length=MAX_CONTENT)
     max_budget: Money | None = None
+    task_id: Id | None = None
 
     @field_validator("content")
     @classmethod
@@ -61,14 +88,17 @@ class PostMessage(Model):
 
 
 class PostReply(Model):
-    """The stored message and the turn that will answer it."""
+    """The stored message, the turn that will answer it, and the task that the turn would use."""
 
     turn_id: Id
     message: MessageView
+    task_id: Id | None = None
 
 
 class ListMessages(Page):
-    """Asks for the newest messages of the account, oldest first."""
+    """Asks for the newest messages of the account, or of one task of it, oldest first."""
+
+    task_id: Id | None = None
 
 
 class MessageList(Model):
@@ -78,11 +108,43 @@ class MessageList(Model):
     next_cursor: str | None = None
 
 
+class ForgetMessages(Model):
+    """Deletes what was said about a task; what it did and cost stays. `NotFound` without any.
+
+    Raises (over the bus): `Conflict` while a turn of it is open.
+    """
+
+    task_id: Id
+
+
+class Forgotten(Model):
+    """How many messages were deleted."""
+
+    messages: int = Field(ge=0)
+
+
 class Think(Command):
-    """Orders the orchestrator to take up a turn."""
+    """Orders the orchestrator to make its next move in a turn.
+
+    Attributes:
+        round: how many moves were made before.
+    """
 
     type = "chat.think"
     turn_id: Id
+    round: int = Field(default=0, ge=0)
+
+    def entity_id(self) -> str:
+        """The turn's id."""
+        return self.turn_id
+
+
+class UseTool(Command):
+    """Orders a tool of the orchestrator to be used, as it decided in a turn."""
+
+    type = "chat.use_tool"
+    turn_id: Id
+    call_id: Id
 
     def entity_id(self) -> str:
         """The turn's id."""
@@ -120,6 +182,29 @@ class PlanProposed(Event):
     task_id: Id
     orchestrator: str
     steps: list[PlannedStep]
+    round: int = Field(default=0, ge=0)
+
+    def entity_id(self) -> str:
+        """The task's id."""
+        return self.task_id
+
+
+class TurnStreamed(Event):
+    """A piece of what the language model says, while it says it.
+
+    Not stored with anything: whoever misses it finds the whole in the assistant's message.
+
+    Attributes:
+        round: which of the turn's moves it belongs to.
+        offset: characters of this move before it; 0 again when the move is begun anew.
+    """
+
+    type = "turn.streamed"
+    turn_id: Id
+    task_id: Id
+    round: int = Field(ge=0)
+    offset: int = Field(ge=0)
+    text: str
 
     def entity_id(self) -> str:
         """The task's id."""
@@ -141,3 +226,4 @@ class TurnCompleted(Event):
 
 POST_MESSAGE = Call("chat", "post_message", PostMessage, PostReply)
 LIST_MESSAGES = Call("chat", "list_messages", ListMessages, MessageList)
+FORGET_MESSAGES = Call("chat", "forget_messages", ForgetMessages, Forgotten)

@@ -49,7 +49,10 @@ class PlaceHold(Model):
     Attributes:
         hold_id: the step's id.
         amount: BazaarBucks to set aside.
-        max_budget: the task's budget; held and captured together never exceed it.
+        max_budget: the task's budget; held and captured together never exceed it. It can grow
+            from hold to hold, never shrink.
+        replaces: a step of the same task that came to nothing; what is still held for it is
+            released first.
     """
 
     hold_id: Id
@@ -57,6 +60,7 @@ class PlaceHold(Model):
     agent_id: Id
     amount: Money
     max_budget: Money
+    replaces: Id | None = None
 
 
 class ExtendHold(Model):

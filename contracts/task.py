@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from contracts.base import Call, Command, Id, Model, Moment, Money, Page, Payload, TaskEvent
+from contracts.base import Call, Id, Model, Moment, Money, Page, TaskEvent
 
 TaskStatus = Literal["created", "in_progress", "completed", "failed"]
 StepStatus = Literal["pending", "in_progress", "completed", "failed"]
@@ -137,66 +137,6 @@ class InvokeReply(Model):
     external_cost: Money
     task_id: Id
     step_id: Id
-
-
-class StepSpec(Model):
-    """A step to be run, as an orchestrator plans it.
-
-    Attributes:
-        id: chosen by the orchestrator, so that ordering it twice is ordering it once.
-        depends_on: ids of steps that must be completed first.
-        payload: may hold `{"$result": "<step id>"}` for the result of one of these.
-        replaces: id of a failed step; what waited for that one waits for this one.
-    """
-
-    id: Id
-    agent_id: Id
-    skill: str = Field(max_length=100)
-    payload: Payload
-    depends_on: list[Id] = Field(default_factory=list, max_length=50)
-    max_price: Money | None = None
-    replaces: Id | None = None
-
-
-class StartTask(Command):
-    """Makes a task with its first steps and runs them."""
-
-    type = "task.start"
-    task_id: Id
-    turn_id: Id
-    user_query: str
-    required_skills: list[str]
-    max_budget: Money
-    steps: list[StepSpec] = Field(max_length=50)
-
-    def entity_id(self) -> str:
-        """The task's id."""
-        return self.task_id
-
-
-class AddSteps(Command):
-    """Adds steps to an orchestrated task that is still running."""
-
-    type = "task.add_steps"
-    task_id: Id
-    steps: list[StepSpec] = Field(max_length=50)
-
-    def entity_id(self) -> str:
-        """The task's id."""
-        return self.task_id
-
-
-class FinishTask(Command):
-    """Ends an orchestrated task: what is open is cancelled, what is paid stays paid."""
-
-    type = "task.finish"
-    task_id: Id
-    outcome: Literal["completed", "failed"]
-    note: str | None = None
-
-    def entity_id(self) -> str:
-        """The task's id."""
-        return self.task_id
 
 
 class TaskCreated(TaskEvent):

@@ -67,6 +67,7 @@ PAYMENT_STEP_COMPLETED = Durable("payment-step-completed", "EVENTS", "bazaar.evt
 PAYMENT_STEP_FAILED = Durable("payment-step-failed", "EVENTS", "bazaar.evt.step.failed.*")
 
 CHAT_THINK = Durable("chat-think", "COMMANDS", "bazaar.cmd.chat.think.*", attempts=40)
+CHAT_USE_TOOL = Durable("chat-use-tool", "COMMANDS", "bazaar.cmd.chat.use_tool.*", attempts=40)
 CHAT_STEP_COMPLETED = Durable(
     "chat-step-completed", "EVENTS", "bazaar.evt.step.completed.*", only_with=TURN
 )
@@ -88,6 +89,7 @@ DURABLES = (
     PAYMENT_STEP_COMPLETED,
     PAYMENT_STEP_FAILED,
     CHAT_THINK,
+    CHAT_USE_TOOL,
     CHAT_STEP_COMPLETED,
     CHAT_STEP_FAILED,
     CHAT_TASK_COMPLETED,

@@ -15,15 +15,8 @@ from chat_svc.settings import Settings
 from chat_svc.turn import finish
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
-from contracts.task import (
-    AddSteps,
-    FinishTask,
-    StepCompleted,
-    StepFailed,
-    TaskCompleted,
-    TaskEnded,
-    TaskFailed,
-)
+from contracts.orders import AddSteps, FinishTask
+from contracts.task import StepCompleted, StepFailed, TaskCompleted, TaskEnded, TaskFailed
 from contracts.topology import Durable
 
 log = structlog.get_logger()

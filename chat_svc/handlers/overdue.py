@@ -6,7 +6,7 @@ from chat_svc.domain import Progress, answer
 from chat_svc.settings import Settings
 from chat_svc.turn import finish
 from contracts.envelope import Envelope
-from contracts.task import FinishTask
+from contracts.orders import FinishTask
 
 AT_ONCE = 20
 NO_PLAN = (

@@ -16,8 +16,8 @@ from chat_svc.turn import finish
 from contracts.chat import PlannedStep, PlanProposed, Think
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
+from contracts.orders import StartTask
 from contracts.registry import LIST_AGENTS, AgentView, ListAgents
-from contracts.task import StartTask
 from contracts.topology import Durable
 
 log = structlog.get_logger()

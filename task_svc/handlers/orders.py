@@ -9,15 +9,9 @@ from chassis.database import Database, Transaction
 from chassis.delivery import Effect, Here, Later
 from chassis.given import Given
 from contracts.envelope import Envelope
+from contracts.orders import AddSteps, FinishTask, StartTask, StepSpec
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
-from contracts.task import (
-    AddSteps,
-    FinishTask,
-    StartTask,
-    StepBill,
-    StepSpec,
-    TaskCreated,
-)
+from contracts.task import StepBill, TaskCreated
 from contracts.topology import Durable
 from task_svc import store
 from task_svc.domain import Quote, referring_to

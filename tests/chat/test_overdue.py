@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from chat_svc.domain import step_id_of, task_id_of
 from contracts.envelope import ACCOUNT, CORRELATION
-from contracts.task import FinishTask, StepBill, TaskFailed
+from contracts.orders import FinishTask
+from contracts.task import StepBill, TaskFailed
 from contracts.topology import CHAT_TASK_FAILED
 from tests.chat.services import new_skill
 from tests.chat.talk import NOTHING, Listed, Talk

@@ -49,7 +49,10 @@ def test_an_event_is_a_noun_and_what_happened_to_it(event: type[Event]):
     assert re.fullmatch(rf"{WORD}\.{WORD}ed", event.type)
 
 
-MODULES = {"payment": {"payment", "ledger", "cards"}}
+MODULES = {
+    "payment": {"payment", "ledger", "cards"},
+    "task": {"task", "orders", "negotiation"},
+}
 """Where a context's messages are, when not in the module of its name alone."""
 
 

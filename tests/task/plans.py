@@ -3,7 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
-from contracts.task import RESULT_KEY, StartTask, StepSpec
+from contracts.orders import StartTask, StepSpec
+from contracts.task import RESULT_KEY
 from tests.task.scripted_agent import Behaviour, answers
 
 

@@ -19,6 +19,7 @@ from chassis.settings import BusSettings
 from contracts.base import Call, Command, ReplyT, RequestT
 from contracts.envelope import Envelope
 from contracts.errors import NotFound, Refusal, TooSlow
+from contracts.orders import FinishTask
 from contracts.payment import GET_TASK_ACCOUNT, TaskAccount
 from contracts.registry import GET_AGENT, REGISTER_AGENT, AgentView
 from contracts.task import (
@@ -26,7 +27,6 @@ from contracts.task import (
     GET_TASK,
     INVOKE_AGENT,
     LIST_STEPS,
-    FinishTask,
     InvokeReply,
     StepView,
     TaskView,

@@ -8,8 +8,8 @@ import pytest
 
 from chassis.delivery import Later
 from chassis.envelopes import origin
+from contracts.orders import AddSteps, FinishTask
 from contracts.payment import TaskAccount
-from contracts.task import AddSteps, FinishTask
 from contracts.topology import TASK_FINISH
 from task_svc import store
 from task_svc.handlers import orders

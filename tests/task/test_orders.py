@@ -6,8 +6,9 @@ from decimal import Decimal
 import pytest
 
 from chassis.envelopes import new_id
+from contracts.orders import AddSteps, FinishTask
 from contracts.payment import PLACE_HOLD
-from contracts.task import AddSteps, FinishTask, StepFailed
+from contracts.task import StepFailed
 from tests.task.plans import bill, result_of, spec, start, wraps
 from tests.task.scripted_agent import answers, hangs, waits_for
 from tests.task.services import eventually

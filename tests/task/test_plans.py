@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from contracts.task import RESULT_KEY, AddSteps
+from contracts.orders import AddSteps
+from contracts.task import RESULT_KEY
 from tests.task.plans import bill, result_of, spec, start, wraps
 from tests.task.scripted_agent import answers, says
 from tests.task.services import eventually
