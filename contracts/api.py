@@ -140,6 +140,7 @@ class ReceiptLine(ReceiptLineView):
     fee: Number
     refunded: Number
     external: Number
+    list_price: Number | None = None
 
 
 class Receipt(ReceiptView):

@@ -155,6 +155,8 @@ class ReceiptLine(Model):
         refunded: what was given back of it.
         external: what was paid for what the agent bought outside.
         status: held, captured or released.
+        list_price: what the agent cost before `quoted` was agreed on with it; None when nothing
+            was negotiated.
     """
 
     step_id: Id
@@ -166,6 +168,7 @@ class ReceiptLine(Model):
     refunded: Money
     external: Money
     status: str
+    list_price: Money | None = None
 
 
 class Receipt(Model):

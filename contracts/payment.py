@@ -53,6 +53,8 @@ class PlaceHold(Model):
             from hold to hold, never shrink.
         replaces: a step of the same task that came to nothing; what is still held for it is
             released first.
+        list_price: what the agent cost before `amount` was agreed on with it; None when nothing
+            was negotiated.
     """
 
     hold_id: Id
@@ -61,6 +63,7 @@ class PlaceHold(Model):
     amount: Money
     max_budget: Money
     replaces: Id | None = None
+    list_price: Money | None = None
 
 
 class ExtendHold(Model):
