@@ -42,7 +42,8 @@ class StripePaymentView(Model):
 class PlaceHold(Model):
     """Sets money aside for a step before its agent is called.
 
-    The same step id again is answered the same; with another body it is a `Conflict`.
+    The same step id again is answered the same; with another body it is a `Conflict`. The budget
+    does not count there: it is the task's, and may have grown between a request and its repeat.
 
     Raises (over the bus): `PaymentRequired` when the task's budget or the wallet is too small.
 

@@ -10,30 +10,73 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, Table, and_, bindparam, func, insert, select, text, tuple_, update
+from sqlalchemy import (
+    Row,
+    String,
+    Table,
+    and_,
+    bindparam,
+    func,
+    insert,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.payment import PlaceHold
 from payment_svc.domain import Posting, Transfer, wallet_of
-from payment_svc.tables import (
-    budgets,
-    holds,
-    ledger_accounts,
-)
+from payment_svc.tables import MONEY, budgets, holds, ledger_accounts
 
 Found = Row[*tuple[Any, ...]]
 
+_PLACED_COLUMNS = (
+    "id",
+    "account",
+    "task_id",
+    "agent_id",
+    "asked",
+    "held",
+    "replaces",
+    "list_price",
+)
 
 # Statements of the hot path are built once: building costs more time than running them.
-_INSERT_HOLD = upsert(holds).on_conflict_do_nothing()
+# One statement whether the hold replaces another or not, so that a hold costs the same.
+_INSERT_HOLD = text(
+    """
+    WITH placed AS (
+      INSERT INTO payment.holds
+        (id, account, task_id, agent_id, asked, held, status, replaces, list_price)
+      VALUES (:hold, :account, :task, :agent, :amount, :amount, 'held', :replaces, :list_price)
+      ON CONFLICT DO NOTHING RETURNING id),
+    replaced AS (
+      UPDATE payment.holds SET status = 'released', resolved_at = now()
+      WHERE id = :replaces AND id <> :hold AND account = :account AND task_id = :task
+        AND status = 'held' RETURNING held)
+    SELECT EXISTS (SELECT FROM placed) AS placed,
+           coalesce((SELECT held FROM replaced), 0) AS freed
+    """
+).bindparams(
+    *(bindparam(name, type_=String) for name in ("hold", "account", "task", "agent", "replaces")),
+    *(bindparam(name, type_=MONEY) for name in ("amount", "list_price")),
+)
 _FRESH_BUDGET = upsert(budgets)
-_RESERVE_BUDGET = _FRESH_BUDGET.on_conflict_do_update(
+_MOST = func.greatest(budgets.c.max_budget, _FRESH_BUDGET.excluded.max_budget)
+_HELD_THEN = budgets.c.held + _FRESH_BUDGET.excluded.held - bindparam("freed", type_=MONEY)
+_RESERVE_BUDGET = _FRESH_BUDGET.values(
+    task_id=bindparam("task"),
+    account=bindparam("owner"),
+    max_budget=bindparam("most"),
+    held=bindparam("amount"),
+).on_conflict_do_update(
     index_elements=[budgets.c.task_id],
-    set_={"held": budgets.c.held + _FRESH_BUDGET.excluded.held},
+    set_={"held": _HELD_THEN, "max_budget": _MOST},
     where=and_(
         budgets.c.account == _FRESH_BUDGET.excluded.account,
-        budgets.c.held + budgets.c.captured + _FRESH_BUDGET.excluded.held <= budgets.c.max_budget,
+        _HELD_THEN + budgets.c.captured <= _MOST,
     ),
 )
 _RESERVE_WALLET = (
@@ -82,21 +125,27 @@ _CAPTURE_HOLD = (
 )
 
 
-async def insert_hold(conn: AsyncConnection, account: str, request: PlaceHold) -> bool:
-    """Store a hold; False when its id is known already."""
+async def insert_hold(conn: AsyncConnection, account: str, request: PlaceHold) -> Decimal | None:
+    """Store a hold, and release the one that it replaces if that is still open.
+
+    Returns:
+        What was held for the replaced step, to be freed in budget and wallet; None when the hold's
+        id is known already.
+    """
     done = await conn.execute(
         _INSERT_HOLD,
         {
-            "id": request.hold_id,
+            "hold": request.hold_id,
             "account": account,
-            "task_id": request.task_id,
-            "agent_id": request.agent_id,
-            "asked": request.amount,
-            "held": request.amount,
-            "status": "held",
+            "task": request.task_id,
+            "agent": request.agent_id,
+            "amount": request.amount,
+            "replaces": request.replaces,
+            "list_price": request.list_price,
         },
     )
-    return done.rowcount == 1
+    row = done.one()
+    return Decimal(row.freed) if row.placed else None
 
 
 async def find_hold(conn: AsyncConnection, hold_id: str, *, lock: bool = False) -> Found | None:
@@ -106,17 +155,32 @@ async def find_hold(conn: AsyncConnection, hold_id: str, *, lock: bool = False) 
 
 
 async def reserve_budget(
-    conn: AsyncConnection, task_id: str, account: str, max_budget: Decimal, amount: Decimal
+    conn: AsyncConnection,
+    account: str,
+    request: PlaceHold,
+    freed: Decimal = Decimal(0),
 ) -> bool:
-    """Set `amount` of a task's budget aside; False when the budget does not allow it.
+    """Set a hold's amount of its task's budget aside; False when the budget does not allow it.
 
-    The first hold of a task makes its budget; later ones cannot change it.
+    The first hold of a task makes its budget. A later one can raise it, never lower it.
+
+    Args:
+        conn: the transaction's.
+        account: whose task it is.
+        request: what is to be held, and the budget as the asking service knows it.
+        freed: what came free in the same transaction.
     """
-    if amount > max_budget:
+    if request.amount > request.max_budget:
         return False
     done = await conn.execute(
         _RESERVE_BUDGET,
-        {"task_id": task_id, "account": account, "max_budget": max_budget, "held": amount},
+        {
+            "task": request.task_id,
+            "owner": account,
+            "most": request.max_budget,
+            "amount": request.amount,
+            "freed": freed,
+        },
     )
     return done.rowcount == 1
 

@@ -80,6 +80,8 @@ holds = Table(
     Column("refused", MONEY, nullable=False, server_default="0"),
     Column("fee", MONEY, nullable=False, server_default="0"),
     Column("refunded", MONEY, nullable=False, server_default="0"),
+    Column("replaces", String(64)),
+    Column("list_price", MONEY),
     _now(),
     Column("resolved_at", DateTime(timezone=True)),
     CheckConstraint("status IN ('held', 'captured', 'released')", name="known_status"),

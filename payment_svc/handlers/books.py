@@ -73,6 +73,7 @@ async def get_receipt(request: GetReceipt, tx: Tx, here: Here) -> Receipt:
             refunded=row.refunded,
             external=row.external,
             status=row.status,
+            list_price=row.list_price,
         )
         for row in rows
         if row.asked or row.status != "released"

@@ -33,12 +33,10 @@ async def enter_payment(
         amount=request.amount,
         max_budget=request.max_budget,
     )
-    if not await store.insert_hold(tx.conn, here.account, hold):
+    if await store.insert_hold(tx.conn, here.account, hold) is None:
         return await _same_again(request, tx, here.account)
     wallet = wallet_of(here.account)
-    if not await store.reserve_budget(
-        tx.conn, request.task_id, here.account, request.max_budget, request.amount
-    ):
+    if not await store.reserve_budget(tx.conn, here.account, hold):
         raise PaymentRequired("The task's budget does not cover this payment.")
     if not await store.reserve_wallet(tx.conn, wallet, request.amount):
         raise PaymentRequired("The wallet does not cover this payment.")

@@ -12,6 +12,7 @@ from contracts.payment import (
     HoldDeclined,
     HoldExtended,
     HoldPlaced,
+    HoldReleased,
     HoldReply,
     PlaceHold,
 )
@@ -46,21 +47,22 @@ async def place_hold(
 
 
 async def _place(tx: Transaction, request: PlaceHold, here: Envelope) -> HoldReply:
-    if not await store.insert_hold(tx.conn, here.account, request):
+    freed = await store.insert_hold(tx.conn, here.account, request)
+    if freed is None:
         return await _same_again(tx, request, here)
-    if not await store.reserve_budget(
-        tx.conn, request.task_id, here.account, request.max_budget, request.amount
-    ):
+    if not await store.reserve_budget(tx.conn, here.account, request, freed):
         raise _Declined(
             f"The task's budget of {request.max_budget.normalize():f} BazaarBucks does not cover "
             f"another {request.amount.normalize():f}.",
             _decline(request, "budget_exceeded"),
         )
-    if not await store.reserve_wallet(tx.conn, wallet_of(here.account), request.amount):
+    if not await store.reserve_wallet(tx.conn, wallet_of(here.account), request.amount - freed):
         raise _Declined(
             f"The wallet does not cover {request.amount.normalize():f} BazaarBucks.",
             _decline(request, "wallet_exhausted"),
         )
+    if request.replaces and freed:
+        tx.publish(HoldReleased(task_id=request.task_id, hold_id=request.replaces, amount=freed))
     tx.publish(
         HoldPlaced(
             task_id=request.task_id,
@@ -78,7 +80,13 @@ async def _same_again(tx: Transaction, request: PlaceHold, here: Envelope) -> Ho
         raise Conflict("This hold id was used for another hold.")
     if known.status == "released":
         raise Conflict("This step is over; its hold was released.")
-    if (known.agent_id, known.asked) != (request.agent_id, request.amount):
+    # The budget is the task's and may have grown since; it is no part of what the hold is.
+    if (known.agent_id, known.asked, known.replaces, known.list_price) != (
+        request.agent_id,
+        request.amount,
+        request.replaces,
+        request.list_price,
+    ):
         raise Conflict("This hold id was used for another hold.")
     return HoldReply(hold_id=request.hold_id, held=known.held)
 

@@ -114,15 +114,19 @@ class Customer:
         id_: str | None = None,
         budget: str | Decimal = "100",
         agent: str = "translator",
+        **more: Any,
     ) -> str:
-        """Place a hold; its id."""
+        """Place a hold; its id. `more` are fields of the request."""
         id_ = id_ or new_id()
-        request = PlaceHold(
-            hold_id=id_,
-            task_id=task,
-            agent_id=agent,
-            amount=Decimal(amount),
-            max_budget=Decimal(budget),
+        request = PlaceHold.model_validate(
+            {
+                "hold_id": id_,
+                "task_id": task,
+                "agent_id": agent,
+                "amount": Decimal(amount),
+                "max_budget": Decimal(budget),
+                **more,
+            }
         )
         assert (await self.ask(PLACE_HOLD, request)).hold_id == id_
         return id_

@@ -102,16 +102,27 @@ async def test_the_same_hold_again_is_the_same_hold(customer: NewCustomer) -> No
 
 
 @pytest.mark.parametrize(
-    "changed", [{"task": "another-task"}, {"agent": "another-agent"}, {"amount": "3.000001"}]
+    "changed",
+    [
+        {"task": "another-task"},
+        {"agent": "another-agent"},
+        {"amount": "3.000001"},
+        {"replaces": "another-step"},
+        {"replaces": None},
+        {"list_price": "4.000001"},
+        {"list_price": None},
+    ],
 )
 async def test_an_id_cannot_be_used_for_another_hold(
     customer: NewCustomer, changed: dict[str, str]
 ) -> None:
     buyer, task = await customer("10"), new_id()
-    hold = await buyer.hold("3", task=task)
+    same = {"amount": "3", "task": task, "replaces": "lost", "list_price": "4"}
+    hold = await buyer.hold(**same)
     with pytest.raises(Conflict):
-        await buyer.hold(**{"amount": "3", "task": task, "id_": hold, **changed})
+        await buyer.hold(**{**same, "id_": hold, **changed})
     assert (await buyer.wallet()).held == 3
+    assert await buyer.hold(**{**same, "id_": hold}) == hold
 
 
 async def test_an_id_of_another_account_cannot_be_used(customer: NewCustomer) -> None:

@@ -82,6 +82,17 @@ async def test_a_hold(customer: NewCustomer, statements: Callable[[str], Any]) -
         assert len(await counted.of_one_message()) == 4
 
 
+async def test_a_hold_that_replaces_another(
+    customer: NewCustomer, statements: Callable[[str], Any]
+) -> None:
+    buyer, task, step = await customer("10"), new_id(), new_id()
+    lost = await buyer.hold("1", task=task)
+    with statements(step) as counted:
+        await buyer.hold("2", task=task, budget="101", id_=step, replaces=lost, list_price="3")
+        assert len(await counted.of_one_message()) == 4
+    assert await buyer.status(lost) == "released"
+
+
 async def test_a_hold_that_is_declined(
     customer: NewCustomer, statements: Callable[[str], Any]
 ) -> None:
