@@ -82,6 +82,7 @@ def _candidate(agent: AgentView) -> Candidate:
         rating=agent.rating,
         available=agent.availability,
         input_schema=agent.input_schema,
+        negotiable=agent.negotiable,
     )
 
 

@@ -25,6 +25,7 @@ class Candidate:
         load: concurrent tasks out of ten.
         rating: 0 to 5 stars.
         input_schema: JSON Schema of its /execute payload, None when it publishes none.
+        negotiable: whether it says that its price can be negotiated.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Candidate:
     rating: Decimal
     available: bool
     input_schema: Mapping[str, Any] | None
+    negotiable: bool = False
 
 
 Text = str | Mapping[str, Any]
