@@ -1,6 +1,6 @@
 """The chat service's table of contents.
 
-Answers post_message, list_messages.
+Answers post_message, list_messages, forget_messages.
 Consumes the order chat.think, and step.completed, step.failed, task.completed, task.failed.
 Publishes message.posted, plan.proposed, turn.completed, and orders to the task service.
 """
@@ -23,6 +23,7 @@ def build(settings: Settings) -> Service:
 
     on(**answers(chat.POST_MESSAGE))(messages.post_message)
     on(**answers(chat.LIST_MESSAGES))(messages.list_messages)
+    on(**answers(chat.FORGET_MESSAGES))(messages.forget_messages)
 
     on(**consumes(topology.CHAT_THINK))(thinking.on_think)
     on(**consumes(topology.CHAT_STEP_COMPLETED))(outcomes.on_step_completed)

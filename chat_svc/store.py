@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, text, update
+from sqlalchemy import Row, delete, func, insert, null, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -75,14 +75,67 @@ async def first_message(conn: AsyncConnection, turn_id: str, message_id: str) ->
 
 
 async def page_of_messages(
-    conn: AsyncConnection, account: str, limit: int, before: int | None
+    conn: AsyncConnection,
+    account: str,
+    limit: int,
+    before: int | None,
+    task_id: str | None = None,
 ) -> Sequence[Found]:
-    """An account's newest messages, newest first, one more than `limit` when there are more."""
+    """An account's newest messages, newest first, one more than `limit` when there are more.
+
+    Args:
+        conn: in a transaction.
+        account: whose.
+        limit: how many.
+        before: the number of the message that the page ends before; None for the newest.
+        task_id: only those about this task.
+    """
     query = select(messages).where(messages.c.account == account)
+    if task_id is not None:
+        query = query.where(messages.c.task_id == task_id)
     query = query.order_by(messages.c.seq.desc()).limit(limit + 1)
     if before is not None:
         query = query.where(messages.c.seq < before)
     return (await conn.execute(query)).all()
+
+
+async def delete_messages(conn: AsyncConnection, account: str, task_id: str) -> int:
+    """Delete what was said about a task of the account; returns how many messages went."""
+    about = (messages.c.account == account, messages.c.task_id == task_id)
+    return (await conn.execute(delete(messages).where(*about))).rowcount
+
+
+async def is_open(conn: AsyncConnection, account: str, task_id: str) -> bool:
+    """Whether a turn works on this task now."""
+    query = select(turns.c.id).where(
+        turns.c.task_id == task_id, turns.c.account == account, turns.c.status != "done"
+    )
+    return (await conn.execute(query)).first() is not None
+
+
+async def last_turn_of(conn: AsyncConnection, account: str, task_id: str) -> Found | None:
+    """The newest turn of an account that worked on a task; None when the task is not its own."""
+    query = (
+        select(turns)
+        .where(turns.c.account == account, turns.c.task_id == task_id)
+        .order_by(turns.c.created_at.desc())
+        .limit(1)
+    )
+    return (await conn.execute(query)).one_or_none()
+
+
+async def forget_turns(conn: AsyncConnection, account: str, task_id: str) -> None:
+    """Make the turns of a task forget what was said; that they were remains."""
+    await conn.execute(
+        update(turns)
+        .where(turns.c.account == account, turns.c.task_id == task_id)
+        .values(content="", result=None, progress=null())
+    )
+
+
+async def tell_task(conn: AsyncConnection, message_id: str, task_id: str) -> None:
+    """Let a person's message know the task that was made for it."""
+    await conn.execute(update(messages).where(messages.c.id == message_id).values(task_id=task_id))
 
 
 def _in(seconds: float) -> Any:

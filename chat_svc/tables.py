@@ -34,6 +34,7 @@ messages = Table(
     CheckConstraint("role IN ('user', 'assistant')", name="known_role"),
 )
 Index("messages_page_idx", messages.c.account, messages.c.seq)
+Index("messages_task_idx", messages.c.account, messages.c.task_id, messages.c.seq)
 
 turns = Table(
     "turns",
@@ -54,6 +55,11 @@ turns = Table(
     Column("deadline_at", DateTime(timezone=True), nullable=False),
     CheckConstraint("status IN ('thinking', 'acting', 'settling', 'done')", name="known_status"),
 )
+# One turn at a time works on a task.
+Index(
+    "turns_open_task_key", turns.c.task_id, unique=True, postgresql_where=turns.c.status != "done"
+)
+Index("turns_task_idx", turns.c.account, turns.c.task_id, turns.c.created_at.desc())
 Index("turns_open_idx", turns.c.deadline_at, postgresql_where=turns.c.status != "done")
 Index(
     "turns_result_idx",

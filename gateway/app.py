@@ -43,7 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_credentials=True,
-                allow_methods=["GET", "POST"],
+                allow_methods=["GET", "POST", "DELETE"],
                 allow_headers=["Content-Type", "Idempotency-Key", "Last-Event-ID", "traceparent"],
                 expose_headers=["Link"],
             ),

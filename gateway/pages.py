@@ -53,7 +53,8 @@ def page_of(
     """The response for one page of a list."""
     headers = {}
     if next_cursor:
-        query = urlencode({"limit": page.limit, "cursor": next_cursor})
+        asked = dict(request.query_params) | {"limit": page.limit, "cursor": next_cursor}
+        query = urlencode(asked)
         headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
     body = adapter.dump_json(list(items), by_alias=True)
     return Response(body, headers=headers, media_type="application/json")

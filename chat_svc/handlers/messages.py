@@ -10,6 +10,8 @@ from chat_svc.domain import message_id_of, task_id_of
 from chat_svc.settings import Settings
 from chat_svc.turn import message_view
 from contracts.chat import (
+    ForgetMessages,
+    Forgotten,
     ListMessages,
     MessageList,
     MessagePosted,
@@ -17,7 +19,7 @@ from contracts.chat import (
     PostReply,
     Think,
 )
-from contracts.errors import Conflict
+from contracts.errors import Conflict, NotFound
 
 
 async def post_message(
@@ -71,12 +73,33 @@ async def _posted_before(request: PostMessage, tx: Tx, account: str, message_id:
 
 
 async def list_messages(request: ListMessages, tx: Tx, here: Here) -> MessageList:
-    """The account's newest messages, oldest first; fewer than asked for when they are heavy."""
+    """The account's newest messages, oldest first; fewer than asked for when they are heavy.
+
+    With a task, only those about it; none for a task that the account does not have.
+    """
     before = place_in_sequence(request)
-    rows = await store.page_of_messages(tx.conn, here.account, request.limit, before)
+    rows = await store.page_of_messages(
+        tx.conn, here.account, request.limit, before, request.task_id
+    )
     shown = fitting([message_view(row) for row in rows[: request.limit]])
     more = len(rows) > len(shown)
     return MessageList(
         messages=shown[::-1],
         next_cursor=encode_cursor(str(rows[len(shown) - 1].seq)) if more else None,
     )
+
+
+async def forget_messages(request: ForgetMessages, tx: Tx, here: Here) -> Forgotten:
+    """Delete what was said about a task; what it did and cost stays.
+
+    Raises:
+        NotFound: nothing was said about such a task in this account.
+        Conflict: a turn works on it.
+    """
+    if await store.is_open(tx.conn, here.account, request.task_id):
+        raise Conflict("HubChat is still working on this task; wait for its answer.")
+    gone = await store.delete_messages(tx.conn, here.account, request.task_id)
+    if not gone:
+        raise NotFound("Nothing was said about this task.")
+    await store.forget_turns(tx.conn, here.account, request.task_id)
+    return Forgotten(messages=gone)

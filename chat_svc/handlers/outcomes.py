@@ -6,7 +6,7 @@ from typing import Annotated
 
 import structlog
 
-from chassis.database import Database, Transaction
+from chassis.database import AlreadyHandled, Database, Transaction
 from chassis.delivery import Here, Later
 from chassis.given import Given
 from chat_svc import store
@@ -102,10 +102,11 @@ async def _turn(
     """
     async with db.effect(durable.name, here) as tx:
         turn = await store.find_turn(tx.conn, turn_id, lock=True)
+        if turn is not None and turn.status == "done":
+            log.info("event for a turn that is over", turn_id=turn_id)
+            raise AlreadyHandled
         if turn is None or turn.progress is None:
             raise Invalid(f"no plan for turn {turn_id}")
-        if turn.status == "done":
-            log.info("event for a turn that is over", turn_id=turn_id)
         yield tx, turn, Progress.model_validate(turn.progress)
 
 

@@ -10,7 +10,7 @@ from chassis.database import Database, Transaction
 from chassis.delivery import Here
 from chassis.given import Given
 from chat_svc import store
-from chat_svc.domain import MAX_AGENTS_PER_STEP, Choice, Progress, Work, spec
+from chat_svc.domain import MAX_AGENTS_PER_STEP, Choice, Progress, Work, message_id_of, spec
 from chat_svc.planner import Candidate, Plan, payload_for, plan
 from chat_svc.turn import finish
 from contracts.chat import PlannedStep, PlanProposed, Think
@@ -127,6 +127,7 @@ async def _act(tx: Transaction, turn: store.Found, progress: Progress) -> None:
     await store.update_turn(
         tx.conn, turn.id, status="acting", progress=progress.model_dump(mode="json")
     )
+    await store.tell_task(tx.conn, message_id_of(turn.id), turn.task_id)
     tx.publish(
         PlanProposed(
             turn_id=turn.id,

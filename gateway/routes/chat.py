@@ -2,34 +2,53 @@
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
-from pydantic import TypeAdapter
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BeforeValidator, Field, TypeAdapter
 
 from chassis.envelopes import new_id
 from contracts import api
+from contracts.base import Id
 from contracts.chat import (
+    FORGET_MESSAGES,
     LIST_MESSAGES,
     POST_MESSAGE,
+    ForgetMessages,
+    Forgotten,
     ListMessages,
     MessageList,
     PostMessage,
 )
-from gateway.asking import answer, as_shown, ask, gateway_of, made
+from gateway.asking import answer, as_shown, ask, gateway_of, known_id, made
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
-from gateway.pages import LINKED, Paging, page_of
+from gateway.pages import LINKED, Page, page_of
 from gateway.turns import TurnEnd
 
 router = APIRouter(tags=["chat"])
 posts = APIRouter(tags=["chat"], route_class=JsonRoute)
 
 
+TaskId = Annotated[Id | None, BeforeValidator(lambda id_: None if id_ == "" else id_)]
+
+
 class ShownMessages(MessageList):
     """A page of messages, with numbers."""
 
     messages: list[api.Message]  # type: ignore[assignment]  # messages with numbers
+
+
+class MessagePage(Page):
+    """Which messages are wanted."""
+
+    task_id: TaskId = Field(default=None, description="Only those about this task.")
+
+
+class Saying(api.ChatInput):
+    """Something said; an empty `taskId` is as good as none."""
+
+    task_id: TaskId = None
 
 
 _MANY = as_shown(LIST_MESSAGES, ShownMessages)
@@ -42,9 +61,10 @@ _LIST = TypeAdapter(list[api.Message])
     response_model=list[api.Message],
     responses={200: LINKED, **problems(422)},
 )
-async def list_messages(request: Request, page: Paging) -> Response:
+async def list_messages(request: Request, page: Annotated[MessagePage, Query()]) -> Response:
     """What was said; the next page holds the messages before these."""
-    found = await ask(request, _MANY, ListMessages(limit=page.limit, cursor=page.cursor))
+    asked = ListMessages(limit=page.limit, cursor=page.cursor, task_id=page.task_id)
+    found = await ask(request, _MANY, asked)
     return page_of(request, page, found.messages, _LIST, found.next_cursor)
 
 
@@ -52,24 +72,40 @@ async def list_messages(request: Request, page: Paging) -> Response:
     "/api/hubchat/message",
     summary="Say something and wait for the assistant's message",
     response_model=api.ChatAnswer,
-    responses=problems(400, 402, 413, 415, 422),
+    responses=problems(400, 404, 409, 413, 415, 422),
 )
-async def post_message(request: Request, body: api.ChatInput) -> Response:
-    """When the wait ends before the turn does, `done` is false: /api/messages has it later."""
+async def post_message(request: Request, body: Saying) -> Response:
+    """When the wait ends before the turn does, `done` is false: /api/messages has it later.
+
+    With a `taskId`, the turn goes on with that task.
+    """
     gateway = gateway_of(request)
     turn_id = new_id()
-    question = made(PostMessage, turn_id=turn_id, content=body.content, max_budget=body.max_budget)
+    question = made(PostMessage, turn_id=turn_id, **dict(body))
     with gateway.turns.expect(turn_id) as ending:
-        await ask(request, POST_MESSAGE, question)
+        posted = await ask(request, POST_MESSAGE, question)
         ended = await _wait(request, ending, gateway.settings.chat_wait_s)
     return answer(
         api.ChatAnswer(
             turn_id=turn_id,
-            task_id=ended.task_id if ended else None,
+            task_id=ended.task_id if ended else posted.task_id,
             done=ended is not None,
             message=ended.message if ended else None,
         )
     )
+
+
+@router.delete(
+    "/api/hubchat/messages/{id}",
+    summary="Forget what was said about a task",
+    response_model=Forgotten,
+    responses=problems(404, 409, 422),
+)
+async def forget_messages(request: Request, id: str) -> Response:  # noqa: A002  (the path's own word)
+    """What the task did and what it cost stays."""
+    asked = ForgetMessages(task_id=known_id(id, "Task"))
+    forgotten = await ask(request, FORGET_MESSAGES, asked)
+    return answer(forgotten)
 
 
 async def _wait(request: Request, ending: asyncio.Future[TurnEnd], wait_s: float) -> TurnEnd | None:

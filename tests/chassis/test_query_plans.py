@@ -39,12 +39,13 @@ HISTORY = {
         FROM generate_series(1, 5000) n;
     """,
     "chat": """
-        INSERT INTO messages (id, account, turn_id, role, content)
-        SELECT 'm' || n, 'a' || n % 40, 't', 'user', 'hello' FROM generate_series(1, 5000) n;
+        INSERT INTO messages (id, account, turn_id, role, content, task_id)
+        SELECT 'm' || n, 'a' || n % 40, 't', 'user', 'hello', 't' || n % 80
+        FROM generate_series(1, 5000) n;
         INSERT INTO turns (id, account, status, content, max_budget, task_id, cause, deadline_at,
           result, created_at)
         SELECT 't' || n, 'a' || n % 40, CASE WHEN n % 100 = 0 THEN 'thinking' ELSE 'done' END, 'q',
-          1, 't', '{}', now() - n * interval '1s', 'done', now() - n * interval '1s'
+          1, 't' || n, '{}', now() - n * interval '1s', 'done', now() - n * interval '1s'
         FROM generate_series(1, 5000) n;
     """,
 }
@@ -74,6 +75,11 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("task", "waiting steps", lambda c: task.free_dependents(c, "t1", "s1")),
     ("chat", "page of messages", lambda c: chat.page_of_messages(c, "a1", 100, None)),
     ("chat", "later page of messages", lambda c: chat.page_of_messages(c, "a1", 100, 2_500)),
+    ("chat", "messages of a task", lambda c: chat.page_of_messages(c, "a1", 100, None, "t1")),
+    ("chat", "messages to forget", lambda c: chat.delete_messages(c, "a1", "t1")),
+    ("chat", "turns to forget", lambda c: chat.forget_turns(c, "a1", "t41")),
+    ("chat", "newest turn of a task", lambda c: chat.last_turn_of(c, "a1", "t41")),
+    ("chat", "open turn of a task", lambda c: chat.is_open(c, "a1", "t41")),
     ("chat", "overdue turns", lambda c: chat.overdue_turns(c, 10)),
     ("chat", "last result", lambda c: chat.last_result(c, "a1")),
 ]

@@ -8,10 +8,18 @@ from typing import Any
 import pytest
 
 from chassis.envelopes import new_id
-from contracts.chat import LIST_MESSAGES, MAX_CONTENT, POST_MESSAGE, MessageView
+from chat_svc.domain import task_id_of
+from contracts.chat import (
+    FORGET_MESSAGES,
+    LIST_MESSAGES,
+    MAX_CONTENT,
+    POST_MESSAGE,
+    MessageView,
+)
 from contracts.envelope import ERROR_CODE, ERROR_TEXT
-from contracts.errors import Conflict, Invalid, Refusal
+from contracts.errors import Conflict, Invalid, NotFound, Refusal
 from tests.chat.talk import Talk
+from tests.task.scripted_agent import answers, waits_for
 
 HELLO = "Hello"
 
@@ -114,6 +122,57 @@ async def test_a_page_of_long_messages_still_fits_into_an_answer(talk: Talk):
     pages = await all_pages(talk, account)
     assert len(pages) > 1
     assert [message.content for page in pages for message in page] == said
+
+
+async def test_messages_of_one_task_page_by_page(talk: Talk, skill: str):
+    account = await talk.system.account()
+    async with talk.agent(skill):
+        one, other = [await talk.reply(account, f"Write a {skill} about {n}") for n in (1, 2)]
+    about = one.message.task_id
+    asked, answered = await talk.messages(account, task_id=about)
+    assert (asked.content, answered) == (f"Write a {skill} about 1", one.message)
+    pages = await all_pages(talk, account, limit=1, task_id=about)
+    assert pages == [[asked], [answered]]
+    assert len(await talk.messages(account)) == 4
+    stranger = await talk.system.account()
+    assert await talk.messages(stranger, task_id=about) == []
+    assert await talk.messages(account, task_id="unknown") == []
+    assert other.message.task_id != about
+
+
+async def test_what_was_said_about_a_task_is_forgotten_and_what_it_cost_is_not(
+    talk: Talk, skill: str
+):
+    account, stranger = await talk.system.account(), await talk.system.account()
+    async with talk.agent(skill):
+        end = await talk.reply(account, f"Write a {skill} about my secret")
+        kept = await talk.reply(account, f"Write a {skill} about the sea")
+    about = {"task_id": end.message.task_id}
+    with pytest.raises(NotFound):
+        await talk.system.ask(FORGET_MESSAGES, stranger, **about)
+    assert (await talk.system.ask(FORGET_MESSAGES, account, **about)).messages == 2
+    with pytest.raises(NotFound):
+        await talk.system.ask(FORGET_MESSAGES, account, **about)
+    assert await talk.messages(account, **about) == []
+    assert (await talk.messages(account))[-1] == kept.message
+    turns = await talk.system.rows("SELECT * FROM chat.turns WHERE account = $1", account)
+    assert len(turns) == 2
+    assert "secret" not in str([dict(turn) for turn in turns])
+    assert await talk.system.task(account, task_id_of(end.turn_id)) == end.task
+    with pytest.raises(Conflict):
+        await talk.say(account, f"Write a {skill} about my secret", turn_id=end.turn_id)
+
+
+async def test_a_task_that_is_worked_on_is_not_forgotten(talk: Talk, skill: str):
+    account, gate = await talk.system.account(), asyncio.Event()
+    async with talk.agent(skill, waits_for(gate, answers("Waves."))) as slow:
+        turn_id = await talk.say(account, f"Write a {skill} about the sea")
+        await slow.does.called()
+        with pytest.raises(Conflict):
+            await talk.system.ask(FORGET_MESSAGES, account, task_id=task_id_of(turn_id))
+        gate.set()
+        await talk.end(turn_id)
+    assert len(await talk.messages(account)) == 2
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "LTE", "MTIzCjQ1Ng", "OTk5OTk5OTk5OTk5OTk5OTk5OQ"])

@@ -28,7 +28,7 @@ async def test_one_wish_is_done_and_billed(talk: Talk, skill: str):
     assert (end.task.user_query, end.task.required_skills) == (wish, [skill])
     assert poet.does.keys == [step_id_of(turn_id, 0, 0)]
     asked, answered = await talk.messages(account)
-    assert (asked.role, asked.content, asked.task_id) == ("user", wish, None)
+    assert (asked.role, asked.content, asked.task_id) == ("user", wish, task_id_of(turn_id))
     assert asked.cost_breakdown is None
     assert answered == end.message
     assert (answered.role, answered.task_id) == ("assistant", task_id_of(turn_id))

@@ -112,7 +112,7 @@ MESSAGES = MessageList(messages=[QUESTION, ANSWER])
 
 def posted(request: PostMessage) -> PostReply:
     """What the chat service answers to a message."""
-    return PostReply(turn_id=request.turn_id, message=QUESTION)
+    return PostReply(turn_id=request.turn_id, message=QUESTION, task_id="t1")
 
 
 def turn_end(turn_id: str) -> TurnCompleted:

@@ -32,6 +32,7 @@ LISTS = [
     ("/api/tasks", LIST_TASKS, samples.TASKS),
     ("/api/tasks/t1/steps", LIST_STEPS, samples.STEPS),
     ("/api/messages", LIST_MESSAGES, samples.MESSAGES),
+    ("/api/messages?taskId=t1", LIST_MESSAGES, samples.MESSAGES),
     ("/api/payments/bazaarbucks", LIST_BAZAARBUCKS, samples.PAYMENTS),
     ("/api/payments/stripe", LIST_STRIPE, samples.CARDS),
 ]
@@ -104,6 +105,7 @@ async def test_pages(
     http: httpx.AsyncClient, services: StandIns, path: str, call: Any, reply: Any
 ) -> None:
     """The newest 100 unless asked otherwise; `Link` leads from page to page until the last."""
+    about = {"task_id": "t1"} if "t1" in path else {}
 
     def one_page(request: Any) -> Any:
         last = request.cursor == "b2+/&="
@@ -114,7 +116,7 @@ async def test_pages(
     first = await http.get(path)
     link = re.fullmatch(r'<([^>]+)>; rel="next"', first.headers["link"])
     assert link
-    assert link[1].startswith(path + "?")
+    assert link[1].startswith(f"{path}&" if "?" in path else f"{path}?")
     second = await http.get(link[1])
 
     assert isinstance(first.json(), list)
@@ -122,11 +124,11 @@ async def test_pages(
     assert "link" not in second.headers
     asked = [(each.body.limit, each.body.cursor) for each in services.got(call)]
     assert asked == [(100, None), (100, "b2+/&=")]
-    await http.get(path, params={"limit": 500, "cursor": ""})
-    assert services.got(call)[-1].body == call.request.model_validate(
-        {"limit": 500, "task_id": "t1"}
-    )
-    link_of_500 = (await http.get(path, params={"limit": 500})).headers["link"]
+    assert services.got(call)[1].body == call.request.model_validate(about | {"cursor": "b2+/&="})
+    plus = "&" if "?" in path else "?"
+    await http.get(f"{path}{plus}limit=500&cursor=")
+    assert services.got(call)[-1].body == call.request.model_validate(about | {"limit": 500})
+    link_of_500 = (await http.get(f"{path}{plus}limit=500")).headers["link"]
     assert "limit=500" in link_of_500
 
 
@@ -274,6 +276,7 @@ async def test_the_openapi_document_is_complete(http: httpx.AsyncClient) -> None
         ("POST", "/api/invoke-agent"),
         ("GET", "/api/messages"),
         ("POST", "/api/hubchat/message"),
+        ("DELETE", "/api/hubchat/messages/{id}"),
         ("GET", "/api/payments/bazaarbucks"),
         ("GET", "/api/payments/stripe"),
         ("POST", "/api/payments/bazaarbucks"),

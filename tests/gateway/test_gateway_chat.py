@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.chat import POST_MESSAGE, TurnCompleted
-from contracts.errors import Unavailable
+from contracts.chat import FORGET_MESSAGES, POST_MESSAGE, Forgotten, TurnCompleted
+from contracts.errors import Conflict, NotFound, Unavailable
 from tests.gateway import samples
 from tests.gateway.helpers import (
     Served,
@@ -37,7 +37,9 @@ async def test_the_answer_comes_with_the_event(
 ) -> None:
     await services.answer(POST_MESSAGE, samples.posted)
 
-    asking = asyncio.create_task(http.post("/api/hubchat/message", json={**SAY, "maxBudget": 2}))
+    asking = asyncio.create_task(
+        http.post("/api/hubchat/message", json={**SAY, "maxBudget": 2, "taskId": "t1"})
+    )
     await until(lambda: services.got(POST_MESSAGE), "the message was passed on")
     request = services.got(POST_MESSAGE)[0].body
     await services.publish(samples.turn_end("another-turn"))
@@ -53,7 +55,7 @@ async def test_the_answer_comes_with_the_event(
     assert answer["taskId"] == "t1"
     assert answer["message"]["content"] == "hola"
     assert answer["message"]["costBreakdown"]["total"] == 0.36
-    assert request.max_budget == 2
+    assert (request.max_budget, request.task_id) == (2, "t1")
     assert served.gateway.turns.waiting == 0
 
 
@@ -93,7 +95,7 @@ async def test_when_the_wait_ends_first_the_turn_goes_on(services: StandIns, has
     assert body == {
         "success": True,
         "turnId": services.got(POST_MESSAGE)[0].body.turn_id,
-        "taskId": None,
+        "taskId": "t1",
         "done": False,
         "message": None,
     }
@@ -119,3 +121,27 @@ async def test_a_caller_that_hangs_up_is_not_waited_for(services: StandIns, serv
         asking.cancel()
         await asyncio.wait({asking})
     await until(lambda: served.gateway.turns.waiting == 0, "the waiter is gone")
+
+
+async def test_an_empty_task_id_is_as_good_as_none(services: StandIns, hasty: Served) -> None:
+    await services.answer(POST_MESSAGE, samples.posted)
+    async with hasty.client() as http:
+        answer = await http.post("/api/hubchat/message", json={**SAY, "taskId": ""})
+    assert answer.status_code == 200
+    assert services.got(POST_MESSAGE)[0].body.task_id is None
+
+
+async def test_what_was_said_about_a_task_can_be_forgotten(
+    http: httpx.AsyncClient, services: StandIns
+) -> None:
+    await services.answer(FORGET_MESSAGES, Forgotten(messages=4))
+    answer = await http.delete("/api/hubchat/messages/t1")
+    assert (answer.status_code, answer.json()) == (200, {"messages": 4})
+    assert services.got(FORGET_MESSAGES)[0].body.task_id == "t1"
+
+    for refusal in (NotFound("Nothing was said about this task."), Conflict("Wait for it.")):
+        await services.answer(FORGET_MESSAGES, refusal)
+        answer = await http.delete("/api/hubchat/messages/t1")
+        assert_problem(answer, refusal.code, refusal.message)
+    assert_problem(await http.delete("/api/hubchat/messages/a%20b"), 404, "Task not found")
+    assert len(services.got(FORGET_MESSAGES)) == 3

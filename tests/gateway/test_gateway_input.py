@@ -90,6 +90,8 @@ async def test_a_bad_body_is_refused_and_nobody_is_asked(
         ("/api/hubchat/message", {"content": "a" * (MAX_CONTENT + 1)}, "content: "),
         ("/api/hubchat/message", {"content": "a", "maxBudget": "b"}, "maxBudget: "),
         ("/api/hubchat/message", {"content": "a", "maxBudget": 10_000_000}, "maxBudget: "),
+        ("/api/hubchat/message", {"content": "a", "taskId": "a b"}, "taskId: "),
+        ("/api/hubchat/message", {"content": "a", "taskId": 5}, "taskId: "),
     ],
 )
 async def test_a_wrong_field_is_named_and_nobody_is_asked(
