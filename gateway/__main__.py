@@ -1,6 +1,7 @@
 """`python -m gateway`: the HTTP server in front of the bus."""
 
 import math
+import socket
 import sys
 from typing import Any
 
@@ -23,7 +24,24 @@ def main() -> None:
     except ValidationError as error:
         sys.exit(f"The gateway's settings are wrong: {sentence(error.errors())}")
     logs.configure(settings, "gateway")
-    uvicorn.run(create_app(settings), **server_options(settings))
+    server = Server(settings)
+    server.run()
+    if not server.started:
+        sys.exit(1)
+
+
+class Server(uvicorn.Server):
+    """The HTTP server of the gateway; event streams, which never end by themselves, end first."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Serve a gateway with these settings."""
+        self.gateway = create_app(settings)
+        super().__init__(uvicorn.Config(self.gateway, **server_options(settings)))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no new connection, let what is being answered finish, and stop."""
+        self.gateway.state.gateway.streams.stop()
+        await super().shutdown(sockets)
 
 
 def server_options(settings: Settings) -> dict[str, Any]:

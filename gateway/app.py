@@ -13,9 +13,10 @@ from gateway.access import RequestLog
 from gateway.asking import Gateway
 from gateway.limits import BodyLimit
 from gateway.link import Link
-from gateway.routes import agents, books, cards, chat, health, payments, tasks
+from gateway.routes import agents, books, cards, chat, events, health, payments, tasks
 from gateway.settings import Settings
 from gateway.static import Client
+from gateway.streams import Streams
 from gateway.turns import SUBJECT, Turns
 
 
@@ -51,7 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
             Middleware(BodyLimit, limit=settings.body_limit, wait_s=settings.body_wait_s),
         ],
     )
-    app.state.gateway = Gateway(settings, link, turns)
+    app.state.gateway = Gateway(settings, link, turns, Streams(settings, link))
     errors.install(app)
     for routes in (
         agents.router,
@@ -64,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
         books.posts,
         cards.router,
         cards.posts,
+        events.router,
         health.router,
     ):
         app.include_router(routes)

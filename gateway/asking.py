@@ -14,6 +14,7 @@ from contracts.errors import Invalid, NotFound
 from gateway.errors import sentence
 from gateway.link import NAME, Link
 from gateway.settings import Settings
+from gateway.streams import Streams
 from gateway.turns import Turns
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -27,6 +28,7 @@ class Gateway:
     settings: Settings
     link: Link
     turns: Turns
+    streams: Streams
 
 
 def gateway_of(request: Request) -> Gateway:

@@ -46,6 +46,17 @@ class Link:
         """Whether a request could be sent now."""
         return self._client is not None and self._client.is_connected
 
+    @property
+    def client(self) -> Client:
+        """The connection itself, for what is no request; not to be kept.
+
+        Raises:
+            Unavailable: there is none now.
+        """
+        if self._client is None or not self._client.is_connected:
+            raise Unavailable("The message bus is not reachable.")
+        return self._client
+
     def open(self) -> None:
         """Begin to connect, in the background."""
         self._keeping = asyncio.create_task(self._keep())

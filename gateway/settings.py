@@ -23,6 +23,11 @@ class Settings(BusSettings):
         body_limit: bytes that a request's body may have.
         body_wait_s: how long a request's body may take to arrive.
         default_account: whose money and data requests concern.
+        event_streams: open event streams that one account may have at each gateway.
+        event_streams_in_all: open event streams that each gateway serves.
+        event_buffer: events that may wait for a reader that is slow; with more it is cut off.
+        event_heartbeat_s: a quiet event stream shows that it lives so often.
+        event_send_s: a reader that takes nothing for so long is cut off.
     """
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", env_ignore_empty=True)
@@ -38,6 +43,11 @@ class Settings(BusSettings):
     body_limit: int = Field(default=1_048_576, ge=0)
     body_wait_s: float = Field(default=30.0, gt=0)
     default_account: Id = DEFAULT_ACCOUNT
+    event_streams: int = Field(default=20, ge=1)
+    event_streams_in_all: int = Field(default=2000, ge=1)
+    event_buffer: int = Field(default=1000, ge=1)
+    event_heartbeat_s: float = Field(default=15.0, gt=0)
+    event_send_s: float = Field(default=30.0, gt=0)
 
     @field_validator("cors_origins", mode="before")
     @classmethod

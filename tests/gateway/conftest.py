@@ -10,6 +10,7 @@ from contracts.chat import POST_MESSAGE
 from contracts.registry import GET_AGENT, LIST_AGENTS
 from contracts.task import CREATE_TASK, GET_TASK, INVOKE_AGENT, LIST_STEPS
 from deploy.local.embedded import embedded_nats_server
+from tests.conftest import declare
 from tests.gateway import samples
 from tests.gateway.helpers import (
     Served,
@@ -26,6 +27,7 @@ async def bus_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str
     """A NATS server that nobody kills."""
     home: Path = tmp_path_factory.mktemp("gateway-nats")
     async with embedded_nats_server(home) as server:
+        await declare(server.url)
         yield server.url
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import httpx
 import nats
-import uvicorn
 from fastapi import FastAPI
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -19,8 +18,7 @@ from nats.aio.subscription import Subscription
 from contracts.base import Call, Event, Model
 from contracts.envelope import ERROR_CODE, ERROR_TEXT, Envelope, read_envelope
 from contracts.errors import Refusal
-from gateway.__main__ import server_options
-from gateway.app import create_app
+from gateway.__main__ import Server
 from gateway.asking import Gateway
 from gateway.settings import Settings
 
@@ -67,8 +65,7 @@ def gateway_settings(nats_url: str, **more: Any) -> Settings:
 @contextmanager
 def serving(settings: Settings) -> Iterator[Served]:
     """Serve a gateway as `python -m gateway` does."""
-    app = create_app(settings)
-    server = uvicorn.Server(uvicorn.Config(app, **server_options(settings)))
+    server = Server(settings)
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -78,7 +75,7 @@ def serving(settings: Settings) -> Iterator[Served]:
             assert time.monotonic() < deadline, "the gateway does not start"
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
-        yield Served(f"http://127.0.0.1:{port}", app)
+        yield Served(f"http://127.0.0.1:{port}", server.gateway)
     finally:
         server.should_exit = True
         thread.join(DEADLINE_S)

@@ -287,13 +287,20 @@ async def test_the_openapi_document_is_complete(http: httpx.AsyncClient) -> None
         ("GET", "/api/ledger"),
         ("GET", "/api/ledger/check"),
         ("GET", "/api/tasks/{id}/receipt"),
+        ("GET", "/api/events"),
+        ("GET", "/api/tasks/{id}/events"),
+        ("GET", "/api/hubchat/stream"),
         ("GET", "/health"),
         ("GET", "/ready"),
     }
     for (method, path), route in routes.items():
         assert route["summary"], path
-        schema = route["responses"]["200"]["content"]["application/json"]["schema"]
-        assert schema.get("$ref") or schema["items"]["$ref"], path
+        content = route["responses"]["200"]["content"]
+        if path.endswith(("/events", "/stream")):
+            assert set(content) == {"text/event-stream"}
+        else:
+            schema = content["application/json"]["schema"]
+            assert schema.get("$ref") or schema["items"]["$ref"], path
         if method == "POST" and not path.endswith("/retry"):
             assert route["requestBody"]["content"]["application/json"]["schema"]["$ref"]
         if path.startswith("/api/"):

@@ -1,0 +1,127 @@
+"""Events as they happen, as server-sent events: of the account, of a task, of the chat."""
+
+from typing import Annotated
+
+import structlog
+from fastapi import APIRouter, Header, Query, Request, Response
+from sse_starlette import EventSourceResponse
+from sse_starlette.sse import SendTimeoutError
+from starlette.types import Receive, Scope, Send
+
+from contracts.base import Id
+from contracts.task import GET_TASK, GetTask
+from gateway.asking import account_of, ask, gateway_of, known_id
+from gateway.errors import problems
+from gateway.streams import Reader
+
+log = structlog.get_logger()
+router = APIRouter(tags=["events"])
+
+CHAT = frozenset({"message", "plan", "turn", "tool", "task", "step", "price"})
+"""What a conversation shows: what is said, planned, negotiated and done, and not its payments."""
+MAX_SEQUENCE = 2**63 - 1
+
+LastEventId = Annotated[
+    int | None,
+    Header(
+        alias="Last-Event-ID",
+        ge=0,
+        le=MAX_SEQUENCE,
+        description="The `id` of the last event that was received; what came after it follows.",
+    ),
+]
+_ANSWERS = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+    **problems(404, 422, 429),
+}
+
+
+class EventStream(EventSourceResponse):
+    """Server-sent events for one reader; it reads along before the answer begins."""
+
+    def __init__(self, request: Request, reader: Reader, *, resumed: bool) -> None:
+        """Answer `request` with what `reader` is to get; heartbeats come with the frames."""
+        gateway = gateway_of(request)
+        self._streams = gateway.streams
+        self._reader = reader
+        super().__init__(
+            self._streams.frames(reader, resumed=resumed),
+            ping=0,
+            send_timeout=gateway.settings.event_send_s,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until the reader leaves, is too slow, or the gateway stops."""
+        async with self._streams.reading(self._reader):
+            try:
+                await super().__call__(scope, receive, send)
+            except SendTimeoutError:
+                log.info("event stream cut off", why="nothing taken", account=self._reader.account)
+
+
+@router.get(
+    "/api/events",
+    summary="What happens in the account",
+    response_class=Response,
+    responses=_ANSWERS,
+)
+async def account_events(request: Request, last_event_id: LastEventId = None) -> Response:
+    """From now on, or from after `Last-Event-ID`. The events of agents are everybody's."""
+    return _stream(request, last_event_id)
+
+
+@router.get(
+    "/api/tasks/{id}/events",
+    summary="What happens to a task",
+    response_class=Response,
+    responses=_ANSWERS,
+)
+async def task_events(
+    request: Request,
+    id: str,  # noqa: A002  (the path's own word)
+    last_event_id: LastEventId = None,
+) -> Response:
+    """From its beginning, or from after `Last-Event-ID`."""
+    return _stream(request, last_event_id, task_id=await _task_of(request, id))
+
+
+@router.get(
+    "/api/hubchat/stream",
+    summary="What the assistant says and does, as it does",
+    response_class=Response,
+    responses=_ANSWERS,
+)
+async def chat_stream(
+    request: Request,
+    task_id: Annotated[
+        Id | None, Query(alias="taskId", description="Of this task only, from its beginning.")
+    ] = None,
+    last_event_id: LastEventId = None,
+) -> Response:
+    """Text of the model, messages, plans, prices and steps; what is paid is in `/api/events`."""
+    if task_id is not None:
+        task_id = await _task_of(request, task_id)
+    return _stream(request, last_event_id, task_id=task_id, nouns=CHAT)
+
+
+async def _task_of(request: Request, id_: str) -> str:
+    """The id of a task of the caller's account; `NotFound` when it has no such task."""
+    task_id = known_id(id_, "Task")
+    await ask(request, GET_TASK, GetTask(task_id=task_id))
+    return task_id
+
+
+def _stream(
+    request: Request,
+    last_event_id: int | None,
+    *,
+    task_id: str | None = None,
+    nouns: frozenset[str] | None = None,
+) -> Response:
+    after = last_event_id
+    if after is None and task_id is not None:
+        after = 0
+    reader = Reader(
+        account_of(request), task_id, nouns, after, gateway_of(request).settings.event_buffer
+    )
+    return EventStream(request, reader, resumed=last_event_id is not None)
