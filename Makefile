@@ -3,10 +3,12 @@
 BIN := .venv/bin
 # PYTHON=/path/to/python chooses the Python that the environment is made with.
 PYTHON ?=
+# One image each; every extra in pyproject.toml of the same name is what it installs.
+IMAGES := gateway registry_svc task_svc payment_svc chat_svc agents
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env up test ask schemas bench fmt lock clean
+.PHONY: help env up test ask schemas bench images fmt lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +56,13 @@ schemas: env ## Write the golden JSON Schemas of all messages
 bench: env ## Measure the marketplace against a plain server
 	$(BIN)/python -m bench.invoke
 
+images: ## Build every image: make images, or some: make images IMAGES='gateway task_svc'
+	@for image in $(IMAGES); do \
+	  docker build --quiet --file deploy/Dockerfile --build-arg SERVICE="$$image" \
+	    --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null)" \
+	    --tag "agentbazaar/$$image:$(or $(TAG),dev)" . || exit 1; \
+	done
+
 fmt: env ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -63,6 +72,12 @@ lock: ## Bring requirements.lock in line with pyproject.toml (UV_ARGS=--upgrade 
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --quiet $(UV_ARGS) \
 	  --output-file requirements.lock
+	@for image in $(IMAGES); do \
+	  $(BIN)/uv pip compile pyproject.toml --extra "$${image%_svc}" --constraint requirements.lock \
+	    --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	    --custom-compile-command 'make lock' --quiet \
+	    --output-file "deploy/images/$$image.lock" || exit 1; \
+	done
 
 clean: ## Remove the environment and the caches; the data in .bazaar stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
