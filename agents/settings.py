@@ -29,6 +29,10 @@ class Settings(BaseModel):
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """Read the settings; an empty variable counts as unset.
 
-        Raises pydantic.ValidationError when a variable has an impossible value.
+        ANTHROPIC_API_KEY_FILE may name a file that holds the key. Raises pydantic.ValidationError
+        when a variable has an impossible value, OSError when the file cannot be read.
         """
-        return cls.model_validate({name: value for name, value in environ.items() if value})
+        given = {name: value for name, value in environ.items() if value}
+        if (path := given.get("ANTHROPIC_API_KEY_FILE")) and "ANTHROPIC_API_KEY" not in given:
+            given["ANTHROPIC_API_KEY"] = Path(path).read_text("utf-8").strip()
+        return cls.model_validate(given)

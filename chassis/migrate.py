@@ -6,7 +6,6 @@ migrated with its own role: `<CONTEXT>_DATABASE_URL`, or DATABASE_URL when only 
 
 import asyncio
 import importlib
-import os
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis.database import async_url
+from chassis.secrets import BadSecret, secret
 
 
 def alembic_config(package: str, url: str) -> Config:
@@ -58,13 +58,16 @@ def _migrate(conn: Connection, metadata: MetaData) -> None:
 
 
 def url_of(package: str) -> str:
-    """The database URL for a service package, from the environment.
+    """The database URL for a service package, from the environment or a file that it names.
 
     Raises:
-        KeyError: neither `<CONTEXT>_DATABASE_URL` nor DATABASE_URL is set.
+        BadSecret: neither `<CONTEXT>_DATABASE_URL` nor DATABASE_URL is set, or not readable.
     """
     own = f"{package.removesuffix('_svc').upper()}_DATABASE_URL"
-    return os.environ.get(own) or os.environ["DATABASE_URL"]
+    url = secret(own) or secret("DATABASE_URL")
+    if url is None:
+        raise BadSecret(f"neither {own} nor DATABASE_URL is set")
+    return url
 
 
 def main(packages: list[str]) -> int:

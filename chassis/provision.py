@@ -1,6 +1,7 @@
 """Makes a schema and a login role for every service (`python -m chassis.provision`).
 
-Reads DATABASE_URL (a role that may create roles) and one `<CONTEXT>_DB_PASSWORD` per service.
+Reads DATABASE_URL (a role that may create roles) and one `<CONTEXT>_DB_PASSWORD` per service, or
+the files that these names with `_FILE` behind them name.
 Running it again changes nothing but the passwords. A role reaches its own schema and no other.
 """
 
@@ -11,7 +12,9 @@ import sys
 
 import asyncpg
 
-PASSWORD = re.compile(r"^([A-Z]+)_DB_PASSWORD$")
+from chassis.secrets import secret
+
+PASSWORD = re.compile(r"^([A-Z]+)_DB_PASSWORD(_FILE)?$")
 
 
 async def provision(admin_url: str, passwords: dict[str, str]) -> None:
@@ -50,13 +53,17 @@ def main() -> int:
     """Provision from the environment."""
     passwords = {
         found[1].lower(): value
-        for name, value in os.environ.items()
-        if (found := PASSWORD.match(name)) and value
+        for name in os.environ
+        if (found := PASSWORD.match(name)) and (value := secret(f"{found[1]}_DB_PASSWORD"))
     }
     if not passwords:
         sys.stderr.write("no <CONTEXT>_DB_PASSWORD is set: nothing to provision\n")
         return 1
-    asyncio.run(provision(os.environ["DATABASE_URL"], passwords))
+    admin_url = secret("DATABASE_URL")
+    if admin_url is None:
+        sys.stderr.write("DATABASE_URL is not set\n")
+        return 1
+    asyncio.run(provision(admin_url, passwords))
     sys.stdout.write(f"provisioned {', '.join(sorted(passwords))}\n")
     return 0
 

@@ -1,12 +1,17 @@
-"""The environment that every service reads; a service adds its own in its settings.py."""
+"""The environment that every service reads; a service adds its own in its settings.py.
+
+Any variable X may be given as a file: X_FILE names it (`chassis.secrets`).
+"""
 
 from typing import Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from chassis.secrets import FileSettings
 
 
-class BusSettings(BaseSettings):
+class BusSettings(FileSettings):
     """How to reach NATS, where probes are answered, how to log.
 
     Attributes:

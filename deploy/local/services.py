@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from dotenv import dotenv_values
 
+from chassis.secrets import SUFFIX, secret
 from deploy.local import nats, postgres
 from deploy.local.ports import Claim
 from deploy.local.process import Process
@@ -51,7 +52,9 @@ def table(settings: Settings, passwords: Mapping[str, str]) -> list[Process]:
     given = {name: value for name, value in dotenv_values(ENV_FILE).items() if value} | os.environ
     env = _shared_environment(settings, given)
     admin = settings.database_url or postgres.dsn(settings.postgres_port, passwords["postgres"])
-    roles = {name: given.get(f"{name.upper()}_DB_PASSWORD") or passwords[name] for name in CONTEXTS}
+    roles = {
+        name: secret(f"{name.upper()}_DB_PASSWORD", given) or passwords[name] for name in CONTEXTS
+    }
     dsns = {name: role_dsn(admin, name, password) for name, password in roles.items()}
     return [
         *stores,
@@ -74,7 +77,8 @@ def _shared_environment(settings: Settings, given: Mapping[str, str]) -> dict[st
     shared = {
         name: value
         for name, value in given.items()
-        if not name.endswith(("DATABASE_URL", "_DB_PASSWORD"))
+        if not name.removesuffix(SUFFIX).endswith(("DATABASE_URL", "_DB_PASSWORD"))
+        and name != f"NATS_URL{SUFFIX}"
     }
     return shared | {
         "PYTHONUNBUFFERED": "1",

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, HttpUrl, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from chassis.secrets import FileSettings
 from deploy.local.errors import StartError
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -15,7 +16,7 @@ AGENTS = ("summarizer", "translator", "search", "mock_busy", "mock_highprice", "
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-class Settings(BaseSettings):
+class Settings(FileSettings):
     """The local run, one field per environment variable of the same name in capitals.
 
     An empty variable counts as not set.

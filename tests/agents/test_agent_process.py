@@ -127,3 +127,10 @@ def test_heavy_libraries_are_not_loaded_without_need() -> None:
         [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     assert loaded.stdout.strip() == "[]"
+
+
+def test_the_key_may_be_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sk-hush\n")
+    settings = Settings.from_environment({"ANTHROPIC_API_KEY_FILE": str(tmp_path / "key")})
+    assert settings.anthropic_api_key == "sk-hush"
+    assert "hush" not in repr(settings)

@@ -1,9 +1,13 @@
 """What the environment says, and what it cannot say."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from chassis.database import async_url
+from chassis.migrate import url_of
+from chassis.secrets import BadSecret, secret
 from chassis.settings import ServiceSettings
 
 
@@ -57,3 +61,54 @@ def test_a_url_is_made_for_the_driver(scheme: str) -> None:
         async_url(f"{scheme}://me:h%40sh@db:5433/bazaar?ssl=require")
         == "postgresql+asyncpg://me:h%40sh@db:5433/bazaar?ssl=require"
     )
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_value_may_be_in_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, end: str
+) -> None:
+    kept = tmp_path / "database_url"
+    kept.write_bytes(b"postgresql://me:hush@db/bazaar" + end.encode())
+    monkeypatch.setenv("DATABASE_URL_FILE", str(kept))
+    monkeypatch.setenv("DATABASE_POOL_FILE", "")  # an empty variable counts as not set
+    settings = ServiceSettings(_env_file=None)
+    assert settings.database_url == "postgresql://me:hush@db/bazaar"
+    assert settings.database_pool == 16
+    assert "hush" not in repr(settings)
+    assert secret("DATABASE_URL") == "postgresql://me:hush@db/bazaar"
+
+
+def test_the_name_of_a_file_may_be_in_dot_env(tmp_path: Path) -> None:
+    (tmp_path / "nats").write_text("nats://me:hush@bus:4222\n")
+    (tmp_path / ".env").write_text(f"NATS_URL_FILE={tmp_path / 'nats'}\nNATS_LOST_AFTER_S=3\n")
+    settings = ServiceSettings(_env_file=tmp_path / ".env")
+    assert (settings.nats_url, settings.nats_lost_after_s) == ("nats://me:hush@bus:4222", 3)
+
+
+def test_a_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    monkeypatch.setenv("DATABASE_URL_FILE", str(missing))
+    with pytest.raises(ValidationError, match="DATABASE_URL_FILE") as refused:
+        ServiceSettings(_env_file=None)
+    assert str(missing) in str(refused.value)
+
+
+def test_a_secret_is_given_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    kept = tmp_path / "database_url"
+    kept.write_text("postgresql://me:hush@db/bazaar")
+    monkeypatch.setenv("DATABASE_URL_FILE", str(kept))
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:hush@other/bazaar")
+    with pytest.raises(ValidationError, match="both set") as refused:
+        ServiceSettings(_env_file=None)
+    assert "hush" not in str(refused.value)
+    with pytest.raises(BadSecret, match="both set"):
+        secret("DATABASE_URL")
+
+
+def test_the_one_shots_read_files_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://me:hush@db/bazaar\n")
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    with pytest.raises(BadSecret, match="TASK_DATABASE_URL"):
+        url_of("task_svc")
+    monkeypatch.setenv("TASK_DATABASE_URL_FILE", str(tmp_path / "url"))
+    assert url_of("task_svc") == "postgresql://me:hush@db/bazaar"

@@ -85,6 +85,20 @@ def test_the_dotenv_file_reaches_the_services_and_the_environment_wins(
     assert "EMPTY" not in env
 
 
+def test_secrets_in_files_reach_whom_they_are_for(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "password").write_text("kept-in-a-file\n")
+    monkeypatch.setenv("TASK_DB_PASSWORD_FILE", str(home / "password"))
+    monkeypatch.setenv("STRIPE_API_KEY_FILE", str(home / "stripe"))
+    processes = table()
+    for name, process in processes.items():
+        assert "TASK_DB_PASSWORD_FILE" not in process.env
+        knows = any("kept-in-a-file" in value for value in process.env.values())
+        assert knows == (name in {"task_svc", "migrate", "provision"})
+    assert processes["payment_svc"].env["STRIPE_API_KEY_FILE"] == str(home / "stripe")
+
+
 def test_agents_run_where_their_urls_say_and_the_others_are_only_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
