@@ -6,55 +6,16 @@ import re
 import time
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any
 
 import httpx
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
-from contracts.base import MAX_AMOUNT, to_micro
-from contracts.task import FailureReason
-from task_svc.domain import MAX_RESULT_CHARS, readable
+from task_svc.answers import AgentFailure, AnswerT, PriceList, Reply, Work, read
 from task_svc.settings import Settings
 
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-
-
-class AgentFailure(Exception):
-    """An agent did not do its work; `reason` says why, the message is for people."""
-
-    def __init__(self, reason: FailureReason, message: str, *, again: bool = False) -> None:
-        """Describe the failure; `again` when another call may go better at once."""
-        super().__init__(message)
-        self.reason = reason
-        self.message = message
-        self.again = again
-
-
-def _exact(amount: Any) -> Any:
-    return str(amount) if isinstance(amount, float) else amount
-
-
-def _micro(amount: Decimal) -> Decimal:
-    return abs(to_micro(amount))  # -0 becomes 0
-
-
-def _text(limit: int = MAX_RESULT_CHARS) -> BeforeValidator:
-    return BeforeValidator(lambda said: readable(said, limit) if isinstance(said, str) else said)
-
-
-Amount = Annotated[
-    Decimal, BeforeValidator(_exact), Field(ge=0, le=MAX_AMOUNT), AfterValidator(_micro)
-]
-
-
-class _Answer(BaseModel):
-    result: Annotated[str, _text()]
-    cost: Amount
-    subtask_type: Annotated[str, _text(100)] = Field(default="task", min_length=1)
-    requires_external_tool: bool = False
-    external_cost: Amount = Decimal(0)
-    vendor: Annotated[str | None, _text(200)] = None
+NO_SUCH_ROUTE = (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +33,14 @@ class AgentAnswer:
     external_cost: Decimal
     vendor: str | None
     execution_time: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes | None = None
 
 
 class Agents:
@@ -107,11 +76,63 @@ class Agents:
         Raises:
             AgentFailure: it did not answer, or not with an answer.
         """
-        headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
-        if traceparent and TRACEPARENT.fullmatch(traceparent):
-            headers["traceparent"] = traceparent
-        body = _body(payload)
+        asked = _Question("POST", _at(url, "/execute"), _headers(traceparent, key), _body(payload))
         began = time.monotonic()
+        work = await self._ask(asked, Work)
+        spent = max(1, round((time.monotonic() - began) * 1000))
+        return AgentAnswer(**work.model_dump(), execution_time=spent)
+
+    async def offer(
+        self, url: str, price: Decimal, round_: int, key: str, traceparent: str | None
+    ) -> Reply | None:
+        """Offer an agent a price for its work.
+
+        Args:
+            url: where the agent is; `/negotiate` is added.
+            price: BazaarBucks.
+            round_: the how manieth offer it is, from 1.
+            key: its Idempotency-Key.
+            traceparent: W3C trace context to pass on.
+
+        Returns:
+            What it says; None when it takes no offers.
+
+        Raises:
+            AgentFailure: it did not answer, or not with an answer.
+        """
+        body = _body({"offered_price": float(price), "round": round_})
+        asked = _Question("POST", _at(url, "/negotiate"), _headers(traceparent, key), body)
+        try:
+            return await self._ask_briefly(asked, Reply)
+        except AgentFailure as failure:
+            if failure.status in NO_SUCH_ROUTE:
+                return None
+            if failure.reason == "agent_refused_price":
+                return Reply(accepted=False, message=failure.message)
+            raise
+
+    async def price_list(self, url: str, traceparent: str | None) -> PriceList | None:
+        """What an agent says about its price at `/price`; None when it says nothing there.
+
+        Raises:
+            AgentFailure: it did not answer, or not with an answer.
+        """
+        asked = _Question("GET", _at(url, "/price"), _headers(traceparent))
+        try:
+            return await self._ask_briefly(asked, PriceList)
+        except AgentFailure as failure:
+            if failure.status in NO_SUCH_ROUTE:
+                return None
+            raise
+
+    async def _ask_briefly(self, asked: _Question, answer: type[AnswerT]) -> AnswerT:
+        try:
+            async with asyncio.timeout(self._settings.offer_timeout_s):
+                return await self._ask(asked, answer)
+        except TimeoutError as error:
+            raise _too_slow() from error
+
+    async def _ask(self, asked: _Question, answer: type[AnswerT]) -> AnswerT:
         attempts = AsyncRetrying(
             retry=retry_if_exception(lambda e: isinstance(e, AgentFailure) and e.again),
             stop=stop_after_attempt(self._settings.agent_attempts),
@@ -120,38 +141,48 @@ class Agents:
             ),
             reraise=True,
         )
-        answer: _Answer = await attempts(self._once, url.rstrip("/") + "/execute", body, headers)
-        spent = max(1, round((time.monotonic() - began) * 1000))
-        return AgentAnswer(**answer.model_dump(), execution_time=spent)
+        found: AnswerT = await attempts(self._once, asked, answer)
+        return found
 
-    async def _once(self, url: str, payload: bytes, headers: dict[str, str]) -> _Answer:
+    async def _once(self, asked: _Question, answer: type[AnswerT]) -> AnswerT:
         try:
             # The client's own time-outs are for each read: many small ones could go on for ever.
             async with asyncio.timeout(self._settings.agent_timeout_s):
-                status, body = await self._post(url, payload, headers)
+                status, said = await self._send(asked)
         except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise _unreachable() from error
         except (httpx.TimeoutException, TimeoutError) as error:
-            raise AgentFailure("agent_too_slow", "The agent did not answer in time.") from error
+            raise _too_slow() from error
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise _unreachable() from error
-        return _read(status, body)
+        return read(status, said, answer)
 
-    async def _post(self, url: str, payload: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+    async def _send(self, asked: _Question) -> tuple[int, bytes]:
         limit = self._settings.agent_answer_bytes
-        async with self._http.stream("POST", url, content=payload, headers=headers) as response:
-            body = bytearray()
+        async with self._http.stream(
+            asked.method, asked.url, content=asked.body, headers=asked.headers
+        ) as response:
+            said = bytearray()
             async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > limit:
+                said += chunk
+                if len(said) > limit:
                     raise AgentFailure(
                         "agent_error", f"The agent answered with more than {limit} bytes."
                     )
-            return response.status_code, bytes(body)
+            return response.status_code, bytes(said)
 
 
-def _unreachable() -> AgentFailure:
-    return AgentFailure("agent_unreachable", "The agent cannot be reached.", again=True)
+def _at(url: str, route: str) -> str:
+    return url.rstrip("/") + route
+
+
+def _headers(traceparent: str | None, key: str | None = None) -> dict[str, str]:
+    headers = {"Content-Type": "application/json"}
+    if key:
+        headers["Idempotency-Key"] = key
+    if traceparent and TRACEPARENT.fullmatch(traceparent):
+        headers["traceparent"] = traceparent
+    return headers
 
 
 def _body(payload: dict[str, Any]) -> bytes:
@@ -162,36 +193,9 @@ def _body(payload: dict[str, Any]) -> bytes:
         raise AgentFailure("agent_refused_payload", "The payload is not JSON.") from error
 
 
-def _read(status: int, body: bytes) -> _Answer:
-    if status == httpx.codes.OK:
-        try:
-            # Not pydantic's parser: it would refuse a whole answer for half a character.
-            return _Answer.model_validate(json.loads(body))
-        except (ValueError, RecursionError) as error:
-            raise AgentFailure(
-                "agent_error", "The agent answered with something that is no answer."
-            ) from error
-    said = _detail(body)
-    if status == httpx.codes.SERVICE_UNAVAILABLE:
-        raise AgentFailure("agent_busy", f"The agent is too busy{said}.", again=True)
-    if status == httpx.codes.PAYMENT_REQUIRED:
-        raise AgentFailure("agent_refused_price", f"The agent refused the price{said}.")
-    if status in (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY):
-        raise AgentFailure("agent_refused_payload", f"The agent cannot work with this{said}.")
-    raise AgentFailure("agent_error", f"The agent failed with status {status}{said}.")
+def _unreachable() -> AgentFailure:
+    return AgentFailure("agent_unreachable", "The agent cannot be reached.", again=True)
 
 
-class _Detail(BaseModel):
-    detail: Any = None
-
-
-def _detail(body: bytes) -> str:
-    """The agent's own words, if it gave any, as the end of a sentence."""
-    try:
-        detail = _Detail.model_validate_json(body).detail
-    except ValidationError:
-        return ""
-    if isinstance(detail, list) and detail and isinstance(detail[0], dict):
-        detail = detail[0].get("msg")
-    text = readable(" ".join(detail.split()), 300) if isinstance(detail, str) else ""
-    return f": {text.rstrip('.')}" if text else ""
+def _too_slow() -> AgentFailure:
+    return AgentFailure("agent_too_slow", "The agent did not answer in time.")

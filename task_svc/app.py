@@ -1,18 +1,18 @@
 """The task service's table of contents.
 
-Answers create_task, get_task, list_tasks, list_steps, invoke_agent.
+Answers create_task, get_task, list_tasks, list_steps, invoke_agent, negotiate.
 Consumes the orders task.start, task.add_steps, task.finish, and payment.refunded and
 payment.entered; hears of agents that change.
 Publishes task.created, task.started, task.completed, task.failed, step.started, step.completed,
-step.failed.
+step.failed, price.negotiated.
 """
 
 from chassis.bus import answers, consumes
 from chassis.service import Service
-from contracts import task, topology
+from contracts import negotiation, task, topology
 from task_svc import tables
 from task_svc.agents import Agents
-from task_svc.handlers import invoke, orders, payments, queries
+from task_svc.handlers import invoke, negotiating, orders, payments, queries
 from task_svc.quotes import Quotes
 from task_svc.runner import Runner
 from task_svc.saga import Saga
@@ -26,7 +26,7 @@ def build(settings: Settings) -> Service:
     quotes = Quotes(service.bus)
     saga = Saga(service.database, service.bus, quotes, agents)
     runner = Runner(service.database, saga, settings)
-    service.offer(settings=settings, saga=saga, runner=runner)
+    service.offer(settings=settings, saga=saga, runner=runner, agents=agents, quotes=quotes)
     on = service.broker.subscriber
 
     on(**answers(task.CREATE_TASK))(queries.create_task)
@@ -34,6 +34,7 @@ def build(settings: Settings) -> Service:
     on(**answers(task.LIST_TASKS))(queries.list_tasks)
     on(**answers(task.LIST_STEPS))(queries.list_steps)
     on(**answers(task.INVOKE_AGENT))(invoke.invoke_agent)
+    on(**answers(negotiation.NEGOTIATE))(negotiating.negotiate)
 
     on(**consumes(topology.TASK_START))(orders.on_start)
     on(**consumes(topology.TASK_ADD_STEPS))(orders.on_add_steps)

@@ -1,11 +1,11 @@
 """Rules of tasks and steps, without I/O: prices, payloads, the states of a task."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Any, Literal
 
-from contracts.base import MAX_AMOUNT, Model, Money, to_micro
+from contracts.base import MAX_AMOUNT, MICRO, Model, Money, to_micro
 from contracts.errors import (
     BadAnswer,
     Invalid,
@@ -15,19 +15,28 @@ from contracts.errors import (
     TooSlow,
     Unavailable,
 )
+from contracts.negotiation import MAX_ROUNDS, Offer
 from contracts.task import RESULT_KEY, FailureReason, TaskStatus
 
 MAX_RESULT_CHARS = 200_000
+SHARES = (Decimal("0.6"), Decimal("0.7"), Decimal("0.8"))
+"""What is offered of the list price, round by round."""
 
 
 class Quote(Model):
-    """What the registry said about an agent when its step began; prices in BazaarBucks."""
+    """What the registry said about an agent when its step began; prices in BazaarBucks.
+
+    Attributes:
+        dynamic_price: its list price, at its load of that moment.
+        negotiable: whether it says that its price can be negotiated.
+    """
 
     agent_name: str
     endpoint_url: str
     skills: list[str]
     base_price: Money
     dynamic_price: Money
+    negotiable: bool = False
 
     def surge(self) -> Decimal:
         """By how much load raises the agent's bill: dynamic price over base price."""
@@ -42,6 +51,57 @@ def hold_amount(quote: Quote, max_price: Money | None) -> Decimal:
 def charge(bill: Decimal, quote: Quote) -> Decimal:
     """What the agent's bill comes to at the surge that was quoted."""
     return min(MAX_AMOUNT, to_micro(bill * quote.surge()))
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a negotiation ended: the agreed price in BazaarBucks, or None; a sentence for people."""
+
+    price: Decimal | None
+    message: str
+
+
+def next_offer(list_price: Decimal, max_price: Decimal, made: int) -> Decimal | None:
+    """What is offered in the round after `made` others; None when there is nothing to offer.
+
+    Always above zero, below the list price and within `max_price`.
+    """
+    if made >= MAX_ROUNDS:
+        return None
+    share = (list_price * SHARES[made]).quantize(MICRO, rounding=ROUND_DOWN)
+    return min(share, max_price) or None
+
+
+def taken(offer: Offer, list_price: Decimal, max_price: Decimal) -> Decimal | None:
+    """The price that a round settled on, if it did.
+
+    A counter offer is taken when it is within `max_price` and below the list price.
+    """
+    if offer.accepted:
+        return offer.offered
+    if offer.counter and offer.counter <= max_price and offer.counter < list_price:
+        return offer.counter
+    return None
+
+
+def verdict(
+    agent: str, list_price: Decimal, max_price: Decimal, offers: Sequence[Offer]
+) -> Verdict | None:
+    """How a negotiation stands after its last round; None when another is to be made."""
+    price = taken(offers[-1], list_price, max_price)
+    if price is not None:
+        return Verdict(price, f"{agent} works for {shown(price)} instead of {shown(list_price)}.")
+    if next_offer(list_price, max_price, len(offers)) is not None:
+        return None
+    best = max(offer.offered for offer in offers)
+    return Verdict(
+        None, f"{agent} does not work for {shown(best)}; its price is {shown(list_price)}."
+    )
+
+
+def shown(amount: Decimal) -> str:
+    """An amount in a sentence, such as `0.5 BazaarBucks`."""
+    return f"{amount.normalize():f} BazaarBucks"
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ class Quotes:
             skills=agent.skills,
             base_price=agent.base_price,
             dynamic_price=agent.dynamic_price,
+            negotiable=agent.negotiable,
         )
         if len(self._known) >= MOST:
             self._known.clear()

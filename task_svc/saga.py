@@ -17,7 +17,8 @@ from contracts.errors import Conflict, Internal, NotFound, PaymentRequired, TooS
 from contracts.payment import EXTEND_HOLD, PLACE_HOLD, ExtendHold, PlaceHold
 from contracts.task import StepStarted, TaskStarted
 from task_svc import store
-from task_svc.agents import AgentFailure, Agents
+from task_svc.agents import Agents
+from task_svc.answers import AgentFailure
 from task_svc.domain import Quote, charge, hold_amount, split, with_results
 from task_svc.ending import Done, Failed, end_step
 from task_svc.quotes import Quotes

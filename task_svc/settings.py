@@ -16,6 +16,7 @@ class Settings(ServiceSettings):
         agent_timeout_s: how long one call of an agent may take.
         agent_attempts: calls before a busy or unreachable agent is given up.
         agent_retry_s: delay before the second call; it doubles with each further one.
+        offer_timeout_s: how long one round of a negotiation may take, with all attempts.
         agent_answer_bytes: the most that an agent may answer.
         running_steps: steps that one replica runs at once.
         lease_s: a replica that shows no sign of life for this long loses its steps to another.
@@ -26,6 +27,7 @@ class Settings(ServiceSettings):
     agent_timeout_s: float = Field(default=30.0, gt=0)
     agent_attempts: int = Field(default=4, ge=1, le=20)
     agent_retry_s: float = Field(default=0.25, gt=0)
+    offer_timeout_s: float = Field(default=10.0, gt=0)
     agent_answer_bytes: int = Field(default=262_144, ge=1_024)
     running_steps: int = Field(default=64, ge=1)
     lease_s: float = Field(default=8.0, gt=0)

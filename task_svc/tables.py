@@ -17,7 +17,7 @@ from sqlalchemy import (
     and_,
     func,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from chassis.database import service_metadata
 
@@ -37,7 +37,9 @@ tasks = Table(
     Column("max_budget", MONEY, nullable=False),
     Column("total_cost", MONEY, nullable=False, server_default="0"),
     Column("open_steps", Integer, nullable=False, server_default="0"),
+    # Whose steps it runs now, and the turns before that.
     Column("turn_id", String(64)),
+    Column("former_turns", ARRAY(Text), nullable=False, server_default="{}"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("completed_at", DateTime(timezone=True)),
     CheckConstraint(
@@ -65,6 +67,11 @@ steps = Table(
     Column("waits_for", Integer, nullable=False, server_default="0"),
     Column("max_price", MONEY),
     Column("max_budget", MONEY, nullable=False),
+    # The failed step whose place it takes, and the agreement that is its price.
+    Column("replaces", String(64)),
+    Column("negotiation_id", String(64)),
+    # Where the answer is waited for, while somebody waits.
+    Column("reply_to", String(200)),
     # What the registry said when the step began; None before that.
     Column("quote", JSON),
     # The envelope that the step was ordered with, so that a resumed step keeps its trace.
@@ -85,6 +92,28 @@ steps = Table(
     CheckConstraint(
         "status IN ('pending', 'in_progress', 'completed', 'failed')", name="known_step_status"
     ),
+)
+negotiations = Table(
+    "negotiations",
+    metadata,
+    Column("account", String(64), primary_key=True),
+    Column("id", String(64), primary_key=True),
+    Column("task_id", String(64), nullable=False),
+    Column("agent_id", String(64), nullable=False),
+    Column("turn_id", String(64)),
+    Column("max_price", MONEY, nullable=False),
+    # What the registry said when it began; each offer follows from this and the rounds before it.
+    Column("quote", JSON, nullable=False),
+    Column("offers", JSONB, nullable=False, server_default="[]"),
+    Column("status", String(12), nullable=False, server_default="open"),
+    Column("price", MONEY),
+    Column("message", Text, nullable=False, server_default=""),
+    # The step whose price it is; an agreement is good for one.
+    Column("step_id", String(64)),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    CheckConstraint("status IN ('open', 'agreed', 'not_agreed')", name="known_standing"),
+    CheckConstraint("(status = 'agreed') = (price IS NOT NULL)", name="agreed_with_price"),
+    CheckConstraint("price <= max_price", name="within_max_price"),
 )
 Index("steps_page_idx", steps.c.task_id, steps.c.seq)
 Index(

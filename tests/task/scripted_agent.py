@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request to /execute as it arrived; header names in lower case."""
+    """A request as it arrived; header names in lower case."""
 
     headers: dict[str, str]
     payload: Any
@@ -24,12 +24,27 @@ Behaviour = Callable[[Call, asyncio.StreamWriter], Awaitable[None]]
 
 
 class ScriptedAgent:
-    """Meets the n-th call of /execute with the n-th behaviour, further ones with the last."""
+    """Meets the n-th call of /execute with the n-th behaviour, further ones with the last.
 
-    def __init__(self, *script: Behaviour, load: int | None = None) -> None:
+    Its /negotiate has a script of its own, and its /price one behaviour; without them it has no
+    such routes. Whoever has one of them says in /info that it is negotiable.
+    """
+
+    def __init__(
+        self,
+        *script: Behaviour,
+        load: int | None = None,
+        haggles: Sequence[Behaviour] = (),
+        price_list: Behaviour | None = None,
+        info: dict[str, Any] | None = None,
+    ) -> None:
         self.script = list(script) or [answers()]
         self.calls: list[Call] = []
+        self.offers: list[Call] = []
         self.load = load
+        self._haggles = list(haggles)
+        self._price = price_list
+        self._info = {"negotiable": bool(haggles or price_list), **(info or {})}
         self._port = 0
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
@@ -48,6 +63,11 @@ class ScriptedAgent:
         """Wait until it was called so often."""
         async with asyncio.timeout(40), self._called:
             await self._called.wait_for(lambda: len(self.calls) >= times)
+
+    async def offered(self, times: int = 1) -> None:
+        """Wait until it was made so many offers."""
+        async with asyncio.timeout(40), self._called:
+            await self._called.wait_for(lambda: len(self.offers) >= times)
 
     async def start(self) -> None:
         """Listen, on the same port as before when there was one."""
@@ -90,17 +110,26 @@ class ScriptedAgent:
             if colon
         }
         body = await reader.readexactly(int(headers.get("content-length", 0)))
-        if first.split()[1] != "/execute":
+        route = first.split()[1]
+        call = Call(headers, json.loads(body) if body else None)
+        if route == "/execute":
+            await (await self._noted(self.calls, call, self.script))(call, writer)
+        elif route == "/negotiate" and self._haggles:
+            await (await self._noted(self.offers, call, self._haggles))(call, writer)
+        elif route == "/price" and self._price:
+            await self._price(call, writer)
+        elif route in ("/negotiate", "/price"):
+            await _send(writer, 404, b"{}")
+        else:
             load = {} if self.load is None else {"load": self.load}
-            about: dict[str, Any] = {"status": "healthy", **load}
+            about: dict[str, Any] = {"status": "healthy", **load, **self._info}
             await _send(writer, 200, json.dumps(about).encode())
-            return
-        call = Call(headers, json.loads(body))
+
+    async def _noted(self, calls: list[Call], call: Call, script: list[Behaviour]) -> Behaviour:
         async with self._called:
-            self.calls.append(call)
+            calls.append(call)
             self._called.notify_all()
-            behave = self.script[min(len(self.calls), len(self.script)) - 1]
-        await behave(call, writer)
+            return script[min(len(calls), len(script)) - 1]
 
 
 async def _send(
@@ -141,6 +170,21 @@ def says(body: bytes | str | dict[str, Any], status: int = 200, extra: str = "")
         await _send(writer, status, raw, extra)
 
     return behave
+
+
+def counters(price: Any, message: str = "Let us see.") -> Behaviour:
+    """Makes a counter offer."""
+    return says({"accepted": False, "counter_offer": price, "message": message})
+
+
+def accepts(message: str = "Agreed.") -> Behaviour:
+    """Takes an offer."""
+    return says({"accepted": True, "counter_offer": None, "message": message})
+
+
+def refuses(message: str = "No.") -> Behaviour:
+    """Takes no offer and makes none."""
+    return says({"accepted": False, "counter_offer": None, "message": message})
 
 
 def is_busy() -> Behaviour:

@@ -37,6 +37,7 @@ def task_settings(stack: Stack, **settings: Any) -> TaskSettings:
             "database_url": stack.database_url("task"),
             "default_budget": "10",
             "agent_timeout_s": 5,
+            "offer_timeout_s": 2,
             "agent_retry_s": 0.01,
             "lease_s": 30,
             "sweep_s": 0.2,

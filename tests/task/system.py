@@ -19,6 +19,7 @@ from chassis.settings import BusSettings
 from contracts.base import Call, Command, ReplyT, RequestT
 from contracts.envelope import Envelope
 from contracts.errors import NotFound, Refusal, TooSlow
+from contracts.negotiation import NEGOTIATE, Negotiated
 from contracts.orders import FinishTask
 from contracts.payment import GET_TASK_ACCOUNT, TaskAccount
 from contracts.registry import GET_AGENT, REGISTER_AGENT, AgentView
@@ -151,6 +152,28 @@ class System:
         async with ScriptedAgent(*script, **more) as agent:
             await self.list_agent(agent_id, agent.url, price=price, skills=skills)
             yield agent_id, agent
+
+    @contextlib.asynccontextmanager
+    async def haggler(
+        self, *script: Any, price: Any = "1", **more: Any
+    ) -> AsyncIterator[tuple[str, ScriptedAgent]]:
+        """A listed agent of which the registry knows that its price can be negotiated."""
+        async with self.agent(*script, price=price, **more) as (agent_id, agent):
+            await self.known_to_negotiate(agent_id)
+            yield agent_id, agent
+
+    async def known_to_negotiate(self, agent_id: str) -> None:
+        """Wait until the registry has heard that an agent negotiates."""
+
+        async def negotiable() -> bool:
+            return (await self.listed(agent_id)).negotiable
+
+        await eventually(negotiable)
+
+    async def negotiate(self, account: str, agent_id: str, **fields: Any) -> Negotiated:
+        """Negotiate; within reach is anything, unless `max_price` says otherwise."""
+        request = {"negotiation_id": f"n-{new_id()[:10]}", "task_id": "t", "max_price": "1000"}
+        return await self.ask(NEGOTIATE, account, agent_id=agent_id, **request | fields)
 
     async def list_agent(
         self, agent_id: str, url: str, *, price: Any = "0.10", skills: list[str] | None = None

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from contracts.task import FailureReason
-from task_svc.agents import AgentAnswer, AgentFailure, Agents
+from task_svc.agents import AgentAnswer, Agents
+from task_svc.answers import AgentFailure
 from task_svc.settings import Settings
 from tests.task.scripted_agent import (
     Behaviour,

@@ -11,7 +11,7 @@ from contracts.task import INVOKE_AGENT
 from tests.conftest import Stack, running
 from tests.task.plans import bill, result_of, spec, start
 from tests.task.replica import replica
-from tests.task.scripted_agent import answers, hangs, waits_for
+from tests.task.scripted_agent import accepts, answers, hangs, refuses, waits_for
 from tests.task.services import eventually, payment_service, registry_service, task_service
 from tests.task.system import System, listening
 
@@ -74,6 +74,25 @@ async def test_a_killed_replicas_call_is_finished_by_another(system: System):
     assert task.status == "completed"
     assert len(set(agent.keys)) == 1
     once(system, task.id, agent.keys[0])
+
+
+async def test_a_killed_replicas_negotiation_goes_on_where_it_was(system: System, task_id: str):
+    account = await system.account()
+    asked = {"negotiation_id": f"n-{task_id}", "task_id": task_id}
+    async with system.haggler(haggles=[refuses(), hangs, accepts()]) as (agent_id, agent):
+        async with replica(system.stack) as doomed:
+            waiting = asyncio.create_task(system.negotiate(account, agent_id, **asked))
+            await agent.offered(2)
+            await doomed.kill()
+        waiting.cancel()
+        async with running(task_service(system.stack)):
+            found = await system.negotiate(account, agent_id, **asked)
+            assert await system.negotiate(account, agent_id, **asked) == found
+    assert [call.payload["round"] for call in agent.offers] == [1, 2, 2]
+    assert agent.offers[1].payload == agent.offers[2].payload
+    assert agent.offers[1].key == agent.offers[2].key
+    assert (found.price, len(found.offers)) == (Decimal("0.7"), 2)
+    assert len(system.events(task_id, "price.negotiated")) == 1
 
 
 async def test_a_step_stays_with_its_replica_while_that_shows_signs_of_life(

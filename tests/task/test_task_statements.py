@@ -7,11 +7,11 @@ from sqlalchemy import event
 
 from tests.conftest import Stack, running
 from tests.task.plans import spec, start
-from tests.task.scripted_agent import says
+from tests.task.scripted_agent import accepts, refuses, says
 from tests.task.services import payment_service, registry_service, task_service
 from tests.task.system import System, listening
 
-OURS = ("task.tasks", "task.steps", "INSERT INTO task.task_outbox")
+OURS = ("task.tasks", "task.steps", "task.negotiations", "INSERT INTO task.task_outbox")
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +79,19 @@ async def test_a_planned_step(counted: tuple[System, list[str]], task_id: str):
     # messages; task locked, step ended, task updated, messages, dependents told. The first
     # updates the task when it starts.
     assert len(work) == 4 + len(ids) * 9 + 1, work
+
+
+async def test_a_negotiation(counted: tuple[System, list[str]]):
+    system, statements = counted
+    account = await system.account()
+    async with system.haggler(haggles=[refuses(), refuses(), accepts()]) as (agent_id, _):
+        statements.clear()
+        await system.negotiate(account, agent_id, negotiation_id=f"n-{agent_id}")
+        # Looked for and stored; each round recorded; messages.
+        assert len(statements) == 2 + 3 + 1, statements
+        statements.clear()
+        await system.negotiate(account, agent_id, negotiation_id=f"n-{agent_id}")
+        assert len(statements) == 1
 
 
 async def test_lists_ask_once(counted: tuple[System, list[str]]):
