@@ -35,7 +35,7 @@ from payment_svc.handlers.captures import on_step_completed
 from payment_svc.handlers.holds import place_hold
 from payment_svc.handlers.wallets import open_wallet
 from payment_svc.settings import Settings
-from payment_svc.store_books import broken_rules
+from payment_svc.store_check import broken_rules
 
 CALLERS = 16
 TURNS, STEPS_A_TURN = 6, 40

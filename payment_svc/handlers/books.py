@@ -16,7 +16,7 @@ from contracts.ledger import (
     ReceiptLine,
     WalletView,
 )
-from payment_svc import store_books
+from payment_svc import store_books, store_check, store_ledger
 from payment_svc.domain import wallet_of
 
 
@@ -26,7 +26,7 @@ async def get_wallet(_request: GetWallet, tx: Tx, here: Here) -> WalletView:
     Raises:
         NotFound: it has none.
     """
-    row = await store_books.wallet(tx.conn, wallet_of(here.account))
+    row = await store_ledger.wallet(tx.conn, wallet_of(here.account))
     if row is None:
         raise NotFound("Wallet not found")
     return WalletView(
@@ -39,7 +39,9 @@ async def list_entries(request: ListEntries, tx: Tx, here: Here) -> EntryList:
     name = request.ledger_account
     ledger_account = wallet_of(here.account) if name == "wallet" else name
     before = place_in_sequence(request)
-    rows = await store_books.statement(tx.conn, here.account, ledger_account, request.limit, before)
+    rows = await store_ledger.statement(
+        tx.conn, here.account, ledger_account, request.limit, before
+    )
     shown = rows[: request.limit]
     return EntryList(
         entries=[EntryView.model_validate(row, from_attributes=True) for row in shown],
@@ -49,7 +51,7 @@ async def list_entries(request: ListEntries, tx: Tx, here: Here) -> EntryList:
 
 async def check_ledger(_request: CheckLedger, tx: Tx) -> LedgerCheck:
     """Every rule of the books, computed in SQL at one moment."""
-    broken = await store_books.broken_rules(tx.conn)
+    broken = await store_check.broken_rules(tx.conn)
     return LedgerCheck(
         ok=not any(broken.values()),
         findings=[Finding(rule=rule, broken=rows) for rule, rows in broken.items()],

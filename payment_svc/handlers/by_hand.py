@@ -9,7 +9,7 @@ from chassis.given import Given
 from contracts.errors import Conflict, Internal, PaymentRequired
 from contracts.ledger import EnterPayment, PaymentEntered, PaymentReply
 from contracts.payment import BazaarBucksPaymentView, PaymentRecorded, PlaceHold
-from payment_svc import store, store_books
+from payment_svc import store, store_books, store_budgets, store_ledger
 from payment_svc.domain import Transfer, capture_postings, fee_of, wallet_of
 from payment_svc.settings import Settings
 
@@ -36,9 +36,9 @@ async def enter_payment(
     if await store.insert_hold(tx.conn, here.account, hold) is None:
         return await _same_again(request, tx, here.account)
     wallet = wallet_of(here.account)
-    if not await store.reserve_budget(tx.conn, here.account, hold):
+    if not await store_budgets.reserve_budget(tx.conn, here.account, hold):
         raise PaymentRequired("The task's budget does not cover this payment.")
-    if not await store.reserve_wallet(tx.conn, wallet, request.amount):
+    if not await store_budgets.reserve_wallet(tx.conn, wallet, request.amount):
         raise PaymentRequired("The wallet does not cover this payment.")
     await _capture(request, tx, here.account, fee_of(request.amount, settings.platform_fee_rate))
     tx.publish(
@@ -83,9 +83,11 @@ async def _capture(request: EnterPayment, tx: Tx, account: str, fee: Decimal) ->
     end = store.Settlement(hold, captured=request.amount, fee=fee)
     postings = capture_postings(account, request.agent_id, request.amount, fee, Decimal(0))
     await store.capture_holds(tx.conn, [end])
-    await store.settle(tx.conn, [end])
-    await store.credit(tx.conn, [p for p in postings if p.ledger_account != wallet_of(account)])
-    await store.post(
+    await store_budgets.settle(tx.conn, [end])
+    await store_ledger.credit(
+        tx.conn, [p for p in postings if p.ledger_account != wallet_of(account)]
+    )
+    await store_ledger.post(
         tx.conn,
         [Transfer(new_id(), account, "capture", postings, request.task_id, request.payment_id)],
     )

@@ -27,7 +27,7 @@ from contracts.payment import (
 )
 from contracts.task import StepCompleted
 from contracts.topology import Durable
-from payment_svc import store
+from payment_svc import store, store_books, store_budgets, store_ledger
 from payment_svc.domain import Transfer, capture_postings, fee_of, wallet_of
 from payment_svc.tables import bazaarbucks_payments, stripe_payments
 
@@ -95,13 +95,15 @@ async def capture(
     ]
     transfers = [_transfer(c) for c in found if c.total]
     await store.capture_holds(tx.conn, ends)
-    await store.settle(tx.conn, ends)
+    await store_budgets.settle(tx.conn, ends)
     wallets = {wallet_of(c.hold.account) for c in found}
     lines = [line for transfer in transfers for line in transfer.postings]
-    await store.credit(tx.conn, [p for p in lines if p.ledger_account not in wallets])
-    await store.post(tx.conn, transfers)
-    await store.record(tx.conn, bazaarbucks_payments, [row for c in found for row in _pay(c)])
-    await store.record(tx.conn, stripe_payments, [_card(c) for c in found if c.event.external_cost])
+    await store_ledger.credit(tx.conn, [p for p in lines if p.ledger_account not in wallets])
+    await store_ledger.post(tx.conn, transfers)
+    await store_books.record(tx.conn, bazaarbucks_payments, [row for c in found for row in _pay(c)])
+    await store_books.record(
+        tx.conn, stripe_payments, [_card(c) for c in found if c.event.external_cost]
+    )
     causes = {member.item.step_id: member.here for member in group}
     for c in found:
         tx.cause = causes[c.event.step_id]

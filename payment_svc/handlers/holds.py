@@ -16,7 +16,7 @@ from contracts.payment import (
     HoldReply,
     PlaceHold,
 )
-from payment_svc import store
+from payment_svc import store, store_budgets
 from payment_svc.domain import extension, wallet_of
 
 
@@ -50,13 +50,15 @@ async def _place(tx: Transaction, request: PlaceHold, here: Envelope) -> HoldRep
     freed = await store.insert_hold(tx.conn, here.account, request)
     if freed is None:
         return await _same_again(tx, request, here)
-    if not await store.reserve_budget(tx.conn, here.account, request, freed):
+    if not await store_budgets.reserve_budget(tx.conn, here.account, request, freed):
         raise _Declined(
             f"The task's budget of {request.max_budget.normalize():f} BazaarBucks does not cover "
             f"another {request.amount.normalize():f}.",
             _decline(request, "budget_exceeded"),
         )
-    if not await store.reserve_wallet(tx.conn, wallet_of(here.account), request.amount - freed):
+    if not await store_budgets.reserve_wallet(
+        tx.conn, wallet_of(here.account), request.amount - freed
+    ):
         raise _Declined(
             f"The wallet does not cover {request.amount.normalize():f} BazaarBucks.",
             _decline(request, "wallet_exhausted"),
@@ -118,12 +120,13 @@ async def extend_hold(request: ExtendHold, tx: Tx, here: Here) -> HoldReply:
     if request.amount <= hold.held:
         return HoldReply(hold_id=hold.id, held=hold.held)
     wallet = wallet_of(here.account)
-    budget = await store.lock_budget(tx.conn, hold.task_id)
-    available = await store.lock_available(tx.conn, wallet)
+    budget = await store_budgets.lock_budget(tx.conn, hold.task_id)
+    available = await store_budgets.lock_available(tx.conn, wallet)
     room = budget.max_budget - budget.held - budget.captured
     by = extension(request.amount, hold.held, room, available)
     if by > 0:
-        await store.raise_hold(tx.conn, hold.id, hold.task_id, wallet, by)
+        await store.raise_hold(tx.conn, hold.id, by)
+        await store_budgets.set_more_aside(tx.conn, hold.task_id, wallet, by)
         tx.publish(
             HoldExtended(
                 task_id=hold.task_id, hold_id=hold.id, agent_id=hold.agent_id, amount=hold.held + by

@@ -14,13 +14,13 @@ from contracts.payment import (
     StripePaymentView,
     TaskAccount,
 )
-from payment_svc import store
+from payment_svc import store_books, store_budgets
 from payment_svc.tables import bazaarbucks_payments, stripe_payments
 
 
 async def get_task_account(request: GetTaskAccount, tx: Tx, here: Here) -> TaskAccount:
     """What a task holds and has paid; zeros for a task without holds."""
-    row = await store.task_account(tx.conn, request.task_id, here.account)
+    row = await store_budgets.task_account(tx.conn, request.task_id, here.account)
     return TaskAccount(
         task_id=request.task_id,
         held=row.held if row else Decimal(0),
@@ -30,7 +30,7 @@ async def get_task_account(request: GetTaskAccount, tx: Tx, here: Here) -> TaskA
 
 async def list_bazaarbucks(request: ListBazaarBucks, tx: Tx, here: Here) -> BazaarBucksList:
     """The account's payments in BazaarBucks, newest first."""
-    rows = await store.page_of(
+    rows = await store_books.page_of(
         tx.conn, bazaarbucks_payments, here.account, request.limit, place_in_time(request)
     )
     found = [
@@ -42,7 +42,7 @@ async def list_bazaarbucks(request: ListBazaarBucks, tx: Tx, here: Here) -> Baza
 
 async def list_stripe(request: ListStripe, tx: Tx, here: Here) -> StripeList:
     """The account's card payments, newest first."""
-    rows = await store.page_of(
+    rows = await store_books.page_of(
         tx.conn, stripe_payments, here.account, request.limit, place_in_time(request)
     )
     found = [

@@ -8,7 +8,7 @@ from chassis.envelopes import new_id
 from contracts.errors import Conflict, Internal, Invalid, NotFound
 from contracts.ledger import PaymentRefunded, PaymentReply, RefundPayment
 from contracts.payment import BazaarBucksPaymentView
-from payment_svc import store, store_books
+from payment_svc import store, store_books, store_ledger
 from payment_svc.domain import Transfer, fee_returned, refund_postings
 
 
@@ -65,8 +65,8 @@ async def give_back(
     fee = fee_returned(amount, hold.captured, hold.fee, hold.refunded)
     postings = refund_postings(hold.account, payment.agent_id, amount, fee)
     await store_books.give_back(tx.conn, hold, amount)
-    await store_books.move(tx.conn, postings)
-    await store.post(
+    await store_ledger.move(tx.conn, postings)
+    await store_ledger.post(
         tx.conn,
         [Transfer(new_id(), hold.account, "refund", postings, hold.task_id, hold.id)],
     )

@@ -6,7 +6,7 @@ from chassis.envelopes import new_id
 from contracts.errors import Internal
 from contracts.payment import HoldReleased
 from contracts.task import StepFailed
-from payment_svc import store, store_books
+from payment_svc import store, store_books, store_budgets
 from payment_svc.handlers.refunds import give_back
 
 
@@ -20,7 +20,7 @@ async def on_step_failed(event: StepFailed, tx: Effect, here: Here) -> None:
         return
     if not hold.held:
         return
-    await store.settle(tx.conn, [store.Settlement(hold)])
+    await store_budgets.settle(tx.conn, [store.Settlement(hold)])
     tx.publish(
         HoldReleased(task_id=hold.task_id, hold_id=hold.id, amount=hold.held), account=hold.account
     )

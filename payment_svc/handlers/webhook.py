@@ -19,7 +19,7 @@ from chassis.given import Given
 from contracts.cards import TakeWebhook, WebhookTaken
 from contracts.errors import Unavailable
 from contracts.payment import WalletCredited
-from payment_svc import cards, store, store_cards
+from payment_svc import cards, store_cards, store_ledger
 from payment_svc.domain import Transfer, grant_postings
 from payment_svc.handlers.cards import tell
 from payment_svc.settings import Settings
@@ -176,8 +176,8 @@ async def _on_session(
 async def _credit(tx: Transaction, payment: store_cards.Found) -> None:
     """Put what was paid into the wallet; the payment's one change to `completed` comes first."""
     postings = grant_postings(payment.account, payment.amount)
-    await store.credit(tx.conn, postings)
-    await store.post(tx.conn, [Transfer(new_id(), payment.account, "top_up", postings)])
+    await store_ledger.credit(tx.conn, postings)
+    await store_ledger.post(tx.conn, [Transfer(new_id(), payment.account, "top_up", postings)])
     tell(tx, payment)
     tx.publish(
         WalletCredited(account=payment.account, amount=payment.amount, reason="top_up"),

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from chassis.database import Database, async_url
 from chat_svc import store as chat
-from payment_svc import store as payment
+from payment_svc import store_books as payment
 from payment_svc import tables as payment_tables
 from task_svc import store as task
 from tests.conftest import CONTEXTS, Stack

@@ -17,7 +17,7 @@ from chassis.groups import Member
 from chassis.provision import provision
 from payment_svc.app import build
 from payment_svc.handlers.wallets import open_wallet
-from payment_svc.store_books import RULES
+from payment_svc.store_check import RULES
 from tests.conftest import CONTEXTS, Stack
 from tests.payment.books_helpers import Desk, entered, hold_of, payment_for, refund_of
 from tests.payment.conftest import payment_settings

@@ -14,7 +14,7 @@ from chassis.pages import encode_cursor
 from chassis.service import Service
 from contracts.errors import Invalid
 from contracts.payment import LIST_BAZAARBUCKS, LIST_STRIPE, ListBazaarBucks, ListStripe
-from payment_svc import store
+from payment_svc import store_books
 from payment_svc.tables import bazaarbucks_payments, stripe_payments
 from tests.payment.conftest import NewCustomer
 from tests.payment.helpers import Customer, completed
@@ -142,11 +142,11 @@ async def test_a_page_reads_only_what_it_shows(
 
     async with payment.database.engine.connect() as conn:
         await conn.exec_driver_sql(f"ANALYZE {table.fullname}")
-        first = await store.page_of(conn, table, stranger.account, 100, None)
+        first = await store_books.page_of(conn, table, stranger.account, 100, None)
         middle = (first[-1].created_at, first[-1].id)
         event.listen(conn.sync_connection, "before_cursor_execute", note)
         for before in (None, middle):
-            rows = await store.page_of(conn, table, stranger.account, 100, before)
+            rows = await store_books.page_of(conn, table, stranger.account, 100, before)
             assert len(rows) == 101
         event.remove(conn.sync_connection, "before_cursor_execute", note)
         assert [row.id for row in rows][:100] == ids[101:201]

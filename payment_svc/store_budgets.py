@@ -1,0 +1,143 @@
+"""SQL of what is set aside and spent in tasks' budgets and in wallets."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row, and_, bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from contracts.payment import PlaceHold
+from payment_svc.domain import wallet_of
+from payment_svc.store import Settlement
+from payment_svc.tables import MONEY, budgets, ledger_accounts
+
+Found = Row[*tuple[Any, ...]]
+
+_FRESH_BUDGET = upsert(budgets)
+_MOST = func.greatest(budgets.c.max_budget, _FRESH_BUDGET.excluded.max_budget)
+_HELD_THEN = budgets.c.held + _FRESH_BUDGET.excluded.held - bindparam("freed", type_=MONEY)
+_RESERVE_BUDGET = _FRESH_BUDGET.values(
+    task_id=bindparam("task"),
+    account=bindparam("owner"),
+    max_budget=bindparam("most"),
+    held=bindparam("amount"),
+).on_conflict_do_update(
+    index_elements=[budgets.c.task_id],
+    set_={"held": _HELD_THEN, "max_budget": _MOST},
+    where=and_(
+        budgets.c.account == _FRESH_BUDGET.excluded.account,
+        _HELD_THEN + budgets.c.captured <= _MOST,
+    ),
+)
+_RESERVE_WALLET = (
+    update(ledger_accounts)
+    .where(
+        ledger_accounts.c.id == bindparam("wallet"),
+        ledger_accounts.c.posted - ledger_accounts.c.held >= bindparam("amount"),
+    )
+    .values(held=ledger_accounts.c.held + bindparam("amount"))
+)
+_SETTLE_BUDGET = (
+    update(budgets)
+    .where(budgets.c.task_id == bindparam("task"))
+    .values(
+        held=budgets.c.held - bindparam("freed"), captured=budgets.c.captured + bindparam("spent")
+    )
+)
+_SETTLE_WALLET = (
+    update(ledger_accounts)
+    .where(ledger_accounts.c.id == bindparam("wallet"))
+    .values(
+        held=ledger_accounts.c.held - bindparam("freed"),
+        posted=ledger_accounts.c.posted - bindparam("spent"),
+    )
+)
+
+
+async def reserve_budget(
+    conn: AsyncConnection,
+    account: str,
+    request: PlaceHold,
+    freed: Decimal = Decimal(0),
+) -> bool:
+    """Set a hold's amount of its task's budget aside; False when the budget does not allow it.
+
+    The first hold of a task makes its budget. A later one can raise it, never lower it.
+
+    Args:
+        conn: the transaction's.
+        account: whose task it is.
+        request: what is to be held, and the budget as the asking service knows it.
+        freed: what came free in the same transaction.
+    """
+    if request.amount > request.max_budget:
+        return False
+    done = await conn.execute(
+        _RESERVE_BUDGET,
+        {
+            "task": request.task_id,
+            "owner": account,
+            "most": request.max_budget,
+            "amount": request.amount,
+            "freed": freed,
+        },
+    )
+    return done.rowcount == 1
+
+
+async def reserve_wallet(conn: AsyncConnection, wallet: str, amount: Decimal) -> bool:
+    """Set `amount` of a wallet aside; False when less than that is available."""
+    done = await conn.execute(_RESERVE_WALLET, {"wallet": wallet, "amount": amount})
+    return done.rowcount == 1
+
+
+async def lock_budget(conn: AsyncConnection, task_id: str) -> Found:
+    """A task's budget row, locked until the end of the transaction."""
+    return (
+        await conn.execute(select(budgets).where(budgets.c.task_id == task_id).with_for_update())
+    ).one()
+
+
+async def lock_available(conn: AsyncConnection, wallet: str) -> Decimal:
+    """What a wallet has beyond its holds; its row stays locked until the end."""
+    found = await conn.execute(
+        select(ledger_accounts.c.posted - ledger_accounts.c.held)
+        .where(ledger_accounts.c.id == wallet)
+        .with_for_update()
+    )
+    return Decimal(found.scalar_one())
+
+
+async def set_more_aside(conn: AsyncConnection, task_id: str, wallet: str, by: Decimal) -> None:
+    """Set `by` more aside in a budget and a wallet, whose rows are locked."""
+    nothing = Decimal(0)
+    await conn.execute(_SETTLE_BUDGET, {"task": task_id, "freed": -by, "spent": nothing})
+    await conn.execute(_SETTLE_WALLET, {"wallet": wallet, "freed": -by, "spent": nothing})
+
+
+async def settle(conn: AsyncConnection, settlements: Sequence[Settlement]) -> None:
+    """End holds in their budgets and wallets: what was held comes free, what was spent leaves."""
+    tasks: dict[str, list[Decimal]] = {}
+    wallets: dict[str, list[Decimal]] = {}
+    for s in settlements:
+        for sums, key in ((tasks, s.hold.task_id), (wallets, wallet_of(s.hold.account))):
+            freed, spent = sums.get(key, [Decimal(0), Decimal(0)])
+            sums[key] = [freed + s.hold.held, spent + s.captured + s.external]
+    await conn.execute(
+        _SETTLE_BUDGET,
+        [{"task": key, "freed": f, "spent": s} for key, (f, s) in sorted(tasks.items())],
+    )
+    await conn.execute(
+        _SETTLE_WALLET,
+        [{"wallet": key, "freed": f, "spent": s} for key, (f, s) in sorted(wallets.items())],
+    )
+
+
+async def task_account(conn: AsyncConnection, task_id: str, account: str) -> Found | None:
+    """What a task holds and has paid."""
+    query = select(budgets.c.held, budgets.c.captured).where(
+        budgets.c.task_id == task_id, budgets.c.account == account
+    )
+    return (await conn.execute(query)).one_or_none()

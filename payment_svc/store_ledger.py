@@ -1,0 +1,96 @@
+"""SQL of the ledger itself: accounts, their balances, and lines that are never changed again."""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row, bindparam, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from payment_svc.domain import Posting, Transfer
+from payment_svc.tables import entries, ledger_accounts
+
+Found = Row[*tuple[Any, ...]]
+
+_FRESH_ACCOUNT = upsert(ledger_accounts)
+_CREDIT = _FRESH_ACCOUNT.on_conflict_do_update(
+    index_elements=[ledger_accounts.c.id],
+    set_={"posted": ledger_accounts.c.posted + _FRESH_ACCOUNT.excluded.posted},
+)
+# One statement for all lines: the trigger that refuses unbalanced transfers looks at statements.
+_POST = text(
+    """
+    INSERT INTO payment.entries
+      (transfer_id, account, kind, task_id, step_id, ledger_account, amount)
+    SELECT * FROM unnest(
+      CAST(:transfers AS text[]), CAST(:owners AS text[]), CAST(:kinds AS text[]),
+      CAST(:tasks AS text[]), CAST(:steps AS text[]), CAST(:accounts AS text[]),
+      CAST(:amounts AS numeric[]))
+    """
+)
+_MOVE = (
+    update(ledger_accounts)
+    .where(ledger_accounts.c.id == bindparam("name"))
+    .values(posted=ledger_accounts.c.posted + bindparam("amount"))
+)
+
+
+async def credit(conn: AsyncConnection, postings: Iterable[Posting]) -> None:
+    """Add postings to their ledger accounts' balances, opening accounts that are new."""
+    sums: dict[str, Decimal] = {}
+    for line in postings:
+        sums[line.ledger_account] = sums.get(line.ledger_account, Decimal(0)) + line.amount
+    if sums:
+        rows = [{"id": name, "posted": amount} for name, amount in sorted(sums.items())]
+        await conn.execute(_CREDIT, rows)
+
+
+async def move(conn: AsyncConnection, postings: Sequence[Posting]) -> None:
+    """Add postings to the balances of ledger accounts that exist: wallets first, as everywhere."""
+    ordered = sorted(
+        postings, key=lambda p: (not p.ledger_account.startswith("wallet:"), p.ledger_account)
+    )
+    await conn.execute(_MOVE, [{"name": p.ledger_account, "amount": p.amount} for p in ordered])
+
+
+async def post(conn: AsyncConnection, transfers: Sequence[Transfer]) -> None:
+    """Append the lines of transfers to the ledger; they are never changed again."""
+    lines = [(transfer, line) for transfer in transfers for line in transfer.postings]
+    if lines:
+        await conn.execute(
+            _POST,
+            {
+                "transfers": [transfer.id for transfer, _ in lines],
+                "owners": [transfer.account for transfer, _ in lines],
+                "kinds": [transfer.kind for transfer, _ in lines],
+                "tasks": [transfer.task_id for transfer, _ in lines],
+                "steps": [transfer.step_id for transfer, _ in lines],
+                "accounts": [line.ledger_account for _, line in lines],
+                "amounts": [line.amount for _, line in lines],
+            },
+        )
+
+
+async def open_wallet(conn: AsyncConnection, wallet: str) -> bool:
+    """Open a wallet with nothing in it; False when it exists."""
+    done = await conn.execute(upsert(ledger_accounts).values(id=wallet).on_conflict_do_nothing())
+    return done.rowcount == 1
+
+
+async def wallet(conn: AsyncConnection, ledger_account: str) -> Found | None:
+    """A ledger account's balances."""
+    query = select(ledger_accounts).where(ledger_accounts.c.id == ledger_account)
+    return (await conn.execute(query)).one_or_none()
+
+
+async def statement(
+    conn: AsyncConnection, account: str, ledger_account: str, limit: int, before: int | None
+) -> Sequence[Found]:
+    """Lines of an account's transfers in a ledger account, newest first, one more than `limit`."""
+    query = select(entries).where(
+        entries.c.account == account, entries.c.ledger_account == ledger_account
+    )
+    if before is not None:
+        query = query.where(entries.c.id < before)
+    return (await conn.execute(query.order_by(entries.c.id.desc()).limit(limit + 1))).all()
