@@ -170,6 +170,12 @@ class Refund(Model):
     refund_id: Id | None = None
 
 
+class CardRefund(Model):
+    """Body of POST /api/payments/stripe/{id}/refund."""
+
+    refund_id: Id | None = None
+
+
 class ChatInput(Model):
     """Body of POST /api/hubchat/message."""
 

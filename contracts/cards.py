@@ -57,6 +57,21 @@ class RetryCard(Model):
     payment_id: Id
 
 
+class RefundCard(Model):
+    """Gives back what an agent bought by card, to the wallet and to the card, in full.
+
+    Raises (over the bus): `NotFound`, `Invalid` when it is no purchase, `Conflict` when it was
+    given back before or the refund's id was used for something else.
+
+    Attributes:
+        payment_id: a `card_spend`.
+        refund_id: chosen by the caller; the same id again answers the same.
+    """
+
+    payment_id: Id
+    refund_id: Id
+
+
 class CardReply(Model):
     """A card payment as it stands now."""
 
@@ -89,4 +104,5 @@ class WebhookTaken(Model):
 
 OPEN_CHECKOUT = Call("payment", "open_checkout", OpenCheckout, Checkout, timeout_ms=15_000)
 RETRY_CARD = Call("payment", "retry_card", RetryCard, CardReply)
+REFUND_CARD = Call("payment", "refund_card", RefundCard, CardReply)
 TAKE_WEBHOOK = Call("payment", "take_webhook", TakeWebhook, WebhookTaken)

@@ -53,6 +53,7 @@ API_BODIES: tuple[type[Model], ...] = (
     api.ChatInput,
     api.NewPayment,
     api.Refund,
+    api.CardRefund,
     cards.OpenCheckout,
 )
 """What the UI sends to the gateway."""

@@ -109,7 +109,8 @@ class RefundPayment(Model):
     Attributes:
         payment_id: an `agent_payment`.
         refund_id: chosen by the caller; the same id again answers the same.
-        amount: BazaarBucks; what is left of the payment when None.
+        amount: BazaarBucks of the agent's pay; when None, all that is left of it and what the
+            agent bought for the step as well.
     """
 
     payment_id: Id
@@ -152,7 +153,7 @@ class ReceiptLine(Model):
         held: what it was extended to.
         charged: what was paid for the agent's work, with the fee.
         fee: what the platform kept of that.
-        refunded: what was given back of it.
+        refunded: what was given back, of the work and of what was bought.
         external: what was paid for what the agent bought outside.
         status: held, captured or released.
         list_price: what the agent cost before `quoted` was agreed on with it; None when nothing
@@ -189,7 +190,13 @@ class Receipt(Model):
 
 
 class PaymentRefunded(TaskEvent):
-    """Part of what was paid for a step, or all of it, was given back."""
+    """Part of what was paid for a step, or all of it, was given back.
+
+    Attributes:
+        payment_id: the agent's payment, or the purchase by card when only that is given back.
+        amount: BazaarBucks of the agent's pay.
+        external_amount: BazaarBucks of what the agent bought.
+    """
 
     type = "payment.refunded"
     payment_id: Id
@@ -197,6 +204,7 @@ class PaymentRefunded(TaskEvent):
     step_id: Id
     agent_id: Id
     amount: Money
+    external_amount: Money = Decimal(0)
 
 
 class PaymentEntered(TaskEvent):

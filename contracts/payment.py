@@ -24,8 +24,12 @@ class BazaarBucksPaymentView(Model):
 class StripePaymentView(Model):
     """A payment by card, in BazaarBucks' dollar value; `rail` says whether it was simulated.
 
+    A refund of a purchase is a `balance_load` of its own: what was paid for it is in the wallet
+    again. Its status is that of the refund to the card.
+
     Attributes:
         note: why it failed or still waits, or why nothing was charged, as a sentence.
+        refund_of: the purchase that is given back; None for what is no refund.
     """
 
     id: Id
@@ -37,6 +41,7 @@ class StripePaymentView(Model):
     created_at: Moment
     rail: Rail = "simulated"
     note: str | None = None
+    refund_of: Id | None = None
 
 
 class PlaceHold(Model):
@@ -192,6 +197,7 @@ class StripePaymentUpdated(Event):
     payment_type: StripeType
     rail: Rail
     note: str | None = None
+    refund_of: Id | None = None
 
     def entity_id(self) -> str:
         """The task's id where there is one, else the payment's."""

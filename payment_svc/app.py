@@ -2,9 +2,10 @@
 
 Answers place_hold, extend_hold, get_task_account, list_bazaarbucks, list_stripe, get_wallet,
 list_entries, check_ledger, get_receipt, refund_payment, enter_payment,
-open_checkout, retry_card, take_webhook.
+open_checkout, retry_card, refund_card, take_webhook.
 Consumes step.completed and step.failed.
-By itself: charges cards for what agents bought, handles what Stripe's webhooks told.
+By itself: charges cards for what agents bought, refunds it to them, handles what Stripe's
+webhooks told.
 Publishes hold.placed, hold.declined, hold.extended, hold.released, hold.overcharged,
 payment.recorded, payment.refunded, payment.entered, stripe_payment.updated, wallet.credited.
 """
@@ -55,6 +56,7 @@ def build(settings: Settings) -> Service:
     on(**answers(ledger.ENTER_PAYMENT))(by_hand.enter_payment)
     on(**answers(card_calls.OPEN_CHECKOUT))(cards.open_checkout)
     on(**answers(card_calls.RETRY_CARD))(cards.retry_card)
+    on(**answers(card_calls.REFUND_CARD))(refunds.refund_card)
     on(**answers(card_calls.TAKE_WEBHOOK))(webhook.take_webhook)
 
     on(**consumes(topology.PAYMENT_STEP_COMPLETED))(captures.on_step_completed)

@@ -14,7 +14,7 @@ import stripe
 from payment_svc.settings import Settings
 
 if TYPE_CHECKING:
-    from stripe.params import PaymentIntentCreateParams
+    from stripe.params import PaymentIntentCreateParams, RefundCreateParams
     from stripe.params.checkout import SessionCreateParams
 
 CALL_S = 10.0
@@ -23,7 +23,10 @@ NOTE_LENGTH = 500
 TOO_MANY = 429
 IN_USE = 409
 BROKEN = 500
-UNKNOWN = "Whether the card was charged is unknown: look at Stripe before you retry."
+UNKNOWN = "What came of it at Stripe is unknown: look there before you retry."
+
+REFUND_FAILED = frozenset({"failed", "canceled"})
+"""Stripe's words for a refund that came to nothing."""
 
 End = Literal["completed", "failed", "waiting", "again"]
 
@@ -60,7 +63,10 @@ def in_cents(amount: Decimal) -> int:
 
 def key_of(payment: Any) -> str:
     """The idempotency key of a payment's current try; a retry by hand has one of its own."""
-    first = f"step-{payment.step_id}" if payment.step_id else f"checkout-{payment.id}"
+    if payment.refund_of:
+        first = f"refund-{payment.step_id}"
+    else:
+        first = f"step-{payment.step_id}" if payment.step_id else f"checkout-{payment.id}"
     return f"{first}-retry-{payment.retries}" if payment.retries else first
 
 
@@ -122,6 +128,48 @@ async def charge(client: stripe.StripeClient, settings: Settings, payment: Any) 
     if intent.status in {"canceled", "requires_payment_method"}:
         return Outcome("failed", intent.id, f"Stripe ended the payment as {intent.status}.")
     return Outcome("waiting", intent.id, f"Stripe answered {intent.status}; its webhook decides.")
+
+
+async def refund(client: stripe.StripeClient, payment: Any, intent_id: str) -> Outcome:
+    """Give back to the card what a purchase took from it, in full.
+
+    However late it is asked again, a charge is not refunded twice: Stripe says that it was.
+
+    Args:
+        client: from `client_of`.
+        payment: the refund's row.
+        intent_id: Stripe's id of the purchase.
+    """
+    key = key_of(payment)
+    params: RefundCreateParams = {
+        "payment_intent": intent_id,
+        "amount": in_cents(payment.amount),
+        "metadata": {
+            "payment_id": payment.id,
+            "task_id": payment.task_id or "",
+            "step_id": payment.step_id or "",
+            "key": key,
+        },
+    }
+    try:
+        async with asyncio.timeout(CALL_S):
+            made = await client.v1.refunds.create_async(params, {"idempotency_key": key})
+    except TimeoutError:
+        return Outcome("again", note="Stripe did not answer in time.")
+    except stripe.StripeError as error:
+        if error.code == "charge_already_refunded":
+            return Outcome("completed", note="Stripe says that it was refunded before.")
+        return _outcome_of(error)
+    if made.status == "succeeded":
+        return Outcome("completed", made.id)
+    if made.status in REFUND_FAILED:
+        return Outcome("failed", made.id, refund_note(made.failure_reason))
+    return Outcome("waiting", made.id, f"Stripe answered {made.status}; its webhook decides.")
+
+
+def refund_note(reason: str | None) -> str:
+    """Why a refund did not reach the card, as a sentence."""
+    return f"The refund did not reach the card ({reason or 'no reason given'})."[:NOTE_LENGTH]
 
 
 def _outcome_of(error: stripe.StripeError) -> Outcome:

@@ -110,14 +110,23 @@ def fee_returned(amount: Decimal, charged: Decimal, fee: Decimal, refunded: Deci
 
 
 def refund_postings(
-    account: str, agent_id: str, amount: Decimal, fee: Decimal
+    account: str, agent_id: str, amount: Decimal, fee: Decimal, external: Decimal = Decimal(0)
 ) -> tuple[Posting, ...]:
-    """What a refund moves back into the wallet; `fee` of `amount` comes from the platform."""
+    """What a refund moves back into the wallet.
+
+    Args:
+        account: who gets it.
+        agent_id: who was paid for the work.
+        amount: BazaarBucks of the work.
+        fee: what of `amount` comes from the platform.
+        external: BazaarBucks of what the agent bought.
+    """
     return balanced(
         (
             Posting(earnings_of(agent_id), -(amount - fee)),
             Posting(PLATFORM_FEES, -fee),
-            Posting(wallet_of(account), amount),
+            Posting(CARD_CLEARING, -external),
+            Posting(wallet_of(account), amount + external),
         )
     )
 

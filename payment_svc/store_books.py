@@ -22,8 +22,13 @@ async def holds_of(conn: AsyncConnection, account: str, task_id: str) -> Sequenc
 
 async def sums_of(conn: AsyncConnection, account: str, task_id: str) -> Found:
     """What all holds of a task charged, with the fee in it, and what was given back."""
-    columns = (holds.c.captured, holds.c.fee, holds.c.refunded, holds.c.external)
-    query = select(*(func.coalesce(func.sum(c), 0).label(c.name) for c in columns))
+    columns = {
+        "captured": holds.c.captured,
+        "fee": holds.c.fee,
+        "refunded": holds.c.refunded + holds.c.external_refunded,
+        "external": holds.c.external,
+    }
+    query = select(*(func.coalesce(func.sum(c), 0).label(name) for name, c in columns.items()))
     return (
         await conn.execute(query.where(holds.c.task_id == task_id, holds.c.account == account))
     ).one()
@@ -57,15 +62,20 @@ async def record_once(conn: AsyncConnection, payments: Sequence[dict[str, object
     return stored.rowcount == len(payments)
 
 
-async def give_back(conn: AsyncConnection, hold: Found, amount: Decimal) -> None:
+async def give_back(conn: AsyncConnection, hold: Found, amount: Decimal, external: Decimal) -> None:
     """Count a refund on its hold, which is locked, and make room in its task's budget."""
     await conn.execute(
-        update(holds).where(holds.c.id == hold.id).values(refunded=holds.c.refunded + amount)
+        update(holds)
+        .where(holds.c.id == hold.id)
+        .values(
+            refunded=holds.c.refunded + amount,
+            external_refunded=holds.c.external_refunded + external,
+        )
     )
     await conn.execute(
         update(budgets)
         .where(budgets.c.task_id == hold.task_id)
-        .values(captured=budgets.c.captured - amount)
+        .values(captured=budgets.c.captured - amount - external)
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, Text, Update, func, literal, select, text, update
+from sqlalchemy import Row, Text, Update, func, literal, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -122,11 +122,15 @@ async def wait(
 
 
 async def begin_again(conn: AsyncConnection, payment_id: str) -> Found | None:
-    """Make a failed purchase pending and due again, as a new try; None when it did not fail."""
+    """Make a failed purchase or refund pending and due again, as a new try; None if it is not."""
     return await _changed(
         conn,
         update(stripe_payments)
-        .where(_CARD.id == payment_id, _CARD.status == "failed", _CARD.type == "card_spend")
+        .where(
+            _CARD.id == payment_id,
+            _CARD.status == "failed",
+            or_(_CARD.type == "card_spend", _CARD.refund_of.is_not(None)),
+        )
         .values(
             status="pending",
             retries=_CARD.retries + 1,

@@ -53,10 +53,10 @@ RULES: dict[str, str] = {
         FULL JOIN (SELECT step_id, sum(amount) AS paid FROM payment.entries
                    WHERE kind = 'refund' AND ledger_account LIKE 'wallet:%'
                    GROUP BY 1) e ON e.step_id = h.id
-        WHERE coalesce(h.refunded, 0) <> coalesce(e.paid, 0)""",
+        WHERE coalesce(h.refunded + h.external_refunded, 0) <> coalesce(e.paid, 0)""",
     "a task's cost is its captures less its refunds": """
         SELECT task_id FROM payment.budgets b
-        FULL JOIN (SELECT task_id, sum(captured + external - refunded) AS paid,
+        FULL JOIN (SELECT task_id, sum(captured + external - refunded - external_refunded) AS paid,
                           sum(held) FILTER (WHERE status = 'held') AS held
                    FROM payment.holds GROUP BY 1) h USING (task_id)
         WHERE coalesce(b.captured, 0) <> coalesce(h.paid, 0)
@@ -81,6 +81,11 @@ RULES: dict[str, str] = {
         FULL JOIN (SELECT step_id, sum(amount) AS paid FROM payment.stripe_payments
                    WHERE type = 'card_spend' GROUP BY 1) p ON p.step_id = h.id
         WHERE coalesce(h.external, 0) <> coalesce(p.paid, 0)""",
+    "card refunds are what was given back of purchases": """
+        SELECT h.id FROM payment.holds h
+        FULL JOIN (SELECT step_id, sum(amount) AS paid FROM payment.stripe_payments
+                   WHERE refund_of IS NOT NULL GROUP BY 1) p ON p.step_id = h.id
+        WHERE coalesce(h.external_refunded, 0) <> coalesce(p.paid, 0)""",
 }
 """The rules of the books, each with a query that finds what breaks it."""
 

@@ -80,6 +80,7 @@ holds = Table(
     Column("refused", MONEY, nullable=False, server_default="0"),
     Column("fee", MONEY, nullable=False, server_default="0"),
     Column("refunded", MONEY, nullable=False, server_default="0"),
+    Column("external_refunded", MONEY, nullable=False, server_default="0"),
     Column("replaces", String(64)),
     Column("list_price", MONEY),
     _now(),
@@ -88,6 +89,9 @@ holds = Table(
     CheckConstraint("captured + external <= held", name="captured_within_held"),
     CheckConstraint("fee BETWEEN 0 AND captured", name="fee_within_captured"),
     CheckConstraint("refunded BETWEEN 0 AND captured", name="refunded_within_captured"),
+    CheckConstraint(
+        "external_refunded BETWEEN 0 AND external", name="external_refunded_within_external"
+    ),
 )
 Index("holds_task_idx", holds.c.task_id, holds.c.created_at)
 Index("holds_open_idx", holds.c.created_at, postgresql_where=holds.c.status == "held")
@@ -132,6 +136,7 @@ stripe_payments = Table(
     Column("first_attempt_at", DateTime(timezone=True)),
     Column("next_attempt_at", DateTime(timezone=True)),
     Column("note", String(500)),
+    Column("refund_of", String(64)),
     _now(),
     CheckConstraint("amount > 0", name="card_amount_positive"),
 )
@@ -145,6 +150,13 @@ Index(
     "stripe_due_idx",
     stripe_payments.c.next_attempt_at,
     postgresql_where=stripe_payments.c.next_attempt_at.is_not(None),
+)
+
+Index(
+    "stripe_refund_idx",
+    stripe_payments.c.refund_of,
+    unique=True,
+    postgresql_where=stripe_payments.c.refund_of.is_not(None),
 )
 
 stripe_events = Table(

@@ -248,12 +248,14 @@ async def open_steps_of(conn: AsyncConnection, task_id: str) -> Sequence[Found]:
     return (await conn.execute(query)).all()
 
 
-async def lower_cost(conn: AsyncConnection, task_id: str, step_id: str, by: Decimal) -> bool:
-    """Take a refund off what a step cost; False when the task has no such step."""
+async def lower_cost(
+    conn: AsyncConnection, task_id: str, step_id: str, by: Decimal, external: Decimal
+) -> bool:
+    """Take a refund off what a step and its purchase cost; False when the task has no such step."""
     done = await conn.execute(
         update(steps)
         .where(steps.c.id == step_id, steps.c.task_id == task_id)
-        .values(cost=steps.c.cost - by)
+        .values(cost=steps.c.cost - by, external_cost=steps.c.external_cost - external)
     )
     return done.rowcount == 1
 

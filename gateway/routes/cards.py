@@ -4,14 +4,17 @@ import base64
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
+from chassis.envelopes import new_id
 from contracts import api
 from contracts.cards import (
     OPEN_CHECKOUT,
+    REFUND_CARD,
     RETRY_CARD,
     TAKE_WEBHOOK,
     CardReply,
     Checkout,
     OpenCheckout,
+    RefundCard,
     RetryCard,
     TakeWebhook,
 )
@@ -30,6 +33,7 @@ class ShownCard(CardReply):
 
 
 _RETRY = as_shown(RETRY_CARD, ShownCard)
+_REFUND = as_shown(REFUND_CARD, ShownCard)
 
 
 @posts.post(
@@ -57,6 +61,18 @@ async def retry(request: Request, id: str) -> Response:  # noqa: A002  (the path
     """It is pending then, and attempted at once; 409 when it did not fail."""
     order = RetryCard(payment_id=known_id(id, "Payment"))
     return answer((await ask(request, _RETRY, order)).payment)
+
+
+@posts.post(
+    "/api/payments/stripe/{id}/refund",
+    summary="Give back what an agent bought by card",
+    response_model=api.StripePayment,
+    responses=problems(400, 404, 409, 413, 415, 422),
+)
+async def refund(request: Request, id: str, body: api.CardRefund) -> Response:  # noqa: A002  (the path's own word)
+    """To the wallet at once, to the card by its rail; the answer is the refund's own record."""
+    order = RefundCard(payment_id=known_id(id, "Payment"), refund_id=body.refund_id or new_id())
+    return answer((await ask(request, _REFUND, order)).payment)
 
 
 @router.post(

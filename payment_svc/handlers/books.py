@@ -72,7 +72,7 @@ async def get_receipt(request: GetReceipt, tx: Tx, here: Here) -> Receipt:
             held=row.held,
             charged=row.captured,
             fee=row.fee,
-            refunded=row.refunded,
+            refunded=row.refunded + row.external_refunded,
             external=row.external,
             status=row.status,
             list_price=row.list_price,

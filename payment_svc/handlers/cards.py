@@ -17,9 +17,9 @@ from chassis.delivery import Here, Tx
 from chassis.envelopes import new_id, origin
 from chassis.given import Given
 from contracts.cards import CardReply, Checkout, OpenCheckout, RetryCard
-from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.errors import Conflict, Internal, Invalid, NotFound, Unavailable
 from contracts.payment import StripePaymentUpdated, StripePaymentView
-from payment_svc import cards, store_cards
+from payment_svc import cards, store_card_refunds, store_cards
 from payment_svc.settings import Settings
 
 log = structlog.get_logger()
@@ -28,6 +28,7 @@ KEY_LASTS = timedelta(hours=23)
 """Stripe remembers an idempotency key for at least a day; a later attempt could charge twice."""
 NO_PAGE = "No page to pay on was opened."
 NO_CHARGE = "Less than half a cent: nothing was charged."
+NOT_CHARGED = "The card was not charged: there is nothing to give back to it."
 
 
 def updated(payment: store_cards.Found) -> StripePaymentUpdated:
@@ -42,6 +43,7 @@ def updated(payment: store_cards.Found) -> StripePaymentUpdated:
         payment_type=payment.type,
         rail=payment.rail,
         note=payment.note,
+        refund_of=payment.refund_of,
     )
 
 
@@ -65,7 +67,11 @@ async def work(db: Database, client: StripeClient, settings: Settings) -> None:
 async def _attempt(
     db: Database, client: StripeClient, settings: Settings, payment: store_cards.Found
 ) -> None:
-    outcome = await _outcome(client, settings, payment)
+    outcome = await (
+        _refund_outcome(db, client, payment)
+        if payment.refund_of
+        else _outcome(client, settings, payment)
+    )
     async with db.transaction(origin("payment", "card.attempt", payment.account)) as tx:
         if outcome.end in {"completed", "failed"}:
             changed = await store_cards.end(
@@ -99,6 +105,23 @@ async def _outcome(
     if payment.trying_for > KEY_LASTS:
         return cards.Outcome("failed", note=cards.UNKNOWN)
     return await cards.charge(client, settings, payment)
+
+
+async def _refund_outcome(
+    db: Database, client: StripeClient, payment: store_cards.Found
+) -> cards.Outcome:
+    """Give a purchase back to its card, once it is known whether that was charged."""
+    async with db.transaction() as tx:
+        purchase = await store_cards.find(tx.conn, payment.refund_of)
+    if purchase is None:
+        raise Internal("A refund has no purchase.")
+    if purchase.status == "pending":
+        return cards.Outcome("again", note="The purchase itself is still pending.")
+    if purchase.note == cards.UNKNOWN:
+        return cards.Outcome("failed", note=cards.UNKNOWN)
+    if purchase.intent_id is None or purchase.status == "failed":
+        return cards.Outcome("completed", note=NOT_CHARGED)
+    return await cards.refund(client, payment, purchase.intent_id)
 
 
 def retry_s(settings: Settings, attempts: int) -> float:
@@ -150,17 +173,19 @@ async def retry_card(
     here: Here,
     client: Annotated[StripeClient | None, Given("stripe")],
 ) -> CardReply:
-    """Try a failed purchase again, with a new idempotency key.
+    """Try a failed purchase, or its failed refund, again, with a new idempotency key.
 
     Raises:
         NotFound: no such card payment in this account.
-        Conflict: it did not fail, is a top-up, or the rail is simulated now.
+        Conflict: it did not fail, is a top-up, was given back, or the rail is simulated now.
     """
     known = await store_cards.find(tx.conn, request.payment_id, lock=True)
     if known is None or known.account != here.account:
         raise NotFound("Payment not found")
-    if known.type != "card_spend":
+    if known.type != "card_spend" and not known.refund_of:
         raise Conflict("A top-up is not tried again: open a new checkout.")
+    if await store_card_refunds.of(tx.conn, known.id):
+        raise Conflict("What was bought has been given back.")
     if client is None:
         raise Conflict("The card rail is simulated: set STRIPE_API_KEY to try again.")
     payment = await store_cards.begin_again(tx.conn, request.payment_id)

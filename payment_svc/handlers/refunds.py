@@ -5,11 +5,16 @@ from decimal import Decimal
 from chassis.database import Transaction
 from chassis.delivery import Here, Tx
 from chassis.envelopes import new_id
+from contracts.cards import CardReply, RefundCard
 from contracts.errors import Conflict, Internal, Invalid, NotFound
 from contracts.ledger import PaymentRefunded, PaymentReply, RefundPayment
-from contracts.payment import BazaarBucksPaymentView
-from payment_svc import store, store_books, store_ledger
+from contracts.payment import BazaarBucksPaymentView, StripePaymentView
+from payment_svc import store, store_books, store_card_refunds, store_cards, store_ledger
 from payment_svc.domain import Transfer, fee_returned, refund_postings
+from payment_svc.handlers.cards import NOT_CHARGED, tell
+
+TAKEN = "This refund id was used for something else."
+STOPPED = "Given back before the card was charged."
 
 
 async def refund_payment(request: RefundPayment, tx: Tx, here: Here) -> PaymentReply:
@@ -25,9 +30,7 @@ async def refund_payment(request: RefundPayment, tx: Tx, here: Here) -> PaymentR
         raise NotFound("Payment not found")
     if payment.type != "agent_payment":
         raise Invalid("Only an agent's payment can be refunded.")
-    hold = await store.find_hold(tx.conn, payment.step_id, lock=True)
-    if hold is None:
-        raise Internal("The payment has no hold.")
+    hold = await _locked(tx, payment.step_id)
     left = hold.captured - hold.refunded
     if known := await store_books.find_payment(tx.conn, request.refund_id, here.account):
         return _same_again(request, known, payment, left)
@@ -36,9 +39,56 @@ async def refund_payment(request: RefundPayment, tx: Tx, here: Here) -> PaymentR
     amount = left if request.amount is None else request.amount
     if amount > left:
         raise Invalid(f"Only {left.normalize():f} BazaarBucks of this payment are left.")
-    await give_back(tx, hold, payment, request.refund_id, amount)
+    if request.amount is None:
+        await give_back_all(tx, hold, request.refund_id)
+    else:
+        await _give_back(tx, hold, payment, request.refund_id, amount)
     row = await store_books.find_payment(tx.conn, request.refund_id, here.account)
     return PaymentReply(payment=BazaarBucksPaymentView.model_validate(row, from_attributes=True))
+
+
+async def refund_card(request: RefundCard, tx: Tx, here: Here) -> CardReply:
+    """Give back what an agent bought by card: to the wallet at once, to the card by the rail.
+
+    Raises:
+        NotFound: no such card payment in this account.
+        Invalid: it is no purchase.
+        Conflict: it was given back before, or the refund's id was used for something else.
+    """
+    purchase = await store_cards.find(tx.conn, request.payment_id)
+    if purchase is None or purchase.account != here.account:
+        raise NotFound("Payment not found")
+    if purchase.type != "card_spend":
+        raise Invalid("Only a purchase by card can be refunded here.")
+    hold = await _locked(tx, purchase.step_id)
+    if hold.external == hold.external_refunded:
+        known = await store_card_refunds.of(tx.conn, purchase.id)
+        if known is None or known.id != request.refund_id:
+            raise Conflict("This purchase was refunded before.")
+    else:
+        await _give_back(tx, hold, None, request.refund_id, Decimal(0), hold.external)
+        known = await store_card_refunds.of(tx.conn, purchase.id)
+    return CardReply(payment=StripePaymentView.model_validate(known, from_attributes=True))
+
+
+async def give_back_all(tx: Transaction, hold: store.Found, refund_id: str) -> None:
+    """Give back all that is left of what a captured hold, which is locked, paid for.
+
+    Raises:
+        Conflict: the refund's id is taken.
+    """
+    left = hold.captured - hold.refunded
+    payment = await store_books.payment_of(tx.conn, hold) if left else None
+    if left and payment is None:
+        raise Internal("The captured hold has no payment.")
+    await _give_back(tx, hold, payment, refund_id, left, hold.external - hold.external_refunded)
+
+
+async def _locked(tx: Transaction, step_id: str) -> store.Found:
+    hold = await store.find_hold(tx.conn, step_id, lock=True)
+    if hold is None:
+        raise Internal("The payment has no hold.")
+    return hold
 
 
 def _same_again(
@@ -48,28 +98,56 @@ def _same_again(
     amount = known.amount if request.amount is None and not left else request.amount
     same = (known.type, known.step_id, known.amount) == ("refund", payment.step_id, amount)
     if not same:
-        raise Conflict("This refund id was used for something else.")
+        raise Conflict(TAKEN)
     return PaymentReply(payment=BazaarBucksPaymentView.model_validate(known, from_attributes=True))
 
 
-async def give_back(
-    tx: Transaction, hold: store.Found, payment: store.Found, refund_id: str, amount: Decimal
+async def _give_back(
+    tx: Transaction,
+    hold: store.Found,
+    payment: store.Found | None,
+    refund_id: str,
+    amount: Decimal,
+    external: Decimal = Decimal(0),
 ) -> None:
-    """Move `amount` of a payment for a captured hold, which is locked, back into the wallet.
+    """Move `amount` of the agent's pay and `external` of its purchase back into the wallet.
 
     Who was paid gives it back, even if the hold was placed for another agent.
-
-    Raises:
-        Conflict: the refund's id is taken.
     """
-    fee = fee_returned(amount, hold.captured, hold.fee, hold.refunded)
-    postings = refund_postings(hold.account, payment.agent_id, amount, fee)
-    await store_books.give_back(tx.conn, hold, amount)
+    agent_id = hold.agent_id if payment is None else payment.agent_id
+    fee = fee_returned(amount, hold.captured, hold.fee, hold.refunded) if amount else Decimal(0)
+    postings = refund_postings(hold.account, agent_id, amount, fee, external)
+    await store_books.give_back(tx.conn, hold, amount, external)
     await store_ledger.move(tx.conn, postings)
     await store_ledger.post(
         tx.conn,
         [Transfer(new_id(), hold.account, "refund", postings, hold.task_id, hold.id)],
     )
+    paid = payment
+    if payment is not None:
+        await _record(tx, hold, payment, refund_id, amount)
+    if external:
+        purchase = await _to_card(tx, hold, refund_id if payment is None else new_id())
+        paid = payment or purchase
+    if paid is None:
+        raise Internal("A refund of nothing.")
+    tx.publish(
+        PaymentRefunded(
+            task_id=hold.task_id,
+            payment_id=paid.id,
+            refund_id=refund_id,
+            step_id=hold.id,
+            agent_id=agent_id,
+            amount=amount,
+            external_amount=external,
+        ),
+        account=hold.account,
+    )
+
+
+async def _record(
+    tx: Transaction, hold: store.Found, payment: store.Found, refund_id: str, amount: Decimal
+) -> None:
     stored = await store_books.record_once(
         tx.conn,
         [
@@ -85,15 +163,24 @@ async def give_back(
         ],
     )
     if not stored:
-        raise Conflict("This refund id was used for something else.")
-    tx.publish(
-        PaymentRefunded(
-            task_id=hold.task_id,
-            payment_id=payment.id,
-            refund_id=refund_id,
-            step_id=hold.id,
-            agent_id=payment.agent_id,
-            amount=amount,
-        ),
-        account=hold.account,
-    )
+        raise Conflict(TAKEN)
+
+
+async def _to_card(tx: Transaction, hold: store.Found, refund_id: str) -> store.Found:
+    """Store that a purchase is to be given back to its card; Stripe is asked after the commit.
+
+    Returns:
+        The purchase.
+    """
+    purchase = await store_card_refunds.lock_purchase_of(tx.conn, hold)
+    stopped = await store_card_refunds.stop(tx.conn, purchase, STOPPED)
+    tell(tx, stopped)
+    if stopped is not None:
+        status, note = "completed", NOT_CHARGED
+    else:
+        status, note = ("pending" if purchase.rail == "stripe" else "completed"), None
+    stored = await store_card_refunds.insert(tx.conn, purchase, refund_id, status, note)
+    if stored is None:
+        raise Conflict(TAKEN)
+    tell(tx, stored)
+    return purchase

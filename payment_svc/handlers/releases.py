@@ -3,11 +3,10 @@
 from chassis.database import Transaction
 from chassis.delivery import Effect, Here
 from chassis.envelopes import new_id
-from contracts.errors import Internal
 from contracts.payment import HoldReleased
 from contracts.task import StepFailed
-from payment_svc import store, store_books, store_budgets
-from payment_svc.handlers.refunds import give_back
+from payment_svc import store, store_budgets
+from payment_svc.handlers.refunds import give_back_all
 
 
 async def on_step_failed(event: StepFailed, tx: Effect, here: Here) -> None:
@@ -27,11 +26,9 @@ async def on_step_failed(event: StepFailed, tx: Effect, here: Here) -> None:
 
 
 async def _refund_voided(event: StepFailed, tx: Transaction) -> None:
-    """A step that was paid and then came to nothing after all is paid back."""
+    """A step that was paid and then came to nothing after all is paid back, with its purchase."""
     hold = await store.find_hold(tx.conn, event.step_id, lock=True)
-    if hold is not None and hold.captured > hold.refunded:
-        left = hold.captured - hold.refunded
-        payment = await store_books.payment_of(tx.conn, hold)
-        if payment is None:
-            raise Internal("The captured hold has no payment.")
-        await give_back(tx, hold, payment, refund_id=new_id(), amount=left)
+    if hold is None:
+        return
+    if hold.captured > hold.refunded or hold.external > hold.external_refunded:
+        await give_back_all(tx, hold, refund_id=new_id())

@@ -19,7 +19,7 @@ from chassis.given import Given
 from contracts.cards import TakeWebhook, WebhookTaken
 from contracts.errors import Unavailable
 from contracts.payment import WalletCredited
-from payment_svc import cards, store_cards, store_ledger
+from payment_svc import cards, store_card_refunds, store_cards, store_ledger
 from payment_svc.domain import Transfer, grant_postings
 from payment_svc.handlers.cards import tell
 from payment_svc.settings import Settings
@@ -33,6 +33,7 @@ AT_MOST = 5_000
 
 SUCCEEDED = "payment_intent.succeeded"
 INTENT_FAILED = frozenset({"payment_intent.payment_failed", "payment_intent.canceled"})
+CHARGE_REFUNDED = "charge.refunded"
 SESSION_PAID = frozenset({"checkout.session.completed", "checkout.session.async_payment_succeeded"})
 SESSION_FAILED = frozenset({"checkout.session.expired", "checkout.session.async_payment_failed"})
 
@@ -114,6 +115,8 @@ async def _apply(tx: Transaction, type_: str, body: dict[str, Any]) -> str:
     if payment is None:
         return "not about a payment of ours"
     tx.cause = origin("payment", type_, payment.account)
+    if payment.refund_of:
+        return await _on_refund(tx, thing, payment)
     if payment.type == "balance_load":
         return await _on_session(tx, type_, thing, payment)
     return await _on_intent(tx, type_, thing, payment)
@@ -130,6 +133,8 @@ async def _on_intent(
             tx.conn, payment.id, intent_id=intent["id"], session_id=None
         )
         tell(tx, done)
+        if done is not None:
+            tell(tx, await store_card_refunds.reopen(tx.conn, payment.id))
         return "completed" if done else "was completed before"
     if type_ in INTENT_FAILED:
         if (intent.get("metadata") or {}).get("key") != cards.key_of(payment):
@@ -145,6 +150,33 @@ async def _on_intent(
         )
         tell(tx, done)
         return "failed" if done else f"is {payment.status} already"
+    if type_ == CHARGE_REFUNDED and await store_card_refunds.of(tx.conn, payment.id) is None:
+        log.warning("a purchase was refunded at Stripe, not here", payment_id=payment.id)
+        return "refunded at Stripe, not here: refund the purchase here as well"
+    return "nothing to do"
+
+
+async def _on_refund(tx: Transaction, refund: dict[str, Any], payment: store_cards.Found) -> str:
+    """What Stripe says of a refund that we asked for; its status counts, not the event's name.
+
+    A refund that has succeeded can still fail, when the card's bank sends it back.
+    """
+    if refund["amount"] != cards.in_cents(payment.amount):
+        log.error("another amount was refunded", payment_id=payment.id)
+        return "another amount was refunded: look at Stripe"
+    if refund.get("status") == "succeeded":
+        done = await store_cards.end(
+            tx.conn, payment.id, payment.retries, "completed", intent_id=refund["id"]
+        )
+        tell(tx, done)
+        return "refunded" if done else f"is {payment.status} already"
+    if refund.get("status") in cards.REFUND_FAILED:
+        if (refund.get("metadata") or {}).get("key") != cards.key_of(payment):
+            return "about an earlier try"
+        note = cards.refund_note(refund.get("failure_reason"))
+        done = await store_card_refunds.fail(tx.conn, payment, refund["id"], note)
+        tell(tx, done)
+        return "failed" if done else "is failed already"
     return "nothing to do"
 
 

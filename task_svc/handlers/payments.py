@@ -23,9 +23,12 @@ async def on_refunded(event: PaymentRefunded, tx: Effect, here: Here) -> None:
     if task is None:
         log.warning("refund for an unknown task", task_id=event.task_id)
         return
-    if not await store.lower_cost(tx.conn, task.id, event.step_id, event.amount):
+    if not await store.lower_cost(
+        tx.conn, task.id, event.step_id, event.amount, event.external_amount
+    ):
         raise Later(NOT_HEARD_OF_S, "the step that is refunded is not known yet")
-    await store.update_task(tx.conn, task.id, total_cost=task.total_cost - event.amount)
+    back = event.amount + event.external_amount
+    await store.update_task(tx.conn, task.id, total_cost=task.total_cost - back)
 
 
 async def on_entered(event: PaymentEntered, tx: Effect, here: Here) -> None:

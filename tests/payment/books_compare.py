@@ -28,7 +28,7 @@ async def compare_task(desk: Desk, model: Model, task: str, owner: str) -> None:
     receipt = await desk.receipt(owner, task)
     lines = {line.step_id: line for line in receipt.lines}
     due = {
-        id_: (h.status, h.asked, h.held, h.captured, h.external, h.fee, h.refunded)
+        id_: (h.status, h.asked, h.held, h.captured, h.external, h.fee, h.refunded + h.bought_back)
         for id_, h in model.holds.items()
         if h.task == task and h.account == owner and (h.status != "released" or h.asked)
     }

@@ -10,7 +10,7 @@ from chassis.database import Database
 from chassis.envelopes import new_id, origin
 from chassis.groups import GroupCommit
 from chassis.service import Service
-from contracts import ledger, payment
+from contracts import cards, ledger, payment
 from contracts.base import MICRO
 from contracts.envelope import Envelope
 from contracts.task import StepCompleted, StepFailed
@@ -66,6 +66,10 @@ class Desk:
     async def refund(self, account: str, request: ledger.RefundPayment) -> ledger.PaymentReply:
         async with self.db.transaction(self.here(account)) as tx:
             return await refunds.refund_payment(request, tx, self.here(account))
+
+    async def refund_card(self, account: str, request: cards.RefundCard) -> cards.CardReply:
+        async with self.db.transaction(self.here(account)) as tx:
+            return await refunds.refund_card(request, tx, self.here(account))
 
     async def enter(self, account: str, request: ledger.EnterPayment) -> ledger.PaymentReply:
         here = self.here(account)

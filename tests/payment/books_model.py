@@ -22,6 +22,7 @@ class Hold:
     fee: int = 0
     refunded: int = 0
     returned: int = 0
+    bought_back: int = 0
 
     @property
     def left(self) -> int:
@@ -42,7 +43,7 @@ class Model:
         return sum(h.held for h in self._of(by) if h.status == "held")
 
     def spent(self, **by: str) -> int:
-        return sum(h.captured + h.external - h.refunded for h in self._of(by))
+        return sum(h.captured + h.external - h.refunded - h.bought_back for h in self._of(by))
 
     def earned(self, agent: str) -> int:
         found = self._of({"agent": agent})
@@ -109,8 +110,9 @@ class Model:
             self.holds[id_] = Hold(account, task, agent, 0, 0, "released")
         elif hold.status == "held":
             hold.status = "released"
-        elif hold.left:
+        else:
             self.give_back(hold, hold.left)
+            hold.bought_back = hold.external
 
     def refund(self, id_: str, account: str, amount: int | None) -> Refused | None:
         hold = self.holds[id_]
@@ -118,15 +120,27 @@ class Model:
             return NotFound
         if not hold.left:
             return Conflict
+        if amount is None:
+            hold.bought_back = hold.external
         amount = hold.left if amount is None else amount
         if amount > hold.left:
             return Invalid
         self.give_back(hold, amount)
         return None
 
+    def refund_card(self, id_: str, account: str) -> Refused | None:
+        hold = self.holds[id_]
+        if hold.account != account:
+            return NotFound
+        if hold.bought_back:
+            return Conflict
+        hold.bought_back = hold.external
+        return None
+
     def give_back(self, hold: Hold, amount: int) -> None:
-        hold.refunded += amount
-        hold.returned = hold.fee * hold.refunded // hold.captured
+        if amount:
+            hold.refunded += amount
+            hold.returned = hold.fee * hold.refunded // hold.captured
 
     def enter(self, id_: str, wanted: Hold) -> Refused | None:
         if id_ in self.holds:

@@ -1,7 +1,7 @@
 """A strict stand-in for Stripe over HTTP: it refuses whatever Stripe would refuse.
 
-It knows payment intents and checkout sessions, compares the bodies of requests with the same
-idempotency key, and signs webhooks by the published scheme with code of its own.
+It knows payment intents, refunds and checkout sessions, compares the bodies of requests with the
+same idempotency key, and signs webhooks by the published scheme with code of its own.
 """
 
 import asyncio
@@ -31,6 +31,7 @@ INTENT_FIELDS = re.compile(
     r"amount|currency|confirm|off_session|payment_method|customer|description"
     r"|metadata\[\w+\]|automatic_payment_methods\[(enabled|allow_redirects)\]"
 )
+REFUND_FIELDS = re.compile(r"payment_intent|amount|metadata\[\w+\]")
 SESSION_FIELDS = re.compile(
     r"mode|client_reference_id|success_url|cancel_url|metadata\[\w+\]|line_items\[\d+\]\[quantity\]"
     r"|line_items\[\d+\]\[price_data\]\[(currency|unit_amount|product_data\]\[name)\]"
@@ -53,20 +54,23 @@ class StripeDouble:
             the second says whether it is remembered under the idempotency key.
         ends: the status of intents that are confirmed from now on.
         declines: the decline code of cards that are charged from now on.
+        refund_ends: the status of refunds from now on.
         witness: when set, what answers in place of the double.
         holding: when set, answers are kept back until this event is set; the work is done before.
     """
 
     intents: dict[str, dict[str, Any]] = field(default_factory=dict)
     sessions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refunds: dict[str, dict[str, Any]] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     script: list[Answer] = field(default_factory=list)
     remembers_script: bool = False
     ends: str = "succeeded"
     declines: str | None = None
+    refund_ends: str = "succeeded"
     holding: asyncio.Event | None = None
-    witness: Callable[[dict[str, str]], Awaitable[Answer]] | None = None
+    witness: Callable[[str, dict[str, str]], Awaitable[Answer]] | None = None
     _answers: dict[str, tuple[str, Answer]] = field(default_factory=dict)
     _busy: set[str] = field(default_factory=set)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -75,6 +79,7 @@ class StripeDouble:
         return Starlette(
             routes=[
                 Route("/v1/payment_intents", self.on_intent, methods=["POST"]),
+                Route("/v1/refunds", self.on_refund, methods=["POST"]),
                 Route("/v1/checkout/sessions", self.on_session, methods=["POST"]),
             ]
         )
@@ -87,6 +92,14 @@ class StripeDouble:
             if one["metadata"].get("payment_id") == payment_id and one["status"] == "succeeded"
         ]
 
+    def given_back(self, payment_id: str) -> list[int]:
+        """The cents that went back to the card by a refund, once for each time."""
+        return [
+            one["amount"]
+            for one in self.refunds.values()
+            if one["metadata"]["payment_id"] == payment_id and one["status"] == "succeeded"
+        ]
+
     def intent_of(self, payment_id: str) -> dict[str, Any]:
         """The newest intent of a payment."""
         found = [x for x in self.intents.values() if x["metadata"]["payment_id"] == payment_id]
@@ -94,6 +107,9 @@ class StripeDouble:
 
     async def on_intent(self, request: Request) -> JSONResponse:
         return await self._keyed(request, INTENT_FIELDS, self._make_intent)
+
+    async def on_refund(self, request: Request) -> JSONResponse:
+        return await self._keyed(request, REFUND_FIELDS, self._make_refund)
 
     async def on_session(self, request: Request) -> JSONResponse:
         return await self._keyed(request, SESSION_FIELDS, self._make_session)
@@ -121,7 +137,7 @@ class StripeDouble:
                 self._answers[key] = (request.url.path + body, answer)
             return _json(answer)
         form = dict(parse_qsl(body, keep_blank_values=True))
-        answer = await self.witness(form) if self.witness else make(form)
+        answer = await self.witness(request.url.path, form) if self.witness else make(form)
         self._answers[key] = (request.url.path + body, answer)
         if self.holding is not None:
             self._busy.add(key)
@@ -177,6 +193,45 @@ class StripeDouble:
         if self.ends == "succeeded":
             intent["amount_received"] = intent["amount"]
         return 200, dict(intent)
+
+    def _make_refund(self, form: dict[str, str]) -> Answer:
+        kind, amount = "invalid_request_error", form.get("amount", "")
+        intent = self.intents.get(form.get("payment_intent", ""))
+        if intent is None:
+            text = f"No such payment_intent: '{form.get('payment_intent')}'"
+            return refused(404, kind, text, code="resource_missing", param="payment_intent")
+        if intent["status"] != "succeeded":
+            text = "This PaymentIntent does not have a successful charge to refund."
+            return refused(400, kind, text)
+        if not amount.isdecimal() or not int(amount):
+            return refused(400, kind, f"Invalid positive integer: {amount}")
+        back = sum(
+            one["amount"]
+            for one in self.refunds.values()
+            if one["payment_intent"] == intent["id"] and one["status"] not in {"failed", "canceled"}
+        )
+        if back == intent["amount_received"]:
+            text = f"Charge ch_of_{intent['id']} has already been refunded."
+            return refused(400, kind, text, code="charge_already_refunded")
+        if back + int(amount) > intent["amount_received"]:
+            text = "Refund amount is greater than unrefunded amount on charge"
+            return refused(400, kind, text, param="amount")
+        refund: dict[str, Any] = {
+            "id": f"re_{next(self._numbers)}_{time.time_ns()}",
+            "object": "refund",
+            "amount": int(amount),
+            "charge": f"ch_of_{intent['id']}",
+            "created": int(time.time()),
+            "currency": intent["currency"],
+            "metadata": _nested(form, "metadata"),
+            "payment_intent": intent["id"],
+            "reason": None,
+            "status": self.refund_ends,
+        }
+        if self.refund_ends == "failed":
+            refund["failure_reason"] = "lost_or_stolen_card"
+        self.refunds[refund["id"]] = refund
+        return 200, dict(refund)
 
     def _make_session(self, form: dict[str, str]) -> Answer:
         unit = form.get("line_items[0][price_data][unit_amount]", "")

@@ -21,4 +21,5 @@ async def cards(card_servers: CardSystem) -> CardSystem:
     double.problems.clear()
     double.ends, double.declines, double.holding = "succeeded", None, None
     double.remembers_script, double.witness = False, None
+    double.refund_ends = "succeeded"
     return card_servers

@@ -21,7 +21,7 @@ from tests.gateway.helpers import gateway_settings, until_answered
 from tests.gateway.helpers import serving as gateway_serving
 from tests.payment.cards_double import KEY, SECRET, StripeDouble, body_of, serving, signed
 from tests.payment.conftest import payment_settings
-from tests.payment.helpers import Customer, completed
+from tests.payment.helpers import Customer, completed, failed
 
 FAST = {"card_poll_s": 0.02, "card_retry_s": 0.05, "card_retry_at_most_s": 0.2}
 WEBHOOK = "/api/payments/stripe/webhook"
@@ -57,6 +57,19 @@ class CardSystem:
         await self.buyer.told(completed(task, step, "0.1", external_cost=amount, vendor="Shop"))
         found: str = await self.buyer.sql.fetchval(
             "SELECT id FROM stripe_payments WHERE step_id = $1", step
+        )
+        return found
+
+    async def void(self, payment_id: str) -> str:
+        """The step of a purchase comes to nothing after all; the id of the purchase's refund."""
+        row = await self.row(payment_id)
+        await self.buyer.told(failed(row["task_id"], row["step_id"]))
+        return str(await eventually(lambda: self.refund_of(payment_id)))
+
+    async def refund_of(self, payment_id: str) -> str:
+        """The id of a purchase's only refund."""
+        found: str = await self.buyer.sql.fetchval(
+            "SELECT id FROM stripe_payments WHERE refund_of = $1", payment_id
         )
         return found
 

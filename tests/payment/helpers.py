@@ -29,14 +29,17 @@ WITH
  of_task AS (
    SELECT task_id,
           coalesce(sum(held) FILTER (WHERE status = 'held'), 0) AS held,
-          coalesce(sum(captured + external - refunded)
+          coalesce(sum(captured + external - refunded - external_refunded)
             FILTER (WHERE status = 'captured'), 0) AS captured
    FROM holds GROUP BY 1
  ),
  paid AS (SELECT step_id, sum(amount) AS amount,
                  count(*) FILTER (WHERE type = 'agent_payment') AS n
           FROM bazaarbucks_payments WHERE type <> 'refund' GROUP BY 1),
- by_card AS (SELECT step_id, sum(amount) AS amount, count(*) AS n FROM stripe_payments GROUP BY 1),
+ by_card AS (SELECT step_id, sum(amount) AS amount, count(*) AS n FROM stripe_payments
+             WHERE type = 'card_spend' GROUP BY 1),
+ to_card AS (SELECT step_id, sum(amount) AS amount FROM stripe_payments
+             WHERE refund_of IS NOT NULL GROUP BY 1),
  moved AS (SELECT step_id, count(DISTINCT transfer_id) AS n, -min(amount) AS amount
            FROM entries WHERE kind = 'capture' GROUP BY 1)
 SELECT 'a transfer does not add up to zero' AS broken, transfer_id AS id
@@ -69,6 +72,9 @@ UNION ALL SELECT 'a charge is not its payment', h.id
 UNION ALL SELECT 'an external charge is not its card payment', h.id
   FROM holds h FULL JOIN by_card ON by_card.step_id = h.id
   WHERE coalesce(h.external, 0) <> coalesce(by_card.amount, 0) OR by_card.n > 1
+UNION ALL SELECT 'a purchase that came back is not its card refund', h.id
+  FROM holds h FULL JOIN to_card ON to_card.step_id = h.id
+  WHERE coalesce(h.external_refunded, 0) <> coalesce(to_card.amount, 0)
 UNION ALL SELECT 'a capture is not what the ledger moved', h.id
   FROM holds h FULL JOIN moved ON moved.step_id = h.id
   WHERE coalesce(h.captured + h.external, 0) <> coalesce(moved.amount, 0) OR moved.n > 1

@@ -72,6 +72,9 @@ BREAKS = {
         "DELETE FROM payment.bazaarbucks_payments{step} AND type='refund'"
     ),
     "card records are what agents bought": "DELETE FROM payment.stripe_payments{step}",
+    "card refunds are what was given back of purchases": (
+        "UPDATE payment.holds SET external_refunded=external{id}"
+    ),
 }
 
 

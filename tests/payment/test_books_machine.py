@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from chassis.database import AlreadyHandled
 from chassis.envelopes import new_id
+from contracts.cards import RefundCard
 from contracts.errors import Conflict, PaymentRequired, Refusal
 from contracts.ledger import EnterPayment, RefundPayment
 from contracts.payment import ExtendHold, HoldReply
@@ -234,6 +235,27 @@ class Books(RuleBasedStateMachine):
         assert self.run(self.desk.refund(account, request)) == reply
         changed = request.model_copy(update={"amount": reply.payment.amount + bucks(1)})
         self.agrees(self.run(self.desk.refund(account, changed)), Conflict)
+
+    def bought(self) -> list[str]:
+        return [id_ for id_, h in self.model.holds.items() if h.external]
+
+    @precondition(lambda self: self.bought())
+    @rule(pick=PICK, who=st.integers(0, 9))
+    def refund_what_was_bought(self, pick: int, who: int) -> None:
+        ids = self.bought()
+        step = ids[pick % len(ids)]
+        account = self.model.holds[step].account if who else self.accounts[0]
+        found = self.runner.run(
+            self.desk.rows(
+                "SELECT id FROM payment.stripe_payments WHERE step_id = $1 AND type = 'card_spend'",
+                step,
+            )
+        )
+        request = RefundCard(payment_id=found[0].id, refund_id=new_id())
+        due = self.model.refund_card(step, account)
+        reply = self.agrees(self.run(self.desk.refund_card(account, request)), due)
+        if due is None:
+            assert self.run(self.desk.refund_card(account, request)) == reply
 
     @rule(who=WHO, task=st.integers(0, TASKS - 1), agent=WHO, amount=PAID)
     def pay_by_hand(self, who: int, task: int, agent: int, amount: int) -> None:

@@ -66,10 +66,11 @@ async def ask_it(cards: CardSystem, localstripe: httpx.AsyncClient, number: str)
     )
     made.raise_for_status()
 
-    async def witness(form: dict[str, str]) -> Answer:
+    async def witness(path: str, form: dict[str, str]) -> Answer:
         known = {k: v for k, v in form.items() if not k.startswith(UNKNOWN_TO_IT)}
-        known["payment_method"] = made.json()["id"]
-        answer = await localstripe.post("/v1/payment_intents", data=known)
+        if "payment_method" in known:
+            known["payment_method"] = made.json()["id"]
+        answer = await localstripe.post(path, data=known)
         return answer.status_code, answer.json()
 
     cards.double.witness = witness
@@ -104,3 +105,16 @@ async def test_a_declined_card(cards: CardSystem, localstripe: httpx.AsyncClient
     assert "declined" in row["note"]
     (event,) = await eventually(lambda: events_of(cards, id_, "payment_intent.payment_failed"))
     assert event["outcome"] == "is failed already"
+
+
+async def test_a_refund(cards: CardSystem, localstripe: httpx.AsyncClient) -> None:
+    await ask_it(cards, localstripe, GOOD)
+    id_ = await cards.bought("8.88")
+    charged = await cards.until(id_, "completed")
+    row = await cards.until(await cards.void(id_), "completed")
+    refund = (await localstripe.get(f"/v1/refunds/{row['intent_id']}")).json()
+    assert (refund["amount"], refund["status"]) == (888, "succeeded")
+    assert refund["metadata"]["payment_id"] == row["id"]
+    charge = (await localstripe.get(f"/v1/charges/{refund['charge']}")).json()
+    assert charge["payment_intent"] == charged["intent_id"]
+    assert (charge["refunded"], charge["amount_refunded"]) == (True, 888)

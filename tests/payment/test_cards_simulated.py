@@ -9,9 +9,11 @@ from chassis.envelopes import new_id
 from contracts.base import Ping, ping_call
 from contracts.cards import (
     OPEN_CHECKOUT,
+    REFUND_CARD,
     RETRY_CARD,
     TAKE_WEBHOOK,
     OpenCheckout,
+    RefundCard,
     RetryCard,
     TakeWebhook,
 )
@@ -40,6 +42,20 @@ async def test_there_is_nothing_to_try_again(customer: NewCustomer) -> None:
     id_ = await buyer.sql.fetchval("SELECT id FROM stripe_payments WHERE step_id = $1", step)
     with pytest.raises(Conflict, match="STRIPE_API_KEY"):
         await buyer.ask(RETRY_CARD, RetryCard(payment_id=id_))
+
+
+async def test_a_purchase_is_given_back_at_once(customer: NewCustomer) -> None:
+    buyer, task = await customer("10"), new_id()
+    step = await buyer.hold("5", task=task)
+    await buyer.told(completed(task, step, "1", external_cost="2"))
+    id_ = await buyer.sql.fetchval("SELECT id FROM stripe_payments WHERE step_id = $1", step)
+    reply = await buyer.ask(REFUND_CARD, RefundCard(payment_id=id_, refund_id=new_id()))
+    shown = reply.payment
+    assert (shown.status, shown.rail, shown.refund_of) == ("completed", "simulated", id_)
+    assert shown.amount == 2
+    assert (await buyer.wallet()).posted == 9
+    with pytest.raises(Conflict, match="before"):
+        await buyer.ask(REFUND_CARD, RefundCard(payment_id=id_, refund_id=new_id()))
 
 
 async def test_no_webhook_is_taken_without_a_secret(customer: NewCustomer) -> None:

@@ -17,7 +17,7 @@ from tests.chassis.helpers import ServiceProcess, eventually, jetstream, process
 from tests.conftest import Stack, new_stack
 from tests.payment.cards_double import KEY, SECRET, StripeDouble, serving
 from tests.payment.cards_system import FAST
-from tests.payment.helpers import Customer, completed
+from tests.payment.helpers import Customer, completed, failed
 
 
 @dataclass
@@ -56,11 +56,24 @@ class Place:
 
         async def so() -> asyncpg.Record | None:
             rows = await self.buyer.sql.fetch(
-                "SELECT * FROM stripe_payments WHERE step_id = $1", step
+                "SELECT * FROM stripe_payments WHERE step_id = $1 AND refund_of IS NULL", step
             )
             assert len(rows) == 1
             right = rows[0]["status"] == status and note in (rows[0]["note"] or "")
             return rows[0] if right else None
+
+        return await eventually(so)
+
+    async def refund(self, step: str, status: str) -> asyncpg.Record:
+        """Wait until the refund of the step's purchase has this status."""
+
+        async def so() -> asyncpg.Record | None:
+            return await self.buyer.sql.fetchrow(
+                "SELECT * FROM stripe_payments WHERE step_id = $1 AND refund_of IS NOT NULL"
+                " AND status = $2",
+                step,
+                status,
+            )
 
         return await eventually(so)
 
@@ -100,6 +113,30 @@ async def test_a_kill_between_the_charge_and_the_commit_charges_once(place: Plac
     assert row["intent_id"] == intent["id"]
     assert double.charged(row["id"]) == [600]
     assert double.calls[f"step-{step}"] >= 2
+    assert double.problems == []
+
+
+async def test_a_kill_between_the_refund_and_the_commit_refunds_once(place: Place) -> None:
+    double = StripeDouble()
+    async with serving(double) as url:
+        async with place.service(url, CARD_LEASE_S=0.5) as service:
+            step = await place.buys("5")
+            bought = await place.until(step, "completed")
+            double.holding = asyncio.Event()
+            await place.buyer.told(failed(bought["task_id"], step))
+
+            async def given_back() -> bool:
+                return bool(double.refunds)
+
+            await eventually(given_back)
+            service.kill()
+        double.holding.set()
+        double.holding = None
+        async with place.service(url, CARD_LEASE_S=0.5):
+            refund = await place.refund(step, "completed")
+    assert refund["intent_id"] == next(iter(double.refunds))
+    assert double.given_back(refund["id"]) == [500]
+    assert double.calls[f"refund-{step}"] >= 2
     assert double.problems == []
 
 

@@ -1,0 +1,96 @@
+"""SQL of purchases by card that are given back. Each purchase has at most one refund."""
+
+from typing import Any
+
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from payment_svc.tables import stripe_payments
+
+Found = Row[*tuple[Any, ...]]
+VENDOR_LENGTH = 200
+
+_CARD = stripe_payments.c
+
+
+async def lock_purchase_of(conn: AsyncConnection, hold: Found) -> Found:
+    """The purchase by card for a captured hold that has one, locked."""
+    query = select(stripe_payments).where(
+        _CARD.account == hold.account,
+        # It was recorded in the transaction that resolved the hold; so the index of pages finds it.
+        _CARD.created_at == hold.resolved_at,
+        _CARD.step_id == hold.id,
+        _CARD.type == "card_spend",
+    )
+    return (await conn.execute(query.with_for_update())).one()
+
+
+async def of(conn: AsyncConnection, purchase_id: str) -> Found | None:
+    """The refund of a purchase."""
+    query = select(stripe_payments).where(_CARD.refund_of == purchase_id)
+    return (await conn.execute(query)).one_or_none()
+
+
+async def insert(
+    conn: AsyncConnection, purchase: Found, refund_id: str, status: str, note: str | None
+) -> Found | None:
+    """Store the refund of a purchase, due at once when it is pending; None when the id is taken."""
+    row = upsert(stripe_payments).values(
+        id=refund_id,
+        account=purchase.account,
+        task_id=purchase.task_id,
+        step_id=purchase.step_id,
+        agent_id=purchase.agent_id,
+        vendor=f"Refund: {purchase.vendor}"[:VENDOR_LENGTH],
+        amount=purchase.amount,
+        status=status,
+        type="balance_load",
+        rail=purchase.rail,
+        refund_of=purchase.id,
+        note=note,
+        next_attempt_at=func.now() if status == "pending" else None,
+    )
+    stored = row.on_conflict_do_nothing(index_elements=[_CARD.id]).returning(stripe_payments)
+    found: Found | None = (await conn.execute(stored)).one_or_none()
+    return found
+
+
+async def stop(conn: AsyncConnection, purchase: Found, note: str) -> Found | None:
+    """Give a locked purchase up that Stripe was never asked for; None when it was."""
+    changed = (
+        update(stripe_payments)
+        .where(_CARD.id == purchase.id, _CARD.status == "pending", _CARD.attempts == 0)
+        .values(status="failed", note=note, next_attempt_at=None)
+    )
+    found: Found | None = (await conn.execute(changed.returning(stripe_payments))).one_or_none()
+    return found
+
+
+async def fail(conn: AsyncConnection, refund: Found, stripe_id: str, note: str) -> Found | None:
+    """A refund came to nothing, even one that had been completed; None when it has failed."""
+    changed = (
+        update(stripe_payments)
+        .where(_CARD.id == refund.id, _CARD.status != "failed")
+        .values(status="failed", intent_id=stripe_id, note=note, next_attempt_at=None)
+    )
+    found: Found | None = (await conn.execute(changed.returning(stripe_payments))).one_or_none()
+    return found
+
+
+async def reopen(conn: AsyncConnection, purchase_id: str) -> Found | None:
+    """Make the refund of a purchase due that was closed because nothing seemed to be charged."""
+    changed = (
+        update(stripe_payments)
+        .where(_CARD.refund_of == purchase_id, _CARD.status != "pending", _CARD.intent_id.is_(None))
+        .values(
+            status="pending",
+            retries=_CARD.retries + 1,
+            attempts=0,
+            first_attempt_at=None,
+            next_attempt_at=func.now(),
+            note=None,
+        )
+    )
+    found: Found | None = (await conn.execute(changed.returning(stripe_payments))).one_or_none()
+    return found
