@@ -12,9 +12,10 @@ from chat_svc.planner.model import (
     Plan,
     PlannedStep,
     Text,
+    money,
 )
 from chat_svc.planner.payload import payload_for
-from chat_svc.planner.plan import plan
+from chat_svc.planner.plan import plan, too_dear
 
 __all__ = [
     "MAX_ALTERNATIVES",
@@ -24,6 +25,8 @@ __all__ = [
     "Plan",
     "PlannedStep",
     "Text",
+    "money",
     "payload_for",
     "plan",
+    "too_dear",
 ]

@@ -141,11 +141,18 @@ def _about_one(profiles: Sequence[Profile], names: Names, question: str) -> str 
     return None
 
 
-def _in_fixed_words(profiles: Sequence[Profile], question: str, budget: Decimal) -> str | None:
+def _money_left(budget: Decimal, left: Decimal) -> str:
+    rest = f"; {money(max(left, Decimal(0)))} of it is left" if left < budget else ""
+    return f"The budget of a request is {money(budget)}{rest}."
+
+
+def _in_fixed_words(
+    profiles: Sequence[Profile], question: str, budget: Decimal, left: Decimal
+) -> str | None:
     if HELP.fullmatch(question):
         return _help(profiles)
     if BUDGET.fullmatch(question):
-        return f"The budget of a request is {money(budget)}."
+        return _money_left(budget, left)
     if LIST.fullmatch(question) or ANYONE_THERE.fullmatch(question):
         return _everything(profiles)
     return None
@@ -167,8 +174,13 @@ def _on_the_market(profiles: Sequence[Profile], names: Names, question: str) -> 
     return about_one
 
 
-def answer(text: str, profiles: Sequence[Profile], names: Names, budget: Decimal) -> str | None:
-    """The answer to a greeting or to a question about the marketplace, None for all else."""
+def answer(
+    text: str, profiles: Sequence[Profile], names: Names, budget: Decimal, left: Decimal
+) -> str | None:
+    """The answer to a greeting or to a question about the marketplace, None for all else.
+
+    `left`: BazaarBucks of the budget that are neither paid nor held.
+    """
     if len(text) > _LONGEST_QUESTION:
         return None if text.strip() else _help(profiles)
     plain = read_source(text).plain.strip()
@@ -182,5 +194,5 @@ def answer(text: str, profiles: Sequence[Profile], names: Names, budget: Decimal
     question = COURTESY.sub("", plain[skip_lead(plain, 0) :]).strip()
     if not question:
         return _help(profiles)
-    fixed = _in_fixed_words(profiles, question, budget)
+    fixed = _in_fixed_words(profiles, question, budget, left)
     return fixed or _on_the_market(profiles, names, question)

@@ -58,6 +58,9 @@ class PlannedStep:
         depends_on: indexes of earlier steps whose results it needs.
         text: what it works on, as given to `payload_for` (to make an alternative's payload).
         options: as given to `payload_for`.
+        by_name: whether the person chose the agent, so that no cheaper one may replace it.
+        max_offer: BazaarBucks that the agent is to be offered at most, before the work; None
+            when its price is taken as it is.
     """
 
     skill: str
@@ -67,6 +70,8 @@ class PlannedStep:
     depends_on: tuple[int, ...]
     text: Text = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    by_name: bool = False
+    max_offer: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

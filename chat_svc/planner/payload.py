@@ -6,7 +6,7 @@ from typing import Any
 from chat_svc.planner.families import Style
 from chat_svc.planner.languages import english_name
 from chat_svc.planner.match import family_of
-from chat_svc.planner.model import Candidate, Text
+from chat_svc.planner.model import RESULT_KEY, Candidate, Text
 
 _TEXT_FIELDS = ("text", "query", "task", "prompt", "input")
 _INSTRUCTION_FIELDS = frozenset({"task", "prompt", "instruction", "instructions", "request"})
@@ -41,7 +41,10 @@ _ALL_OPTION_FIELDS = frozenset(name for names in _OPTION_FIELDS.values() for nam
 def _properties(agent: Candidate) -> Mapping[str, Any]:
     schema = agent.input_schema
     properties = schema.get("properties") if isinstance(schema, Mapping) else None
-    return properties if isinstance(properties, Mapping) else {}
+    if not isinstance(properties, Mapping):
+        return {}
+    # A field of that name would make what a person typed look like a reference.
+    return {name: what for name, what in properties.items() if name != RESULT_KEY}
 
 
 def _takes_text(definition: object) -> bool:

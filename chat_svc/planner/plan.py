@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from chat_svc.planner.answers import answer, offer
-from chat_svc.planner.match import Match, Profile, price, profile
+from chat_svc.planner.match import Profile, profile
 from chat_svc.planner.mentions import Names
 from chat_svc.planner.model import MAX_ALTERNATIVES, MAX_STEPS, Candidate, Plan, PlannedStep, money
 from chat_svc.planner.payload import payload_for
+from chat_svc.planner.prices import Chosen, cheapest, choose, total
 from chat_svc.planner.steps import NOBODY, Draft, Drafts, draft
 from chat_svc.planner.wishes import read_wishes
 
@@ -16,18 +17,8 @@ def _only_say(reply: str) -> Plan:
     return Plan(steps=(), reply=reply, notes=(), required_skills=())
 
 
-def _total(chosen: Sequence[Match]) -> Decimal:
-    return sum((price(match.agent) for match in chosen), Decimal(0))
-
-
-def _cheapest(step: Draft) -> Match:
-    if step.by_name:
-        return step.matches[0]
-    usable = [match for match in step.matches if match.agent.available]
-    return min(usable, key=lambda match: price(match.agent))
-
-
-def _step(step: Draft, match: Match) -> PlannedStep:
+def _step(step: Draft, chosen: Chosen) -> PlannedStep:
+    match = chosen.match
     others = [other.agent.id for other in step.matches if other.agent.id != match.agent.id]
     return PlannedStep(
         skill=match.skill,
@@ -37,27 +28,32 @@ def _step(step: Draft, match: Match) -> PlannedStep:
         depends_on=step.depends_on,
         text=step.text,
         options=step.options,
+        by_name=step.by_name,
+        max_offer=chosen.max_offer,
     )
 
 
-def _within(drafts: Drafts, budget: Decimal) -> Plan:
-    """Chooses the agents of drafted steps so that their prices fit the budget."""
-    chosen = [step.matches[0] for step in drafts.steps]
-    if _total(chosen) > budget:
-        chosen = [_cheapest(step) for step in drafts.steps]
-    total = _total(chosen)
-    if total > budget:
-        names = ", ".join(dict.fromkeys(match.agent.name for match in chosen))
-        return _only_say(
-            f"This would cost {money(total)} ({names}), but the budget is {money(budget)}:"
-            " nobody was called."
-        )
+def _within(drafts: Drafts, budget: Decimal, left: Decimal) -> Plan:
+    """Chooses the agents of drafted steps so that their prices fit what is left of the budget."""
+    chosen = choose(drafts.steps, left)
+    if chosen is None:
+        agents = cheapest(drafts.steps)
+        names = ", ".join(dict.fromkeys(match.agent.name for match in agents))
+        return _only_say(too_dear(total(agents), names, budget, left))
     notes = list(drafts.notes)
     if drafts.truncated:
         notes.append(f"That is more than {MAX_STEPS} steps: only the first {MAX_STEPS} are done.")
     steps = tuple(map(_step, drafts.steps, chosen))
     skills = tuple(dict.fromkeys(step.skill for step in steps))
     return Plan(steps=steps, reply=None, notes=tuple(dict.fromkeys(notes)), required_skills=skills)
+
+
+def too_dear(cost: Decimal, names: str, budget: Decimal, left: Decimal) -> str:
+    """Says that nobody was called, because it would cost too much."""
+    limit = f"the budget is {money(budget)}"
+    if left < budget:
+        limit = f"only {money(max(left, Decimal(0)))} of the budget is left"
+    return f"This would cost {money(cost)} ({names}), but {limit}: nobody was called."
 
 
 def _refusal(profiles: Sequence[Profile], notes: Sequence[str]) -> str:
@@ -72,26 +68,29 @@ def plan(
     agents: Sequence[Candidate],
     budget: Decimal,
     previous_result: str | None = None,
+    left: Decimal | None = None,
 ) -> Plan:
     """Plans what a person typed.
 
     Args:
         text: as typed; data, whatever it says about budgets or instructions.
         agents: the marketplace now; nobody else is ever planned with.
-        budget: BazaarBucks that the dynamic prices of the steps may add up to.
+        budget: BazaarBucks that the request may cost.
+        left: BazaarBucks of it that the prices of the steps may add up to; None for all of it.
         previous_result: the last result of this conversation, for "now translate it".
 
     Returns:
         Steps, or a reply when nobody is to be called. The same for the same arguments.
     """
     budget = Decimal(0) if budget.is_nan() else budget
+    left = budget if left is None else min(left, budget)
     profiles = profile(agents)
     names = Names(profiles)
-    reply = answer(text, profiles, names, budget)
+    reply = answer(text, profiles, names, budget, left)
     if reply is not None:
         return _only_say(reply)
     wishes = read_wishes(text, names.find, has_previous=previous_result is not None)
     drafts = draft(profiles, wishes, previous_result)
     if not drafts.steps:
         return _only_say(_refusal(profiles, drafts.notes))
-    return _within(drafts, budget)
+    return _within(drafts, budget, left)

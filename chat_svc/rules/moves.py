@@ -1,31 +1,22 @@
-"""Decides the moves of a turn: whom to call, and what to say in the end."""
+"""Decides the moves of a turn: prices to negotiate, agents to call, and what to say in the end."""
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from chassis.bus import MAX_MESSAGE_BYTES
-from chat_svc.orchestrator import Move, Say, Situation, ToolCall
-from chat_svc.planner import RESULT_KEY, Candidate, Plan, PlannedStep, Text, payload_for, plan
+from chat_svc.orchestrator import Move, Round, Say, Situation, ToolCall
+from chat_svc.planner import plan, too_dear
+from chat_svc.rules import deals
 from chat_svc.rules.answer import answer
-
-MAX_STAND_INS = 2
-"""Agents that stand by for a call, for when the first one is busy or fails."""
+from chat_svc.rules.deals import Order, settle
+from chat_svc.rules.memory import MAX_STAND_INS, Choice, Remembered, call_id, remember
 
 _MOST_BYTES = MAX_MESSAGE_BYTES - 64 * 1024
 TOO_LONG = "Your message is too long for all these steps: please ask for less at once."
-STOPPED = "I had to stop before anybody was called: nothing was charged."
-
-
-class Remembered(BaseModel):
-    """What a move leaves for the next one, as the JSON of `Move.raw`."""
-
-    model_config = ConfigDict(frozen=True)
-
-    notes: list[str] = Field(default_factory=list)
+STOPPED = "I had to stop before any agent was called: nothing was charged."
 
 
 class Rules:
@@ -34,7 +25,11 @@ class Rules:
     name = "rules"
 
     async def move(self, situation: Situation, say: Say) -> Move:
-        """The next move: calls for each step of the plan, then the answer; never a Trouble."""
+        """The next move; at most three make a turn, and none of them is a Trouble.
+
+        Prices are negotiated where that is worth it, then each step of the plan is called, then
+        comes the answer.
+        """
         # Planning is pure but may take a while on a long text; the event loop must not wait.
         move = await asyncio.to_thread(next_move, situation)
         if not move.calls:
@@ -44,15 +39,28 @@ class Rules:
 
 def next_move(situation: Situation) -> Move:
     """The move after what happened so far; the same for the same situation."""
-    if situation.rounds:
-        done = situation.rounds[-1]
-        return answer(done, Remembered.model_validate(done.raw or {}).notes)
+    done = situation.rounds[-1] if situation.rounds else None
+    kept = Remembered.model_validate(done.raw if done is not None and done.raw else {})
+    if done is not None and not kept.steps:
+        return answer(done, kept.notes)
     if situation.last:
         return Move(STOPPED)
-    found = plan(situation.said, situation.agents, situation.left, _previous(situation))
+    if done is not None:
+        return _settled(situation, kept, done)
+    found = plan(
+        situation.said,
+        situation.agents,
+        situation.budget,
+        _previous(situation),
+        left=situation.left,
+    )
     if not found.steps:
         return Move("\n\n".join([found.reply or "", *found.notes]).strip())
-    return _invoke(found, situation.agents)
+    kept = remember(found, situation.agents)
+    offers = deals.offers(kept.steps)
+    if offers:
+        return Move("", offers, kept.model_dump(mode="json"))
+    return _invoke(settle(kept.steps, {}, situation.left), kept.notes, situation.left)
 
 
 def _previous(situation: Situation) -> str | None:
@@ -60,36 +68,49 @@ def _previous(situation: Situation) -> str | None:
     return next((result for result in results if result is not None), None)
 
 
-def _invoke(found: Plan, agents: Sequence[Candidate]) -> Move:
-    by_id = {agent.id: agent for agent in agents}
-    calls = tuple(_call(index, step, by_id) for index, step in enumerate(found.steps))
+def _settled(situation: Situation, kept: Remembered, done: Round) -> Move:
+    """The move after prices were negotiated."""
+    made = deals.deals(done, kept.steps)
+    orders = settle(kept.steps, made, situation.left)
+    cost = deals.total(orders)
+    if cost <= situation.left:
+        return _invoke(orders, [*kept.notes, *deals.notes(orders)], situation.left)
+    firm = deals.firm(kept.steps, made)
+    names = dict.fromkeys(order.choice.agent for order in orders)
+    said = too_dear(cost, ", ".join(names), situation.budget, situation.left)
+    asked = f"{', '.join(firm)} did not agree to less. " if firm else ""
+    return Move("\n\n".join([asked + said, *kept.notes]))
+
+
+def _invoke(orders: Sequence[Order], notes: Sequence[str], left: Decimal) -> Move:
+    spare = left - deals.total(orders)
+    calls = tuple(_call(index, order, spare) for index, order in enumerate(orders))
     payloads = [call.input["payload"] for call in calls]
     if len(json.dumps(payloads, ensure_ascii=False).encode(errors="replace")) > _MOST_BYTES:
         return Move(TOO_LONG)
-    return Move("", calls, Remembered(notes=list(found.notes)).model_dump(mode="json"))
+    return Move("", calls, Remembered(notes=list(notes)).model_dump(mode="json"))
 
 
-def _call(index: int, step: PlannedStep, by_id: Mapping[str, Candidate]) -> ToolCall:
-    text = _with_call_ids(step.text)
-    others = [id_ for id_ in step.alternatives if id_ in by_id][:MAX_STAND_INS]
+def _call(index: int, order: Order, spare: Decimal) -> ToolCall:
     input_: dict[str, Any] = {
-        "agent_id": step.agent_id,
-        "skill": step.skill,
-        "payload": payload_for(by_id[step.agent_id], step.skill, text, step.options),
+        "agent_id": order.choice.agent_id,
+        "skill": order.step.skill,
+        "payload": order.choice.payload,
         "alternatives": [
-            {
-                "agent_id": id_,
-                "payload": payload_for(by_id[id_], step.skill, text, step.options),
-            }
-            for id_ in others
+            {"agent_id": choice.agent_id, "payload": choice.payload}
+            for choice in _stand_ins(order, spare)
         ],
     }
-    return ToolCall(_call_id(index), "invoke_agent", input_)
+    if order.deal is not None:
+        input_["negotiation_id"] = order.deal.negotiation_id
+    return ToolCall(call_id(index), "invoke_agent", input_)
 
 
-def _call_id(index: int) -> str:
-    return f"s{index}"
-
-
-def _with_call_ids(text: Text) -> Text:
-    return text if isinstance(text, str) else {RESULT_KEY: _call_id(text[RESULT_KEY])}
+def _stand_ins(order: Order, spare: Decimal) -> list[Choice]:
+    """Others that could do it too without the whole getting dearer than what is left."""
+    others = [
+        choice
+        for choice in order.step.choices
+        if choice is not order.choice and choice.price <= order.price + spare
+    ]
+    return others[:MAX_STAND_INS]

@@ -26,6 +26,8 @@ def agent(
     price: str,
     input_schema: Mapping[str, Any] | None = None,
     capabilities: str = "",
+    *,
+    negotiable: bool = False,
 ) -> Candidate:
     return Candidate(
         id=id_,
@@ -39,6 +41,7 @@ def agent(
         rating=Decimal("4.5"),
         available=True,
         input_schema=input_schema,
+        negotiable=negotiable,
     )
 
 
@@ -86,6 +89,7 @@ PREMIUM = agent(
     "premium",
     "0.85",
     schema("task", negotiated_price={"type": "number"}),
+    negotiable=True,
 )
 NEGOTIATOR = agent(
     "mock_negotiator",
@@ -94,6 +98,7 @@ NEGOTIATOR = agent(
     "negotiable",
     "0.60",
     schema("task", offered_price={"type": "number"}),
+    negotiable=True,
 )
 SIX = (SUMMARIZER, TRANSLATOR, SEARCH, BUSY, PREMIUM, NEGOTIATOR)
 
