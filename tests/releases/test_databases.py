@@ -41,7 +41,7 @@ async def moved(request: pytest.FixtureRequest, stack: Stack) -> AsyncIterator[t
             await root.execute("SET session_replication_role = replica")
             for table, rows in past["rows"].items():
                 name = f"{context}.{table}"
-                into = f"INSERT INTO {name} OVERRIDING SYSTEM VALUE"  # noqa: S608  (our own words)
+                into = f"INSERT INTO {name} OVERRIDING SYSTEM VALUE"
                 given = f"SELECT * FROM json_populate_recordset(NULL::{name}, $1)"  # noqa: S608
                 await root.execute(f"{into} {given}", json.dumps(rows))
         await asyncio.to_thread(command.upgrade, config, "head")
