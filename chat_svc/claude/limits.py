@@ -39,7 +39,7 @@ def cut(text: str, tokens: int) -> str:
     if estimate(text) <= tokens:
         return text
     size = len(text.encode("utf-8", "surrogatepass"))
-    kept = max(tokens * BYTES_PER_TOKEN * len(text) // size, 2)
+    kept = min(tokens * BYTES_PER_TOKEN * len(text) // size, len(text) - 1)
     tail = kept // 3
     head = kept - tail
     missing = len(text) - kept

@@ -55,9 +55,10 @@ def read(raw: bytes) -> Body:
     try:
         body = Body.model_validate_json(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise invalid(f"{place}: {first['msg']}") from None
+        # Of the ways to read something, the one that came farthest tells most.
+        best = max(error.errors(), key=lambda one: len(one["loc"]))
+        place = ".".join(str(part) for part in best["loc"])
+        raise invalid(f"{place}: {best['msg']}") from None
     if not body.model.startswith(MODEL_PREFIX):
         raise Refused(404, "not_found_error", f"model: {body.model}")
     _check_tools(body)
