@@ -40,9 +40,9 @@ async def moved(request: pytest.FixtureRequest, stack: Stack) -> AsyncIterator[t
             # Some rows of each table, not all: sums over rows need not be right here.
             await root.execute("SET session_replication_role = replica")
             for table, rows in past["rows"].items():
-                name = f"{context}.{table}"
-                into = f"INSERT INTO {name} OVERRIDING SYSTEM VALUE"
-                given = f"SELECT * FROM json_populate_recordset(NULL::{name}, $1)"  # noqa: S608
+                place = f"{context}.{table}"
+                into = f"INSERT INTO {place} OVERRIDING SYSTEM VALUE"
+                given = f"SELECT * FROM json_populate_recordset(NULL::{place}, $1)"  # noqa: S608
                 await root.execute(f"{into} {given}", json.dumps(rows))
         await asyncio.to_thread(command.upgrade, config, "head")
     yield release, url
