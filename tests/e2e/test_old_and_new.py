@@ -39,7 +39,7 @@ async def told(js: JetStreamContext, subject: str) -> list[Any]:
     """All messages of the stream EVENTS on a subject, oldest first."""
     config = ConsumerConfig(deliver_policy=DeliverPolicy.ALL, inactive_threshold=30)
     reading = await js.pull_subscribe(subject, stream="EVENTS", config=config)
-    pending = (await reading.consumer_info()).num_pending
+    pending = (await reading.consumer_info()).num_pending or 0
     found: list[Any] = []
     while len(found) < pending:
         found += await reading.fetch(min(100, pending - len(found)), timeout=5)
