@@ -51,16 +51,24 @@ _DURABLES = {durable.name: durable for durable in DURABLES}
 class Later(Exception):
     """Raised by a handler to have its message delivered again after `delay_s`, then later.
 
-    Does not count as a failure in the log; the consumer's attempts still bound it.
+    Does not count as a failure in the log; the consumer's attempts still bound it. With `exactly`
+    the delay is what somebody else asked for, and is kept to.
     """
 
     GROWTH = 1.3
     AT_MOST_S = 15.0
 
-    def __init__(self, delay_s: float, why: str) -> None:
+    def __init__(self, delay_s: float, why: str, *, exactly: bool = False) -> None:
         """Ask for another delivery in `delay_s` seconds."""
         super().__init__(why)
-        self.delay_s = delay_s
+        self._delay_s = delay_s
+        self._exactly = exactly
+
+    def after(self, deliveries: int) -> float:
+        """Seconds until the next delivery after the n-th."""
+        if self._exactly:
+            return self._delay_s
+        return min(self.AT_MOST_S, self._delay_s * self.GROWTH ** (deliveries - 1))
 
 
 def retry_delay_s(deliveries: int) -> float:
@@ -140,8 +148,7 @@ class Delivery(BaseMiddleware[Any, Any]):
         except AlreadyHandled:
             await raw.ack()
         except Later as error:
-            delay_s = min(Later.AT_MOST_S, error.delay_s * Later.GROWTH ** (tries - 1))
-            await self._again(raw, durable, tries, delay_s, error)
+            await self._again(raw, durable, tries, error.after(tries), error)
         except Exception as error:  # noqa: BLE001  (whatever it is, the message must be settled)
             if isinstance(error, HOPELESS) or is_unstorable(error):
                 await _bury(raw, durable, tries, _words(error))

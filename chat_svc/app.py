@@ -1,8 +1,10 @@
 """The chat service's table of contents.
 
 Answers post_message, list_messages, forget_messages.
-Consumes the order chat.think, and step.completed, step.failed, task.completed, task.failed.
-Publishes message.posted, plan.proposed, turn.completed, and orders to the task service.
+Consumes its own orders chat.think and chat.use_tool, and step.completed, step.failed,
+task.completed, task.failed.
+Publishes message.posted, plan.proposed, turn.streamed, turn.completed, and orders to the task
+service.
 """
 
 from functools import partial
@@ -10,15 +12,20 @@ from functools import partial
 from chassis.bus import answers, consumes
 from chassis.service import Service
 from chat_svc import tables
-from chat_svc.handlers import messages, outcomes, overdue, thinking
+from chat_svc.claude import DEFAULT_MODEL, Claude
+from chat_svc.handlers import messages, outcomes, overdue, thinking, tools
+from chat_svc.orchestrator import Orchestrator
+from chat_svc.rules import Rules
 from chat_svc.settings import Settings
 from contracts import chat, topology
 
 
-def build(settings: Settings) -> Service:
-    """The chat service, wired but not started."""
+def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Service:
+    """The chat service, wired but not started; with another orchestrator than the settings say."""
     service = Service("chat", settings, tables.metadata)
-    service.offer(settings=settings)
+    decides = orchestrator or chosen(settings, service)
+    service.details["orchestrator"] = decides.name
+    service.offer(settings=settings, orchestrator=decides)
     on = service.broker.subscriber
 
     on(**answers(chat.POST_MESSAGE))(messages.post_message)
@@ -26,6 +33,7 @@ def build(settings: Settings) -> Service:
     on(**answers(chat.FORGET_MESSAGES))(messages.forget_messages)
 
     on(**consumes(topology.CHAT_THINK))(thinking.on_think)
+    on(**consumes(topology.CHAT_USE_TOOL))(tools.on_use_tool)
     on(**consumes(topology.CHAT_STEP_COMPLETED))(outcomes.on_step_completed)
     on(**consumes(topology.CHAT_STEP_FAILED))(outcomes.on_step_failed)
     on(**consumes(topology.CHAT_TASK_COMPLETED))(outcomes.on_task_completed)
@@ -33,3 +41,17 @@ def build(settings: Settings) -> Service:
 
     service.every(settings.watch_s, partial(overdue.answer_overdue, service.database, settings))
     return service
+
+
+def chosen(settings: Settings, service: Service) -> Orchestrator:
+    """Who decides, by the settings. The one place where that is chosen."""
+    if settings.chosen == "rules" or settings.anthropic_api_key is None:
+        return Rules()
+    claude = Claude(
+        settings.anthropic_api_key.get_secret_value(),
+        settings.anthropic_model or DEFAULT_MODEL,
+        base_url=settings.anthropic_base_url,
+    )
+    service.details["model"] = claude.model
+    service.at_end(claude.close)
+    return claude

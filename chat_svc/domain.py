@@ -1,19 +1,23 @@
-"""Rules of a turn, without I/O: from a plan to orders, from outcomes to an answer and a bill."""
+"""Rules of a turn, without I/O: ids, who gets a piece of work, what comes of a round, the bill."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import Field
 
-from contracts.base import Id, Model
+from contracts.base import Id, Model, Money
 from contracts.chat import CostBreakdown, CostLine
 from contracts.orders import StepSpec
 from contracts.task import RESULT_KEY, FailureReason, StepBill
 
 MAX_AGENTS_PER_STEP = 3
-"""Agents that a step is given to, one after the other, before it is given up."""
+"""Agents that a piece of work is given to, one after the other, before it is given up."""
+CHARGE = "charge_llm"
+"""The tool that no orchestrator can use: the payment for the language model itself."""
+CHARGE_ID = "llm"
 
 REPLACEABLE: frozenset[FailureReason] = frozenset(
     {
@@ -30,7 +34,7 @@ REPLACEABLE: frozenset[FailureReason] = frozenset(
 
 
 class Choice(Model):
-    """An agent that can do a step, with the payload in the form that it expects."""
+    """An agent that can do a piece of work, with the payload in the form that it expects."""
 
     agent_id: Id
     agent_name: str
@@ -38,96 +42,125 @@ class Choice(Model):
 
 
 class Work(Model):
-    """One step of a turn, from plan to outcome.
+    """What an agent is to do, and who has it.
 
     Attributes:
         choices: agents that can do it, best first.
-        attempt: which of them has it now.
-        depends_on: indexes of earlier steps whose results it uses; in the payloads,
-            `{"$result": <index>}` stands for one.
-        troubles: what went wrong with agents before this one, for the answer.
+        depends_on: ids of the calls whose results it uses; in the payloads,
+            `{"$result": "<call id>"}` stands for one.
+        max_price: BazaarBucks; never more is paid.
+        negotiation_id: the agreement with the first choice.
+        attempt: which of the choices has it now.
+        troubles: what went wrong with those before, for the answer.
+        finished: whether it was completed; None while nobody knows.
     """
 
     skill: str
     choices: list[Choice] = Field(min_length=1)
-    depends_on: list[int] = Field(default_factory=list)
+    depends_on: list[Id] = Field(default_factory=list)
+    max_price: Money | None = None
+    negotiation_id: Id | None = None
     attempt: int = 0
-    status: Literal["open", "completed", "failed"] = "open"
-    result: str | None = None
-    error: str | None = None
     troubles: list[str] = Field(default_factory=list)
+    finished: bool | None = None
 
     @property
     def agent(self) -> Choice:
-        """The agent that has the step now."""
+        """The agent that has it now."""
         return self.choices[self.attempt]
 
 
-class Progress(Model):
-    """Where a turn stands."""
+@dataclass(frozen=True, slots=True)
+class StoredCall:
+    """A tool call as it is stored; `content` is None while it is open."""
 
-    orchestrator: str
-    works: list[Work]
-    notes: list[str] = Field(default_factory=list)
-    required_skills: list[str] = Field(default_factory=list)
+    id: str
+    round: int
+    tool: str
+    input: Mapping[str, Any]
+    work: Work | None = None
+    content: str | None = None
+    error: bool = False
 
-    def over(self) -> bool:
-        """Whether nothing can go on: each step is done, failed, or waits for a failed one."""
-        return all(work.status != "open" or self._stuck(work) for work in self.works)
+    @property
+    def open(self) -> bool:
+        """Whether its result is still awaited."""
+        return self.content is None
 
-    def succeeded(self) -> bool:
-        """Whether every step is done."""
-        return all(work.status == "completed" for work in self.works)
 
-    def _stuck(self, work: Work) -> bool:
-        return any(
-            self.works[i].status == "failed"
-            or (self.works[i].status == "open" and self._stuck(self.works[i]))
-            for i in work.depends_on
-        )
+def _derived(*parts: object) -> str:
+    return uuid.uuid5(uuid.NAMESPACE_OID, "/".join(map(str, parts))).hex
 
 
 def task_id_of(turn_id: str) -> str:
     """The id of a turn's task: derived, so that ordering it twice is ordering it once."""
-    return uuid.uuid5(uuid.NAMESPACE_OID, f"{turn_id}/task").hex
+    return _derived(turn_id, "task")
 
 
 def message_id_of(turn_id: str) -> str:
     """The id of the message that began a turn: derived, so that posting it twice is once."""
-    return uuid.uuid5(uuid.NAMESPACE_OID, f"{turn_id}/message").hex
+    return _derived(turn_id, "message")
 
 
-def step_id_of(turn_id: str, index: int, attempt: int) -> str:
-    """The id of a turn's step, as its n-th agent gets it."""
-    return uuid.uuid5(uuid.NAMESPACE_OID, f"{turn_id}/{index}/{attempt}").hex
+def step_id_of(turn_id: str, call_id: str, attempt: int) -> str:
+    """The id of the step that carries out a call, as its n-th agent gets it."""
+    return _derived(turn_id, call_id, attempt)
 
 
-def find_work(progress: Progress, turn_id: str, step_id: str) -> int | None:
-    """Which step of the turn has this id now; None for one that was replaced."""
-    for index, work in enumerate(progress.works):
-        if step_id_of(turn_id, index, work.attempt) == step_id:
-            return index
+def negotiation_id_of(turn_id: str, call_id: str) -> str:
+    """The id of the negotiation that carries out a call."""
+    return _derived(turn_id, call_id, "negotiation")
+
+
+def charge_id_of(turn_id: str) -> str:
+    """The id of the payment for a turn's language model."""
+    return _derived(turn_id, CHARGE)
+
+
+def find_open(turn_id: str, calls: Iterable[StoredCall], step_id: str) -> StoredCall | None:
+    """The open call that a step carries out now; None when its outcome is known, or it is gone."""
+    for call in calls:
+        if call.open and call.work and step_id == step_id_of(turn_id, call.id, call.work.attempt):
+            return call
     return None
 
 
-def spec(progress: Progress, turn_id: str, index: int) -> StepSpec:
-    """The order for a step, as the agent that has it now gets it."""
-    work = progress.works[index]
-    ids = {i: step_id_of(turn_id, i, progress.works[i].attempt) for i in range(len(progress.works))}
+def spec(turn_id: str, call: StoredCall, calls: Iterable[StoredCall]) -> StepSpec:
+    """The order for a call's work, as the agent that has it now gets it.
+
+    Args:
+        turn_id: the turn.
+        call: the call, with its work.
+        calls: those of the turn that it may refer to.
+    """
+    work = _work_of(call)
+    ids = {one.id: step_id_of(turn_id, one.id, one.work.attempt) for one in calls if one.work}
     return StepSpec(
-        id=ids[index],
+        id=step_id_of(turn_id, call.id, work.attempt),
         agent_id=work.agent.agent_id,
         skill=work.skill,
         payload=_with_ids(work.agent.payload, ids),
-        depends_on=[ids[i] for i in work.depends_on],
-        replaces=step_id_of(turn_id, index, work.attempt - 1) if work.attempt else None,
+        depends_on=[ids[id_] for id_ in work.depends_on],
+        max_price=work.max_price,
+        replaces=step_id_of(turn_id, call.id, work.attempt - 1) if work.attempt else None,
+        negotiation_id=None if work.attempt else work.negotiation_id,
     )
 
 
-def _with_ids(value: Any, ids: dict[int, str]) -> Any:
+def references(value: Any) -> list[Any]:
+    """What `$result` refers to in a payload, in order; whatever it is."""
+    if isinstance(value, Mapping):
+        if set(value) == {RESULT_KEY}:
+            return [value[RESULT_KEY]]
+        return [found for item in value.values() for found in references(item)]
+    if isinstance(value, list):
+        return [found for item in value for found in references(item)]
+    return []
+
+
+def _with_ids(value: Any, ids: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
-        # An agent's own field may be called so; what a person typed is a text, and no index.
-        if set(value) == {RESULT_KEY} and isinstance(value[RESULT_KEY], int):
+        if set(value) == {RESULT_KEY}:
             return {RESULT_KEY: ids[value[RESULT_KEY]]}
         return {key: _with_ids(item, ids) for key, item in value.items()}
     if isinstance(value, list):
@@ -135,64 +168,54 @@ def _with_ids(value: Any, ids: dict[int, str]) -> Any:
     return value
 
 
-def with_work(progress: Progress, index: int, **changes: object) -> Progress:
-    """The progress with one step changed."""
-    works = list(progress.works)
-    works[index] = works[index].model_copy(update=changes)
-    return progress.model_copy(update={"works": works})
+def _work_of(call: StoredCall) -> Work:
+    if call.work is None:
+        raise ValueError(f"call {call.id} is no work of an agent")
+    return call.work
 
 
-def after_failure(
-    progress: Progress, index: int, reason: FailureReason, error: str
-) -> tuple[Progress, bool]:
-    """The progress after an agent failed with a step.
-
-    Returns:
-        The progress, and whether another agent takes the step over.
-    """
-    work = progress.works[index]
+def another_agent(call: StoredCall, reason: FailureReason, error: str) -> StoredCall | None:
+    """The call with the next agent that can do it; None when it is to be given up."""
+    work = _work_of(call)
     following = work.attempt + 1
-    if reason in REPLACEABLE and following < min(len(work.choices), MAX_AGENTS_PER_STEP):
-        trouble = f"{work.agent.agent_name}: {error}"
-        changed = with_work(progress, index, attempt=following, troubles=[*work.troubles, trouble])
-        return changed, True
-    return with_work(progress, index, status="failed", error=error), False
+    if reason not in REPLACEABLE or following >= min(len(work.choices), MAX_AGENTS_PER_STEP):
+        return None
+    trouble = f"{work.agent.agent_name}: {error}"
+    changes = {"attempt": following, "troubles": [*work.troubles, trouble]}
+    return replace(call, work=work.model_copy(update=changes))
 
 
-def answer(progress: Progress) -> tuple[str, str | None]:
-    """What the assistant says at the end of a turn.
-
-    Returns:
-        The message, and the result that a follow-up may refer to.
-    """
-    done = [work for work in progress.works if work.status == "completed"]
-    used = {i for work in done for i in work.depends_on}
-    shown = [w for i, w in enumerate(progress.works) if w.status == "completed" and i not in used]
-    parts = []
-    if len(shown) == 1 and progress.succeeded():
-        parts.append(shown[0].result or "")
-    else:
-        parts += [f"{w.agent.agent_name} ({w.skill}):\n{w.result}" for w in shown]
-    parts += [_trouble(work) for work in progress.works if work.troubles]
-    parts += [_failure(progress, work) for work in progress.works if work.status != "completed"]
-    parts += progress.notes
-    text = "\n\n".join(part for part in parts if part.strip())
-    return text or "The agents had nothing to say.", shown[-1].result if shown else None
+def finished(call: StoredCall, content: str, *, well: bool) -> StoredCall:
+    """A call whose work came to an end."""
+    work = _work_of(call).model_copy(update={"finished": well})
+    return replace(call, work=work, content=content, error=not well)
 
 
-def _trouble(work: Work) -> str:
-    what = "; ".join(work.troubles)
-    if work.status == "completed":
-        return f"({work.agent.agent_name} took over: {what})"
-    return f"({what})"
+def stuck(calls: Sequence[StoredCall]) -> list[StoredCall]:
+    """Open calls that wait, over however many others, for one that failed."""
+    failed = {call.id for call in calls if call.work and call.work.finished is False}
+    waiting = [call for call in calls if call.open and call.work]
+    found: list[StoredCall] = []
+    while more := [
+        call
+        for call in waiting
+        if call not in found and failed.intersection(_work_of(call).depends_on)
+    ]:
+        found += more
+        failed |= {call.id for call in more}
+    return found
 
 
-def _failure(progress: Progress, work: Work) -> str:
-    if work.status == "failed":
-        return f"I could not {work.skill}: {work.error}"
-    if all(progress.works[i].status == "completed" for i in work.depends_on):
-        return f"I did not finish {work.skill}."
-    return f"I did not get to {work.skill}, because it needed what came before."
+def outcome(calls: Iterable[StoredCall]) -> Literal["completed", "failed"]:
+    """How a turn's task ended: well when what failed was done by another call after it."""
+    works = [(call.round, call.work) for call in calls if call.work]
+    done = [(round_, work.skill) for round_, work in works if work.finished]
+    missed = [(round_, work.skill) for round_, work in works if not work.finished]
+    made_good = all(
+        any(later > round_ and skill == lacking for later, skill in done)
+        for round_, lacking in missed
+    )
+    return "completed" if made_good and (done or not works) else "failed"
 
 
 def bill(steps: Iterable[StepBill]) -> CostBreakdown | None:
@@ -208,3 +231,8 @@ def bill(steps: Iterable[StepBill]) -> CostBreakdown | None:
         subtasks=[CostLine(agent=name, cost=cost) for name, cost in costs.items()],
         total=sum(costs.values(), Decimal(0)),
     )
+
+
+def readable(text: str) -> str:
+    """Text as the database and JSON can hold it: no NUL, no lone surrogates."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()

@@ -1,19 +1,21 @@
-"""All SQL of the chat service. Nothing here commits: the chassis does, once per message."""
+"""SQL of turns and messages; that of moves is in `store_rounds`. Nothing here commits."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, null, select, text, update
+from sqlalchemy import Row, delete, func, insert, null, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chat_svc.tables import messages, turns
 
 Found = Row[*tuple[Any, ...]]
+LONGEST_PAST = 100_000
+"""Characters of an earlier message that a later turn is told."""
 
 
 async def insert_turn(conn: AsyncConnection, deadline_s: float, **values: object) -> bool:
-    """Store a turn; False when its id is known already."""
+    """Store a turn; False when its id is known already, or its task has an open turn."""
     done = await conn.execute(
         upsert(turns).values(**values, deadline_at=_in(deadline_s)).on_conflict_do_nothing()
     )
@@ -26,9 +28,20 @@ async def find_turn(conn: AsyncConnection, turn_id: str, *, lock: bool = False) 
     return (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
 
 
-async def update_turn(conn: AsyncConnection, turn_id: str, **values: object) -> None:
-    """Change a turn whose row is locked."""
-    await conn.execute(update(turns).where(turns.c.id == turn_id).values(**values))
+async def update_turn(conn: AsyncConnection, turn_id: str, **values: object) -> Found:
+    """Change a turn whose row is locked; returns it as it is then."""
+    query = update(turns).where(turns.c.id == turn_id).values(**values).returning(turns)
+    changed: Found = (await conn.execute(query)).one()
+    return changed
+
+
+async def note_trouble(conn: AsyncConnection, turn_id: str, trouble: str) -> None:
+    """Keep what an unanswered turn waits for."""
+    await conn.execute(
+        update(turns)
+        .where(turns.c.id == turn_id, turns.c.status == "thinking")
+        .values(trouble=trouble)
+    )
 
 
 def no_sooner_than(seconds: float) -> Any:
@@ -48,16 +61,71 @@ async def overdue_turns(conn: AsyncConnection, limit: int) -> Sequence[Found]:
     return (await conn.execute(query)).all()
 
 
-async def last_result(conn: AsyncConnection, account: str) -> str | None:
-    """What the account's last turn with a result came to."""
+async def is_open(conn: AsyncConnection, account: str, task_id: str) -> bool:
+    """Whether a turn works on this task now."""
+    query = select(turns.c.id).where(
+        turns.c.task_id == task_id, turns.c.account == account, turns.c.status != "done"
+    )
+    return (await conn.execute(query)).first() is not None
+
+
+async def last_turn_of(conn: AsyncConnection, account: str, task_id: str) -> Found | None:
+    """The newest turn of an account that worked on a task; None when the task is not its own."""
     query = (
-        select(turns.c.result)
-        .where(turns.c.account == account, turns.c.result.is_not(None))
+        select(turns)
+        .where(turns.c.account == account, turns.c.task_id == task_id)
         .order_by(turns.c.created_at.desc())
         .limit(1)
     )
-    found = (await conn.execute(query)).scalar_one_or_none()
-    return None if found is None else str(found)
+    return (await conn.execute(query)).one_or_none()
+
+
+async def history(
+    conn: AsyncConnection, turn: Found, limit: int, *, only_task: bool
+) -> Sequence[Found]:
+    """The turns of the account that ended before this one, newest first, at most `limit`.
+
+    Args:
+        conn: in a transaction.
+        turn: which turn's past.
+        limit: how many.
+        only_task: only those of the same task.
+    """
+    query = select(
+        turns.c.id,
+        turns.c.task_id,
+        func.left(turns.c.content, LONGEST_PAST).label("content"),
+        func.left(turns.c.answer, LONGEST_PAST).label("answer"),
+        turns.c.result,
+        turns.c.weight,
+    ).where(
+        turns.c.account == turn.account,
+        turns.c.created_at <= turn.created_at,
+        turns.c.content != "",
+        turns.c.status == "done",
+        turns.c.id != turn.id,
+    )
+    if only_task:
+        query = query.where(turns.c.task_id == turn.task_id)
+    found = await conn.execute(query.order_by(turns.c.created_at.desc()).limit(limit))
+    return found.all()
+
+
+async def forget_turns(conn: AsyncConnection, account: str, task_id: str) -> list[str]:
+    """Make the turns of a task forget what was said; returns their ids, for they remain."""
+    forgotten = await conn.execute(
+        update(turns)
+        .where(turns.c.account == account, turns.c.task_id == task_id)
+        .values(
+            content="",
+            answer=None,
+            result=None,
+            progress=null(),
+            task_begun=or_(turns.c.task_begun, turns.c.progress.is_not(None)),
+        )
+        .returning(turns.c.id)
+    )
+    return list(forgotten.scalars())
 
 
 async def insert_message(conn: AsyncConnection, **values: object) -> Found:
@@ -72,6 +140,17 @@ async def first_message(conn: AsyncConnection, turn_id: str, message_id: str) ->
     """The user's message of a turn that was posted before."""
     query = select(messages).where(messages.c.id == message_id, messages.c.turn_id == turn_id)
     return (await conn.execute(query)).one_or_none()
+
+
+async def tell_task(conn: AsyncConnection, message_id: str, task_id: str) -> None:
+    """Let a person's message know the task that is made for it."""
+    await conn.execute(update(messages).where(messages.c.id == message_id).values(task_id=task_id))
+
+
+async def delete_messages(conn: AsyncConnection, account: str, task_id: str) -> int:
+    """Delete what was said about a task of the account; returns how many messages went."""
+    about = (messages.c.account == account, messages.c.task_id == task_id)
+    return (await conn.execute(delete(messages).where(*about))).rowcount
 
 
 async def page_of_messages(
@@ -97,45 +176,6 @@ async def page_of_messages(
     if before is not None:
         query = query.where(messages.c.seq < before)
     return (await conn.execute(query)).all()
-
-
-async def delete_messages(conn: AsyncConnection, account: str, task_id: str) -> int:
-    """Delete what was said about a task of the account; returns how many messages went."""
-    about = (messages.c.account == account, messages.c.task_id == task_id)
-    return (await conn.execute(delete(messages).where(*about))).rowcount
-
-
-async def is_open(conn: AsyncConnection, account: str, task_id: str) -> bool:
-    """Whether a turn works on this task now."""
-    query = select(turns.c.id).where(
-        turns.c.task_id == task_id, turns.c.account == account, turns.c.status != "done"
-    )
-    return (await conn.execute(query)).first() is not None
-
-
-async def last_turn_of(conn: AsyncConnection, account: str, task_id: str) -> Found | None:
-    """The newest turn of an account that worked on a task; None when the task is not its own."""
-    query = (
-        select(turns)
-        .where(turns.c.account == account, turns.c.task_id == task_id)
-        .order_by(turns.c.created_at.desc())
-        .limit(1)
-    )
-    return (await conn.execute(query)).one_or_none()
-
-
-async def forget_turns(conn: AsyncConnection, account: str, task_id: str) -> None:
-    """Make the turns of a task forget what was said; that they were remains."""
-    await conn.execute(
-        update(turns)
-        .where(turns.c.account == account, turns.c.task_id == task_id)
-        .values(content="", result=None, progress=null())
-    )
-
-
-async def tell_task(conn: AsyncConnection, message_id: str, task_id: str) -> None:
-    """Let a person's message know the task that was made for it."""
-    await conn.execute(update(messages).where(messages.c.id == message_id).values(task_id=task_id))
 
 
 def _in(seconds: float) -> Any:

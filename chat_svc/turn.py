@@ -1,19 +1,172 @@
-"""The end of a turn: the assistant's message, stored once, with its bill."""
+"""How a turn goes on: the next move, the order to end its task, the assistant's message."""
+
+import json
+from collections.abc import Sequence
+from decimal import Decimal
 
 from chassis.database import Transaction
 from chassis.envelopes import new_id
-from chat_svc import store
-from contracts.chat import CostBreakdown, MessagePosted, MessageView, TurnCompleted
+from chat_svc import store, store_rounds
+from chat_svc.domain import CHARGE, CHARGE_ID, StoredCall, message_id_of, outcome, readable
+from chat_svc.prices import Price, usage
+from chat_svc.settings import Settings
+from chat_svc.telling import what_was_done
+from contracts.chat import (
+    CostBreakdown,
+    LlmUse,
+    MessagePosted,
+    MessageView,
+    Think,
+    TurnCompleted,
+    UseTool,
+)
+from contracts.orders import AddSteps, FinishTask, StartTask, StepSpec
+
+
+async def go_on(tx: Transaction, turn: store.Found, calls: Sequence[StoredCall]) -> None:
+    """Take the next step of a turn, if it is due, after something came of one of its calls.
+
+    Args:
+        tx: a transaction in which the turn's row is locked.
+        turn: not done yet.
+        calls: all of the turn, as they are now.
+    """
+    if any(call.open for call in calls if call.round >= turn.round - 1):
+        return
+    if turn.status == "acting":
+        await store.update_turn(tx.conn, turn.id, status="thinking")
+        tx.publish(Think(turn_id=turn.id, round=turn.round), account=turn.account)
+    elif turn.status == "settling" and charged(calls) is not None:
+        tx.publish(finish_task(turn, calls), account=turn.account)
+
+
+async def order_steps(
+    tx: Transaction, turn: store.Found, steps: list[StepSpec], skills: list[str]
+) -> None:
+    """Have steps of a turn run: the first of a task make it."""
+    tx.publish(order(turn, steps, skills), account=turn.account)
+    if not turn.task_begun:
+        await store.tell_task(tx.conn, message_id_of(turn.id), turn.task_id)
+
+
+def order(turn: store.Found, steps: list[StepSpec], skills: list[str]) -> StartTask | AddSteps:
+    """The order for steps; none of them is one to make, or take up, the task alone."""
+    if turn.task_begun:
+        return AddSteps(
+            task_id=turn.task_id, turn_id=turn.id, max_budget=turn.max_budget, steps=steps
+        )
+    return StartTask(
+        task_id=turn.task_id,
+        turn_id=turn.id,
+        user_query=turn.content,
+        required_skills=skills,
+        max_budget=turn.max_budget,
+        steps=steps,
+    )
+
+
+async def close(
+    tx: Transaction,
+    turn: store.Found,
+    text: str,
+    calls: Sequence[StoredCall],
+    settings: Settings,
+    *,
+    result: str | None = None,
+    stopped: bool = False,
+    charge: Decimal = Decimal(0),
+) -> None:
+    """Let a turn, whose row is locked, come to its end: at once, or when its bill is there.
+
+    Args:
+        tx: the transaction of the message that ends it.
+        turn: not settling yet.
+        text: what the assistant says.
+        calls: all of the turn.
+        settings: of the service.
+        result: what a follow-up may refer to.
+        stopped: whether a limit or a trouble ends it, so that what was done is shown beside.
+        charge: BazaarBucks that the user pays for the language model.
+    """
+    acted = any(call.work for call in calls)
+    if not acted and not charge:
+        await finish(tx, turn, text, settings, result=result)
+        return
+    begun = turn
+    turn = await store.update_turn(
+        tx.conn,
+        turn.id,
+        status="settling",
+        answer=readable(text),
+        result=None if result is None else readable(result),
+        stopped=stopped,
+        task_begun=True,
+        deadline_at=store.no_sooner_than(settings.settlement_grace_s),
+    )
+    if not charge:
+        tx.publish(finish_task(turn, calls), account=turn.account)
+        return
+    if not acted:
+        await order_steps(tx, begun, [], [])
+    paying = StoredCall(CHARGE_ID, turn.round, CHARGE, {"amount": format(charge, "f")})
+    await store_rounds.insert_calls(tx.conn, turn.id, [paying])
+    tx.publish(UseTool(turn_id=turn.id, call_id=paying.id), account=turn.account)
+
+
+def finish_task(turn: store.Found, calls: Sequence[StoredCall]) -> FinishTask:
+    """The order to end the task of a turn that is settling."""
+    return FinishTask(
+        task_id=turn.task_id,
+        turn_id=turn.id,
+        outcome="failed" if turn.stopped else outcome(calls),
+        note=turn.answer[:500] if turn.stopped else None,
+    )
+
+
+def charged(calls: Sequence[StoredCall]) -> Decimal | None:
+    """BazaarBucks that were paid for the language model; None when that is not known, or unpaid."""
+    for call in calls:
+        if call.tool == CHARGE and call.content is not None:
+            return Decimal(json.loads(call.content)["charged"])
+    return None
+
+
+async def bill(
+    tx: Transaction,
+    turn: store.Found,
+    calls: Sequence[StoredCall],
+    settings: Settings,
+    *,
+    cost: CostBreakdown | None,
+    note: str = "",
+) -> None:
+    """End a turn that awaited its bill.
+
+    Args:
+        tx: the transaction of the message that ended it.
+        turn: not done yet.
+        calls: all of the turn.
+        settings: of the service.
+        cost: the bill; None when nothing was charged, or when it did not come.
+        note: a sentence to add to what the assistant says.
+    """
+    if turn.answer is None or turn.stopped:
+        text, result = what_was_done(turn.answer or "", calls)
+    else:
+        text, result = turn.answer, turn.result
+    text = "\n\n".join(part for part in (text, note) if part.strip())
+    await finish(tx, turn, text, settings, result=result, cost=cost, paid=charged(calls))
 
 
 async def finish(
     tx: Transaction,
     turn: store.Found,
     content: str,
+    settings: Settings,
     *,
     result: str | None = None,
     cost: CostBreakdown | None = None,
-    with_task: bool = True,
+    paid: Decimal | None = None,
 ) -> None:
     """Store the assistant's message and end the turn, whose row is locked.
 
@@ -21,11 +174,14 @@ async def finish(
         tx: the transaction of the message that ended it.
         turn: the turn, not done yet.
         content: what the assistant says.
+        settings: of the service.
         result: what a follow-up may refer to.
         cost: the bill, None when nothing was charged.
-        with_task: whether a task was made for the turn.
+        paid: what of it was for the language model.
     """
-    task_id = turn.task_id if with_task else None
+    task_id = turn.task_id if turn.task_begun else None
+    content = readable(content)
+    llm = await _usage(tx, turn.id, settings, paid)
     row = await store.insert_message(
         tx.conn,
         id=new_id(),
@@ -35,8 +191,17 @@ async def finish(
         content=content,
         task_id=task_id,
         cost_breakdown=cost.model_dump(mode="json") if cost else None,
+        orchestrator=turn.orchestrator,
+        llm=llm.model_dump(mode="json") if llm else None,
     )
-    await store.update_turn(tx.conn, turn.id, status="done", result=result)
+    await store.update_turn(
+        tx.conn,
+        turn.id,
+        status="done",
+        answer=content,
+        result=None if result is None else readable(result),
+        weight=store_rounds.weight(turn.id),
+    )
     view = message_view(row)
     tx.publish(
         MessagePosted(
@@ -49,6 +214,19 @@ async def finish(
         TurnCompleted(turn_id=turn.id, task_id=task_id, message=view),
         account=turn.account,
     )
+
+
+async def _usage(
+    tx: Transaction, turn_id: str, settings: Settings, paid: Decimal | None
+) -> LlmUse | None:
+    found = usage(await store_rounds.tokens_of(tx.conn, turn_id), otherwise(settings))
+    return found.model_copy(update={"charged": paid}) if found else None
+
+
+def otherwise(settings: Settings) -> Price:
+    """The price of a model that is not listed."""
+    price = settings.llm_input_usd
+    return Price(price, settings.llm_output_usd, price / 10)
 
 
 def message_view(row: store.Found) -> MessageView:

@@ -31,6 +31,7 @@ class LlmUse(Model):
     Attributes:
         cached: input tokens that the model's provider had in its cache; part of `input`.
         usd: US dollars, by the provider's list price.
+        estimated: whether the price of the model is not known, and a configured one was used.
         charged: BazaarBucks that the user paid for it; None when it is not charged.
     """
 
@@ -40,6 +41,7 @@ class LlmUse(Model):
     cached: int = Field(ge=0)
     usd: Money
     charged: Money | None = None
+    estimated: bool = False
 
 
 class MessageView(Model):

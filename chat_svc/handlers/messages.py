@@ -1,11 +1,14 @@
 """Messages: posted by people, listed for the UI."""
 
-from typing import Annotated
+from decimal import Decimal
+from typing import Annotated, NamedTuple
 
+from chassis.bus import Bus
+from chassis.database import Database, Transaction
 from chassis.delivery import Here, Tx
 from chassis.given import Given
 from chassis.pages import encode_cursor, fitting, place_in_sequence
-from chat_svc import store
+from chat_svc import store, store_rounds
 from chat_svc.domain import message_id_of, task_id_of
 from chat_svc.settings import Settings
 from chat_svc.turn import message_view
@@ -19,19 +22,66 @@ from contracts.chat import (
     PostReply,
     Think,
 )
-from contracts.errors import Conflict, NotFound
+from contracts.envelope import Envelope
+from contracts.errors import Conflict, Invalid, NotFound
+from contracts.task import GET_TASK, GetTask
 
 
 async def post_message(
-    request: PostMessage, tx: Tx, here: Here, settings: Annotated[Settings, Given("settings")]
+    request: PostMessage,
+    db: Annotated[Database, Given("db")],
+    bus: Annotated[Bus, Given("bus")],
+    settings: Annotated[Settings, Given("settings")],
+    here: Here,
 ) -> PostReply:
     """Store what a person said, with a turn and the order to think about it.
 
     Raises:
-        Conflict: the turn's id was used for something else.
+        Conflict: the turn's id was used for something else, or a turn works on the task.
+        NotFound: the account has no such task.
+        Invalid: the budget is smaller than the task's.
     """
-    budget = settings.default_budget if request.max_budget is None else request.max_budget
+    task = await _task(request, db, bus, settings, here)
+    async with db.transaction(here) as tx:
+        return await _post(request, tx, here, settings, task)
+
+
+class _Task(NamedTuple):
+    """The task that a turn is to use; the budget is in BazaarBucks."""
+
+    id: str
+    budget: Decimal
+    begun: bool
+
+
+async def _task(
+    request: PostMessage, db: Database, bus: Bus, settings: Settings, here: Envelope
+) -> _Task:
+    if request.task_id is None:
+        asked = request.max_budget
+        budget = settings.default_budget if asked is None else asked
+        return _Task(task_id_of(request.turn_id), budget, begun=False)
+    async with db.transaction() as tx:
+        last = await store.last_turn_of(tx.conn, here.account, request.task_id)
+    if last is None:  # It may have been made by hand.
+        known = (await bus.ask(GET_TASK, GetTask(task_id=request.task_id), here)).task
+        so_far, begun = known.max_budget, True
+    else:
+        so_far, begun = last.max_budget, last.task_begun or last.progress is not None
+    budget = so_far if request.max_budget is None else request.max_budget
+    if budget < so_far:
+        raise Invalid(
+            f"maxBudget: the task's budget is {so_far.normalize():f} BazaarBucks already, "
+            "and can only grow."
+        )
+    return _Task(request.task_id, budget, begun)
+
+
+async def _post(
+    request: PostMessage, tx: Transaction, here: Envelope, settings: Settings, task: _Task
+) -> PostReply:
     message_id = message_id_of(request.turn_id)
+    told = task.id if task.begun else None
     fresh = await store.insert_turn(
         tx.conn,
         settings.turn_deadline_s,
@@ -39,12 +89,13 @@ async def post_message(
         account=here.account,
         status="thinking",
         content=request.content,
-        max_budget=budget,
-        task_id=task_id_of(request.turn_id),
+        max_budget=task.budget,
+        task_id=task.id,
+        task_begun=task.begun,
         cause=here.model_dump(mode="json"),
     )
     if not fresh:
-        return await _posted_before(request, tx, here.account, message_id)
+        return await _posted_before(request, tx, here.account, message_id, task)
     row = await store.insert_message(
         tx.conn,
         id=message_id,
@@ -52,6 +103,7 @@ async def post_message(
         turn_id=request.turn_id,
         role="user",
         content=request.content,
+        task_id=told,
     )
     tx.publish(
         MessagePosted(
@@ -59,17 +111,22 @@ async def post_message(
             turn_id=request.turn_id,
             role="user",
             content=request.content,
+            task_id=told,
         ),
         Think(turn_id=request.turn_id),
     )
-    return PostReply(turn_id=request.turn_id, message=message_view(row))
+    return PostReply(turn_id=request.turn_id, message=message_view(row), task_id=task.id)
 
 
-async def _posted_before(request: PostMessage, tx: Tx, account: str, message_id: str) -> PostReply:
+async def _posted_before(
+    request: PostMessage, tx: Transaction, account: str, message_id: str, task: _Task
+) -> PostReply:
     row = await store.first_message(tx.conn, request.turn_id, message_id)
+    if row is None and await store.find_turn(tx.conn, request.turn_id) is None:
+        raise Conflict("HubChat is still working on this task; wait for its answer.")
     if row is None or row.account != account or row.content != request.content:
         raise Conflict("This turn id was used for another message.")
-    return PostReply(turn_id=request.turn_id, message=message_view(row))
+    return PostReply(turn_id=request.turn_id, message=message_view(row), task_id=task.id)
 
 
 async def list_messages(request: ListMessages, tx: Tx, here: Here) -> MessageList:
@@ -101,5 +158,6 @@ async def forget_messages(request: ForgetMessages, tx: Tx, here: Here) -> Forgot
     gone = await store.delete_messages(tx.conn, here.account, request.task_id)
     if not gone:
         raise NotFound("Nothing was said about this task.")
-    await store.forget_turns(tx.conn, here.account, request.task_id)
+    turn_ids = await store.forget_turns(tx.conn, here.account, request.task_id)
+    await store_rounds.forget_rounds(tx.conn, turn_ids)
     return Forgotten(messages=gone)

@@ -1,6 +1,6 @@
-"""What comes of a turn's steps: results, other agents in place of failed ones, the answer."""
+"""What comes of a turn's steps: results, other agents in place of failed ones, the bill."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -9,122 +9,137 @@ import structlog
 from chassis.database import AlreadyHandled, Database, Transaction
 from chassis.delivery import Here, Later
 from chassis.given import Given
-from chat_svc import store
-from chat_svc.domain import Progress, after_failure, answer, bill, find_work, spec, with_work
+from chat_svc import store, store_rounds, telling
+from chat_svc.adopting import known
+from chat_svc.domain import StoredCall, another_agent, find_open, finished, spec, stuck
+from chat_svc.domain import bill as bill_of
 from chat_svc.settings import Settings
-from chat_svc.turn import finish
+from chat_svc.turn import bill, go_on
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
-from contracts.orders import AddSteps, FinishTask
+from contracts.orders import AddSteps
 from contracts.task import StepCompleted, StepFailed, TaskCompleted, TaskEnded, TaskFailed
 from contracts.topology import Durable
 
 log = structlog.get_logger()
 RESULT_WAIT_S = 0.3
+NEEDED = "It needed the result of another call, which failed."
+ENDED = "The task was ended before I was done."
 
 Db = Annotated[Database, Given("db")]
 On = Annotated[Durable, Given("durable")]
 Our = Annotated[Settings, Given("settings")]
 
 
-async def on_step_completed(
-    event: StepCompleted, db: Db, durable: On, here: Here, settings: Our
-) -> None:
-    """Keep the result; order the task's end when nothing is left to do.
+async def on_step_completed(event: StepCompleted, db: Db, durable: On, here: Here) -> None:
+    """Keep the result of the call that the step carries out.
 
     A result that comes while the task is being ended is kept too: it will be on the bill.
     """
     if event.turn_id is None:
         return
-    async with _turn(db, durable, here, event.turn_id) as (tx, turn, progress):
-        index = _open_step(progress, turn.id, event.step_id)
-        if index is None or turn.status == "done":
+    async with _turn(db, durable, here, event.turn_id) as (tx, turn, calls):
+        call = find_open(turn.id, calls, event.step_id)
+        if call is None:
             return
-        done = with_work(progress, index, status="completed", result=event.result)
-        await _go_on(tx, turn, done, settings)
+        done = finished(
+            call, telling.completed(call, event.result, event.cost, event.external_cost), well=True
+        )
+        await _keep(tx, turn, calls, [done])
 
 
-async def on_step_failed(event: StepFailed, db: Db, durable: On, here: Here, settings: Our) -> None:
-    """Give the step to the next agent that can do it; give it up when there is none."""
+async def on_step_failed(event: StepFailed, db: Db, durable: On, here: Here) -> None:
+    """Give the work to the next agent that can do it; give it up when there is none."""
     if event.turn_id is None:
         return
-    async with _turn(db, durable, here, event.turn_id) as (tx, turn, progress):
-        index = _open_step(progress, turn.id, event.step_id)
-        if index is None or turn.status != "acting":
+    async with _turn(db, durable, here, event.turn_id) as (tx, turn, calls):
+        call = find_open(turn.id, calls, event.step_id)
+        if call is None or turn.status != "acting":
             return
-        following, again = after_failure(progress, index, event.reason, event.error)
-        if again:
-            order = spec(following, turn.id, index)
-            tx.publish(AddSteps(task_id=turn.task_id, steps=[order]), account=turn.account)
-        await _go_on(tx, turn, following, settings)
+        following = another_agent(call, event.reason, event.error)
+        if following is not None:
+            await store_rounds.update_call(tx.conn, turn.id, following)
+            steps = [spec(turn.id, following, calls)]
+            order = AddSteps(
+                task_id=turn.task_id, turn_id=turn.id, max_budget=turn.max_budget, steps=steps
+            )
+            tx.publish(order, account=turn.account)
+            return
+        failed = finished(call, telling.failed(call, event.reason, event.error), well=False)
+        waiting = [
+            finished(one, telling.failed(one, "dependency_failed", NEEDED), well=False)
+            for one in stuck(_with(calls, [failed]))
+        ]
+        await _keep(tx, turn, calls, [failed, *waiting])
 
 
-async def on_task_completed(event: TaskCompleted, db: Db, durable: On, here: Here) -> None:
-    """Answer the person: the results and the final bill."""
-    await _answer(event, db, durable, here, None)
+async def on_task_completed(
+    event: TaskCompleted, db: Db, durable: On, here: Here, settings: Our
+) -> None:
+    """Answer the person: what the orchestrator said, and the final bill."""
+    await _answer(event, db, durable, here, settings, "")
 
 
-async def on_task_failed(event: TaskFailed, db: Db, durable: On, here: Here) -> None:
+async def on_task_failed(event: TaskFailed, db: Db, durable: On, here: Here, settings: Our) -> None:
     """Answer the person: what was done, what was not, and the final bill."""
-    await _answer(event, db, durable, here, event.note)
+    await _answer(event, db, durable, here, settings, event.note or ENDED)
 
 
 async def _answer(
-    event: TaskEnded, db: Database, durable: Durable, here: Envelope, note: str | None
+    event: TaskEnded, db: Database, durable: Durable, here: Envelope, settings: Settings, note: str
 ) -> None:
     """End the turn.
+
+    Args:
+        event: the end of its task.
+        db: of the service.
+        durable: that delivered the event.
+        here: the event's envelope.
+        settings: of the service.
+        note: a sentence in case that it was not the turn that ended the task.
 
     Raises:
         Later: a result that is on the bill was not heard of yet.
     """
     if event.turn_id is None:
         return
-    async with _turn(db, durable, here, event.turn_id) as (tx, turn, progress):
-        if turn.status == "done":
-            return
+    async with _turn(db, durable, here, event.turn_id) as (tx, turn, calls):
         paid = [step.step_id for step in event.bill if step.status == "completed"]
-        if any(_open_step(progress, turn.id, step_id) is not None for step_id in paid):
+        if any(find_open(turn.id, calls, step_id) for step_id in paid):
             raise Later(RESULT_WAIT_S, "a result that was paid is still on its way")
-        text, result = answer(progress)
-        if note:
-            text = f"{text}\n\n{note}"
-        await finish(tx, turn, text, result=result, cost=bill(event.bill))
+        said = "" if turn.status == "settling" else note
+        await bill(tx, turn, calls, settings, cost=bill_of(event.bill), note=said)
 
 
 @asynccontextmanager
 async def _turn(
     db: Database, durable: Durable, here: Envelope, turn_id: str
-) -> AsyncIterator[tuple[Transaction, store.Found, Progress]]:
-    """The turn that an event is about, locked, and where it stands.
+) -> AsyncIterator[tuple[Transaction, store.Found, list[StoredCall]]]:
+    """The turn that an event is about, locked, and its calls.
 
     Raises:
-        Invalid: no such turn was ever planned, for a plan is stored before anyone acts on it.
+        AlreadyHandled: the turn is over.
+        Invalid: there is no such turn, for it is stored before anyone acts on it.
     """
     async with db.effect(durable.name, here) as tx:
         turn = await store.find_turn(tx.conn, turn_id, lock=True)
-        if turn is not None and turn.status == "done":
+        if turn is None:
+            raise Invalid(f"no turn {turn_id}")
+        if turn.status == "done":
             log.info("event for a turn that is over", turn_id=turn_id)
             raise AlreadyHandled
-        if turn is None or turn.progress is None:
-            raise Invalid(f"no plan for turn {turn_id}")
-        yield tx, turn, Progress.model_validate(turn.progress)
+        turn, calls = await known(tx, turn)
+        yield tx, turn, calls
 
 
-def _open_step(progress: Progress, turn_id: str, step_id: str) -> int | None:
-    """Which step this is; None when its outcome is known, or another took its place."""
-    index = find_work(progress, turn_id, step_id)
-    if index is None or progress.works[index].status != "open":
-        return None
-    return index
-
-
-async def _go_on(
-    tx: Transaction, turn: store.Found, progress: Progress, settings: Settings
+async def _keep(
+    tx: Transaction, turn: store.Found, calls: Sequence[StoredCall], changed: Sequence[StoredCall]
 ) -> None:
-    changes: dict[str, object] = {"progress": progress.model_dump(mode="json")}
-    if turn.status == "acting" and progress.over():
-        changes["status"] = "settling"
-        changes["deadline_at"] = store.no_sooner_than(settings.settlement_grace_s)
-        outcome = "completed" if progress.succeeded() else "failed"
-        tx.publish(FinishTask(task_id=turn.task_id, outcome=outcome), account=turn.account)
-    await store.update_turn(tx.conn, turn.id, **changes)
+    for call in changed:
+        await store_rounds.update_call(tx.conn, turn.id, call)
+    await go_on(tx, turn, _with(calls, changed))
+
+
+def _with(calls: Sequence[StoredCall], changed: Sequence[StoredCall]) -> list[StoredCall]:
+    by_id = {call.id: call for call in changed}
+    return [by_id.get(call.id, call) for call in calls]

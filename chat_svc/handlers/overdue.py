@@ -2,14 +2,14 @@
 
 from chassis.database import Database, Transaction
 from chat_svc import store
-from chat_svc.domain import Progress, answer
+from chat_svc.adopting import known
+from chat_svc.domain import CHARGE
 from chat_svc.settings import Settings
-from chat_svc.turn import finish
+from chat_svc.turn import bill, close, finish_task
 from contracts.envelope import Envelope
-from contracts.orders import FinishTask
 
 AT_ONCE = 20
-NO_PLAN = (
+NO_ANSWER = (
     "I could not work on this: the marketplace did not answer in time. Nothing was charged; "
     "please try again."
 )
@@ -26,13 +26,12 @@ async def answer_overdue(db: Database, settings: Settings) -> None:
 
 
 async def _look_after(tx: Transaction, turn: store.Found, settings: Settings) -> None:
-    if turn.progress is None:
-        await finish(tx, turn, NO_PLAN, with_task=False)
-    elif turn.status == "acting":
-        # What is done stays done and paid; the task's end brings the bill and the answer.
-        tx.publish(FinishTask(task_id=turn.task_id, outcome="failed", note=STOPPED))
-        deadline = store.no_sooner_than(settings.settlement_grace_s)
-        await store.update_turn(tx.conn, turn.id, status="settling", deadline_at=deadline)
-    else:
-        text, result = answer(Progress.model_validate(turn.progress))
-        await finish(tx, turn, f"{text}\n\n{NOT_SETTLED}", result=result)
+    turn, calls = await known(tx, turn)
+    if turn.status == "settling":
+        if any(call.open and call.tool == CHARGE for call in calls):
+            tx.publish(finish_task(turn, calls))
+        await bill(tx, turn, calls, settings, cost=None, note=NOT_SETTLED)
+        return
+    said = turn.trouble or (STOPPED if calls else NO_ANSWER)
+    # What is done stays done and paid; the task's end brings the bill and the answer.
+    await close(tx, turn, said, calls, settings, stopped=True)

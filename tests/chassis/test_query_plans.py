@@ -3,6 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from chassis.database import Database, async_url
 from chat_svc import store as chat
+from chat_svc import store_rounds
 from payment_svc import store_books as payment
 from payment_svc import tables as payment_tables
 from task_svc import store as task
@@ -47,10 +49,16 @@ HISTORY = {
         SELECT 't' || n, 'a' || n % 40, CASE WHEN n % 100 = 0 THEN 'thinking' ELSE 'done' END, 'q',
           1, 't' || n, '{}', now() - n * interval '1s', 'done', now() - n * interval '1s'
         FROM generate_series(1, 5000) n;
+        INSERT INTO rounds (turn_id, round, text, model)
+        SELECT 't' || n / 3, n % 3, 'hello', 'm' FROM generate_series(1, 5000) n;
+        INSERT INTO calls (turn_id, id, round, place, tool, input)
+        SELECT 't' || n / 3, n::text, n % 3, 0, 'get_task', '{}' FROM generate_series(1, 5000) n;
     """,
 }
 THEN = datetime.now(UTC) - timedelta(seconds=2_500)
 Query = Callable[[AsyncConnection], Awaitable[Any]]
+TURN: Any = SimpleNamespace(id="t1", account="a1", task_id="t41", created_at=datetime.now(UTC))
+WEIGHT = store_rounds.weight("t1")
 QUERIES: list[tuple[str, str, Query]] = [
     (
         "payment",
@@ -81,7 +89,13 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("chat", "newest turn of a task", lambda c: chat.last_turn_of(c, "a1", "t41")),
     ("chat", "open turn of a task", lambda c: chat.is_open(c, "a1", "t41")),
     ("chat", "overdue turns", lambda c: chat.overdue_turns(c, 10)),
-    ("chat", "last result", lambda c: chat.last_result(c, "a1")),
+    ("chat", "history", lambda c: chat.history(c, TURN, 50, only_task=False)),
+    ("chat", "history of a task", lambda c: chat.history(c, TURN, 50, only_task=True)),
+    ("chat", "moves of turns", lambda c: store_rounds.moves_of(c, ["t1", "t2"])),
+    ("chat", "calls of a turn", lambda c: store_rounds.calls_of(c, "t1")),
+    ("chat", "tokens of a turn", lambda c: store_rounds.tokens_of(c, "t1")),
+    ("chat", "weight of a turn", lambda c: chat.update_turn(c, "t1", weight=WEIGHT)),
+    ("chat", "moves to forget", lambda c: store_rounds.forget_rounds(c, ["t1"])),
 ]
 
 

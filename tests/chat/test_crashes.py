@@ -94,9 +94,9 @@ async def test_whenever_it_is_killed_another_goes_on(stack: Stack, market: Talk,
         assert end.bill == {first.name: Decimal("0.1"), second.name: Decimal("0.2")}
     assert ends[-1].text == "At last."
     for index, agent in enumerate((first, second)):
-        called = [step_id_of(turn_id, index, 0) for turn_id in asked]
+        called = [step_id_of(turn_id, f"s{index}", 0) for turn_id in asked]
         assert sorted(agent.does.keys) == sorted(called)
-    assert slow.does.keys == [step_id_of(patient, 0, 0)]
+    assert slow.does.keys == [step_id_of(patient, "s0", 0)]
 
 
 async def each_once(stack: Stack, talk: Talk, account: str, ends: list[End]) -> None:

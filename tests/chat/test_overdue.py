@@ -100,7 +100,7 @@ async def test_the_bill_waits_for_the_results_that_are_on_it(talk: Talk, skill: 
     async with slow_turn(talk, wish, skill, answers("Overtaken.", 0.1)) as slow:
         task_id = task_id_of(slow.turn_id)
         line = StepBill(
-            step_id=step_id_of(slow.turn_id, 0, 0),
+            step_id=step_id_of(slow.turn_id, "s0", 0),
             agent_id=slow.agent.id,
             agent_name=slow.agent.name,
             status="completed",

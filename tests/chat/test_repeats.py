@@ -147,7 +147,7 @@ async def test_what_a_replaced_agent_says_late_is_not_heard(talk: Talk, skill: s
     old = {
         "task_id": task_id_of(dealing.turn_id),
         "turn_id": dealing.turn_id,
-        "step_id": step_id_of(dealing.turn_id, 0, 0),
+        "step_id": step_id_of(dealing.turn_id, "s0", 0),
         "agent_id": "late",
     }
     again = StepFailed.model_validate(old | {"reason": "agent_error", "error": "Late."})
@@ -198,7 +198,7 @@ async def test_a_turn_that_nobody_knows_is_put_aside_and_holds_nobody_up(
         event = StepCompleted(
             task_id=task_id_of(turn_id),
             turn_id=turn_id,
-            step_id=step_id_of(turn_id, 0, 0),
+            step_id=step_id_of(turn_id, "s0", 0),
             agent_id="somebody",
             subtask_type="x",
             result="x",

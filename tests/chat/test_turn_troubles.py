@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
+from chat_svc import acting
 from chat_svc.domain import MAX_AGENTS_PER_STEP, step_id_of
-from chat_svc.handlers import thinking
 from contracts.payment import GET_TASK_ACCOUNT
 from tests.chat.services import new_skill
 from tests.chat.talk import NOTHING, Talk
@@ -30,7 +30,7 @@ async def test_another_agent_takes_over_from_a_busy_one(talk: Talk, skill: str):
         talk.agent(skill, answers("Waves.", 0.2), price="0.20") as free,
     ):
         end = await talk.reply(account, f"Write a {skill} about the sea")
-    first, second = (step_id_of(end.turn_id, 0, attempt) for attempt in (0, 1))
+    first, second = (step_id_of(end.turn_id, "s0", attempt) for attempt in (0, 1))
     assert end.text.startswith("Waves.")
     assert free.name in end.text
     assert busy.name in end.text
@@ -170,7 +170,7 @@ async def test_more_text_than_an_order_can_carry(
     talk: Talk, skill: str, monkeypatch: pytest.MonkeyPatch
 ):
     """Eight wishes about one long text may be more than a message can be."""
-    monkeypatch.setattr(thinking, "MOST_ORDER_BYTES", 20_000)
+    monkeypatch.setattr(acting, "MOST_ORDER_BYTES", 20_000)
     account = await talk.system.account()
     wish = f"Write a {skill} about the sea: "
     async with talk.agent(skill, answers("Waves.")) as poet:

@@ -26,7 +26,7 @@ async def test_one_wish_is_done_and_billed(talk: Talk, skill: str):
     assert (end.status, end.total) == ("completed", Decimal("0.1"))
     assert end.task is not None
     assert (end.task.user_query, end.task.required_skills) == (wish, [skill])
-    assert poet.does.keys == [step_id_of(turn_id, 0, 0)]
+    assert poet.does.keys == [step_id_of(turn_id, "s0", 0)]
     asked, answered = await talk.messages(account)
     assert (asked.role, asked.content, asked.task_id) == ("user", wish, task_id_of(turn_id))
     assert asked.cost_breakdown is None
@@ -46,7 +46,7 @@ async def test_everything_that_a_turn_sets_in_motion_says_whose_it_is(talk: Talk
     assert [event.type for event in own].count("message.posted") == 2
     (plan,) = talk.events(end.turn_id, "plan.proposed")
     assert plan.body["orchestrator"] == "rules"
-    step = {"stepId": step_id_of(end.turn_id, 0, 0), "agentId": one.id, "skill": skill}
+    step = {"stepId": step_id_of(end.turn_id, "s0", 0), "agentId": one.id, "skill": skill}
     assert plan.body["steps"] == [step]
 
 

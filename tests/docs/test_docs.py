@@ -67,6 +67,8 @@ def as_written(default: Any) -> str | None:
         return "none"
     if isinstance(default, Path) or default is PydanticUndefined:
         return None
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
     if isinstance(default, tuple):
         return f"`{','.join(default)}`"
     if isinstance(default, HttpUrl):

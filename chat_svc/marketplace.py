@@ -1,0 +1,78 @@
+"""The agents that there are, as the registry lists them now."""
+
+from typing import Any
+
+from chassis.bus import Bus
+from chat_svc.planner import Candidate
+from contracts.envelope import Envelope
+from contracts.registry import LIST_AGENTS, AgentView, ListAgents
+
+MAX_AGENTS = 2_000
+MOST_SHOWN = 100
+LONGEST_DESCRIPTION = 500
+
+
+async def list_agents(bus: Bus, here: Envelope) -> list[AgentView]:
+    """All agents of the marketplace, in the order they were registered.
+
+    Raises:
+        Refusal: the registry cannot be asked.
+    """
+    agents: list[AgentView] = []
+    cursor: str | None = None
+    while len(agents) < MAX_AGENTS:
+        page = await bus.ask(LIST_AGENTS, ListAgents(limit=500, cursor=cursor), here)
+        agents += page.agents
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    return agents
+
+
+def candidate(agent: AgentView) -> Candidate:
+    """An agent as an orchestrator sees it."""
+    return Candidate(
+        id=agent.id,
+        name=agent.name,
+        description=agent.description,
+        skills=tuple(agent.skills),
+        capabilities=tuple(agent.capabilities),
+        base_price=agent.base_price,
+        dynamic_price=agent.dynamic_price,
+        load=agent.load,
+        rating=agent.rating,
+        available=agent.availability,
+        input_schema=agent.input_schema,
+        negotiable=agent.negotiable,
+    )
+
+
+def shown(agents: list[AgentView], skill: str | None) -> dict[str, Any]:
+    """The result of list_agents: those with the skill, or all, amounts as text."""
+    able = [
+        agent
+        for agent in agents
+        if skill is None or skill.casefold() in (one.casefold() for one in agent.skills)
+    ]
+    result: dict[str, Any] = {"agents": [_shown(agent) for agent in able[:MOST_SHOWN]]}
+    if len(able) > MOST_SHOWN:
+        result["left_out"] = len(able) - MOST_SHOWN
+    return result
+
+
+def _shown(agent: AgentView) -> dict[str, Any]:
+    return {
+        "agent_id": agent.id,
+        "agent": agent.name,
+        "description": agent.description[:LONGEST_DESCRIPTION],
+        "skills": agent.skills,
+        "capabilities": agent.capabilities,
+        "price": format(agent.dynamic_price, "f"),
+        "base_price": format(agent.base_price, "f"),
+        "load": agent.load,
+        "rating": format(agent.rating, "f"),
+        "available": agent.availability,
+        "avg_response_time_ms": agent.avg_response_time,
+        "negotiable": agent.negotiable,
+        "input_schema": agent.input_schema,
+    }

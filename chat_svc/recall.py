@@ -1,0 +1,86 @@
+"""What an orchestrator is told: the turn so far and what was said before it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chat_svc import store, store_rounds
+from chat_svc.checks import failure
+from chat_svc.domain import CHARGE, StoredCall, task_id_of
+from chat_svc.orchestrator import Exchange, Round, ToolCall, ToolResult
+from chat_svc.settings import Settings
+
+STOPPED = failure("It was stopped before it came to an end.")
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A turn so far.
+
+    Attributes:
+        calls: of its moves, in order.
+        rounds: its moves.
+        history: earlier turns, oldest first.
+    """
+
+    calls: list[StoredCall]
+    rounds: tuple[Round, ...]
+    history: list[Exchange]
+
+
+async def recall(conn: AsyncConnection, turn: store.Found, settings: Settings) -> Past:
+    """Read all that a turn's next move depends on, as far as it is kept here.
+
+    A turn that goes on with a task remembers what was said about it; any other remembers the
+    account's conversation.
+    """
+    going_on = turn.task_id != task_id_of(turn.id)
+    earlier = await store.history(conn, turn, settings.history_turns, only_task=going_on)
+    kept = _within(earlier, settings.history_chars)
+    whole = [one.id for one, with_moves in kept if with_moves]
+    moves = await store_rounds.moves_of(conn, [turn.id, *whole])
+    history = [
+        Exchange(
+            said=one.content,
+            answer=one.answer or one.result or "",
+            rounds=_rounds(*moves[one.id]) if one.id in moves else (),
+            task_id=one.task_id,
+            result=one.result,
+        )
+        for one, _ in reversed(kept)
+    ]
+    return Past(moves[turn.id][1], _rounds(*moves[turn.id]), history)
+
+
+def _within(earlier: Sequence[store.Found], most: int) -> list[tuple[store.Found, bool]]:
+    """The newest of them that are not too much together, and whether with all their moves."""
+    kept: list[tuple[store.Found, bool]] = []
+    for one in earlier:
+        most -= len(one.content) + len(one.answer or "")
+        if most < 0:
+            break
+        with_moves = one.weight <= most
+        most -= one.weight if with_moves else 0
+        kept.append((one, with_moves))
+    return kept
+
+
+def _rounds(moves: Sequence[store.Found], calls: Sequence[StoredCall]) -> tuple[Round, ...]:
+    """Moves with calls; one without is the answer."""
+    found = []
+    for move in moves:
+        made = [call for call in calls if call.round == move.round and call.tool != CHARGE]
+        if made:
+            found.append(
+                Round(
+                    text=move.text,
+                    calls=tuple(ToolCall(call.id, call.tool, call.input) for call in made),
+                    results=tuple(
+                        ToolResult(call.id, call.content or STOPPED, call.error or call.open)
+                        for call in made
+                    ),
+                    raw=move.raw,
+                )
+            )
+    return tuple(found)

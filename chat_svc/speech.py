@@ -1,0 +1,86 @@
+"""What a language model says, told to whoever listens while it says it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import cast
+
+import structlog
+from nats.errors import Error as NatsError
+from nats.js.errors import Error as JetStreamError
+
+from chassis.bus import Bus
+from chassis.envelopes import enclose
+from chat_svc.orchestrator import Say
+from contracts.chat import TurnStreamed
+from contracts.envelope import Envelope
+from contracts.topology import EVENTS
+
+log = structlog.get_logger()
+
+TOGETHER_S = 0.1
+"""Pieces that come within this time are one event."""
+MOST_CHARS = 100_000
+PUBLISH_S = 2.0
+
+
+class _Voice:
+    """One move's words: those that were published, and those that wait for company."""
+
+    def __init__(self, bus: Bus, here: Envelope, turn_id: str, task_id: str, round_: int) -> None:
+        self._bus = bus
+        self._here = here
+        self._about = {"turn_id": turn_id, "task_id": task_id, "round": round_}
+        self._offset = 0
+        self._waiting = ""
+        self._more = asyncio.Event()
+
+    async def say(self, text: str) -> None:
+        self._waiting += text
+        self._more.set()
+
+    async def tell(self) -> None:
+        """Publish what is said, for as long as something is."""
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            await asyncio.sleep(TOGETHER_S)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Publish what waits; what cannot be published is not said again."""
+        while self._waiting:
+            piece, self._waiting = self._waiting[:MOST_CHARS], self._waiting[MOST_CHARS:]
+            event = TurnStreamed.model_validate(
+                self._about | {"offset": self._offset, "text": piece}
+            )
+            self._offset += len(piece)
+            sent = enclose(event, "chat", self._here, None)
+            try:
+                client = await self._bus.client()
+                await client.jetstream().publish(
+                    str(sent["subject"]),
+                    json.dumps(sent["data"]).encode(),
+                    timeout=PUBLISH_S,
+                    stream=EVENTS.name,
+                    headers=cast("dict[str, str]", sent["headers"]),
+                )
+            except (NatsError, JetStreamError, OSError, TimeoutError) as error:
+                log.warning("words not told", turn_id=event.turn_id, error=repr(error)[:200])
+
+
+@asynccontextmanager
+async def speaking(
+    bus: Bus, here: Envelope, turn_id: str, task_id: str, round_: int
+) -> AsyncIterator[Say]:
+    """Something to say a move's words to; they are published at most once, a few at a time."""
+    voice = _Voice(bus, here, turn_id, task_id, round_)
+    telling = asyncio.create_task(voice.tell())
+    try:
+        yield voice.say
+    finally:
+        telling.cancel()
+        with suppress(asyncio.CancelledError):
+            await telling
+        await voice.flush()
