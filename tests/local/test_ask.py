@@ -1,135 +1,168 @@
 """`make ask`, against a small gateway over real HTTP."""
 
+import asyncio
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from deploy.local import ask
+from deploy.local.following import AskError
 from deploy.local.ports import free_port
+from tests.agents.serving import served
 
-ANSWER: dict[str, object] = {
+Json = dict[str, Any]
+MESSAGE: Json = {
     "id": "m2",
     "role": "assistant",
     "content": "hola\x1b[31m",
     "taskId": "t1",
+    "orchestrator": "claude",
+    "llm": {"model": "claude-x", "input": 4321, "output": 21, "cached": 4000, "usd": "0.0012"},
     "costBreakdown": {
-        "subtasks": [{"agent": "Translator", "cost": 0.1}, {"agent": "Search", "cost": 0.13}],
-        "total": 0.23,
+        "subtasks": [{"agent": "Translator", "cost": "0.1"}, {"agent": "Search", "cost": "0.13"}],
+        "total": "0.23",
     },
 }
-QUESTION: dict[str, object] = {
-    "id": "m1",
-    "role": "user",
-    "content": "?",
-    "taskId": None,
-    "costBreakdown": None,
-}
-STEPS = [
-    {
-        "agentId": "a1",
-        "subtaskType": "translation",
-        "status": "completed",
-        "cost": 0.1,
-        "externalCost": 0,
-        "executionTime": 12,
-    },
-    {
-        "agentId": "a9",
-        "subtaskType": "search",
-        "status": "failed",
-        "cost": 0.08,
-        "externalCost": 0.05,
-        "executionTime": None,
-    },
+
+
+def event(type_: str, turn: str = "u1", **data: Any) -> Json:
+    return {"type": type_, "turnId": turn, "taskId": "t1", "data": data}
+
+
+def begun(content: str, turn: str = "u1") -> Json:
+    return event("message.posted", turn, role="user", content=content, turnId=turn)
+
+
+WORK = [
+    event("turn.streamed", round=0, offset=0, text="I loo"),
+    event("turn.streamed", round=0, offset=0, text="I look "),
+    event("turn.streamed", round=0, offset=7, text="around."),
+    event("plan.proposed", steps=[{"skill": "translate", "agentId": "a1"}]),
+    event(
+        "price.negotiated",
+        agentName="Translator",
+        agreed=True,
+        listPrice="0.200000",
+        price="0.100000",
+        offers=[{"round": 1, "offered": "0.08"}, {"round": 2, "offered": "0.1"}],
+    ),
+    event("step.started", agentId="a1"),
+    event("step.completed", agentId="a1", cost="0.1", externalCost="0", executionTime=12),
+    event("step.failed", agentId="a9", error="it is away"),
+    event("wallet.credited"),
 ]
+END = event("turn.completed", message=MESSAGE)
 
 
 class Gateway:
-    """What the stand-in answers, and what it was asked."""
+    """What the stand-in answers, and what it was asked.
+
+    Attributes:
+        events: what the stream tells once somebody has posted; None cuts it off.
+    """
 
     def __init__(self) -> None:
         self.url = ""
-        self.posted: list[object] = []
-        self.post_answer: tuple[int, object] = (200, {"message": ANSWER})
-        self.messages: list[dict[str, object]] = []
-        self.later: list[dict[str, object]] = []
-        """Messages that appear only after the question."""
+        self.posted: list[Json] = []
+        self.post: tuple[int, Any] = (200, {"done": True})
+        self.events: list[Json | None] = [*WORK, END]
+        self.resumed: list[str | None] = []
+        self._told = 0
+        self._asked = asyncio.Event()
 
-    def get(self, path: str) -> object:
-        return {
-            "/api/messages": self.messages,
-            "/api/tasks/t1/steps": STEPS,
-            "/api/agents": [{"id": "a1", "name": "Translator"}],
-        }[path.partition("?")[0]]
+    def app(self) -> FastAPI:
+        app = FastAPI()
+
+        @app.get("/api/agents")
+        async def agents() -> list[Json]:
+            return [{"id": "a1", "name": "Translator"}]
+
+        @app.post("/api/hubchat/message")
+        async def post(request: Request) -> JSONResponse:
+            self.posted.append(await request.json())
+            self._asked.set()
+            return JSONResponse(self.post[1], self.post[0])
+
+        @app.get("/api/hubchat/stream")
+        async def stream(request: Request) -> StreamingResponse:
+            self.resumed.append(request.headers.get("last-event-id"))
+            return StreamingResponse(self._stream(), media_type="text/event-stream")
+
+        return app
+
+    async def _stream(self) -> AsyncIterator[str]:
+        yield ": hello\nretry: 1000\nid: 6\n\n"
+        await self._asked.wait()
+        question = self.posted[-1]["content"]
+        told = [begun("something else", "u0"), begun(question), *self.events]
+        while self._told < len(told):
+            number, now = self._told, told[self._told]
+            self._told += 1
+            if now is None:
+                return
+            yield f"id: {number + 7}\ndata: {json.dumps(now)}\n\n"
 
 
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
     state = Gateway()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self._send(200, state.get(self.path))
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            state.posted.append(json.loads(body))
-            state.messages = state.messages + state.later
-            self._send(*state.post_answer)
-
-        def _send(self, status: int, body: object) -> None:
-            payload = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(payload)))
-            self.end_headers()
-            self.wfile.write(payload)
-
-        def log_message(self, *args: object) -> None:
-            """Keeps the test's output clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    state.url = f"http://127.0.0.1:{server.server_address[1]}"
-    yield state
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(state.app()) as client:
+        state.url = str(client.base_url).rstrip("/")
+        yield state
 
 
-async def test_prints_the_answer_the_steps_and_the_bill(gateway: Gateway) -> None:
-    text = await ask.ask(gateway.url, 'it\'s "5" $x')
-    assert gateway.posted == [{"content": 'it\'s "5" $x'}]
-    assert text.splitlines() == [
-        "hola[31m",
+async def test_tells_what_happens_and_then_the_answer_and_the_bill(
+    gateway: Gateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await ask.ask(gateway.url, {"content": 'it\'s "5" $x', "taskId": "t1"})
+    assert gateway.posted == [{"content": 'it\'s "5" $x', "taskId": "t1"}]
+    assert capsys.readouterr().out.splitlines() == [
         "",
-        "Steps",
-        "  Translator  translation  completed  0.1 BazaarBucks   12 ms",
-        "  a9          search       failed     0.13 BazaarBucks",
+        "I loo",
+        "says     (begins anew)",
+        "",
+        "I look around.",
+        "plan     translate by Translator",
+        "price    Translator: 0.1 BazaarBucks instead of 0.2 BazaarBucks (offered: 0.08, 0.1)",
+        "started  Translator",
+        "done     Translator, 0.1 BazaarBucks, 12 ms",
+        "failed   a9: it is away",
+        "",
+        "hola[31m",
         "",
         "Bill",
         "  Translator  0.1 BazaarBucks",
         "  Search      0.13 BazaarBucks",
         "  total       0.23 BazaarBucks",
+        "",
+        "Decided by claude (claude-x: 4,321 tokens in, 4,000 of them cached, 21 out, $0.0012).",
+        'Go on with it: make ask TASK=t1 Q="..."',
     ]
 
 
-async def test_waits_for_an_answer_that_comes_after_the_post(gateway: Gateway) -> None:
-    old = {**ANSWER, "id": "m0", "content": "an old answer"}
-    gateway.messages = [old]
-    gateway.later = [QUESTION, {**ANSWER, "id": "mx", "taskId": "other"}, ANSWER]
-    gateway.post_answer = (200, {"success": True, "done": False, "taskId": "t1", "message": None})
-    text = await ask.ask(gateway.url, "?")
-    assert text.startswith("hola")
+async def test_an_answer_that_was_said_is_not_said_again(
+    gateway: Gateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = {"content": "Six agents.", "taskId": None, "orchestrator": "rules"}
+    streamed = event("turn.streamed", round=0, offset=0, text="Six agents.")
+    gateway.events = [streamed, event("turn.completed", message=said)]
+    await ask.ask(gateway.url, {"content": "Who is there?"})
+    assert capsys.readouterr().out == "\nSix agents.\n\nDecided by rules.\n"
 
 
-async def test_an_answer_without_a_task_has_no_steps_and_no_bill(gateway: Gateway) -> None:
-    plain = {**ANSWER, "content": "Six agents.", "taskId": None, "costBreakdown": None}
-    gateway.post_answer = (200, {"message": plain})
-    assert await ask.ask(gateway.url, "What agents are available?") == "Six agents."
+async def test_a_stream_that_is_cut_off_is_taken_up_where_it_was(
+    gateway: Gateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gateway.events = [*WORK[3:], None, END]
+    await ask.ask(gateway.url, {"content": "?"})
+    told = capsys.readouterr().out
+    assert told.count("done     Translator") == 1
+    assert "hola" in told
+    assert gateway.resumed == [None, str(7 + 1 + len(WORK[3:]))]
 
 
 @pytest.mark.parametrize(
@@ -142,9 +175,18 @@ async def test_an_answer_without_a_task_has_no_steps_and_no_bill(gateway: Gatewa
 async def test_a_refusal_is_told(
     gateway: Gateway, answer: tuple[int, object], complaint: str
 ) -> None:
-    gateway.post_answer = answer
-    with pytest.raises(ask.AskError, match=complaint):
-        await ask.ask(gateway.url, "?")
+    gateway.post, gateway.events = answer, []
+    with pytest.raises(AskError, match=complaint):
+        await ask.ask(gateway.url, {"content": "?"})
+
+
+async def test_a_turn_without_an_end_is_not_waited_for(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ask, "TIMEOUT_SECONDS", 0.5)
+    gateway.events = [*WORK]
+    with pytest.raises(AskError, match=r"no answer within 0\.5 s"):
+        await ask.ask(gateway.url, {"content": "?"})
 
 
 def test_says_so_when_nothing_runs(
@@ -163,8 +205,13 @@ def test_the_question_comes_from_the_environment_and_must_be_there(
     monkeypatch.setenv("GATEWAY_PORT", gateway.url.rpartition(":")[2])
     monkeypatch.setattr("sys.argv", ["ask"])
     monkeypatch.setenv("Q", "say hola")
+    monkeypatch.setenv("TASK", "t1")
+    monkeypatch.setenv("BUDGET", "0.5")
     assert ask.main() == 0
-    assert gateway.posted == [{"content": "say hola"}]
+    assert gateway.posted == [{"content": "say hola", "taskId": "t1", "maxBudget": 0.5}]
+    monkeypatch.setenv("BUDGET", "much")
+    assert ask.main() == 1
+    assert "BUDGET is 'much'" in capsys.readouterr().err
     monkeypatch.setenv("Q", "  ")
     assert ask.main() == 2
     assert "make ask" in capsys.readouterr().err

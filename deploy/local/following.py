@@ -1,0 +1,106 @@
+"""Follows a turn of HubChat while it happens, by the gateway's stream of events."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+STREAM = "/api/hubchat/stream"
+SILENCE_SECONDS = 60.0
+RETRY_SECONDS = 0.5
+
+Json = dict[str, Any]
+Tell = Callable[[Json], None]
+
+
+class AskError(Exception):
+    """There is no answer; the message says why, for people."""
+
+
+async def follow(api: httpx.AsyncClient, body: Json, tell: Tell, seconds: float) -> Json:
+    """Posts to HubChat and tells every event of the turn; the last one, `turn.completed`.
+
+    Args:
+        api: at the gateway.
+        body: of the POST, with `content`.
+        tell: told each event, as the stream has it.
+        seconds: to wait for the end.
+
+    Raises:
+        AskError: the gateway refused, or there was no end in time.
+        httpx.HTTPError: the gateway is not there.
+    """
+    opened = asyncio.Event()
+    reading = asyncio.create_task(_read(api, body["content"], opened, tell))
+    opening = asyncio.create_task(opened.wait())
+    posting = None
+    try:
+        await asyncio.wait({reading, opening}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if reading.done():
+            return reading.result()
+        posting = asyncio.create_task(_post(api, body))
+        await asyncio.wait({reading, posting}, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
+        if posting.done():
+            posting.result()
+        if not reading.done():
+            raise AskError(f"There was no answer within {seconds:g} s; it will be in the chat.")
+        return reading.result()
+    finally:
+        tasks = [task for task in (reading, opening, posting) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def body_of(response: httpx.Response) -> Any:
+    """The JSON of an answer; an AskError with the gateway's own reason if it is a refusal."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = {}
+    if response.is_success:
+        return body
+    reason = body.get("error") if isinstance(body, dict) else None
+    raise AskError(f"{reason or 'The gateway refused'} (HTTP {response.status_code})")
+
+
+async def _post(api: httpx.AsyncClient, body: Json) -> None:
+    body_of(await api.post("/api/hubchat/message", json=body))
+
+
+async def _read(api: httpx.AsyncClient, question: str, opened: asyncio.Event, tell: Tell) -> Json:
+    """Reads until the end of the turn that the question began; connects again when cut off."""
+    headers: dict[str, str] = {}
+    turn_id = None
+    while True:
+        try:
+            timeout = httpx.Timeout(api.timeout.connect, read=SILENCE_SECONDS)
+            async with api.stream("GET", STREAM, headers=headers, timeout=timeout) as response:
+                if not response.is_success:
+                    await response.aread()
+                    body_of(response)
+                async for line in response.aiter_lines():
+                    opened.set()
+                    name, _, value = line.partition(": ")
+                    if name == "id":
+                        headers["Last-Event-ID"] = value
+                    event = json.loads(value) if name == "data" else {}
+                    turn_id = turn_id or _begun(event, question)
+                    if turn_id is None or event.get("turnId") != turn_id:
+                        continue
+                    tell(event)
+                    if event["type"] == "turn.completed":
+                        return event
+        except httpx.TransportError:
+            if not opened.is_set():
+                raise
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+def _begun(event: Json, question: str) -> str | None:
+    """The turn that an event begins with the question; None for all others."""
+    data = event.get("data") or {}
+    begins = event.get("type") == "message.posted" and data.get("role") == "user"
+    return str(data["turnId"]) if begins and data.get("content") == question else None

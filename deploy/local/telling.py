@@ -1,0 +1,125 @@
+"""Tells in the terminal what happens in a turn: a line for each event, and the model's words."""
+
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+Json = dict[str, Any]
+WIDTH = 9
+
+
+class Telling:
+    """Writes a turn as it goes; an agent's words never steer the terminal.
+
+    Args:
+        names: agents' display names by id.
+        write: told the text, with its line ends.
+    """
+
+    def __init__(self, names: Mapping[str, str], write: Callable[[str], None]) -> None:
+        self._names = names
+        self._write = write
+        self._spoken = ""
+        """What the model said since the last line of ours."""
+
+    def tell(self, event: Json) -> None:
+        """Tell an event of the stream; those that say nothing to people are passed over."""
+        data = event.get("data") or {}
+        match event["type"]:
+            case "turn.streamed":
+                self._speak(data["offset"], data["text"])
+            case "plan.proposed":
+                steps = (f"{s['skill']} by {self._name(s['agentId'])}" for s in data["steps"])
+                self.line("plan", ", ".join(steps))
+            case "price.negotiated":
+                self.line("price", _negotiated(data))
+            case "step.started":
+                self.line("started", self._name(data["agentId"]))
+            case "step.completed":
+                cost = Decimal(data["cost"]) + Decimal(data["externalCost"])
+                took = f"{money(cost)}, {data['executionTime']} ms"
+                self.line("done", f"{self._name(data['agentId'])}, {took}")
+            case "step.failed":
+                self.line("failed", f"{self._name(data['agentId'])}: {data['error']}")
+            case "turn.completed":
+                self._end(data["message"])
+
+    def line(self, what: str, text: str) -> None:
+        """A line of its own."""
+        if self._spoken and not self._spoken.endswith("\n"):
+            self._write("\n")
+        self._spoken = ""
+        self._write(plain(f"{what:<{WIDTH}}{text}\n"))
+
+    def _speak(self, offset: int, text: str) -> None:
+        if offset == 0:
+            self.line("says", "(begins anew)") if self._spoken else None
+            self._write("\n" if not self._spoken else "")
+        self._spoken += text
+        self._write(plain(text))
+
+    def _end(self, message: Json) -> None:
+        """The answer, unless it was just said; the bill; and who decided."""
+        answer = message["content"]
+        if self._spoken.strip() != answer.strip():
+            self._write("\n" if self._spoken else "")
+            self._write(plain(f"\n{answer}\n"))
+        elif not self._spoken.endswith("\n"):
+            self._write("\n")
+        self._write(plain("\n".join([*_bill(message), *_decided(message), ""])))
+
+    def _name(self, agent_id: str) -> str:
+        return self._names.get(agent_id, agent_id)
+
+
+def money(amount: Decimal) -> str:
+    """An amount for people, without the zeros at its end."""
+    text = format(amount, "f")
+    return (text.rstrip("0").rstrip(".") if "." in text else text) + " BazaarBucks"
+
+
+def plain(text: str) -> str:
+    """Without control characters."""
+    return "".join(mark for mark in text if mark.isprintable() or mark in "\n\t")
+
+
+def _negotiated(data: Json) -> str:
+    listed = money(Decimal(data["listPrice"]))
+    offers = ", ".join(str(offer["offered"]) for offer in data["offers"] if "offered" in offer)
+    rounds = f" (offered: {offers})" if offers else ""
+    if data["agreed"]:
+        return f"{data['agentName']}: {money(Decimal(data['price']))} instead of {listed}{rounds}"
+    return f"{data['agentName']}: no agreement, it stays at {listed}{rounds}"
+
+
+def _bill(message: Json) -> list[str]:
+    bill = message.get("costBreakdown")
+    if not bill:
+        return []
+    rows = [(item["agent"], money(Decimal(item["cost"]))) for item in bill["subtasks"]]
+    return ["", "Bill", *_columns([*rows, ("total", money(Decimal(bill["total"])))])]
+
+
+def _decided(message: Json) -> list[str]:
+    lines = [""]
+    if who := message.get("orchestrator"):
+        lines.append(f"Decided by {who}{_model(message.get('llm'))}.")
+    if task := message.get("taskId"):
+        lines.append(f'Go on with it: make ask TASK={task} Q="..."')
+    return lines if len(lines) > 1 else []
+
+
+def _model(llm: Json | None) -> str:
+    if not llm:
+        return ""
+    charged = f", charged {money(Decimal(llm['charged']))}" if llm.get("charged") else ""
+    return (
+        f" ({llm['model']}: {llm['input']:,} tokens in, {llm['cached']:,} of them cached,"
+        f" {llm['output']:,} out, ${Decimal(llm['usd']).normalize():f}{charged})"
+    )
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows]
+    return ["  " + "  ".join(row).rstrip() for row in padded]
