@@ -9,12 +9,14 @@ from chat_svc.planner.model import (
     MAX_STEPS,
     RESULT_KEY,
     Candidate,
+    Earlier,
+    Made,
     Plan,
     PlannedStep,
     Text,
     money,
 )
-from chat_svc.planner.payload import payload_for
+from chat_svc.planner.payload import payload_for, text_in
 from chat_svc.planner.plan import plan, too_dear
 
 __all__ = [
@@ -22,11 +24,14 @@ __all__ = [
     "MAX_STEPS",
     "RESULT_KEY",
     "Candidate",
+    "Earlier",
+    "Made",
     "Plan",
     "PlannedStep",
     "Text",
     "money",
     "payload_for",
     "plan",
+    "text_in",
     "too_dear",
 ]

@@ -27,6 +27,7 @@ LEAD = re.compile(
     r"|sentences?)[:,]?"
     r"|once you|when you|after(?= (?:you )?(?:search|look|find))|in one go|for me"
     r"|manage to|possibly|if (?:you can|possible)"
+    r"|jetzt|nun|ahora|maintenant|adesso|agora"
     r"|por favor|bitte|s'il (?:te|vous) plait|per favore|luego|despues|tambien|puis|ensuite|aussi"
     r"|dann|danach|anschliessend|anschließend|poi|dopo|depois|entao|y|e|et|und"
     r"|peux-tu|pouvez-vous|puedes|podrias|kannst du|konnen sie|konntest du|puoi|potresti"

@@ -42,6 +42,38 @@ class Candidate:
     negotiable: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What an agent made in an earlier turn of the conversation.
+
+    Attributes:
+        text: what it said.
+        skill: the skill word of the step.
+        source: the text that it was made from, None when that is not known.
+        shown: whether it was part of the answer, and not only taken in by another step.
+    """
+
+    text: str
+    skill: str
+    source: str | None = None
+    shown: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier turn of the conversation.
+
+    Attributes:
+        said: what the person typed.
+        result: what "it" means after that turn; None when the turn came to nothing.
+        made: results of its steps, in order.
+    """
+
+    said: str = ""
+    result: str | None = None
+    made: tuple[Made, ...] = ()
+
+
 Text = str | Mapping[str, Any]
 """What a step works on: words, or `{"$result": ...}` for the result of an earlier step."""
 

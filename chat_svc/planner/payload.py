@@ -74,6 +74,13 @@ def text_field(agent: Candidate) -> str | None:
     return None
 
 
+def text_in(payload: Mapping[str, Any]) -> Text | None:
+    """The text that a payload holds as it was given; None when it may be part of an instruction."""
+    plain = (name for name in _TEXT_FIELDS if name not in _INSTRUCTION_FIELDS)
+    found = next((payload[name] for name in plain if name in payload), None)
+    return found if isinstance(found, str | Mapping) else None
+
+
 def takes_instructions(agent: Candidate) -> bool:
     """Whether the agent is told in words what to do, and not just given a text or a subject."""
     field = text_field(agent)

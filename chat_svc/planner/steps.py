@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chat_svc.planner.choose import able, addressed, does_as_asked, settled
+from chat_svc.planner.conversation import Conversation
 from chat_svc.planner.families import QUALITIES, SEARCH, SUMMARIZE, TRANSLATE, Style
 from chat_svc.planner.folding import fold
 from chat_svc.planner.lexicon import IMPERATIVE, POINTS_BACK
@@ -44,10 +45,14 @@ class Draft:
 
 @dataclass(slots=True)
 class Drafts:
-    """The drafts so far, and what "it", "both" and "the summary" mean after them."""
+    """The drafts so far, and what "it", "both" and "the summary" mean after them.
+
+    Attributes:
+        before: what they mean as long as nothing was drafted that they could mean.
+    """
 
     profiles: Sequence[Profile]
-    previous: str | None
+    before: Conversation
     steps: list[Draft] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     truncated: bool = False
@@ -85,15 +90,15 @@ def _meant(drafts: Drafts, points_at: str) -> list[Text]:
         return [drafts.original]
     if words & {"both", "all", "everything", "each"} and drafts.results:
         return drafts.results[-2:] if "both" in words else drafts.results
-    if drafts.last:
-        return drafts.last
-    return [] if drafts.previous is None else [drafts.previous]
+    return drafts.last or [*drafts.before.meant(words)]
 
 
 def _made_before(drafts: Drafts, text: str) -> list[Text]:
     """What "the haiku" means after a step that wrote one; none when it is just a text."""
     thing = _THE_THING.fullmatch(fold(text))
-    return drafts.by_word.get(stem(thing[1]), []) if thing else []
+    if thing is None:
+        return []
+    return drafts.by_word.get(stem(thing[1])) or [*drafts.before.made_by(stem(thing[1]))]
 
 
 def _texts_for_request(drafts: Drafts, wish: Wish, match: Match) -> list[Text]:
@@ -123,6 +128,8 @@ def _pieces(drafts: Drafts, wish: Wish, match: Match) -> Iterator[tuple[Text, st
             yield from ((text, item.target) for text in made_before)
         elif item.text is not None:
             yield item.text, item.target
+        elif wish.elliptic and not drafts.results and (sources := drafts.before.translated()):
+            yield from ((text, item.target) for text in sources)
         else:
             for text in _meant(drafts, wish.argument.points_at):
                 yield text, item.target
@@ -181,9 +188,9 @@ def _is_chatter(wish: Wish, matches: Sequence[Match], wishes: Sequence[Wish]) ->
     return not (matches or alone or told or wish.mention or wish.data)
 
 
-def draft(profiles: Sequence[Profile], wishes: Sequence[Wish], previous: str | None) -> Drafts:
+def draft(profiles: Sequence[Profile], wishes: Sequence[Wish], before: Conversation) -> Drafts:
     """Drafts the steps of all wishes, with a note for each that cannot be planned."""
-    drafts = Drafts(profiles, previous)
+    drafts = Drafts(profiles, before)
     for wish in (settled(profiles, read) for read in wishes):
         matches = _who(drafts, wish)
         if _is_chatter(wish, matches, wishes):

@@ -28,6 +28,7 @@ class Wish:
         mention: the agent asked for by name, None when anyone may do it.
         weak: whether an agent that offers the very subject comes before the family.
         data: the text that came with it, for an agent that is asked in the person's words.
+        elliptic: whether it only names a language ("and to French").
     """
 
     request: str
@@ -36,6 +37,7 @@ class Wish:
     mention: Mention | None = None
     weak: bool = False
     data: str | None = None
+    elliptic: bool = False
 
 
 def read_wishes(text: str, find_mention: FindMention, *, has_previous: bool) -> list[Wish]:
@@ -84,6 +86,7 @@ def _read(source: Source, layout: Layout, find_mention: FindMention) -> Iterator
                 mention=addressed.mention,
                 weak=addressed.weak,
                 data=quotes[0] if addressed.family is None and len(quotes) == 1 else None,
+                elliptic=addressed.elliptic,
             )
         )
     wishes = _share_object(wishes)

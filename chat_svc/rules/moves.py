@@ -12,6 +12,7 @@ from chat_svc.planner import plan, too_dear
 from chat_svc.rules import deals
 from chat_svc.rules.answer import answer
 from chat_svc.rules.deals import Order, settle
+from chat_svc.rules.history import earlier
 from chat_svc.rules.memory import MAX_STAND_INS, Choice, Remembered, call_id, remember
 
 _MOST_BYTES = MAX_MESSAGE_BYTES - 64 * 1024
@@ -51,8 +52,8 @@ def next_move(situation: Situation) -> Move:
         situation.said,
         situation.agents,
         situation.budget,
-        _previous(situation),
         left=situation.left,
+        earlier=earlier(situation.history),
     )
     if not found.steps:
         return Move("\n\n".join([found.reply or "", *found.notes]).strip())
@@ -61,11 +62,6 @@ def next_move(situation: Situation) -> Move:
     if offers:
         return Move("", offers, kept.model_dump(mode="json"))
     return _invoke(settle(kept.steps, {}, situation.left), kept.notes, situation.left)
-
-
-def _previous(situation: Situation) -> str | None:
-    results = (exchange.result for exchange in reversed(situation.history))
-    return next((result for result in results if result is not None), None)
 
 
 def _settled(situation: Situation, kept: Remembered, done: Round) -> Move:

@@ -15,6 +15,7 @@ class Outcome(BaseModel):
 
     Attributes:
         agent: display name of the agent that had it last.
+        skill: what the agent was asked for.
         result: what the agent said; untrusted.
         troubles: what went wrong with agents before this one.
     """
@@ -22,6 +23,7 @@ class Outcome(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     agent: str = ""
+    skill: str | None = None
     status: Literal["completed", "failed"] = "failed"
     result: str | None = None
     error: str | None = None

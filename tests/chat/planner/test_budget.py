@@ -80,3 +80,16 @@ def test_a_plan_has_at_most_eight_steps_and_says_so() -> None:
     planned = plan(text, SIX, Decimal(5))
     assert len(planned.steps) == MAX_STEPS
     assert planned.notes == ("That is more than 8 steps: only the first 8 are done.",)
+
+
+def test_only_what_is_left_of_the_budget_can_be_spent() -> None:
+    assert len(plan(TWO_STEPS, SIX, Decimal(1), left=Decimal("0.15")).steps) == 2
+    planned = plan(TWO_STEPS, SIX, Decimal(1), left=Decimal("0.14"))
+    assert planned.reply is not None
+    assert "but only 0.14 BazaarBucks of the budget is left: nobody was called" in planned.reply
+    assert plan(TWO_STEPS, SIX, Decimal("0.14"), left=Decimal(1)).steps == ()
+
+
+def test_what_is_left_is_told() -> None:
+    told = plan("what is my budget?", SIX, Decimal(1), left=Decimal("0.25")).reply
+    assert told == "The budget of a request is 1.00 BazaarBucks; 0.25 BazaarBucks of it is left."

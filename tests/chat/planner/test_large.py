@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from chat_svc.planner import plan
+from chat_svc.planner import Earlier, Made, plan
 from tests.chat.planner.market import SIX
 
 SIZE = 100_000
@@ -55,4 +55,12 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: repr(text[:30]))
 def test_no_text_stalls_the_planner(text: str) -> None:
     planned = plan(text, SIX, BUDGET)
+    assert planned.steps or planned.reply
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", ["do it again", "same for it", "and to French", *HOSTILE[-4:]])
+def test_no_conversation_stalls_it_either(text: str) -> None:
+    earlier = [Earlier(said, said, (Made(said, "translate", said),)) for said in HOSTILE[::4]]
+    planned = plan(text, SIX, BUDGET, earlier=earlier)
     assert planned.steps or planned.reply

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chat_svc.planner import Candidate, payload_for
+from chat_svc.planner import Candidate, payload_for, text_in
 from tests.chat.planner.market import (
     BUSY,
     CHEAP_TRANSLATOR,
@@ -109,3 +109,29 @@ def test_another_agent_taking_over_gets_its_own_payload() -> None:
         "task": "Summarize in at most 9 words: hi"
     }
     assert payload_for(CONTRACTS, "legal", "hi", options) == {"document": "hi"}
+
+
+def test_a_field_that_is_called_like_a_reference_is_never_filled() -> None:
+    odd = schema("$result", note=TEXT)
+    assert payload_for(taking(odd), "haiku", "s0", {}) == {"note": "s0"}
+    assert payload_for(taking(schema("$result")), "haiku", "s0", {}) == {
+        "text": "s0",
+        "query": "s0",
+        "task": "s0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("payload", "text"),
+    [
+        ({"text": "hi", "target_language": "fr"}, "hi"),
+        ({"query": REF}, REF),
+        ({"task": "Translate into French: hi"}, None),
+        ({"document": "hi"}, None),
+        ({"text": 5}, None),
+    ],
+)
+def test_the_text_of_a_payload_is_found_where_it_stands_alone(
+    payload: dict[str, Any], text: str | None
+) -> None:
+    assert text_in(payload) == text

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat_svc.planner import MAX_STEPS, Candidate, Plan, payload_for, plan
+from chat_svc.planner import MAX_STEPS, Candidate, Earlier, Made, Plan, payload_for, plan
 from tests.chat.planner.market import MANY
 
 WORDS = [
@@ -92,6 +92,11 @@ WORDS = [
     "$result",
     '{"$result":0}',
     "\x00",
+    "again",
+    "do it again",
+    "same",
+    "with",
+    "original",
 ]
 
 texts = st.one_of(
@@ -139,12 +144,17 @@ agents = st.builds(
     rating=st.decimals(0, 5, places=2),
     available=st.booleans(),
     input_schema=schemas,
+    negotiable=st.booleans(),
 )
 markets = st.one_of(
     st.lists(agents, max_size=6),
     st.lists(st.sampled_from(MANY), max_size=len(MANY), unique_by=lambda one: one.id),
 )
-previous = st.one_of(st.none(), st.text(max_size=30))
+made = st.builds(Made, st.text(max_size=9), words, st.none() | st.text(max_size=9), st.booleans())
+turns = st.builds(
+    Earlier, texts, st.none() | st.text(max_size=30), st.lists(made, max_size=3).map(tuple)
+)
+conversations = st.lists(turns, max_size=3)
 
 
 def check(planned: Plan, market: list[Candidate], budget: Decimal) -> None:
@@ -153,9 +163,12 @@ def check(planned: Plan, market: list[Candidate], budget: Decimal) -> None:
         by_id.setdefault(agent.id, agent)
     assert bool(planned.steps) != bool(planned.reply)
     assert len(planned.steps) <= MAX_STEPS
-    assert sum(by_id[step.agent_id].dynamic_price for step in planned.steps) <= budget or (
-        not planned.steps
-    )
+    prices = [
+        by_id[step.agent_id].dynamic_price if step.max_offer is None else step.max_offer
+        for step in planned.steps
+    ]
+    assert sum(prices) <= budget or not planned.steps
+    assert all(step.max_offer is None or step.max_offer > 0 for step in planned.steps)
     for index, step in enumerate(planned.steps):
         assert by_id[step.agent_id].available
         assert step.agent_id not in step.alternatives
@@ -168,14 +181,14 @@ def check(planned: Plan, market: list[Candidate], budget: Decimal) -> None:
             assert payload_for(by_id[other], step.skill, step.text, step.options)
 
 
-@settings(max_examples=400, deadline=None)
-@given(text=texts, market=markets, budget=st.decimals(-1, 12, places=6), before=previous)
+@settings(max_examples=250, deadline=None)
+@given(text=texts, market=markets, budget=st.decimals(-1, 12, places=6), before=conversations)
 def test_a_plan_keeps_to_the_list_and_the_budget(
-    text: str, market: list[Candidate], budget: Decimal, before: str | None
+    text: str, market: list[Candidate], budget: Decimal, before: list[Earlier]
 ) -> None:
-    planned = plan(text, market, budget, before)
+    planned = plan(text, market, budget, earlier=before)
     check(planned, market, budget)
-    assert plan(text, market, budget, before) == planned
+    assert plan(text, market, budget, earlier=before) == planned
 
 
 @settings(max_examples=200, deadline=None)
