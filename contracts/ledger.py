@@ -59,7 +59,8 @@ class ListEntries(Page):
 
     Attributes:
         ledger_account: `wallet`, `agent:<id>`, `platform_fees` or `card_clearing`; only lines of
-            the asking account's own transfers are shown.
+            the asking account's own transfers are shown. `hold:<task id>` is the journal of what
+            was held for a task: `placed`, `extended`, `captured`, `released`.
     """
 
     ledger_account: str = Field(default="wallet", min_length=1, max_length=80)
@@ -86,7 +87,14 @@ class EntryList(Model):
 
 
 class CheckLedger(Model):
-    """Asks whether the books add up."""
+    """Asks whether the books add up.
+
+    Attributes:
+        full: read everything, however long that takes; otherwise what moved since the latest
+            checkpoint, with the sums that were verified up to there.
+    """
+
+    full: bool = False
 
 
 class Finding(Model):
@@ -97,10 +105,23 @@ class Finding(Model):
 
 
 class LedgerCheck(Model):
-    """The result of the check: every rule with the number of rows that break it."""
+    """The result of the check: every rule with the number of rows that break it.
+
+    Attributes:
+        ok: no rule is broken in what was read.
+        full: whether everything was read.
+        checked: ledger lines that were read now, with all that belongs to their steps.
+        verified: ledger lines before these, which an earlier check found right and which were not
+            read again.
+        pending: ledger lines after these, which nobody has checked yet.
+    """
 
     ok: bool
     findings: list[Finding]
+    full: bool = True
+    checked: int = 0
+    verified: int = 0
+    pending: int = 0
 
 
 class RefundPayment(Model):
@@ -218,7 +239,7 @@ class PaymentEntered(TaskEvent):
 
 GET_WALLET = Call("payment", "get_wallet", GetWallet, WalletView)
 LIST_ENTRIES = Call("payment", "list_entries", ListEntries, EntryList)
-CHECK_LEDGER = Call("payment", "check_ledger", CheckLedger, LedgerCheck, timeout_ms=30_000)
+CHECK_LEDGER = Call("payment", "check_ledger", CheckLedger, LedgerCheck, timeout_ms=120_000)
 REFUND_PAYMENT = Call("payment", "refund_payment", RefundPayment, PaymentReply)
 ENTER_PAYMENT = Call("payment", "enter_payment", EnterPayment, PaymentReply)
 GET_RECEIPT = Call("payment", "get_receipt", GetReceipt, Receipt)

@@ -5,7 +5,7 @@ list_entries, check_ledger, get_receipt, refund_payment, enter_payment,
 open_checkout, retry_card, refund_card, take_webhook.
 Consumes step.completed and step.failed.
 By itself: charges cards for what agents bought, refunds it to them, handles what Stripe's
-webhooks told.
+webhooks told, checks the books as they grow.
 Publishes hold.placed, hold.declined, hold.extended, hold.released, hold.overcharged,
 payment.recorded, payment.refunded, payment.entered, stripe_payment.updated, wallet.credited.
 """
@@ -24,6 +24,7 @@ from payment_svc.handlers import (
     by_hand,
     captures,
     cards,
+    checks,
     holds,
     queries,
     refunds,
@@ -32,6 +33,9 @@ from payment_svc.handlers import (
     webhook,
 )
 from payment_svc.settings import Settings
+
+CHECK_EVERY_S = 20.0
+"""Seconds between two looks whether the check has enough new lines for a checkpoint."""
 
 
 def build(settings: Settings) -> Service:
@@ -50,7 +54,7 @@ def build(settings: Settings) -> Service:
     on(**answers(payment.LIST_STRIPE))(queries.list_stripe)
     on(**answers(ledger.GET_WALLET))(books.get_wallet)
     on(**answers(ledger.LIST_ENTRIES))(books.list_entries)
-    on(**answers(ledger.CHECK_LEDGER))(books.check_ledger)
+    on(**answers(ledger.CHECK_LEDGER))(checks.check_ledger)
     on(**answers(ledger.GET_RECEIPT))(books.get_receipt)
     on(**answers(ledger.REFUND_PAYMENT))(refunds.refund_payment)
     on(**answers(ledger.ENTER_PAYMENT))(by_hand.enter_payment)
@@ -62,6 +66,7 @@ def build(settings: Settings) -> Service:
     on(**consumes(topology.PAYMENT_STEP_COMPLETED))(captures.on_step_completed)
     on(**consumes(topology.PAYMENT_STEP_FAILED))(releases.on_step_failed)
 
+    service.every(CHECK_EVERY_S, partial(checks.work, service.database))
     if stripe is not None:
         charge = partial(cards.work, service.database, stripe, settings)
         service.every(settings.card_poll_s, charge)

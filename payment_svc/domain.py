@@ -16,6 +16,8 @@ CARD_CLEARING = "card_clearing"
 """What users paid for agents' purchases, until the card rail has spent it."""
 
 
+HOLDS = "hold:"
+"""How the statement account of a task's holds begins; the task's id follows."""
 PLATFORM_FEES = "platform_fees"
 """What the platform kept of agents' pay."""
 

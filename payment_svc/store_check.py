@@ -1,100 +1,212 @@
-"""SQL of the check: the rules of the books, each as a query that finds what breaks it."""
+"""SQL of the check: the rules of the books, each as a query that finds what breaks it.
+
+A rule reads all of the books, or only what moved since the last checkpoint: the same query over
+other tables. What it reads is filled in for the words in braces.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-RULES: dict[str, str] = {
-    "every transfer adds up to zero": """
-        SELECT transfer_id FROM payment.entries GROUP BY transfer_id HAVING sum(amount) <> 0""",
-    "the ledger adds up to zero": """
-        SELECT 1 FROM payment.entries HAVING sum(amount) <> 0""",
-    "each balance is the sum of its lines": """
-        SELECT id FROM payment.ledger_accounts a
-        FULL JOIN (SELECT ledger_account AS id, sum(amount) AS posted
-                   FROM payment.entries GROUP BY 1) e USING (id)
-        WHERE coalesce(a.posted, 0) <> coalesce(e.posted, 0)""",
-    "each line of a wallet is its owner's": """
-        SELECT id FROM payment.entries
-        WHERE ledger_account LIKE 'wallet:%' AND ledger_account <> 'wallet:' || account""",
-    "nothing available is negative": """
-        SELECT id FROM payment.ledger_accounts WHERE id <> 'world' AND posted - held < 0""",
-    "what wallets hold is what open holds hold": """
-        SELECT id FROM payment.ledger_accounts a
-        FULL JOIN (SELECT 'wallet:' || account AS id, sum(held) AS held
-                   FROM payment.holds WHERE status = 'held' GROUP BY 1) h USING (id)
-        WHERE coalesce(a.held, 0) <> coalesce(h.held, 0)""",
-    "each hold is captured at most once": """
-        SELECT step_id FROM payment.entries WHERE kind = 'capture'
-        GROUP BY step_id HAVING count(DISTINCT transfer_id) > 1""",
-    "a hold is captured or released, never both": """
-        SELECT h.id FROM payment.holds h
-        WHERE h.status <> 'captured' AND (h.captured > 0 OR EXISTS (
-          SELECT FROM payment.entries e WHERE e.step_id = h.id AND e.kind = 'capture'))""",
-    "captured is at most held": """
-        SELECT id FROM payment.holds WHERE captured + external > held""",
-    "what was captured left the wallet": """
-        SELECT h.id FROM payment.holds h
-        FULL JOIN (SELECT step_id, -sum(amount) AS paid FROM payment.entries
-                   WHERE kind = 'capture' AND ledger_account LIKE 'wallet:%'
-                   GROUP BY 1) e ON e.step_id = h.id
-        WHERE coalesce(h.captured + h.external, 0) <> coalesce(e.paid, 0)""",
-    "what the platform kept is its fees less what it gave back": """
-        SELECT h.id FROM payment.holds h
-        FULL JOIN (SELECT step_id,
-                          coalesce(sum(amount) FILTER (WHERE kind = 'capture'), 0) AS kept,
-                          -coalesce(sum(amount) FILTER (WHERE kind = 'refund'), 0) AS returned
-                   FROM payment.entries WHERE ledger_account = 'platform_fees'
-                   GROUP BY 1) e ON e.step_id = h.id
-        WHERE coalesce(h.fee, 0) <> coalesce(e.kept, 0) OR e.returned NOT BETWEEN 0 AND e.kept
-           OR coalesce(e.returned, 0) * 1000000
-              <> div(h.fee * h.refunded * 1000000, nullif(h.captured, 0))""",
-    "what was refunded came back": """
-        SELECT h.id FROM payment.holds h
-        FULL JOIN (SELECT step_id, sum(amount) AS paid FROM payment.entries
-                   WHERE kind = 'refund' AND ledger_account LIKE 'wallet:%'
-                   GROUP BY 1) e ON e.step_id = h.id
-        WHERE coalesce(h.refunded + h.external_refunded, 0) <> coalesce(e.paid, 0)""",
-    "a task's cost is its captures less its refunds": """
-        SELECT task_id FROM payment.budgets b
-        FULL JOIN (SELECT task_id, sum(captured + external - refunded - external_refunded) AS paid,
-                          sum(held) FILTER (WHERE status = 'held') AS held
-                   FROM payment.holds GROUP BY 1) h USING (task_id)
-        WHERE coalesce(b.captured, 0) <> coalesce(h.paid, 0)
-           OR coalesce(b.held, 0) <> coalesce(h.held, 0)""",
-    "no task is over its budget": """
-        SELECT task_id FROM payment.budgets WHERE held + captured > max_budget""",
-    "payment records are what was captured": """
-        SELECT h.id FROM payment.holds h
-        FULL JOIN (SELECT step_id, sum(amount) AS paid,
-                          coalesce(sum(amount) FILTER (WHERE type = 'platform_fee'), 0) AS fee
-                   FROM payment.bazaarbucks_payments
-                   WHERE type <> 'refund' GROUP BY 1) p ON p.step_id = h.id
-        WHERE coalesce(h.captured, 0) <> coalesce(p.paid, 0)
-           OR coalesce(h.fee, 0) <> coalesce(p.fee, 0)""",
-    "refund records are what was refunded": """
-        SELECT h.id FROM payment.holds h
-        FULL JOIN (SELECT step_id, sum(amount) AS paid FROM payment.bazaarbucks_payments
-                   WHERE type = 'refund' GROUP BY 1) p ON p.step_id = h.id
-        WHERE coalesce(h.refunded, 0) <> coalesce(p.paid, 0)""",
-    "card records are what agents bought": """
-        SELECT h.id FROM payment.holds h
-        FULL JOIN (SELECT step_id, sum(amount) AS paid FROM payment.stripe_payments
-                   WHERE type = 'card_spend' GROUP BY 1) p ON p.step_id = h.id
-        WHERE coalesce(h.external, 0) <> coalesce(p.paid, 0)""",
-    "card refunds are what was given back of purchases": """
-        SELECT h.id FROM payment.holds h
-        FULL JOIN (SELECT step_id, sum(amount) AS paid FROM payment.stripe_payments
-                   WHERE refund_of IS NOT NULL GROUP BY 1) p ON p.step_id = h.id
-        WHERE coalesce(h.external_refunded, 0) <> coalesce(p.paid, 0)""",
+from payment_svc.rules import RULES
+
+EVERYTHING = {
+    "entries": "payment.entries",
+    "transfers": "payment.entries",
+    "holds": "payment.holds",
+    "task_holds": "payment.holds",
+    "hold_lines": "payment.hold_lines",
+    "budgets": "payment.budgets",
+    "payments": "payment.bazaarbucks_payments",
+    "cards": "payment.stripe_payments",
+    "balances": """
+        (SELECT ledger_account AS id, sum(amount) AS posted FROM payment.entries GROUP BY 1)""",
 }
-"""The rules of the books, each with a query that finds what breaks it."""
+_LATEST_SUM = """
+    LATERAL (SELECT posted FROM payment.checkpoint_sums s WHERE s.ledger_account = {account}
+             ORDER BY s.checkpoint_id DESC LIMIT 1) latest"""
+RECENT = {
+    "entries": "(SELECT * FROM payment.entries WHERE step_id = ANY(:steps))",
+    "transfers": "(SELECT * FROM payment.entries WHERE transfer_id = ANY(:transfers))",
+    "holds": "(SELECT * FROM payment.holds WHERE id = ANY(:steps))",
+    "task_holds": "(SELECT * FROM payment.holds WHERE task_id = ANY(:tasks))",
+    "hold_lines": "(SELECT * FROM payment.hold_lines WHERE task_id = ANY(:tasks))",
+    "budgets": "(SELECT * FROM payment.budgets WHERE task_id = ANY(:tasks))",
+    "payments": "(SELECT * FROM payment.bazaarbucks_payments WHERE step_id = ANY(:steps))",
+    "cards": "(SELECT * FROM payment.stripe_payments WHERE step_id = ANY(:steps))",
+    "balances": f"""
+        (SELECT id, sum(posted) AS posted FROM (
+           SELECT a.id, latest.posted FROM payment.ledger_accounts a
+           CROSS JOIN {_LATEST_SUM.format(account="a.id")}
+           UNION ALL
+           SELECT ledger_account, sum(amount) FROM payment.entries WHERE id > :after GROUP BY 1
+         ) AS parts GROUP BY 1)""",  # noqa: S608  (our own words)
+}
+CHECKPOINT_RULE = "the latest checkpoint is the sum of its lines"
+_CHECKPOINT_QUERY = f"""
+    SELECT e.id FROM (
+      SELECT ledger_account AS id, sum(amount) AS posted FROM payment.entries
+      WHERE id <= (SELECT entries_to FROM payment.checkpoints ORDER BY id DESC LIMIT 1) GROUP BY 1
+    ) e LEFT JOIN {_LATEST_SUM.format(account="e.id")} ON true
+    WHERE e.posted IS DISTINCT FROM latest.posted"""  # noqa: S608  (our own words)
+AT_MOST = 20_000
+"""Lines of the ledger that one look at what is recent reads."""
+_ONLY_ONE = 7_201_994
+"""The database-wide lock of whoever adds a checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What a look at the recent lines covers.
+
+    Attributes:
+        after: the last ledger line that the latest checkpoint covers.
+        to: the last ledger line that is covered now.
+        lines_to: the last line of the journal of holds that is covered now.
+        pending: how many lines there are behind `to`, as far as their numbers tell.
+        about: ids of the steps, tasks and transfers that moved.
+    """
+
+    after: int
+    to: int
+    lines_to: int
+    pending: int
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+async def at_one_moment(conn: AsyncConnection) -> None:
+    """Have all further statements of this transaction see the same moment; comes first in it."""
+    await conn.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
 
 
 async def broken_rules(conn: AsyncConnection) -> dict[str, int]:
-    """How many rows break each rule, as of one moment."""
+    """How many rows break each rule, in all of the books; a statement for each rule."""
+    found = {}
+    for rule, query in {
+        **{rule: query.format_map(EVERYTHING) for rule, query in RULES.items()},
+        CHECKPOINT_RULE: _CHECKPOINT_QUERY,
+    }.items():
+        count = f"SELECT count(*) FROM ({query}) AS broken"  # noqa: S608  (our own rules)
+        found[rule] = int((await conn.execute(text(count))).scalar_one())
+    return found
+
+
+async def broken_lately(conn: AsyncConnection, span: Span) -> dict[str, int]:
+    """How many rows break each rule among what moved, as of one moment."""
     counts = ", ".join(
-        f"(SELECT count(*) FROM ({query}) AS broken) AS r{number}"  # noqa: S608  (our own rules)
+        f"(SELECT count(*) FROM ({query.format_map(RECENT)}) AS broken) AS r{number}"  # noqa: S608
         for number, query in enumerate(RULES.values())
     )
-    row = (await conn.execute(text(f"SELECT {counts}"))).one()
+    row = (await conn.execute(text(f"SELECT {counts}"), {**span.about, "after": span.after})).one()
     return dict(zip(RULES, row, strict=True))
+
+
+async def recent(conn: AsyncConnection, horizon: tuple[int, int] | None = None) -> Span:
+    """What moved since the latest checkpoint, at most `AT_MOST` lines of each kind.
+
+    Args:
+        conn: the transaction's.
+        horizon: the last lines to look at, of the ledger and of the journal of holds.
+    """
+    row = (
+        await conn.execute(
+            text(
+                """
+                SELECT coalesce(max(c.entries_to), 0) AS after,
+                       coalesce(max(c.hold_lines_to), 0) AS lines_after,
+                       (SELECT coalesce(max(id), 0) FROM payment.entries) AS last,
+                       (SELECT coalesce(max(id), 0) FROM payment.hold_lines) AS last_line
+                FROM (SELECT * FROM payment.checkpoints ORDER BY id DESC LIMIT 1) AS c
+                """
+            )
+        )
+    ).one()
+    last, last_line = horizon or (row.last, row.last_line)
+    to = min(last, row.after + AT_MOST)
+    lines_to = min(last_line, row.lines_after + AT_MOST)
+    moved = (
+        await conn.execute(
+            text(
+                """
+                WITH lines AS (
+                  SELECT step_id, task_id, transfer_id FROM payment.entries
+                  WHERE id > :after AND id <= :to
+                  UNION ALL
+                  SELECT hold_id, task_id, NULL FROM payment.hold_lines
+                  WHERE id > :lines_after AND id <= :lines_to)
+                SELECT coalesce(array_agg(DISTINCT step_id) FILTER (WHERE step_id IS NOT NULL),
+                                '{}') AS steps,
+                       coalesce(array_agg(DISTINCT task_id) FILTER (WHERE task_id IS NOT NULL),
+                                '{}') AS tasks,
+                       coalesce(array_agg(DISTINCT transfer_id)
+                                  FILTER (WHERE transfer_id IS NOT NULL), '{}') AS transfers
+                FROM lines
+                """
+            ),
+            {
+                "after": row.after,
+                "to": to,
+                "lines_after": row.lines_after,
+                "lines_to": lines_to,
+            },
+        )
+    ).one()
+    pending = max(0, last - to) + max(0, last_line - lines_to)
+    return Span(row.after, to, lines_to, pending, moved._asdict())
+
+
+async def settled(conn: AsyncConnection) -> tuple[int, int] | None:
+    """The last lines, of the ledger and of the journal, before which none can appear any more.
+
+    Numbers are given before the commit, so a line can appear before one that is there. All who
+    were writing when we looked must have ended; None when one of them takes too long.
+    """
+    row = (
+        await conn.execute(
+            text(
+                """
+                SELECT (SELECT coalesce(max(id), 0) FROM payment.entries) AS last,
+                       (SELECT coalesce(max(id), 0) FROM payment.hold_lines) AS last_line,
+                       CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint) AS next
+                """
+            )
+        )
+    ).one()
+    oldest = text("SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)")
+    for _ in range(100):
+        if (await conn.execute(oldest)).scalar_one() >= row.next:
+            return row.last, row.last_line
+        await asyncio.sleep(0.02)
+    return None
+
+
+async def only_one(conn: AsyncConnection) -> bool:
+    """Whether this transaction alone may add a checkpoint now."""
+    tried = await conn.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _ONLY_ONE})
+    return bool(tried.scalar_one())
+
+
+async def add_checkpoint(conn: AsyncConnection, span: Span) -> None:
+    """Keep that everything up to the end of a span was found right, with the sums up to there."""
+    made = await conn.execute(
+        text(
+            "INSERT INTO payment.checkpoints (entries_to, hold_lines_to)"
+            " VALUES (:to, :lines_to) RETURNING id"
+        ),
+        {"to": span.to, "lines_to": span.lines_to},
+    )
+    await conn.execute(
+        text(
+            f"""
+            INSERT INTO payment.checkpoint_sums (checkpoint_id, ledger_account, posted)
+            SELECT :id, moved.account, moved.amount + coalesce(latest.posted, 0)
+            FROM (SELECT ledger_account AS account, sum(amount) AS amount FROM payment.entries
+                  WHERE id > :after AND id <= :to GROUP BY 1) AS moved
+            LEFT JOIN {_LATEST_SUM.format(account="moved.account")} ON true
+            """  # noqa: S608  (our own words)
+        ),
+        {"id": made.scalar_one(), "after": span.after, "to": span.to},
+    )

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from payment_svc.domain import Posting, Transfer
-from payment_svc.tables import entries, ledger_accounts
+from payment_svc.tables import entries, hold_lines, ledger_accounts
 
 Found = Row[*tuple[Any, ...]]
 
@@ -94,3 +94,15 @@ async def statement(
     if before is not None:
         query = query.where(entries.c.id < before)
     return (await conn.execute(query.order_by(entries.c.id.desc()).limit(limit + 1))).all()
+
+
+async def journal(
+    conn: AsyncConnection, account: str, task_id: str, limit: int, before: int | None
+) -> Sequence[Found]:
+    """Movements of an account's holds for a task, newest first, one more than `limit`."""
+    query = select(hold_lines).where(
+        hold_lines.c.task_id == task_id, hold_lines.c.account == account
+    )
+    if before is not None:
+        query = query.where(hold_lines.c.id < before)
+    return (await conn.execute(query.order_by(hold_lines.c.id.desc()).limit(limit + 1))).all()

@@ -52,6 +52,7 @@ entries = Table(
 )
 Index("entries_statement_idx", entries.c.account, entries.c.ledger_account, entries.c.id)
 Index("entries_transfer_idx", entries.c.transfer_id)
+Index("entries_step_idx", entries.c.step_id)
 
 budgets = Table(
     "budgets",
@@ -96,6 +97,37 @@ holds = Table(
 Index("holds_task_idx", holds.c.task_id, holds.c.created_at)
 Index("holds_open_idx", holds.c.created_at, postgresql_where=holds.c.status == "held")
 
+hold_lines = Table(
+    "hold_lines",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("hold_id", String(64), nullable=False),
+    Column("task_id", String(64), nullable=False),
+    Column("account", String(64), nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("amount", MONEY, nullable=False),
+    _now(),
+    CheckConstraint("amount <> 0", name="no_empty_hold_lines"),
+)
+"""The journal of holds, written by triggers of `holds`; nobody may change it."""
+Index("hold_lines_task_idx", hold_lines.c.task_id, hold_lines.c.id)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("entries_to", BigInteger, nullable=False),
+    Column("hold_lines_to", BigInteger, nullable=False),
+    _now(),
+)
+checkpoint_sums = Table(
+    "checkpoint_sums",
+    metadata,
+    Column("ledger_account", String(80), primary_key=True),
+    Column("checkpoint_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("posted", Numeric(26, 6), nullable=False),
+)
+
 bazaarbucks_payments = Table(
     "bazaarbucks_payments",
     metadata,
@@ -115,6 +147,8 @@ Index(
     bazaarbucks_payments.c.created_at.desc(),
     bazaarbucks_payments.c.id.desc(),
 )
+
+Index("bazaarbucks_payments_step_idx", bazaarbucks_payments.c.step_id)
 
 stripe_payments = Table(
     "stripe_payments",
@@ -152,6 +186,7 @@ Index(
     postgresql_where=stripe_payments.c.next_attempt_at.is_not(None),
 )
 
+Index("stripe_payments_step_idx", stripe_payments.c.step_id)
 Index(
     "stripe_refund_idx",
     stripe_payments.c.refund_of,

@@ -73,7 +73,7 @@ async def list_entries(
     page: Paging,
     account: Annotated[str, Query(max_length=80)] = "wallet",
 ) -> Response:
-    """Lines of `wallet`, `agent:<id>`, `platform_fees` or `card_clearing`."""
+    """Lines of `wallet`, `agent:<id>`, `platform_fees`, `card_clearing` or `hold:<task id>`."""
     question = made(ListEntries, ledger_account=account, limit=page.limit, cursor=page.cursor)
     found = await ask(request, _ENTRIES, question)
     return page_of(request, page, found.entries, _ENTRY_LIST, found.next_cursor)
@@ -85,9 +85,13 @@ async def list_entries(
     response_model=LedgerCheck,
     responses=problems(),
 )
-async def check_ledger(request: Request) -> Response:
-    """Every rule of the books, with how many rows break it."""
-    check = await ask(request, CHECK_LEDGER, CheckLedger())
+async def check_ledger(request: Request, full: bool = False) -> Response:
+    """Every rule of the books, with how many rows break it.
+
+    It reads what moved since the latest checkpoint; with `full` everything, which takes as long
+    as the books are thick.
+    """
+    check = await ask(request, CHECK_LEDGER, CheckLedger(full=full))
     return answer(check)
 
 

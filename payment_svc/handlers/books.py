@@ -1,23 +1,20 @@
-"""Questions about the books: the wallet, statements, receipts, and whether it all adds up."""
+"""Questions about the books: the wallet, statements, receipts."""
 
 from chassis.delivery import Here, Tx
 from chassis.pages import encode_cursor, place_in_sequence
 from contracts.errors import NotFound
 from contracts.ledger import (
-    CheckLedger,
     EntryList,
     EntryView,
-    Finding,
     GetReceipt,
     GetWallet,
-    LedgerCheck,
     ListEntries,
     Receipt,
     ReceiptLine,
     WalletView,
 )
-from payment_svc import store_books, store_check, store_ledger
-from payment_svc.domain import wallet_of
+from payment_svc import store_books, store_ledger
+from payment_svc.domain import HOLDS, wallet_of
 
 
 async def get_wallet(_request: GetWallet, tx: Tx, here: Here) -> WalletView:
@@ -37,8 +34,10 @@ async def get_wallet(_request: GetWallet, tx: Tx, here: Here) -> WalletView:
 async def list_entries(request: ListEntries, tx: Tx, here: Here) -> EntryList:
     """The statement of a ledger account, as far as it concerns the asking account."""
     name = request.ledger_account
-    ledger_account = wallet_of(here.account) if name == "wallet" else name
     before = place_in_sequence(request)
+    if name.startswith(HOLDS):
+        return await _journal(request, name, tx, here.account, before)
+    ledger_account = wallet_of(here.account) if name == "wallet" else name
     rows = await store_ledger.statement(
         tx.conn, here.account, ledger_account, request.limit, before
     )
@@ -49,12 +48,28 @@ async def list_entries(request: ListEntries, tx: Tx, here: Here) -> EntryList:
     )
 
 
-async def check_ledger(_request: CheckLedger, tx: Tx) -> LedgerCheck:
-    """Every rule of the books, computed in SQL at one moment."""
-    broken = await store_check.broken_rules(tx.conn)
-    return LedgerCheck(
-        ok=not any(broken.values()),
-        findings=[Finding(rule=rule, broken=rows) for rule, rows in broken.items()],
+async def _journal(
+    request: ListEntries, name: str, tx: Tx, account: str, before: int | None
+) -> EntryList:
+    """The journal of a task's holds: what was set aside, and where it went."""
+    task_id = name.removeprefix(HOLDS)
+    rows = await store_ledger.journal(tx.conn, account, task_id, request.limit, before)
+    shown = rows[: request.limit]
+    return EntryList(
+        entries=[
+            EntryView(
+                id=row.id,
+                transfer_id=row.hold_id,
+                ledger_account=name,
+                amount=row.amount,
+                kind=row.kind,
+                task_id=row.task_id,
+                step_id=row.hold_id,
+                created_at=row.created_at,
+            )
+            for row in shown
+        ],
+        next_cursor=encode_cursor(str(shown[-1].id)) if len(rows) > len(shown) else None,
     )
 
 

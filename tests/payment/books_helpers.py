@@ -15,7 +15,7 @@ from contracts.base import MICRO
 from contracts.envelope import Envelope
 from contracts.task import StepCompleted, StepFailed
 from contracts.topology import PAYMENT_STEP_COMPLETED, PAYMENT_STEP_FAILED
-from payment_svc.handlers import books, by_hand, captures, holds, refunds, releases
+from payment_svc.handlers import books, by_hand, captures, checks, holds, refunds, releases
 from payment_svc.settings import Settings
 
 
@@ -84,9 +84,14 @@ class Desk:
     async def broken(self) -> list[ledger.Finding]:
         """The rules of the books that do not hold."""
         async with self.db.transaction() as tx:
-            found = await books.check_ledger(ledger.CheckLedger(), tx)
+            found = await checks.check_ledger(ledger.CheckLedger(full=True), tx)
         assert found.ok == (not any(one.broken for one in found.findings))
         return [one for one in found.findings if one.broken]
+
+    async def checked(self, *, full: bool = False) -> ledger.LedgerCheck:
+        """What the check says of what is recent, or of all."""
+        async with self.db.transaction() as tx:
+            return await checks.check_ledger(ledger.CheckLedger(full=full), tx)
 
     async def rows(self, query: str, *values: Any) -> list[Any]:
         """What the service's own role reads."""
@@ -94,9 +99,10 @@ class Desk:
             return list((await conn.exec_driver_sql(query, values)).all())
 
 
-async def check(bus: Bus) -> list[ledger.Finding]:
+async def check(bus: Bus, *, full: bool = True) -> list[ledger.Finding]:
     """Ask a running service for the rules that do not hold."""
-    found = await bus.ask(ledger.CHECK_LEDGER, ledger.CheckLedger(), origin("test", "test", "any"))
+    request = ledger.CheckLedger(full=full)
+    found = await bus.ask(ledger.CHECK_LEDGER, request, origin("test", "test", "any"))
     assert found.ok == (not any(one.broken for one in found.findings))
     return [one for one in found.findings if one.broken]
 

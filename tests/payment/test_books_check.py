@@ -10,14 +10,18 @@ import asyncpg
 import pytest
 from alembic import command
 from sqlalchemy import event
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis import migrate
+from chassis.database import async_url
 from chassis.envelopes import new_id
 from chassis.groups import Member
 from chassis.provision import provision
+from payment_svc import store_check
 from payment_svc.app import build
 from payment_svc.handlers.wallets import open_wallet
-from payment_svc.store_check import RULES
+from payment_svc.rules import RULES
+from payment_svc.store_check import EVERYTHING
 from tests.conftest import CONTEXTS, Stack
 from tests.payment.books_helpers import Desk, entered, hold_of, payment_for, refund_of
 from tests.payment.conftest import payment_settings
@@ -75,6 +79,9 @@ BREAKS = {
     "card refunds are what was given back of purchases": (
         "UPDATE payment.holds SET external_refunded=external{id}"
     ),
+    "the journal of a hold is what it held and what of that was captured": (
+        "DELETE FROM payment.hold_lines WHERE hold_id=$1 AND kind='captured'"
+    ),
 }
 
 
@@ -97,22 +104,22 @@ async def test_each_rule_finds_what_breaks_it(
         "task": f" WHERE task_id='{task}' AND $1<>''",
         "wallet": f" WHERE id='wallet:{account}' AND $1<>''",
     }
-    conn = await asyncpg.connect(stack.admin_url)
-    change = conn.transaction()
-    await change.start()
-    try:
-        await conn.execute("SET LOCAL session_replication_role = replica")
-        for table, constraint in await conn.fetch(
-            "SELECT conrelid::regclass::text, conname FROM pg_constraint"
+    engine = create_async_engine(async_url(stack.admin_url))
+    async with engine.connect() as conn:  # What is not committed is rolled back.
+        await conn.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        for row in await conn.exec_driver_sql(
+            "SELECT conrelid::regclass::text AS of, conname FROM pg_constraint"
             " WHERE contype='c' AND connamespace='payment'::regnamespace"
         ):
-            await conn.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{constraint}"')
-        assert not await conn.fetch(RULES[rule])
-        await conn.execute(BREAKS[rule].format(**where), step)
-        assert await conn.fetch(RULES[rule])
-    finally:
-        await change.rollback()
-        await conn.close()
+            await conn.exec_driver_sql(f'ALTER TABLE {row.of} DROP CONSTRAINT "{row.conname}"')
+        span = await store_check.recent(conn)
+        assert step in span.about["steps"]
+        assert not any((await store_check.broken_lately(conn, span)).values())
+        await conn.exec_driver_sql(BREAKS[rule].format(**where), (step,))
+        assert (await store_check.broken_rules(conn))[rule]
+        span = await store_check.recent(conn)
+        assert (await store_check.broken_lately(conn, span))[rule]
+    await engine.dispose()
 
 
 OLD = """
@@ -178,7 +185,16 @@ async def test_a_migration_keeps_the_books(stack: Stack) -> None:
             ("g2", "acme"),
             ("c2", "acme"),
         }
-        assert {rule for rule in RULES if await conn.fetch(RULES[rule])} == set()
+        for rule in RULES.values():
+            assert not await conn.fetch(rule.format_map(EVERYTHING))
+        lines = await conn.fetch("SELECT hold_id, kind, amount FROM payment.hold_lines ORDER BY 1")
+        assert {tuple(map(str, row)) for row in lines} == {
+            *(("s1", "placed", "2.000000"), ("s1", "extended", "1.000000")),
+            *(("s1", "captured", "-2.000000"), ("s1", "released", "-1.000000")),
+            *(("s2", "placed", "1.000000"), ("s3", "placed", "1.000000")),
+            *(("s3", "captured", "-1.000000"), ("s4", "placed", "1.000000")),
+            ("s4", "released", "-1.000000"),
+        }
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await conn.execute("UPDATE payment.entries SET account = 'x'")
         await conn.close()
