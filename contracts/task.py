@@ -77,15 +77,25 @@ class CreateTask(Model):
 
 
 class TaskReply(Model):
-    """One task."""
+    """One task.
+
+    Attributes:
+        left: BazaarBucks of its budget that are neither paid nor held; None unless asked for.
+    """
 
     task: TaskView
+    left: Money | None = None
 
 
 class GetTask(Model):
-    """Asks for one task; `NotFound` when there is none in this account."""
+    """Asks for one task; `NotFound` when there is none in this account.
+
+    Attributes:
+        with_left: whether the payment service is asked what is left of the budget.
+    """
 
     task_id: Id
+    with_left: bool = False
 
 
 class ListTasks(Page):
@@ -153,10 +163,11 @@ class TaskStarted(TaskEvent):
     """The first step of a task began, or a finished task was taken up again."""
 
     type = "task.started"
+    turn_id: Id | None = None
 
 
 class StepBill(Model):
-    """What one step cost, in BazaarBucks."""
+    """What one step cost, in BazaarBucks; `turn_id` is the turn that it was done for."""
 
     step_id: Id
     agent_id: Id
@@ -164,10 +175,17 @@ class StepBill(Model):
     status: StepStatus
     cost: Money
     external_cost: Money
+    turn_id: Id | None = None
 
 
 class TaskEnded(TaskEvent):
-    """What the end of a task says: the whole bill (of an orchestrated task, step by step)."""
+    """What the end of a task says: the whole bill (of an orchestrated task, step by step).
+
+    A task that several turns used has the steps of all of them on its bill.
+
+    Attributes:
+        turn_id: the turn that ended it.
+    """
 
     total_cost: Money
     turn_id: Id | None = None

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 from typing import Any, Literal
 
+from pydantic import Field
+
 from contracts.base import MAX_AMOUNT, MICRO, Model, Money, to_micro
 from contracts.errors import (
     BadAnswer,
@@ -23,12 +25,25 @@ SHARES = (Decimal("0.6"), Decimal("0.7"), Decimal("0.8"))
 """What is offered of the list price, round by round."""
 
 
+class Agreement(Model):
+    """A price that was agreed on with an agent, in BazaarBucks, instead of its list price."""
+
+    price: Money
+    list_price: Money
+
+
+PRICE_FIELDS = ("offered_price", "negotiated_price")
+"""Fields of a payload by which an agent is told what was agreed on."""
+
+
 class Quote(Model):
     """What the registry said about an agent when its step began; prices in BazaarBucks.
 
     Attributes:
         dynamic_price: its list price, at its load of that moment.
         negotiable: whether it says that its price can be negotiated.
+        price_fields: in which fields of its payload it can be told an agreed price.
+        agreed: the price of this step, when one was agreed on.
     """
 
     agent_name: str
@@ -37,6 +52,8 @@ class Quote(Model):
     base_price: Money
     dynamic_price: Money
     negotiable: bool = False
+    price_fields: list[str] = Field(default_factory=lambda: list(PRICE_FIELDS))
+    agreed: Agreement | None = None
 
     def surge(self) -> Decimal:
         """By how much load raises the agent's bill: dynamic price over base price."""
@@ -44,13 +61,42 @@ class Quote(Model):
 
 
 def hold_amount(quote: Quote, max_price: Money | None) -> Decimal:
-    """What is set aside before the call: the caller's cap, or the present price."""
+    """What is set aside before the call: the agreed price, the caller's cap, the present price."""
+    if quote.agreed is not None:
+        return quote.agreed.price
     return quote.dynamic_price if max_price is None else max_price
 
 
 def charge(bill: Decimal, quote: Quote) -> Decimal:
-    """What the agent's bill comes to at the surge that was quoted."""
+    """What an agent gets for its work: the agreed price, or its bill at the surge of the quote."""
+    if quote.agreed is not None:
+        return quote.agreed.price
     return min(MAX_AMOUNT, to_micro(bill * quote.surge()))
+
+
+def billed(bill: Decimal, external: Decimal, quote: Quote) -> Decimal:
+    """What an agent asks for in all: no less than what it gets, and all of what it bought."""
+    asked = charge(bill, quote)
+    if quote.agreed is not None:
+        asked = max(asked, bill)
+    return min(MAX_AMOUNT, asked + external)
+
+
+def price_fields(input_schema: Mapping[str, Any] | None) -> list[str]:
+    """Where an agent can be told an agreed price: everywhere, unless its payload is closed."""
+    schema = input_schema or {}
+    if schema.get("additionalProperties") is not False:
+        return list(PRICE_FIELDS)
+    known = schema.get("properties")
+    return [name for name in PRICE_FIELDS if isinstance(known, Mapping) and name in known]
+
+
+def with_price(payload: Mapping[str, Any], quote: Quote) -> dict[str, Any]:
+    """A payload that tells the agent what was agreed on, if anything was."""
+    if quote.agreed is None:
+        return dict(payload)
+    price = float(quote.agreed.price)
+    return {**payload, **dict.fromkeys(quote.price_fields, price)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from nats.aio.msg import Msg
 from chassis.bus import Bus
 from contracts.envelope import Envelope
 from contracts.registry import GET_AGENT, GetAgent
-from task_svc.domain import Quote
+from task_svc.domain import Quote, price_fields
 
 AGENT_CHANGES = "bazaar.evt.agent.*.*"
 FRESH_S = 2.0
@@ -54,6 +54,7 @@ class Quotes:
             base_price=agent.base_price,
             dynamic_price=agent.dynamic_price,
             negotiable=agent.negotiable,
+            price_fields=price_fields(agent.input_schema),
         )
         if len(self._known) >= MOST:
             self._known.clear()

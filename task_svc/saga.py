@@ -11,15 +11,23 @@ import structlog
 
 from chassis.bus import Bus
 from chassis.database import Database, Transaction
-from contracts.base import MAX_AMOUNT
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, NotFound, PaymentRequired, TooSlow, Unavailable
 from contracts.payment import EXTEND_HOLD, PLACE_HOLD, ExtendHold, PlaceHold
 from contracts.task import StepStarted, TaskStarted
-from task_svc import store
+from task_svc import agreements, store
 from task_svc.agents import Agents
+from task_svc.agreements import Unusable
 from task_svc.answers import AgentFailure
-from task_svc.domain import Quote, charge, hold_amount, split, with_results
+from task_svc.domain import (
+    Quote,
+    billed,
+    charge,
+    hold_amount,
+    split,
+    with_price,
+    with_results,
+)
 from task_svc.ending import Done, Failed, end_step
 from task_svc.quotes import Quotes
 
@@ -65,6 +73,8 @@ class Saga:
             quote = await self._begin(step, cause)
             if quote is None:
                 return Failed("cancelled", "The step was cancelled."), []
+        except Unusable as why:
+            return await self.end(step, Failed("not_covered", why.message), cause)
         except NotFound:
             return await self.end(step, Failed("agent_unknown", "Agent not found"), cause)
         except KeyError as missing:
@@ -106,9 +116,12 @@ class Saga:
         quote = await self.quotes.of(step.agent_id, cause)
         async with self.db.transaction(cause) as tx:
             task = await store.find_task(tx.conn, step.task_id, step.account, lock=True)
-            if task is None or not await store.begin_step(
-                tx.conn, step.id, quote=quote.model_dump(mode="json")
-            ):
+            if task is None:
+                return None
+            if step.negotiation_id is not None:
+                agreed = await agreements.use(tx.conn, step)
+                quote = quote.model_copy(update={"agreed": agreed})
+            if not await store.begin_step(tx.conn, step.id, quote=quote.model_dump(mode="json")):
                 return None
             await start_task(tx, task)
             tx.publish(
@@ -132,15 +145,16 @@ class Saga:
                 agent_id=step.agent_id,
                 amount=hold_amount(quote, step.max_price),
                 max_budget=step.max_budget,
+                replaces=step.replaces,
+                list_price=quote.agreed.list_price if quote.agreed else None,
             )
             held = (await self.bus.ask(PLACE_HOLD, hold, cause)).held
             called = True
             answer = await self.agents.execute(
-                quote.endpoint_url, payload, step.id, cause.traceparent
+                quote.endpoint_url, with_price(payload, quote), step.id, cause.traceparent
             )
-            cost = charge(answer.cost, quote)
-            total = min(MAX_AMOUNT, cost + answer.external_cost)
-            if total > held and step.max_price is None:
+            total = billed(answer.cost, answer.external_cost, quote)
+            if total > held and step.max_price is None and quote.agreed is None:
                 more = ExtendHold(hold_id=step.id, amount=total)
                 held = (await self.bus.ask(EXTEND_HOLD, more, cause)).held
         except AgentFailure as failure:
@@ -151,7 +165,8 @@ class Saga:
             return Failed("cancelled", refused.message)
         except (Unavailable, TooSlow, Internal) as error:
             raise Postponed(error.message, agent_called=called) from error
-        return Done(answer, split(held, cost, answer.external_cost), total, quote)
+        paid = split(held, charge(answer.cost, quote), answer.external_cost)
+        return Done(answer, paid, total, quote)
 
 
 async def start_task(tx: Transaction, task: store.Found, **changes: object) -> None:
@@ -164,6 +179,6 @@ async def start_task(tx: Transaction, task: store.Found, **changes: object) -> N
     """
     if task.status != "in_progress":
         changes |= {"status": "in_progress", "completed_at": None}
-        tx.publish(TaskStarted(task_id=task.id), account=task.account)
+        tx.publish(TaskStarted(task_id=task.id, turn_id=task.turn_id), account=task.account)
     if changes:
         await store.update_task(tx.conn, task.id, **changes)

@@ -237,6 +237,14 @@ async def results_of(conn: AsyncConnection, task_id: str, ids: Sequence[str]) ->
     return {row.id: row.result for row in await conn.execute(query)}
 
 
+async def failed_of(conn: AsyncConnection, task_id: str, ids: Sequence[str]) -> set[str]:
+    """Those of a task's steps that have failed."""
+    query = select(steps.c.id).where(
+        steps.c.task_id == task_id, steps.c.id.in_(ids), steps.c.status == "failed"
+    )
+    return set((await conn.execute(query)).scalars())
+
+
 async def open_steps_of(conn: AsyncConnection, task_id: str) -> Sequence[Found]:
     """A task's steps that have not ended, locked."""
     query = (

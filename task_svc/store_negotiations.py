@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.negotiation import Offer
 from task_svc.store import Found
-from task_svc.tables import negotiations
+from task_svc.tables import negotiations, steps
 
 
 def _one(account: str, id_: str) -> Any:
@@ -21,6 +21,23 @@ async def find(conn: AsyncConnection, account: str, id_: str) -> Found | None:
     query = select(negotiations).where(_one(account, id_))
     found: Found | None = (await conn.execute(query)).one_or_none()
     return found
+
+
+async def find_agreement(conn: AsyncConnection, account: str, id_: str) -> Found | None:
+    """A negotiation, locked, with `used_by`: the status of the step that has its price."""
+    query = (
+        select(negotiations, steps.c.status.label("used_by"))
+        .outerjoin(steps, steps.c.id == negotiations.c.step_id)
+        .where(_one(account, id_))
+        .with_for_update(of=negotiations)
+    )
+    found: Found | None = (await conn.execute(query)).one_or_none()
+    return found
+
+
+async def use(conn: AsyncConnection, account: str, id_: str, step_id: str) -> None:
+    """Give an agreement to a step."""
+    await conn.execute(update(negotiations).where(_one(account, id_)).values(step_id=step_id))
 
 
 async def insert(conn: AsyncConnection, **values: object) -> Found | None:

@@ -1,5 +1,6 @@
 """Orders of an orchestrator: start a task with its steps, add steps, finish it."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import structlog
@@ -11,7 +12,7 @@ from chassis.given import Given
 from contracts.envelope import Envelope
 from contracts.orders import AddSteps, FinishTask, StartTask, StepSpec
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
-from contracts.task import StepBill, TaskCreated
+from contracts.task import StepBill, TaskCreated, TaskStarted
 from contracts.topology import Durable
 from task_svc import store
 from task_svc.domain import Quote, referring_to
@@ -47,43 +48,72 @@ async def on_start(
             turn_id=order.turn_id,
         )
     )
-    await _add(tx, task, order.steps, here, runner)
+    await _add(tx, task, order.steps, here, runner, {})
 
 
 async def on_add_steps(
     order: AddSteps, tx: Effect, here: Here, runner: Annotated[Runner, Given("runner")]
 ) -> None:
-    """Add steps to a task that has not ended; one may take the place of a failed one."""
+    """Add steps to a task; one may take the place of a failed one.
+
+    A turn that the task has not seen before takes it up, also when it has ended.
+    """
     task = await store.find_task(tx.conn, order.task_id, here.account, lock=True)
     if task is None:
         # The order to make the task was sent first but may arrive later.
         raise Later(0.2, "the task is not there yet")
-    if task.status in ("completed", "failed"):
+    ended = task.status in ("completed", "failed")
+    changes: dict[str, Any] = {}
+    if order.turn_id not in (None, task.turn_id):
+        if order.turn_id in task.former_turns:
+            log.info("steps of a turn that is over", task_id=task.id, turn_id=order.turn_id)
+            return
+        changes["turn_id"] = order.turn_id
+        changes["former_turns"] = [*task.former_turns, *filter(None, [task.turn_id])]
+        if ended:
+            changes |= {"status": "in_progress", "completed_at": None}
+            tx.publish(TaskStarted(task_id=task.id, turn_id=order.turn_id))
+    elif ended:
         log.info("steps for a task that has ended", task_id=task.id)
         return
+    if order.max_budget is not None and order.max_budget > task.max_budget:
+        changes["max_budget"] = order.max_budget
     for spec in order.steps:
         if spec.replaces is not None:
             await _replace(tx, task, spec.replaces, spec.id)
-    await _add(tx, task, order.steps, here, runner)
+    await _add(tx, task, order.steps, here, runner, changes)
 
 
 async def _add(
-    tx: Transaction, task: store.Found, specs: list[StepSpec], here: Envelope, runner: Runner
+    tx: Transaction,
+    task: store.Found,
+    specs: list[StepSpec],
+    here: Envelope,
+    runner: Runner,
+    changes: Mapping[str, Any],
 ) -> None:
+    """Store steps of a task whose row is locked, along with changes of the task itself."""
+    replaced = {spec.replaces for spec in specs if spec.replaces}
+    failed = await store.failed_of(tx.conn, task.id, sorted(replaced)) if replaced else set()
     awaited = {id_ for spec in specs for id_ in spec.depends_on}
     done = set(await store.results_of(tx.conn, task.id, sorted(awaited))) if awaited else set()
-    stored = await store.insert_steps(tx.conn, [_row(task, spec, done, here) for spec in specs])
-    await store.update_task(tx.conn, task.id, open_steps=task.open_steps + len(stored))
+    shared = {
+        "task_id": task.id,
+        "account": task.account,
+        "turn_id": changes.get("turn_id", task.turn_id),
+        "max_budget": changes.get("max_budget", task.max_budget),
+        "cause": here.model_dump(mode="json"),
+    }
+    rows = [shared | _row(spec, done, failed) for spec in specs]
+    stored = await store.insert_steps(tx.conn, rows)
+    await store.update_task(tx.conn, task.id, open_steps=task.open_steps + len(stored), **changes)
     ready = [spec.id for spec in specs if spec.id in stored and set(spec.depends_on) <= done]
     tx.then(lambda: runner.wake(ready))
 
 
-def _row(task: store.Found, spec: StepSpec, done: set[str], here: Envelope) -> dict[str, Any]:
+def _row(spec: StepSpec, done: set[str], failed: set[str]) -> dict[str, Any]:
     return {
         "id": spec.id,
-        "task_id": task.id,
-        "account": task.account,
-        "turn_id": task.turn_id,
         "agent_id": spec.agent_id,
         "skill": spec.skill,
         "subtask_type": spec.skill,
@@ -92,8 +122,9 @@ def _row(task: store.Found, spec: StepSpec, done: set[str], here: Envelope) -> d
         "depends_on": spec.depends_on,
         "waits_for": len(set(spec.depends_on) - done),
         "max_price": spec.max_price,
-        "max_budget": task.max_budget,
-        "cause": here.model_dump(mode="json"),
+        "negotiation_id": spec.negotiation_id,
+        # What is held for a step that still runs must not be let go.
+        "replaces": spec.replaces if spec.replaces in failed else None,
     }
 
 
@@ -115,13 +146,19 @@ async def on_finish(
 ) -> None:
     """End the task when every payment of it is settled, so that its bill is final.
 
+    A turn that another one has followed ends nothing any more.
+
     Raises:
-        Later: the task is not there yet, or a hold of it is still open.
+        Later: the task or the turn is not there yet, or a hold of it is still open.
     """
     async with db.transaction(here) as tx:
         task = await store.find_task(tx.conn, order.task_id, here.account, lock=True)
         if task is None:
             raise Later(0.2, "the task is not there yet")
+        if _is_over(order, task):
+            return
+        if order.turn_id not in (None, task.turn_id):
+            raise Later(0.2, "the turn has not taken the task up yet")
         for step in await store.open_steps_of(tx.conn, task.id):
             await end_step(tx, step, Failed("cancelled", order.note or "The task was ended."))
     account = await bus.ask(GET_TASK_ACCOUNT, GetTaskAccount(task_id=order.task_id), here)
@@ -129,7 +166,7 @@ async def on_finish(
         raise Later(SETTLEMENT_WAIT_S, f"{account.held} BazaarBucks are still held")
     async with db.effect(durable.name, here) as tx:
         task = await store.find_task(tx.conn, order.task_id, here.account, lock=True)
-        if task is None or task.status in ("completed", "failed"):
+        if task is None or task.status in ("completed", "failed") or _is_over(order, task):
             return
         if account.captured != task.total_cost:
             raise Later(SETTLEMENT_WAIT_S, f"{account.captured} paid, {task.total_cost} charged")
@@ -140,6 +177,14 @@ async def on_finish(
         tx.publish(ended(task, order.outcome, task.total_cost, bill, order.note))
 
 
+def _is_over(order: FinishTask, task: store.Found) -> bool:
+    """Whether another turn has taken the task up after the one that orders its end."""
+    if order.turn_id not in task.former_turns:
+        return False
+    log.info("the end of a turn that is over", task_id=task.id, turn_id=order.turn_id)
+    return True
+
+
 def _bill(step: store.Found) -> StepBill:
     return StepBill(
         step_id=step.id,
@@ -148,4 +193,5 @@ def _bill(step: store.Found) -> StepBill:
         status=step.status,
         cost=step.cost,
         external_cost=step.external_cost,
+        turn_id=step.turn_id,
     )

@@ -1,12 +1,16 @@
 """Questions about tasks, and the making of one by hand."""
 
+from decimal import Decimal
 from typing import Annotated
 
+from chassis.bus import Bus
+from chassis.database import Database
 from chassis.delivery import Here, Tx
 from chassis.envelopes import new_id
 from chassis.given import Given
 from chassis.pages import encode_cursor, fitting, next_in_time, place_in_sequence, place_in_time
 from contracts.errors import Conflict, NotFound
+from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
 from contracts.task import (
     CreateTask,
     GetTask,
@@ -51,16 +55,27 @@ async def create_task(
     return TaskReply(task=task)
 
 
-async def get_task(request: GetTask, tx: Tx, here: Here) -> TaskReply:
+async def get_task(
+    request: GetTask,
+    db: Annotated[Database, Given("db")],
+    bus: Annotated[Bus, Given("bus")],
+    here: Here,
+) -> TaskReply:
     """One task of the account.
 
     Raises:
         NotFound: none with that id.
+        Unavailable, TooSlow: what is left was asked for, and payment does not answer.
     """
-    row = await store.find_task(tx.conn, request.task_id, here.account)
+    async with db.transaction() as tx:
+        row = await store.find_task(tx.conn, request.task_id, here.account)
     if row is None:
         raise NotFound("Task not found")
-    return TaskReply(task=TaskView.model_validate(row, from_attributes=True))
+    left = None
+    if request.with_left:
+        account = await bus.ask(GET_TASK_ACCOUNT, GetTaskAccount(task_id=row.id), here)
+        left = max(Decimal(0), row.max_budget - account.captured - account.held)
+    return TaskReply(task=TaskView.model_validate(row, from_attributes=True), left=left)
 
 
 async def list_tasks(request: ListTasks, tx: Tx, here: Here) -> TaskList:

@@ -12,8 +12,11 @@ from contracts.base import MAX_AMOUNT, MICRO
 from contracts.errors import Refusal
 from contracts.task import RESULT_KEY, FailureReason
 from task_svc.domain import (
+    Agreement,
     Quote,
+    Split,
     as_refusal,
+    billed,
     charge,
     hold_amount,
     readable,
@@ -42,6 +45,26 @@ def test_a_charge_can_be_written_down(bill: Decimal, quoted: Quote):
     charged = charge(bill, quoted)
     assert 0 <= charged <= MAX_AMOUNT
     assert charged % MICRO == 0
+
+
+@given(AMOUNTS, AMOUNTS, BILLS, BILLS, AMOUNTS)
+def test_an_agreed_price_is_all_that_is_held_and_paid(
+    price: Decimal, dynamic: Decimal, bill: Decimal, external: Decimal, cap: Decimal
+):
+    agreed = quote(dynamic, dynamic).model_copy(
+        update={"agreed": Agreement(price=price, list_price=dynamic)}
+    )
+    held = hold_amount(agreed, cap)
+    paid = split(held, charge(bill, agreed), external)
+    assert (held, paid) == (price, Split(price, Decimal(0)))
+    assert billed(bill, external, agreed) >= price
+
+
+@given(BILLS, BILLS, quotes)
+def test_what_is_billed_is_the_charge_and_what_was_bought(
+    bill: Decimal, external: Decimal, quoted: Quote
+):
+    assert billed(bill, external, quoted) == min(MAX_AMOUNT, charge(bill, quoted) + external)
 
 
 @given(AMOUNTS, AMOUNTS)

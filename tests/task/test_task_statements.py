@@ -94,6 +94,20 @@ async def test_a_negotiation(counted: tuple[System, list[str]]):
         assert len(statements) == 1
 
 
+async def test_a_step_with_an_agreed_price(counted: tuple[System, list[str]], task_id: str):
+    system, statements = counted
+    account = await system.account()
+    async with system.haggler(haggles=[accepts()]) as (agent_id, _):
+        found = await system.negotiate(account, agent_id, task_id=task_id)
+        step = spec(task_id, agent_id, negotiation_id=found.negotiation_id)
+        statements.clear()
+        await system.order(account, start(task_id, step))
+        await system.event(task_id, "step.completed")
+    # As a planned step; and the agreement looked at and given to it.
+    work = [one for one in statements if not one.startswith("SELECT") or "FOR UPDATE" in one]
+    assert len(work) == 4 + 9 + 1 + 2, work
+
+
 async def test_lists_ask_once(counted: tuple[System, list[str]]):
     system, statements = counted
     account = await system.account()
