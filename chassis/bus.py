@@ -20,8 +20,8 @@ from pydantic import ValidationError
 from chassis.envelopes import caused_by
 from chassis.settings import BusSettings
 from contracts.base import Call, Model, ReplyT, RequestT, ping_call
-from contracts.envelope import ERROR_CODE, ERROR_TEXT, Envelope
-from contracts.errors import Internal, Invalid, TooSlow, Unavailable, refusal
+from contracts.envelope import CONTENT_TYPE, ERROR_CODE, ERROR_TEXT, Envelope
+from contracts.errors import Internal, Invalid, Refusal, TooSlow, Unavailable, refusal
 from contracts.topology import Durable
 
 RPC_WORKERS = 64
@@ -161,6 +161,21 @@ class Bus:
             raise Unavailable("The message bus is not reachable.") from None
         return _read_reply(call, answer.headers or {}, answer.data)
 
+    async def reply(self, to: str, answer: Model | Refusal) -> None:
+        """Answer a request in the stead of the replica that took it, which may have died.
+
+        Nothing comes of it when nobody waits there any more.
+
+        Args:
+            to: the subject that the request asked to be answered on.
+            answer: what the caller gets.
+        """
+        client = await self.client()
+        if isinstance(answer, Refusal):
+            await client.publish(to, b"", headers=refusal_headers(answer))
+        else:
+            await client.publish(to, encoded(answer), headers={CONTENT_TYPE: "application/json"})
+
 
 async def _watched(asked: Coroutine[Any, Any, Msg], client: Client, context: str) -> Msg:
     """The reply to a request, waited for as long as it can come.
@@ -198,6 +213,14 @@ def _read_reply(call: Call[Any, ReplyT], headers: dict[str, str], body: bytes) -
         return call.reply.model_validate_json(body)
     except ValidationError as error:
         raise Internal(f"The {call.context} service gave an answer of another shape.") from error
+
+
+def refusal_headers(refused: Refusal) -> dict[str, str]:
+    """A refusal as it travels."""
+    return {
+        ERROR_CODE: str(refused.code),
+        ERROR_TEXT: " ".join(refused.message.split())[:1000],
+    }
 
 
 def encoded(model: Model) -> bytes:

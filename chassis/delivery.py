@@ -17,11 +17,11 @@ from nats.errors import Error as NatsError
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from chassis.bus import MAX_MESSAGE_BYTES, encoded
+from chassis.bus import MAX_MESSAGE_BYTES, encoded, refusal_headers
 from chassis.database import AlreadyHandled, Database, Transaction, is_away, is_unstorable
 from chassis.given import Given
 from contracts.base import Model
-from contracts.envelope import CONTENT_TYPE, ERROR_CODE, ERROR_TEXT, Envelope, read_envelope
+from contracts.envelope import CONTENT_TYPE, Envelope, read_envelope
 from contracts.errors import (
     Conflict,
     Internal,
@@ -248,8 +248,7 @@ def _weighed(reply: Any) -> Any:
 
 
 def _refused(error: Refusal) -> Response:
-    sentence = " ".join(error.message.split())[:1000]
-    return Response(b"", headers={ERROR_CODE: str(error.code), ERROR_TEXT: sentence})
+    return Response(b"", headers=refusal_headers(error))
 
 
 async def _sign_of_life(raw: "Msg", every_s: float) -> None:

@@ -5,8 +5,10 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from chassis.database import Transaction
+from contracts.errors import Refusal
 from contracts.task import (
     FailureReason,
+    InvokeReply,
     StepBill,
     StepCompleted,
     StepFailed,
@@ -16,7 +18,7 @@ from contracts.task import (
 )
 from task_svc import store
 from task_svc.agents import AgentAnswer
-from task_svc.domain import Quote, Split, status_after
+from task_svc.domain import Quote, Split, as_refusal, status_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,38 @@ class Failed:
 
     reason: FailureReason
     error: str
+
+
+def recorded(step: store.Found) -> Done | Failed:
+    """The outcome that a step has ended with."""
+    if step.status == "failed":
+        return Failed(step.reason, step.error)
+    answer = AgentAnswer(
+        result=step.result,
+        cost=step.cost,
+        subtask_type=step.subtask_type,
+        requires_external_tool=step.requires_external_tool,
+        external_cost=step.external_cost,
+        vendor=None,
+        execution_time=step.execution_time,
+    )
+    paid = Split(step.cost, step.external_cost)
+    return Done(answer, paid, paid.cost + paid.external, Quote.model_validate(step.quote))
+
+
+def answer_to(step: store.Found, outcome: Done | Failed) -> InvokeReply | Refusal:
+    """What a caller gets who waited for a step."""
+    if isinstance(outcome, Failed):
+        return as_refusal(outcome.reason, outcome.error)
+    return InvokeReply(
+        result=outcome.answer.result,
+        cost=outcome.paid.cost,
+        subtask_type=outcome.answer.subtask_type,
+        requires_external_tool=outcome.answer.requires_external_tool,
+        external_cost=outcome.paid.external,
+        task_id=step.task_id,
+        step_id=step.id,
+    )
 
 
 async def end_step(tx: Transaction, step: store.Found, outcome: Done | Failed) -> list[str] | None:

@@ -14,6 +14,7 @@ from chassis.database import Database, is_away
 from chassis.envelopes import new_id
 from contracts.envelope import Envelope
 from task_svc import store
+from task_svc.ending import answer_to
 from task_svc.saga import Postponed, Saga
 from task_svc.settings import Settings
 
@@ -129,11 +130,14 @@ class Runner:
             task_id=step.task_id, step_id=step.id, correlation_id=cause.correlation_id
         )
         try:
-            _, ready = await self._saga.run(step, cause)
+            outcome, ready = await self._saga.run(step, cause)
         except Postponed as waiting:
             delay = postponement_s(step.attempts)
             log.warning("step postponed", waits_for=waiting.message, delay_s=delay)
             async with self._db.transaction() as tx:
                 await store.postpone(tx.conn, step.id, self.owner, delay)
             return []
+        if step.reply_to is not None:
+            # The replica that was asked has died, or was held up for longer than its lease.
+            await self._saga.bus.reply(step.reply_to, answer_to(step, outcome))
         return ready

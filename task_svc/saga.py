@@ -28,7 +28,7 @@ from task_svc.domain import (
     with_price,
     with_results,
 )
-from task_svc.ending import Done, Failed, end_step
+from task_svc.ending import Done, Failed, end_step, recorded
 from task_svc.quotes import Quotes
 
 log = structlog.get_logger()
@@ -94,12 +94,14 @@ class Saga:
     async def end(
         self, step: store.Found, outcome: Done | Failed, cause: Envelope
     ) -> tuple[Done | Failed, list[str]]:
-        """Record how a step ended, once."""
+        """Record how a step ended, once; what was recorded before stays true."""
         async with self.db.transaction(cause) as tx:
             ready = await end_step(tx, step, outcome)
-        if ready is None:
-            log.warning("step had ended before", step_id=step.id)
-        return outcome, ready or []
+            if ready is None:
+                log.warning("step had ended before", step_id=step.id)
+                known = await store.find_step(tx.conn, step.id)
+                return recorded(known), []
+        return outcome, ready
 
     async def _payload(self, step: store.Found) -> dict[str, Any]:
         if not step.depends_on:

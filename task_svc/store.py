@@ -203,6 +203,12 @@ async def begin_step(conn: AsyncConnection, step_id: str, **values: object) -> b
     return done.rowcount == 1
 
 
+async def find_step(conn: AsyncConnection, step_id: str) -> Found:
+    """A step that is known to exist."""
+    found: Found = (await conn.execute(select(steps).where(steps.c.id == step_id))).one()
+    return found
+
+
 async def end_step(conn: AsyncConnection, step_id: str, **values: object) -> bool | None:
     """Move an open step to its end.
 

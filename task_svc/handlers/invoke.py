@@ -1,17 +1,19 @@
 """POST /api/invoke-agent: one step, run at once, answered when it has ended."""
 
-from typing import Annotated, cast
+from typing import Annotated
+
+from faststream.nats.annotations import NatsMessage
 
 from chassis.database import Database, Transaction
 from chassis.delivery import Here
 from chassis.envelopes import new_id
 from chassis.given import Given
 from contracts.envelope import Envelope
-from contracts.errors import Conflict, NotFound, Unavailable
+from contracts.errors import Conflict, NotFound, Refusal, Unavailable
 from contracts.task import InvokeAgent, InvokeReply, StepStarted, TaskCreated, TaskStarted
 from task_svc import store
-from task_svc.domain import Quote, as_refusal
-from task_svc.ending import Failed
+from task_svc.domain import Quote
+from task_svc.ending import Done, Failed, answer_to
 from task_svc.runner import Runner
 from task_svc.saga import Postponed, Saga, start_task
 from task_svc.settings import Settings
@@ -24,35 +26,31 @@ async def invoke_agent(
     runner: Annotated[Runner, Given("runner")],
     settings: Annotated[Settings, Given("settings")],
     here: Here,
+    message: NatsMessage,
 ) -> InvokeReply:
     """Call one agent for a task, or for a task made for this call.
 
     The caller waits, so nothing is postponed before the agent was called: without a registry or
     a payment service the step fails at once. When payment goes away after the agent has done its
-    work, the caller is told so and the step is ended later, as any interrupted step.
+    work, the caller is told so and the step is ended later, as any interrupted step. When this
+    replica dies, the one that ends the step answers the caller.
 
     Raises:
         NotFound: no such agent or task.
         Refusal: why the step failed.
     """
     quote = await saga.quotes.of(request.agent_id, here)
-    step = await _store_step(request, db, settings, runner, quote, here)
+    reply_to = message.raw_message.reply
+    step = await _store_step(request, db, settings, runner, quote, here, reply_to)
     with runner.holding(step.id):
         try:
             outcome, _ = await saga.finish(step, dict(request.payload), quote, here)
         except Postponed as waiting:
             outcome = await _give_up(step, saga, db, runner, waiting, here)
-    if isinstance(outcome, Failed):
-        raise as_refusal(outcome.reason, outcome.error)
-    return InvokeReply(
-        result=outcome.answer.result,
-        cost=outcome.paid.cost,
-        subtask_type=outcome.answer.subtask_type,
-        requires_external_tool=outcome.answer.requires_external_tool,
-        external_cost=outcome.paid.external,
-        task_id=step.task_id,
-        step_id=step.id,
-    )
+    answer = answer_to(step, outcome)
+    if isinstance(answer, Refusal):
+        raise answer
+    return answer
 
 
 async def _store_step(
@@ -62,6 +60,7 @@ async def _store_step(
     runner: Runner,
     quote: Quote,
     here: Envelope,
+    reply_to: str,
 ) -> store.Found:
     """Store the step, leased to this replica and in progress; its task too when it has none."""
     async with db.transaction(here) as tx:
@@ -90,6 +89,7 @@ async def _store_step(
             max_budget=task.max_budget,
             quote=quote.model_dump(mode="json"),
             cause=here.model_dump(mode="json"),
+            reply_to=reply_to,
         )
         tx.publish(StepStarted(task_id=task.id, step_id=step.id, agent_id=request.agent_id))
     return step
@@ -129,7 +129,7 @@ async def _give_up(
     runner: Runner,
     waiting: Postponed,
     here: Envelope,
-) -> Failed:
+) -> Done | Failed:
     """End a step whose caller waits, unless its agent may have been called already.
 
     Raises:
@@ -140,4 +140,4 @@ async def _give_up(
             await store.postpone(tx.conn, step.id, runner.owner, 0.5)
         raise Unavailable(f"{waiting.message} The step goes on; see its task.")
     outcome, _ = await saga.end(step, Failed("payment_unavailable", waiting.message), here)
-    return cast("Failed", outcome)
+    return outcome

@@ -6,14 +6,19 @@ from decimal import Decimal
 
 import pytest
 
-from contracts.errors import Refusal
+from chassis.envelopes import origin
+from contracts.errors import BadAnswer, Refusal
 from contracts.task import INVOKE_AGENT
+from task_svc import store
+from task_svc.ending import Failed, answer_to
 from tests.conftest import Stack, running
 from tests.task.plans import bill, result_of, spec, start
 from tests.task.replica import replica
-from tests.task.scripted_agent import accepts, answers, hangs, refuses, waits_for
+from tests.task.scripted_agent import Behaviour, accepts, answers, hangs, refuses, says, waits_for
 from tests.task.services import eventually, payment_service, registry_service, task_service
 from tests.task.system import System, listening
+
+WORKS = answers("done", 0.3)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +79,55 @@ async def test_a_killed_replicas_call_is_finished_by_another(system: System):
     assert task.status == "completed"
     assert len(set(agent.keys)) == 1
     once(system, task.id, agent.keys[0])
+
+
+@pytest.mark.parametrize("then", [WORKS, says({"detail": "Bug"}, 500)])
+async def test_a_killed_replicas_caller_is_answered_by_another(system: System, then: Behaviour):
+    account = await system.account()
+    async with system.agent(hangs, then) as (agent_id, agent), replica(system.stack) as doomed:
+        waiting = asyncio.create_task(system.invoke(account, agent_id))
+        await agent.called()
+        async with running(task_service(system.stack)):
+            await doomed.kill()
+            if then is WORKS:
+                reply = await waiting
+                assert (reply.result, reply.cost) == ("done", Decimal("0.3"))
+                assert await system.paid(account, reply.task_id) == Decimal("0.3")
+            else:
+                with pytest.raises(BadAnswer, match="status 500: Bug"):
+                    await waiting
+    assert len(agent.keys) == 2
+    assert len(set(agent.keys)) == 1
+
+
+async def test_a_caller_hears_what_was_recorded_though_its_replica_was_held_up(system: System):
+    account = await system.account()
+    gate = asyncio.Event()
+    script = [waits_for(gate, says({"detail": "Bug"}, 500)), WORKS]
+    services = [task_service(system.stack, sweep_s=3600, lease_s=600) for _ in range(2)]
+    async with system.agent(*script) as (agent_id, agent), running(*services):
+        waiting = asyncio.create_task(system.invoke(account, agent_id))
+        await agent.called()
+        (step_id,) = agent.keys
+        runners = [service.context.resolve("runner") for service in services]
+        query = "SELECT lease_owner FROM task.steps WHERE id = $1"
+        owner = (await system.rows(query, step_id))[0]["lease_owner"]
+        forget = "UPDATE task.steps SET lease_until = now() - interval '1 second' WHERE id = $1"
+        await system.rows(forget, step_id)
+        await next(one for one in runners if one.owner != owner).sweep()
+        reply = await waiting
+        gate.set()
+        assert (reply.result, reply.cost) == ("done", Decimal("0.3"))
+        assert await system.paid(account, reply.task_id) == Decimal("0.3")
+        # The other's outcome comes too late: whoever asks is told what was recorded.
+        async with services[0].database.transaction() as tx:
+            step = await store.find_step(tx.conn, step_id)
+        saga = services[0].context.resolve("saga")
+        late = Failed("agent_error", "Bug")
+        outcome, _ = await saga.end(step, late, origin("task", "test", account))
+        assert answer_to(step, outcome) == reply
+    once(system, reply.task_id, step_id)
+    assert system.events(reply.task_id, "step.failed") == []
 
 
 async def test_a_killed_replicas_negotiation_goes_on_where_it_was(system: System, task_id: str):
