@@ -8,7 +8,7 @@ IMAGES := gateway registry_svc task_svc payment_svc chat_svc agents
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env up test ask schemas bench images fmt lock clean
+.PHONY: help env up test ask key schemas bench images fmt lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,16 @@ test: env ## Lint, types, architecture, and all tests
 ask: override export Q := $(value Q)
 ask: env ## Ask HubChat: make ask Q="Translate 'hello' to Spanish"
 	@exec $(BIN)/python -m deploy.local.ask
+
+# The key is shown once, alone on standard output: KEY=$$(make -s key ACCOUNT=alice).
+key: override export ACCOUNT := $(value ACCOUNT)
+key: override export SCOPES := $(value SCOPES)
+key: override export NOTE := $(value NOTE)
+key: override export DAYS := $(value DAYS)
+key: override export GRANT := $(value GRANT)
+key: env ## Make an API key: make key ACCOUNT=alice SCOPES=read,write (NOTE=, DAYS=, GRANT=)
+	@exec $(BIN)/python -m deploy.local.key make "$$ACCOUNT" --scopes "$$SCOPES" \
+	  --note "$$NOTE" --days "$$DAYS" --grant "$$GRANT"
 
 schemas: env ## Write the golden JSON Schemas of all messages
 	$(BIN)/python -m tests.contracts.golden

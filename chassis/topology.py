@@ -1,4 +1,4 @@
-"""Declares streams and durable consumers (`python -m chassis.topology`) and detects drift.
+"""Declares streams, consumers and buckets (`python -m chassis.topology`) and detects drift.
 
 One owner declares them, because every service that declares a stream overwrites the settings of
 the others, and because the server ignores a changed setting of an existing consumer silently.
@@ -21,7 +21,7 @@ from nats.js.api import (
 from nats.js.errors import NotFoundError
 
 from chassis.settings import BusSettings
-from contracts.topology import DURABLES, STREAMS, Durable, Stream
+from contracts.topology import BUCKETS, DURABLES, STREAMS, Bucket, Durable, Stream
 
 
 class Drift(Exception):
@@ -47,6 +47,24 @@ def stream_config(stream: Stream, replicas: int) -> StreamConfig:
     )
 
 
+def bucket_config(bucket: Bucket, replicas: int) -> StreamConfig:
+    """The server's settings for the stream of a bucket, as all clients of NATS make them."""
+    return StreamConfig(
+        name=bucket.stream,
+        subjects=[f"$KV.{bucket.name}.>"],
+        max_msgs_per_subject=1,
+        max_age=bucket.max_age_s,
+        max_msg_size=bucket.max_value_bytes,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        duplicate_window=120,
+        num_replicas=replicas,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+        allow_direct=True,
+    )
+
+
 def consumer_config(durable: Durable) -> ConsumerConfig:
     """The server's settings for a durable: we count attempts, so the server never parks one."""
     return ConsumerConfig(
@@ -62,11 +80,11 @@ def consumer_config(durable: Durable) -> ConsumerConfig:
 
 
 async def declare(js: JetStreamContext, *, replicas: int = 1) -> None:
-    """Create or change every stream and consumer to what `contracts.topology` says."""
-    for stream in STREAMS:
-        config = stream_config(stream, replicas)
+    """Create or change all to what `contracts.topology` says."""
+    streams = [stream_config(stream, replicas) for stream in STREAMS]
+    for config in [*streams, *(bucket_config(bucket, replicas) for bucket in BUCKETS)]:
         try:
-            await js.stream_info(stream.name)
+            await js.stream_info(str(config.name))
             await js.update_stream(config)
         except NotFoundError:
             await js.add_stream(config)
@@ -116,7 +134,9 @@ async def main() -> int:
         await declare(client.jetstream())
     finally:
         await client.close()
-    sys.stdout.write(f"declared {len(STREAMS)} streams and {len(DURABLES)} consumers\n")
+    sys.stdout.write(
+        f"declared {len(STREAMS)} streams, {len(BUCKETS)} buckets and {len(DURABLES)} consumers\n"
+    )
     return 0
 
 

@@ -39,6 +39,16 @@ class GetWallet(Model):
     """Asks for the wallet of the account; `NotFound` when it has none."""
 
 
+class OpenWallet(Model):
+    """Opens the wallet of the account, for an operator; one that is open stays as it is.
+
+    Attributes:
+        grant: BazaarBucks that it is opened with; as the payment service is set when None.
+    """
+
+    grant: Money | None = None
+
+
 class WalletView(Model):
     """A wallet, in BazaarBucks.
 
@@ -237,6 +247,7 @@ class PaymentEntered(TaskEvent):
     amount: Money
 
 
+OPEN_WALLET = Call("payment", "open_wallet", OpenWallet, WalletView)
 GET_WALLET = Call("payment", "get_wallet", GetWallet, WalletView)
 LIST_ENTRIES = Call("payment", "list_entries", ListEntries, EntryList)
 CHECK_LEDGER = Call("payment", "check_ledger", CheckLedger, LedgerCheck, timeout_ms=120_000)

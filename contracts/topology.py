@@ -1,4 +1,4 @@
-"""Streams and durable consumers: pure data, declared on the server by the topology step alone.
+"""Streams, durable consumers and buckets: pure data, declared on the server by one step alone.
 
 Who consumes what is a contract between contexts, so it is kept with the messages. A service that
 finds the server different from this page does not start.
@@ -46,10 +46,35 @@ class Durable:
     only_with: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A key-value bucket, kept in the stream `KV_<name>`: the newest value of each key.
+
+    Attributes:
+        max_age_s: values are dropped after so long; 0 keeps them.
+        max_value_bytes: the most that a value may weigh.
+    """
+
+    name: str
+    max_age_s: int
+    max_value_bytes: int
+
+    @property
+    def stream(self) -> str:
+        """The stream that keeps it."""
+        return f"KV_{self.name}"
+
+
 EVENTS = Stream("EVENTS", ("bazaar.evt.>",), "limits", 30 * DAY_S)
 COMMANDS = Stream("COMMANDS", ("bazaar.cmd.>",), "workqueue", 0)
 DEADLETTER = Stream("DEADLETTER", ("bazaar.dlq.>",), "limits", 90 * DAY_S)
 STREAMS = (EVENTS, COMMANDS, DEADLETTER)
+
+API_KEYS = Bucket("API_KEYS", 0, 4096)
+"""Hashes of API keys with their accounts and scopes, for the gateways."""
+IDEMPOTENCY = Bucket("IDEMPOTENCY", DAY_S, 2 * 1024 * 1024)
+"""Answers to requests with an `Idempotency-Key`, for the gateways."""
+BUCKETS = (API_KEYS, IDEMPOTENCY)
 
 REGISTRY_STEP_STARTED = Durable("registry-step-started", "EVENTS", "bazaar.evt.step.started.*")
 REGISTRY_STEP_COMPLETED = Durable(

@@ -5,6 +5,7 @@ import socket
 import sys
 from typing import Any
 
+import structlog
 import uvicorn
 from pydantic import ValidationError
 
@@ -12,6 +13,8 @@ from chassis import logs
 from gateway.app import create_app
 from gateway.errors import sentence
 from gateway.settings import Settings
+
+log = structlog.get_logger()
 
 KEEP_ALIVE_S = 75
 """How long an idle connection stays open: longer than proxies and clients keep theirs."""
@@ -24,10 +27,31 @@ def main() -> None:
     except ValidationError as error:
         sys.exit(f"The gateway's settings are wrong: {sentence(error.errors())}")
     logs.configure(settings, "gateway")
+    say_who_may_ask(settings)
     server = Server(settings)
     server.run()
     if not server.started:
         sys.exit(1)
+
+
+def say_who_may_ask(settings: Settings) -> None:
+    """Say in the log who is let in; that nobody is asked who they are must not go unseen."""
+    if settings.auth_mode != "none":
+        log.info("callers are authenticated", mode=settings.auth_mode)
+    elif settings.listens_on != settings.host:
+        log.warning(
+            "no authentication: listening on 127.0.0.1 only, whatever HOST says",
+            host=settings.host,
+            instead="set AUTH_MODE, or AUTH_NONE_PUBLIC=true in a container published locally",
+        )
+    elif settings.auth_none_public:
+        log.warning(
+            "no authentication: whoever reaches this address may spend the account's money",
+            host=settings.host,
+            account=settings.default_account,
+        )
+    else:
+        log.info("no authentication: listening on 127.0.0.1 only", host=settings.host)
 
 
 class Server(uvicorn.Server):
@@ -47,7 +71,7 @@ class Server(uvicorn.Server):
 def server_options(settings: Settings) -> dict[str, Any]:
     """How uvicorn is to serve the app."""
     return {
-        "host": settings.host,
+        "host": settings.listens_on,
         "port": settings.port,
         "http": "httptools",
         "log_config": None,

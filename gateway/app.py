@@ -1,29 +1,52 @@
 """The composition root: what the gateway answers, and what it passes through on the way."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from fastapi.security import HTTPBearer
+from nats.aio.msg import Msg
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from chassis.release import release
-from gateway import errors
+from gateway import errors, keys
 from gateway.access import RequestLog
 from gateway.asking import Gateway
+from gateway.auth import Door
+from gateway.keys import KeyRing
 from gateway.limits import BodyLimit
 from gateway.link import Link
 from gateway.routes import agents, books, cards, chat, events, health, payments, tasks
 from gateway.settings import Settings
 from gateway.static import Client
 from gateway.streams import Streams
+from gateway.tokens import IssuerKeys, Tokens
 from gateway.turns import SUBJECT, Turns
+
+ALLOWED_HEADERS = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "Last-Event-ID",
+    "traceparent",
+]
+BEARER = HTTPBearer(auto_error=False, description="An API key, or a token of the issuer.")
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The gateway as an ASGI app; it connects to NATS in the background of its lifespan."""
     turns = Turns()
-    link = Link(settings, {SUBJECT: turns.heard})
+    hear: dict[str, Callable[[Msg], Awaitable[None]]] = {SUBJECT: turns.heard}
+    link = Link(settings, hear)
+    doors = []
+    if settings.auth_mode == "token":
+        ring = KeyRing(link)
+        hear[keys.CHANGES] = ring.heard
+        doors.append(Middleware(Door, check=ring.identify))
+    elif settings.auth_mode == "jwt":
+        issuer = IssuerKeys(str(settings.jwks_url), settings.jwks_cache_s)
+        doors.append(Middleware(Door, check=Tokens(settings, issuer).identify))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -45,10 +68,11 @@ def create_app(settings: Settings) -> FastAPI:
                 allow_origins=settings.cors_origins,
                 allow_credentials=True,
                 allow_methods=["GET", "POST", "DELETE"],
-                allow_headers=["Content-Type", "Idempotency-Key", "Last-Event-ID", "traceparent"],
+                allow_headers=ALLOWED_HEADERS,
                 expose_headers=["Link"],
             ),
             Middleware(errors.Shield),
+            *doors,
             Middleware(BodyLimit, limit=settings.body_limit, wait_s=settings.body_wait_s),
         ],
     )
@@ -68,7 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
         events.router,
         health.router,
     ):
-        app.include_router(routes)
+        app.include_router(routes, dependencies=[Depends(BEARER)] if doors else None)
     if settings.ui_dist is not None:
         app.router.default = Client(settings.ui_dist)
     return app

@@ -12,6 +12,7 @@ from contracts.base import Call, Id, Model, ReplyT, RequestT
 from contracts.envelope import Envelope
 from contracts.errors import Invalid, NotFound
 from gateway.errors import sentence
+from gateway.identity import Identity
 from gateway.link import NAME, Link
 from gateway.settings import Settings
 from gateway.streams import Streams
@@ -39,7 +40,8 @@ def gateway_of(request: Request) -> Gateway:
 
 def account_of(request: Request) -> str:
     """Whose money and data the request concerns. The one place where that is decided."""
-    return gateway_of(request).settings.default_account
+    identity: Identity | None = getattr(request.state, "identity", None)
+    return identity.account if identity else gateway_of(request).settings.default_account
 
 
 def cause_of(request: Request) -> Envelope:

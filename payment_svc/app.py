@@ -1,7 +1,7 @@
 """The payment service's table of contents.
 
 Answers place_hold, extend_hold, get_task_account, list_bazaarbucks, list_stripe, get_wallet,
-list_entries, check_ledger, get_receipt, refund_payment, enter_payment,
+open_wallet, list_entries, check_ledger, get_receipt, refund_payment, enter_payment,
 open_checkout, retry_card, refund_card, take_webhook.
 Consumes step.completed and step.failed.
 By itself: charges cards for what agents bought, refunds it to them, handles what Stripe's
@@ -53,6 +53,7 @@ def build(settings: Settings) -> Service:
     on(**answers(payment.LIST_BAZAARBUCKS))(queries.list_bazaarbucks)
     on(**answers(payment.LIST_STRIPE))(queries.list_stripe)
     on(**answers(ledger.GET_WALLET))(books.get_wallet)
+    on(**answers(ledger.OPEN_WALLET))(wallets.open_on_order)
     on(**answers(ledger.LIST_ENTRIES))(books.list_entries)
     on(**answers(ledger.CHECK_LEDGER))(checks.check_ledger)
     on(**answers(ledger.GET_RECEIPT))(books.get_receipt)

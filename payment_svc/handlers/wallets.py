@@ -1,12 +1,18 @@
 """Wallets: opened once, with a grant from outside."""
 
 from decimal import Decimal
+from typing import Annotated
 
 from chassis.database import Database
+from chassis.delivery import Here, Tx
 from chassis.envelopes import new_id, origin
+from chassis.given import Given
+from contracts.ledger import GetWallet, OpenWallet, WalletView
 from contracts.payment import WalletCredited
 from payment_svc import store_ledger
 from payment_svc.domain import Transfer, grant_postings, wallet_of
+from payment_svc.handlers.books import get_wallet
+from payment_svc.settings import Settings
 
 
 async def open_wallet(db: Database, account: str, grant: Decimal) -> bool:
@@ -16,11 +22,24 @@ async def open_wallet(db: Database, account: str, grant: Decimal) -> bool:
         Whether it was opened now; of two replicas that start at once, one opens it.
     """
     async with db.transaction(origin("payment", "wallet.open", account)) as tx:
-        if not await store_ledger.open_wallet(tx.conn, wallet_of(account)):
-            return False
-        if grant:
-            postings = grant_postings(account, grant)
-            await store_ledger.credit(tx.conn, postings)
-            await store_ledger.post(tx.conn, [Transfer(new_id(), account, "grant", postings)])
-            tx.publish(WalletCredited(account=account, amount=grant, reason="grant"))
-        return True
+        return await _open(tx, account, grant)
+
+
+async def open_on_order(
+    request: OpenWallet, tx: Tx, here: Here, settings: Annotated[Settings, Given("settings")]
+) -> WalletView:
+    """Open the wallet of the account unless it is open; the wallet as it then is."""
+    grant = settings.wallet_grant if request.grant is None else request.grant
+    await _open(tx, here.account, grant)
+    return await get_wallet(GetWallet(), tx, here)
+
+
+async def _open(tx: Tx, account: str, grant: Decimal) -> bool:
+    if not await store_ledger.open_wallet(tx.conn, wallet_of(account)):
+        return False
+    if grant:
+        postings = grant_postings(account, grant)
+        await store_ledger.credit(tx.conn, postings)
+        await store_ledger.post(tx.conn, [Transfer(new_id(), account, "grant", postings)])
+        tx.publish(WalletCredited(account=account, amount=grant, reason="grant"), account=account)
+    return True

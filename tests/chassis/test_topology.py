@@ -6,10 +6,19 @@ from dataclasses import asdict
 import pytest
 from nats.js import JetStreamContext
 from nats.js.api import RetentionPolicy, StorageType
+from nats.js.errors import KeyWrongLastSequenceError
 
 from chassis import topology
 from chassis.topology import Drift
-from contracts.topology import DURABLES, PAYMENT_STEP_FAILED, STREAMS, Durable, Stream
+from contracts.topology import (
+    BUCKETS,
+    DURABLES,
+    PAYMENT_STEP_FAILED,
+    STREAMS,
+    Bucket,
+    Durable,
+    Stream,
+)
 from tests.conftest import CONTEXTS
 
 
@@ -29,6 +38,21 @@ async def test_a_stream_is_as_its_page_says(js: JetStreamContext, stream: Stream
     )
     # No bound at which a message would be thrown away before its time.
     assert (config.max_msgs, config.max_bytes, config.max_msgs_per_subject) == (-1, -1, -1)
+
+
+@pytest.mark.parametrize("bucket", BUCKETS, ids=lambda bucket: bucket.name)
+async def test_a_bucket_is_as_its_page_says(js: JetStreamContext, bucket: Bucket) -> None:
+    config = (await js.stream_info(bucket.stream)).config
+    assert (config.max_age, config.max_msg_size) == (bucket.max_age_s, bucket.max_value_bytes)
+    kept = await js.key_value(bucket.name)
+    first = await kept.create("a-test", b"1")
+    with pytest.raises(KeyWrongLastSequenceError):
+        await kept.create("a-test", b"2")
+    with pytest.raises(KeyWrongLastSequenceError):
+        await kept.update("a-test", b"2", last=first - 1)
+    await kept.update("a-test", b"2", last=first)
+    assert (await kept.get("a-test")).value == b"2"
+    await kept.delete("a-test")
 
 
 @pytest.mark.parametrize("durable", DURABLES, ids=lambda durable: durable.name)
@@ -58,7 +82,10 @@ def test_names_and_filters_fit_together() -> None:
 
 async def test_declaring_again_changes_nothing(js: JetStreamContext) -> None:
     async def state() -> list[object]:
-        streams = [asdict((await js.stream_info(s.name)).config) for s in STREAMS]
+        streams = [
+            asdict((await js.stream_info(name)).config)
+            for name in [*(s.name for s in STREAMS), *(b.stream for b in BUCKETS)]
+        ]
         consumers = [await js.consumer_info(d.stream, d.name) for d in DURABLES]
         return [*streams, *((c.created, asdict(c.config)) for c in consumers if c.config)]
 

@@ -282,6 +282,7 @@ async def test_the_openapi_document_is_complete(http: httpx.AsyncClient) -> None
         ("POST", "/api/payments/bazaarbucks"),
         ("POST", "/api/payments/bazaarbucks/{id}/refund"),
         ("POST", "/api/payments/stripe/{id}/retry"),
+        ("POST", "/api/payments/stripe/{id}/refund"),
         ("POST", "/api/payments/checkout"),
         ("GET", "/api/wallet"),
         ("GET", "/api/ledger"),

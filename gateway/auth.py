@@ -1,0 +1,75 @@
+"""The door: who asks is found out, and whether they may, before anything else is done."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from contracts.errors import Unavailable
+from gateway.errors import problem
+from gateway.identity import Identity, Unknown
+
+Check = Callable[[str], Awaitable[Identity]]
+"""From a bearer token to who it is; raises `Unknown`, or `Unavailable` when that cannot be told."""
+
+WEBHOOK = "/api/payments/stripe/webhook"
+"""Stripe has no key of ours: its signature is checked by the payment service."""
+ADMIN = frozenset({"/api/ledger/check"})
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+REALM = 'Bearer realm="AgentBazaar"'
+ANONYMOUS = "Say who you are, with the header Authorization: Bearer <your key>."
+
+
+def guarded(path: str) -> bool:
+    """Whether an address is only for those who are known: all of /api but the webhook."""
+    return (path == "/api" or path.startswith("/api/")) and path != WEBHOOK
+
+
+def needed(method: str, path: str) -> str:
+    """The scope that a request needs."""
+    if path in ADMIN:
+        return "admin"
+    return "read" if method in READING else "write"
+
+
+class Door:
+    """ASGI middleware: puts the caller's `Identity` into the request's state, or answers 401, 403.
+
+    503 when a credential cannot be checked just now: that says nothing about the credential.
+    """
+
+    def __init__(self, app: ASGIApp, check: Check) -> None:
+        """Let through to `app` whom `check` knows."""
+        self._app = app
+        self._check = check
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the app for a known caller with the right scope."""
+        if scope["type"] != "http" or not guarded(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        try:
+            identity = await self._identify(Headers(scope=scope))
+        except Unknown as error:
+            asked = error.args[0] == ANONYMOUS
+            header = REALM if asked else f'{REALM}, error="invalid_token"'
+            await problem(401, error.args[0], {"WWW-Authenticate": header})(scope, receive, send)
+            return
+        except Unavailable as error:
+            await problem(503, error.message, {"Retry-After": "1"})(scope, receive, send)
+            return
+        scope.setdefault("state", {})["identity"] = identity
+        wanted = needed(scope["method"], scope["path"])
+        if wanted not in identity.scopes:
+            header = f'{REALM}, error="insufficient_scope", scope="{wanted}"'
+            text = f"This needs the scope {wanted}, which your key does not have."
+            await problem(403, text, {"WWW-Authenticate": header})(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _identify(self, headers: Mapping[str, str]) -> Identity:
+        kind, _, token = headers.get("authorization", "").partition(" ")
+        token = token.strip()
+        if kind.lower() != "bearer" or not token:
+            raise Unknown(ANONYMOUS)
+        return await self._check(token)

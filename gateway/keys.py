@@ -1,0 +1,132 @@
+"""API keys: how they look, what is kept of them, and whose a presented one is.
+
+A key is `bzr_<id>_<secret>`. The bucket API_KEYS keeps, under the id, a hash of the whole key with
+its account and scopes. The secret has 256 random bits, so a plain SHA-256 cannot be guessed back.
+"""
+
+import hmac
+import re
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import structlog
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js.errors import KeyNotFoundError
+from pydantic import Field, ValidationError
+
+from contracts.base import Id, Model, Moment
+from contracts.errors import Unavailable
+from contracts.topology import API_KEYS
+from gateway.buckets import bucket
+from gateway.identity import Identity, Scope, Unknown
+from gateway.link import Link
+
+log = structlog.get_logger()
+
+TOKEN = re.compile(r"bzr_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
+REMEMBERED_S = 5.0
+"""How long a key is taken from memory, in case its change was not heard."""
+REMEMBERED_KEYS = 10_000
+CHANGES = f"$KV.{API_KEYS.name}.*"
+"""Where changes of keys are heard."""
+WRONG = "This API key is not known."
+
+
+class ApiKey(Model):
+    """What is kept of a key.
+
+    Attributes:
+        hash: SHA-256 of the whole key, in hex.
+        note: whose it is, in words.
+        expires_at: from then on it is as good as none.
+    """
+
+    account: Id
+    scopes: frozenset[Scope]
+    hash: str
+    note: str = Field(default="", max_length=200)
+    created_at: Moment
+    expires_at: Moment | None = None
+
+
+def new_key(
+    account: str, scopes: frozenset[Scope], note: str = "", expires_at: datetime | None = None
+) -> tuple[str, str, ApiKey]:
+    """A fresh key: its id, the key itself (to be shown once), and what is kept of it."""
+    id_ = secrets.token_hex(8)
+    token = f"bzr_{id_}_{secrets.token_urlsafe(32)}"
+    kept = ApiKey(
+        account=account,
+        scopes=scopes,
+        hash=_hash(token),
+        note=note,
+        created_at=datetime.now(UTC),
+        expires_at=expires_at,
+    )
+    return id_, token, kept
+
+
+def _hash(token: str) -> str:
+    return sha256(token.encode()).hexdigest()
+
+
+class KeyRing:
+    """Tells whose a key is; every replica hears at once when one is made or revoked."""
+
+    def __init__(self, link: Link, now: Callable[[], float] = time.monotonic) -> None:
+        """Look keys up over `link`."""
+        self._link = link
+        self._now = now
+        self._known: dict[str, tuple[ApiKey | None, float]] = {}
+        self._changes = 0
+
+    async def identify(self, token: str) -> Identity:
+        """Whose key this is.
+
+        Raises:
+            Unknown: nobody's, or it is revoked or over.
+            Unavailable: that cannot be looked up now.
+        """
+        found = TOKEN.fullmatch(token)
+        if found is None:
+            raise Unknown(WRONG)
+        key = await self._find(found[1])
+        if key is None or not hmac.compare_digest(key.hash, _hash(token)):
+            raise Unknown(WRONG)
+        if key.expires_at is not None and key.expires_at <= datetime.now(UTC):
+            raise Unknown("This API key has expired.")
+        return Identity(key.account, frozenset(key.scopes))
+
+    async def heard(self, message: Msg) -> None:
+        """Forget the key that a change is about."""
+        self._changes += 1
+        self._known.pop(message.subject.rpartition(".")[2], None)
+
+    async def _find(self, id_: str) -> ApiKey | None:
+        if id_ in self._known:
+            key, since = self._known[id_]
+            if self._now() - since < REMEMBERED_S:
+                return key
+        changes, asked_at = self._changes, self._now()
+        key = await self._look_up(id_)
+        if changes == self._changes:  # An answer from before a change is not remembered.
+            if len(self._known) >= REMEMBERED_KEYS:
+                self._known.clear()
+            self._known[id_] = (key, asked_at)
+        return key
+
+    async def _look_up(self, id_: str) -> ApiKey | None:
+        try:
+            entry = await bucket(self._link.client, API_KEYS).get(id_)
+            return ApiKey.model_validate_json(entry.value or b"")
+        except KeyNotFoundError:
+            return None
+        except ValidationError:
+            log.error("an API key of another shape is kept", key=id_)
+            return None
+        except (NatsError, TimeoutError, OSError):
+            raise Unavailable("API keys cannot be looked up now.") from None

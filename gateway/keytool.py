@@ -1,0 +1,177 @@
+"""API keys by hand: make, list and revoke them, and open wallets (`python -m gateway.keytool`).
+
+Talks to NATS directly, at NATS_URL, as an operator; the gateways need not run.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, cast
+
+from faststream.nats import NatsBroker
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js.errors import KeyNotFoundError, NoKeysError
+from pydantic import TypeAdapter, ValidationError
+
+from chassis.bus import Bus, connect_options
+from chassis.envelopes import origin
+from chassis.settings import BusSettings
+from contracts.base import Id
+from contracts.errors import Refusal
+from contracts.ledger import OPEN_WALLET, OpenWallet
+from contracts.topology import API_KEYS
+from gateway.buckets import bucket
+from gateway.errors import sentence
+from gateway.identity import SCOPES, Scope
+from gateway.keys import ApiKey, new_key
+
+WAIT_S = 10.0
+Work = Callable[[argparse.Namespace, Client, Bus], Coroutine[Any, Any, int]]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m gateway.keytool", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    make = commands.add_parser("make", help="make a key; it is shown once, on standard output")
+    make.add_argument("account", type=_account)
+    make.add_argument("--scopes", type=_scopes, default="read,write", help="read,write,admin")
+    make.add_argument("--note", default="", help="whose key it is, in words")
+    make.add_argument("--days", type=_days, help="how long it is valid; for ever without")
+    make.add_argument("--grant", type=_grant, help="BazaarBucks of a wallet that is opened now")
+    make.set_defaults(work=_make)
+    shown = commands.add_parser("list", help="list the keys, without their secrets")
+    shown.set_defaults(work=_list)
+    revoke = commands.add_parser("revoke", help="make a key invalid, at once and everywhere")
+    revoke.add_argument("id", help="what is between the underscores of bzr_ID_…")
+    revoke.set_defaults(work=_revoke)
+    wallet = commands.add_parser("wallet", help="open an account's wallet, unless it is open")
+    wallet.add_argument("account", type=_account)
+    wallet.add_argument("--grant", type=_grant, help="BazaarBucks that it is opened with")
+    wallet.set_defaults(work=_wallet)
+    try:
+        return asyncio.run(_run(parser.parse_args(argv)))
+    except ValidationError as error:
+        return _fail(f"The settings are wrong: {sentence(error.errors())}")
+
+
+def _account(text: str) -> str:
+    try:
+        return TypeAdapter(Id).validate_python(text)
+    except ValidationError:
+        raise argparse.ArgumentTypeError("1 to 64 letters, digits, - and _") from None
+
+
+def _scopes(text: str) -> frozenset[Scope]:
+    found = {word.strip() for word in (text or "read,write").split(",")}
+    if not found <= SCOPES:
+        raise argparse.ArgumentTypeError(f"there are {', '.join(sorted(SCOPES))}")
+    return cast("frozenset[Scope]", frozenset(found))
+
+
+def _days(text: str) -> timedelta | None:
+    try:
+        days = timedelta(days=float(text)) if text else None
+    except (ValueError, OverflowError):
+        days = timedelta(0)
+    if days is not None and days <= timedelta(0):
+        raise argparse.ArgumentTypeError("a number of days")
+    return days
+
+
+def _grant(text: str) -> Decimal | None:
+    try:
+        return OpenWallet(grant=Decimal(text)).grant if text else None
+    except (InvalidOperation, ValidationError):
+        raise argparse.ArgumentTypeError("an amount in BazaarBucks") from None
+
+
+async def _run(args: argparse.Namespace) -> int:
+    broker = NatsBroker(**connect_options(BusSettings(), "keytool"), logger=None)
+    work: Work = args.work
+    try:
+        async with asyncio.timeout(WAIT_S):
+            client = await broker.connect()
+            return await work(args, client, Bus(broker, "operator"))
+    except Refusal as error:
+        return _fail(error.message)
+    except TimeoutError:
+        return _fail("The message bus is not reachable. Set NATS_URL.")
+    except NatsError as error:
+        return _fail(f"The message bus refuses: {error!r}")
+    finally:
+        await broker.stop()
+
+
+async def _make(args: argparse.Namespace, client: Client, bus: Bus) -> int:
+    expires_at = datetime.now(UTC) + args.days if args.days else None
+    id_, token, kept = new_key(args.account, args.scopes, args.note, expires_at)
+    await bucket(client, API_KEYS).create(id_, kept.model_dump_json().encode())
+    sys.stdout.write(f"{token}\n")
+    sys.stdout.flush()
+    _say(f"Key {id_} of account {kept.account}, scopes {_words(kept)}. It is not shown again.")
+    try:
+        return await _wallet(args, client, bus)
+    except Refusal as error:
+        _say(f"Its wallet could not be looked after: {error.message}")
+        _say(f"Later: python -m gateway.keytool wallet {kept.account}")
+        return 0
+
+
+async def _wallet(args: argparse.Namespace, _client: Client, bus: Bus) -> int:
+    cause = origin("operator", "keytool.wallet", args.account)
+    wallet = await bus.ask(OPEN_WALLET, OpenWallet(grant=args.grant), cause)
+    _say(f"The wallet of {args.account} has {wallet.available} BazaarBucks available.")
+    return 0
+
+
+async def _list(_args: argparse.Namespace, client: Client, _bus: Bus) -> int:
+    kept = bucket(client, API_KEYS)
+    try:
+        ids = sorted(await kept.keys())
+    except NoKeysError:
+        ids = []
+    for id_ in ids:
+        try:
+            key = ApiKey.model_validate_json((await kept.get(id_)).value or b"")
+        except KeyNotFoundError:  # It was revoked meanwhile.
+            continue
+        ends = key.expires_at.isoformat(timespec="minutes") if key.expires_at else "never"
+        made = key.created_at.isoformat(timespec="minutes")
+        sys.stdout.write(
+            f"{id_}  {key.account}  {_words(key)}  made {made}  ends {ends}  {key.note}\n"
+        )
+    _say(f"{len(ids)} keys")
+    return 0
+
+
+async def _revoke(args: argparse.Namespace, client: Client, _bus: Bus) -> int:
+    kept = bucket(client, API_KEYS)
+    try:
+        await kept.get(args.id)
+    except KeyNotFoundError:
+        return _fail(f"There is no key {args.id}.")
+    await kept.delete(args.id)
+    _say(f"Key {args.id} is revoked.")
+    return 0
+
+
+def _words(key: ApiKey) -> str:
+    return ",".join(sorted(key.scopes))
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _fail(line: str) -> int:
+    _say(line)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
