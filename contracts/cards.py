@@ -29,14 +29,17 @@ Cents = Annotated[
 class OpenCheckout(Model):
     """Asks for a page where the account's owner tops the wallet up by card.
 
-    Raises (over the bus): `Conflict` without the real rail, `Invalid` when Stripe refuses the
-    amount, `Unavailable` when Stripe cannot be reached.
+    Raises (over the bus): `Conflict` without the real rail, or when the id was used for something
+    else, `Invalid` when Stripe refuses the amount, `Unavailable` when Stripe cannot be reached.
 
     Attributes:
         amount: BazaarBucks; the card is charged the same number of dollars.
+        payment_id: chosen by the caller; the same id again is the same page. Without one, each
+            request opens another.
     """
 
     amount: Cents
+    payment_id: Id | None = None
 
 
 class Checkout(Model):

@@ -150,10 +150,15 @@ async def _changed(conn: AsyncConnection, change: Update) -> Found | None:
 
 async def insert_load(
     conn: AsyncConnection, payment_id: str, account: str, amount: Decimal, abandon_s: float
-) -> None:
-    """Store a top-up before its page is opened; it is given up if no page is known in time."""
-    await conn.execute(
-        upsert(stripe_payments).values(
+) -> bool:
+    """Store a top-up before its page is opened; it is given up if no page is known in time.
+
+    Returns:
+        False when the id is known.
+    """
+    done = await conn.execute(
+        upsert(stripe_payments)
+        .values(
             id=payment_id,
             account=account,
             agent_id="",
@@ -164,15 +169,25 @@ async def insert_load(
             rail="stripe",
             next_attempt_at=_in(abandon_s),
         )
+        .on_conflict_do_nothing()
     )
+    return done.rowcount == 1
 
 
-async def set_session(conn: AsyncConnection, payment_id: str, session_id: str) -> None:
-    """Note the checkout page of a top-up; from here on webhooks decide."""
-    await conn.execute(
+async def set_session(
+    conn: AsyncConnection, payment_id: str, session_id: str, url: str
+) -> Found | None:
+    """Note the checkout page of a top-up; from here on webhooks decide.
+
+    One that was given up for want of a page waits again. None when its page is known.
+    """
+    return await _changed(
+        conn,
         update(stripe_payments)
-        .where(_CARD.id == payment_id)
-        .values(session_id=session_id, next_attempt_at=None)
+        .where(_CARD.id == payment_id, _CARD.session_id.is_(None), _CARD.status != "completed")
+        .values(
+            session_id=session_id, page_url=url, status="pending", note=None, next_attempt_at=None
+        ),
     )
 
 

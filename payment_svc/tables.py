@@ -171,6 +171,7 @@ stripe_payments = Table(
     Column("next_attempt_at", DateTime(timezone=True)),
     Column("note", String(500)),
     Column("refund_of", String(64)),
+    Column("page_url", Text),
     _now(),
     CheckConstraint("amount > 0", name="card_amount_positive"),
 )

@@ -143,28 +143,54 @@ async def open_checkout(
 ) -> Checkout:
     """Store a top-up, then open the page where it is paid.
 
+    With an id that is known, the page is the same; where it was never heard of, Stripe is asked
+    again under the same idempotency key.
+
     Raises:
-        Conflict: the rail is simulated.
+        Conflict: the rail is simulated, or the id was used for something else.
         Invalid: Stripe refuses the amount.
         Unavailable: Stripe cannot be reached; nothing was charged.
     """
     if client is None:
         raise Conflict("The simulated card rail has no checkout: set STRIPE_API_KEY to top up.")
-    payment_id = new_id()
+    payment_id = request.payment_id or new_id()
     async with db.transaction(here) as tx:
-        await store_cards.insert_load(
+        first = await store_cards.insert_load(
             tx.conn, payment_id, here.account, request.amount, settings.card_lease_s
         )
-        tell(tx, await store_cards.find(tx.conn, payment_id))
+        known = await store_cards.find(tx.conn, payment_id)
+        if first:
+            tell(tx, known)
+    url = _same_page(request, known, here.account)
+    if url:
+        return Checkout(id=payment_id, url=url)
     try:
         session_id, url = await cards.open_checkout(client, settings, payment_id, request.amount)
     except cards.CheckoutRefused as error:
-        async with db.transaction(here) as tx:
-            tell(tx, await store_cards.end(tx.conn, payment_id, 0, "failed", note=error.note))
+        if first:  # A repeat knows nothing of what the first request is still told.
+            async with db.transaction(here) as tx:
+                tell(tx, await store_cards.end(tx.conn, payment_id, 0, "failed", note=error.note))
         raise (Unavailable if error.passing else Invalid)(error.note) from None
     async with db.transaction(here) as tx:
-        await store_cards.set_session(tx.conn, payment_id, session_id)
+        changed = await store_cards.set_session(tx.conn, payment_id, session_id, url)
+        if not first:
+            tell(tx, changed)
     return Checkout(id=payment_id, url=url)
+
+
+def _same_page(request: OpenCheckout, known: store_cards.Found | None, account: str) -> str | None:
+    """The page of a top-up that may have been asked for before; None when it has none yet."""
+    if known is None:
+        raise Internal("A top-up that was just stored is gone.")
+    same = (known.account, known.type, known.refund_of, known.amount) == (
+        account,
+        "balance_load",
+        None,
+        request.amount,
+    )
+    if not same:
+        raise Conflict("This payment id was used for something else.")
+    return str(known.page_url) if known.page_url else None
 
 
 async def retry_card(

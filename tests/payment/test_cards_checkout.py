@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
+from chassis.envelopes import new_id
+from contracts.cards import OPEN_CHECKOUT, OpenCheckout
+from contracts.errors import Conflict
 from tests.chassis.helpers import stored
 from tests.payment.cards_double import refused
 from tests.payment.cards_system import CardSystem
+from tests.payment.helpers import new_customer
 
 pytest_plugins = ("tests.payment.cards_fixtures",)
 
@@ -164,3 +168,65 @@ async def test_a_top_up_that_was_left_without_a_page_is_given_up(cards: CardSyst
         " 'balance_load', 'stripe', now())"
     )
     await cards.until("left", "failed", "No page")
+
+
+async def ask(cards: CardSystem, **body: Any) -> Any:
+    return await cards.http.post("/api/payments/checkout", json=body)
+
+
+async def test_the_same_id_again_is_the_same_page(cards: CardSystem) -> None:
+    id_, made = new_id(), len(cards.double.sessions)
+    answers = [await ask(cards, amount=5, paymentId=id_) for _ in range(3)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert answers[0].json() == answers[1].json() == answers[2].json()
+    assert answers[0].json()["id"] == id_
+    assert len(cards.double.sessions) == made + 1
+    assert cards.double.calls[f"checkout-{id_}"] == 1
+    (session,) = [s for s in cards.double.sessions.values() if s["client_reference_id"] == id_]
+    assert await cards.taken(cards.double.pay(session["id"])) == "credited"
+    assert (await ask(cards, amount=5, paymentId=id_)).json() == answers[0].json()
+    assert await cards.told(id_, id_) == ["pending", "completed"]
+
+
+async def test_the_same_id_at_once_opens_one_page(cards: CardSystem) -> None:
+    id_, made = new_id(), len(cards.double.sessions)
+    answers = await asyncio.gather(*(ask(cards, amount=5, paymentId=id_) for _ in range(6)))
+    assert {answer.status_code for answer in answers} <= {200, 503}  # Stripe may be at it still.
+    assert len({answer.json()["url"] for answer in answers if answer.is_success}) == 1
+    assert len(cards.double.sessions) == made + 1
+    assert (await cards.row(id_))["status"] == "pending"
+
+
+async def test_an_id_that_was_used_for_something_else_is_409(cards: CardSystem) -> None:
+    id_ = new_id()
+    assert (await ask(cards, amount=5, paymentId=id_)).status_code == 200
+    purchase = await cards.bought("1")
+    await cards.until(purchase, "completed")
+    other = await new_customer(
+        cards.payment.database, cards.buyer.bus, cards.buyer.js, cards.buyer.sql, "1"
+    )
+    for body in ({"amount": 6, "paymentId": id_}, {"amount": 1, "paymentId": purchase}):
+        assert (await ask(cards, **body)).status_code == 409
+    with pytest.raises(Conflict):
+        await other.ask(OPEN_CHECKOUT, OpenCheckout(amount=Decimal(5), payment_id=id_))
+
+
+async def test_the_same_id_after_trouble_opens_the_page_after_all(cards: CardSystem) -> None:
+    id_ = new_id()
+    cards.double.script.append(refused(500, "api_error", "broken"))
+    assert (await ask(cards, amount=5, paymentId=id_)).status_code == 503
+    assert (await cards.row(id_))["status"] == "failed"
+    opened = await ask(cards, amount=5, paymentId=id_)
+    assert opened.status_code == 200
+    assert (await cards.row(id_))["status"] == "pending"
+    assert opened.json() == (await ask(cards, amount=5, paymentId=id_)).json()
+
+
+async def test_the_same_id_after_a_crash_is_the_page_that_stripe_knows(cards: CardSystem) -> None:
+    id_ = new_id()
+    first = (await ask(cards, amount=5, paymentId=id_)).json()
+    await cards.buyer.sql.execute(
+        "UPDATE stripe_payments SET session_id = NULL, page_url = NULL WHERE id = $1", id_
+    )
+    assert (await ask(cards, amount=5, paymentId=id_)).json() == first
+    assert cards.double.calls[f"checkout-{id_}"] == 2
