@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -27,17 +28,30 @@ def client() -> httpx.AsyncClient:
     )
 
 
-async def ask_health(http: httpx.AsyncClient, url: str) -> int | None:
-    """The load that an agent reports, in percent; None when it answers without one.
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What an agent's /health says: its load in percent, and whether it negotiates, if it does."""
+
+    load: int | None = None
+    negotiable: bool | None = None
+
+
+async def ask_health(http: httpx.AsyncClient, url: str) -> Health:
+    """What an agent says about itself at this moment.
 
     Raises:
         BadAnswer: no answer in time, or not a success.
     """
     body = await _get(http, f"{url}/health", PROBE_TIMEOUT_S)
     try:
-        load = _object(body).get("load")
+        said = _object(body)
     except ValueError:
-        return None
+        return Health()
+    negotiable = said.get("negotiable")
+    return Health(_percent(said.get("load")), negotiable if isinstance(negotiable, bool) else None)
+
+
+def _percent(load: Any) -> int | None:
     if isinstance(load, bool) or not isinstance(load, (int, float)) or load < 0:
         return None
     return min(100, round(load))

@@ -92,17 +92,19 @@ async def _probe(db: Database, http: httpx.AsyncClient, agent: Agent, every: tim
 
 async def _look_at(http: httpx.AsyncClient, agent: Agent) -> _Seen:
     try:
-        load = await agents_http.ask_health(http, agent.endpoint_url)
+        health = await agents_http.ask_health(http, agent.endpoint_url)
     except BadAnswer as silence:
         return _Seen(why=silence.message)
-    if agent.info_known and not agent.vitals.failing:
-        return _Seen(load)
-    try:
-        info = await agents_http.ask_info(http, agent.endpoint_url)
-    except BadAnswer as silence:
-        log.debug("no info", agent_id=agent.id, why=silence.message)
-        return _Seen(load)
-    return _Seen(load, agents_http.interface(info))
+    info: dict[str, Any] = {}
+    if agent.vitals.failing or not agent.info_known:
+        try:
+            info = agents_http.interface(await agents_http.ask_info(http, agent.endpoint_url))
+        except BadAnswer as silence:
+            log.debug("no info", agent_id=agent.id, why=silence.message)
+    if health.negotiable not in (None, info.get("negotiable", agent.negotiable)):
+        # What it says at this moment goes before what it says of itself in general.
+        info["negotiable"] = health.negotiable
+    return _Seen(health.load, info)
 
 
 async def _record(db: Database, probed: Agent, seen: _Seen, every: timedelta) -> None:

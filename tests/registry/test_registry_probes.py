@@ -59,6 +59,25 @@ async def test_an_agent_that_is_up_is_available_as_soon_as_the_registry_is(
         assert not (await client.agent("search")).availability
 
 
+async def test_what_health_says_of_negotiating_goes_before_info(
+    replica: Replica, client: Client
+) -> None:
+    async with LittleAgent(info=INFO | {"negotiable": False}) as agent:
+        agent.answers["/health"] = {"status": "healthy", "negotiable": True}
+        async with replica(search_url=agent.url):
+            await seen(client, "search", availability=True, negotiable=True)
+            agent.answers["/health"] = {"status": "healthy", "negotiable": False}
+            await seen(client, "search", negotiable=False)
+            agent.answers["/health"] = {"status": "healthy", "negotiable": "maybe"}
+            before = agent.calls["/health"]
+
+            async def asked_twice() -> bool:
+                return agent.calls["/health"] > before + 1
+
+            await eventually(asked_twice)
+            assert not (await client.agent("search")).negotiable
+
+
 async def test_an_agent_that_goes_and_comes_back_is_followed(
     replica: Replica, client: Client
 ) -> None:
@@ -119,7 +138,7 @@ async def test_any_success_is_an_answer_and_a_load_only_when_it_is_one(
 ) -> None:
     async with LittleAgent() as agent, agents_http.client() as http:
         agent.answers["/health"] = health
-        percent = await agents_http.ask_health(http, agent.url)
+        percent = (await agents_http.ask_health(http, agent.url)).load
         assert (percent is None) == (load == 0)
         assert percent is None or (percent + 5) // 10 == load
 
