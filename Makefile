@@ -8,10 +8,10 @@ IMAGES := gateway registry_svc task_svc payment_svc chat_svc agents
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env up test ask key schemas bench images fmt lock clean
+.PHONY: help env up test ask crash-demo key schemas bench images fmt lock clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 env: ## Make or mend the Python environment in .venv
 	@if ! $(BIN)/python -c 'import pip' 2>/dev/null; then \
@@ -49,6 +49,9 @@ test: env ## Lint, types, architecture, and all tests
 ask: override export Q := $(value Q)
 ask: env ## Ask HubChat: make ask Q="Translate 'hello' to Spanish"
 	@exec $(BIN)/python -m deploy.local.ask
+
+crash-demo: env ## Kill services in the middle of a turn, and see that nothing came of it
+	@exec $(BIN)/python -m deploy.local.crash_demo
 
 # The key is shown once, alone on standard output: KEY=$$(make -s key ACCOUNT=alice).
 key: override export ACCOUNT := $(value ACCOUNT)

@@ -21,13 +21,14 @@ class Telling:
         self._write = write
         self._spoken = ""
         """What the model said since the last line of ours."""
+        self._round = -1
 
     def tell(self, event: Json) -> None:
         """Tell an event of the stream; those that say nothing to people are passed over."""
         data = event.get("data") or {}
         match event["type"]:
             case "turn.streamed":
-                self._speak(data["offset"], data["text"])
+                self._speak(data["round"], data["offset"], data["text"])
             case "plan.proposed":
                 steps = (f"{s['skill']} by {self._name(s['agentId'])}" for s in data["steps"])
                 self.line("plan", ", ".join(steps))
@@ -51,10 +52,13 @@ class Telling:
         self._spoken = ""
         self._write(plain(f"{what:<{WIDTH}}{text}\n"))
 
-    def _speak(self, offset: int, text: str) -> None:
+    def _speak(self, round_: int, offset: int, text: str) -> None:
         if offset == 0:
-            self.line("says", "(begins anew)") if self._spoken else None
-            self._write("\n" if not self._spoken else "")
+            if self._spoken and round_ == self._round:
+                self.line("", "(cut off; it begins anew)")
+            else:
+                self._write("\n\n" if self._spoken else "\n")
+            self._spoken, self._round = "", round_
         self._spoken += text
         self._write(plain(text))
 

@@ -41,6 +41,7 @@ WORK = [
     event("turn.streamed", round=0, offset=0, text="I loo"),
     event("turn.streamed", round=0, offset=0, text="I look "),
     event("turn.streamed", round=0, offset=7, text="around."),
+    event("turn.streamed", round=1, offset=0, text="Now."),
     event("plan.proposed", steps=[{"skill": "translate", "agentId": "a1"}]),
     event(
         "price.negotiated",
@@ -123,9 +124,10 @@ async def test_tells_what_happens_and_then_the_answer_and_the_bill(
     assert capsys.readouterr().out.splitlines() == [
         "",
         "I loo",
-        "says     (begins anew)",
-        "",
+        "         (cut off; it begins anew)",
         "I look around.",
+        "",
+        "Now.",
         "plan     translate by Translator",
         "price    Translator: 0.1 BazaarBucks instead of 0.2 BazaarBucks (offered: 0.08, 0.1)",
         "started  Translator",
@@ -157,12 +159,12 @@ async def test_an_answer_that_was_said_is_not_said_again(
 async def test_a_stream_that_is_cut_off_is_taken_up_where_it_was(
     gateway: Gateway, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    gateway.events = [*WORK[3:], None, END]
+    gateway.events = [*WORK[4:], None, END]
     await ask.ask(gateway.url, {"content": "?"})
     told = capsys.readouterr().out
     assert told.count("done     Translator") == 1
     assert "hola" in told
-    assert gateway.resumed == [None, str(7 + 1 + len(WORK[3:]))]
+    assert gateway.resumed == [None, str(7 + 1 + len(WORK[4:]))]
 
 
 @pytest.mark.parametrize(
