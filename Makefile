@@ -80,6 +80,10 @@ fmt: env ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+audit: env ## Look for known weaknesses in what the lock names (needs the advisory database)
+	$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off \
+	  --requirement requirements.lock
+
 lock: ## Bring requirements.lock in line with pyproject.toml (UV_ARGS=--upgrade for the newest)
 	@test -x $(BIN)/uv || { $(or $(PYTHON),python3) -m venv .venv && $(BIN)/python -m pip install --quiet uv; }
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
