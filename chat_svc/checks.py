@@ -129,9 +129,10 @@ def _work(tool: InvokeAgent, before: Sequence[StoredCall], agents: Sequence[Cand
     for other in tool.alternatives:
         if agent := _named(other.agent_id, by_id):
             choices.setdefault(agent.id, _choice(agent, other.payload))
-    wanted = {tool.skill} if tool.skill else set(first.skills)
-    for agent in _others(wanted, tool.payload, agents):
-        choices.setdefault(agent.id, _choice(agent, tool.payload))
+    if "alternatives" not in tool.model_fields_set:
+        wanted = {tool.skill} if tool.skill else set(first.skills)
+        for agent in _others(wanted, tool.payload, agents):
+            choices.setdefault(agent.id, _choice(agent, tool.payload))
     chosen = list(choices.values())[:MAX_AGENTS_PER_STEP]
     return Work(
         skill=skill,

@@ -61,7 +61,11 @@ class InvokeAgent(Tool):
     payload: dict[str, Any] = Field(description="as the agent's input_schema asks for")
     negotiation_id: Id | None = Field(default=None, description="of an agreed price")
     max_price: Price | None = Field(default=None, description="BazaarBucks; never paid more")
-    alternatives: list[Alternative] = Field(default_factory=list, max_length=10)
+    alternatives: list[Alternative] = Field(
+        default_factory=list,
+        max_length=10,
+        description="who may take over, best first; left out: anyone with the skill",
+    )
 
     @model_validator(mode="after")
     def _names_somebody(self) -> "InvokeAgent":

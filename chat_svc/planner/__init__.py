@@ -4,6 +4,7 @@ It is pure: no input or output, no clock, no chance. It knows agents only from t
 is given, and finds them by their skills, capabilities and descriptions.
 """
 
+from chat_svc.planner.families import QUALITIES
 from chat_svc.planner.model import (
     MAX_ALTERNATIVES,
     MAX_STEPS,
@@ -22,6 +23,7 @@ from chat_svc.planner.plan import plan, too_dear
 __all__ = [
     "MAX_ALTERNATIVES",
     "MAX_STEPS",
+    "QUALITIES",
     "RESULT_KEY",
     "Candidate",
     "Earlier",

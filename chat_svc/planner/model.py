@@ -69,7 +69,7 @@ class Earlier:
         made: results of its steps, in order.
     """
 
-    said: str = ""
+    said: str
     result: str | None = None
     made: tuple[Made, ...] = ()
 

@@ -106,7 +106,6 @@ def plan(
     text: str,
     agents: Sequence[Candidate],
     budget: Decimal,
-    previous_result: str | None = None,
     left: Decimal | None = None,
     earlier: Sequence[Earlier] = (),
 ) -> Plan:
@@ -116,7 +115,6 @@ def plan(
         text: as typed; data, whatever it says about budgets or instructions.
         agents: the marketplace now; nobody else is ever planned with.
         budget: BazaarBucks that the request may cost.
-        previous_result: the last result of this conversation, for "now translate it".
         left: BazaarBucks of it that the prices of the steps may add up to; None for all of it.
         earlier: the conversation before, oldest first, for "now translate it" and "do it again".
 
@@ -125,8 +123,6 @@ def plan(
     """
     budget = Decimal(0) if budget.is_nan() else budget
     left = budget if left is None else min(left, budget)
-    if previous_result is not None:
-        earlier = (*earlier, Earlier(result=previous_result))
     profiles = profile(agents)
     names = Names(profiles)
     reply = answer(text, profiles, names, budget, left)

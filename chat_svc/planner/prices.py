@@ -85,10 +85,10 @@ def _max_offer(
 
 
 def _is_dear(step: Draft, match: Match) -> bool:
-    """Whether another agent would do it for less, or nobody else is there to compare with."""
-    others = [
+    """Whether another agent with the skill asks for less, or none is there to compare with."""
+    peers = [
         price(other.agent)
         for other in step.matches
-        if other.agent.available and other.agent.id != match.agent.id
+        if other.tier == 0 and other.agent.available and other.agent.id != match.agent.id
     ]
-    return not others or price(match.agent) > min(others)
+    return not peers or price(match.agent) > min(peers)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from chat_svc.orchestrator import Move, Round, ToolCall
+from chat_svc.planner import QUALITIES
 from chat_svc.rules.outcomes import Outcome, needs, outcomes
 
 
@@ -38,6 +39,12 @@ def _skill(call: ToolCall) -> str:
     return str(call.input.get("skill", ""))
 
 
+def _doing(call: ToolCall) -> str:
+    """What was to be done, to go after "I could not"."""
+    skill = _skill(call)
+    return f"do the {skill} task" if skill in QUALITIES else skill
+
+
 def _is_completed(found: Mapping[str, Outcome], call_id: str) -> bool:
     return call_id in found and found[call_id].status == "completed"
 
@@ -53,5 +60,5 @@ def _failure(found: Mapping[str, Outcome], call: ToolCall) -> str:
     if not all(_is_completed(found, id_) for id_ in needs(call)):
         return f"I did not get to {_skill(call)}, because it needed what came before."
     if call.id in found:
-        return f"I could not {_skill(call)}: {found[call.id].error}"
+        return f"I could not {_doing(call)}: {found[call.id].error}"
     return f"I did not finish {_skill(call)}."

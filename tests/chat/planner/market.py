@@ -89,6 +89,7 @@ PREMIUM = agent(
     "premium",
     "0.85",
     schema("task", negotiated_price={"type": "number"}),
+    capabilities="negotiable",
     negotiable=True,
 )
 NEGOTIATOR = agent(

@@ -143,3 +143,10 @@ async def test_nobody_there():
         situation("Translate 'cat' to French", away(SIX, "translator")), lambda _: {}
     )
     assert "not available right now" in turn.answer
+
+
+async def test_a_quality_is_not_taken_for_a_verb():
+    turn = await carry_out(
+        situation("use mock_busy to sing", SIX), lambda _: failed("Busy Agent", "is busy")
+    )
+    assert turn.answer == "I could not do the general task: is busy"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chat_svc import checks
 from chat_svc.orchestrator import ToolCall
 from chat_svc.planner import Candidate
 from chat_svc.tools import NegotiatePrice
@@ -118,16 +119,18 @@ async def test_two_agents_are_asked_to_come_down_by_the_same_share():
     assert abs(low / NEGOTIATOR.base_price - high / PREMIUM.base_price) < Decimal("0.00001")
 
 
-async def test_an_agent_above_its_peers_is_negotiated_with():
-    turn = await haggle(CRANE, (FOLDER, PAPER), "1", "0.40")
-    assert offers(turn) == [("folder", Decimal("0.60"))]
-
-
-async def test_an_agent_below_its_peers_is_taken_at_its_price():
-    cheap = replace(FOLDER, dynamic_price=Decimal("0.10"))
-    turn = await haggle(CRANE, (cheap, PAPER), "1", "0.05")
-    assert offers(turn) == []
+@pytest.mark.parametrize(("rival", "offered"), [("0.20", ["folder"]), ("0.60", []), ("0.70", [])])
+async def test_an_agent_above_its_peers_is_negotiated_with(rival: str, offered: list[str]):
+    peer = agent("rival", "Rival", "", "origami", rival)
+    turn = await haggle("use folder to make an origami crane", (FOLDER, peer), "1", "0.40")
+    assert [who for who, _ in offers(turn)] == offered
     assert [one["agent_id"] for one in turn.inputs("invoke_agent")] == ["folder"]
+
+
+async def test_whose_skill_is_another_is_no_peer():
+    cheaper = agent("talk", "Talk", "Talks of origami.", "talks", "0.01")
+    turn = await haggle(CRANE, (FOLDER, cheaper), "1", "0.40")
+    assert offers(turn) == [("folder", Decimal("0.60"))]
 
 
 async def test_a_cheaper_agent_does_it_when_the_better_one_does_not_agree():
@@ -151,6 +154,22 @@ async def test_who_cannot_be_paid_with_the_rest_does_not_stand_by():
     turn = await haggle("Translate 'cat' to French", (TRANSLATOR, desk), "2", None)
     (order,) = turn.inputs("invoke_agent")
     assert [one["agent_id"] for one in order["alternatives"]] == ["desk"]
+
+
+@pytest.mark.parametrize(
+    ("alternatives", "able"), [(None, ["translator", "desk"]), ([], ["translator"])]
+)
+def test_only_those_that_are_named_stand_by_when_any_are(alternatives: object, able: list[str]):
+    desk = agent("desk", "Desk", "", "translate", "2.00", TRANSLATOR.input_schema)
+    input_: dict[str, Any] = {
+        "agent_id": "translator",
+        "skill": "translate",
+        "payload": {"text": "cat"},
+    }
+    input_ |= {} if alternatives is None else {"alternatives": alternatives}
+    (stored,) = checks.check([ToolCall("s0", "invoke_agent", input_)], 0, [], [TRANSLATOR, desk])
+    assert stored.work is not None
+    assert [choice.agent_id for choice in stored.work.choices] == able
 
 
 @pytest.mark.parametrize("reply", [{}, {"error": "nobody answers"}, {"agreed": True}])
