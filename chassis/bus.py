@@ -22,6 +22,7 @@ from chassis.settings import BusSettings
 from contracts.base import Call, Model, ReplyT, RequestT, ping_call
 from contracts.envelope import CONTENT_TYPE, ERROR_CODE, ERROR_TEXT, Envelope
 from contracts.errors import Internal, Invalid, Refusal, TooSlow, Unavailable, refusal
+from contracts.permissions import inbox
 from contracts.topology import Durable
 
 RPC_WORKERS = 64
@@ -55,6 +56,7 @@ def consumes(durable: Durable) -> dict[str, Any]:
         "pull_sub": PullSub(batch_size=1, timeout=5.0),
         "max_workers": durable.concurrency,
         "ack_policy": AckPolicy.MANUAL,
+        "inbox_prefix": f"{inbox(durable.name.split('-')[0])}.".encode(),
     }
 
 
@@ -92,10 +94,14 @@ def _at_work(subscriber: ConcurrentCoreSubscriber) -> bool:
 
 
 def connect_options(settings: BusSettings, name: str) -> dict[str, Any]:
-    """How a service connects: for ever, with its name where an operator can see it."""
+    """How a service connects: for ever, with its name where an operator can see it.
+
+    Its replies come to inboxes of its own, which the server lets nobody else listen to.
+    """
     return {
         "servers": settings.nats_url.split(","),
         "name": name,
+        "inbox_prefix": inbox(name.removesuffix("_svc")),
         "max_reconnect_attempts": -1,
         "reconnect_time_wait": 0.25,
         "connect_timeout": 5,

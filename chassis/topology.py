@@ -21,6 +21,7 @@ from nats.js.api import (
 from nats.js.errors import NotFoundError
 
 from chassis.settings import BusSettings
+from contracts.permissions import ADMIN, inbox
 from contracts.topology import BUCKETS, DURABLES, STREAMS, Bucket, Durable, Stream
 
 
@@ -128,7 +129,10 @@ async def main() -> int:
     """Declare everything on the server at NATS_URL."""
     settings = BusSettings()
     client = await nats.connect(
-        settings.nats_url.split(","), connect_timeout=5, max_reconnect_attempts=20
+        settings.nats_url.split(","),
+        connect_timeout=5,
+        max_reconnect_attempts=20,
+        inbox_prefix=inbox(ADMIN),
     )
     try:
         await declare(client.jetstream())

@@ -76,11 +76,15 @@ async def embedded_postgres_server(
 
 @asynccontextmanager
 async def embedded_nats_server(
-    home: Path, port: int | None = None
+    home: Path, port: int | None = None, *, locked: bool = False
 ) -> AsyncIterator[EmbeddedServer]:
-    """A NATS server with JetStream, on a free port unless one is given."""
+    """A NATS server with JetStream, on a free port unless one is given.
+
+    Everybody may do everything on it, unless it is `locked`: then it knows the users of
+    `contracts.permissions`, with the passwords of `home`.
+    """
     port = port or free_port()
-    process = nats.process(home, port, free_port())
+    process = nats.process(home, port, free_port(), passwords(home) if locked else None)
     async with _running(EmbeddedServer(process, home, nats.url(port))) as server:
         yield server
 

@@ -8,9 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from contracts.permissions import USERS
 from deploy.local.errors import StartError
 
-PASSWORDS = ("postgres", "registry", "task", "payment", "chat")
+PASSWORDS = (
+    *("postgres", "registry", "task", "payment", "chat"),
+    *(f"nats_{user}" for user in USERS),
+)
 
 
 @contextmanager
@@ -41,7 +45,10 @@ def opened(home: Path) -> Iterator[None]:
 
 
 def passwords(home: Path) -> dict[str, str]:
-    """The database passwords by role: made up at the first start, the same ever after."""
+    """The passwords by the database's role, and as `nats_<user>` by user of the bus.
+
+    Made up at the first start, the same ever after.
+    """
     path = home / "secrets.json"
     kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     if missing := set(PASSWORDS) - set(kept):

@@ -4,36 +4,55 @@ import json
 import os
 import shutil
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
 
+from contracts.permissions import OPERATOR, USERS
+from deploy import nats_users
 from deploy.local.errors import StartError
 from deploy.local.process import Process
 
 
-def process(home: Path, port: int, monitor_port: int) -> Process:
-    """The server, with its configuration and its streams in `home`/nats."""
+def process(
+    home: Path, port: int, monitor_port: int, passwords: Mapping[str, str] | None = None
+) -> Process:
+    """The server, with its configuration and its streams in `home`/nats.
+
+    Args:
+        home: a folder; what it has from before is kept.
+        port: where clients connect.
+        monitor_port: where it tells about itself over HTTP.
+        passwords: by user; with them every user may do what is his alone, and whoever connects
+            without a name may look. Without them everybody may do everything.
+    """
     folder = home / "nats"
     folder.mkdir(mode=0o700, exist_ok=True)
     config = folder / "server.conf"
+    known = {user: passwords[f"nats_{user}"] for user in USERS} if passwords else {}
     # Strings in this format are quoted as in JSON.
     config.write_text(
         f"listen: 127.0.0.1:{port}\n"
         f"http: 127.0.0.1:{monitor_port}\n"
         "max_payload: 8MB\n"
         f"jetstream {{ store_dir: {json.dumps(str(folder))} }}\n"
+        + (f"no_auth_user: {OPERATOR}\n{nats_users.config()}" if known else "")
     )
     return Process(
         name="nats",
         argv=[_binary(), "--config", str(config)],
-        env={"PATH": os.environ.get("PATH", os.defpath)},
+        env={
+            "PATH": os.environ.get("PATH", os.defpath),
+            # The server reads their values as it reads its file.
+            **{nats_users.variable(user): json.dumps(word) for user, word in known.items()},
+        },
         cwd=folder,
         ready=f"http://127.0.0.1:{monitor_port}/healthz",
     )
 
 
-def url(port: int) -> str:
-    """The URL of the embedded server."""
-    return f"nats://127.0.0.1:{port}"
+def url(port: int, user: str = "", password: str = "") -> str:
+    """The URL of the embedded server, for a user when one is given."""
+    return f"nats://{user}:{password}@127.0.0.1:{port}" if user else f"nats://127.0.0.1:{port}"
 
 
 def _binary() -> str:

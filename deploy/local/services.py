@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from dotenv import dotenv_values
 
 from chassis.secrets import SUFFIX, secret
+from contracts.permissions import ADMIN, GATEWAY
 from deploy.local import nats, postgres
 from deploy.local.ports import Claim
 from deploy.local.process import Process
@@ -47,7 +48,9 @@ def table(settings: Settings, passwords: Mapping[str, str]) -> list[Process]:
         )
     if settings.nats_url is None:
         stores.append(
-            nats.process(settings.bazaar_home, settings.nats_port, settings.nats_monitor_port)
+            nats.process(
+                settings.bazaar_home, settings.nats_port, settings.nats_monitor_port, passwords
+            )
         )
     given = {name: value for name, value in dotenv_values(ENV_FILE).items() if value} | os.environ
     env = _shared_environment(settings, given)
@@ -56,11 +59,15 @@ def table(settings: Settings, passwords: Mapping[str, str]) -> list[Process]:
         name: secret(f"{name.upper()}_DB_PASSWORD", given) or passwords[name] for name in CONTEXTS
     }
     dsns = {name: role_dsn(admin, name, password) for name, password in roles.items()}
+    buses = {
+        user: settings.nats_url or nats.url(settings.nats_port, user, passwords[f"nats_{user}"])
+        for user in (*CONTEXTS, GATEWAY, ADMIN)
+    }
     return [
         *stores,
         *_agents(settings, env),
-        *_one_shots(env, admin, roles, dsns, {store.name for store in stores}),
-        *_services(settings, env, dsns),
+        *_one_shots(env, admin, roles, dsns, buses, {store.name for store in stores}),
+        *_services(settings, env, dsns, buses),
     ]
 
 
@@ -73,7 +80,7 @@ def role_dsn(admin: str, context: str, password: str) -> str:
 
 
 def _shared_environment(settings: Settings, given: Mapping[str, str]) -> dict[str, str]:
-    """What every process gets: all that was given, without the database secrets."""
+    """What every process gets: all that was given, without the stores' secrets."""
     shared = {
         name: value
         for name, value in given.items()
@@ -83,7 +90,6 @@ def _shared_environment(settings: Settings, given: Mapping[str, str]) -> dict[st
     return shared | {
         "PYTHONUNBUFFERED": "1",
         "HOST": "127.0.0.1",
-        "NATS_URL": settings.nats_url or nats.url(settings.nats_port),
         **{f"{name.upper()}_URL": settings.agent_url(name) for name in AGENTS},
     }
 
@@ -109,6 +115,7 @@ def _one_shots(
     admin: str,
     roles: Mapping[str, str],
     dsns: Mapping[str, str],
+    buses: Mapping[str, str],
     stores: AbstractSet[str],
 ) -> list[Process]:
     """Roles and schemas, then the tables; the streams meanwhile. `stores` are the embedded."""
@@ -134,7 +141,7 @@ def _one_shots(
         Process(
             name="topology",
             argv=_module("chassis.topology"),
-            env=env,
+            env={**env, "NATS_URL": buses[ADMIN]},
             cwd=PROJECT,
             after=sorted({"nats"} & stores),
             one_shot=True,
@@ -142,14 +149,21 @@ def _one_shots(
     ]
 
 
-def _services(settings: Settings, env: Mapping[str, str], dsns: Mapping[str, str]) -> list[Process]:
+def _services(
+    settings: Settings, env: Mapping[str, str], dsns: Mapping[str, str], buses: Mapping[str, str]
+) -> list[Process]:
     """The gateway starts beside the services (it needs the bus alone) and stops before them."""
     ports = {name: _health_port(settings, name) for name in CONTEXTS}
     services = [
         Process(
             name=f"{name}_svc",
             argv=_module(f"{name}_svc"),
-            env={**env, "DATABASE_URL": dsns[name], "HEALTH_PORT": str(port)},
+            env={
+                **env,
+                "DATABASE_URL": dsns[name],
+                "NATS_URL": buses[name],
+                "HEALTH_PORT": str(port),
+            },
             cwd=PROJECT,
             after=["migrate", "topology"],
             ready=f"http://127.0.0.1:{port}/ready",
@@ -160,7 +174,7 @@ def _services(settings: Settings, env: Mapping[str, str], dsns: Mapping[str, str
     gateway = Process(
         name="gateway",
         argv=_module("gateway"),
-        env={**env, "PORT": str(settings.gateway_port)},
+        env={**env, "NATS_URL": buses[GATEWAY], "PORT": str(settings.gateway_port)},
         cwd=PROJECT,
         after=["topology"],
         ready=f"http://127.0.0.1:{settings.gateway_port}/ready",

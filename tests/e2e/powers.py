@@ -16,6 +16,8 @@ from typing import Any
 import asyncpg
 import psutil
 
+from contracts.permissions import ADMIN
+from deploy.local.nats import url
 from deploy.local.ports import free_port
 from deploy.local.settings import AGENTS, PROJECT
 from tests.e2e.polling import eventually
@@ -51,7 +53,7 @@ class Powers:
         """Where it answers."""
         return System(
             base_url=f"http://127.0.0.1:{self.env['GATEWAY_PORT']}",
-            nats_url=f"nats://127.0.0.1:{self.env['NATS_PORT']}",
+            nats_url=url(int(self.env["NATS_PORT"]), ADMIN, self.secrets()[f"nats_{ADMIN}"]),
         )
 
     def start(self) -> None:

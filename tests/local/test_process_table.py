@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.local import home as home_module
 from deploy.local import services
 from deploy.local.errors import StartError
 from deploy.local.process import Process
 from deploy.local.settings import AGENTS, Settings, load
 
-PASSWORDS = {name: f"pw-{name}" for name in ("postgres", *services.CONTEXTS)}
+PASSWORDS = {name: f"pw-{name}" for name in home_module.PASSWORDS}
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +71,9 @@ def test_only_those_who_need_them_get_the_database_secrets(
         assert ("boss:secret" in text) == (name == "provision")
         assert ("bazaar_payment:given" in text) == (name in {"payment_svc", "migrate"})
         assert ("pw-task" in text) == (name in {"task_svc", "migrate", "provision"})
+        assert ("pw-nats_task" in text) == (name in {"task_svc", "nats"})
+        assert ("pw-nats_admin" in text) == (name in {"topology", "nats"})
+        assert ("pw-nats_operator" in text) == (name == "nats")
     assert table()["provision"].env["PAYMENT_DB_PASSWORD"] == "given"
 
 
