@@ -41,7 +41,14 @@ ASKS: dict[str, tuple[Call[Any, Any], ...]] = {
         payment.GET_TASK_ACCOUNT,
     ),
     "payment": (),
-    "chat": (registry.LIST_AGENTS, registry.GET_AGENT, negotiation.NEGOTIATE),
+    "chat": (
+        registry.LIST_AGENTS,
+        registry.GET_AGENT,
+        task.GET_TASK,
+        task.LIST_STEPS,
+        negotiation.NEGOTIATE,
+        ledger.ENTER_PAYMENT,
+    ),
     GATEWAY: tuple(
         call for calls in CALLS.values() for call in calls if call not in BETWEEN_SERVICES
     ),
@@ -81,6 +88,7 @@ HEARS: dict[str, tuple[str, ...]] = {
     OPERATOR: ("bazaar.>",),
 }
 """The subjects that each may listen to as they pass, beside what it answers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
