@@ -84,10 +84,14 @@ HEARS: dict[str, tuple[str, ...]] = {
     "task": ("bazaar.evt.agent.*.*",),
     "payment": (),
     "chat": (),
-    GATEWAY: ("bazaar.evt.>",),
+    GATEWAY: ("bazaar.evt.>", *(f"$KV.{bucket.name}.>" for bucket in BUCKETS)),
     OPERATOR: ("bazaar.>",),
 }
 """The subjects that each may listen to as they pass, beside what it answers."""
+
+
+ANSWERS_FOR_THE_DEAD: dict[str, tuple[str, ...]] = {"task": (GATEWAY,)}
+"""Whose requests each may answer without having received them, in a dead replica's stead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,7 @@ def _service(context: str) -> Permissions:
             *(f"bazaar.evt.{event.type}.*" for event in EVENTS[context]),
             *(f"bazaar.cmd.{command.type}.*" for command in ORDERS[context]),
             *_asked(context),
+            *(f"{inbox(asker)}.>" for asker in ANSWERS_FOR_THE_DEAD.get(context, ())),
             *(subject for durable in durables for subject in _reading(durable)),
         ),
         subscribe=(

@@ -9,6 +9,7 @@ from pathlib import Path
 import nats
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js.errors import NotFoundError
@@ -131,7 +132,7 @@ async def test_who_listens_cannot_answer_in_anothers_name(locked: EmbeddedServer
         connected(locked, "task") as task,
     ):
 
-        async def lie(message: nats.aio.msg.Msg) -> None:
+        async def lie(message: Msg) -> None:
             await message.respond(b"a lie")
 
         await operator.client.subscribe("bazaar.>", cb=lie)
@@ -140,7 +141,7 @@ async def test_who_listens_cannot_answer_in_anothers_name(locked: EmbeddedServer
             await gateway.client.request("bazaar.rpc.task.get_task", b"{}", timeout=0.3)
         assert await operator.is_refused()
 
-        async def answer(message: nats.aio.msg.Msg) -> None:
+        async def answer(message: Msg) -> None:
             await message.respond(b"once")
             await message.respond(b"twice")
 
@@ -149,8 +150,10 @@ async def test_who_listens_cannot_answer_in_anothers_name(locked: EmbeddedServer
         reply = await gateway.client.request("bazaar.rpc.task.get_task", b"{}", timeout=5)
         assert reply.data == b"once"
         assert await task.is_refused(), "a request is answered once"
-        await task.client.publish(f"{inbox(GATEWAY)}.anything", b"unasked")
+        await task.client.publish(f"{inbox('chat')}.anything", b"unasked")
         assert await task.is_refused()
+        await task.client.publish(f"{inbox(GATEWAY)}.anything", b"for a replica that died")
+        assert not await task.is_refused()
 
 
 @pytest.mark.parametrize("user", [*SERVICES, GATEWAY, OPERATOR])
@@ -199,6 +202,8 @@ async def test_nobody_listens_at_anothers_inbox(locked: EmbeddedServer, user: st
         for other in USERS:
             await me.client.subscribe(f"{inbox(other)}.>")
             assert await me.is_refused() == (other != user), other
+        await me.client.subscribe("$KV.API_KEYS.*")
+        assert await me.is_refused() == (user != GATEWAY)
         for subject in (">", "*.>", "$JS.ACK.>", "$KV.>"):
             await me.client.subscribe(subject)
             assert await me.is_refused(), subject
