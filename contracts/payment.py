@@ -169,9 +169,11 @@ class HoldOvercharged(TaskEvent):
 
 
 class PaymentRecorded(TaskEvent):
-    """A step was paid for.
+    """A step was paid for, or was free: what was held for it is settled.
 
     Attributes:
+        payment_id: the agent's payment; the purchase by card when only that was paid; the step's
+            id when nothing was, as there is no record then.
         amount: BazaarBucks for the agent's work.
         external_amount: BazaarBucks for what it bought by card.
     """

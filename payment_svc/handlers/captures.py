@@ -170,6 +170,13 @@ def _card(c: Capture) -> dict[str, object]:
     }
 
 
+def _record_of(c: Capture) -> str:
+    """The payment that there is a record of; of a free step there is none but the step itself."""
+    if c.event.cost:
+        return c.payment_id
+    return c.card_id if c.event.external_cost else c.event.step_id
+
+
 def _tell(tx: Transaction, c: Capture) -> None:
     account = c.hold.account
     if c.event.external_cost:
@@ -200,7 +207,7 @@ def _tell(tx: Transaction, c: Capture) -> None:
     tx.publish(
         PaymentRecorded(
             task_id=c.hold.task_id,
-            payment_id=c.payment_id,
+            payment_id=_record_of(c),
             step_id=c.event.step_id,
             agent_id=c.event.agent_id,
             amount=c.event.cost,

@@ -15,7 +15,8 @@ from contracts.base import MICRO
 from contracts.envelope import Envelope
 from contracts.task import StepCompleted, StepFailed
 from contracts.topology import PAYMENT_STEP_COMPLETED, PAYMENT_STEP_FAILED
-from payment_svc.handlers import books, by_hand, captures, checks, holds, refunds, releases
+from payment_svc import store_cards
+from payment_svc.handlers import books, by_hand, captures, checks, holds, refunds, releases, webhook
 from payment_svc.settings import Settings
 
 
@@ -75,6 +76,25 @@ class Desk:
         here = self.here(account)
         async with self.db.transaction(here) as tx:
             return await by_hand.enter_payment(request, tx, here, self.settings)
+
+    async def open_top_up(self, account: str, amount: Decimal) -> str:
+        """A checkout that was opened; the payment's id."""
+        async with self.db.transaction() as tx:
+            id_ = new_id()
+            assert await store_cards.insert_load(tx.conn, id_, account, amount, 600)
+        return id_
+
+    async def pay_top_up(self, payment_id: str, amount: Decimal) -> str:
+        """What a webhook says of a paid checkout; what came of it."""
+        session = {
+            "id": f"cs_{payment_id}",
+            "payment_status": "paid",
+            "amount_total": int(amount * 100),
+            "metadata": {"payment_id": payment_id},
+        }
+        async with self.db.transaction() as tx:
+            body = {"data": {"object": session}}
+            return await webhook._apply(tx, "checkout.session.completed", body)
 
     async def receipt(self, account: str, task: str) -> ledger.Receipt:
         async with self.db.transaction() as tx:

@@ -23,6 +23,7 @@ class Hold:
     refunded: int = 0
     returned: int = 0
     bought_back: int = 0
+    replaces: str | None = None
 
     @property
     def left(self) -> int:
@@ -68,11 +69,9 @@ class Model:
 
     def place(self, id_: str, wanted: Hold) -> Refused | None:
         if known := self.holds.get(id_):
-            same = (known.account, known.task, known.agent, known.asked) == (
-                wanted.account,
-                wanted.task,
-                wanted.agent,
-                wanted.asked,
+            same = all(
+                getattr(known, name) == getattr(wanted, name)
+                for name in ("account", "task", "agent", "asked", "replaces")
             )
             return None if same and known.status != "released" else Conflict
         if wanted.asked > self.room(wanted.account, wanted.task):
@@ -80,6 +79,23 @@ class Model:
         self.owners.setdefault(wanted.task, wanted.account)
         self.holds[id_] = wanted
         return None
+
+    def replace(self, id_: str, wanted: Hold) -> Refused | None:
+        old = self.holds.get(wanted.replaces or "")
+        if old is None or (old.account, old.task, old.status) != (
+            wanted.account,
+            wanted.task,
+            "held",
+        ):
+            return self.place(id_, wanted)
+        old.status = "released"
+        refused = self.place(id_, wanted)
+        if refused:
+            old.status = "held"
+        return refused
+
+    def top_up(self, account: str, amount: int) -> None:
+        self.grants[account] += amount
 
     def extend(self, id_: str, account: str, amount: int) -> Refused | None:
         hold = self.holds.get(id_)

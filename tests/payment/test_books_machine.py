@@ -95,6 +95,7 @@ class Books(RuleBasedStateMachine):
     def place(self, id_: str, want: Hold) -> None:
         budget = bucks(self.model.budgets[want.task])
         request = hold_of(id_, want.task, bucks(want.asked), budget, want.agent)
+        request = request.model_copy(update={"replaces": want.replaces})
         reply = self.agrees(
             self.run(self.desk.hold(want.account, request)), self.model.place(id_, want)
         )
@@ -132,18 +133,52 @@ class Books(RuleBasedStateMachine):
             )
 
     @precondition(lambda self: self.model.holds)
-    @rule(pick=PICK, change=st.sampled_from(["", "agent", "asked", "task", "account"]))
+    @rule(pick=PICK, change=st.sampled_from(["", "agent", "asked", "task", "account", "replaces"]))
     def hold_again(self, pick: int, change: str) -> None:
         id_, known = self.chosen(pick)
         want = Hold(known.account, known.task, known.agent, known.asked, known.asked)
+        want.replaces = known.replaces
         if change == "asked":
             want.asked += 1
+        elif change == "replaces":
+            want.replaces = None if known.replaces else "another"
         elif change == "account":
             want.account = next(one for one in self.accounts if one != known.account)
         elif change:
             others = self.agents if change == "agent" else self.tasks
             setattr(want, change, next(one for one in others if one != getattr(known, change)))
         self.place(id_, want)
+
+    @precondition(lambda self: self.model.holds)
+    @rule(pick=PICK, amount=AMOUNTS, who=st.integers(0, 9), more=st.integers(0, 300_000))
+    def hold_in_the_place_of(self, pick: int, amount: int, who: int, more: int) -> None:
+        instead, old = self.chosen(pick)
+        account = old.account if who else self.accounts[0]
+        self.model.budgets[old.task] += more  # The hold that says so may yet be declined.
+        budget = bucks(self.model.budgets[old.task])
+        id_, want = new_id(), Hold(account, old.task, self.agents[1], amount, amount)
+        want.replaces = instead
+        request = hold_of(id_, old.task, bucks(amount), budget, want.agent)
+        request = request.model_copy(update={"replaces": instead})
+        due = self.model.replace(id_, want)
+        self.agrees(self.run(self.desk.hold(account, request)), due)
+        if due is None:
+            assert self.run(self.desk.hold(account, request)).held == bucks(amount)
+        else:
+            self.model.budgets[old.task] -= more
+
+    @rule(who=WHO, cents=st.integers(1, 90), times=st.integers(1, 3))
+    def top_up(self, who: int, cents: int, times: int) -> None:
+        account, amount = self.accounts[who], Decimal(cents) / 100
+        id_ = self.runner.run(self.desk.open_top_up(account, amount))
+
+        async def told() -> list[str]:
+            asked = [self.desk.pay_top_up(id_, amount) for _ in range(times)]
+            return await asyncio.gather(*asked)
+
+        came = self.runner.run(told())
+        assert sorted(came) == ["credited"] + ["was credited before"] * (times - 1)
+        self.model.top_up(account, micro(amount))
 
     @precondition(lambda self: self.model.holds)
     @rule(pick=PICK, amount=AMOUNTS, who=WHO)
