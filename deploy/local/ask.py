@@ -1,6 +1,7 @@
 """Asks HubChat from the terminal: `make ask Q="..."`, or `python -m deploy.local.ask "..."`.
 
-What happens is told as it happens. TASK goes on with a task, BUDGET says what it may cost.
+What happens is told as it happens. TASK goes on with a task, BUDGET says what it may cost, KEY is
+an API key where the gateway wants one.
 """
 
 import asyncio
@@ -39,7 +40,7 @@ async def ask(gateway: str, body: Json) -> None:
     """Posts to HubChat and prints the turn as it goes; an AskError if there is no answer."""
     try:
         async with httpx.AsyncClient(
-            base_url=gateway, timeout=REQUEST_SECONDS, trust_env=False
+            base_url=gateway, headers=_headers(), timeout=REQUEST_SECONDS, trust_env=False
         ) as api:
             agents = body_of(await api.get("/api/agents"))
             telling = Telling({agent["id"]: agent["name"] for agent in agents}, _write)
@@ -60,6 +61,11 @@ def _body(question: str) -> Json:
         except ValueError:
             raise AskError(f"BUDGET is {budget!r}, but has to be a number") from None
     return body
+
+
+def _headers() -> dict[str, str]:
+    key = os.environ.get("KEY")
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _write(text: str) -> None:

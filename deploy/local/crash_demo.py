@@ -182,6 +182,7 @@ def _environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
         **{f"{name.upper()}_URL": f"http://127.0.0.1:{ports[name]}" for name in AGENTS},
         "BAZAAR_HOME": str(home),
         "BAZAAR_AGENTS": "none",
+        "AUTH_MODE": "none",
         "ORCHESTRATOR": "claude",
         "ANTHROPIC_API_KEY": KEY,
         "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{ports['anthropic']}",

@@ -72,6 +72,7 @@ class Gateway:
         self.post: tuple[int, Any] = (200, {"done": True})
         self.events: list[Json | None] = [*WORK, END]
         self.resumed: list[str | None] = []
+        self.key: str | None = None
         self._told = 0
         self._asked = asyncio.Event()
 
@@ -85,6 +86,7 @@ class Gateway:
         @app.post("/api/hubchat/message")
         async def post(request: Request) -> JSONResponse:
             self.posted.append(await request.json())
+            self.key = request.headers.get("authorization")
             self._asked.set()
             return JSONResponse(self.post[1], self.post[0])
 
@@ -209,7 +211,9 @@ def test_the_question_comes_from_the_environment_and_must_be_there(
     monkeypatch.setenv("Q", "say hola")
     monkeypatch.setenv("TASK", "t1")
     monkeypatch.setenv("BUDGET", "0.5")
+    monkeypatch.setenv("KEY", "bzr_1")
     assert ask.main() == 0
+    assert gateway.key == "Bearer bzr_1"
     assert gateway.posted == [{"content": "say hola", "taskId": "t1", "maxBudget": 0.5}]
     monkeypatch.setenv("BUDGET", "much")
     assert ask.main() == 1
