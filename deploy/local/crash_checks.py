@@ -46,7 +46,7 @@ async def checks(
     moved = [payment for payment in moved if payment["taskId"] == task_id]
     paid = [payment for payment in moved if payment["type"] == "agent_payment"]
     receipt = await get(f"/api/tasks/{task_id}/receipt")
-    after, books = await get("/api/wallet"), await get("/api/ledger/check")
+    after, books = await get("/api/wallet"), await get("/api/ledger/check?full=true")
 
     answers = [message for message in said if message["role"] == "assistant"]
     found = [

@@ -90,7 +90,7 @@ async def demonstrate() -> int:
                 raise AskError("The turn ended before everything was killed.")
             killing.result()
             print()
-            say("what came of it:")
+            say("What came of it:")
             found = await checks(api, ended, witnesses, wallet)
             for check in found:
                 print(f"  {'ok  ' if check.holds else 'FAIL'}  {check.claim} ({check.found})")
