@@ -3,7 +3,7 @@
 import os
 from importlib.metadata import PackageNotFoundError, version
 
-UNPACKAGED = "0.1.0"
+UNPACKAGED = "0.2.0"
 
 
 def release() -> str:

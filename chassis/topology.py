@@ -19,6 +19,7 @@ from nats.js.api import (
     StreamConfig,
 )
 from nats.js.errors import NotFoundError
+from pydantic import Field
 
 from chassis.settings import BusSettings
 from contracts.permissions import ADMIN, inbox
@@ -125,9 +126,19 @@ async def verify(js: JetStreamContext, context: str) -> None:
         raise Drift("Run `python -m chassis.topology` of this release: " + "; ".join(wrong))
 
 
+class Settings(BusSettings):
+    """What the topology step reads beside the bus's settings.
+
+    Attributes:
+        stream_replicas: servers of a NATS cluster that keep each message; 1 without a cluster.
+    """
+
+    stream_replicas: int = Field(default=1, ge=1, le=5)
+
+
 async def main() -> int:
     """Declare everything on the server at NATS_URL."""
-    settings = BusSettings()
+    settings = Settings()
     client = await nats.connect(
         settings.nats_url.split(","),
         connect_timeout=5,
@@ -135,7 +146,7 @@ async def main() -> int:
         inbox_prefix=inbox(ADMIN),
     )
     try:
-        await declare(client.jetstream())
+        await declare(client.jetstream(), replicas=settings.stream_replicas)
     finally:
         await client.close()
     sys.stdout.write(
