@@ -177,8 +177,11 @@ async def test_tokens_are_counted_with_those_in_the_cache(claude: Asking) -> Non
     rounds = [after(first, '{"agents": []}')]
     second = await claude.move(situation("Count", rounds=rounds), Reply(say=["One."]))
     assert second.tokens is not None
-    # All that the first request held, but for the facts at its end, was in the cache.
+    third = await claude.move(situation("Count", rounds=rounds), Reply(say=["One."]))
+    # All that the request before held, but for the facts at its end, was in the cache.
     assert 0.9 * first.tokens.input < second.tokens.cached < second.tokens.input
+    assert third.tokens is not None
+    assert second.tokens.cached < third.tokens.cached < third.tokens.input
 
 
 async def test_what_is_asked_for(claude: Asking) -> None:

@@ -94,10 +94,10 @@ class Double:
         for part in _parts(body):
             mark = part.pop("cache_control", None)
             all_ += json.dumps(part)
+            place = hashlib.sha256(all_.encode()).hexdigest()
+            read_ = max(read_, self._cached.get(place, 0))
             if mark:
                 marked = tokens(all_)
-                place = hashlib.sha256(all_.encode()).hexdigest()
-                read_ = max(read_, self._cached.get(place, 0))
                 self._cached[place] = marked
         return {
             "input_tokens": tokens(all_) - marked,

@@ -44,7 +44,9 @@ class Work:
 
 
 def script(body: Body) -> Reply:
-    """The reply to a request of the marketplace."""
+    """The reply to a request of the marketplace; an agent's own request gets its text back."""
+    if not body.tools:
+        return Reply(say=[_texts(body.messages[-1])[-1]])
     start = max(i for i, message in enumerate(body.messages) if _is_said(message))
     said = _texts(body.messages[start])[0]
     done = _done(body.messages[start:])
