@@ -8,10 +8,10 @@ IMAGES := gateway registry_svc task_svc payment_svc chat_svc agents
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env up test ask crash-demo key schemas bench images fmt lock clean
+.PHONY: help env up test test-compose ask crash-demo key schemas bench images fmt lock clean
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 env: ## Make or mend the Python environment in .venv
 	@if ! $(BIN)/python -c 'import pip' 2>/dev/null; then \
@@ -44,6 +44,9 @@ test: env ## Lint, types, architecture, and all tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+test-compose: env ## The end-to-end tests on docker compose instead; needs a Docker Engine
+	BAZAAR_E2E=compose $(BIN)/python -m pytest -n 0 --timeout 600 tests/e2e
 
 # The question goes through the environment, unexpanded: quotes and dollars in it are its own.
 ask: override export Q := $(value Q)

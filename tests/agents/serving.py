@@ -16,8 +16,8 @@ Serve = Callable[[FastAPI], httpx.Client]
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[httpx.Client]:
-    listener = socket.create_server(("127.0.0.1", 0))
+def served(app: FastAPI, listen: str = "127.0.0.1") -> Iterator[httpx.Client]:
+    listener = socket.create_server((listen, 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
@@ -25,9 +25,9 @@ def served(app: FastAPI) -> Iterator[httpx.Client]:
     while not server.started:
         assert time.monotonic() < deadline, "the server did not start"
         time.sleep(0.005)
-    host, port = listener.getsockname()
+    port = listener.getsockname()[1]
     try:
-        with httpx.Client(base_url=f"http://{host}:{port}", timeout=DEADLINE_SECONDS) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE_SECONDS) as client:
             yield client
     finally:
         server.should_exit = True

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from nats.js import JetStreamContext
 
-from tests.e2e.powers import Powers
+from tests.e2e.powers import Powers, books_of
 from tests.payment.helpers import broken_books
 
 Json = dict[str, Any]
@@ -181,7 +181,7 @@ async def ledger_is_sound(powers: Powers) -> bool:
     Raises:
         AssertionError: what is wrong.
     """
-    async with powers.sql() as sql:
+    async with books_of(powers) as sql:
         assert await sql.fetchval("SELECT count(*) FROM holds WHERE status = 'held'") == 0
         assert await broken_books(sql) == []
     return True

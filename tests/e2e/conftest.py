@@ -9,8 +9,9 @@ import pytest
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
+from tests.e2e import on_compose, on_local
 from tests.e2e.market import Market
-from tests.e2e.powers import Powers, local
+from tests.e2e.powers import Powers
 from tests.e2e.system import MODE, System, given
 
 CLIENT = Path(__file__).with_name("client")
@@ -25,13 +26,26 @@ SETTINGS = {
 }
 NEED_POWERS = ("test_faults.py", "test_replicas.py", "test_stop_and_start.py", "test_client.py")
 
+NO_ENGINE = MODE == "compose" and not on_compose.engine_answers()
+
 collect_ignore = list(NEED_POWERS) if MODE == "given" else []
+collect_ignore_glob = ["test_*.py"] if NO_ENGINE else []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say so when there is nothing to run on."""
+    if NO_ENGINE:
+        terminalreporter.write_line(
+            "No Docker Engine answers (`docker info`, `docker compose version`):"
+            " nothing was tested on docker compose."
+        )
 
 
 @pytest.fixture(scope="session")
 async def powers() -> AsyncIterator[Powers]:
-    """The runner of the shared system; only with `BAZAAR_E2E=local`."""
-    async with local(**SETTINGS) as runner:
+    """Power over the shared system; not with `BAZAAR_E2E=given`."""
+    start = on_compose.compose if MODE == "compose" else on_local.local
+    async with start(**SETTINGS) as runner:
         await runner.is_up()
         yield runner
 

@@ -24,6 +24,7 @@ Json = dict[str, Any]
 REGISTER_S = 10.0
 WORK_S = 0.4
 GATE_S = 60.0
+LOOPBACK = "127.0.0.1"
 
 
 class Task(Payload):
@@ -149,7 +150,8 @@ class Market:
     async def agent(self, skill: str, price: str = "0.1", work: Work = at_once) -> OwnAgent:
         """A new agent, running, listed, and found available."""
         agent = OwnAgent(f"{skill}-{uuid.uuid4().hex[:8]}", skill, price, work)
-        client = agent.serving.enter_context(served(agent.app()))
+        listen = LOOPBACK if self._host == LOOPBACK else "0.0.0.0"  # noqa: S104  (from a container)
+        client = agent.serving.enter_context(served(agent.app(), listen))
         self._agents.append(agent)
         agent.url = f"http://{self._host}:{client.base_url.port}"
         await self.register(agent.id, agent.url)

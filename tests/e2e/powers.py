@@ -1,175 +1,68 @@
-"""A system of the tests' own, started as a user does, and what may be done to its processes."""
+"""What may be done to the processes of a system of the tests' own, wherever they run."""
 
-import asyncio
-import json
-import os
-import signal
-import subprocess
-import sys
-import tempfile
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol
 
 import asyncpg
-import psutil
 
-from contracts.permissions import ADMIN
-from deploy.local.nats import url
-from deploy.local.ports import free_port
-from deploy.local.settings import AGENTS, PROJECT
-from tests.e2e.polling import eventually
-from tests.e2e.system import CONTEXTS, System
+from tests.e2e.system import System
 
-START_S = 110.0
-STOP_S = 60.0
-PORTS = (
-    "GATEWAY_PORT",
-    "NATS_PORT",
-    "NATS_MONITOR_PORT",
-    "POSTGRES_PORT",
-    *(f"{context.upper()}_HEALTH_PORT" for context in CONTEXTS),
-)
-PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR")
-"""What the system gets of the tests' environment: no key, no address of somebody else's."""
+Left = Callable[[], list[str]]
+"""Which of the processes that ran when it was made still run, by name."""
 
 
-@dataclass
-class Powers:
-    """A local runner, its home, and power over the processes that it runs."""
+class Replica(Protocol):
+    """A second process of a service."""
 
-    home: Path
-    env: Mapping[str, str]
-    runner: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+    async def kill(self) -> None:
+        """End it as a crash would."""
 
-    @property
-    def logs(self) -> Path:
-        """The folder of all logs."""
-        return self.home / "logs"
+
+class Powers(Protocol):
+    """A system, started as a user does, and power over its processes.
+
+    Names are those of services and agents, `gateway`, `nats` and `postgres`.
+    """
 
     def system(self) -> System:
         """Where it answers."""
-        return System(
-            base_url=f"http://127.0.0.1:{self.env['GATEWAY_PORT']}",
-            nats_url=url(int(self.env["NATS_PORT"]), ADMIN, self.secrets()[f"nats_{ADMIN}"]),
-        )
 
-    def start(self) -> None:
-        """Run `up`; see `is_up`."""
-        with self._output.open("wb") as output:
-            self.runner = subprocess.Popen(
-                [sys.executable, "-m", "deploy.local", "up"],
-                cwd=PROJECT,
-                env=self.env,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+    async def start(self) -> None:
+        """Begin to start it; see `is_up`."""
 
     async def is_up(self) -> None:
-        """Wait until the runner says so."""
+        """Wait until all of it is ready."""
 
-        async def said() -> bool:
-            if self._running.poll() is not None:
-                raise RuntimeError(self.said())
-            return "AgentBazaar is up: " in self.said()
+    async def stop(self) -> None:
+        """Stop all of it in good order; an AssertionError if it went otherwise."""
 
-        await eventually(said, START_S)
-
-    async def stop(self) -> int:
-        """SIGTERM; the runner's exit code."""
-        self._running.send_signal(signal.SIGTERM)
-        return await asyncio.to_thread(self._running.wait, STOP_S)
-
-    def said(self) -> str:
-        """What the runner has said since it was started."""
-        return self._output.read_text()
-
-    def processes(self) -> list[psutil.Process]:
-        """The runner and everything that it started."""
-        runner = psutil.Process(self._running.pid)
-        return [runner, *runner.children(recursive=True)]
-
-    def process(self, name: str) -> psutil.Process | None:
-        """The living process of a service, an agent, `nats` or `postgres`."""
-        for child in psutil.Process(self._running.pid).children():
-            try:
-                if child.status() != psutil.STATUS_ZOMBIE and _is(name, child.cmdline()):
-                    return child
-            except psutil.NoSuchProcess:
-                continue
-        return None
+    def watch(self) -> Left:
+        """Remember everything that runs now; at least the stores, services and agents."""
 
     async def kill(self, name: str) -> None:
-        """End a process as a crash would, and see it dead; the runner starts it again."""
-        victim = self.process(name)
-        assert victim is not None, f"there is no {name}"
-        victim.kill()
+        """End a process as a crash would, and see it dead; it is started again by itself."""
 
-        async def dead() -> bool:
-            return not victim.is_running() or victim.status() == psutil.STATUS_ZOMBIE
+    async def replace(self, name: str) -> None:
+        """Stop a process in good order, and have another in its place."""
 
-        await eventually(dead)
-
-    def secrets(self) -> dict[str, str]:
-        """The generated passwords, by role."""
-        found: dict[str, str] = json.loads((self.home / "secrets.json").read_text())
-        return found
+    def second(self, context: str) -> AbstractAsyncContextManager[Replica]:
+        """One more process of a service, ready, beside the first."""
 
     def dsn(self, context: str) -> str:
         """The database, as the role of a service; as its administrator for `postgres`."""
-        role = context if context == "postgres" else f"bazaar_{context}"
-        place = f"127.0.0.1:{self.env['POSTGRES_PORT']}/bazaar"
-        return f"postgresql://{role}:{self.secrets()[context]}@{place}"
 
-    @asynccontextmanager
-    async def sql(self) -> "AsyncIterator[asyncpg.Pool[Any]]":
-        """The database as its administrator; names without a schema are the payment service's."""
-        async with asyncpg.create_pool(
-            self.dsn("postgres"), min_size=1, max_size=1, server_settings={"search_path": "payment"}
-        ) as pool:
-            yield pool
+    def secrets(self) -> Mapping[str, str]:
+        """The passwords in use."""
 
-    @property
-    def _output(self) -> Path:
-        return self.home.with_name("up.log")
-
-    @property
-    def _running(self) -> "subprocess.Popen[bytes]":
-        assert self.runner is not None
-        return self.runner
-
-
-def _is(name: str, argv: list[str]) -> bool:
-    """Whether a command line is that of a process of the runner's table."""
-    if name in {"nats", "postgres"}:
-        return Path(argv[0]).name in {"nats-server", "postgres"} and name in Path(argv[0]).name
-    module = argv[argv.index("-m") + 1 :] if "-m" in argv else []
-    return module[:1] == [name] or module[:2] == ["agents", name]
+    def logs(self) -> Mapping[str, bytes]:
+        """All that was logged so far, by process."""
 
 
 @asynccontextmanager
-async def local(**env: str) -> AsyncIterator[Powers]:
-    """A runner that was told to start, with ports and a home of its own; stopped in the end."""
-    with tempfile.TemporaryDirectory(prefix="bazaar-e2e-") as name:
-        folder = Path(name)
-        # The embedded PostgreSQL may run as another user.
-        await asyncio.to_thread(folder.chmod, 0o755)
-        powers = Powers(folder / "home", _environment(folder / "home") | env)
-        powers.start()
-        try:
-            yield powers
-        finally:
-            if powers.runner is not None and powers.runner.poll() is None:
-                await powers.stop()
-
-
-def _environment(home: Path) -> dict[str, str]:
-    return {
-        **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
-        **{name: str(free_port()) for name in PORTS},
-        **{f"{name.upper()}_URL": f"http://127.0.0.1:{free_port()}" for name in AGENTS},
-        "BAZAAR_HOME": str(home),
-        "SEARCH_ENGINE": "local",
-    }
+async def books_of(powers: Powers) -> "AsyncIterator[asyncpg.Pool[Any]]":
+    """The database as its administrator; names without a schema are the payment service's."""
+    async with asyncpg.create_pool(
+        powers.dsn("postgres"), min_size=1, max_size=1, server_settings={"search_path": "payment"}
+    ) as pool:
+        yield pool

@@ -1,6 +1,7 @@
 """The whole system as a user has it: where it answers.
 
 `BAZAAR_E2E` says where it comes from: `local` (the default) starts it with the local runner;
+`compose` starts it with docker compose (`make test-compose`);
 `given` takes one that runs already, at `BAZAAR_E2E_URL` and `BAZAAR_E2E_NATS_URL`, and leaves out
 the tests that do something to its processes.
 """
@@ -17,8 +18,8 @@ from nats.aio.client import Client
 from deploy.local.settings import AGENTS
 
 MODE = os.environ.get("BAZAAR_E2E") or "local"
-if MODE not in ("local", "given"):
-    raise ValueError(f"BAZAAR_E2E is {MODE!r}, but it can only be local or given")
+if MODE not in ("local", "compose", "given"):
+    raise ValueError(f"BAZAAR_E2E is {MODE!r}, but it can only be local, compose or given")
 CONTEXTS = ("registry", "task", "payment", "chat")
 TIMEOUT_S = 60.0
 
