@@ -8,7 +8,7 @@ IMAGES := gateway registry_svc task_svc payment_svc chat_svc agents
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env up test test-compose ask crash-demo key schemas bench images fmt lock clean
+.PHONY: help env up test test-compose deploy-demo ask crash-demo key schemas bench images fmt lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ test: env ## Lint, types, architecture, and all tests
 
 test-compose: env ## The end-to-end tests on docker compose instead; needs a Docker Engine
 	BAZAAR_E2E=compose $(BIN)/python -m pytest -n 0 --timeout 600 tests/e2e
+
+deploy-demo: env ## Replace and kill every service under load, and add everything up
+	$(BIN)/python -m tests.e2e.deploy_demo
 
 # The question goes through the environment, unexpanded: quotes and dollars in it are its own.
 ask: override export Q := $(value Q)

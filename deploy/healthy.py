@@ -7,7 +7,7 @@ import http.client
 import os
 import sys
 
-TIMEOUT_S = 4
+TIMEOUT_S = 10
 PATHS = ("/ready", "/health")
 """A service says whether it can work; an agent, which knows no such thing, whether it lives."""
 

@@ -11,15 +11,18 @@ import httpx
 from nats.js import JetStreamContext
 
 from tests.e2e import books, traffic
+from tests.e2e.polling import eventually
 from tests.e2e.powers import Powers
 from tests.e2e.system import System
 
 ANSWER_S = 60.0
 REST_S = 0.05
+AGAIN_S = 90.0
+MORE = 4
 COMPLETED = "bazaar.evt.step.completed.*"
 INVOKE = "/api/invoke-agent"
 REFUSED = {502, 503, 504}
-"""Not done, or done by a service whose answer was lost: the caller is told to look, or ask again."""
+"""Not done, or done by a service whose answer was lost: the caller is told so."""
 
 
 @dataclass
@@ -54,11 +57,14 @@ class Load:
         return [outcome for outcome in self.all() if outcome.status == httpx.codes.OK]
 
     async def goes_on(self) -> bool:
-        """Whether requests succeed from now on; waits for a few."""
-        enough = len(self.accepted()) + 4
-        while len(self.accepted()) < enough:
-            await asyncio.sleep(REST_S)
-        return True
+        """Every service is there again, and some more requests have succeeded."""
+        await eventually(lambda: works_again(self.http), AGAIN_S)
+        enough = len(self.accepted()) + MORE
+
+        async def more() -> bool:
+            return len(self.accepted()) >= enough
+
+        return await eventually(more, AGAIN_S)
 
 
 @asynccontextmanager
@@ -106,3 +112,17 @@ async def nothing_lost(
     assert await books.jobs_are_counted(http)
     assert await books.ledger_is_sound(powers)
     return True
+
+
+async def works_again(http: httpx.AsyncClient) -> bool:
+    """The gateway finds every service, and a wish goes all the way, by themselves."""
+    try:
+        health = (await http.get("/health")).json()
+        assert health["status"] == "ok", health
+        wish = {"content": "Translate 'hello' to Spanish"}
+        said = await http.post("/api/hubchat/message", json=wish)
+    except httpx.TransportError as error:
+        raise AssertionError(str(error)) from error
+    assert said.status_code == 200, said.text
+    message = said.json()["message"]
+    return message is not None and message["content"] == "hola"

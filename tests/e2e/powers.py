@@ -44,7 +44,7 @@ class Powers(Protocol):
         """End a process as a crash would, and see it dead; it is started again by itself."""
 
     async def replace(self, name: str) -> None:
-        """Stop a process in good order, and have another in its place."""
+        """Stop a process in good order, the first of two, and have another in its place."""
 
     def second(self, context: str) -> AbstractAsyncContextManager[Replica]:
         """One more process of a service, ready, beside the first."""
