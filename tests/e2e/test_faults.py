@@ -7,7 +7,6 @@ import httpx
 import pytest
 
 from tests.e2e import books, traffic
-from tests.e2e.deploys import works_again
 from tests.e2e.market import Market, new_skill
 from tests.e2e.polling import eventually
 from tests.e2e.powers import Powers
@@ -71,3 +70,17 @@ async def is_named(http: httpx.AsyncClient, victim: str) -> None:
     took: list[float] = []
     await eventually(named)
     assert max(took) < AT_ONCE_S
+
+
+async def works_again(http: httpx.AsyncClient) -> bool:
+    """The gateway finds every service, and a wish goes all the way, by themselves."""
+    try:
+        health = (await http.get("/health")).json()
+        assert health["status"] == "ok", health
+        wish = {"content": "Translate 'hello' to Spanish"}
+        said = await http.post("/api/hubchat/message", json=wish)
+    except httpx.TransportError as error:
+        raise AssertionError(str(error)) from error
+    assert said.status_code == 200, said.text
+    message = said.json()["message"]
+    return message is not None and message["content"] == "hola"
