@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field, PlainSerializer
+from pydantic.json_schema import SkipJsonSchema
 
 from contracts.base import MAX_AMOUNT, Id, Model
 from contracts.chat import CostBreakdown, CostLine, LlmUse, MessageView
@@ -105,9 +106,13 @@ class Message(MessageView):
 class NewTask(CreateTask):
     """Body of POST /api/tasks."""
 
+    task_id: SkipJsonSchema[Id | None] = None
+
 
 class Invocation(InvokeAgent):
     """Body of POST /api/invoke-agent."""
+
+    step_id: SkipJsonSchema[Id | None] = None
 
 
 class InvocationResult(InvokeReply):

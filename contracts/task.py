@@ -69,11 +69,16 @@ class StepView(Model):
 
 
 class CreateTask(Model):
-    """Makes a task that later calls of agents may belong to."""
+    """Makes a task that later calls of agents may belong to.
+
+    Attributes:
+        task_id: chosen by the caller, so that asking twice is asking once; else a fresh one.
+    """
 
     user_query: str = Field(min_length=1, max_length=200_000)
     required_skills: list[str] = Field(default_factory=list, max_length=50)
     max_budget: Money | None = None
+    task_id: Id | None = None
 
 
 class TaskReply(Model):
@@ -129,12 +134,14 @@ class InvokeAgent(Model):
         task_id: the task it belongs to; a new one is made when there is none.
         payload: passed to the agent as it is.
         max_price: the most BazaarBucks that this call may cost.
+        step_id: chosen by the caller, so that asking twice is asking once; else a fresh one.
     """
 
     agent_id: Id
     task_id: Id | None = None
     payload: dict[str, JsonValue]
     max_price: Money | None = None
+    step_id: Id | None = None
 
 
 class InvokeReply(Model):

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from chassis import logs
 from gateway.app import create_app
 from gateway.errors import sentence
+from gateway.protocol import LimitedProtocol
 from gateway.settings import Settings
 
 log = structlog.get_logger()
@@ -73,7 +74,9 @@ def server_options(settings: Settings) -> dict[str, Any]:
     return {
         "host": settings.listens_on,
         "port": settings.port,
-        "http": "httptools",
+        "http": LimitedProtocol,
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": list(settings.trusted_proxies),
         "log_config": None,
         "access_log": False,
         "server_header": False,

@@ -10,13 +10,16 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from chassis.release import release
-from gateway import errors, keys
+from gateway import errors, keys, rates
 from gateway.access import RequestLog
 from gateway.asking import Gateway
 from gateway.auth import Door
+from gateway.idempotency import REPLAYED, Idempotency
 from gateway.keys import KeyRing
 from gateway.limits import BodyLimit
 from gateway.link import Link
+from gateway.protection import Protection
+from gateway.rates import RateLimit
 from gateway.routes import agents, books, cards, chat, events, health, payments, tasks
 from gateway.settings import Settings
 from gateway.static import Client
@@ -31,6 +34,8 @@ ALLOWED_HEADERS = [
     "Last-Event-ID",
     "traceparent",
 ]
+RUNNING_S = 120.0
+"""Longer than any request takes: an older claim of a key is of a gateway that died."""
 BEARER = HTTPBearer(auto_error=False, description="An API key, or a token of the issuer.")
 
 
@@ -63,17 +68,27 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         middleware=[
             Middleware(RequestLog),
+            Middleware(Protection),
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_credentials=True,
                 allow_methods=["GET", "POST", "DELETE"],
                 allow_headers=ALLOWED_HEADERS,
-                expose_headers=["Link"],
+                expose_headers=["Link", "Retry-After", REPLAYED],
             ),
             Middleware(errors.Shield),
+            Middleware(RateLimit, limit=settings.rate_limit_address, who=rates.address),
+            Middleware(RateLimit, limit=settings.rate_limit_webhook, who=rates.webhook),
             *doors,
+            Middleware(RateLimit, limit=settings.rate_limit_account, who=rates.account),
             Middleware(BodyLimit, limit=settings.body_limit, wait_s=settings.body_wait_s),
+            Middleware(
+                Idempotency,
+                link=link,
+                account=settings.default_account,
+                running_s=max(RUNNING_S, settings.chat_wait_s + RUNNING_S / 2),
+            ),
         ],
     )
     app.state.gateway = Gateway(settings, link, turns, Streams(settings, link))

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import Request, Response
 from pydantic import TypeAdapter, ValidationError
 
-from chassis.envelopes import origin
+from chassis.envelopes import new_id, origin
 from contracts.base import Call, Id, Model, ReplyT, RequestT
 from contracts.envelope import Envelope
 from contracts.errors import Invalid, NotFound
@@ -42,6 +42,17 @@ def account_of(request: Request) -> str:
     """Whose money and data the request concerns. The one place where that is decided."""
     identity: Identity | None = getattr(request.state, "identity", None)
     return identity.account if identity else gateway_of(request).settings.default_account
+
+
+def effect_of(request: Request) -> str:
+    """The id of what the request makes: the same when it is sent again with its key, else fresh."""
+    return keyed_effect(request) or new_id()
+
+
+def keyed_effect(request: Request) -> str | None:
+    """The id that follows from the request's `Idempotency-Key`; None when it has none."""
+    effect: str | None = getattr(request.state, "effect", None)
+    return effect
 
 
 def cause_of(request: Request) -> Envelope:

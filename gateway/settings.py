@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, HttpUrl, field_validator, model_validator
+from limits import parse
+from pydantic import AfterValidator, Field, HttpUrl, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from chassis.settings import BusSettings
@@ -14,6 +15,15 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 Algorithm = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
 ]
+
+
+def _rate(text: str) -> str:
+    parse(text)
+    return text
+
+
+Rate = Annotated[str, AfterValidator(_rate)]
+"""How often something may happen: `10/second`, `600/minute`, `1000/hour`."""
 
 
 class Settings(BusSettings):
@@ -39,6 +49,12 @@ class Settings(BusSettings):
         jwt_account_claim: the claim that names the account.
         jwt_leeway_s: how far clocks may be apart.
         jwks_cache_s: how long the issuer's keys are used before they are fetched again.
+        rate_limit_address: requests to /api that one address may make at each gateway, such as
+            `600/minute`.
+        rate_limit_account: the same for an account, once callers are authenticated.
+        rate_limit_webhook: the same for the webhook, per address.
+        trusted_proxies: addresses or networks of proxies whose X-Forwarded-For and
+            X-Forwarded-Proto count, comma-separated.
         event_streams: open event streams that one account may have at each gateway.
         event_streams_in_all: open event streams that each gateway serves.
         event_buffer: events that may wait for a reader that is slow; with more it is cut off.
@@ -68,6 +84,10 @@ class Settings(BusSettings):
     jwt_account_claim: str = "sub"
     jwt_leeway_s: float = Field(default=30.0, ge=0)
     jwks_cache_s: float = Field(default=300.0, gt=0)
+    rate_limit_address: Rate = "30000/minute"
+    rate_limit_account: Rate = "6000/minute"
+    rate_limit_webhook: Rate = "1200/minute"
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     event_streams: int = Field(default=20, ge=1)
     event_streams_in_all: int = Field(default=2000, ge=1)
     event_buffer: int = Field(default=1000, ge=1)
@@ -81,7 +101,7 @@ class Settings(BusSettings):
             return self.host
         return "127.0.0.1"
 
-    @field_validator("cors_origins", "jwt_algorithms", mode="before")
+    @field_validator("cors_origins", "jwt_algorithms", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):

@@ -209,6 +209,12 @@ async def find_step(conn: AsyncConnection, step_id: str) -> Found:
     return found
 
 
+async def step_of(conn: AsyncConnection, step_id: str, account: str) -> Found | None:
+    """A step of an account, by its id."""
+    query = select(steps).where(steps.c.id == step_id, steps.c.account == account)
+    return (await conn.execute(query)).one_or_none()
+
+
 async def end_step(conn: AsyncConnection, step_id: str, **values: object) -> bool | None:
     """Move an open step to its end.
 

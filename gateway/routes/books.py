@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import TypeAdapter
 
-from chassis.envelopes import new_id
 from contracts import api
 from contracts.ledger import (
     CHECK_LEDGER,
@@ -26,7 +25,7 @@ from contracts.ledger import (
 )
 from contracts.registry import GET_AGENT, GetAgent
 from contracts.task import GET_TASK, GetTask
-from gateway.asking import answer, as_shown, ask, known_id, made
+from gateway.asking import answer, as_shown, ask, effect_of, known_id, made
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
 from gateway.pages import LINKED, Paging, page_of
@@ -120,7 +119,7 @@ async def enter_payment(request: Request, body: api.NewPayment) -> Response:
     task = (await ask(request, GET_TASK, GetTask(task_id=body.task_id))).task
     await ask(request, GET_AGENT, GetAgent(agent_id=body.agent_id))
     order = EnterPayment(
-        payment_id=body.payment_id or new_id(),
+        payment_id=body.payment_id or effect_of(request),
         task_id=task.id,
         agent_id=body.agent_id,
         amount=body.amount,
@@ -139,7 +138,7 @@ async def refund(request: Request, id: str, body: api.Refund) -> Response:  # no
     """In full without an `amount`, else in part; the task's cost follows."""
     order = RefundPayment(
         payment_id=known_id(id, "Payment"),
-        refund_id=body.refund_id or new_id(),
+        refund_id=body.refund_id or effect_of(request),
         amount=body.amount,
     )
     return answer((await ask(request, _REFUND, order)).payment)

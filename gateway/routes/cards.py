@@ -4,7 +4,6 @@ import base64
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from chassis.envelopes import new_id
 from contracts import api
 from contracts.cards import (
     OPEN_CHECKOUT,
@@ -18,7 +17,7 @@ from contracts.cards import (
     RetryCard,
     TakeWebhook,
 )
-from gateway.asking import answer, as_shown, ask, known_id, made
+from gateway.asking import answer, as_shown, ask, effect_of, known_id, made
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
 
@@ -71,7 +70,9 @@ async def retry(request: Request, id: str) -> Response:  # noqa: A002  (the path
 )
 async def refund(request: Request, id: str, body: api.CardRefund) -> Response:  # noqa: A002  (the path's own word)
     """To the wallet at once, to the card by its rail; the answer is the refund's own record."""
-    order = RefundCard(payment_id=known_id(id, "Payment"), refund_id=body.refund_id or new_id())
+    order = RefundCard(
+        payment_id=known_id(id, "Payment"), refund_id=body.refund_id or effect_of(request)
+    )
     return answer((await ask(request, _REFUND, order)).payment)
 
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BeforeValidator, Field, TypeAdapter
 
-from chassis.envelopes import new_id
 from contracts import api
 from contracts.base import Id
 from contracts.chat import (
@@ -20,7 +19,7 @@ from contracts.chat import (
     MessageList,
     PostMessage,
 )
-from gateway.asking import answer, as_shown, ask, gateway_of, known_id, made
+from gateway.asking import answer, as_shown, ask, effect_of, gateway_of, known_id, made
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
 from gateway.pages import LINKED, Page, page_of
@@ -80,7 +79,7 @@ async def post_message(request: Request, body: Saying) -> Response:
     With a `taskId`, the turn goes on with that task.
     """
     gateway = gateway_of(request)
-    turn_id = new_id()
+    turn_id = effect_of(request)
     question = made(PostMessage, turn_id=turn_id, **dict(body))
     with gateway.turns.expect(turn_id) as ending:
         posted = await ask(request, POST_MESSAGE, question)

@@ -20,7 +20,7 @@ from contracts.task import (
     TaskList,
     TaskReply,
 )
-from gateway.asking import answer, as_shown, ask, known_id
+from gateway.asking import answer, as_shown, ask, keyed_effect, known_id
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
 from gateway.pages import LINKED, Paging, page_of
@@ -107,7 +107,8 @@ async def list_steps(request: Request, id: str, page: Paging) -> Response:  # no
 )
 async def create_task(request: Request, body: api.NewTask) -> Response:
     """Later calls of agents may belong to it; it is completed when each skill has its step."""
-    return answer((await ask(request, _NEW, body)).task)
+    order = body.model_copy(update={"task_id": keyed_effect(request)})
+    return answer((await ask(request, _NEW, order)).task)
 
 
 @posts.post(
@@ -121,5 +122,6 @@ async def invoke_agent(request: Request, body: Invocation) -> Response:
 
     Without a `taskId`, a task is made for the call.
     """
-    result = await ask(request, _INVOKE, body)
+    order = body.model_copy(update={"step_id": keyed_effect(request)})
+    result = await ask(request, _INVOKE, order)
     return answer(result)

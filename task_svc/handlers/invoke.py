@@ -13,7 +13,7 @@ from contracts.errors import Conflict, NotFound, Refusal, Unavailable
 from contracts.task import InvokeAgent, InvokeReply, StepStarted, TaskCreated, TaskStarted
 from task_svc import store
 from task_svc.domain import Quote
-from task_svc.ending import Done, Failed, answer_to
+from task_svc.ending import Done, Failed, answer_to, recorded
 from task_svc.runner import Runner
 from task_svc.saga import Postponed, Saga, start_task
 from task_svc.settings import Settings
@@ -39,6 +39,10 @@ async def invoke_agent(
         NotFound: no such agent or task.
         Refusal: why the step failed.
     """
+    if request.step_id is not None:
+        step = await _known_step(request.step_id, request, db, here)
+        if step is not None:
+            return _answered(step, recorded(step))
     quote = await saga.quotes.of(request.agent_id, here)
     reply_to = message.raw_message.reply
     step = await _store_step(request, db, settings, runner, quote, here, reply_to)
@@ -47,10 +51,34 @@ async def invoke_agent(
             outcome, _ = await saga.finish(step, dict(request.payload), quote, here)
         except Postponed as waiting:
             outcome = await _give_up(step, saga, db, runner, waiting, here)
+    return _answered(step, outcome)
+
+
+def _answered(step: store.Found, outcome: Done | Failed) -> InvokeReply:
     answer = answer_to(step, outcome)
     if isinstance(answer, Refusal):
         raise answer
     return answer
+
+
+async def _known_step(
+    step_id: str, request: InvokeAgent, db: Database, here: Envelope
+) -> store.Found | None:
+    """The ended step of an earlier request with this id; None when there was none.
+
+    Raises:
+        Conflict: that request was another one.
+        Unavailable: the step has not ended yet.
+    """
+    async with db.transaction(here) as tx:
+        step = await store.step_of(tx.conn, step_id, here.account)
+    if step is None:
+        return None
+    if step.agent_id != request.agent_id or request.task_id not in (None, step.task_id):
+        raise Conflict("This step id is taken.")
+    if step.status not in ("completed", "failed"):
+        raise Unavailable("This call is still being carried out; ask again in a moment.")
+    return step
 
 
 async def _store_step(
@@ -78,7 +106,7 @@ async def _store_step(
             tx.conn,
             runner.owner,
             runner.lease_s,
-            id=new_id(),
+            id=request.step_id or new_id(),
             task_id=task.id,
             account=here.account,
             agent_id=request.agent_id,

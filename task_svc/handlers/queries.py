@@ -34,7 +34,7 @@ async def create_task(
     budget = settings.default_budget if request.max_budget is None else request.max_budget
     row = await store.insert_task(
         tx.conn,
-        id=new_id(),
+        id=request.task_id or new_id(),
         account=here.account,
         user_query=request.user_query,
         required_skills=request.required_skills,
@@ -42,7 +42,7 @@ async def create_task(
         max_budget=budget,
     )
     if row is None:
-        raise Conflict("This task id is taken.")
+        return await _made_before(request, tx, here)
     task = TaskView.model_validate(row, from_attributes=True)
     tx.publish(
         TaskCreated(
@@ -53,6 +53,13 @@ async def create_task(
         )
     )
     return TaskReply(task=task)
+
+
+async def _made_before(request: CreateTask, tx: Tx, here: Here) -> TaskReply:
+    row = await store.find_task(tx.conn, request.task_id or "", here.account)
+    if row is None or row.user_query != request.user_query:
+        raise Conflict("This task id is taken.")
+    return TaskReply(task=TaskView.model_validate(row, from_attributes=True))
 
 
 async def get_task(

@@ -1,0 +1,59 @@
+"""How much may be asked: per address and per account, counted by each gateway for itself."""
+
+import math
+import time
+from collections.abc import Callable
+
+from limits import RateLimitItem, parse
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway.auth import WEBHOOK, guarded
+from gateway.errors import problem
+
+Who = Callable[[Scope], str | None]
+"""Whom a request is counted for; None when it is not."""
+
+
+def address(scope: Scope) -> str | None:
+    """The caller's address, for all of /api but the webhook."""
+    return _host(scope) if guarded(scope["path"]) else None
+
+
+def webhook(scope: Scope) -> str | None:
+    """The caller's address, for the webhook."""
+    return _host(scope) if scope["path"] == WEBHOOK else None
+
+
+def account(scope: Scope) -> str | None:
+    """The caller's account, once it is known who they are."""
+    identity = scope.get("state", {}).get("identity")
+    return identity.account if identity else None
+
+
+def _host(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else "unknown"
+
+
+class RateLimit:
+    """ASGI middleware: 429 with `Retry-After` for whom a limit is reached."""
+
+    def __init__(self, app: ASGIApp, limit: str, who: Who) -> None:
+        """Let `limit` requests (as `600/minute`) through to `app` for each that `who` names."""
+        self._app = app
+        self._limit: RateLimitItem = parse(limit)
+        self._who = who
+        self._counted = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Count the request; run the app while the limit is not reached."""
+        name = self._who(scope) if scope["type"] == "http" else None
+        if name is None or await self._counted.hit(self._limit, name):
+            await self._app(scope, receive, send)
+            return
+        window = await self._counted.get_window_stats(self._limit, name)
+        wait = max(1, math.ceil(window.reset_time - time.time()))
+        text = f"Too many requests: {self._limit} are allowed. Try again in {wait} s."
+        await problem(429, text, {"Retry-After": str(wait)})(scope, receive, send)
