@@ -63,7 +63,7 @@ def settings() -> Iterator[tuple[str, str, Any]]:
 
 def as_written(default: Any) -> str | None:
     """A default as the page shows it; None when it depends on the machine."""
-    if default is None or default == "":
+    if default is None or default in ("", ()):
         return "none"
     if isinstance(default, Path) or default is PydanticUndefined:
         return None

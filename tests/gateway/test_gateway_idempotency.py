@@ -176,17 +176,17 @@ async def test_a_key_belongs_to_its_account(bus_url: str, services: StandIns) ->
 
 @pytest.mark.parametrize("name", ["", "a b", "a" * 201, "ä"])
 async def test_a_key_that_cannot_be_is_named(
-    http: httpx.AsyncClient, backend: StandIns, name: str
+    http: httpx.AsyncClient, services: StandIns, name: str
 ) -> None:
     headers = {b"Idempotency-Key": name.encode()}
     assert_problem(await http.post(PATH, json=CALL, headers=headers), 422, "Idempotency-Key")
     twice = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
     assert_problem(await http.post(PATH, json=CALL, headers=twice), 422, "once")
-    assert backend.asked == []
+    assert services.asked == []
 
 
 async def test_wrong_input_is_answered_again_too(
-    http: httpx.AsyncClient, backend: StandIns
+    http: httpx.AsyncClient, services: StandIns
 ) -> None:
     same = key()
     first = await http.post(PATH, json={}, headers=same)
@@ -194,7 +194,7 @@ async def test_wrong_input_is_answered_again_too(
     assert_problem(first, 422, "agentId")
     assert again.content == first.content
     assert again.headers["idempotency-replayed"] == "true"
-    assert backend.asked == []
+    assert services.asked == []
 
 
 async def test_a_killed_gateway_leaves_a_claim_that_grows_old(
