@@ -3,16 +3,26 @@
 import os
 import sys
 
-from deploy.local import nats
+from contracts.permissions import ADMIN
+from deploy.local import home, nats
+from deploy.local.errors import StartError
 from deploy.local.settings import load
 from gateway import keytool
 
 
 def main() -> int:
     """Run `gateway.keytool` with this command line; NATS_URL counts when it is set."""
-    settings = load()
+    try:
+        settings = load()
+    except StartError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     if settings.nats_url is None:
-        os.environ["NATS_URL"] = nats.url(settings.nats_port)
+        if not (settings.bazaar_home / "secrets.json").exists():
+            sys.stderr.write("Start the system first: make up. Or set NATS_URL.\n")
+            return 1
+        password = home.passwords(settings.bazaar_home)[f"nats_{ADMIN}"]
+        os.environ["NATS_URL"] = nats.url(settings.nats_port, ADMIN, password)
     return keytool.main()
 
 
