@@ -82,7 +82,7 @@ async def list_entries(
     "/api/ledger/check",
     summary="Whether the books add up",
     response_model=LedgerCheck,
-    responses=problems(),
+    responses=problems(422),
 )
 async def check_ledger(request: Request, full: bool = False) -> Response:
     """Every rule of the books, with how many rows break it.
