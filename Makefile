@@ -8,7 +8,7 @@ IMAGES := gateway registry_svc task_svc payment_svc chat_svc agents
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env up test test-compose deploy-demo ask crash-demo key schemas bench images fmt lock clean
+.PHONY: help env up test test-compose deploy-demo ask crash-demo key schemas specs trace bench images fmt lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,13 @@ key: env ## Make an API key: make key ACCOUNT=alice SCOPES=read,write (NOTE=, DA
 
 schemas: env ## Write the golden JSON Schemas of all messages
 	$(BIN)/python -m tests.contracts.golden
+
+specs: env ## Write AsyncAPI, OpenAPI and the users of the bus from the code
+	$(BIN)/python -m tests.docs.specs
+
+trace: export TASK := $(TASK)
+trace: env ## Tell the story of a task from its events: make trace TASK=<id>
+	@exec $(BIN)/python -m deploy.trace "$$TASK"
 
 bench: env ## Measure the marketplace against a plain server
 	$(BIN)/python -m bench.invoke

@@ -18,6 +18,7 @@ from nats.errors import TimeoutError as NatsTimeout
 from pydantic import ValidationError
 
 from chassis.envelopes import caused_by
+from chassis.metrics import ASKED
 from chassis.settings import BusSettings
 from contracts.base import Call, Model, ReplyT, RequestT, ping_call
 from contracts.envelope import CONTENT_TYPE, ERROR_CODE, ERROR_TEXT, Envelope
@@ -144,6 +145,21 @@ class Bus:
             TooSlow: no answer in time; what came of it is unknown.
             Refusal: the typed refusal that the service answered with.
         """
+        try:
+            reply = await self._ask(call, request, cause, timeout_ms)
+        except Refusal as error:
+            ASKED.labels(f"{call.context}.{call.verb}", error.code).inc()
+            raise
+        ASKED.labels(f"{call.context}.{call.verb}", 200).inc()
+        return reply
+
+    async def _ask(
+        self,
+        call: Call[RequestT, ReplyT],
+        request: RequestT,
+        cause: Envelope,
+        timeout_ms: int | None,
+    ) -> ReplyT:
         client = await self.client()
         if not client.is_connected:
             raise Unavailable("The message bus is not reachable.")

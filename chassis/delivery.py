@@ -1,8 +1,7 @@
-"""What happens around every handler: envelope, errors, acknowledgement, retry, dead letter.
+"""What happens around every handler: envelope, errors, counting, acknowledgement, dead letters.
 
-One FastStream middleware for both kinds of message. Requests get their refusals as error headers.
-Messages of durable consumers are acknowledged after the commit, tried again with growing delay
-when something is temporarily wrong, and put aside as dead letters when it will not get better.
+Requests get their refusals as error headers. Messages of durables are acknowledged after the
+commit, tried again with growing delay, and put aside when it will not get better.
 """
 
 import asyncio
@@ -17,6 +16,7 @@ from nats.errors import Error as NatsError
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
+from chassis import metrics
 from chassis.bus import MAX_MESSAGE_BYTES, encoded, refusal_headers
 from chassis.database import AlreadyHandled, Database, Transaction, is_away, is_unstorable
 from chassis.given import Given
@@ -114,68 +114,79 @@ class Delivery(BaseMiddleware[Any, Any]):
         durable = _DURABLES[meta.consumer]
         if durable.only_with and durable.only_with not in (raw.headers or {}):
             await raw.ack()
+            metrics.MESSAGES.labels(durable.name, "passed_over").inc()
             return None
+        if meta.num_delivered > 1:
+            metrics.REDELIVERIES.labels(durable.name).inc()
         here = read_envelope(raw.headers or {}, fallback_id=f"{meta.stream}-{meta.sequence.stream}")
         with self.context.scope("envelope", here), self.context.scope("durable", durable):
-            structlog.contextvars.clear_contextvars()
-            structlog.contextvars.bind_contextvars(
-                correlation_id=here.correlation_id, subject=raw.subject, account=here.account
-            )
-            await self._settle(call_next, msg, raw, durable, meta.num_delivered)
+            _name_in_logs(here, raw)
+            with metrics.MESSAGE_SECONDS.labels(durable.name).time():
+                outcome = await self._settle(call_next, msg, raw, durable, meta.num_delivered)
+        metrics.MESSAGES.labels(durable.name, outcome).inc()
         return None
 
     async def _answer(self, call_next: Any, msg: "StreamMessage[Any]", raw: "Msg") -> Any:
         here = read_envelope(raw.headers or {}, fallback_id=f"request-{id(raw):x}")
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(
-            correlation_id=here.correlation_id, subject=raw.subject, account=here.account
-        )
-        with self.context.scope("envelope", here):
+        _name_in_logs(here, raw)
+        context, verb = raw.subject.split(".")[2:4]
+        asked = f"{context}.{verb}"
+        with self.context.scope("envelope", here), metrics.REQUEST_SECONDS.labels(asked).time():
             try:
-                return _weighed(await call_next(msg))
+                answer = _weighed(await call_next(msg))
             except Exception as error:  # noqa: BLE001  (whatever it is, who asked gets an answer)
-                return _refused(_as_refusal(error, raw.subject.split(".")[2]))
+                refusal = _as_refusal(error, context)
+                metrics.REQUESTS.labels(asked, refusal.code).inc()
+                return _refused(refusal)
+            metrics.REQUESTS.labels(asked, 200).inc()
+            return answer
 
     async def _settle(
         self, call_next: Any, msg: "StreamMessage[Any]", raw: "Msg", durable: Durable, tries: int
-    ) -> None:
+    ) -> str:
+        """Handle a message and settle it; returns what came of it, as `metrics.MESSAGES` says."""
         if tries > durable.attempts:
-            await _bury(raw, durable, tries, "delivered too often without an outcome")
-            return
+            return await _bury(raw, durable, tries, "delivered too often without an outcome")
         alive = asyncio.create_task(_sign_of_life(raw, durable.ack_wait_s / 3))
         try:
-            await _outlast(call_next, msg)
+            await _outlast(call_next, msg, durable)
         except AlreadyHandled:
             await raw.ack()
+            return "repeat"
         except Later as error:
-            await self._again(raw, durable, tries, error.after(tries), error)
+            return await _again(raw, durable, tries, error.after(tries), error)
         except Exception as error:  # noqa: BLE001  (whatever it is, the message must be settled)
             if isinstance(error, HOPELESS) or is_unstorable(error):
-                await _bury(raw, durable, tries, _words(error))
-                return
+                return await _bury(raw, durable, tries, _words(error))
             level = log.warning if isinstance(error, (Refusal, DBAPIError)) else log.exception
             level("message failed", attempt=tries, error=_words(error)[:500])
             delay_s = retry_delay_s(tries)
             if isinstance(error, Unavailable | TooSlow):
                 # Another service is away: look again soon, so that its return is noticed.
                 delay_s = min(OUTAGE_DELAY_S, delay_s)
-            await self._again(raw, durable, tries, delay_s, error)
+            return await _again(raw, durable, tries, delay_s, error)
         else:
             await raw.ack()
+            return "done"
         finally:
             alive.cancel()
 
-    @staticmethod
-    async def _again(
-        raw: "Msg", durable: Durable, tries: int, delay_s: float, error: Exception
-    ) -> None:
-        if tries >= durable.attempts:
-            await _bury(raw, durable, tries, _words(error))
-        else:
-            await raw.nak(delay=delay_s)
+
+def _name_in_logs(here: Envelope, raw: "Msg") -> None:
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(
+        correlation_id=here.correlation_id, subject=raw.subject, account=here.account
+    )
 
 
-async def _outlast(call_next: Any, msg: "StreamMessage[Any]") -> None:
+async def _again(raw: "Msg", durable: Durable, tries: int, delay_s: float, error: Exception) -> str:
+    if tries >= durable.attempts:
+        return await _bury(raw, durable, tries, _words(error))
+    await raw.nak(delay=delay_s)
+    return "later" if isinstance(error, Later) else "again"
+
+
+async def _outlast(call_next: Any, msg: "StreamMessage[Any]", durable: Durable) -> None:
     """Run the handler, for as long as it takes the database to come back when that is away.
 
     Such an outage is not the message's fault, so it costs none of its attempts.
@@ -187,6 +198,7 @@ async def _outlast(call_next: Any, msg: "StreamMessage[Any]") -> None:
             if not is_away(error):
                 raise
             log.warning("database unreachable", attempt=again, error=_words(error)[:500])
+            metrics.DATABASE_WAITS.labels(durable.name.split("-")[0]).inc()
         else:
             return
         await asyncio.sleep(min(OUTAGE_DELAY_S, retry_delay_s(again)))
@@ -258,7 +270,7 @@ async def _sign_of_life(raw: "Msg", every_s: float) -> None:
             await raw.in_progress()
 
 
-async def _bury(raw: "Msg", durable: Durable, tries: int, why: str) -> None:
+async def _bury(raw: "Msg", durable: Durable, tries: int, why: str) -> str:
     """Put the message aside with its headers and the reason, then end its deliveries.
 
     When the dead letter cannot be stored, the message stays where it is and comes again.
@@ -282,6 +294,8 @@ async def _bury(raw: "Msg", durable: Durable, tries: int, why: str) -> None:
     except (NatsError, TimeoutError) as error:
         log.error("dead letter not stored", error=repr(error), consumer=durable.name)
         await raw.nak(delay=5)
-        return
+        return "again"
     log.error("dead letter", consumer=durable.name, attempts=tries, why=why[:500])
     await raw.term()
+    metrics.DEAD_LETTERS.labels(durable.name).inc()
+    return "dead"

@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chassis.bus import MAX_MESSAGE_BYTES
+from chassis.metrics import LEFT_TO_RELAY
 
 log = structlog.get_logger()
 RELAY_QUEUE = "bus"
@@ -79,6 +80,7 @@ class Departures:
     def __init__(self, broker: NatsBroker, engine: AsyncEngine, table: Table) -> None:
         """Publish on `broker`'s connection, delete from `table` on `engine`."""
         self._broker = broker
+        self._service = str(table.schema)
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._delete = delete(table).where(
             table.c.id.in_(bindparam("ids", expanding=True)), table.c.acquired_token.is_(None)
@@ -107,6 +109,7 @@ class Departures:
             await publish(client.jetstream(), row)
         except (NatsError, TimeoutError, OSError, ValueError) as error:
             log.warning("left to the relay", row=row_id, error=repr(error)[:300])
+            LEFT_TO_RELAY.labels(self._service).inc()
             return
         self._gone.append(row_id)
         if self._clearing is None or self._clearing.done():

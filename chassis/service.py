@@ -20,16 +20,18 @@ from fast_depends.pydantic import PydanticSerializer
 from faststream import ContextRepo
 from faststream.nats import NatsBroker
 from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
 from sqlalchemy import MetaData
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from chassis import logs, topology
+from chassis import logs, metrics, topology
 from chassis.bus import Bus, answers, connect_options, stop_answering
 from chassis.database import Database, is_away, outbox_table
 from chassis.delivery import Delivery, decoded
+from chassis.readings import Readings
 from chassis.relay import Departures, relay
 from chassis.release import release
 from chassis.settings import ServiceSettings
@@ -47,6 +49,7 @@ class Service:
         bus: typed requests to other services.
         database: this service's schema.
         context: what handlers may ask for with `Given`.
+        readings: what it looks up for its metrics.
         details: what it tells about itself when asked whether it lives, such as adapters in use.
     """
 
@@ -78,9 +81,12 @@ class Service:
             self.broker, self.database.engine, outbox_table(self.database.metadata)
         )
         self.database.departures = self.departures
+        self.readings = Readings(name, self.database)
+        self.readings.follow(self._streams)
+        metrics.start_counting(name)
         self.details: dict[str, str] = {}
         self._lost: asyncio.TimerHandle | None = None
-        self._started = self.stopping = False
+        self.started = self.stopping = False
         self._starts: list[Job] = []
         self._ends: list[Job] = []
         self._loops: list[tuple[float, Job]] = []
@@ -127,7 +133,7 @@ class Service:
         await client.flush()
         await self.database.outbox.start()
         self._tasks = [asyncio.create_task(_repeat(self, s, job)) for s, job in self._loops]
-        self._started = True
+        self.started = True
         log.info("service started", version=release())
 
     async def stop(self) -> None:
@@ -151,7 +157,7 @@ class Service:
 
     async def ready(self) -> list[str]:
         """What is wrong now, as sentences; empty when the service can do its work."""
-        if not self._started:
+        if not self.started:
             return ["starting"]
         wrong = []
         client = await self.broker.connect()
@@ -164,6 +170,9 @@ class Service:
             wrong.append(f"database does not answer: {type(error).__name__}")
         wrong += [f"consumer {name} has stopped" for name in self._dead_consumers()]
         return wrong
+
+    async def _streams(self) -> JetStreamContext:
+        return (await self.broker.connect()).jetstream()
 
     def _dead_consumers(self) -> list[str]:
         return [
@@ -211,7 +220,7 @@ async def _repeat(service: Service, seconds: float, job: Job) -> None:
 
 
 def probes(service: Service) -> Starlette:
-    """The HTTP app of a service: /health (the process lives) and /ready (it can work)."""
+    """The HTTP app of a service: /health (it lives), /ready (it can work), /metrics."""
 
     async def health(_request: Request) -> JSONResponse:
         return JSONResponse({"service": service.name, "version": release(), "status": "up"})
@@ -221,7 +230,14 @@ def probes(service: Service) -> Starlette:
         body = {"service": service.name, "ready": not wrong, "wrong": wrong}
         return JSONResponse(body, status_code=503 if wrong else 200)
 
-    return Starlette(routes=[Route("/health", health), Route("/ready", ready)])
+    async def counted(request: Request) -> Response:
+        if service.started:
+            await service.readings.refresh()
+        return await metrics.page(request)
+
+    return Starlette(
+        routes=[Route("/health", health), Route("/ready", ready), Route("/metrics", counted)]
+    )
 
 
 def run(service: Service) -> None:

@@ -5,11 +5,13 @@ import time
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chassis.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS
 from contracts.envelope import Envelope
 
 log = structlog.get_logger()
 
-QUIET = frozenset({"/health", "/ready"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+QUIET = frozenset({"/health", "/ready", "/metrics"})
 """Asked every few seconds by whatever watches the gateway: logged at DEBUG."""
 
 
@@ -37,15 +39,26 @@ class RequestLog:
         try:
             await self._app(scope, receive, watched)
         finally:
+            seconds = time.perf_counter() - begun
+            route = getattr(scope.get("route"), "path", None)
+            _count(scope["method"], route, status, seconds)
             write = log.debug if scope["path"] in QUIET else log.info
             write(
                 "request",
                 method=scope["method"],
-                route=getattr(scope.get("route"), "path", None),
+                route=route,
                 status=status,
-                ms=round((time.perf_counter() - begun) * 1000, 1),
+                ms=round(seconds * 1000, 1),
                 **_cause(scope.get("state", {}).get("cause")),
             )
+
+
+def _count(method: str, route: str | None, status: int | None, seconds: float) -> None:
+    """By route, not by address, and by known methods: callers must not make up new series."""
+    method = method if method in METHODS else "other"
+    route = route or "none"
+    HTTP_REQUESTS.labels(method, route, status or "none").inc()
+    HTTP_REQUEST_SECONDS.labels(method, route).observe(seconds)
 
 
 def _cause(cause: Envelope | None) -> dict[str, str]:

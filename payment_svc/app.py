@@ -18,7 +18,7 @@ from chassis.service import Service
 from contracts import cards as card_calls
 from contracts import ledger, payment, topology
 from payment_svc import cards as rail
-from payment_svc import tables
+from payment_svc import measures, tables
 from payment_svc.handlers import (
     books,
     by_hand,
@@ -80,4 +80,5 @@ def build(settings: Settings) -> Service:
             wallets.open_wallet, service.database, settings.wallet_account, settings.wallet_grant
         )
     )
+    service.readings.add(measures.read_holds)
     return service

@@ -12,7 +12,7 @@ from chassis.bus import answers, consumes
 from chassis.groups import GroupCommit
 from chassis.service import Service
 from contracts import registry, topology
-from registry_svc import agents_http, tables
+from registry_svc import agents_http, measures, tables
 from registry_svc.handlers import listing, probes, queries, steps
 from registry_svc.settings import Settings
 
@@ -40,4 +40,5 @@ def build(settings: Settings) -> Service:
     service.at_start(partial(listing.list_seeds, db, settings.agent_urls()))
     service.at_start(partial(probes.first_look, db, http, every_s))
     service.every(probes.look_every_s(every_s), partial(probes.probe_due, db, http, every_s))
+    service.readings.add(measures.read_agents)
     return service

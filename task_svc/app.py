@@ -10,7 +10,7 @@ step.failed, price.negotiated.
 from chassis.bus import answers, consumes
 from chassis.service import Service
 from contracts import negotiation, task, topology
-from task_svc import tables
+from task_svc import measures, tables
 from task_svc.agents import Agents
 from task_svc.handlers import invoke, negotiating, orders, payments, queries
 from task_svc.quotes import Quotes
@@ -47,4 +47,5 @@ def build(settings: Settings) -> Service:
     service.every(settings.lease_s / 3, runner.renew)
     service.at_end(runner.drain)
     service.at_end(agents.close)
+    service.readings.add(measures.read_steps)
     return service

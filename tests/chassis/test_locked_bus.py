@@ -1,6 +1,7 @@
 """The users of the bus: each may do what is his, and the server refuses the rest."""
 
 import ast
+import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -127,9 +128,9 @@ async def test_each_answers_its_own_requests_alone(locked: EmbeddedServer, user:
 
 async def test_who_listens_cannot_answer_in_anothers_name(locked: EmbeddedServer) -> None:
     async with (
-        connected(locked, GATEWAY) as gateway,
+        connected(locked, "chat") as chat,
         connected(locked, OPERATOR) as operator,
-        connected(locked, "task") as task,
+        connected(locked, "registry") as registry,
     ):
 
         async def lie(message: Msg) -> None:
@@ -138,22 +139,32 @@ async def test_who_listens_cannot_answer_in_anothers_name(locked: EmbeddedServer
         await operator.client.subscribe("bazaar.>", cb=lie)
         assert not await operator.is_refused()
         with pytest.raises(NatsTimeout):
-            await gateway.client.request("bazaar.rpc.task.get_task", b"{}", timeout=0.3)
+            await chat.client.request("bazaar.rpc.registry.list_agents", b"{}", timeout=0.3)
         assert await operator.is_refused()
+
+        answered = asyncio.Event()
 
         async def answer(message: Msg) -> None:
             await message.respond(b"once")
             await message.respond(b"twice")
+            answered.set()
 
-        await task.client.subscribe("bazaar.rpc.task.*", queue="task", cb=answer)
-        assert not await task.is_refused()
-        reply = await gateway.client.request("bazaar.rpc.task.get_task", b"{}", timeout=5)
+        await registry.client.subscribe("bazaar.rpc.registry.*", queue="registry", cb=answer)
+        assert not await registry.is_refused()
+        reply = await chat.client.request("bazaar.rpc.registry.list_agents", b"{}", timeout=5)
         assert reply.data == b"once"
-        assert await task.is_refused(), "a request is answered once"
-        await task.client.publish(f"{inbox('chat')}.anything", b"unasked")
-        assert await task.is_refused()
-        await task.client.publish(f"{inbox(GATEWAY)}.anything", b"for a replica that died")
+        await answered.wait()
+        assert await registry.is_refused(), "a request is answered once"
+        await registry.client.publish(f"{inbox('chat')}.anything", b"unasked")
+        assert await registry.is_refused()
+
+
+async def test_a_replica_answers_for_one_that_died(locked: EmbeddedServer) -> None:
+    async with connected(locked, "task") as task, connected(locked, "payment") as payment:
+        for service in (task, payment):
+            await service.client.publish(f"{inbox(GATEWAY)}.anything", b"{}")
         assert not await task.is_refused()
+        assert await payment.is_refused()
 
 
 @pytest.mark.parametrize("user", [*SERVICES, GATEWAY, OPERATOR])

@@ -1,0 +1,62 @@
+"""The API documents: `make specs` writes docs/specs from the code, and a test compares them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from faststream.specification import AsyncAPI
+
+from chassis.service import Service
+from chat_svc.app import build as chat
+from chat_svc.settings import Settings as ChatSettings
+from deploy import nats_users
+from gateway.app import create_app
+from gateway.settings import Settings as GatewaySettings
+from payment_svc.app import build as payment
+from payment_svc.settings import Settings as PaymentSettings
+from registry_svc.app import build as registry
+from registry_svc.settings import Settings as RegistrySettings
+from task_svc.app import build as task
+from task_svc.settings import Settings as TaskSettings
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "specs"
+VERSION = "0.1.0"
+
+
+def documents() -> Iterator[tuple[str, str]]:
+    """Each document's file name and text; the same at every call, on every machine."""
+    for service in (
+        registry(RegistrySettings(_env_file=None)),
+        task(TaskSettings(_env_file=None)),
+        payment(PaymentSettings(_env_file=None)),
+        chat(ChatSettings(_env_file=None)),
+    ):
+        yield f"{service.name}.asyncapi.json", _text(_asyncapi(service))
+    app = create_app(GatewaySettings(_env_file=None))
+    yield (
+        "gateway.openapi.json",
+        _text({**app.openapi(), "info": {**app.openapi()["info"], "version": VERSION}}),
+    )
+
+
+def _asyncapi(service: Service) -> dict[str, Any]:
+    spec = AsyncAPI(service.broker, title=f"AgentBazaar {service.name}", version=VERSION)
+    found: dict[str, Any] = json.loads(spec.to_specification().to_json())
+    return found
+
+
+def _text(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    """Write them all, and the bus's users."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in documents():
+        (FOLDER / name).write_text(text)
+    nats_users.main()
+
+
+if __name__ == "__main__":
+    main()

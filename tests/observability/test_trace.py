@@ -1,0 +1,53 @@
+"""The story of a task, told from the stream."""
+
+import nats
+import pytest
+
+from chassis.envelopes import new_id, origin
+from chassis.relay import publish
+from deploy import trace
+from tests.conftest import Stack
+
+
+async def test_it_is_told_in_order_with_causes(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = new_id()
+    cause = origin("task", "task.started.v1")
+    caused = origin("payment", "hold.placed.v1").model_copy(update={"causation_id": cause.id})
+    first = {
+        "subject": f"bazaar.evt.task.started.{task}",
+        "stream": "EVENTS",
+        "data": {"taskId": task},
+        "headers": cause.headers(),
+    }
+    second = {
+        "subject": f"bazaar.evt.hold.placed.{task}",
+        "stream": "EVENTS",
+        "data": {"taskId": task, "held": "0.250000"},
+        "headers": caused.headers(),
+    }
+    client = await nats.connect(stack.nats_url)
+    for message in (first, second):
+        await publish(client.jetstream(), [message])
+    await client.close()
+    monkeypatch.setenv("NATS_URL", stack.nats_url)
+    assert await trace.tell(task) == 0
+    one, two = capsys.readouterr().out.splitlines()
+    assert one.split()[:4] == ["0", "ms", "task", "task.started"]
+    assert "payment" in two
+    assert "held=0.250000" in two
+    assert two.endswith("<- task.started")
+
+
+async def test_an_unknown_task_and_a_strange_id_are_answered_kindly(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NATS_URL", stack.nats_url)
+    assert await trace.tell("nobody-knows-it") == 1
+    assert "no event of a task nobody-knows-it" in capsys.readouterr().out
+    assert await trace.tell("*") == 2
+    assert await trace.tell("") == 2
+    monkeypatch.setenv("NATS_URL", "nats://127.0.0.1:9")
+    assert await trace.tell("x") == 1
+    assert "cannot be reached" in capsys.readouterr().err
