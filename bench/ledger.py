@@ -51,6 +51,9 @@ WITH made AS (
   INSERT INTO payment.holds
     (id, account, task_id, agent_id, asked, held, status, captured, fee, resolved_at)
   SELECT id, 'old', task, 'poet', 1, 1, 'captured', 1, 0, now() FROM made
+), freed AS (
+  INSERT INTO payment.hold_lines (hold_id, task_id, account, kind, amount)
+  SELECT id, task, 'old', 'captured', -1 FROM made
 ), paid AS (
   INSERT INTO payment.bazaarbucks_payments
     (id, account, task_id, step_id, agent_id, amount, type)
