@@ -157,7 +157,7 @@ async def clean(run: Run, sql: "asyncpg.Pool[Any]", grant: Decimal) -> None:
 
 
 @pytest.mark.parametrize(
-    ("killed", "steps_each"), [(False, 25), (True, 10)], ids=["500 steps", "one of two is killed"]
+    ("killed", "steps_each"), [(False, 25), (True, 25)], ids=["500 steps", "one of two is killed"]
 )
 async def test_tight_budgets_lost_replies_and_refunds(
     stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", killed: bool, steps_each: int
