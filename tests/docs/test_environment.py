@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from contracts.permissions import ADMIN, GATEWAY, USERS
+from deploy.nats_users import variable
 from tests.docs.test_docs import PROJECT, SETTINGS
 
 EXAMPLE = (PROJECT / ".env.example").read_text("utf-8")
@@ -90,6 +92,29 @@ def test_a_service_gets_nobody_elses_password() -> None:
         found = set(re.findall(r"\$\{([A-Z]+)_DB_PASSWORD", text))
         own = {name.partition("_")[0].upper()}
         assert name == "provision" or found <= own, name
+
+
+def test_a_container_is_one_user_of_the_bus() -> None:
+    users = {"topology": ADMIN, "gateway": GATEWAY, "ui": GATEWAY}
+    users |= {name: name.removesuffix("_svc") for name in CONTEXT_SERVICES}
+    found = {
+        name: re.findall(r"NATS_([A-Z]+)_PASSWORD", str(one.get("environment", {})))
+        for name, one in COMPOSE["services"].items()
+        if name != "nats"
+    }
+    assert {name: named for name, named in found.items() if named} == {
+        name: [user.upper()] for name, user in users.items()
+    }
+    for name, user in users.items():
+        word = f"${{{variable(user)}:-{user}-laptop}}"
+        asked = COMPOSE["services"][name]["environment"]["NATS_URL"]
+        assert asked == f"nats://{user}:{word}@nats:4222"
+
+
+def test_the_bus_knows_every_user_by_a_quoted_password() -> None:
+    assert COMPOSE["services"]["nats"]["environment"] == {
+        variable(user): f'"${{{variable(user)}:-{user}-laptop}}"' for user in USERS
+    }
 
 
 def locked(path: Path) -> set[tuple[str, str, frozenset[str]]]:

@@ -17,8 +17,11 @@ from typing import Any
 
 from testcontainers.compose import DockerCompose
 
+from contracts.permissions import ADMIN, USERS
+from deploy.local.nats import url
 from deploy.local.ports import free_port
 from deploy.local.settings import AGENTS, PROJECT
+from deploy.nats_users import variable
 from tests.e2e.polling import eventually
 from tests.e2e.powers import Left
 from tests.e2e.system import CONTEXTS, System
@@ -54,7 +57,7 @@ class ComposePowers:
         """Where it answers; services find agents of the tests on this machine."""
         return System(
             base_url=f"http://127.0.0.1:{self.env['GATEWAY_PORT']}",
-            nats_url=f"nats://127.0.0.1:{self.env['NATS_PORT']}",
+            nats_url=url(int(self.env["NATS_PORT"]), ADMIN, self.secrets()[f"nats_{ADMIN}"]),
             agent_host="host.docker.internal",
         )
 
@@ -113,9 +116,10 @@ class ComposePowers:
         return f"postgresql://{role}:{self.secrets()[context]}@{place}"
 
     def secrets(self) -> dict[str, str]:
-        """The passwords, by role."""
+        """The passwords: by role of the database, and as `nats_<user>` by user of the bus."""
         found = {context: self.env[f"{context.upper()}_DB_PASSWORD"] for context in CONTEXTS}
-        return found | {"postgres": self.env["POSTGRES_PASSWORD"]}
+        bus = {f"nats_{user}": self.env[variable(user)] for user in USERS}
+        return found | bus | {"postgres": self.env["POSTGRES_PASSWORD"]}
 
     def logs(self) -> dict[str, bytes]:
         """The logs of all containers, also of those that are done."""
@@ -219,10 +223,11 @@ async def compose(**env: str) -> AsyncIterator[ComposePowers]:
 def _environment() -> dict[str, str]:
     ports = ("GATEWAY_PORT", "NATS_PORT", "NATS_MONITOR_PORT", "POSTGRES_PORT")
     roles = ("POSTGRES_PASSWORD", *(f"{context.upper()}_DB_PASSWORD" for context in CONTEXTS))
+    users = [variable(user) for user in USERS]
     return {
         "COMPOSE_PROJECT_NAME": "bazaar-e2e",
         "TAG": "e2e",
         "SEARCH_ENGINE": "local",
         **{name: str(free_port()) for name in ports},
-        **{name: secrets.token_urlsafe(18) for name in roles},
+        **{name: secrets.token_urlsafe(18) for name in (*roles, *users)},
     }
