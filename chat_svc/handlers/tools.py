@@ -133,13 +133,16 @@ def _negotiated(ended: Negotiated) -> dict[str, Any]:
 async def _get_task(use: _Use) -> dict[str, Any]:
     about = {"task_id": use.turn.task_id, "budget": format(use.turn.max_budget, "f")}
     try:
-        task = (await use.bus.ask(GET_TASK, GetTask(task_id=use.turn.task_id), use.here)).task
+        question = GetTask(task_id=use.turn.task_id, with_left=True)
+        reply = await use.bus.ask(GET_TASK, question, use.here)
+        task = reply.task
         asked = ListSteps(task_id=task.id, limit=100)
         steps = (await use.bus.ask(LIST_STEPS, asked, use.here)).steps
     except NotFound:
         nothing = {"status": "not_begun", "steps": [], "cost": "0", "left": about["budget"]}
         return about | nothing | {"message": NOT_BEGUN}
-    left = max(Decimal(0), use.turn.max_budget - task.total_cost)
+    # The task hears of a larger budget with the next steps only.
+    left = (reply.left or Decimal(0)) + max(Decimal(0), use.turn.max_budget - task.max_budget)
     return about | {
         "status": task.status,
         "steps": [_step(step) for step in steps],

@@ -2,6 +2,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.chat.script import Script
 from tests.chat.services import chat_service, marketplace, new_skill
 from tests.chat.talk import Talk
 from tests.conftest import Stack, running
@@ -19,6 +20,14 @@ async def talk(stack: Stack, market: Talk) -> AsyncIterator[Talk]:
     """All four services in this process, the chat service in two replicas."""
     async with running(chat_service(stack), chat_service(stack)):
         yield market
+
+
+@pytest.fixture(scope="module")
+async def script(stack: Stack, market: Talk) -> AsyncIterator[Script]:
+    """All four services, the chat service in two replicas that decide as the test writes."""
+    script = Script(market)
+    async with running(chat_service(stack, script), chat_service(stack, script)):
+        yield script
 
 
 @pytest.fixture

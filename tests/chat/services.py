@@ -7,6 +7,7 @@ from typing import Any
 
 from chassis.service import Service
 from chat_svc.app import build as build_chat
+from chat_svc.orchestrator import Orchestrator
 from chat_svc.settings import Settings as ChatSettings
 from registry_svc.app import build as build_registry
 from registry_svc.settings import Settings as RegistrySettings
@@ -24,8 +25,10 @@ def chat_settings(stack: Stack, **settings: Any) -> ChatSettings:
     return ChatSettings.model_validate({**stores, "watch_s": 0.1} | settings)
 
 
-def chat_service(stack: Stack, **settings: Any) -> Service:
-    return build_chat(chat_settings(stack, **settings))
+def chat_service(
+    stack: Stack, orchestrator: Orchestrator | None = None, **settings: Any
+) -> Service:
+    return build_chat(chat_settings(stack, **settings), orchestrator)
 
 
 def registry_service(stack: Stack) -> Service:

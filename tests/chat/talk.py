@@ -187,13 +187,15 @@ class Talk:
 
     @contextlib.asynccontextmanager
     async def agent(
-        self, skill: str, *script: Behaviour, price: Any = "0.10"
+        self, skill: str, *script: Behaviour, price: Any = "0.10", **more: Any
     ) -> AsyncIterator[Listed]:
         """An agent that can do one thing, listed and found to be available."""
         id_ = f"agent-{new_id()[:12]}"
-        async with ScriptedAgent(*script) as does:
+        async with ScriptedAgent(*script, **more) as does:
             listed = Listed(id_, f"The {id_}", does)
             await self.enlist(listed, skill, price)
+            if more.get("haggles"):
+                await self.system.known_to_negotiate(id_)
             yield listed
 
     async def enlist(self, listed: Listed, skill: str, price: Any) -> None:
