@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Annotated, Any
 
+import structlog
+
 from chassis.bus import Bus
 from chassis.database import Database
 from chassis.delivery import Here, Later
@@ -33,12 +35,14 @@ from contracts.errors import (
     NotFound,
     PaymentRequired,
     TooSlow,
+    Unavailable,
 )
 from contracts.ledger import ENTER_PAYMENT, EnterPayment
 from contracts.negotiation import NEGOTIATE, Negotiate, Negotiated
 from contracts.task import GET_TASK, LIST_STEPS, GetTask, ListSteps, StepView
 from contracts.topology import Durable
 
+log = structlog.get_logger()
 FINAL = (Invalid, NotFound, Conflict, PaymentRequired, BadAnswer, TooSlow)
 """Refusals that are the tool's result; after others it is used again."""
 LONGEST_RESULT = 2_000
@@ -172,11 +176,14 @@ async def _charge(use: _Use) -> dict[str, Any]:
 
     Raises:
         Later: the task that it belongs to is not made yet.
+        Unavailable: it is not known whether it was paid; asked again, it is paid once.
     """
     try:
         await use.bus.ask(GET_TASK, GetTask(task_id=use.turn.task_id), use.here)
     except NotFound:
         raise Later(TASK_WAIT_S, "the task is not there yet") from None
+    except TooSlow as error:
+        raise Unavailable(error.message) from error
     amount = to_micro(Decimal(use.call.input["amount"]))
     payment = EnterPayment(
         payment_id=charge_id_of(use.turn.id),
@@ -187,7 +194,10 @@ async def _charge(use: _Use) -> dict[str, Any]:
     )
     try:
         await use.bus.ask(ENTER_PAYMENT, payment, use.here)
-    except PaymentRequired:
+    except TooSlow as error:
+        raise Unavailable(error.message) from error
+    except FINAL as refused:
+        log.warning("language model not charged", turn_id=use.turn.id, why=refused.message)
         amount = Decimal(0)
     return {"charged": format(amount, "f")}
 

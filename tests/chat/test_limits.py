@@ -20,7 +20,6 @@ from tests.task.scripted_agent import answers
 from tests.task.services import eventually
 
 DONE = Move("All done.", result="done")
-LOOK = "look"
 
 
 @asynccontextmanager
@@ -117,7 +116,7 @@ async def test_a_busy_model_is_asked_again(stack: Stack, market: Talk):
     assert (end.text, len(asked)) == ("All done.", 3)
 
 
-async def test_a_model_that_stays_away_is_named(stack: Stack, market: Talk, skill: str):
+async def test_a_model_that_stays_away_is_named(stack: Stack, market: Talk):
     """At once when it says that it will not be back in time, else at the deadline."""
     too_long = TryLater("Claude is overloaded; try again in an hour.", 3_600)
     async with deciding(stack, market) as script:
