@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.chat.script import Script
-from tests.chat.services import chat_service, marketplace, new_skill
+from tests.chat.services import chat_service, deciding, marketplace, new_skill
 from tests.chat.talk import Talk
 from tests.conftest import Stack, running
 
@@ -26,7 +26,7 @@ async def talk(stack: Stack, market: Talk) -> AsyncIterator[Talk]:
 async def script(stack: Stack, market: Talk) -> AsyncIterator[Script]:
     """All four services, the chat service in two replicas that decide as the test writes."""
     script = Script(market)
-    async with running(chat_service(stack, script), chat_service(stack, script)):
+    async with running(deciding(stack, script), deciding(stack, script)):
         yield script
 
 

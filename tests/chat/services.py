@@ -25,9 +25,12 @@ def chat_settings(stack: Stack, **settings: Any) -> ChatSettings:
     return ChatSettings.model_validate({**stores, "watch_s": 0.1} | settings)
 
 
-def chat_service(
-    stack: Stack, orchestrator: Orchestrator | None = None, **settings: Any
-) -> Service:
+def chat_service(stack: Stack, **settings: Any) -> Service:
+    return build_chat(chat_settings(stack, **settings))
+
+
+def deciding(stack: Stack, orchestrator: Orchestrator, **settings: Any) -> Service:
+    """A chat service with an orchestrator of the test's own."""
     return build_chat(chat_settings(stack, **settings), orchestrator)
 
 

@@ -131,18 +131,27 @@ def test_others_of_the_skill_stand_by_cheapest_first():
     assert who(versatile) == ["cid"]  # Nobody else does all that Cid does.
 
 
-def test_alternatives_come_before_others_with_their_own_payload():
-    (found,) = checked(
-        invoke("a", "ann", alternatives=[{"agent_id": "cid", "payload": {"words": "hi"}}])
+def test_only_who_is_named_stands_by_with_a_payload_of_its_own():
+    others = [{"agent_id": "cid", "payload": {"words": "hi"}}, {"agent_id": "ann", "payload": {}}]
+    some, nobody, many = checked(
+        invoke("a", "ann", alternatives=others),
+        invoke("b", "ann", alternatives=[]),
+        invoke(
+            "c",
+            "ann",
+            alternatives=[
+                one | {"agent_id": id_} for id_ in ("ben", "cid", "dan") for one in others[:1]
+            ],
+        ),
     )
-    assert who(found) == ["ann", "cid", "ben"]
-    assert found.work is not None
-    assert [one.payload for one in found.work.choices] == [
-        {"text": "hi"},
-        {"words": "hi"},
-        {"text": "hi"},
+    assert some.work is not None
+    assert [(one.agent_id, one.payload) for one in some.work.choices] == [
+        ("ann", {"text": "hi"}),
+        ("cid", {"words": "hi"}),
     ]
-    assert len(who(found)) == MAX_AGENTS_PER_STEP
+    assert who(nobody) == ["ann"]
+    assert who(many) == ["ann", "ben", "cid"]
+    assert len(who(many)) == MAX_AGENTS_PER_STEP
 
 
 def test_references_within_a_move_and_to_earlier_ones():

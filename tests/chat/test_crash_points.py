@@ -19,7 +19,7 @@ from chat_svc.orchestrator import Move, Say, Situation
 from contracts.envelope import Envelope
 from contracts.errors import Internal
 from tests.chat.script import Script, Step, calls, invoke, results, tokens, use
-from tests.chat.services import chat_service, new_skill
+from tests.chat.services import deciding, new_skill
 from tests.chat.talk import NOTHING, End, Talk
 from tests.conftest import Stack, running
 from tests.task.plans import wraps
@@ -92,7 +92,7 @@ async def test_a_crash_around_every_commit(
 ):
     monkeypatch.setattr(relay, "GRACE_S", SOON)
     script, doom, last = Script(market), Doom(), new_skill()
-    services = [chat_service(stack, script, charge_llm=True) for _ in range(2)]
+    services = [deciding(stack, script, charge_llm=True) for _ in range(2)]
     for service in services:
         doom.haunt(service)
     async with (

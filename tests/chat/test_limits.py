@@ -13,7 +13,7 @@ from chat_svc.orchestrator import Move, Say, Situation, Trouble, TryLater
 from contracts.ledger import GET_RECEIPT
 from contracts.task import LIST_TASKS
 from tests.chat.script import Script, calls, invoke, tokens, use
-from tests.chat.services import chat_service
+from tests.chat.services import chat_service, deciding
 from tests.chat.talk import NOTHING, Talk
 from tests.conftest import Stack, running
 from tests.task.scripted_agent import answers
@@ -23,10 +23,10 @@ DONE = Move("All done.", result="done")
 
 
 @asynccontextmanager
-async def deciding(stack: Stack, market: Talk, **settings: Any) -> AsyncIterator[Script]:
+async def scripted(stack: Stack, market: Talk, **settings: Any) -> AsyncIterator[Script]:
     """A chat service with settings of its own that decides as the test writes."""
     script = Script(market)
-    async with running(chat_service(stack, script, **settings)):
+    async with running(deciding(stack, script, **settings)):
         yield script
 
 
@@ -45,7 +45,7 @@ async def until_last(situation: Situation, say: Say) -> Move:
 
 
 async def test_a_turn_has_so_many_moves(stack: Stack, market: Talk, skill: str):
-    async with deciding(stack, market, turn_moves=3) as script:
+    async with scripted(stack, market, turn_moves=3) as script:
         account = await market.system.account()
         heeds = await script.reply(account, until_last)
         assert [one.last for one in script.asked[heeds.turn_id]] == [False, False, True]
@@ -63,10 +63,10 @@ async def test_a_turn_has_so_many_tokens_and_so_much_time(stack: Stack, market: 
         move = await until_last(situation, say)
         return Move(move.text, move.calls, tokens=tokens(40, 10))
 
-    async with deciding(stack, market, turn_tokens=100) as script:
+    async with scripted(stack, market, turn_tokens=100) as script:
         end = await script.reply(await market.system.account(), spends)
     assert len(script.asked[end.turn_id]) == 3
-    async with deciding(stack, market, answer_reserve_s=1_000) as script:
+    async with scripted(stack, market, answer_reserve_s=1_000) as script:
         end = await script.reply(await market.system.account(), until_last)
     assert [one.last for one in script.asked[end.turn_id]] == [False, True]
 
@@ -75,7 +75,7 @@ async def test_when_the_budget_is_used_up_the_answer_is_asked_for(
     stack: Stack, market: Talk, skill: str
 ):
     async with (
-        deciding(stack, market) as script,
+        scripted(stack, market) as script,
         market.agent(skill, answers("Waves.", 0.1)) as poet,
     ):
         account = await market.system.account()
@@ -88,7 +88,7 @@ async def test_when_the_budget_is_used_up_the_answer_is_asked_for(
 async def test_a_trouble_is_what_the_person_is_told(stack: Stack, market: Talk, skill: str):
     trouble = Trouble("Claude declined to answer this.", tokens(1_000, 0))
     async with (
-        deciding(stack, market) as script,
+        scripted(stack, market) as script,
         market.agent(skill, answers("Waves.", 0.1)) as poet,
     ):
         account = await market.system.account()
@@ -111,7 +111,7 @@ async def test_a_busy_model_is_asked_again(stack: Stack, market: Talk):
             raise TryLater("Claude is overloaded.", 0.05)
         return DONE
 
-    async with deciding(stack, market) as script:
+    async with scripted(stack, market) as script:
         end = await script.reply(await market.system.account(), busy_twice)
     assert (end.text, len(asked)) == ("All done.", 3)
 
@@ -119,7 +119,7 @@ async def test_a_busy_model_is_asked_again(stack: Stack, market: Talk):
 async def test_a_model_that_stays_away_is_named(stack: Stack, market: Talk):
     """At once when it says that it will not be back in time, else at the deadline."""
     too_long = TryLater("Claude is overloaded; try again in an hour.", 3_600)
-    async with deciding(stack, market) as script:
+    async with scripted(stack, market) as script:
         account = await market.system.account()
         end = await script.reply(account, too_long)
         assert (end.text, end.message.task_id) == (too_long.message, None)
@@ -140,7 +140,7 @@ async def test_a_model_that_never_answers_is_not_waited_for_after_the_deadline(
         await asyncio.Event().wait()
         raise AssertionError
 
-    async with deciding(stack, market, turn_deadline_s=0.5) as script:
+    async with scripted(stack, market, turn_deadline_s=0.5) as script:
         end = await script.reply(await market.system.account(), hangs)
         await market.quiet()
     assert "in time" in end.text
@@ -150,7 +150,7 @@ async def test_a_model_that_never_answers_is_not_waited_for_after_the_deadline(
 async def test_the_model_is_charged_through_the_ledger(stack: Stack, market: Talk, skill: str):
     spent = tokens(10_000, 1_000)  # 0.02 for input and 0.01 for output
     async with (
-        deciding(stack, market, charge_llm=True) as script,
+        scripted(stack, market, charge_llm=True) as script,
         market.agent(skill, answers("Waves.", 0.1)) as poet,
     ):
         account = await market.system.account()
@@ -170,7 +170,7 @@ async def test_the_model_is_charged_through_the_ledger(stack: Stack, market: Tal
 
 async def test_a_charge_without_work_keeps_to_the_budget(stack: Stack, market: Talk):
     dear = Move("It depends.", tokens=tokens(0, 30_000))  # 0.3
-    async with deciding(stack, market, charge_llm=True) as script:
+    async with scripted(stack, market, charge_llm=True) as script:
         account = await market.system.account()
         whole = await script.reply(account, dear)
         part = await script.reply(account, dear, max_budget="0.2")
@@ -209,7 +209,7 @@ async def test_words_are_streamed_as_they_are_said(stack: Stack, market: Talk):
             await say(piece)
         return await looks()(situation, say) if not situation.rounds else Move("All is well.")
 
-    async with deciding(stack, market) as script:
+    async with scripted(stack, market) as script:
         end = await script.reply(await market.system.account(), speaks)
     said = [event.body for event in market.events(end.turn_id, "turn.streamed")]
     for round_ in (0, 1):
