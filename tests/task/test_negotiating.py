@@ -95,7 +95,21 @@ async def test_three_rounds_and_what_each_of_them_carries(system: System, task_i
         ([says({"accepted": True})], "5", "0.6", 1),
         ([says({"accepted": True, "counter_offer": 0.9, "message": None})], "5", "0.6", 1),
     ],
-    ids=str,
+    ids=[
+        "accepted",
+        "accepted within little",
+        "a counter offer",
+        "a counter offer with too many decimals",
+        "a counter offer over the limit, then one within",
+        "a plain no, then accepted",
+        "busy, then accepted",
+        "refused",
+        "a counter offer of the list price",
+        "a counter offer of nothing",
+        "counter offers over the limit",
+        "accepted in few words",
+        "accepted with a counter offer",
+    ],
 )
 async def test_how_it_ends(
     system: System,
@@ -126,7 +140,16 @@ async def test_how_it_ends(
         (says({"detail": "What?"}, 422), "The agent cannot work with this: What?"),
         (says(b" " * 300_000), "The agent answered with more than 262144 bytes."),
     ],
-    ids=str,
+    ids=[
+        "hangs up",
+        "busy",
+        "no JSON",
+        "no yes or no",
+        "a negative price",
+        "fails",
+        "takes no offers so",
+        "too large",
+    ],
 )
 async def test_an_agent_that_misbehaves_keeps_its_price(
     system: System, task_id: str, reply: Behaviour, words: str
