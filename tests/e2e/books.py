@@ -187,16 +187,16 @@ async def ledger_is_sound(powers: Powers) -> bool:
     return True
 
 
-async def jobs_are_counted(http: httpx.AsyncClient) -> bool:
-    """Every agent has as many jobs as it has completed steps, and none seems to be at work.
+async def jobs_are_counted(http: httpx.AsyncClient, js: JetStreamContext) -> bool:
+    """Every agent has as many jobs as steps of it were completed, and none seems to be at work.
+
+    Steps are counted by their events: agents work for all accounts, and lists are of one.
 
     Raises:
         AssertionError: which do not.
     """
-    tasks = await everything(http, "/api/tasks")
-    done: Counter[str] = Counter()
-    for steps in (await steps_of(http, [task["id"] for task in tasks])).values():
-        done.update(step["agentId"] for step in steps if step["status"] == "completed")
+    ends = await history(js, "bazaar.evt.step.completed.*")
+    done = Counter({end["stepId"]: end["agentId"] for end in ends}.values())
     agents = await everything(http, "/api/agents")
     assert {a["id"]: a["jobsCompleted"] for a in agents if a["jobsCompleted"]} == done
     assert [a["id"] for a in agents if a["load"] and a["id"] != "mock_busy"] == []

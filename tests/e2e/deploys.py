@@ -109,6 +109,6 @@ async def nothing_lost(
             assert outcome.body["message"]["id"] in answers, outcome
     assert await books.sound(http, js, None)  # Every turn, also the slow ones, has one answer.
     assert await books.wallet_agrees(http)
-    assert await books.jobs_are_counted(http)
+    assert await books.jobs_are_counted(http, js)
     assert await books.ledger_is_sound(powers)
     return True

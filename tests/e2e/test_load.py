@@ -23,4 +23,4 @@ async def test_thirty_wishes_and_calls_at_once(
     assert len(tasks) == 27  # Three of the wishes are questions, which need no task.
     assert {task["status"] for task in tasks} == {"completed"}
     assert await eventually(lambda: books.wallet_agrees(http))
-    assert await eventually(lambda: books.jobs_are_counted(http))
+    assert await eventually(lambda: books.jobs_are_counted(http, js))

@@ -18,7 +18,8 @@ from tests.releases.past import RELEASES, Recorded, recorded, schemas
 
 BEFORE = RELEASES[-1]
 OLD = {one.kind: one for one in recorded(BEFORE)}
-REQUESTS = [one for one in OLD.values() if one.kind.startswith("requests/")]
+HOLD = "requests/payment.place_hold.v1"
+REQUESTS = [one for one in OLD.values() if one.kind.startswith("requests/") and one.kind != HOLD]
 AN_ID = re.compile(r"\b[0-9a-f]{32}\b")
 BROKEN = {"400", "422", "500"}
 """Refusals of a request that was not understood; others are about what it asks for."""
@@ -93,6 +94,22 @@ async def test_requests_of_the_release_before_are_understood(bus: Client, old: R
     if code is None:
         kind = old.kind.replace("requests/", "replies/")
         jsonschema.validate(json.loads(reply.data), schemas(BEFORE)[kind])
+
+
+async def test_what_a_task_service_of_the_release_before_held_it_frees(
+    bus: Client, js: JetStreamContext
+) -> None:
+    asked = renewed(OLD[HOLD], {})
+    body, task = json.dumps(asked.body).encode(), asked.body["taskId"]
+    reply = await bus.request(asked.subject, body, headers=asked.headers, timeout=30)
+    jsonschema.validate(json.loads(reply.data), schemas(BEFORE)["replies/payment.place_hold.v1"])
+    failed = renewed(OLD["events/step.failed.v1"], {})
+    ended = {**failed.body, "taskId": task, "stepId": asked.body["holdId"]}
+    subject = f"bazaar.evt.step.failed.{task}"
+
+    await _order(js, Recorded(BEFORE, failed.kind, subject, failed.headers, ended))
+
+    assert await eventually(lambda: told(js, f"bazaar.evt.hold.released.{task}"))
 
 
 async def test_the_release_before_can_read_all_that_is_told_now(

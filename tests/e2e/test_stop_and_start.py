@@ -50,7 +50,7 @@ async def test_after_all_that_every_sum_agrees_and_every_job_is_counted(
     assert await eventually(lambda: books.sound(http, js, None))
     assert await eventually(lambda: books.wallet_agrees(http))
     assert await eventually(lambda: books.ledger_is_sound(powers))
-    assert await eventually(lambda: books.jobs_are_counted(http))
+    assert await eventually(lambda: books.jobs_are_counted(http, js))
 
 
 def test_no_log_holds_a_secret(powers: Powers) -> None:
