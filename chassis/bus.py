@@ -15,8 +15,10 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, ConnectionDrainingError, NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
+from opentelemetry.trace import SpanKind
 from pydantic import ValidationError
 
+from chassis import telemetry
 from chassis.envelopes import caused_by
 from chassis.metrics import ASKED
 from chassis.settings import BusSettings
@@ -145,13 +147,17 @@ class Bus:
             TooSlow: no answer in time; what came of it is unknown.
             Refusal: the typed refusal that the service answered with.
         """
-        try:
-            reply = await self._ask(call, request, cause, timeout_ms)
-        except Refusal as error:
-            ASKED.labels(f"{call.context}.{call.verb}", error.code).inc()
-            raise
-        ASKED.labels(f"{call.context}.{call.verb}", 200).inc()
-        return reply
+        name = f"ask {call.subject}"
+        with telemetry.within(name, SpanKind.CLIENT, cause, {"peer.service": call.context}) as here:
+            try:
+                reply = await self._ask(call, request, here, timeout_ms)
+            except Refusal as error:
+                ASKED.labels(f"{call.context}.{call.verb}", error.code).inc()
+                telemetry.outcome(error.code)
+                raise
+            ASKED.labels(f"{call.context}.{call.verb}", 200).inc()
+            telemetry.outcome(200)
+            return reply
 
     async def _ask(
         self,

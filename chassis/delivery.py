@@ -13,10 +13,11 @@ import structlog
 from fast_depends.exceptions import ValidationError as ArgumentError
 from faststream import BaseMiddleware, Depends, Response
 from nats.errors import Error as NatsError
+from opentelemetry.trace import SpanKind
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from chassis import metrics
+from chassis import metrics, telemetry
 from chassis.bus import MAX_MESSAGE_BYTES, encoded, refusal_headers
 from chassis.database import AlreadyHandled, Database, Transaction, is_away, is_unstorable
 from chassis.given import Given
@@ -119,10 +120,20 @@ class Delivery(BaseMiddleware[Any, Any]):
         if meta.num_delivered > 1:
             metrics.REDELIVERIES.labels(durable.name).inc()
         here = read_envelope(raw.headers or {}, fallback_id=f"{meta.stream}-{meta.sequence.stream}")
-        with self.context.scope("envelope", here), self.context.scope("durable", durable):
+        about = _about(here, raw) | {
+            "messaging.consumer.group.name": durable.name,
+            "bazaar.delivery": meta.num_delivered,
+        }
+        name = f"process {telemetry.kind_of(raw.subject)}"
+        with (
+            telemetry.within(name, SpanKind.CONSUMER, here, about) as here,
+            self.context.scope("envelope", here),
+            self.context.scope("durable", durable),
+        ):
             _name_in_logs(here, raw)
             with metrics.MESSAGE_SECONDS.labels(durable.name).time():
                 outcome = await self._settle(call_next, msg, raw, durable, meta.num_delivered)
+            telemetry.outcome(outcome, failed=outcome in {"again", "dead"})
         metrics.MESSAGES.labels(durable.name, outcome).inc()
         return None
 
@@ -131,14 +142,22 @@ class Delivery(BaseMiddleware[Any, Any]):
         _name_in_logs(here, raw)
         context, verb = raw.subject.split(".")[2:4]
         asked = f"{context}.{verb}"
-        with self.context.scope("envelope", here), metrics.REQUEST_SECONDS.labels(asked).time():
+        with (
+            telemetry.within(
+                f"answer {telemetry.kind_of(raw.subject)}", SpanKind.SERVER, here, _about(here, raw)
+            ) as here,
+            self.context.scope("envelope", here),
+            metrics.REQUEST_SECONDS.labels(asked).time(),
+        ):
             try:
                 answer = _weighed(await call_next(msg))
             except Exception as error:  # noqa: BLE001  (whatever it is, who asked gets an answer)
                 refusal = _as_refusal(error, context)
                 metrics.REQUESTS.labels(asked, refusal.code).inc()
+                telemetry.outcome(refusal.code, failed=refusal.code >= Internal.code)
                 return _refused(refusal)
             metrics.REQUESTS.labels(asked, 200).inc()
+            telemetry.outcome(200)
             return answer
 
     async def _settle(
@@ -170,6 +189,16 @@ class Delivery(BaseMiddleware[Any, Any]):
             return "done"
         finally:
             alive.cancel()
+
+
+def _about(here: Envelope, raw: "Msg") -> dict[str, str | int]:
+    """What a span says of its message."""
+    return {
+        "messaging.system": "nats",
+        "messaging.destination.name": raw.subject,
+        "messaging.message.id": here.id,
+        "bazaar.correlation_id": here.correlation_id,
+    }
 
 
 def _name_in_logs(here: Envelope, raw: "Msg") -> None:

@@ -3,6 +3,9 @@
 import uuid
 from datetime import UTC, datetime
 
+from opentelemetry.trace import SpanKind
+
+from chassis import telemetry
 from contracts.base import Command, Event
 from contracts.envelope import DEFAULT_ACCOUNT, Envelope
 
@@ -15,8 +18,13 @@ def new_id() -> str:
 
 
 def origin(source: str, type_: str, account: str = DEFAULT_ACCOUNT) -> Envelope:
-    """The envelope of something that no message caused: a request from outside, a timer."""
+    """The envelope of something that no message caused: a request from outside, a timer.
+
+    Its trace is that of the span that is open here. When none is, the first span that comes of it
+    begins one; without spans its trace is made up, for those who trace around us.
+    """
     id_ = new_id()
+    made_up = f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-01"
     return Envelope(
         id=id_,
         type=type_,
@@ -25,7 +33,7 @@ def origin(source: str, type_: str, account: str = DEFAULT_ACCOUNT) -> Envelope:
         subject="",
         account=account,
         correlation_id=id_,
-        traceparent=f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-01",
+        traceparent=telemetry.current() if telemetry.provider() else made_up,
     )
 
 
@@ -58,9 +66,13 @@ def enclose(
     if turn_id is not None:
         envelope = envelope.model_copy(update={"turn_id": turn_id})
     subject = message.subject()
+    about = {"messaging.destination.name": subject, "messaging.message.id": envelope.id}
+    create = f"create {telemetry.kind_of(subject)}"
+    with telemetry.within(create, SpanKind.PRODUCER, envelope, about) as created:
+        headers = created.headers()
     return {
         "subject": subject,
         "stream": STREAM_OF[subject.split(".", 2)[1]],
-        "headers": envelope.headers(),
+        "headers": headers,
         "data": message.model_dump(mode="json"),
     }

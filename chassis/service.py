@@ -27,7 +27,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from chassis import logs, metrics, topology
+from chassis import logs, metrics, telemetry, topology
 from chassis.bus import Bus, answers, connect_options, stop_answering
 from chassis.database import Database, is_away, outbox_table
 from chassis.delivery import Delivery, decoded
@@ -153,6 +153,7 @@ class Service:
         with contextlib.suppress(NatsError):  # It may be away just now.
             await self.broker.stop()
         await self.database.engine.dispose()
+        await telemetry.stop()
         log.info("service stopped")
 
     async def ready(self) -> list[str]:
@@ -249,6 +250,7 @@ def run(service: Service) -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     logs.configure(settings, f"{service.name}_svc")
+    telemetry.start(settings, f"{service.name}_svc")
     http = uvicorn.Config(
         probes(service),
         lifespan="off",

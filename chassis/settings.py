@@ -20,6 +20,7 @@ class BusSettings(FileSettings):
             whatever supervises it starts it afresh.
         health_port: where /health and /ready are served; 0 takes any free port.
         drain_s: how long work in hand may take after SIGTERM.
+        otel_exporter_otlp_endpoint: where traces go (/v1/traces is added); empty: none.
     """
 
     model_config = SettingsConfigDict(
@@ -36,6 +37,7 @@ class BusSettings(FileSettings):
     drain_s: float = 10.0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"
+    otel_exporter_otlp_endpoint: str = ""
 
 
 class ServiceSettings(BusSettings):

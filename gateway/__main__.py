@@ -9,7 +9,7 @@ import structlog
 import uvicorn
 from pydantic import ValidationError
 
-from chassis import logs
+from chassis import logs, telemetry
 from gateway.app import create_app
 from gateway.errors import sentence
 from gateway.protocol import LimitedProtocol
@@ -28,6 +28,7 @@ def main() -> None:
     except ValidationError as error:
         sys.exit(f"The gateway's settings are wrong: {sentence(error.errors())}")
     logs.configure(settings, "gateway")
+    telemetry.start(settings, "gateway")
     say_who_may_ask(settings)
     server = Server(settings)
     server.run()

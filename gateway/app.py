@@ -9,6 +9,7 @@ from nats.aio.msg import Msg
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from chassis import telemetry
 from chassis.release import release
 from gateway import errors, keys, rates
 from gateway.access import RequestLog
@@ -25,6 +26,7 @@ from gateway.settings import Settings
 from gateway.static import Client
 from gateway.streams import Streams
 from gateway.tokens import IssuerKeys, Tokens
+from gateway.tracing import traced
 from gateway.turns import SUBJECT, Turns
 
 ALLOWED_HEADERS = [
@@ -58,6 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
         link.open()
         yield
         await link.close()
+        await telemetry.stop()
 
     app = FastAPI(
         title="AgentBazaar",
@@ -78,6 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
                 expose_headers=["Link", "Retry-After", REPLAYED],
             ),
             Middleware(errors.Shield),
+            *traced(),
             Middleware(RateLimit, limit=settings.rate_limit_address, who=rates.address),
             Middleware(RateLimit, limit=settings.rate_limit_webhook, who=rates.webhook),
             *doors,

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import Request, Response
 from pydantic import TypeAdapter, ValidationError
 
+from chassis import telemetry
 from chassis.envelopes import new_id, origin
 from contracts.base import Call, Id, Model, ReplyT, RequestT
 from contracts.envelope import Envelope
@@ -58,11 +59,15 @@ def keyed_effect(request: Request) -> str | None:
 def cause_of(request: Request) -> Envelope:
     """The envelope of the HTTP request itself, the cause of all that follows from it.
 
-    A well-formed `traceparent` of the caller is passed on. The request's log line names it.
+    A well-formed `traceparent` of the caller is passed on, or is the parent of the request's span.
+    The request's log line names it.
     """
-    cause = origin(NAME, f"{request.method} {request.scope['route'].path}", account_of(request))
+    asked = f"{request.method} {request.scope['route'].path}"
+    cause = origin(NAME, asked, account_of(request))
     trace = request.headers.get("traceparent", "")
-    if _TRACEPARENT.fullmatch(trace):
+    if telemetry.provider():
+        telemetry.rename(asked)
+    elif _TRACEPARENT.fullmatch(trace):
         cause = cause.model_copy(update={"traceparent": trace})
     request.state.cause = cause
     return cause

@@ -9,8 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 import httpx
+from opentelemetry.trace import SpanKind
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
+from chassis import telemetry
 from task_svc.answers import AgentFailure, AnswerT, PriceList, Reply, Work, read
 from task_svc.settings import Settings
 
@@ -158,9 +160,21 @@ class Agents:
         return read(status, said, answer)
 
     async def _send(self, asked: _Question) -> tuple[int, bytes]:
+        url = httpx.URL(asked.url)
+        name = f"{asked.method} /{url.path.rpartition('/')[2]}"
+        cause = asked.headers.get("traceparent")
+        with telemetry.spanning(name, SpanKind.CLIENT, cause, {"server.address": url.host}) as here:
+            headers = asked.headers | ({"traceparent": here} if here else {})
+            status, said = await self._receive(asked, url, headers)
+            telemetry.outcome(status, failed=httpx.codes.is_error(status))
+            return status, said
+
+    async def _receive(
+        self, asked: _Question, url: httpx.URL, headers: dict[str, str]
+    ) -> tuple[int, bytes]:
         limit = self._settings.agent_answer_bytes
         async with self._http.stream(
-            asked.method, asked.url, content=asked.body, headers=asked.headers
+            asked.method, url, content=asked.body, headers=headers
         ) as response:
             said = bytearray()
             async for chunk in response.aiter_raw():
