@@ -74,6 +74,8 @@ async def new_stack() -> AsyncIterator[Stack]:
             yield stack
 
 
+# First of all: xdist's own hook writes the groups into the node ids, and reads them only once.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a file's tests in one worker, and all that use the whole system in one as well."""
     for item in items:

@@ -1,6 +1,8 @@
 """Are the ports free? Asked before anything is started."""
 
 import errno
+import itertools
+import random
 import socket
 from collections import defaultdict
 from collections.abc import Iterable
@@ -38,12 +40,17 @@ def check(claims: Iterable[Claim]) -> None:
         raise StartError("\n".join(problems))
 
 
+# In an order of its own in every process, and none twice: who asked may not have opened it yet.
+_CANDIDATES = itertools.cycle(random.sample(range(20_000, 32_000), k=12_000))
+
+
 def free_port() -> int:
-    """A port that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port that nobody has at this moment, and that no outgoing connection will be given.
+
+    Systems give outgoing connections ports from 32768 (Linux) or 49152 (IANA) on: a port up there
+    may be taken between this answer and its being opened.
+    """
+    return next(port for port in _CANDIDATES if _trouble_with(port) is None)
 
 
 def _trouble_with(port: int) -> str | None:
