@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 from fast_depends.exceptions import ValidationError as ArgumentError
-from faststream import BaseMiddleware, Depends, Response
+from faststream import BaseMiddleware, Depends
 from nats.errors import Error as NatsError
 from opentelemetry.trace import SpanKind
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from chassis import metrics, telemetry
-from chassis.bus import MAX_MESSAGE_BYTES, encoded, refusal_headers
 from chassis.database import AlreadyHandled, Database, Transaction, is_away, is_unstorable
 from chassis.given import Given
-from contracts.base import Model
-from contracts.envelope import CONTENT_TYPE, Envelope, read_envelope
+from chassis.replies import as_refusal, in_words, refused, weighed
+from contracts.envelope import Envelope, read_envelope
 from contracts.errors import (
     Conflict,
     Internal,
@@ -150,12 +149,12 @@ class Delivery(BaseMiddleware[Any, Any]):
             metrics.REQUEST_SECONDS.labels(asked).time(),
         ):
             try:
-                answer = _weighed(await call_next(msg))
+                answer = weighed(await call_next(msg))
             except Exception as error:  # noqa: BLE001  (whatever it is, who asked gets an answer)
-                refusal = _as_refusal(error, context)
+                refusal = as_refusal(error, context)
                 metrics.REQUESTS.labels(asked, refusal.code).inc()
                 telemetry.outcome(refusal.code, failed=refusal.code >= Internal.code)
-                return _refused(refusal)
+                return refused(refusal)
             metrics.REQUESTS.labels(asked, 200).inc()
             telemetry.outcome(200)
             return answer
@@ -176,9 +175,9 @@ class Delivery(BaseMiddleware[Any, Any]):
             return await _again(raw, durable, tries, error.after(tries), error)
         except Exception as error:  # noqa: BLE001  (whatever it is, the message must be settled)
             if isinstance(error, HOPELESS) or is_unstorable(error):
-                return await _bury(raw, durable, tries, _words(error))
+                return await _bury(raw, durable, tries, in_words(error))
             level = log.warning if isinstance(error, (Refusal, DBAPIError)) else log.exception
-            level("message failed", attempt=tries, error=_words(error)[:500])
+            level("message failed", attempt=tries, error=in_words(error)[:500])
             delay_s = retry_delay_s(tries)
             if isinstance(error, Unavailable | TooSlow):
                 # Another service is away: look again soon, so that its return is noticed.
@@ -210,7 +209,7 @@ def _name_in_logs(here: Envelope, raw: "Msg") -> None:
 
 async def _again(raw: "Msg", durable: Durable, tries: int, delay_s: float, error: Exception) -> str:
     if tries >= durable.attempts:
-        return await _bury(raw, durable, tries, _words(error))
+        return await _bury(raw, durable, tries, in_words(error))
     await raw.nak(delay=delay_s)
     return "later" if isinstance(error, Later) else "again"
 
@@ -226,7 +225,7 @@ async def _outlast(call_next: Any, msg: "StreamMessage[Any]", durable: Durable) 
         except Exception as error:
             if not is_away(error):
                 raise
-            log.warning("database unreachable", attempt=again, error=_words(error)[:500])
+            log.warning("database unreachable", attempt=again, error=in_words(error)[:500])
             metrics.DATABASE_WAITS.labels(durable.name.split("-")[0]).inc()
         else:
             return
@@ -243,53 +242,6 @@ async def decoded(msg: "StreamMessage[Any]", decode: Any) -> Any:
         return await decode(msg)
     except (ValueError, RecursionError):
         raise Invalid("The body is not JSON.") from None
-
-
-def _as_refusal(error: Exception, context: str) -> Refusal:
-    if isinstance(error, Refusal):
-        return error
-    if isinstance(error, ArgumentError):
-        return Invalid(f"The request is not valid: {_first(error)}")
-    what = _words(error)[:500]
-    if is_away(error) or isinstance(error, OSError):
-        log.error("database unreachable", error=what)
-        return Unavailable(f"The {context} service cannot reach its database.")
-    if is_unstorable(error):
-        log.warning("request cannot be stored", error=what)
-        return Invalid("The request holds a value that cannot be stored.")
-    log.error("request failed", exc_info=error)
-    return Internal("Something went wrong on our side.")
-
-
-def _words(error: Exception) -> str:
-    said = _first(error) if isinstance(error, ArgumentError) else str(error)
-    return f"{type(error).__name__}: {said}"
-
-
-def _first(error: ArgumentError) -> str:
-    if isinstance(error.original_error, ValidationError):
-        found = error.original_error.errors(include_url=False, include_context=False)[0]
-        place = ".".join(str(part) for part in found["loc"] if part not in ("request", "event"))
-        return f"{place}: {found['msg']}" if place else str(found["msg"])
-    return " ".join(str(error).split())[:300]
-
-
-def _weighed(reply: Any) -> Any:
-    """A reply as it travels: plain JSON, and a refusal when NATS would not carry it.
-
-    Raises:
-        Invalid: the reply is too large.
-    """
-    if not isinstance(reply, Model):
-        return reply
-    body = encoded(reply)
-    if len(body) > MAX_MESSAGE_BYTES:
-        raise Invalid("The answer is too large; ask for fewer at once with `limit`.")
-    return Response(body, headers={CONTENT_TYPE: "application/json"})
-
-
-def _refused(error: Refusal) -> Response:
-    return Response(b"", headers=refusal_headers(error))
 
 
 async def _sign_of_life(raw: "Msg", every_s: float) -> None:
