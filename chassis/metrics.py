@@ -42,10 +42,6 @@ HTTP_REQUEST_SECONDS = Histogram(
     ["method", "route"],
     buckets=SECONDS,
 )
-LLM_REQUESTS = Counter("bazaar_llm_requests", "Requests to a language model", ["model", "outcome"])
-LLM_TOKENS = Counter(
-    "bazaar_llm_tokens", "Tokens read and written by a language model", ["model", "kind"]
-)
 
 CONSUMER_PENDING = Gauge(
     "bazaar_consumer_pending", "Messages of a durable that were not delivered yet", ["consumer"]

@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chat_svc import measures
 from chat_svc.claude import answers, troubles
 from chat_svc.claude.conversation import messages
 from chat_svc.claude.limits import Limits
@@ -48,6 +49,7 @@ class Claude:
         from anthropic import APIError, AsyncAnthropic, Timeout  # noqa: PLC0415 - as said above
 
         self.model = model
+        measures.start_counting(model)
         self._limits = limits or Limits()
         self._tools = tool_params()
         self._api_error = APIError
@@ -62,6 +64,13 @@ class Claude:
 
     async def move(self, situation: Situation, say: Say) -> Move:
         """Ask Claude for the next move; see `Orchestrator.move`."""
+        return await measures.counted(self.model, self._move(situation, say))
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._client.close()
+
+    async def _move(self, situation: Situation, say: Say) -> Move:
         request = self._request(situation)
         limit = asyncio.timeout(self._limits.move_s)
         try:
@@ -85,10 +94,6 @@ class Claude:
         if rest:
             await say(rest)
         return move
-
-    async def close(self) -> None:
-        """Let go of the connections."""
-        await self._client.close()
 
     def _request(self, situation: Situation) -> dict[str, Any]:
         return {

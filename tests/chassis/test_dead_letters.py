@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 from nats.js import JetStreamContext
+from prometheus_client import REGISTRY
 
 from chassis.delivery import Effect, Later
 from chassis.envelopes import new_id
@@ -44,6 +45,30 @@ async def test_a_handlers_error_is_tried_again_later_and_later_then_put_aside(
     assert letter.headers["bazaar-subject"] == f"bazaar.evt.probe.happened.{task}"
     assert letter.headers["ce-account"] == "ann"
     assert letter.body["taskId"] == task
+
+
+async def test_redeliveries_and_dead_letters_are_counted(
+    probe_stack: Stack, js: JetStreamContext, durable: NewDurable
+) -> None:
+    task = new_id()
+    wanted = await durable(task, attempts=3)
+
+    async def fail(event: Happened) -> None:
+        raise Unavailable(f"{event.task_id} is not wanted.")
+
+    async with consumer(probe_stack, wanted, fail):
+        id_ = await tell(js, task)
+        await eventually(lambda: dead_letters(js, wanted.name, id_))
+        await settled(js, wanted)
+
+    def counted(name: str, **labels: str) -> float | None:
+        return REGISTRY.get_sample_value(name, {"consumer": wanted.name, **labels})
+
+    assert counted("bazaar_redeliveries_total") == 2
+    assert counted("bazaar_messages_total", outcome="again") == 2
+    assert counted("bazaar_messages_total", outcome="dead") == 1
+    assert counted("bazaar_dead_letters_total") == 1
+    assert counted("bazaar_message_seconds_count") == 3
 
 
 async def test_an_error_that_passes_is_no_dead_letter(
