@@ -1,26 +1,48 @@
-"""The dashboards draw what the services count."""
+"""Dashboards and alerts are about what the services count, and alerts say what to do."""
 
 import json
 import re
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 import yaml
 from prometheus_client import Counter, Gauge, Histogram
 
 import chassis.metrics
-from tests.docs.test_docs import PROJECT
+import chat_svc.measures
+import payment_svc.measures
+import registry_svc.measures
+import task_svc.measures
+from tests.docs.test_docs import OPERATIONS, PROJECT, anchors
 
 FOLDER = PROJECT / "deploy/observability"
 DASHBOARDS = sorted((FOLDER / "grafana/dashboards").glob("*.json"))
+KINDS = (Counter, Gauge, Histogram)
 SUFFIXES = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"], "gauge": [""]}
+COUNTING = (
+    chassis.metrics,
+    chat_svc.measures,
+    payment_svc.measures,
+    registry_svc.measures,
+    task_svc.measures,
+)
 DECLARED = {
     f"{family.name}{suffix}"
-    for metric in vars(chassis.metrics).values()
-    if isinstance(metric, Counter | Gauge | Histogram)
+    for module in COUNTING
+    for metric in vars(module).values()
+    if isinstance(metric, KINDS)
     for family in metric.describe()
     for suffix in SUFFIXES[family.type]
 }
+
+
+RULES = [
+    rule
+    for group in yaml.safe_load((FOLDER / "rules.yml").read_text())["groups"]
+    for rule in group["rules"]
+]
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
@@ -30,6 +52,37 @@ def test_a_dashboard_asks_for_what_is_counted(path: Path) -> None:
     named = {name for expr in asked for name in re.findall(r"bazaar_\w+", expr)}
     assert len(named) > 5
     assert named - DECLARED == set()
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_an_alert_is_about_what_is_counted_and_says_what_to_do(rule: dict[str, Any]) -> None:
+    named = set(re.findall(r"bazaar_\w+", rule["expr"]))
+    assert named or re.search(r"\bup\{", rule["expr"])
+    assert named - DECLARED == set()
+    assert rule["annotations"]["summary"]
+    page, _, anchor = rule["annotations"]["runbook"].partition("#")
+    assert anchor in anchors(PROJECT / page)
+
+
+def names(metric: Counter | Gauge | Histogram) -> list[str]:
+    """What a page calls a metric: a histogram by its family."""
+    return [
+        f"{family.name}_total" if family.type == "counter" else family.name
+        for family in metric.describe()
+    ]
+
+
+@pytest.mark.parametrize("module", COUNTING, ids=lambda module: module.__name__)
+def test_every_metric_is_in_operations(module: ModuleType) -> None:
+    for name in (n for m in vars(module).values() if isinstance(m, KINDS) for n in names(m)):
+        assert f"`{name}`" in OPERATIONS
+
+
+def test_prometheus_finds_its_rules_in_compose() -> None:
+    settings = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
+    compose = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())["services"]
+    mounted = {volume.split(":")[1] for volume in compose["prometheus"]["volumes"]}
+    assert {f"/etc/prometheus/{name}" for name in settings["rule_files"]} <= mounted
 
 
 def test_prometheus_reads_every_service_of_compose() -> None:
