@@ -65,8 +65,8 @@ def story(events: Sequence[Happened]) -> list[str]:
             f"{(event.at - ordered[0].at).total_seconds() * 1000:8.0f} ms",
             event.who,
             "  " * depths[event.id] + event.what,
-            _told(event.body),
             f"<- {names[event.cause]}" if event.cause in names else "",
+            _told(event.body),
         )
         for event in ordered
     ]
