@@ -48,12 +48,16 @@ def candidate(agent: AgentView) -> Candidate:
 
 
 def shown(agents: list[AgentView], skill: str | None) -> dict[str, Any]:
-    """The result of list_agents: those with the skill, or all, amounts as text."""
+    """The result of list_agents: those with the skill, or all, amounts as text.
+
+    Where there are more than can be shown, those that cannot be called now are left out first.
+    """
     able = [
         agent
         for agent in agents
         if skill is None or skill.casefold() in (one.casefold() for one in agent.skills)
     ]
+    able.sort(key=lambda agent: not agent.availability)
     result: dict[str, Any] = {"agents": [_shown(agent) for agent in able[:MOST_SHOWN]]}
     if len(able) > MOST_SHOWN:
         result["left_out"] = len(able) - MOST_SHOWN

@@ -1,0 +1,46 @@
+"""What an orchestrator is shown of a marketplace."""
+
+from decimal import Decimal
+
+import pytest
+
+from chat_svc.marketplace import MOST_SHOWN, shown
+from contracts.registry import AgentView
+
+
+def agent(number: int, *, available: bool, skill: str = "translate") -> AgentView:
+    return AgentView(
+        id=f"a{number}",
+        name=f"Agent {number}",
+        description="Does it.",
+        skills=[skill],
+        base_price=Decimal("0.10"),
+        dynamic_price=Decimal("0.10"),
+        load=0,
+        rating=Decimal("4.5"),
+        jobs_completed=0,
+        endpoint_url="http://127.0.0.1:9",
+        capabilities=[],
+        avg_response_time=0,
+        availability=available,
+    )
+
+
+def test_who_can_be_called_is_shown_first_in_the_order_of_registration() -> None:
+    away = [agent(number, available=False) for number in range(MOST_SHOWN)]
+    here = [agent(MOST_SHOWN + number, available=True) for number in range(3)]
+    result = shown([*away, *here], None)
+    assert len(result["agents"]) == MOST_SHOWN
+    assert result["left_out"] == 3
+    ids = [one["agent_id"] for one in result["agents"]]
+    assert ids[:3] == [one.id for one in here]
+    assert ids[3:] == [one.id for one in away[:-3]]
+
+
+@pytest.mark.parametrize(("skill", "expected"), [("TRANSLATE", ["a1"]), ("dance", []), (None, 2)])
+def test_a_skill_is_asked_for_in_any_case_of_letters(skill: str, expected: list[str] | int) -> None:
+    agents = [agent(1, available=True), agent(2, available=True, skill="search")]
+    result = shown(agents, skill)
+    found = [one["agent_id"] for one in result["agents"]]
+    assert found == expected if skill else len(found) == expected
+    assert "left_out" not in result
