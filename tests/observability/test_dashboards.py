@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from prometheus_client import Counter, Gauge, Histogram
@@ -94,3 +95,18 @@ def test_prometheus_reads_every_service_of_compose() -> None:
     assert set(job["dns_sd_configs"][0]["names"]) == on_the_bus
     assert {name for name in on_the_bus if "bus" in compose[name]["networks"]} == on_the_bus
     assert "bus" in compose["prometheus"]["networks"]
+
+
+def test_what_grafana_reads_is_beside_it_in_compose() -> None:
+    compose = yaml.safe_load((PROJECT / "docker-compose.yml").read_text())["services"]
+    sources = [
+        source
+        for file in (FOLDER / "grafana/datasources").iterdir()
+        for source in yaml.safe_load(file.read_text())["datasources"]
+    ]
+    hosts = {httpx.URL(source["url"]).host for source in sources}
+    assert hosts == {"prometheus", "jaeger"}
+    for host in hosts:
+        assert compose[host]["profiles"] == ["observability"]
+        assert set(compose[host]["networks"]) & set(compose["grafana"]["networks"])
+    assert "bus" in compose["jaeger"]["networks"], "services have to reach it"
