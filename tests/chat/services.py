@@ -9,14 +9,10 @@ from chassis.service import Service
 from chat_svc.app import build as build_chat
 from chat_svc.orchestrator import Orchestrator
 from chat_svc.settings import Settings as ChatSettings
-from registry_svc.app import build as build_registry
-from registry_svc.settings import Settings as RegistrySettings
 from tests.chat.talk import Talk
 from tests.conftest import Stack, running
-from tests.task.services import NOWHERE, payment_service, task_service
+from tests.task.services import payment_service, registry_service, task_service
 from tests.task.system import listening
-
-SELDOM_S = 600.0
 
 
 def chat_settings(stack: Stack, **settings: Any) -> ChatSettings:
@@ -32,15 +28,6 @@ def chat_service(stack: Stack, **settings: Any) -> Service:
 def deciding(stack: Stack, orchestrator: Orchestrator, **settings: Any) -> Service:
     """A chat service with an orchestrator of the test's own."""
     return build_chat(chat_settings(stack, **settings), orchestrator)
-
-
-def registry_service(stack: Stack) -> Service:
-    """A registry that hardly probes by itself: a test has its agents probed when it lists them."""
-    urls = {name: NOWHERE for name in RegistrySettings.model_fields if name.endswith("_url")}
-    stores = {"nats_url": stack.nats_url, "database_url": stack.database_url("registry")}
-    return build_registry(
-        RegistrySettings.model_validate({**urls, **stores, "probe_every_s": SELDOM_S})
-    )
 
 
 @contextlib.asynccontextmanager

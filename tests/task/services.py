@@ -16,6 +16,7 @@ from tests.conftest import Stack
 
 T = TypeVar("T")
 DEADLINE_S = 40.0
+SELDOM_S = 600.0
 NOWHERE = "http://127.0.0.1:9"
 """Where nobody listens."""
 
@@ -53,9 +54,12 @@ def payment_service(stack: Stack) -> Service:
 
 
 def registry_service(stack: Stack) -> Service:
+    """A registry that hardly asks again: many agents of earlier tests are gone."""
     urls = {name: NOWHERE for name in RegistrySettings.model_fields if name.endswith("_url")}
     stores = {"nats_url": stack.nats_url, "database_url": stack.database_url("registry")}
-    return build_registry(RegistrySettings.model_validate({**urls, **stores, "probe_every_s": 0.2}))
+    return build_registry(
+        RegistrySettings.model_validate({**urls, **stores, "probe_every_s": SELDOM_S})
+    )
 
 
 def task_service(stack: Stack, **settings: Any) -> Service:
