@@ -256,6 +256,7 @@ async def test_the_same_negotiation_again_is_answered_the_same(system: System, t
         other = await system.account()
         await system.negotiate(other, agent_id, **asked)
         assert len(agent.offers) == 2, "another account's is another"
+    await system.event(task_id, "price.negotiated", count=2)
     said = system.events(task_id, "price.negotiated")
     assert [one.headers["ce-account"] for one in said] == [account, other]
 
