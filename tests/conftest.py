@@ -6,6 +6,7 @@ busy system would have lying about.
 
 import asyncio
 import contextlib
+import gc
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -82,6 +83,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         place = item.path.relative_to(Path(__file__).parent)
         group = place.parts[0] if place.parts[0] == "e2e" else str(place)
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_collection_finish() -> None:
+    """Take thousands of tests, which stay to the end, out of every look for garbage."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
