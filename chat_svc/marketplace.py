@@ -1,5 +1,6 @@
 """The agents that there are, as the registry lists them now."""
 
+import json
 from typing import Any
 
 from chassis.bus import Bus
@@ -9,6 +10,8 @@ from contracts.registry import LIST_AGENTS, AgentView, ListAgents
 
 MAX_AGENTS = 2_000
 MOST_SHOWN = 100
+MOST_BYTES = 24_000
+"""Of all that are shown, as JSON: a result of a tool that is longer loses its middle."""
 LONGEST_DESCRIPTION = 500
 
 
@@ -50,7 +53,8 @@ def candidate(agent: AgentView) -> Candidate:
 def shown(agents: list[AgentView], skill: str | None) -> dict[str, Any]:
     """The result of list_agents: those with the skill, or all, amounts as text.
 
-    Where there are more than can be shown, those that cannot be called now are left out first.
+    Where there are more than can be shown (`MOST_SHOWN`, `MOST_BYTES`), those that cannot be called
+    now are left out first.
     """
     able = [
         agent
@@ -58,9 +62,17 @@ def shown(agents: list[AgentView], skill: str | None) -> dict[str, Any]:
         if skill is None or skill.casefold() in (one.casefold() for one in agent.skills)
     ]
     able.sort(key=lambda agent: not agent.availability)
-    result: dict[str, Any] = {"agents": [_shown(agent) for agent in able[:MOST_SHOWN]]}
-    if len(able) > MOST_SHOWN:
-        result["left_out"] = len(able) - MOST_SHOWN
+    told: list[dict[str, Any]] = []
+    room = MOST_BYTES
+    for agent in able[:MOST_SHOWN]:
+        one = _shown(agent)
+        room -= len(json.dumps(one))
+        if told and room < 0:
+            break
+        told.append(one)
+    result: dict[str, Any] = {"agents": told}
+    if len(able) > len(told):
+        result["left_out"] = len(able) - len(told)
     return result
 
 

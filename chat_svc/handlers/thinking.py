@@ -4,6 +4,8 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Annotated
 
+import structlog
+
 from chassis.bus import Bus
 from chassis.database import Database
 from chassis.delivery import Here, Later
@@ -21,6 +23,8 @@ from contracts.chat import Think
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
 from contracts.topology import Durable
+
+log = structlog.get_logger()
 
 
 async def on_think(
@@ -72,6 +76,7 @@ async def on_think(
     try:
         answered = await _ask(orchestrator, situation, turn, bus, here)
     except TryLater as busy:
+        log.warning("the orchestrator is busy", turn_id=turn.id, why=busy.message[:500])
         if busy.delay_s < _seconds_left(turn):
             async with db.transaction() as tx:
                 await store.note_trouble(tx.conn, turn.id, busy.message)
@@ -118,6 +123,7 @@ async def _ask(
         ):
             return await orchestrator.move(situation, say), None
     except Trouble as trouble:
+        log.warning("the orchestrator cannot go on", turn_id=turn.id, why=trouble.message[:500])
         return Move("", tokens=trouble.tokens), trouble.message
     except TimeoutError:
         if limit.expired():

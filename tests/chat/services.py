@@ -35,6 +35,8 @@ async def talking(stack: Stack, payment: Service, registry: Service) -> AsyncIte
     """A person who talks to services that are run, or not, by the test."""
     async with listening(stack, payment) as system:
         talk = Talk(system, registry)
+        # Agents of earlier tests are gone, and no registry has noticed.
+        await system.rows("UPDATE registry.agents SET available = false")
         client = await system.bus.client()
         await client.subscribe("bazaar.evt.turn.completed.*", cb=talk.hear)
         yield talk

@@ -1,18 +1,22 @@
 """What an orchestrator is shown of a marketplace."""
 
+import json
 from decimal import Decimal
 
 import pytest
 
+from chat_svc.claude.limits import Limits, estimate
 from chat_svc.marketplace import MOST_SHOWN, shown
 from contracts.registry import AgentView
 
 
-def agent(number: int, *, available: bool, skill: str = "translate") -> AgentView:
+def agent(
+    number: int, *, available: bool, skill: str = "translate", description: str = "Does it."
+) -> AgentView:
     return AgentView(
         id=f"a{number}",
         name=f"Agent {number}",
-        description="Does it.",
+        description=description,
         skills=[skill],
         base_price=Decimal("0.10"),
         dynamic_price=Decimal("0.10"),
@@ -30,11 +34,19 @@ def test_who_can_be_called_is_shown_first_in_the_order_of_registration() -> None
     away = [agent(number, available=False) for number in range(MOST_SHOWN)]
     here = [agent(MOST_SHOWN + number, available=True) for number in range(3)]
     result = shown([*away, *here], None)
-    assert len(result["agents"]) == MOST_SHOWN
-    assert result["left_out"] == 3
     ids = [one["agent_id"] for one in result["agents"]]
     assert ids[:3] == [one.id for one in here]
-    assert ids[3:] == [one.id for one in away[:-3]]
+    assert ids[3:] == [one.id for one in away][: len(ids) - 3]
+    assert result["left_out"] == len(away) + len(here) - len(ids) > 0
+
+
+@pytest.mark.parametrize(("length", "most"), [(0, MOST_SHOWN), (500, 40), (10, MOST_SHOWN)])
+def test_a_list_is_never_so_long_that_it_would_be_cut(length: int, most: int) -> None:
+    many = [agent(number, available=True, description="x" * length) for number in range(300)]
+    result = shown(many, None)
+    assert 1 < len(result["agents"]) <= most
+    assert estimate(json.dumps(result)) < Limits().result_tokens
+    assert len(result["agents"]) + result["left_out"] == len(many)
 
 
 @pytest.mark.parametrize(("skill", "expected"), [("TRANSLATE", ["a1"]), ("dance", []), (None, 2)])

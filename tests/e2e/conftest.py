@@ -12,12 +12,13 @@ from nats.js import JetStreamContext
 from tests.e2e import on_compose, on_local
 from tests.e2e.market import Market
 from tests.e2e.powers import Powers
-from tests.e2e.system import MODE, System, given
+from tests.e2e.system import MODE, WEBHOOK_SECRET, System, given
 
 CLIENT = Path(__file__).with_name("client")
 SETTINGS = {
     "UI_DIST": str(CLIENT),
     "WALLET_GRANT": "1000",
+    "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
     # Sooner than by default, so that nobody has to wait for it here.
     "AGENT_TIMEOUT_S": "5",
     "PROBE_EVERY_S": "1",

@@ -7,7 +7,7 @@ from tests.e2e import books, traffic
 from tests.e2e.market import Market, new_skill
 from tests.e2e.polling import eventually
 from tests.e2e.powers import Powers
-from tests.e2e.system import CONTEXTS, System
+from tests.e2e.system import CONTEXTS, WEBHOOK_SECRET, System
 
 PATHS = ("/api/messages", "/api/tasks", "/api/payments/bazaarbucks", "/api/payments/stripe")
 
@@ -53,10 +53,19 @@ async def test_after_all_that_every_sum_agrees_and_every_job_is_counted(
     assert await eventually(lambda: books.jobs_are_counted(http, js))
 
 
-def test_no_log_holds_a_secret(powers: Powers) -> None:
+async def test_no_log_holds_a_secret(powers: Powers, http: httpx.AsyncClient) -> None:
+    """Neither what the system was given nor what callers show, after all of the above."""
+    key, signature = "bzr_6f1d2a90c4b7e853_shown-by-a-caller", "t=1,v1=7369676e6174757265"
+    shown = {"authorization": f"Bearer {key}", "stripe-signature": signature}
+    assert (await http.get("/api/tasks", headers=shown)).status_code == httpx.codes.OK
+    assert (await http.get("/api/nothing", headers=shown)).status_code == httpx.codes.NOT_FOUND
+    refused = await http.post("/api/payments/stripe/webhook", content=b"{}", headers=shown)
+    assert refused.status_code == httpx.codes.BAD_REQUEST
+
     logs = powers.logs()
     assert set(logs) > {"gateway", "postgres", "nats", "chat_svc", "provision"}
+    assert b"webhook refused" in logs["payment_svc"], "the last that was asked for is in the logs"
     assert set(powers.secrets()) >= {"postgres", *CONTEXTS}
-    for secret in powers.secrets().values():
+    for secret in (*powers.secrets().values(), WEBHOOK_SECRET, key, signature):
         for name, log in logs.items():
             assert secret.encode() not in log, name

@@ -58,8 +58,11 @@ class System:
     heard: dict[str, list[Said]] = field(default_factory=lambda: defaultdict(list))
 
     async def hear(self, message: Msg) -> None:
+        """Keep a message once: it may leave again after a crash, as itself."""
         type_, _, about = message.subject.removeprefix("bazaar.evt.").rpartition(".")
-        self.heard[about].append(Said(type_, message.headers or {}, json.loads(message.data)))
+        said = Said(type_, message.headers or {}, json.loads(message.data))
+        if said.headers["ce-id"] not in (one.headers["ce-id"] for one in self.heard[about]):
+            self.heard[about].append(said)
 
     def events(self, about: str, type_: str = "") -> list[Said]:
         """What was said about a task (or an agent, or an account), oldest first."""

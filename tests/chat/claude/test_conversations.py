@@ -229,12 +229,17 @@ REPLIES = {what: (Reply(failure=one), told) for what, (one, told) in FAILURES.it
 
 
 @pytest.mark.parametrize("what", REPLIES)
-async def test_each_error_of_the_api_ends_in_a_stored_answer(chat: Chat, what: str) -> None:
+async def test_each_error_of_the_api_ends_in_a_stored_answer(
+    chat: Chat, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     reply, told = REPLIES[what]
     end = await chat.ask("Please help", lambda _body: reply)
     assert told in end.text
     assert end.message.orchestrator == "claude"
     assert end.task is None or end.task.total_cost == 0
+    logged = capsys.readouterr().out
+    assert end.turn_id in logged or what not in FAILURES
+    assert KEY not in logged
 
 
 @pytest.mark.parametrize(
