@@ -23,7 +23,7 @@ from tests.payment.cards_double import KEY, SECRET, StripeDouble, body_of, servi
 from tests.payment.conftest import payment_settings
 from tests.payment.helpers import Customer, completed, failed
 
-FAST = {"card_poll_s": 0.02, "card_retry_s": 0.05, "card_retry_at_most_s": 0.2}
+FAST = {"card_poll_s": 0.1, "card_retry_s": 0.05, "card_retry_at_most_s": 0.2}
 WEBHOOK = "/api/payments/stripe/webhook"
 
 
