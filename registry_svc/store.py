@@ -26,8 +26,6 @@ SOONEST = timedelta(seconds=0.5)
 """How soon an agent that just failed a probe is probed again."""
 PATIENCE = 8
 """An agent that has been failing for a while is probed again after that while divided by this."""
-SELDOM = 6
-"""How many times as long as one that answers an agent waits for its probe that is long gone."""
 
 
 def _agent(row: RowMapping | None) -> Agent | None:
@@ -114,7 +112,7 @@ async def claim_due(conn: AsyncConnection, every: timedelta, at_most: int) -> li
     """Take agents whose probe is due, so that no other replica probes them in this round.
 
     An agent that answers is due again after `every`. One that fails is due sooner at first, and
-    ever later the longer it fails, up to `SELDOM` times `every`: the long gone may be many.
+    ever later the longer it fails, but never later than after `every`.
     """
     due = (
         select(agents.c.id)
@@ -128,10 +126,7 @@ async def claim_due(conn: AsyncConnection, every: timedelta, at_most: int) -> li
     failing_for = func.now() - agents.c.failing_since
     wait = case(
         (agents.c.failing_since.is_(None), usual),
-        else_=func.least(
-            func.greatest(failing_for / PATIENCE, literal(SOONEST, Interval)),
-            literal(every * SELDOM, Interval),
-        ),
+        else_=func.least(func.greatest(failing_for / PATIENCE, literal(SOONEST, Interval)), usual),
     )
     query = (
         update(agents)

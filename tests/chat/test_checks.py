@@ -213,7 +213,7 @@ FIELDS = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=200)
 @given(
     st.lists(
         st.tuples(

@@ -36,7 +36,7 @@ every_answer = pytest.mark.parametrize("model", API_ANSWERS, ids=lambda m: m.__n
 
 
 @every_message
-@settings(max_examples=4)  # of each of many
+@settings(max_examples=8)  # of each of many
 @given(data=st.data())
 def test_a_message_is_the_same_after_its_journey(model: type[Model], data: st.DataObject):
     message = data.draw(messages(model))

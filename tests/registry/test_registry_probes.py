@@ -232,19 +232,19 @@ async def test_an_agent_that_is_due_while_it_is_asked_is_not_asked_twice_at_once
     assert most == 1
 
 
-async def test_an_agent_is_probed_sooner_when_it_fails_and_seldom_when_it_is_long_gone(
+async def test_an_agent_is_probed_sooner_while_it_fails_and_never_later_than_usual(
     db: Database,
 ) -> None:
     async with LittleAgent() as agent, agents_http.client() as http:
         await registered(db, agent)
         waits = []
-        for failing_for in (0, 8, 24, 80, 4000):
+        for failing_for in (0, 8, 24, 4000):
             since = func.now() - timedelta(seconds=failing_for)
             await set_all(db, next_probe_at=func.now(), failing_since=since)
             async with db.transaction() as tx:
                 await store.claim_due(tx.conn, timedelta(seconds=5), 1)
                 waits.append(await wait(tx.conn))
-        assert waits == [0.5, 1.0, 3.0, 10.0, 30.0]
+        assert waits == [0.5, 1.0, 3.0, 5.0]
         await due(db)
         await probes.probe_due(db, http, 5)
         await due(db)

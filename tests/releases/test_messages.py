@@ -63,7 +63,7 @@ def test_what_an_earlier_release_sent_is_read_today(old: Recorded) -> None:
 
 
 @pytest.mark.parametrize(("release", "kind"), SHARED)
-@settings(max_examples=3)  # of each of many
+@settings(max_examples=5)  # of each of many
 @given(data=st.data())
 def test_what_is_sent_today_is_read_by_an_earlier_release(
     release: str, kind: str, data: st.DataObject

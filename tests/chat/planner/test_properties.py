@@ -181,7 +181,7 @@ def check(planned: Plan, market: list[Candidate], budget: Decimal) -> None:
             assert payload_for(by_id[other], step.skill, step.text, step.options)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(text=texts, market=markets, budget=st.decimals(-1, 12, places=6), before=conversations)
 def test_a_plan_keeps_to_the_list_and_the_budget(
     text: str, market: list[Candidate], budget: Decimal, before: list[Earlier]
@@ -191,7 +191,7 @@ def test_a_plan_keeps_to_the_list_and_the_budget(
     assert plan(text, market, budget, earlier=before) == planned
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     data=st.text(st.characters(codec="utf-8", exclude_characters='"“”'), max_size=200)
     .map(str.strip)
@@ -202,7 +202,7 @@ def test_a_quotation_arrives_as_it_was_typed(data: str) -> None:
     assert step.payload == {"input": data, "lang": "fr"}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(words_=st.lists(st.sampled_from(WORDS), min_size=1, max_size=40))
 def test_nothing_in_a_text_after_a_colon_adds_a_step(words_: list[str]) -> None:
     data = "Dear all, " + " ".join(word for word in words_ if word != "also")
