@@ -17,7 +17,8 @@ def traced() -> list[Middleware]:
     provider = telemetry.provider()
     if provider is None:
         return []
-    from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware  # noqa: PLC0415  (so)
+    # Here and not above, so that a gateway without traces starts without it.
+    from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware  # noqa: PLC0415
 
     return [
         Middleware(

@@ -13,7 +13,7 @@ import structlog
 from chassis.database import Database, is_away
 from chassis.envelopes import new_id
 from contracts.envelope import Envelope
-from task_svc import store
+from task_svc import store, store_leases
 from task_svc.ending import answer_to
 from task_svc.saga import Postponed, Saga
 from task_svc.settings import Settings
@@ -55,7 +55,7 @@ class Runner:
         """Keep the leases of the steps that are being run here."""
         if ids := list(self._running):
             async with self._db.transaction() as tx:
-                await store.renew(tx.conn, self.owner, self.lease_s, ids)
+                await store_leases.renew(tx.conn, self.owner, self.lease_s, ids)
 
     @contextlib.contextmanager
     def holding(self, step_id: str) -> Iterator[None]:
@@ -98,7 +98,7 @@ class Runner:
                 self._behind = True
                 return
             async with self._db.transaction() as tx:
-                taken = await store.claim(tx.conn, self.owner, self.lease_s, limit, only)
+                taken = await store_leases.claim(tx.conn, self.owner, self.lease_s, limit, only)
             for step in taken:
                 # One of our own whose lease ran out, because this process was held up, goes on.
                 if step.id not in self._running:
@@ -135,7 +135,7 @@ class Runner:
             delay = postponement_s(step.attempts)
             log.warning("step postponed", waits_for=waiting.message, delay_s=delay)
             async with self._db.transaction() as tx:
-                await store.postpone(tx.conn, step.id, self.owner, delay)
+                await store_leases.postpone(tx.conn, step.id, self.owner, delay)
             return []
         if step.reply_to is not None:
             # The replica that was asked has died, or was held up for longer than its lease.

@@ -17,9 +17,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
-    or_,
     select,
-    text,
     tuple_,
     update,
 )
@@ -130,69 +128,6 @@ async def insert_leased_step(
     return done
 
 
-async def claim(
-    conn: AsyncConnection, owner: str, lease_s: float, limit: int, only: Sequence[str] | None = None
-) -> Sequence[Found]:
-    """Take steps that are ready and that nobody runs; each goes to one replica.
-
-    Args:
-        conn: in a transaction.
-        owner: this replica.
-        lease_s: for how many seconds they are its own.
-        limit: how many at most.
-        only: ids to choose from; all open steps when None.
-    """
-    free = (
-        select(steps.c.id)
-        .where(
-            steps.c.status.in_(OPEN),
-            steps.c.waits_for == 0,
-            steps.c.next_attempt_at <= func.now(),
-            or_(steps.c.lease_until.is_(None), steps.c.lease_until < func.now()),
-        )
-        .order_by(steps.c.next_attempt_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    if only is not None:
-        free = free.where(steps.c.id.in_(only))
-    # A subquery could be run more than once, and take more than its limit.
-    chosen = free.cte("free")
-    taken: Sequence[Found] = (
-        await conn.execute(
-            update(steps)
-            .where(steps.c.id == chosen.c.id)
-            .values(lease_owner=owner, lease_until=_in(lease_s), attempts=steps.c.attempts + 1)
-            .returning(steps)
-        )
-    ).all()
-    return taken
-
-
-async def renew(conn: AsyncConnection, owner: str, lease_s: float, ids: Sequence[str]) -> None:
-    """Show a sign of life for the steps that this replica runs."""
-    # Those that are being ended are left out: waiting for one while others are locked here could
-    # wait for ever.
-    mine = (
-        select(steps.c.id)
-        .where(steps.c.id.in_(ids), steps.c.lease_owner == owner, steps.c.status.in_(OPEN))
-        .with_for_update(skip_locked=True)
-        .cte("mine")
-    )
-    await conn.execute(
-        update(steps).where(steps.c.id == mine.c.id).values(lease_until=_in(lease_s))
-    )
-
-
-async def postpone(conn: AsyncConnection, step_id: str, owner: str, delay_s: float) -> None:
-    """Give a step back; it is ready for any replica after `delay_s` seconds."""
-    await conn.execute(
-        update(steps)
-        .where(steps.c.id == step_id, steps.c.lease_owner == owner)
-        .values(lease_owner=None, lease_until=None, next_attempt_at=_in(delay_s))
-    )
-
-
 async def begin_step(conn: AsyncConnection, step_id: str, **values: object) -> bool:
     """Move a pending step to in_progress; False when it is not pending any more."""
     done = await conn.execute(
@@ -295,7 +230,3 @@ async def bill_of(conn: AsyncConnection, task_id: str) -> Sequence[Found]:
     """What each step of a task cost, oldest first."""
     query = select(steps).where(steps.c.task_id == task_id).order_by(steps.c.seq).limit(500)
     return (await conn.execute(query)).all()
-
-
-def _in(seconds: float) -> Any:
-    return func.now() + text(f"interval '{float(seconds):.3f} seconds'")

@@ -11,7 +11,7 @@ from chassis.given import Given
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, NotFound, Refusal, Unavailable
 from contracts.task import InvokeAgent, InvokeReply, StepStarted, TaskCreated, TaskStarted
-from task_svc import store
+from task_svc import store, store_leases
 from task_svc.domain import Quote
 from task_svc.ending import Done, Failed, answer_to, recorded
 from task_svc.runner import Runner
@@ -165,7 +165,7 @@ async def _give_up(
     """
     if waiting.agent_called:
         async with db.transaction() as tx:
-            await store.postpone(tx.conn, step.id, runner.owner, 0.5)
+            await store_leases.postpone(tx.conn, step.id, runner.owner, 0.5)
         raise Unavailable(f"{waiting.message} The step goes on; see its task.")
     outcome, _ = await saga.end(step, Failed("payment_unavailable", waiting.message), here)
     return outcome

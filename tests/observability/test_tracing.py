@@ -278,7 +278,7 @@ def alone(**env: str) -> str:
 
 def printed(code: str, **env: str) -> str:
     """What a process of its own prints; it has to end well."""
-    ran = subprocess.run(  # noqa: S603  (the code is ours)
+    ran = subprocess.run(  # noqa: S603  (this interpreter, with a constant of this file)
         [sys.executable, "-c", code],
         env={"PYTHONPATH": str(PROJECT), **env},
         cwd="/",

@@ -1,0 +1,77 @@
+"""SQL of leases: which replica runs a step, until when, and when it is tried again."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from task_svc.store import OPEN, Found
+from task_svc.tables import steps
+
+
+async def claim(
+    conn: AsyncConnection, owner: str, lease_s: float, limit: int, only: Sequence[str] | None = None
+) -> Sequence[Found]:
+    """Take steps that are ready and that nobody runs; each goes to one replica.
+
+    Args:
+        conn: in a transaction.
+        owner: this replica.
+        lease_s: for how many seconds they are its own.
+        limit: how many at most.
+        only: ids to choose from; all open steps when None.
+    """
+    free = (
+        select(steps.c.id)
+        .where(
+            steps.c.status.in_(OPEN),
+            steps.c.waits_for == 0,
+            steps.c.next_attempt_at <= func.now(),
+            or_(steps.c.lease_until.is_(None), steps.c.lease_until < func.now()),
+        )
+        .order_by(steps.c.next_attempt_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    if only is not None:
+        free = free.where(steps.c.id.in_(only))
+    # A subquery could be run more than once, and take more than its limit.
+    chosen = free.cte("free")
+    taken: Sequence[Found] = (
+        await conn.execute(
+            update(steps)
+            .where(steps.c.id == chosen.c.id)
+            .values(lease_owner=owner, lease_until=_in(lease_s), attempts=steps.c.attempts + 1)
+            .returning(steps)
+        )
+    ).all()
+    return taken
+
+
+async def renew(conn: AsyncConnection, owner: str, lease_s: float, ids: Sequence[str]) -> None:
+    """Show a sign of life for the steps that this replica runs."""
+    # Those that are being ended are left out: waiting for one while others are locked here could
+    # wait for ever.
+    mine = (
+        select(steps.c.id)
+        .where(steps.c.id.in_(ids), steps.c.lease_owner == owner, steps.c.status.in_(OPEN))
+        .with_for_update(skip_locked=True)
+        .cte("mine")
+    )
+    await conn.execute(
+        update(steps).where(steps.c.id == mine.c.id).values(lease_until=_in(lease_s))
+    )
+
+
+async def postpone(conn: AsyncConnection, step_id: str, owner: str, delay_s: float) -> None:
+    """Give a step back; it is ready for any replica after `delay_s` seconds."""
+    await conn.execute(
+        update(steps)
+        .where(steps.c.id == step_id, steps.c.lease_owner == owner)
+        .values(lease_owner=None, lease_until=None, next_attempt_at=_in(delay_s))
+    )
+
+
+def _in(seconds: float) -> Any:
+    return func.now() + text(f"interval '{float(seconds):.3f} seconds'")
