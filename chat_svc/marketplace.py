@@ -13,6 +13,8 @@ MOST_SHOWN = 100
 MOST_BYTES = 24_000
 """Of all that are shown, as JSON: a result of a tool that is longer loses its middle."""
 LONGEST_DESCRIPTION = 500
+LARGEST_CROWD = 20
+"""Among how many at the most the room is shared out evenly; of more, not all may be shown."""
 
 
 async def list_agents(bus: Bus, here: Envelope) -> list[AgentView]:
@@ -54,7 +56,8 @@ def shown(agents: list[AgentView], skill: str | None) -> dict[str, Any]:
     """The result of list_agents: those with the skill, or all, amounts as text.
 
     Where there are more than can be shown (`MOST_SHOWN`, `MOST_BYTES`), those that cannot be called
-    now are left out first.
+    now are left out first. Nobody takes the others' room by what he says of himself: who needs more
+    than a share of it is shown without his schema, and is left out if that is not enough.
     """
     able = [
         agent
@@ -64,12 +67,14 @@ def shown(agents: list[AgentView], skill: str | None) -> dict[str, Any]:
     able.sort(key=lambda agent: not agent.availability)
     told: list[dict[str, Any]] = []
     room = MOST_BYTES
-    for agent in able[:MOST_SHOWN]:
+    share = MOST_BYTES // max(1, min(len(able), LARGEST_CROWD))
+    for agent in able:
         one = _shown(agent)
-        room -= len(json.dumps(one))
-        if told and room < 0:
-            break
-        told.append(one)
+        if _size(one) > share:
+            one["input_schema"] = None
+        if _size(one) <= min(share, room) and len(told) < MOST_SHOWN:
+            told.append(one)
+            room -= _size(one)
     result: dict[str, Any] = {"agents": told}
     if len(able) > len(told):
         result["left_out"] = len(able) - len(told)
@@ -92,3 +97,7 @@ def _shown(agent: AgentView) -> dict[str, Any]:
         "negotiable": agent.negotiable,
         "input_schema": agent.input_schema,
     }
+
+
+def _size(one: dict[str, Any]) -> int:
+    return len(json.dumps(one))

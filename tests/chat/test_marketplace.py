@@ -49,6 +49,31 @@ def test_a_list_is_never_so_long_that_it_would_be_cut(length: int, most: int) ->
     assert len(result["agents"]) + result["left_out"] == len(many)
 
 
+def large(number: int, *, schema: int = 0, skills: int = 0) -> AgentView:
+    """An agent that says very much of itself."""
+    return agent(number, available=True).model_copy(
+        update={
+            "input_schema": {"description": "x" * schema} if schema else None,
+            "skills": ["translate"] + ["y" * 50] * skills,
+        }
+    )
+
+
+def test_a_listing_hides_nobody_by_what_it_says_of_itself() -> None:
+    loud = [large(0, schema=15_000), large(1, schema=15_000), large(2, skills=400)]
+    quiet = [agent(3 + number, available=True) for number in range(40)]
+    result = shown([*loud, *quiet], None)
+    told = {one["agent_id"]: one for one in result["agents"]}
+    assert set(told) == {"a0", "a1", *(one.id for one in quiet)}
+    assert told["a0"]["input_schema"] is None
+    assert result["left_out"] == 1
+
+
+def test_who_is_alone_is_shown_with_a_long_schema() -> None:
+    [told] = shown([large(0, schema=15_000)], None)["agents"]
+    assert told["input_schema"] is not None
+
+
 @pytest.mark.parametrize(("skill", "expected"), [("TRANSLATE", ["a1"]), ("dance", []), (None, 2)])
 def test_a_skill_is_asked_for_in_any_case_of_letters(skill: str, expected: list[str] | int) -> None:
     agents = [agent(1, available=True), agent(2, available=True, skill="search")]
