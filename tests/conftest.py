@@ -52,7 +52,7 @@ class Stack:
 async def declare(nats_url: str) -> None:
     client = await nats.connect(nats_url)
     try:
-        await topology.declare(client.jetstream())
+        await topology.declare(client)
     finally:
         await client.close()
 

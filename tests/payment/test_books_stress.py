@@ -125,7 +125,7 @@ async def quick_to_come_again(js: JetStreamContext) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await topology.declare(js)
+        await topology.declare(js._nc)
 
 
 @contextlib.asynccontextmanager

@@ -151,7 +151,7 @@ async def test_a_replica_that_is_killed_takes_no_money_with_it(
             await js.add_consumer("EVENTS", soon)
             await buyer.handled(events[0])
         finally:
-            await topology.declare(js)
+            await topology.declare(js._nc)
         assert {await buyer.status(step) for _, step in steps} == {"captured"}
         assert await broken_books(sql) == []
         wallet = await buyer.wallet()
