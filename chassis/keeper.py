@@ -32,6 +32,7 @@ log = structlog.get_logger()
 
 KEEP_EVERY_S = 5.0
 ANSWERS_AT_ONCE = 4
+CANCEL_S = 0.1
 WAITING_ANSWERS = 64
 """Requests that may wait; beyond them a caller is told to come again."""
 
@@ -158,9 +159,16 @@ async def live(settings: Settings) -> int:
     if failed is not None:
         log.critical("cannot keep the bus", error=repr(failed)[:500])
     server.should_exit = True
-    keeping.cancel()
-    await asyncio.gather(keeping, serving, return_exceptions=True)
+    await ended(keeping)
+    await asyncio.gather(serving, return_exceptions=True)
     return 1 if failed else 0
+
+
+async def ended(keeping: "asyncio.Task[None]") -> None:
+    """Cancel a running keeper; one cancellation is not enough, as connecting swallows it."""
+    while not keeping.done():
+        keeping.cancel()
+        await asyncio.wait({keeping}, timeout=CANCEL_S)
 
 
 def main() -> int:

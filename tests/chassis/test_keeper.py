@@ -10,11 +10,11 @@ from typing import Any
 import nats
 import pytest
 from nats.aio.client import Client
-from nats.js.api import ConsumerConfig
+from nats.js.api import AckPolicy, ConsumerConfig
 
 from chassis import looking, topology
 from chassis.envelopes import new_id, origin
-from chassis.keeper import Keeper
+from chassis.keeper import Keeper, ended
 from chassis.looking import HELP
 from contracts.envelope import ERROR_CODE, ERROR_TEXT
 from contracts.permissions import ADMIN, KEEPER
@@ -34,9 +34,7 @@ async def keeping(server: EmbeddedServer) -> AsyncIterator[Keeper]:
         await eventually(lambda: _is_kept(keeper))
         yield keeper
     finally:
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        await ended(running)
 
 
 async def _is_kept(keeper: Keeper) -> bool:
@@ -125,7 +123,7 @@ async def test_a_durable_that_was_deleted_or_replaced_is_made_again(admin: Clien
     await eventually(lambda: is_as_declared(admin, durable))
     await js.delete_consumer(durable.stream, durable.name)
     with suppress(nats.js.errors.APIError):  # The keeper may have been faster.
-        other = ConsumerConfig(durable_name=durable.name, ack_policy="none")
+        other = ConsumerConfig(durable_name=durable.name, ack_policy=AckPolicy.NONE)
         await js.add_consumer(durable.stream, other)
     await eventually(lambda: is_as_declared(admin, durable))
 

@@ -1,12 +1,32 @@
 """The story of a task, told from the stream."""
 
+import asyncio
+from collections.abc import AsyncIterator
+
 import nats
 import pytest
 
+from chassis import topology
 from chassis.envelopes import new_id, origin
+from chassis.keeper import Keeper, ended
 from chassis.relay import publish
 from deploy import trace
+from tests.chassis.helpers import eventually
 from tests.conftest import Stack
+
+
+@pytest.fixture(autouse=True)
+async def kept(stack: Stack) -> AsyncIterator[None]:
+    """Whoever looks is answered by the keeper of the bus."""
+    keeper = Keeper(topology.Settings(_env_file=None, nats_url=stack.nats_url))
+    running = asyncio.create_task(keeper.run())
+
+    async def answers() -> bool:
+        return keeper.wrong is None
+
+    await eventually(answers)
+    yield
+    await ended(running)
 
 
 async def test_it_is_told_in_order_with_causes(
