@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from chassis import stored
 from contracts.base import Model
 from contracts.errors import Invalid, NotFound
-from contracts.permissions import LOOKING
+from contracts.permissions import LOOKING, REFUSED
 from contracts.topology import DEADLETTER, DURABLES, EVENTS, STREAMS
 
 EVENTS_AT_ONCE = 500
@@ -29,6 +29,13 @@ You may look: subscribe to bazaar.evt.> (events) and bazaar.dlq.* (dead letters)
 The rest is done over HTTP (docs/api.md), or by an administrator: connect as the user admin.
 """
 
+NOT_FOR_LOOKING = {
+    "code": 403,
+    "err_code": 10039,
+    "description": f"you may only look, and have no streams here: ask {LOOKING}.help what there is",
+}
+"""As JetStream refuses; the number is that of an account without streams."""
+
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 Json = dict[str, Any]
 
@@ -40,7 +47,7 @@ class After(Model):
 
 
 async def answer(client: Client, subject: str, body: bytes) -> bytes:
-    """The answer to a request on `bazaar.look.>`.
+    """The answer to a request on `bazaar.look.>`; one to JetStream gets a refusal in its words.
 
     Raises:
         Invalid: there is no such request; the sentence lists those that there are.
@@ -52,6 +59,8 @@ async def answer(client: Client, subject: str, body: bytes) -> bytes:
         raise Invalid(f"At most {ASKED_BYTES} bytes can be asked with.")
     if what == "help" and not which:
         return HELP.encode()
+    if subject.startswith(f"{REFUSED}."):
+        return json.dumps({"type": "refused", "error": NOT_FOR_LOOKING}).encode()
     found = _ANSWERS.get((what, bool(which)))
     if found is None:
         raise Invalid(f"There is no such request. {' '.join(HELP.split())}")

@@ -40,6 +40,8 @@ def account_of(user: str) -> Account:
 
 LOOKING = "bazaar.look"
 """Requests that the keeper answers to whoever may only look (`chassis.looking`)."""
+REFUSED = f"{LOOKING}.streams"
+"""Where requests to JetStream come to that somebody makes who may only look."""
 
 BETWEEN_SERVICES: tuple[Call[Any, Any], ...] = (
     payment.PLACE_HOLD,
@@ -132,12 +134,14 @@ class Shared:
         kind: `stream`, messages go out; `service`, requests come in and are answered.
         account: where it leads.
         many: whether a request is answered by several messages.
+        called: what the subject is called there, when not the same.
     """
 
     kind: Literal["stream", "service"]
     subject: str
     account: Account
     many: bool = False
+    called: str | None = None
 
 
 def inbox(user: str) -> str:
@@ -171,6 +175,8 @@ def _of_streams(user: str) -> Iterator[Shared]:
     """What a guest may ask of the streams: single messages, never a consumer."""
     if user == OPERATOR:
         yield Shared("service", f"{LOOKING}.>", "LOOK")
+        # Tools ask for streams first: they are told what to ask for instead.
+        yield Shared("service", f"{REFUSED}.>", "LOOK", called="$JS.API.>")
         return
     yield Shared("service", f"$JS.API.DIRECT.GET.{EVENTS_STREAM.name}", "GATEWAY", many=True)
     for bucket in (API_KEYS, IDEMPOTENCY):
@@ -182,7 +188,7 @@ def _guest(user: str) -> Permissions:
     """Of a user outside of the services' account: what leads there, and nothing beside it."""
     mine = [one for one in shared() if one.account == account_of(user)]
     return Permissions(
-        publish=tuple(one.subject for one in mine if one.kind == "service"),
+        publish=tuple(one.called or one.subject for one in mine if one.kind == "service"),
         # Whoever looks may say "all": there is nothing else in his account.
         subscribe=(*(("bazaar.>",) if user == OPERATOR else HEARS[user]), f"{inbox(user)}.>"),
     )

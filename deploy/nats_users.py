@@ -61,7 +61,10 @@ def _exports(all_: Iterable[Shared]) -> Iterator[str]:
 
 
 def _import(one: Shared) -> str:
-    return f"      {{ {one.kind}: {{ account: {BAZAAR}, subject: {json.dumps(one.subject)} }} }}"
+    to = f", to: {json.dumps(one.called)}" if one.called else ""
+    return (
+        f"      {{ {one.kind}: {{ account: {BAZAAR}, subject: {json.dumps(one.subject)} }}{to} }}"
+    )
 
 
 def _user(name: str, may: Permissions) -> str:

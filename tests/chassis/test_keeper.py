@@ -200,6 +200,13 @@ async def test_what_cannot_be_looked_at_is_refused_in_words(looker: Client) -> N
     assert nothing == {"events": [], "left": 0}
 
 
+async def test_a_tool_that_asks_for_streams_is_told_what_to_ask_for(looker: Client) -> None:
+    with pytest.raises(nats.js.errors.APIError, match=r"ask bazaar\.look\.help"):
+        await looker.jetstream().stream_info("EVENTS")
+    with pytest.raises(nats.js.errors.APIError, match=r"ask bazaar\.look\.help"):
+        await looker.jetstream().add_consumer("EVENTS", ConsumerConfig(name="mine"))
+
+
 async def test_the_keeper_outlives_the_server(tmp_path: Path) -> None:
     async with embedded_nats_server(tmp_path, locked=True) as server, keeping(server) as keeper:
         await server.kill()

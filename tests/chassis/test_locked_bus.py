@@ -202,7 +202,7 @@ async def test_each_asks_what_it_may_alone(locked: EmbeddedServer, user: str) ->
                 assert await me.is_refused() == (not allowed), call.subject
 
 
-@pytest.mark.parametrize("user", [*SERVICES, GATEWAY, OPERATOR])
+@pytest.mark.parametrize("user", [*SERVICES, GATEWAY])
 async def test_each_reads_its_own_consumers_alone(locked: EmbeddedServer, user: str) -> None:
     async with connected(locked, user) as me:
         for durable in DURABLES:
@@ -252,6 +252,18 @@ async def test_the_past_is_read_without_a_consumer(locked: EmbeddedServer) -> No
         assert not await me.is_refused()
 
 
+async def reaches_nothing(me: User, subject: str) -> None:
+    """Refused by the server, or led to the keeper of the bus (who is away here) to be refused."""
+    try:
+        await me.client.request(subject, b"{}", timeout=0.2)
+    except NoRespondersError:
+        return
+    except NatsTimeout:
+        assert await me.is_refused(), subject
+    else:
+        raise AssertionError(subject)
+
+
 @pytest.mark.parametrize("user", [GATEWAY, OPERATOR])
 async def test_a_guest_reaches_no_stream_and_no_consumer(locked: EmbeddedServer, user: str) -> None:
     """Neither those of the services, nor any of his own."""
@@ -269,8 +281,7 @@ async def test_a_guest_reaches_no_stream_and_no_consumer(locked: EmbeddedServer,
                 f"CONSUMER.DURABLE.CREATE.{place}.mine",
                 f"CONSUMER.MSG.NEXT.{place}.mine",
             ):
-                await me.client.publish(f"$JS.API.{asked}", b"{}")
-                assert await me.is_refused(), asked
+                await reaches_nothing(me, f"$JS.API.{asked}")
 
 
 @pytest.mark.parametrize("user", [GATEWAY, OPERATOR])
