@@ -70,6 +70,8 @@ class Keeper:
         try:
             mended = await declare(client, replicas=self._settings.stream_replicas)
         except (NatsError, TimeoutError, OSError, ValueError) as error:
+            if client.is_closed:  # The server threw us out; whoever supervises us starts us anew.
+                raise
             self.wrong = f"The bus cannot be kept: {type(error).__name__}."
             log.error("cannot keep the bus as declared", error=repr(error)[:500])
             return

@@ -85,7 +85,7 @@ def _shared_environment(settings: Settings, given: Mapping[str, str]) -> dict[st
     shared = {
         name: value
         for name, value in given.items()
-        if not name.removesuffix(SUFFIX).endswith(("DATABASE_URL", "_DB_PASSWORD"))
+        if not name.removesuffix(SUFFIX).endswith(("DATABASE_URL", "_PASSWORD"))
         and name != f"NATS_URL{SUFFIX}"
     }
     return shared | {

@@ -222,4 +222,4 @@ def test_everybody_has_secrets_of_their_own() -> None:
         for volume in pod_of(document)["spec"]["volumes"]
         if "secret" in volume
     }
-    assert mounted == {*CONTEXTS, "gateway", "provision", "topology"}
+    assert mounted == {*CONTEXTS, "gateway", "provision", "keeper"}
