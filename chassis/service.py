@@ -98,7 +98,7 @@ class Service:
         self.offer(db=self.database, bus=self.bus)
         self.broker.subscriber(**answers(ping_call(name)))(self._pong)
         self.drifted: str | None = None
-        self.every(DRIFT_EVERY_S, self._look_for_drift)
+        self.every(DRIFT_EVERY_S, self.look_for_drift)
         self.every(3600, self.database.forget_handled)
 
     def offer(self, **things: object) -> None:
@@ -178,7 +178,7 @@ class Service:
         wrong += [f"consumer {name} has stopped" for name in self._dead_consumers()]
         return [*wrong, *([self.drifted] if self.drifted else [])]
 
-    async def _look_for_drift(self) -> None:
+    async def look_for_drift(self) -> None:
         """Notice that messages may not come as declared; then nobody is told that all is well."""
         try:
             await topology.verify(await self.broker.connect(), self.name)

@@ -6,11 +6,15 @@ import socket
 import pytest
 
 from chassis import topology
+from chassis.bus import Bus
 from chassis.envelopes import new_id, origin
+from contracts.base import Ping, ping_call
 from contracts.errors import Unavailable
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
+from contracts.permissions import ADMIN
 from contracts.topology import PAYMENT_STEP_COMPLETED
 from deploy.local.ports import free_port
+from payment_svc.app import build
 from tests.chassis.helpers import (
     connected,
     eventually,
@@ -28,7 +32,8 @@ from tests.chassis.living import (
     status,
     works,
 )
-from tests.conftest import Stack, declare
+from tests.conftest import Stack, declare, running
+from tests.payment.conftest import payment_settings
 
 
 async def test_the_probes_and_the_log_of_a_life(killable: Stack) -> None:
@@ -139,6 +144,26 @@ async def test_a_drifted_topology_is_refused_with_a_clear_word(killable: Stack) 
         [line] = [line for line in service.lines() if said in line.get("error", "")]
         assert "Run `python -m chassis.topology` of this release" in line["error"]
     await declare(killable.nats_url)
+
+
+async def test_drift_while_it_runs_is_told(killable: Stack) -> None:
+    """Messages would stay away without an error anywhere."""
+    service = build(payment_settings(killable))
+    async with running(service), jetstream(killable.nats_url) as js:
+        await service.look_for_drift()
+        assert await service.ready() == []
+        await js.delete_consumer("EVENTS", PAYMENT_STEP_COMPLETED.name)
+        try:
+            await service.look_for_drift()
+        finally:
+            await declare(killable.nats_url)
+        [wrong] = await service.ready()
+        assert "payment-step-completed is missing" in wrong
+        cause = origin("admin", "payment.ping")
+        with pytest.raises(Unavailable, match="Messages may not reach the payment service"):
+            await Bus(service.broker, ADMIN).ask(ping_call("payment"), Ping(), cause)
+        await service.look_for_drift()
+        assert await service.ready() == []
 
 
 async def test_a_service_that_waits_for_nats_can_be_stopped(killable: Stack) -> None:

@@ -130,3 +130,14 @@ def test_an_image_installs_what_was_tested(service: str) -> None:
     assert {"pydantic", "uvicorn"} <= {name for name, _, _ in found}
     assert all(hashes for _, _, hashes in found)
     assert found - locked(PROJECT / "requirements.lock") == set(), "run `make lock`"
+
+
+def test_no_password_is_known() -> None:
+    """What compose makes up for want of a better is no secret, and its ports are published."""
+    used = re.findall(r"\$\{([A-Z0-9_]*(?:PASSWORD|SECRET))(:?[-?]?)([^}]*)\}", COMPOSE_TEXT)
+    assert len({name for name, _, _ in used}) > len(USERS)
+    optional = {"STRIPE_WEBHOOK_SECRET"}
+    for name, how, otherwise in used:
+        assert (how, otherwise) == ((":-", "") if name in optional else (":?", "make secrets")), (
+            name
+        )
