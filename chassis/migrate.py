@@ -36,7 +36,9 @@ def run_environment(metadata: MetaData) -> None:
 
 
 async def _online(url: str, metadata: MetaData) -> None:
-    engine = create_async_engine(url, poolclass=pool.NullPool, connect_args={"timeout": 10})
+    engine = create_async_engine(
+        url, poolclass=pool.NullPool, hide_parameters=True, connect_args={"timeout": 10}
+    )
     async with engine.begin() as conn:
         schema = metadata.schema
         await conn.execute(
