@@ -41,7 +41,9 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while found is not None and id(found) not in seen and len(seen) <= MOST_CAUSES:
         yield found
         seen.add(id(found))
-        found = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
+        below = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
+        # FastStream wraps the model's own error, which is told with it.
+        found = None if below is getattr(found, "original_error", found) else below
 
 
 def _frames(trace: TracebackType | None) -> list[str]:
