@@ -42,7 +42,6 @@ def up(settings: Settings) -> None:
     began = time.monotonic()
 
     def say(line: str) -> None:
-        # A line may quote the log of a process, and so what anybody wrote.
         print(f"[{time.monotonic() - began:5.1f} s] {plain(line)}", flush=True)
 
     with home.opened(settings.bazaar_home):

@@ -1,10 +1,13 @@
 """The story of a task, told from the stream."""
 
+import json
+
 import nats
 import pytest
 
 from chassis.envelopes import new_id, origin
 from chassis.relay import publish
+from chassis.terminal import plain
 from deploy import trace
 from tests.conftest import Stack
 
@@ -37,6 +40,16 @@ async def test_it_is_told_in_order_with_causes(
     assert one.split()[:4] == ["0", "ms", "task", "task.started"]
     assert "payment" in two
     assert two.endswith("<- task.started  held=0.250000")
+
+
+async def test_what_agents_and_headers_say_does_not_steer_the_terminal() -> None:
+    steering = "\x1b[2J\x9b\r\n\u202e\u2067\u200b"
+    headers = {"ce-time": "2026-01-01T00:00:00+00:00", "ce-source": f"task{steering}"}
+    body = json.dumps({"agentName": f"{steering}Poet", "reason": steering}).encode()
+    found = trace.happened(f"bazaar.evt.step{steering}.failed.t1", headers, body)
+    [line] = trace.story([found])
+    assert plain(line, keep="") == line
+    assert "Poet" in line
 
 
 async def test_an_unknown_task_and_a_strange_id_are_answered_kindly(
