@@ -20,7 +20,7 @@ from chassis.terminal import plain, visible
 from chassis.wording import traced, worded
 
 OURS = (
-    *("chassis", "contracts", "deploy", "gateway", "agents"),
+    *("__main__", "chassis", "contracts", "deploy", "gateway", "agents"),
     *("registry_svc", "task_svc", "payment_svc", "chat_svc"),
 )
 """Packages whose loggers follow LOG_LEVEL."""

@@ -25,6 +25,7 @@ from contracts.errors import Conflict, Internal, Invalid, Unavailable
 from tests.chassis.probe import ASK, Answer, Question, metadata
 
 log = structlog.get_logger("chassis.noisy")  # Of ours, so that LOG_LEVEL counts.
+STEERING = "\x1b[2J\x9b\u202e\nforged"
 Way = Callable[[str, Tx], Awaitable[object]]
 
 
@@ -95,6 +96,7 @@ async def by_ourselves(said: str, _tx: Tx) -> None:
     error = ValueError(said)
     error.add_note(said)
     log.debug("debugging is on")
+    log.info("steering", name=STEERING)
     log.warning("it failed", error=error)
     log.error("it failed", exc_info=error)
     try:

@@ -5,6 +5,7 @@ import json
 import nats
 import pytest
 
+from chassis.terminal import plain
 from tests.chassis.helpers import eventually, process
 from tests.chassis.noisy import WAYS
 from tests.chassis.probe import ASK
@@ -30,7 +31,7 @@ TOLD = [
     ),
     *("23505", "constraint=inbox_pkey", "23502", "column=task_id", "22001", "22P02", "42703"),
     *("never retrieved", "Exception in callback", "a thread has ended", "UserWarning"),
-    *("could not be raised", "it failed: ValueError", "debugging is on"),
+    *("steering", "could not be raised", "it failed: ValueError", "debugging is on"),
 ]
 """What is told of it all the same."""
 
@@ -55,6 +56,8 @@ async def test_nothing_that_was_sent_is_logged(probe_stack: Stack, format_: str)
         assert await service.ends() == 0
     said = service.text()
     assert MARK not in said
+    assert plain(said) == said
+    assert not [line for line in said.splitlines() if line.startswith("forged")]
     missing = [told for told in TOLD if told not in said]
     assert missing == []
 
