@@ -8,7 +8,7 @@ IMAGES := gateway registry_svc task_svc payment_svc chat_svc agents
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env up test test-compose deploy-demo ask crash-demo key schemas specs trace bench images fmt lock clean
+.PHONY: help env up secrets test test-compose deploy-demo ask crash-demo key schemas specs trace bench images fmt lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ test: env ## Lint, types, architecture, and all tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+secrets: ## Make up the passwords of the stack in containers, once, in .env
+	@$(or $(PYTHON),python3) deploy/passwords.py
 
 test-compose: env ## The end-to-end tests on docker compose instead; needs a Docker Engine
 	BAZAAR_E2E=compose $(BIN)/python -m pytest -n 0 --timeout 600 tests/e2e

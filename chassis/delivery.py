@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from chassis import metrics, telemetry
+from chassis.bus import HEADERS_BYTES, MAX_MESSAGE_BYTES
 from chassis.database import AlreadyHandled, Database, Transaction, is_away, is_unstorable
 from chassis.given import Given
 from chassis.replies import as_refusal, in_words, refused, weighed
@@ -31,6 +32,7 @@ from contracts.errors import (
     TooSlow,
     Unavailable,
 )
+from contracts.provenance import REQUEST, answerable, check_message, check_request
 from contracts.topology import DEADLETTER, DURABLES, Durable
 
 if TYPE_CHECKING:
@@ -114,7 +116,7 @@ class Delivery(BaseMiddleware[Any, Any]):
     async def consume_scope(self, call_next: Any, msg: "StreamMessage[Any]") -> Any:
         """Run the handler; answer refusals, acknowledge, retry or bury durable messages."""
         raw: Msg = msg.raw_message
-        if not raw.reply.startswith("$JS.ACK."):
+        if raw.subject.startswith(REQUEST):
             return await self._answer(call_next, msg, raw)
         meta = raw.metadata
         durable = _DURABLES[meta.consumer]
@@ -124,7 +126,15 @@ class Delivery(BaseMiddleware[Any, Any]):
             return None
         if meta.num_delivered > 1:
             metrics.REDELIVERIES.labels(durable.name).inc()
-        here = read_envelope(raw.headers or {}, fallback_id=f"{meta.stream}-{meta.sequence.stream}")
+        try:
+            here = read_envelope(
+                raw.headers or {}, fallback_id=f"{meta.stream}-{meta.sequence.stream}"
+            )
+            check_message(raw.subject, here)
+        except Invalid as error:
+            await _bury(raw, durable, meta.num_delivered, error)
+            metrics.MESSAGES.labels(durable.name, "dead").inc()
+            return None
         about = _about(here, raw) | {
             "messaging.consumer.group.name": durable.name,
             "bazaar.delivery": meta.num_delivered,
@@ -143,7 +153,14 @@ class Delivery(BaseMiddleware[Any, Any]):
         return None
 
     async def _answer(self, call_next: Any, msg: "StreamMessage[Any]", raw: "Msg") -> Any:
-        here = read_envelope(raw.headers or {}, fallback_id=f"request-{id(raw):x}")
+        try:
+            check_request(raw.subject, raw.headers or {}, raw.reply)
+            here = read_envelope(raw.headers or {}, fallback_id=f"request-{id(raw):x}")
+        except Invalid as error:
+            log.warning("request refused", subject=raw.subject, why=error.message)
+            if not answerable(raw.reply):
+                msg.reply_to = ""  # Whatever is sent there would count as an acknowledgement.
+            return refused(error)
         _name_in_logs(here, raw)
         context, verb = raw.subject.split(".")[2:4]
         asked = f"{context}.{verb}"
@@ -260,10 +277,11 @@ async def _sign_of_life(raw: "Msg", every_s: float) -> None:
 async def _bury(raw: "Msg", durable: Durable, tries: int, why: Exception) -> str:
     """Put the message aside with its headers and the reason, then end its deliveries.
 
-    When the dead letter cannot be stored, the message stays where it is and comes again.
+    When the dead letter cannot be stored, the message stays where it is and comes again. What is
+    too heavy to be stored with the reason is cut: headers that are no envelope's, then the body.
     """
     headers = {
-        **(raw.headers or {}),
+        **{k: v for k, v in (raw.headers or {}).items() if len(k) + len(v) <= HEADERS_BYTES},
         "Nats-Msg-Id": f"{durable.name}-{raw.metadata.sequence.stream}",
         "bazaar-consumer": durable.name,
         "bazaar-subject": raw.subject,
@@ -273,7 +291,7 @@ async def _bury(raw: "Msg", durable: Durable, tries: int, why: Exception) -> str
     try:
         await raw._client.jetstream().publish(  # noqa: SLF001  (nats-py offers no other way)
             f"bazaar.dlq.{durable.name}",
-            raw.data,
+            raw.data[:MAX_MESSAGE_BYTES],
             stream=DEADLETTER.name,
             headers=headers,
             timeout=5,

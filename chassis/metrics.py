@@ -31,6 +31,9 @@ DATABASE_WAITS = Counter(
     "bazaar_database_waits", "Times that a message waited for a database that was away", ["service"]
 )
 ASKED = Counter("bazaar_asked", "Requests sent to other services", ["request", "status"])
+DRIFTS = Counter(
+    "bazaar_drifts_undone", "Settings of streams and consumers that the keeper put right"
+)
 LEFT_TO_RELAY = Counter(
     "bazaar_left_to_relay", "Outbox rows that did not leave from memory", ["service"]
 )

@@ -36,9 +36,13 @@ from chassis.relay import Departures, relay
 from chassis.release import release
 from chassis.settings import ServiceSettings
 from contracts.base import Ping, Pong, ping_call
+from contracts.errors import Unavailable
 
 log = structlog.get_logger()
 Job = Callable[[], Awaitable[object]]
+
+DRIFT_EVERY_S = 10.0
+"""How often a service makes sure that its durables are as declared; the keeper mends them."""
 
 
 class Service:
@@ -93,6 +97,8 @@ class Service:
         self._tasks: list[asyncio.Task[None]] = []
         self.offer(db=self.database, bus=self.bus)
         self.broker.subscriber(**answers(ping_call(name)))(self._pong)
+        self.drifted: str | None = None
+        self.every(DRIFT_EVERY_S, self._look_for_drift)
         self.every(3600, self.database.forget_handled)
 
     def offer(self, **things: object) -> None:
@@ -123,7 +129,7 @@ class Service:
         giving_up = asyncio.get_running_loop().call_later(wait, _give_up, wait)
         client = await self.broker.connect()
         giving_up.cancel()
-        await topology.verify(client.jetstream(), self.name)
+        await topology.verify(client, self.name)
         for job in self._starts:
             await job()
         await self.broker.start()
@@ -170,7 +176,18 @@ class Service:
         except Exception as error:  # noqa: BLE001  (whatever keeps the database from answering)
             wrong.append(f"database does not answer: {type(error).__name__}")
         wrong += [f"consumer {name} has stopped" for name in self._dead_consumers()]
-        return wrong
+        return [*wrong, *([self.drifted] if self.drifted else [])]
+
+    async def _look_for_drift(self) -> None:
+        """Notice that messages may not come as declared; then nobody is told that all is well."""
+        try:
+            await topology.verify(await self.broker.connect(), self.name)
+        except topology.Drift as drift:
+            if self.drifted is None:
+                log.error("drift", error=str(drift))
+            self.drifted = str(drift)
+        else:
+            self.drifted = None
 
     async def _streams(self) -> JetStreamContext:
         return (await self.broker.connect()).jetstream()
@@ -184,6 +201,8 @@ class Service:
 
     async def _pong(self, _request: Ping) -> Pong:
         await self.database.ping()
+        if self.drifted:
+            raise Unavailable(f"Messages may not reach the {self.name} service. {self.drifted}")
         return Pong(service=self.name, version=release(), details=self.details)
 
     async def _on_disconnect(self) -> None:

@@ -5,10 +5,14 @@ the others, and because the server ignores a changed setting of an existing cons
 """
 
 import asyncio
+import json
 import sys
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
 
 import nats
-from nats.js import JetStreamContext
+from nats.aio.client import Client
 from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
@@ -18,12 +22,29 @@ from nats.js.api import (
     StorageType,
     StreamConfig,
 )
-from nats.js.errors import NotFoundError
+from nats.js.errors import APIError, BadRequestError, ServerError
 from pydantic import Field
 
 from chassis.settings import BusSettings
 from contracts.permissions import ADMIN, inbox
 from contracts.topology import BUCKETS, DURABLES, STREAMS, Bucket, Durable, Stream
+
+ANSWER_S = 5.0
+NANOSECONDS = frozenset({"max_age", "duplicate_window", "ack_wait", "inactive_threshold"})
+BY_ITSELF = {
+    "max_consumers": -1,
+    "max_msgs": -1,
+    "max_bytes": -1,
+    "max_msgs_per_subject": -1,
+    "max_msg_size": -1,
+    "max_deliver": -1,
+    "max_waiting": 512,
+    "retention": "limits",
+    "compression": "none",
+    "deliver_policy": "all",
+    "replay_policy": "instant",
+}
+"""Settings as the server makes them when nobody says anything."""
 
 
 class Drift(Exception):
@@ -83,31 +104,100 @@ def consumer_config(durable: Durable) -> ConsumerConfig:
     )
 
 
-async def declare(js: JetStreamContext, *, replicas: int = 1) -> None:
-    """Create or change all to what `contracts.topology` says."""
+async def declare(client: Client, *, replicas: int = 1) -> list[str]:
+    """Create or change all to what `contracts.topology` says.
+
+    Whoever finds everything as it should be has changed nothing.
+
+    Returns:
+        What was missing or different, as sentences.
+    """
+    mended: list[str] = []
     streams = [stream_config(stream, replicas) for stream in STREAMS]
     for config in [*streams, *(bucket_config(bucket, replicas) for bucket in BUCKETS)]:
-        try:
-            await js.stream_info(str(config.name))
-            await js.update_stream(config)
-        except NotFoundError:
-            await js.add_stream(config)
+        mended += await _declare_stream(client, config)
     for durable in DURABLES:
-        await js.add_consumer(durable.stream, consumer_config(durable))
+        mended += await _declare_consumer(client, durable)
+    return mended
 
 
-def drifts(durable: Durable, found: ConsumerConfig) -> list[str]:
-    """Where a consumer on the server differs from its page, as readable words."""
+async def _declare_stream(client: Client, wanted: StreamConfig) -> list[str]:
+    js = client.jetstream()
+    found = await _config(client, f"STREAM.INFO.{wanted.name}")
+    if found is None:
+        await js.add_stream(wanted)
+        return [f"{wanted.name} is missing"]
+    wrong = differences(str(wanted.name), wanted.as_dict(), found)
+    if wrong:
+        await js.update_stream(wanted)
+    return wrong
+
+
+async def _declare_consumer(client: Client, durable: Durable) -> list[str]:
+    """A consumer of another kind is made anew: what it had handled is in the inboxes."""
+    js = client.jetstream()
+    place = f"{durable.stream}.{durable.name}"
     wanted = consumer_config(durable)
-    names = ("filter_subject", "ack_wait", "max_deliver", "max_ack_pending")
-    return [
-        f"{durable.name}.{name} is {getattr(found, name)}, not {getattr(wanted, name)}"
-        for name in names
-        if getattr(found, name) != getattr(wanted, name)
-    ]
+    found = await _config(client, f"CONSUMER.INFO.{place}")
+    if found is None:
+        await js.add_consumer(durable.stream, wanted)
+        return [f"{durable.name} is missing"]
+    wrong = differences(durable.name, wanted.as_dict(), found)
+    if not wrong:
+        return []
+    if found.get("pause_until"):  # It outlives a change of everything else.
+        await client.request(f"$JS.API.CONSUMER.PAUSE.{place}", b"{}", timeout=ANSWER_S)
+    try:
+        await js.add_consumer(durable.stream, wanted)
+    except (BadRequestError, ServerError):
+        await js.delete_consumer(durable.stream, durable.name)
+        await js.add_consumer(durable.stream, wanted)
+    return wrong
 
 
-async def verify(js: JetStreamContext, context: str) -> None:
+async def _config(client: Client, what: str) -> dict[str, Any] | None:
+    """The settings of a stream or consumer as the server has them; None when there is none.
+
+    Read as JSON, since nats-py leaves out settings that it does not know.
+
+    Raises:
+        NatsError: the server does not answer, or refuses.
+    """
+    said = json.loads((await client.request(f"$JS.API.{what}", b"", timeout=ANSWER_S)).data)
+    if "error" in said:
+        if said["error"].get("code") == HTTPStatus.NOT_FOUND:
+            return None
+        raise APIError.from_error(said["error"])
+    found: dict[str, Any] = said["config"]
+    return found
+
+
+def differences(name: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Where the server's settings differ from the wanted ones, as readable words.
+
+    A setting that is not wanted has to be as the server makes it by itself: what nobody asked for
+    can end a consumer too. Times are in seconds in these words, in nanoseconds in the settings.
+    """
+    wrong = []
+    for key in sorted({*wanted, *found} - {"metadata"}):
+        is_, should_be = (_plain(key, settings.get(key)) for settings in (found, wanted))
+        if is_ != should_be:
+            wrong.append(f"{name}.{key} is {is_}, not {should_be or BY_ITSELF.get(key)}")
+    ours = {k: v for k, v in (found.get("metadata") or {}).items() if not k.startswith("_nats.")}
+    return [*wrong, *([f"{name}.metadata is {ours}, not empty"] if ours else [])]
+
+
+def _plain(key: str, value: Any) -> Any:
+    """A setting as it compares: without enumerations, and empty when it says nothing."""
+    value = getattr(value, "value", value)
+    if value == BY_ITSELF.get(key):
+        return None
+    if key in NANOSECONDS and value:
+        return value / 1e9
+    return value or None
+
+
+async def verify(client: Client, context: str) -> None:
     """Check that what `context` consumes is declared as the page says.
 
     Raises:
@@ -115,15 +205,13 @@ async def verify(js: JetStreamContext, context: str) -> None:
     """
     wrong: list[str] = []
     for durable in DURABLES:
-        if durable.name.split("-")[0] != context:
-            continue
-        try:
-            info = await js.consumer_info(durable.stream, durable.name)
-        except NotFoundError:
-            wrong.append(f"{durable.name} is missing")
-            continue
-        if info.config is not None:
-            wrong += drifts(durable, info.config)
+        if durable.name.split("-")[0] == context:
+            found = await _config(client, f"CONSUMER.INFO.{durable.stream}.{durable.name}")
+            wrong += (
+                [f"{durable.name} is missing"]
+                if found is None
+                else differences(durable.name, consumer_config(durable).as_dict(), found)
+            )
     if wrong:
         raise Drift("Run `python -m chassis.topology` of this release: " + "; ".join(wrong))
 
@@ -148,7 +236,7 @@ async def main() -> int:
         inbox_prefix=inbox(ADMIN),
     )
     try:
-        await declare(client.jetstream(), replicas=settings.stream_replicas)
+        await declare(client, replicas=settings.stream_replicas)
     finally:
         await client.close()
     sys.stdout.write(

@@ -7,8 +7,12 @@ are those of the NATS services convention).
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Annotated
 
-from contracts.base import Model, Moment
+from pydantic import Field, ValidationError
+
+from contracts.base import Id, Model, Moment
+from contracts.errors import Invalid
 
 ID = "ce-id"
 TYPE = "ce-type"
@@ -29,6 +33,10 @@ ERROR_TEXT = "Nats-Service-Error"
 
 DEFAULT_ACCOUNT = "demo"
 
+MessageId = Annotated[str, Field(min_length=1, max_length=128)]
+Word = Annotated[str, Field(max_length=128)]
+"""Envelopes are copied from message to message, so one that grew would spoil all that follow."""
+
 
 class Envelope(Model):
     """What a message says about itself, apart from its body.
@@ -46,16 +54,16 @@ class Envelope(Model):
         turn_id: the turn of a conversation that an event of a task belongs to.
     """
 
-    id: str
-    type: str
-    source: str
+    id: MessageId
+    type: Word
+    source: Word
     time: Moment
-    subject: str
-    account: str = DEFAULT_ACCOUNT
-    correlation_id: str
-    causation_id: str | None = None
-    traceparent: str | None = None
-    turn_id: str | None = None
+    subject: Word
+    account: Id = DEFAULT_ACCOUNT
+    correlation_id: MessageId
+    causation_id: Word | None = None
+    traceparent: Word | None = None
+    turn_id: Word | None = None
 
     def headers(self) -> dict[str, str]:
         """The NATS headers that carry this envelope."""
@@ -86,7 +94,18 @@ def read_envelope(headers: Mapping[str, str], *, fallback_id: str) -> Envelope:
     Args:
         headers: the NATS headers as received.
         fallback_id: the id to use when the message brings none (its place in the stream).
+
+    Raises:
+        Invalid: a header is longer than an envelope's, or names no possible account.
     """
+    try:
+        return _read(headers, fallback_id)
+    except ValidationError as error:
+        wrong = ", ".join(str(one["loc"][0]) for one in error.errors(include_url=False))
+        raise Invalid(f"The envelope is not valid: {wrong}.") from None
+
+
+def _read(headers: Mapping[str, str], fallback_id: str) -> Envelope:
     id_ = headers.get(ID) or headers.get(DEDUPLICATION) or fallback_id
     return Envelope(
         id=id_,

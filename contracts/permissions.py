@@ -3,34 +3,55 @@
 A context publishes its own events, orders what `ORDERS` says, answers its own requests, asks what
 `ASKS` says, and reads its own durables. Its replies come to inboxes of its own. Whatever is not
 named here, the server refuses.
+
+The server checks what a client publishes, and not where it has a reply sent. Who is not one of the
+services has therefore an account of its own, into which the accounts' `SHARED` subjects lead and
+nothing else: no stream, no consumer and no request of the services is within its reach.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from contracts import chat, ledger, negotiation, orders, payment, registry, task
 from contracts.base import Call, Command, ping_call
 from contracts.catalogue import CALLS, EVENTS
-from contracts.topology import BUCKETS, DEADLETTER, DURABLES, Bucket, Durable
+from contracts.topology import API_KEYS, DURABLES, IDEMPOTENCY, Durable
 from contracts.topology import EVENTS as EVENTS_STREAM
 
-GATEWAY, OPERATOR, ADMIN = "gateway", "operator", "admin"
+GATEWAY, OPERATOR, KEEPER, ADMIN = "gateway", "operator", "keeper", "admin"
 CONTEXTS = tuple(CALLS)
-USERS = (*CONTEXTS, GATEWAY, OPERATOR, ADMIN)
-"""The users of the server: one per service, one for people, and one who may do everything.
+USERS = (*CONTEXTS, GATEWAY, OPERATOR, KEEPER, ADMIN)
+"""The users of the server: one per service, one for people, and two who look after the bus.
 
-The operator follows, reads and asks, and lists agents. He changes nothing else.
+The operator looks and changes nothing. The keeper declares streams and consumers and tells about
+them. The administrator may do everything.
 """
+
+Account = Literal["BAZAAR", "GATEWAY", "LOOK"]
+BAZAAR: Account = "BAZAAR"
+"""The account of the services: all streams, all requests."""
+
+
+def account_of(user: str) -> Account:
+    """The account of the server that a user belongs to."""
+    return "GATEWAY" if user == GATEWAY else "LOOK" if user == OPERATOR else BAZAAR
+
+
+LOOKING = "bazaar.look"
+"""Requests that the keeper answers to whoever may only look (`chassis.looking`)."""
+REFUSED = f"{LOOKING}.streams"
+"""Where requests to JetStream come to that somebody makes who may only look."""
 
 BETWEEN_SERVICES: tuple[Call[Any, Any], ...] = (
     payment.PLACE_HOLD,
     payment.EXTEND_HOLD,
     payment.GET_TASK_ACCOUNT,
+    ledger.OPEN_WALLET,
     registry.REGISTER_AGENT,
     negotiation.NEGOTIATE,
 )
-"""What the gateway has no business to ask; listing an agent is an operator's."""
+"""What the gateway has no business to ask; opening wallets and listing agents are an admin's."""
 
 ASKS: dict[str, tuple[Call[Any, Any], ...]] = {
     "registry": (),
@@ -43,7 +64,6 @@ ASKS: dict[str, tuple[Call[Any, Any], ...]] = {
     "payment": (),
     "chat": (
         registry.LIST_AGENTS,
-        registry.GET_AGENT,
         task.GET_TASK,
         task.LIST_STEPS,
         negotiation.NEGOTIATE,
@@ -55,21 +75,16 @@ ASKS: dict[str, tuple[Call[Any, Any], ...]] = {
     OPERATOR: (
         registry.LIST_AGENTS,
         registry.GET_AGENT,
-        registry.REGISTER_AGENT,
-        task.GET_TASK,
-        task.LIST_TASKS,
-        task.LIST_STEPS,
-        payment.LIST_BAZAARBUCKS,
-        payment.LIST_STRIPE,
-        ledger.GET_WALLET,
-        ledger.LIST_ENTRIES,
-        ledger.GET_RECEIPT,
-        ledger.CHECK_LEDGER,
-        chat.LIST_MESSAGES,
         *(ping_call(context) for context in CONTEXTS),
     ),
+    KEEPER: (),
+    ADMIN: tuple(call for calls in CALLS.values() for call in calls),
 }
-"""The requests that each may send. Whoever asks a service may also ping it."""
+"""The requests that each may send. Whoever asks a service may also ping it.
+
+The operator's are read-only and the same for every account, so that it does not matter whose
+account he names.
+"""
 
 ORDERS: dict[str, tuple[type[Command], ...]] = {
     "registry": (),
@@ -84,14 +99,18 @@ HEARS: dict[str, tuple[str, ...]] = {
     "task": ("bazaar.evt.agent.*.*",),
     "payment": (),
     "chat": (),
-    GATEWAY: ("bazaar.evt.>", *(f"$KV.{bucket.name}.>" for bucket in BUCKETS)),
-    OPERATOR: ("bazaar.>",),
+    GATEWAY: ("bazaar.evt.>", f"$KV.{API_KEYS.name}.*"),
+    OPERATOR: ("bazaar.evt.>", "bazaar.dlq.*"),
 }
 """The subjects that each may listen to as they pass, beside what it answers."""
 
 
-ANSWERS_FOR_THE_DEAD: dict[str, tuple[str, ...]] = {"task": (GATEWAY,)}
-"""Whose requests each may answer without having received them, in a dead replica's stead."""
+ANSWERS_FOR_THE_DEAD = ("task",)
+"""Who may answer requests without having received them, in a dead replica's stead.
+
+Such a request came from another account, so the server made up where its reply goes (`_R_`), and
+nobody can guess it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +124,24 @@ class Permissions:
     publish: tuple[str, ...]
     subscribe: tuple[str, ...]
     answers: bool = False
-    publish_not: tuple[str, ...] = ()
-    subscribe_not: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A subject of the services' account that leads into another one.
+
+    Attributes:
+        kind: `stream`, messages go out; `service`, requests come in and are answered.
+        account: where it leads.
+        many: whether a request is answered by several messages.
+        called: what the subject is called there, when not the same.
+    """
+
+    kind: Literal["stream", "service"]
+    subject: str
+    account: Account
+    many: bool = False
+    called: str | None = None
 
 
 def inbox(user: str) -> str:
@@ -118,9 +153,45 @@ def of_user(user: str) -> Permissions:
     """What one of `USERS` may do."""
     if user == ADMIN:
         return Permissions((">",), (">",))
+    if user == KEEPER:
+        return _keeper()
+    return _guest(user) if user in (GATEWAY, OPERATOR) else _service(user)
+
+
+def shared() -> tuple[Shared, ...]:
+    """All that leads from the services' account into others."""
+    return tuple(
+        one
+        for user in (GATEWAY, OPERATOR)
+        for one in (
+            *(Shared("stream", subject, account_of(user)) for subject in HEARS[user]),
+            *(Shared("service", subject, account_of(user)) for subject in _asked(user)),
+            *_of_streams(user),
+        )
+    )
+
+
+def _of_streams(user: str) -> Iterator[Shared]:
+    """What a guest may ask of the streams: single messages, never a consumer."""
     if user == OPERATOR:
-        return _operator()
-    return _gateway() if user == GATEWAY else _service(user)
+        yield Shared("service", f"{LOOKING}.>", "LOOK")
+        # Tools ask for streams first: they are told what to ask for instead.
+        yield Shared("service", f"{REFUSED}.>", "LOOK", called="$JS.API.>")
+        return
+    yield Shared("service", f"$JS.API.DIRECT.GET.{EVENTS_STREAM.name}", "GATEWAY", many=True)
+    for bucket in (API_KEYS, IDEMPOTENCY):
+        yield Shared("service", f"$JS.API.DIRECT.GET.{bucket.stream}.>", "GATEWAY")
+    yield Shared("service", f"$KV.{IDEMPOTENCY.name}.>", "GATEWAY")
+
+
+def _guest(user: str) -> Permissions:
+    """Of a user outside of the services' account: what leads there, and nothing beside it."""
+    mine = [one for one in shared() if one.account == account_of(user)]
+    return Permissions(
+        publish=tuple(one.called or one.subject for one in mine if one.kind == "service"),
+        # Whoever looks may say "all": there is nothing else in his account.
+        subscribe=(*(("bazaar.>",) if user == OPERATOR else HEARS[user]), f"{inbox(user)}.>"),
+    )
 
 
 def _service(context: str) -> Permissions:
@@ -130,7 +201,7 @@ def _service(context: str) -> Permissions:
             *(f"bazaar.evt.{event.type}.*" for event in EVENTS[context]),
             *(f"bazaar.cmd.{command.type}.*" for command in ORDERS[context]),
             *_asked(context),
-            *(f"{inbox(asker)}.>" for asker in ANSWERS_FOR_THE_DEAD.get(context, ())),
+            *(("_R_.>",) if context in ANSWERS_FOR_THE_DEAD else ()),
             *(subject for durable in durables for subject in _reading(durable)),
         ),
         subscribe=(
@@ -150,83 +221,16 @@ def _reading(durable: Durable) -> Iterator[str]:
     yield f"bazaar.dlq.{durable.name}"
 
 
-def _gateway() -> Permissions:
+def _keeper() -> Permissions:
+    """Declares all, mends it, and tells about it; it neither orders nor consumes."""
     return Permissions(
-        publish=(
-            *_asked(GATEWAY),
-            "$JS.API.STREAM.NAMES",
-            *_watching(EVENTS_STREAM.name),
-            *(subject for bucket in BUCKETS for subject in _keeping(bucket)),
-        ),
-        subscribe=(*HEARS[GATEWAY], f"{inbox(GATEWAY)}.>"),
-        publish_not=_of_others(),
-        subscribe_not=_NO_GROUPS,
+        publish=("$JS.API.>",),
+        subscribe=(f"{LOOKING}.> {KEEPER}", f"{inbox(KEEPER)}.>"),
+        answers=True,
     )
-
-
-def _operator() -> Permissions:
-    return Permissions(
-        publish=(
-            *_asked(OPERATOR),
-            "$JS.API.INFO",
-            "$JS.API.STREAM.NAMES",
-            "$JS.API.STREAM.LIST",
-            *(f"$JS.API.CONSUMER.{what}" for what in ("NAMES.*", "LIST.*", "INFO.*.*")),
-            "$JS.API.STREAM.INFO.COMMANDS",
-            "$JS.API.STREAM.MSG.GET.COMMANDS",
-            "$JS.API.DIRECT.GET.COMMANDS",
-            "$JS.API.DIRECT.GET.COMMANDS.>",
-            *_watching(EVENTS_STREAM.name),
-            *_watching(DEADLETTER.name),
-        ),
-        subscribe=(*HEARS[OPERATOR], f"{inbox(OPERATOR)}.>"),
-        publish_not=_of_others(),
-        subscribe_not=_NO_GROUPS,
-    )
-
-
-_NO_GROUPS = ("bazaar.> >",)
-"""Who only listens must not join a queue group: it would take messages from those who answer."""
 
 
 def _asked(user: str) -> tuple[str, ...]:
     asks = ASKS[user]
     pings = (ping_call(call.context) for call in asks)
     return tuple(dict.fromkeys(call.subject for call in (*asks, *pings)))
-
-
-def _watching(stream: str) -> Iterator[str]:
-    """What it takes to read a stream without taking anything out of it."""
-    yield f"$JS.API.STREAM.INFO.{stream}"
-    yield f"$JS.API.STREAM.MSG.GET.{stream}"
-    yield f"$JS.API.DIRECT.GET.{stream}"
-    yield f"$JS.API.DIRECT.GET.{stream}.>"
-    yield f"$JS.API.CONSUMER.CREATE.{stream}"
-    yield f"$JS.API.CONSUMER.CREATE.{stream}.>"
-    yield f"$JS.API.CONSUMER.INFO.{stream}.*"
-    yield f"$JS.API.CONSUMER.MSG.NEXT.{stream}.*"
-    yield f"$JS.API.CONSUMER.DELETE.{stream}.*"
-    yield f"$JS.ACK.{stream}.>"
-    yield f"$JS.FC.{stream}.>"
-
-
-def _keeping(bucket: Bucket) -> Iterator[str]:
-    """What it takes to read and write a key-value bucket that is declared already."""
-    yield f"$KV.{bucket.name}.>"
-    yield f"$JS.API.STREAM.PURGE.{bucket.stream}"
-    yield from _watching(bucket.stream)
-
-
-def _of_others() -> tuple[str, ...]:
-    """The services' own consumers, which whoever makes consumers of its own must leave alone."""
-    watched = (durable for durable in DURABLES if durable.stream == EVENTS_STREAM.name)
-    return tuple(subject for durable in watched for subject in _tampering(durable))
-
-
-def _tampering(durable: Durable) -> Iterator[str]:
-    place = f"{durable.stream}.{durable.name}"
-    yield f"$JS.API.CONSUMER.CREATE.{place}"
-    yield f"$JS.API.CONSUMER.CREATE.{place}.>"
-    yield f"$JS.API.CONSUMER.MSG.NEXT.{place}"
-    yield f"$JS.API.CONSUMER.DELETE.{place}"
-    yield f"$JS.ACK.{place}.>"

@@ -1,4 +1,4 @@
-"""The users of the NATS server: `python -m deploy.nats_users` writes deploy/nats/users.conf.
+"""The accounts of the NATS server: `python -m deploy.nats_users` writes deploy/nats/users.conf.
 
 The file names no password: the server takes each from its environment, NATS_TASK_PASSWORD and so
 on. It reads such a value as it reads its file, so a value is best in double quotes.
@@ -6,15 +6,18 @@ on. It reads such a value as it reads its file, so a value is best in double quo
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from contracts import permissions
-from contracts.permissions import Permissions
+from contracts.permissions import BAZAAR, Account, Permissions, Shared
 
 FILE = Path(__file__).with_name("nats") / "users.conf"
 ANSWER_WITHIN = "3m"
-"""How long a service may take to answer a request; the longest call waits for 100 s."""
+"""How long a service may take to answer a request; the longest call waits for 120 s."""
+STREAMS_ANSWER_WITHIN = "10s"
+"""How long the server remembers where the answers of a stream go, which come at once."""
+ACCOUNTS: tuple[Account, ...] = (BAZAAR, "GATEWAY", "LOOK")
 
 _HEAD = (
     "# Who may do what, from contracts/permissions.py: written by `python -m deploy.nats_users`.\n"
@@ -27,31 +30,57 @@ def variable(user: str) -> str:
 
 
 def config() -> str:
-    """The `authorization` block of the server's configuration."""
-    users = "\n".join(_user(user, permissions.of_user(user)) for user in permissions.USERS)
-    return f"{_HEAD}authorization {{\n  users = [\n{users}\n  ]\n}}\n"
+    """The `accounts` block of the server's configuration."""
+    return f"{_HEAD}accounts {{\n{''.join(_account(name) for name in ACCOUNTS)}}}\n"
+
+
+def _account(name: Account) -> str:
+    users = [user for user in permissions.USERS if permissions.account_of(user) == name]
+    lines = [f"  {name} {{", *(["    jetstream: enabled"] if name == BAZAAR else [])]
+    lines += ["    users: [", *(_user(user, permissions.of_user(user)) for user in users), "    ]"]
+    if name == BAZAAR:
+        lines += ["    exports: [", *_exports(permissions.shared()), "    ]"]
+    else:
+        mine = [one for one in permissions.shared() if one.account == name]
+        lines += ["    imports: [", *map(_import, mine), "    ]"]
+    return "\n".join([*lines, "  }\n"])
+
+
+def _exports(all_: Iterable[Shared]) -> Iterator[str]:
+    to: dict[tuple[str, str, bool], list[Account]] = {}
+    for one in all_:
+        to.setdefault((one.kind, one.subject, one.many), []).append(one.account)
+    for (kind, subject, many), accounts in to.items():
+        within = STREAMS_ANSWER_WITHIN if subject.startswith("$") else ANSWER_WITHIN
+        answers = f', threshold: "{within}"' if kind == "service" else ""
+        more = ", response_type: Stream" if many else ""
+        yield (
+            f"      {{ {kind}: {json.dumps(subject)}{answers}{more},"
+            f" accounts: [{', '.join(accounts)}] }}"
+        )
+
+
+def _import(one: Shared) -> str:
+    to = f", to: {json.dumps(one.called)}" if one.called else ""
+    return (
+        f"      {{ {one.kind}: {{ account: {BAZAAR}, subject: {json.dumps(one.subject)} }}{to} }}"
+    )
 
 
 def _user(name: str, may: Permissions) -> str:
-    answers = f'      allow_responses: {{ max: 1, expires: "{ANSWER_WITHIN}" }}\n'
+    answers = f'        allow_responses: {{ max: 1, expires: "{ANSWER_WITHIN}" }}\n'
     return (
-        f"    {{ user: {name}, password: ${variable(name)}, permissions {{\n"
-        f"{_subjects('publish', may.publish, may.publish_not)}"
-        f"{_subjects('subscribe', may.subscribe, may.subscribe_not)}"
+        f"      {{ user: {name}, password: ${variable(name)}, permissions {{\n"
+        f"{_subjects('publish', may.publish)}"
+        f"{_subjects('subscribe', may.subscribe)}"
         f"{answers if may.answers else ''}"
-        "    } }"
+        "      } }"
     )
 
 
-def _subjects(what: str, allow: Iterable[str], deny: Iterable[str]) -> str:
-    lists = {"allow": list(allow), "deny": list(deny)}
-    rows = "".join(
-        f"        {name}: [\n{''.join(f'          {json.dumps(one)}{chr(10)}' for one in subjects)}"
-        "        ]\n"
-        for name, subjects in lists.items()
-        if subjects
-    )
-    return f"      {what} {{\n{rows}      }}\n"
+def _subjects(what: str, allowed: Iterable[str]) -> str:
+    rows = "".join(f"          {json.dumps(one)}\n" for one in allowed)
+    return f"        {what}: [\n{rows}        ]\n"
 
 
 def main() -> int:

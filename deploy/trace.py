@@ -1,28 +1,27 @@
 """Tells the story of a task from its events: `make trace TASK=<id>`, or `python -m deploy.trace`.
 
-It reads the stream as anybody may who only looks, while the task runs and for 30 days after.
+It asks as anybody may who only looks, while the task runs and for 30 days after.
 """
 
 import asyncio
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import nats
 from nats.errors import Error as NatsError
-from nats.js.api import AckPolicy, ConsumerConfig
 
 from chassis.terminal import one_line, plain
-from contracts.envelope import CAUSATION, ID, SOURCE, TIME
+from contracts.envelope import CAUSATION, ERROR_TEXT, ID, SOURCE, TIME
+from contracts.permissions import LOOKING
 from deploy.local.errors import StartError
 from deploy.local.settings import load
 
 WAIT_S = 5.0
-PAGE = 200
 SHOWN = (
     *("agentName", "agentId", "stepId", "subtaskType", "status", "reason", "price", "quoted"),
     *("amount", "held", "captured", "cost", "externalCost", "billed", "totalCost", "total"),
@@ -42,15 +41,16 @@ class Happened:
     body: dict[str, Any]
 
 
-def happened(subject: str, headers: dict[str, str], data: bytes) -> Happened:
-    """An event as it lies in the stream."""
+def happened(shown: dict[str, Any]) -> Happened:
+    """An event as the keeper of the bus shows it."""
+    headers = shown["headers"]
     return Happened(
         id=headers.get(ID, ""),
         cause=headers.get(CAUSATION),
-        at=datetime.fromisoformat(headers[TIME]),
+        at=datetime.fromisoformat(headers.get(TIME) or shown["time"]),
         who=headers.get(SOURCE, "?"),
-        what=".".join(subject.split(".")[2:4]),
-        body=json.loads(data),
+        what=".".join(shown["subject"].split(".")[2:4]),
+        body=shown["data"] if isinstance(shown["data"], dict) else {},
     )
 
 
@@ -96,16 +96,17 @@ async def events_of(url: str, task_id: str) -> list[Happened]:
             url.split(","), connect_timeout=2, max_reconnect_attempts=1, error_cb=_quiet
         )
     try:
-        pulled = await client.jetstream().pull_subscribe(
-            f"bazaar.evt.*.*.{task_id}",
-            stream="EVENTS",
-            config=ConsumerConfig(ack_policy=AckPolicy.NONE, inactive_threshold=30),
-        )
         found: list[Happened] = []
-        left = (await pulled.consumer_info()).num_pending or 0
-        while len(found) < left:
-            page: Iterable[Any] = await pulled.fetch(PAGE, timeout=WAIT_S)
-            found += [happened(one.subject, one.headers or {}, one.data) for one in page]
+        after, left = 0, 1
+        while left:
+            asked = json.dumps({"after": after}).encode()
+            reply = await client.request(f"{LOOKING}.task.{task_id}", asked, timeout=WAIT_S)
+            if refused := (reply.headers or {}).get(ERROR_TEXT):
+                raise StartError(refused)
+            page = json.loads(reply.data)
+            found += [happened(shown) for shown in page["events"]]
+            after = page["events"][-1]["sequence"] if page["events"] else after
+            left = page["left"]
         return found
     finally:
         await client.close()

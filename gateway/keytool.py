@@ -24,6 +24,7 @@ from chassis.terminal import one_line, plain
 from contracts.base import Id
 from contracts.errors import Refusal
 from contracts.ledger import OPEN_WALLET, OpenWallet
+from contracts.permissions import ADMIN
 from contracts.topology import API_KEYS
 from gateway.buckets import bucket
 from gateway.errors import sentence
@@ -97,7 +98,7 @@ async def _run(args: argparse.Namespace) -> int:
     try:
         async with asyncio.timeout(WAIT_S):
             client = await broker.connect()
-            return await work(args, client, Bus(broker, "operator"))
+            return await work(args, client, Bus(broker, ADMIN))
     except Refusal as error:
         return _fail(error.message)
     except TimeoutError:
@@ -124,7 +125,7 @@ async def _make(args: argparse.Namespace, client: Client, bus: Bus) -> int:
 
 
 async def _wallet(args: argparse.Namespace, _client: Client, bus: Bus) -> int:
-    cause = origin("operator", "keytool.wallet", args.account)
+    cause = origin(ADMIN, "keytool.wallet", args.account)
     wallet = await bus.ask(OPEN_WALLET, OpenWallet(grant=args.grant), cause)
     _say(f"The wallet of {args.account} has {wallet.available} BazaarBucks available.")
     return 0

@@ -210,7 +210,8 @@ class Streams:
         if reader in self._following.get(reader.account, ()):
             return
         at = reader.after or 0
-        if resumed and not await self._past.first() - 1 <= at <= self._tail.seen:
+        first = (await self._past.first() or self._tail.seen + 1) if resumed else 1
+        if resumed and not first - 1 <= at <= self._tail.seen:
             yield _notice("gap")
             at = at if at <= self._tail.seen else 0
         joined = False

@@ -9,72 +9,49 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from chassis import stored
 from contracts.errors import Unavailable
 from contracts.topology import EVENTS
 from gateway.link import Link
-from gateway.live import LiveEvent, live_event
+from gateway.live import PREFIX, LiveEvent, live_event
 
 log = structlog.get_logger()
 
-BEAT_S = 1.0
-"""How often the server shows that the consumer lives, and how often we look."""
-SILENT_BEATS = 5
+ALL = f"{PREFIX}>"
+PAGE = 200
 AGAIN_S = 0.5
-FORGET_S = 30.0
-"""After so long without us the server forgets the consumer."""
-ANSWER_S = 5.0
+BEAT_S = 1.0
+"""How often we look although nothing was heard, and whether the connection lives."""
+SOON_S = 0.01
+"""An event is heard while the stream still stores it: how soon we look again, then twice that."""
 
 
 class Broken(Exception):
-    """The consumer is gone, or a message of it is missing."""
+    """The connection is gone."""
 
 
 @dataclass(slots=True)
 class _Ear:
-    """One consumer's messages: each once, in order, or `broken` is set."""
+    """Hears that something happened; what it was is read from the stream, in order."""
 
-    client: Client
-    take: Callable[[LiveEvent], None]
-    broken: asyncio.Event = field(default_factory=asyncio.Event)
-    beats_missed: int = 0
-    _heard: int = 0
+    heard: int = 0
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def heard(self, message: Msg) -> None:
-        """Take a message, a heartbeat, or a question whether we keep up."""
-        if self.broken.is_set():
-            return
-        self.beats_missed = 0
-        headers = message.headers or {}
-        if not message.reply.startswith("$JS.ACK."):
-            await self._control(message, headers)
-            return
-        place = message.metadata.sequence
-        if place.consumer != self._heard + 1:
-            self.broken.set()
-            return
-        self._heard += 1
-        self.take(live_event(place.stream, message.subject, message.headers, message.data))
-
-    async def _control(self, message: Msg, headers: dict[str, str]) -> None:
-        asked = message.reply or headers.get("Nats-Consumer-Stalled")
-        if asked:
-            await self.client.publish(asked)
-        last = headers.get("Nats-Last-Consumer")
-        if last is not None and int(last) != self._heard:
-            self.broken.set()
+    async def hear(self, _message: Msg) -> None:
+        """Count an event, and wake whoever reads."""
+        self.heard += 1
+        self.woken.set()
 
 
 class Tail:
     """Tells every event once and in order, over lost connections and restarts of the server.
 
-    Each gateway has its own ordered consumer, that lives in the server's memory; when it breaks,
-    another takes up where it broke.
+    Events that pass are a reason to look; told is what the stream has, from where we were. So a
+    gateway needs no consumer, and nothing that was missed while it was away stays missed.
 
     Attributes:
         seen: the sequence of the last event that was told.
-        following: whether new events are heard now.
     """
 
     def __init__(
@@ -127,54 +104,67 @@ class Tail:
             await asyncio.sleep(AGAIN_S)
 
     async def _follow(self) -> None:
-        """One consumer's life.
+        """Follow over one connection.
 
         Raises:
-            Broken: it is over.
+            Broken: it is gone.
         """
         client = self._link.client
-        js = client.jetstream(timeout=ANSWER_S)
-        last = (await js.stream_info(EVENTS.name)).state.last_seq
-        if not self.seen or last < self.seen:  # The first time, or the stream was made anew.
-            self.seen = last
-        ear = _Ear(client, self._take)
-        subscription = await client.subscribe(client.new_inbox(), cb=ear.heard)
+        ear = _Ear()
+        subscription = await client.subscribe(ALL, cb=ear.hear)
         try:
-            await js.add_consumer(
-                EVENTS.name,
-                ConsumerConfig(
-                    deliver_subject=subscription.subject,
-                    deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
-                    opt_start_seq=self.seen + 1,
-                    ack_policy=AckPolicy.NONE,
-                    max_deliver=1,
-                    idle_heartbeat=BEAT_S,
-                    flow_control=True,
-                    inactive_threshold=FORGET_S,
-                    mem_storage=True,
-                    num_replicas=1,
-                ),
-            )
+            await client.flush()
+            await self._find_end(client)
             self._following.set()
             self._changed(True)
-            await self._watch(ear)
+            await self._read_on(client, ear)
         finally:
             if client.is_connected:
                 with suppress(NatsError):
                     await subscription.unsubscribe()
 
-    async def _watch(self, ear: _Ear) -> None:
-        while ear.beats_missed < SILENT_BEATS:
-            if not self._link.connected:
-                raise Broken("no connection")
-            ear.beats_missed += 1
-            with suppress(TimeoutError):
-                async with asyncio.timeout(BEAT_S):
-                    await ear.broken.wait()
-                    raise Broken("an event is missing")
-        raise Broken("no sign of life")
+    async def _find_end(self, client: Client) -> None:
+        """Begin at the stream's end, the first time or when the stream was made anew."""
+        newest = await stored.last(client, EVENTS.name, ALL)
+        end = newest.sequence if newest else 0
+        if not self.seen or end < self.seen:
+            self.seen = end
 
-    def _take(self, event: LiveEvent) -> None:
-        if event.sequence > self.seen:
-            self.seen = event.sequence
-            self._tell(event)
+    async def _read_on(self, client: Client, ear: _Ear) -> None:
+        found, wait_s = 0, SOON_S
+        while True:
+            heard = ear.heard
+            ear.woken.clear()
+            new = await self._read(client)
+            found += new
+            if new or heard <= found:
+                wait_s = SOON_S
+            if heard > found and wait_s < BEAT_S:
+                await asyncio.sleep(wait_s)
+                wait_s *= 2
+                continue
+            # What was heard and never stored was a repeat, that the stream passed over.
+            found = max(found, heard)
+            await self._wait(client, ear)
+
+    async def _read(self, client: Client) -> int:
+        """Tell what is new in the stream; how much that was."""
+        told, left = 0, 1
+        while left:
+            page = await stored.read(client, EVENTS.name, ALL, self.seen + 1, PAGE)
+            for one in page.messages:
+                self.seen = one.sequence
+                self._tell(live_event(one.sequence, one.subject, one.headers, one.data))
+            told += len(page.messages)
+            left = page.left
+        return told
+
+    async def _wait(self, client: Client, ear: _Ear) -> None:
+        """Until something is heard, or it is time to look all the same."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(BEAT_S):
+                await ear.woken.wait()
+                return
+        if not client.is_connected or client is not self._link.client:
+            raise Broken("no connection")
+        await self._find_end(client)

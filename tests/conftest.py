@@ -62,7 +62,7 @@ def logins(*contexts: str) -> dict[str, Logins]:
 async def declare(nats_url: str) -> None:
     client = await nats.connect(nats_url)
     try:
-        await topology.declare(client.jetstream())
+        await topology.declare(client)
     finally:
         await client.close()
 

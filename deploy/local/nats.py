@@ -5,9 +5,10 @@ import os
 import shutil
 import sysconfig
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
-from contracts.permissions import OPERATOR, USERS
+from contracts.permissions import BAZAAR, OPERATOR, USERS
 from deploy import nats_users
 from deploy.local.errors import StartError
 from deploy.local.process import Process
@@ -46,8 +47,20 @@ def process(
             **{nats_users.variable(user): json.dumps(word) for user, word in known.items()},
         },
         cwd=folder,
+        prepare=partial(move_streams, folder / "jetstream") if known else None,
         ready=f"http://127.0.0.1:{monitor_port}/healthz",
     )
+
+
+def move_streams(store: Path) -> None:
+    """Bring the streams of release 0.2.0, which had no accounts, to the account of the services.
+
+    Args:
+        store: where a stopped server keeps a folder for each account.
+    """
+    old, new = store / "$G", store / BAZAAR
+    if (old / "streams").is_dir() and not new.exists():
+        old.rename(new)
 
 
 def url(port: int, user: str = "", password: str = "") -> str:

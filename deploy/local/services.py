@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from dotenv import dotenv_values
 
 from chassis.secrets import SUFFIX, secret
-from contracts.permissions import ADMIN, GATEWAY
+from contracts.permissions import GATEWAY, KEEPER
 from deploy.local import nats, postgres
 from deploy.local.ports import Claim
 from deploy.local.process import Process
@@ -31,8 +31,8 @@ def claims(settings: Settings) -> list[Claim]:
         wanted.append(Claim(settings.nats_port, "NATS", "NATS_PORT"))
         wanted.append(Claim(settings.nats_monitor_port, "NATS monitor", "NATS_MONITOR_PORT"))
     wanted += [
-        Claim(_health_port(settings, name), f"{name}_svc", f"{name.upper()}_HEALTH_PORT")
-        for name in CONTEXTS
+        Claim(_health_port(settings, name), name, f"{name.upper()}_HEALTH_PORT")
+        for name in (*CONTEXTS, KEEPER)
     ]
     wanted += [
         Claim(settings.agent_port(name), name, f"{name.upper()}_URL")
@@ -64,12 +64,13 @@ def table(settings: Settings, passwords: Mapping[str, str]) -> list[Process]:
     dsns = {name: role_dsn(admin, name, password) for name, password in roles.items()}
     buses = {
         user: settings.nats_url or nats.url(settings.nats_port, user, passwords[f"nats_{user}"])
-        for user in (*CONTEXTS, GATEWAY, ADMIN)
+        for user in (*CONTEXTS, GATEWAY, KEEPER)
     }
     return [
         *stores,
         *_agents(settings, env),
-        *_one_shots(env, admin, roles, dsns, buses, {store.name for store in stores}),
+        *_one_shots(env, admin, roles, dsns, {store.name for store in stores}),
+        _keeper(settings, env, buses, {store.name for store in stores}),
         *_services(settings, env, dsns, buses),
     ]
 
@@ -87,7 +88,7 @@ def _shared_environment(settings: Settings, given: Mapping[str, str]) -> dict[st
     shared = {
         name: value
         for name, value in given.items()
-        if not name.removesuffix(SUFFIX).endswith(("DATABASE_URL", "_DB_PASSWORD"))
+        if not name.removesuffix(SUFFIX).endswith(("DATABASE_URL", "_PASSWORD"))
         and name != f"NATS_URL{SUFFIX}"
     }
     return shared | {
@@ -118,10 +119,9 @@ def _one_shots(
     admin: str,
     roles: Mapping[str, str],
     dsns: Mapping[str, str],
-    buses: Mapping[str, str],
     stores: AbstractSet[str],
 ) -> list[Process]:
-    """Roles and schemas, then the tables; the streams meanwhile. `stores` are the embedded."""
+    """Roles and schemas, then the tables. `stores` are the embedded."""
     role_passwords = {f"{name.upper()}_DB_PASSWORD": value for name, value in roles.items()}
     owner_dsns = {f"{name.upper()}_DATABASE_URL": dsns[f"{name}_owner"] for name in CONTEXTS}
     return [
@@ -141,15 +141,23 @@ def _one_shots(
             after=["provision"],
             one_shot=True,
         ),
-        Process(
-            name="topology",
-            argv=_module("chassis.topology"),
-            env={**env, "NATS_URL": buses[ADMIN]},
-            cwd=PROJECT,
-            after=sorted({"nats"} & stores),
-            one_shot=True,
-        ),
     ]
+
+
+def _keeper(
+    settings: Settings, env: Mapping[str, str], buses: Mapping[str, str], stores: AbstractSet[str]
+) -> Process:
+    """Who declares the streams, before anybody uses them, and looks after them."""
+    port = _health_port(settings, KEEPER)
+    return Process(
+        name=KEEPER,
+        argv=_module("chassis.keeper"),
+        env={**env, "NATS_URL": buses[KEEPER], "HEALTH_PORT": str(port)},
+        cwd=PROJECT,
+        after=sorted({"nats"} & stores),
+        ready=f"http://127.0.0.1:{port}/ready",
+        stage=AGENT_STAGE,
+    )
 
 
 def _services(
@@ -168,7 +176,7 @@ def _services(
                 "HEALTH_PORT": str(port),
             },
             cwd=PROJECT,
-            after=["migrate", "topology"],
+            after=["migrate", KEEPER],
             ready=f"http://127.0.0.1:{port}/ready",
             stage=SERVICE_STAGE,
         )
@@ -179,7 +187,7 @@ def _services(
         argv=_module("gateway"),
         env={**env, "NATS_URL": buses[GATEWAY], "PORT": str(settings.gateway_port)},
         cwd=PROJECT,
-        after=["topology"],
+        after=[KEEPER],
         ready=f"http://127.0.0.1:{settings.gateway_port}/ready",
         stage=GATEWAY_STAGE,
     )

@@ -34,6 +34,7 @@ class Settings(FileSettings):
     task_health_port: Port = 8012
     payment_health_port: Port = 8013
     chat_health_port: Port = 8014
+    keeper_health_port: Port = 8015
     summarizer_url: HttpUrl = HttpUrl("http://localhost:8001")
     translator_url: HttpUrl = HttpUrl("http://localhost:8002")
     search_url: HttpUrl = HttpUrl("http://localhost:8003")

@@ -10,6 +10,7 @@ from chassis.bus import Bus
 from chassis.envelopes import new_id, origin
 from contracts.errors import Unavailable
 from contracts.payment import PLACE_HOLD, PlaceHold
+from contracts.permissions import ADMIN
 from contracts.task import StepCompleted
 from tests.chassis.helpers import (
     ServiceProcess,
@@ -43,7 +44,7 @@ async def bus_of(stack: Stack) -> AsyncIterator[Bus]:
     broker = NatsBroker(stack.nats_url, logger=None)
     await broker.connect()
     try:
-        yield Bus(broker, "test")
+        yield Bus(broker, ADMIN)
     finally:
         await broker.stop()
 

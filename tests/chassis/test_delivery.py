@@ -39,7 +39,7 @@ async def test_an_effect_and_its_events_come_with_the_message(
     assert await traces(sql, task) == 1
 
 
-async def test_a_message_made_by_hand_is_handled_once(
+async def test_a_message_without_an_id_is_handled_once(
     probe_stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", durable: NewDurable
 ) -> None:
     task, seen = new_id(), []
@@ -53,7 +53,8 @@ async def test_a_message_made_by_hand_is_handled_once(
     wanted = await durable(task)
     async with consumer(probe_stack, wanted, handle):
         body = Happened(task_id=task).model_dump_json().encode()
-        await js.publish(f"bazaar.evt.probe.happened.{task}", body, stream="EVENTS")
+        who = {envelope.TYPE: "probe.happened.v1", envelope.SOURCE: "probe"}
+        await js.publish(f"bazaar.evt.probe.happened.{task}", body, stream="EVENTS", headers=who)
         await settled(js, wanted)
     assert await traces(sql, task) == 1
     assert {here.account for here in seen} == {"demo"}

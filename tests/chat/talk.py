@@ -15,6 +15,7 @@ from chassis.envelopes import enclose, new_id, origin
 from chassis.service import Service
 from chat_svc.domain import task_id_of
 from contracts.base import Event
+from contracts.catalogue import EVENTS as KINDS
 from contracts.chat import LIST_MESSAGES, POST_MESSAGE, MessageView
 from contracts.envelope import Envelope
 from contracts.errors import Refusal
@@ -152,7 +153,8 @@ class Talk:
 
     async def publish(self, account: str, event: Event, **headers: str) -> None:
         """Say something as the context that it belongs to would; `headers` instead of its own."""
-        sent = enclose(event, "test", self.cause(account), None)
+        source = next(context for context, events in KINDS.items() if type(event) in events)
+        sent = enclose(event, source, self.cause(account), None)
         client = await self.system.bus.client()
         await client.jetstream().publish(
             str(sent["subject"]),

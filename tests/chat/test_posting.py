@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chassis.envelopes import new_id
+from chassis.envelopes import new_id, origin
 from chat_svc.domain import task_id_of
 from contracts.chat import (
     FORGET_MESSAGES,
@@ -18,6 +18,7 @@ from contracts.chat import (
 )
 from contracts.envelope import ERROR_CODE, ERROR_TEXT
 from contracts.errors import Conflict, Invalid, NotFound, Refusal
+from contracts.permissions import ADMIN
 from tests.chat.talk import Talk
 from tests.task.scripted_agent import answers, waits_for
 
@@ -91,7 +92,7 @@ async def test_long_turn_ids_that_begin_alike_are_told_apart(talk: Talk):
 async def test_what_makes_no_sense_is_refused_and_not_stored(talk: Talk, request_: dict[str, Any]):
     account, turn_id = await talk.system.account(), f"turn-{new_id()}"
     body = json.dumps({"turnId": turn_id} | request_).encode()
-    headers = talk.cause(account).headers()
+    headers = origin(ADMIN, "chat.post_message", account).headers()
     client = await talk.system.bus.client()
     answer = await client.request(POST_MESSAGE.subject, body, timeout=10, headers=headers)
     assert answer.headers is not None

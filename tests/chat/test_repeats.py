@@ -11,7 +11,7 @@ from nats.js import JetStreamContext
 from chassis.envelopes import new_id
 from chat_svc.domain import step_id_of, task_id_of
 from contracts.chat import Think
-from contracts.envelope import DEDUPLICATION, ID, TURN
+from contracts.envelope import DEDUPLICATION, ID, SOURCE, TURN, TYPE
 from contracts.task import StepCompleted, StepFailed
 from contracts.topology import CHAT_STEP_COMPLETED, CHAT_TASK_COMPLETED, DURABLES
 from tests.chassis.helpers import Stored, dead_letters, jetstream, stored
@@ -181,8 +181,9 @@ async def test_only_what_names_a_turn_is_read(talk: Talk, js: JetStreamContext):
     """Read, a body like this would be a dead letter."""
     unread, read = new_id(), new_id()
     subject = CHAT_TASK_COMPLETED.filter.replace("*", new_id())
-    await js.publish(subject, b"no JSON", stream="EVENTS", headers={ID: unread})
-    await js.publish(subject, b"no JSON", stream="EVENTS", headers={ID: read, TURN: "turn"})
+    heads = {TYPE: "task.completed.v1", SOURCE: "task"}
+    await js.publish(subject, b"no JSON", stream="EVENTS", headers=heads | {ID: unread})
+    await js.publish(subject, b"no JSON", stream="EVENTS", headers=heads | {ID: read, TURN: "turn"})
     await talk.quiet()
     assert await dead_letters(js, CHAT_TASK_COMPLETED.name, unread) == []
     assert len(await dead_letters(js, CHAT_TASK_COMPLETED.name, read)) == 1

@@ -3,18 +3,37 @@
 import re
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import envelope
 from contracts.base import Model
 from contracts.envelope import Envelope, read_envelope
+from contracts.errors import Invalid
 from tests.contracts.values import MOMENTS
 
+HEADERS = (
+    envelope.ID,
+    envelope.TYPE,
+    envelope.SOURCE,
+    envelope.SUBJECT,
+    envelope.ACCOUNT,
+    envelope.CORRELATION,
+    envelope.CAUSATION,
+    envelope.TURN,
+    envelope.TRACEPARENT,
+)
 TEXTS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=40)
+ACCOUNTS = st.from_regex(r"\A[A-Za-z0-9_-]{1,64}\Z")
 ENVELOPES = st.fixed_dictionaries(
-    dict.fromkeys(("id", "type", "source", "subject", "account", "correlation_id"), TEXTS)
-    | {"time": MOMENTS, "causation_id": TEXTS | st.none(), "traceparent": TEXTS | st.none()}
+    dict.fromkeys(("id", "type", "source", "subject", "correlation_id"), TEXTS)
+    | {
+        "account": ACCOUNTS,
+        "time": MOMENTS,
+        "causation_id": TEXTS | st.none(),
+        "traceparent": TEXTS | st.none(),
+    }
 ).map(Envelope.model_validate)
 
 
@@ -65,3 +84,17 @@ def test_an_envelope_is_a_model_that_can_be_kept():
     kept = read_envelope({}, fallback_id="x")
     assert isinstance(kept, Model)
     assert Envelope.model_validate(kept.model_dump(mode="json")) == kept
+
+
+@pytest.mark.parametrize("name", sorted(HEADERS))
+def test_a_header_that_grew_is_refused(name: str) -> None:
+    """It would be copied into all that the message sets in motion."""
+    headers = dict.fromkeys(HEADERS, "x") | {name: "x" * 129}
+    with pytest.raises(Invalid, match="The envelope is not valid"):
+        read_envelope(headers, fallback_id="unused")
+
+
+@pytest.mark.parametrize("account", ["a b", "a.b", "*", "é", "a" * 65])
+def test_an_account_that_cannot_be_is_refused(account: str) -> None:
+    with pytest.raises(Invalid, match="account"):
+        read_envelope({envelope.ACCOUNT: account}, fallback_id="unused")

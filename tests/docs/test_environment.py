@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from contracts.permissions import ADMIN, GATEWAY, USERS
+from contracts.permissions import ADMIN, GATEWAY, KEEPER, USERS
 from deploy.nats_users import variable
 from tests.docs.test_docs import PROJECT, SETTINGS
 
@@ -100,7 +100,7 @@ def test_a_service_gets_nobody_elses_password() -> None:
 
 
 def test_a_container_is_one_user_of_the_bus() -> None:
-    users = {"topology": ADMIN, "gateway": GATEWAY, "ui": GATEWAY}
+    users = {"keeper": KEEPER, "admin": ADMIN, "gateway": GATEWAY, "ui": GATEWAY}
     users |= {name: name.removesuffix("_svc") for name in CONTEXT_SERVICES}
     found = {
         name: re.findall(r"NATS_([A-Z]+)_PASSWORD", str(one.get("environment", {})))
@@ -111,14 +111,14 @@ def test_a_container_is_one_user_of_the_bus() -> None:
         name: [user.upper()] for name, user in users.items()
     }
     for name, user in users.items():
-        word = f"${{{variable(user)}:-{user}-laptop}}"
+        word = f"${{{variable(user)}:?make secrets}}"
         asked = COMPOSE["services"][name]["environment"]["NATS_URL"]
         assert asked == f"nats://{user}:{word}@nats:4222"
 
 
 def test_the_bus_knows_every_user_by_a_quoted_password() -> None:
     assert COMPOSE["services"]["nats"]["environment"] == {
-        variable(user): f'"${{{variable(user)}:-{user}-laptop}}"' for user in USERS
+        variable(user): f'"${{{variable(user)}:?make secrets}}"' for user in USERS
     }
 
 

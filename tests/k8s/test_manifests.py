@@ -223,7 +223,7 @@ def test_everybody_has_secrets_of_their_own() -> None:
         if "secret" in volume
     }
     owners = {f"{context}-owner" for context in CONTEXTS}
-    assert mounted == {*CONTEXTS, *owners, "gateway", "provision", "topology"}
+    assert mounted == {*CONTEXTS, *owners, "gateway", "provision", "keeper"}
 
 
 @pytest.mark.parametrize("context", CONTEXTS)

@@ -32,14 +32,14 @@ def table() -> dict[str, Process]:
 def test_the_whole_system_is_there_and_waits_for_what_it_needs() -> None:
     processes = table()
     assert set(processes) == {
-        *("postgres", "nats", "provision", "migrate", "topology", "gateway"),
+        *("postgres", "nats", "provision", "migrate", "keeper", "gateway"),
         *("registry_svc", "task_svc", "payment_svc", "chat_svc"),
         *AGENTS,
     }
     for process in processes.values():
         assert set(process.after) <= set(processes)
     assert processes["translator"].after == ()
-    assert processes["task_svc"].after == ["migrate", "topology"]
+    assert processes["task_svc"].after == ["migrate", "keeper"]
     assert processes["gateway"].stage > processes["task_svc"].stage
     assert processes["task_svc"].stage > processes["search"].stage > processes["nats"].stage
 
@@ -51,7 +51,7 @@ def test_stores_of_ones_own_take_the_place_of_the_embedded(
     monkeypatch.setenv("NATS_URL", "nats://bus.internal:4222")
     processes = table()
     assert not {"postgres", "nats"} & set(processes)
-    assert processes["provision"].after == processes["topology"].after == []
+    assert processes["provision"].after == processes["keeper"].after == []
     task = processes["task_svc"].env
     assert task["DATABASE_URL"] == (
         "postgresql://bazaar_task:pw-task@db.internal:6543/market?ssl=on"
@@ -75,7 +75,8 @@ def test_only_those_who_need_them_get_the_database_secrets(
         assert ("pw-task_owner" in text) == (name in {"migrate", "provision"})
         assert ("pw-task" in text) == (name in {"task_svc", "migrate", "provision"})
         assert ("pw-nats_task" in text) == (name in {"task_svc", "nats"})
-        assert ("pw-nats_admin" in text) == (name in {"topology", "nats"})
+        assert ("pw-nats_admin" in text) == (name == "nats")
+        assert ("pw-nats_keeper" in text) == (name in {"keeper", "nats"})
         assert ("pw-nats_operator" in text) == (name == "nats")
     assert table()["provision"].env["PAYMENT_DB_PASSWORD"] == "given"
 

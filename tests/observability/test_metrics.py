@@ -76,7 +76,7 @@ async def test_a_request_is_counted_by_who_asks_and_who_answers(
     services: dict[str, Service],
 ) -> None:
     before = await scraped(services["registry"])
-    await services["task"].bus.ask(LIST_AGENTS, ListAgents(), origin("test", "test"))
+    await services["chat"].bus.ask(LIST_AGENTS, ListAgents(), origin("test", "test"))
     after = await scraped(services["registry"])
     for name in ("bazaar_requests_total", "bazaar_asked_total"):
         key = f"{name}['200', 'registry.list_agents']"

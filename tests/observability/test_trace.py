@@ -1,15 +1,33 @@
 """The story of a task, told from the stream."""
 
-import json
+import asyncio
+from collections.abc import AsyncIterator
 
 import nats
 import pytest
 
+from chassis import topology
 from chassis.envelopes import new_id, origin
+from chassis.keeper import Keeper, ended
 from chassis.relay import publish
 from chassis.terminal import plain
 from deploy import trace
+from tests.chassis.helpers import eventually
 from tests.conftest import Stack
+
+
+@pytest.fixture(autouse=True)
+async def kept(stack: Stack) -> AsyncIterator[None]:
+    """Whoever looks is answered by the keeper of the bus."""
+    keeper = Keeper(topology.Settings(_env_file=None, nats_url=stack.nats_url))
+    running = asyncio.create_task(keeper.run())
+
+    async def answers() -> bool:
+        return keeper.wrong is None
+
+    await eventually(answers)
+    yield
+    await ended(running)
 
 
 async def test_it_is_told_in_order_with_causes(
@@ -44,9 +62,12 @@ async def test_it_is_told_in_order_with_causes(
 
 async def test_what_agents_and_headers_say_does_not_steer_the_terminal() -> None:
     steering = "\x1b[2J\x9b\r\n\u202e\u2067\u200b"
-    headers = {"ce-time": "2026-01-01T00:00:00+00:00", "ce-source": f"task{steering}"}
-    body = json.dumps({"agentName": f"{steering}Poet", "reason": steering}).encode()
-    found = trace.happened(f"bazaar.evt.step{steering}.failed.t1", headers, body)
+    shown = {
+        "subject": f"bazaar.evt.step{steering}.failed.t1",
+        "headers": {"ce-time": "2026-01-01T00:00:00+00:00", "ce-source": f"task{steering}"},
+        "data": {"agentName": f"{steering}Poet", "reason": steering},
+    }
+    found = trace.happened(shown)
     [line] = trace.story([found])
     assert plain(line, keep="") == line
     assert "Poet" in line

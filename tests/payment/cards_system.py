@@ -21,7 +21,7 @@ from tests.gateway.helpers import gateway_settings, until_answered
 from tests.gateway.helpers import serving as gateway_serving
 from tests.payment.cards_double import KEY, SECRET, StripeDouble, body_of, serving, signed
 from tests.payment.conftest import payment_settings
-from tests.payment.helpers import Customer, completed, failed
+from tests.payment.helpers import Customer, by_admin, completed, failed
 
 FAST = {"card_poll_s": 0.1, "card_retry_s": 0.05, "card_retry_at_most_s": 0.2}
 WEBHOOK = "/api/payments/stripe/webhook"
@@ -145,5 +145,5 @@ async def card_system() -> AsyncIterator[CardSystem]:
         sql = await open_.enter_async_context(
             asyncpg.create_pool(stack.database_url("payment"), min_size=1, max_size=4)
         )
-        buyer = Customer(DEFAULT_ACCOUNT, payment.bus, js, sql)
+        buyer = Customer(DEFAULT_ACCOUNT, by_admin(payment), js, sql)
         yield CardSystem(stack, double, payment, http, buyer)

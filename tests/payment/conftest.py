@@ -12,7 +12,7 @@ from payment_svc.app import build
 from payment_svc.settings import Settings
 from tests.chassis.helpers import jetstream
 from tests.conftest import Stack, running
-from tests.payment.helpers import Customer, broken_books, new_customer
+from tests.payment.helpers import Customer, broken_books, by_admin, new_customer
 
 NewCustomer = Callable[[str], Awaitable[Customer]]
 
@@ -51,7 +51,7 @@ async def customer(
     """Makes customers with a wallet; after the test the books must be right."""
 
     async def make(grant: str) -> Customer:
-        return await new_customer(payment.database, payment.bus, js, sql, grant)
+        return await new_customer(payment.database, by_admin(payment), js, sql, grant)
 
     yield make
     assert await broken_books(sql) == []

@@ -10,9 +10,12 @@ from nats.js import JetStreamContext
 from chassis.bus import Bus
 from chassis.database import Database
 from chassis.envelopes import new_id, origin
+from chassis.service import Service
 from contracts.base import Call, Event, ReplyT, RequestT
+from contracts.catalogue import EVENTS
 from contracts.envelope import DEDUPLICATION, ID
 from contracts.payment import EXTEND_HOLD, PLACE_HOLD, ExtendHold, PlaceHold
+from contracts.permissions import ADMIN
 from contracts.task import StepCompleted, StepFailed
 from payment_svc.handlers.wallets import open_wallet
 from tests.chassis.helpers import Stored, dead_letters, eventually, stored
@@ -87,6 +90,11 @@ async def broken_books(sql: "asyncpg.Pool[Any]") -> list[str]:
     return [f"{row['broken']}: {row['id']}" for row in await sql.fetch(BROKEN_BOOKS)]
 
 
+def by_admin(service: Service) -> Bus:
+    """The connection of a service, asking as who may ask all."""
+    return Bus(service.broker, ADMIN)
+
+
 @dataclass(frozen=True)
 class Balance:
     """A wallet in BazaarBucks."""
@@ -147,7 +155,8 @@ class Customer:
 
         An old id passes the stream as a new message: its window of duplicates is only a help.
         """
-        headers = origin("task", f"{event.type}.v1", self.account).headers()
+        source = next(context for context, kinds in EVENTS.items() if type(event) in kinds)
+        headers = origin(source, f"{event.type}.v1", self.account).headers()
         headers[ID] = id_ or headers[ID]
         headers[DEDUPLICATION] = new_id()
         await self.js.publish(

@@ -18,7 +18,7 @@ from tests.chassis.helpers import eventually
 from tests.conftest import Stack, running
 from tests.gateway.helpers import assert_problem, gateway_settings, serving, until_answered
 from tests.payment.conftest import payment_settings
-from tests.payment.helpers import Customer, new_customer
+from tests.payment.helpers import Customer, by_admin, new_customer
 from tests.task.scripted_agent import ScriptedAgent, answers
 from tests.task.services import registry_service, task_service
 from tests.task.system import System
@@ -84,9 +84,9 @@ async def shop(stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]") -> 
         running(registry_service(stack), payment, task_service(stack)),
         ScriptedAgent(answers(cost=0.2)) as scripted,
     ):
-        buyer = await new_customer(payment.database, payment.bus, js, sql, "100")
+        buyer = await new_customer(payment.database, by_admin(payment), js, sql, "100")
         agent = f"agent-{new_id()[:12]}"
-        await System(stack, payment, payment.bus).list_agent(agent, scripted.url, price="0.2")
+        await System(stack, payment, by_admin(payment)).list_agent(agent, scripted.url, price="0.2")
         with serving(gateway_settings(stack.nats_url, default_account=buyer.account)) as served:
             async with served.client() as http:
                 await until_answered(http, "/ready", 200)

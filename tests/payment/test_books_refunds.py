@@ -19,7 +19,7 @@ from payment_svc.app import build
 from tests.conftest import Stack, running
 from tests.payment.books_helpers import check, entered, money, payment_for, refund_of
 from tests.payment.conftest import NewCustomer, payment_settings
-from tests.payment.helpers import Customer, completed, failed
+from tests.payment.helpers import Customer, by_admin, completed, failed
 
 FEE = Decimal("0.1")
 
@@ -30,7 +30,7 @@ async def payment(stack: Stack) -> AsyncIterator[Service]:
     service = build(payment_settings(stack, platform_fee_rate=FEE))
     async with running(service):
         yield service
-        assert await check(service.bus) == []
+        assert await check(by_admin(service)) == []
 
 
 async def paid(buyer: Customer, cost: str = "1", **more: Any) -> tuple[str, str, str]:

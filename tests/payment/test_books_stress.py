@@ -25,7 +25,7 @@ from tests.chassis.helpers import ServiceProcess, eventually, process
 from tests.conftest import Stack, running
 from tests.payment.books_helpers import check, entered, hold_of, payment_for, refund_of
 from tests.payment.conftest import payment_settings
-from tests.payment.helpers import Customer, completed, failed, new_customer
+from tests.payment.helpers import Customer, by_admin, completed, failed, new_customer
 
 WORKERS = 20
 BUDGETS = [Decimal(b) for b in ("4", "3", "2", "1", "0.5")]
@@ -125,7 +125,7 @@ async def quick_to_come_again(js: JetStreamContext) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await topology.declare(js)
+        await topology.declare(js._nc)
 
 
 @contextlib.asynccontextmanager
@@ -167,7 +167,7 @@ async def test_tight_budgets_lost_replies_and_refunds(
     grant = Decimal(9)
     async with contextlib.AsyncExitStack() as started:
         await started.enter_async_context(running(survivor))
-        buyer = await new_customer(survivor.database, survivor.bus, js, sql, grant)
+        buyer = await new_customer(survivor.database, by_admin(survivor), js, sql, grant)
         run = Run(buyer, sql, {new_id(): budget for budget in BUDGETS}, steps_each)
         if killed:
             doomed = await started.enter_async_context(victim(stack))

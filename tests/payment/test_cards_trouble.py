@@ -12,6 +12,7 @@ from faststream.nats import NatsBroker
 from chassis.bus import Bus
 from chassis.envelopes import new_id
 from contracts.envelope import DEFAULT_ACCOUNT
+from contracts.permissions import ADMIN
 from deploy.local.ports import free_port
 from tests.chassis.helpers import ServiceProcess, eventually, jetstream, process
 from tests.conftest import Stack, new_stack
@@ -88,7 +89,7 @@ async def place() -> AsyncIterator[Place]:
         sql = await open_.enter_async_context(
             asyncpg.create_pool(stack.database_url("payment"), min_size=1, max_size=2)
         )
-        yield Place(stack, Customer(DEFAULT_ACCOUNT, Bus(broker, "test"), js, sql))
+        yield Place(stack, Customer(DEFAULT_ACCOUNT, Bus(broker, ADMIN), js, sql))
 
 
 async def test_a_kill_between_the_charge_and_the_commit_charges_once(place: Place) -> None:

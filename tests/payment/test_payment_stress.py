@@ -17,7 +17,7 @@ from payment_svc.app import build
 from tests.chassis.helpers import eventually, process
 from tests.conftest import Stack, running
 from tests.payment.conftest import payment_settings
-from tests.payment.helpers import Customer, broken_books, completed, failed, new_customer
+from tests.payment.helpers import Customer, broken_books, by_admin, completed, failed, new_customer
 
 WORKERS = 20
 STEPS_EACH = 5
@@ -80,7 +80,7 @@ async def test_many_steps_of_few_tasks_on_one_wallet(
     replicas = [build(payment_settings(stack, database_pool=12)) for _ in range(2)]
     chance, tally, watched = random.Random(7), Tally(), 0
     async with running(*replicas):
-        buyer = await new_customer(replicas[0].database, replicas[0].bus, js, sql, "15")
+        buyer = await new_customer(replicas[0].database, by_admin(replicas[0]), js, sql, "15")
         tasks = [new_id() for _ in range(4)]
 
         async def work(own: random.Random) -> None:
@@ -122,7 +122,7 @@ async def test_a_replica_that_is_killed_takes_no_money_with_it(
     survivor = build(payment_settings(stack))
     async with process("payment_svc", DATABASE_POOL=4, **env) as victim:
         await eventually(victim.is_ready)
-        buyer = await new_customer(survivor.database, survivor.bus, js, sql, "20")
+        buyer = await new_customer(survivor.database, by_admin(survivor), js, sql, "20")
         tasks = [new_id() for _ in range(5)]
         placing = [buyer.hold("0.05", task=task, budget="3") for task in tasks * 20]
         steps = list(zip(tasks * 20, await asyncio.gather(*placing), strict=True))
@@ -151,7 +151,7 @@ async def test_a_replica_that_is_killed_takes_no_money_with_it(
             await js.add_consumer("EVENTS", soon)
             await buyer.handled(events[0])
         finally:
-            await topology.declare(js)
+            await topology.declare(js._nc)
         assert {await buyer.status(step) for _, step in steps} == {"captured"}
         assert await broken_books(sql) == []
         wallet = await buyer.wallet()

@@ -10,6 +10,7 @@ from faststream.nats import NatsBroker
 from chassis.bus import Bus, connect_options
 from chassis.database import Database
 from chassis.service import Service
+from contracts.permissions import ADMIN
 from contracts.topology import STREAMS
 from registry_svc.app import build
 from tests.chassis.helpers import connected, jetstream
@@ -54,7 +55,7 @@ async def client(stack: Stack) -> AsyncIterator[Client]:
     """Another service's side of the bus."""
     broker = NatsBroker(**connect_options(registry_settings(stack), "test"), logger=None)
     connection = await broker.connect()
-    yield Client(Bus(broker, "test"), connection.jetstream())
+    yield Client(Bus(broker, ADMIN), connection.jetstream())
     await broker.stop()
 
 

@@ -22,6 +22,7 @@ from contracts.errors import NotFound, Refusal, TooSlow
 from contracts.negotiation import NEGOTIATE, Negotiated
 from contracts.orders import FinishTask
 from contracts.payment import GET_TASK_ACCOUNT, TaskAccount
+from contracts.permissions import ADMIN
 from contracts.registry import GET_AGENT, REGISTER_AGENT, AgentView
 from contracts.task import (
     CREATE_TASK,
@@ -276,7 +277,7 @@ async def listening(stack: Stack, payment: Service) -> AsyncIterator[System]:
         **connect_options(BusSettings(nats_url=stack.nats_url), "test"), logger=None
     )
     client = await broker.connect()
-    system = System(stack, payment, Bus(broker, "test"))
+    system = System(stack, payment, Bus(broker, ADMIN))
     await client.subscribe("bazaar.evt.>", cb=system.hear)
     try:
         yield system

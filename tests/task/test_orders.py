@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from chassis.envelopes import new_id
+from chassis.envelopes import new_id, origin
 from contracts.orders import AddSteps, FinishTask
 from contracts.payment import PLACE_HOLD
 from contracts.task import StepFailed
@@ -180,7 +180,7 @@ async def test_the_end_waits_until_every_payment_is_settled(system: System, task
         await client.jetstream().publish(
             released.subject(),
             released.model_dump_json().encode(),
-            headers={"ce-account": account, "Nats-Msg-Id": new_id()},
+            headers=origin("task", "step.failed.v1", account).headers(),
         )
         assert (await system.ended(account, task_id)).status == "completed"
 

@@ -1,0 +1,184 @@
+"""Keeps streams, consumers and buckets as `contracts.topology` says (`python -m chassis.keeper`).
+
+Declares them when it starts, and looks again for ever: what somebody changed meanwhile is undone
+and told in the log. It also answers whoever may only look (`chassis.looking`). Several may run.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import nats
+import structlog
+import uvicorn
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from chassis import logs, looking, metrics
+from chassis.bus import connect_options, refusal_headers
+from chassis.topology import Settings, declare
+from contracts.errors import Invalid, Refusal, Unavailable
+from contracts.permissions import KEEPER, LOOKING
+
+log = structlog.get_logger()
+
+KEEP_EVERY_S = 5.0
+ANSWERS_AT_ONCE = 4
+CANCEL_S = 0.1
+WAITING_ANSWERS = 64
+"""Requests that may wait; beyond them a caller is told to come again."""
+
+
+class Keeper:
+    """One connection that declares, mends, and tells.
+
+    Attributes:
+        wrong: why the bus is not as it should be, or None when it is.
+    """
+
+    def __init__(self, settings: Settings, every_s: float = KEEP_EVERY_S) -> None:
+        """Nothing is opened yet."""
+        self._settings = settings
+        self._every_s = every_s
+        self._turns = asyncio.Semaphore(ANSWERS_AT_ONCE)
+        self._answering: set[asyncio.Task[None]] = set()
+        self.wrong: str | None = "starting"
+
+    async def run(self) -> None:
+        """Keep until cancelled."""
+        options = connect_options(self._settings, KEEPER)
+        options.pop("graceful_timeout")
+        client = await nats.connect(**options, error_cb=_told)
+        try:
+            await client.subscribe(f"{LOOKING}.>", queue=KEEPER, cb=self._asked(client))
+            while True:
+                await self._keep(client)
+                await asyncio.sleep(self._every_s)
+        finally:
+            await client.close()
+
+    async def _keep(self, client: Client) -> None:
+        first = self.wrong == "starting"
+        try:
+            mended = await declare(client, replicas=self._settings.stream_replicas)
+        except (NatsError, TimeoutError, OSError, ValueError) as error:
+            if client.is_closed:  # The server threw us out; whoever supervises us starts us anew.
+                raise
+            self.wrong = f"The bus cannot be kept: {type(error).__name__}."
+            log.error("cannot keep the bus as declared", error=error)
+            return
+        self.wrong = None
+        for what in mended:
+            if first:
+                log.info("declared", what=what)
+            else:
+                log.error("drift undone", what=what)
+                metrics.DRIFTS.inc()
+
+    def _asked(self, client: Client) -> Callable[[Msg], Awaitable[None]]:
+        async def asked(message: Msg) -> None:
+            """Begin to answer; a crowd is told to come again, and holds nobody up."""
+            if not message.reply:
+                return
+            if len(self._answering) >= WAITING_ANSWERS:
+                busy = Unavailable("Too many look at once; ask again in a moment.")
+                await client.publish(message.reply, b"", headers=refusal_headers(busy))
+                return
+            job = asyncio.create_task(self._answer(client, message))
+            self._answering.add(job)
+            job.add_done_callback(self._answering.discard)
+
+        return asked
+
+    async def _answer(self, client: Client, message: Msg) -> None:
+        try:
+            async with self._turns:
+                said = await looking.answer(client, message.subject, message.data)
+            headers = None
+        except Refusal as refused:
+            said, headers = b"", refusal_headers(refused)
+        except ValidationError:
+            said, headers = b"", refusal_headers(Invalid('The body is {} or {"after": N}.'))
+        except (NatsError, TimeoutError, OSError) as error:
+            log.warning("cannot tell about the bus", error=error)
+            said, headers = b"", refusal_headers(Unavailable("The streams cannot be read now."))
+        with suppress(NatsError):  # Nobody waits any more, or the connection is gone.
+            await client.publish(message.reply, said, headers=headers)
+
+
+async def _told(error: Exception) -> None:
+    log.warning("NATS", error=error)
+
+
+def probes(keeper: Keeper) -> Starlette:
+    """The HTTP app of the keeper: /health (it lives), /ready (the bus is as declared), /metrics."""
+
+    async def health(_request: Request) -> JSONResponse:
+        return JSONResponse({"service": KEEPER, "status": "up"})
+
+    async def ready(_request: Request) -> JSONResponse:
+        wrong = [] if keeper.wrong is None else [keeper.wrong]
+        body = {"service": KEEPER, "ready": not wrong, "wrong": wrong}
+        return JSONResponse(body, status_code=503 if wrong else 200)
+
+    return Starlette(
+        routes=[
+            Route("/health", health),
+            Route("/ready", ready),
+            Route("/metrics", metrics.page),
+        ]
+    )
+
+
+async def live(settings: Settings) -> int:
+    """Keep, and answer the probes, until SIGTERM or SIGINT."""
+    keeper = Keeper(settings)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            probes(keeper),
+            host=settings.host,
+            port=settings.health_port,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=2,
+        )
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):  # Uvicorn raises it again when it has stopped.
+        signal.signal(number, lambda *_: None)
+    keeping = asyncio.create_task(keeper.run())
+    serving = asyncio.create_task(server.serve())
+    await asyncio.wait({keeping, serving}, return_when=asyncio.FIRST_COMPLETED)
+    failed = keeping.exception() if keeping.done() and not keeping.cancelled() else None
+    if failed is not None:
+        log.critical("cannot keep the bus", error=failed)
+    server.should_exit = True
+    await ended(keeping)
+    await asyncio.gather(serving, return_exceptions=True)
+    return 1 if failed else 0
+
+
+async def ended(keeping: "asyncio.Task[None]") -> None:
+    """Cancel a running keeper; one cancellation is not enough, as connecting swallows it."""
+    while not keeping.done():
+        keeping.cancel()
+        await asyncio.wait({keeping}, timeout=CANCEL_S)
+
+
+def main() -> int:
+    """Be the keeper of the bus at NATS_URL."""
+    settings = Settings()
+    logs.configure(settings, KEEPER)
+    return asyncio.run(live(settings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,219 @@
+"""The keeper: what somebody changes on the server is undone, and whoever looks is told."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import nats
+import pytest
+from nats.aio.client import Client
+from nats.js.api import AckPolicy, ConsumerConfig
+
+from chassis import looking, topology
+from chassis.envelopes import new_id, origin
+from chassis.keeper import Keeper, ended
+from chassis.looking import HELP
+from contracts.envelope import ERROR_CODE, ERROR_TEXT
+from contracts.permissions import ADMIN, KEEPER
+from contracts.topology import DURABLES, PAYMENT_STEP_COMPLETED, TASK_START, Durable
+from deploy.local.embedded import EmbeddedServer, embedded_nats_server
+from deploy.local.home import passwords
+from tests.chassis.helpers import eventually
+
+
+@asynccontextmanager
+async def keeping(server: EmbeddedServer) -> AsyncIterator[Keeper]:
+    known = passwords(server.process.cwd.parent)
+    url = server.url.replace("nats://", f"nats://{KEEPER}:{known[f'nats_{KEEPER}']}@")
+    keeper = Keeper(topology.Settings(_env_file=None, nats_url=url), every_s=0.05)
+    running = asyncio.create_task(keeper.run())
+    try:
+        await eventually(lambda: _is_kept(keeper))
+        yield keeper
+    finally:
+        await ended(running)
+
+
+async def _is_kept(keeper: Keeper) -> bool:
+    return keeper.wrong is None
+
+
+@pytest.fixture(scope="module")
+async def kept(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedServer]:
+    home = tmp_path_factory.mktemp("kept")
+    async with embedded_nats_server(home, locked=True) as server, keeping(server):
+        yield server
+
+
+@pytest.fixture
+async def admin(kept: EmbeddedServer) -> AsyncIterator[Client]:
+    password = passwords(kept.process.cwd.parent)[f"nats_{ADMIN}"]
+    client = await nats.connect(kept.url, user=ADMIN, password=password)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def looker(kept: EmbeddedServer) -> AsyncIterator[Client]:
+    client = await nats.connect(kept.url)
+    yield client
+    await client.close()
+
+
+async def settings_of(client: Client, durable: Durable) -> dict[str, Any]:
+    place = f"{durable.stream}.{durable.name}"
+    said = await client.request(f"$JS.API.CONSUMER.INFO.{place}", b"", timeout=5)
+    found: dict[str, Any] = json.loads(said.data)
+    return found
+
+
+async def is_as_declared(client: Client, durable: Durable) -> bool:
+    said = await settings_of(client, durable)
+    wanted = topology.consumer_config(durable).as_dict()
+    return "config" in said and not topology.differences("it", wanted, said["config"])
+
+
+@pytest.mark.parametrize(
+    "drifted",
+    [
+        {"inactive_threshold": 60_000_000_000},
+        {"filter_subject": "bazaar.evt.step.started.*"},
+        {"headers_only": True},
+        {"max_batch": 1},
+        {"backoff": [1_000_000_000]},
+        {"max_deliver": 3},
+        {"max_ack_pending": 1},
+        {"sample_freq": "100"},
+        {"metadata": {"a": "note"}},
+        {"description": "another"},
+    ],
+    ids=lambda drifted: next(iter(drifted)),
+)
+async def test_every_setting_of_a_durable_is_seen_and_put_right(
+    admin: Client, drifted: dict[str, Any]
+) -> None:
+    durable = PAYMENT_STEP_COMPLETED
+    config = {**(await settings_of(admin, durable))["config"], **drifted}
+    asked = json.dumps({"stream_name": durable.stream, "config": config}).encode()
+    subject = f"$JS.API.CONSUMER.CREATE.{durable.stream}.{durable.name}.{config['filter_subject']}"
+    changed = json.loads((await admin.request(subject, asked, timeout=5)).data)
+    assert "error" not in changed
+    await eventually(lambda: is_as_declared(admin, durable))
+
+
+async def test_a_durable_that_was_paused_goes_on(admin: Client) -> None:
+    place = f"{TASK_START.stream}.{TASK_START.name}"
+    until = json.dumps({"pause_until": "2099-01-01T00:00:00Z"}).encode()
+    await admin.request(f"$JS.API.CONSUMER.PAUSE.{place}", until, timeout=5)
+
+    async def goes_on() -> bool:
+        return not (await settings_of(admin, TASK_START)).get("paused")
+
+    await eventually(goes_on)
+    await eventually(lambda: is_as_declared(admin, TASK_START))
+
+
+async def test_a_durable_that_was_deleted_or_replaced_is_made_again(admin: Client) -> None:
+    js = admin.jetstream()
+    durable = PAYMENT_STEP_COMPLETED
+    await js.delete_consumer(durable.stream, durable.name)
+    await eventually(lambda: is_as_declared(admin, durable))
+    await js.delete_consumer(durable.stream, durable.name)
+    with suppress(nats.js.errors.APIError):  # The keeper may have been faster.
+        other = ConsumerConfig(durable_name=durable.name, ack_policy=AckPolicy.NONE)
+        await js.add_consumer(durable.stream, other)
+    await eventually(lambda: is_as_declared(admin, durable))
+
+
+async def test_streams_and_buckets_are_put_right(admin: Client) -> None:
+    js = admin.jetstream()
+    events = (await js.stream_info("EVENTS")).config
+    keys = (await js.stream_info("KV_API_KEYS")).config
+    await js.update_stream(events.evolve(max_age=3600.0, max_msgs=5))
+    await js.update_stream(keys.evolve(max_age=3600.0, max_msg_size=10))
+
+    async def as_before() -> bool:
+        found = [(await js.stream_info(name)).config for name in ("EVENTS", "KV_API_KEYS")]
+        return found == [events, keys]
+
+    await eventually(as_before)
+
+
+async def test_whoever_only_looks_is_told_the_story_of_a_task(
+    admin: Client, looker: Client
+) -> None:
+    task = new_id()
+    js = admin.jetstream()
+    heads = origin("task", "task.started.v1").headers()
+    for text in ("one", "two"):
+        body = json.dumps({"taskId": task, "said": text}).encode()
+        subject = f"bazaar.evt.task.started.{task}"
+        await js.publish(subject, body, headers=heads | {"Nats-Msg-Id": new_id()})
+    told = json.loads((await looker.request(f"bazaar.look.task.{task}", b"", timeout=5)).data)
+    assert [event["data"]["said"] for event in told["events"]] == ["one", "two"]
+    assert told["events"][0]["headers"]["ce-source"] == "task"
+    after = json.dumps({"after": told["events"][0]["sequence"]}).encode()
+    rest = json.loads((await looker.request(f"bazaar.look.task.{task}", after, timeout=5)).data)
+    assert [event["data"]["said"] for event in rest["events"]] == ["two"]
+
+
+async def test_whoever_only_looks_sees_lag_and_dead_letters(admin: Client, looker: Client) -> None:
+    told = json.loads((await looker.request("bazaar.look.consumers", b"", timeout=5)).data)
+    assert [one["name"] for one in told["consumers"]] == [one.name for one in DURABLES]
+    assert {one["name"] for one in told["streams"]} >= {"EVENTS", "COMMANDS", "DEADLETTER"}
+    for number in range(looking.DEAD_LETTERS_AT_ONCE + 2):
+        ack = await admin.jetstream().publish(
+            "bazaar.dlq.task-start", b'{"a": "\\u001b[2J"}', headers={"bazaar-error": str(number)}
+        )
+    said = await looker.request("bazaar.look.dead_letters", b"", timeout=5)
+    listed = json.loads(said.data)
+    assert len(listed["deadLetters"]) == looking.DEAD_LETTERS_AT_ONCE
+    assert listed["deadLetters"][-1]["headers"]["bazaar-error"] == str(number)
+    one = await looker.request(f"bazaar.look.dead_letters.{ack.seq}", b"", timeout=5)
+    assert json.loads(one.data)["subject"] == "bazaar.dlq.task-start"
+    assert b"\x1b" not in one.data
+
+
+async def test_what_cannot_be_looked_at_is_refused_in_words(looker: Client) -> None:
+    help_ = await looker.request("bazaar.look.help", b"", timeout=5)
+    assert help_.data.decode() == HELP
+    for asked, body, code in (
+        ("wallets", b"", "422"),
+        ("task", b"", "422"),
+        ("consumers.one", b"", "422"),
+        ("help.me", b"", "422"),
+        ("task.nobody", b"no json", "422"),
+        ("task.nobody", b"x" * 2000, "422"),
+        ("task.a.b", b"", "404"),
+        ("dead_letters.999999", b"", "404"),
+        ("dead_letters.one", b"", "404"),
+        ("dead_letters." + "9" * 30, b"", "404"),
+    ):
+        answer = await looker.request(f"bazaar.look.{asked}", body, timeout=5)
+        assert answer.headers is not None
+        assert answer.headers[ERROR_CODE] == code, asked
+        assert answer.headers[ERROR_TEXT]
+    nothing = json.loads((await looker.request("bazaar.look.task.nobody", b"", timeout=5)).data)
+    assert nothing == {"events": [], "left": 0}
+
+
+async def test_a_tool_that_asks_for_streams_is_told_what_to_ask_for(looker: Client) -> None:
+    with pytest.raises(nats.js.errors.APIError, match=r"ask bazaar\.look\.help"):
+        await looker.jetstream().stream_info("EVENTS")
+    with pytest.raises(nats.js.errors.APIError, match=r"ask bazaar\.look\.help"):
+        await looker.jetstream().add_consumer("EVENTS", ConsumerConfig(name="mine"))
+
+
+async def test_the_keeper_outlives_the_server(tmp_path: Path) -> None:
+    async with embedded_nats_server(tmp_path, locked=True) as server, keeping(server) as keeper:
+        await server.kill()
+
+        async def notices() -> bool:
+            return keeper.wrong is not None
+
+        await eventually(notices)
+        await server.start()
+        await eventually(lambda: _is_kept(keeper))
