@@ -11,6 +11,9 @@ import unicodedata
 
 from chassis.terminal import plain
 
+MOST_KEPT = 20_000
+"""Characters whose look is remembered: more than any language has, fewer than there are."""
+
 _LETTERS = {
     "a": "аαɑ⍺ᗅᎪꓮ𐊠4@∀",
     "c": "сϲςⲥᏟꓚ¢ᴄ",
@@ -63,8 +66,10 @@ class _Fold(dict[int, str]):
     """What each character looks like, found out when it is first met."""
 
     def __missing__(self, code: int) -> str:
-        self[code] = "".join(_LOOKS.get(ord(one), one) for one in _same(chr(code)))
-        return self[code]
+        look = "".join(_LOOKS.get(ord(one), one) for one in _same(chr(code)))
+        if len(self) < MOST_KEPT:
+            self[code] = look
+        return look
 
 
 _FOLD = _Fold(_LOOKS)
