@@ -25,7 +25,7 @@ from chassis import migrate
 from chassis.database import Database
 from chassis.envelopes import new_id, origin
 from chassis.groups import GroupCommit
-from chassis.provision import provision
+from chassis.provision import Logins, provision
 from contracts.ledger import CheckLedger
 from contracts.payment import PlaceHold
 from contracts.task import StepCompleted
@@ -77,9 +77,10 @@ WHERE e.id = a.id
 class Till:
     """The payment service without the bus."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, owner: str) -> None:
         service = build(Settings(database_url=url, nats_url="nats://127.0.0.1:9", database_pool=16))
         self.db: Database = service.database
+        self.owner = owner
         self.db.departures = None
         self.captures: GroupCommit[StepCompleted] = service.context.get("captures")
 
@@ -139,8 +140,9 @@ async def fill(till: Till, lines: int) -> None:
         await till.run(FILL, steps=steps, batch=new_id())
         missing -= 2 * steps
     await till.run(BALANCES)
-    async with till.db.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as conn:
-        await conn.execute(text("VACUUM ANALYZE"))
+    owner = await asyncpg.connect(till.owner)
+    await owner.execute("VACUUM ANALYZE")
+    await owner.close()
 
 
 async def costs(tills: dict[int, Till]) -> dict[int, float]:
@@ -176,11 +178,13 @@ async def till_of(server: str, size: int) -> Till:
     name = f"books_{size}"
     await admin.execute(f"CREATE DATABASE {name}")
     await admin.close()
-    await provision(f"{server.rpartition('/')[0]}/{name}", {"payment": "bench"})
+    logins = {"payment": Logins(service="bench", owner="bench-owner")}
+    await provision(f"{server.rpartition('/')[0]}/{name}", logins)
     host = server.rpartition("@")[2].partition("/")[0]
     url = f"postgresql://bazaar_payment:bench@{host}/{name}"
-    await asyncio.to_thread(command.upgrade, migrate.alembic_config("payment_svc", url), "head")
-    till = Till(url)
+    owner = f"postgresql://bazaar_payment_owner:bench-owner@{host}/{name}"
+    await asyncio.to_thread(command.upgrade, migrate.alembic_config("payment_svc", owner), "head")
+    till = Till(url, owner)
     for account in ("one", "old"):
         await open_wallet(till.db, account, GRANT)
     await till.run("INSERT INTO payment.ledger_accounts (id) VALUES ('agent:poet')")

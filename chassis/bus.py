@@ -22,6 +22,7 @@ from chassis import telemetry
 from chassis.envelopes import caused_by
 from chassis.metrics import ASKED
 from chassis.settings import BusSettings
+from chassis.terminal import escaped, one_line
 from contracts.base import Call, Model, ReplyT, RequestT, ping_call
 from contracts.envelope import CONTENT_TYPE, ERROR_CODE, ERROR_TEXT, Envelope
 from contracts.errors import Internal, Invalid, Refusal, TooSlow, Unavailable, refusal
@@ -168,7 +169,7 @@ class Bus:
     ) -> ReplyT:
         client = await self.client()
         if not client.is_connected:
-            raise Unavailable("The message bus is not reachable.")
+            raise Unavailable("The message bus is not reachable.", loggable=True)
         body = encoded(request)
         if len(body) > client.max_payload - HEADERS_BYTES:
             raise Invalid("The request is too large for the message bus.")
@@ -182,11 +183,12 @@ class Bus:
             )
             answer = await _watched(asked, client, call.context)
         except NoRespondersError:
-            raise Unavailable(f"The {call.context} service is down.") from None
+            raise Unavailable(f"The {call.context} service is down.", loggable=True) from None
         except NatsTimeout:
-            raise TooSlow(f"The {call.context} service did not answer in time.") from None
+            text = f"The {call.context} service did not answer in time."
+            raise TooSlow(text, loggable=True) from None
         except (ConnectionClosedError, ConnectionDrainingError, OSError):
-            raise Unavailable("The message bus is not reachable.") from None
+            raise Unavailable("The message bus is not reachable.", loggable=True) from None
         return _read_reply(call, answer.headers or {}, answer.data)
 
     async def reply(self, to: str, answer: Model | Refusal) -> None:
@@ -219,12 +221,14 @@ async def _watched(asked: Coroutine[Any, Any, Msg], client: Client, context: str
     try:
         while not (await asyncio.wait({reply}, timeout=WATCH_S))[0]:
             if not client.is_connected or client.stats["reconnects"] != reconnects:
-                raise Unavailable("The message bus was away; what came of the request is unknown.")
+                text = "The message bus was away; what came of the request is unknown."
+                raise Unavailable(text, loggable=True)
             try:
                 await client.request(ping_call(context).subject, b"{}", timeout=WATCH_S)
             except NoRespondersError:
                 raise Unavailable(
-                    f"The {context} service went down; what came of the request is unknown."
+                    f"The {context} service went down; what came of the request is unknown.",
+                    loggable=True,
                 ) from None
             except NatsTimeout:
                 continue  # Slow is not gone.
@@ -240,17 +244,18 @@ def _read_reply(call: Call[Any, ReplyT], headers: dict[str, str], body: bytes) -
     try:
         return call.reply.model_validate_json(body)
     except ValidationError as error:
-        raise Internal(f"The {call.context} service gave an answer of another shape.") from error
+        text = f"The {call.context} service gave an answer of another shape."
+        raise Internal(text, loggable=True) from error
 
 
 def refusal_headers(refused: Refusal) -> dict[str, str]:
     """A refusal as it travels."""
     return {
         ERROR_CODE: str(refused.code),
-        ERROR_TEXT: " ".join(refused.message.split())[:1000],
+        ERROR_TEXT: one_line(refused.message)[:1000],
     }
 
 
 def encoded(model: Model) -> bytes:
-    """A model's JSON as it travels."""
-    return model.model_dump_json().encode()
+    """A model's JSON as it travels; also a terminal may show it."""
+    return escaped(model.model_dump_json()).encode()

@@ -48,6 +48,8 @@ class AlreadyHandled(Exception):
 class Away(Exception):
     """No connection to the database can be had now."""
 
+    loggable = True
+
 
 def is_away(error: Exception) -> bool:
     """Whether an error means that the database cannot be reached, or does not take work now."""
@@ -183,6 +185,7 @@ class Database:
             async_url(url),
             pool_size=pool + relay_workers + 1,
             max_overflow=0,
+            hide_parameters=True,
             pool_timeout=5,
             pool_pre_ping=False,
             connect_args={
@@ -218,7 +221,7 @@ class Database:
             try:
                 conn = await stack.enter_async_context(self.engine.begin())
             except (OSError, PoolTimeout) as error:
-                raise Away(f"the database cannot be reached: {error!r}") from error
+                raise Away("the database cannot be reached") from error
             tx = Transaction(conn, self.schema, cause)
             yield tx
             await tx.flush(self.outbox, self.departures)

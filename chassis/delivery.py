@@ -50,6 +50,12 @@ OUTAGE_DELAY_S = 5.0
 _DURABLES = {durable.name: durable for durable in DURABLES}
 
 
+class Unfinished(Exception):
+    """Deliveries of a message have ended without an outcome, and nobody knows why."""
+
+    loggable = True
+
+
 class Later(Exception):
     """Raised by a handler to have its message delivered again after `delay_s`, then later.
 
@@ -126,7 +132,7 @@ class Delivery(BaseMiddleware[Any, Any]):
             )
             check_message(raw.subject, here)
         except Invalid as error:
-            await _bury(raw, durable, meta.num_delivered, in_words(error))
+            await _bury(raw, durable, meta.num_delivered, error)
             metrics.MESSAGES.labels(durable.name, "dead").inc()
             return None
         about = _about(here, raw) | {
@@ -181,7 +187,7 @@ class Delivery(BaseMiddleware[Any, Any]):
     ) -> str:
         """Handle a message and settle it; returns what came of it, as `metrics.MESSAGES` says."""
         if tries > durable.attempts:
-            return await _bury(raw, durable, tries, "delivered too often without an outcome")
+            return await _bury(raw, durable, tries, Unfinished("delivered too often"))
         alive = asyncio.create_task(_sign_of_life(raw, durable.ack_wait_s / 3))
         try:
             await _outlast(call_next, msg, durable)
@@ -192,9 +198,9 @@ class Delivery(BaseMiddleware[Any, Any]):
             return await _again(raw, durable, tries, error.after(tries), error)
         except Exception as error:  # noqa: BLE001  (whatever it is, the message must be settled)
             if isinstance(error, HOPELESS) or is_unstorable(error):
-                return await _bury(raw, durable, tries, in_words(error))
+                return await _bury(raw, durable, tries, error)
             level = log.warning if isinstance(error, (Refusal, DBAPIError)) else log.exception
-            level("message failed", attempt=tries, error=in_words(error)[:500])
+            level("message failed", attempt=tries, error=error)
             delay_s = retry_delay_s(tries)
             if isinstance(error, Unavailable | TooSlow):
                 # Another service is away: look again soon, so that its return is noticed.
@@ -226,7 +232,7 @@ def _name_in_logs(here: Envelope, raw: "Msg") -> None:
 
 async def _again(raw: "Msg", durable: Durable, tries: int, delay_s: float, error: Exception) -> str:
     if tries >= durable.attempts:
-        return await _bury(raw, durable, tries, in_words(error))
+        return await _bury(raw, durable, tries, error)
     await raw.nak(delay=delay_s)
     return "later" if isinstance(error, Later) else "again"
 
@@ -242,7 +248,7 @@ async def _outlast(call_next: Any, msg: "StreamMessage[Any]", durable: Durable) 
         except Exception as error:
             if not is_away(error):
                 raise
-            log.warning("database unreachable", attempt=again, error=in_words(error)[:500])
+            log.warning("database unreachable", attempt=again, error=error)
             metrics.DATABASE_WAITS.labels(durable.name.split("-")[0]).inc()
         else:
             return
@@ -268,7 +274,7 @@ async def _sign_of_life(raw: "Msg", every_s: float) -> None:
             await raw.in_progress()
 
 
-async def _bury(raw: "Msg", durable: Durable, tries: int, why: str) -> str:
+async def _bury(raw: "Msg", durable: Durable, tries: int, why: Exception) -> str:
     """Put the message aside with its headers and the reason, then end its deliveries.
 
     When the dead letter cannot be stored, the message stays where it is and comes again. What is
@@ -280,7 +286,7 @@ async def _bury(raw: "Msg", durable: Durable, tries: int, why: str) -> str:
         "bazaar-consumer": durable.name,
         "bazaar-subject": raw.subject,
         "bazaar-attempts": str(tries),
-        "bazaar-error": " ".join(why.split())[:1000],
+        "bazaar-error": in_words(why)[:1000],
     }
     try:
         await raw._client.jetstream().publish(  # noqa: SLF001  (nats-py offers no other way)
@@ -291,10 +297,10 @@ async def _bury(raw: "Msg", durable: Durable, tries: int, why: str) -> str:
             timeout=5,
         )
     except (NatsError, TimeoutError) as error:
-        log.error("dead letter not stored", error=repr(error), consumer=durable.name)
+        log.error("dead letter not stored", error=error, consumer=durable.name)
         await raw.nak(delay=5)
         return "again"
-    log.error("dead letter", consumer=durable.name, attempts=tries, why=why[:500])
+    log.error("dead letter", consumer=durable.name, attempts=tries, why=why)
     await raw.term()
     metrics.DEAD_LETTERS.labels(durable.name).inc()
     return "dead"

@@ -73,7 +73,7 @@ class Keeper:
             if client.is_closed:  # The server threw us out; whoever supervises us starts us anew.
                 raise
             self.wrong = f"The bus cannot be kept: {type(error).__name__}."
-            log.error("cannot keep the bus as declared", error=repr(error)[:500])
+            log.error("cannot keep the bus as declared", error=error)
             return
         self.wrong = None
         for what in mended:
@@ -108,14 +108,14 @@ class Keeper:
         except ValidationError:
             said, headers = b"", refusal_headers(Invalid('The body is {} or {"after": N}.'))
         except (NatsError, TimeoutError, OSError) as error:
-            log.warning("cannot tell about the bus", error=repr(error)[:300])
+            log.warning("cannot tell about the bus", error=error)
             said, headers = b"", refusal_headers(Unavailable("The streams cannot be read now."))
         with suppress(NatsError):  # Nobody waits any more, or the connection is gone.
             await client.publish(message.reply, said, headers=headers)
 
 
 async def _told(error: Exception) -> None:
-    log.warning("NATS", error=repr(error)[:300])
+    log.warning("NATS", error=error)
 
 
 def probes(keeper: Keeper) -> Starlette:
@@ -159,7 +159,7 @@ async def live(settings: Settings) -> int:
     await asyncio.wait({keeping, serving}, return_when=asyncio.FIRST_COMPLETED)
     failed = keeping.exception() if keeping.done() and not keeping.cancelled() else None
     if failed is not None:
-        log.critical("cannot keep the bus", error=repr(failed)[:500])
+        log.critical("cannot keep the bus", error=failed)
     server.should_exit = True
     await ended(keeping)
     await asyncio.gather(serving, return_exceptions=True)

@@ -1,7 +1,8 @@
 """Brings services' schemas up to date (`python -m chassis.migrate payment_svc ...`).
 
 Each service has its own alembic environment and its own version table in its own schema, and is
-migrated with its own role: `<CONTEXT>_DATABASE_URL`, or DATABASE_URL when only one is named.
+migrated by the schema's owner, `bazaar_<context>_owner`: `<CONTEXT>_DATABASE_URL`, or DATABASE_URL
+when only one is named. The service's own role then gets what its tables say that it may do.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from chassis import grants
 from chassis.database import async_url
 from chassis.secrets import BadSecret, secret
 
@@ -34,7 +36,9 @@ def run_environment(metadata: MetaData) -> None:
 
 
 async def _online(url: str, metadata: MetaData) -> None:
-    engine = create_async_engine(url, poolclass=pool.NullPool, connect_args={"timeout": 10})
+    engine = create_async_engine(
+        url, poolclass=pool.NullPool, hide_parameters=True, connect_args={"timeout": 10}
+    )
     async with engine.begin() as conn:
         schema = metadata.schema
         await conn.execute(
@@ -45,6 +49,7 @@ async def _online(url: str, metadata: MetaData) -> None:
 
 
 def _migrate(conn: Connection, metadata: MetaData) -> None:
+    grants.check_owner(conn, str(metadata.schema))
     context.configure(
         connection=conn,
         target_metadata=metadata,
@@ -55,6 +60,7 @@ def _migrate(conn: Connection, metadata: MetaData) -> None:
     )
     with context.begin_transaction():
         context.run_migrations()
+        grants.grant(conn, metadata)
 
 
 def url_of(package: str) -> str:
@@ -73,7 +79,11 @@ def url_of(package: str) -> str:
 def main(packages: list[str]) -> int:
     """Upgrade every named service's schema to its newest revision."""
     for package in packages:
-        command.upgrade(alembic_config(package, url_of(package)), "head")
+        try:
+            command.upgrade(alembic_config(package, url_of(package)), "head")
+        except (grants.NotTheOwner, BadSecret) as error:
+            sys.stderr.write(f"{package}: {error}\n")
+            return 1
         sys.stdout.write(f"migrated {package}\n")
     return 0
 

@@ -68,7 +68,7 @@ class Readings:
                     await self._look()
             except (SQLAlchemyError, NatsError, TimeoutError, OSError) as error:
                 READ_FAILURES.labels(self._service).inc()
-                log.warning("metrics not read", error=repr(error)[:300])
+                log.warning("metrics not read", error=error)
             self._read_at = time.monotonic()
 
     async def _look(self) -> None:

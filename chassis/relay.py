@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chassis.bus import MAX_MESSAGE_BYTES
 from chassis.metrics import LEFT_TO_RELAY
+from chassis.terminal import escaped
 
 log = structlog.get_logger()
 RELAY_QUEUE = "bus"
@@ -41,7 +42,7 @@ async def publish(stream: JetStreamContext, row: Row) -> None:
         *(
             stream.publish(
                 message["subject"],
-                weighed(json.dumps(message["data"], ensure_ascii=False).encode()),
+                weighed(escaped(json.dumps(message["data"], ensure_ascii=False)).encode()),
                 stream=message["stream"],
                 headers=message["headers"],
                 timeout=PUBLISH_TIMEOUT_S,
@@ -108,7 +109,7 @@ class Departures:
                 return  # The client would keep it and send it late, beside the relay.
             await publish(client.jetstream(), row)
         except (NatsError, TimeoutError, OSError, ValueError) as error:
-            log.warning("left to the relay", row=row_id, error=repr(error)[:300])
+            log.warning("left to the relay", row=row_id, error=error)
             LEFT_TO_RELAY.labels(self._service).inc()
             return
         self._gone.append(row_id)
@@ -124,7 +125,7 @@ class Departures:
                 async with self._engine.connect() as conn:
                     await conn.execute(self._delete, {"ids": ids})
             except (SQLAlchemyError, OSError) as error:
-                log.warning("rows will be sent again", rows=len(ids), error=repr(error)[:300])
+                log.warning("rows will be sent again", rows=len(ids), error=error)
 
     async def stop(self, at_most_s: float) -> None:
         """Let what is leaving leave; the rest is the relay's."""

@@ -6,9 +6,12 @@ import structlog
 from fast_depends.exceptions import ValidationError as ArgumentError
 from faststream import Response
 from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 from chassis.bus import MAX_MESSAGE_BYTES, encoded, refusal_headers
 from chassis.database import is_away, is_unstorable
+from chassis.terminal import one_line
+from chassis.wording import worded
 from contracts.base import Model
 from contracts.envelope import CONTENT_TYPE
 from contracts.errors import Internal, Invalid, Refusal, Unavailable
@@ -22,21 +25,25 @@ def as_refusal(error: Exception, context: str) -> Refusal:
         return error
     if isinstance(error, ArgumentError):
         return Invalid(f"The request is not valid: {_first(error)}")
-    what = in_words(error)[:500]
     if is_away(error) or isinstance(error, OSError):
-        log.error("database unreachable", error=what)
+        log.error("database unreachable", error=error)
         return Unavailable(f"The {context} service cannot reach its database.")
     if is_unstorable(error):
-        log.warning("request cannot be stored", error=what)
+        log.warning("request cannot be stored", error=error)
         return Invalid("The request holds a value that cannot be stored.")
     log.error("request failed", exc_info=error)
     return Internal("Something went wrong on our side.")
 
 
 def in_words(error: Exception) -> str:
-    """An error by its type and what it says, for logs and dead letters."""
+    """An error by its type and what it says, for dead letters, which hold the message anyway.
+
+    Logs have errors without their values: `log.error("...", error=error)`.
+    """
+    if isinstance(error, SQLAlchemyError):
+        return worded(error)
     said = _first(error) if isinstance(error, ArgumentError) else str(error)
-    return f"{type(error).__name__}: {said}"
+    return one_line(f"{type(error).__name__}: {said}")
 
 
 def _first(error: ArgumentError) -> str:

@@ -235,7 +235,7 @@ async def _repeat(service: Service, seconds: float, job: Job) -> None:
         except Exception as error:  # noqa: BLE001  (a failed round must not end the loop)
             work = job.func if isinstance(job, partial) else job
             name = getattr(work, "__qualname__", type(work).__name__)  # Its repr may tell secrets.
-            log.warning("background job failed", job=name, error=repr(error)[:500])
+            log.warning("background job failed", job=name, error=error)
         await asyncio.sleep(seconds)
 
 
@@ -289,7 +289,7 @@ async def _live(service: Service, http: uvicorn.Config) -> int:
     try:
         probed = socket.create_server(place)
     except OSError as error:
-        log.critical("cannot answer probes", host=place[0], port=place[1], error=str(error))
+        log.critical("cannot answer probes", host=place[0], port=place[1], error=error)
         return 1
     server = uvicorn.Server(http)
     serving = asyncio.create_task(server.serve(sockets=[probed]))
@@ -297,8 +297,7 @@ async def _live(service: Service, http: uvicorn.Config) -> int:
     await asyncio.wait({serving, starting}, return_when=asyncio.FIRST_COMPLETED)
     failed = starting.exception() if starting.done() else None
     if failed is not None:
-        why = f"{type(failed).__name__}: {failed}"
-        log.critical("cannot start", error=why, exc_info=None if _explained(failed) else failed)
+        log.critical("cannot start", error=failed, exc_info=None if _explained(failed) else failed)
         server.should_exit = True
     await serving
     if failed is not None:

@@ -50,6 +50,8 @@ BY_ITSELF = {
 class Drift(Exception):
     """The server's streams or consumers are not as `contracts.topology` says."""
 
+    loggable = True
+
 
 def stream_config(stream: Stream, replicas: int) -> StreamConfig:
     """The server's settings for a stream; file storage, so that it survives a restart."""

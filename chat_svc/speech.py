@@ -67,7 +67,7 @@ class _Voice:
                     headers=cast("dict[str, str]", sent["headers"]),
                 )
             except (NatsError, JetStreamError, OSError, TimeoutError) as error:
-                log.warning("words not told", turn_id=event.turn_id, error=repr(error)[:200])
+                log.warning("words not told", turn_id=event.turn_id, error=error)
 
 
 @asynccontextmanager

@@ -22,6 +22,7 @@ class Model(BaseModel):
         serialize_by_alias=True,
         frozen=True,
         extra="ignore",
+        hide_input_in_errors=True,  # It is somebody's, and errors are logged.
     )
 
 

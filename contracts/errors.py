@@ -8,14 +8,20 @@ from typing import ClassVar
 
 
 class Refusal(Exception):
-    """Base of every refusal; `code` is an HTTP status."""
+    """Base of every refusal; `code` is an HTTP status.
+
+    Attributes:
+        message: the sentence that the person who asked will read.
+        loggable: whether logs have it too: it names services of ours, and quotes nobody.
+    """
 
     code: ClassVar[int] = 500
 
-    def __init__(self, message: str) -> None:
-        """Keep the sentence that the person who asked will read."""
+    def __init__(self, message: str, *, loggable: bool = False) -> None:
+        """Keep the sentence; most may quote what a caller or an agent sent."""
         super().__init__(message)
         self.message = message
+        self.loggable = loggable
 
 
 class Invalid(Refusal):

@@ -15,6 +15,7 @@ from typing import Any
 import nats
 from nats.errors import Error as NatsError
 
+from chassis.terminal import one_line, plain
 from contracts.envelope import CAUSATION, ERROR_TEXT, ID, SOURCE, TIME
 from contracts.permissions import LOOKING
 from deploy.local.errors import StartError
@@ -63,9 +64,9 @@ def story(events: Sequence[Happened]) -> list[str]:
     rows = [
         (
             f"{(event.at - ordered[0].at).total_seconds() * 1000:8.0f} ms",
-            event.who,
-            "  " * depths[event.id] + event.what,
-            f"<- {names[event.cause]}" if event.cause in names else "",
+            one_line(event.who),
+            "  " * depths[event.id] + one_line(event.what),
+            f"<- {one_line(names[event.cause])}" if event.cause in names else "",
             _told(event.body),
         )
         for event in ordered
@@ -81,9 +82,7 @@ def story(events: Sequence[Happened]) -> list[str]:
 
 def _told(body: dict[str, Any]) -> str:
     found = ((name, body[name]) for name in SHOWN if body.get(name) not in (None, ""))
-    text = " ".join(f"{name}={str(value)[:40]}" for name, value in found)
-    # What an agent wrote must not steer the terminal.
-    return "".join(mark for mark in text if mark.isprintable())
+    return " ".join(f"{name}={one_line(str(value))[:40]}" for name, value in found)
 
 
 async def _quiet(_error: Exception) -> None:
@@ -126,7 +125,7 @@ async def tell(task_id: str) -> int:
         print(f"NATS cannot be reached ({type(error).__name__}); is it up?", file=sys.stderr)
         return 1
     except StartError as error:
-        print(error, file=sys.stderr)
+        print(plain(str(error)), file=sys.stderr)
         return 1
     if not events:
         print(f"There is no event of a task {task_id}; events are kept for 30 days.")

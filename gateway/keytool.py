@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from chassis.bus import Bus, connect_options
 from chassis.envelopes import origin
 from chassis.settings import BusSettings
+from chassis.terminal import one_line, plain
 from contracts.base import Id
 from contracts.errors import Refusal
 from contracts.ledger import OPEN_WALLET, OpenWallet
@@ -143,9 +144,8 @@ async def _list(_args: argparse.Namespace, client: Client, _bus: Bus) -> int:
             continue
         ends = key.expires_at.isoformat(timespec="minutes") if key.expires_at else "never"
         made = key.created_at.isoformat(timespec="minutes")
-        sys.stdout.write(
-            f"{id_}  {key.account}  {_words(key)}  made {made}  ends {ends}  {key.note}\n"
-        )
+        ids_and_rights = f"{id_}  {key.account}  {_words(key)}  made {made}  ends {ends}"
+        sys.stdout.write(f"{plain(ids_and_rights)}  {one_line(key.note)}\n")
     _say(f"{len(ids)} keys")
     return 0
 
@@ -166,7 +166,7 @@ def _words(key: ApiKey) -> str:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{one_line(line)}\n")
 
 
 def _fail(line: str) -> int:

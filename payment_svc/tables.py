@@ -16,6 +16,7 @@ from sqlalchemy import (
 )
 
 from chassis.database import service_metadata
+from chassis.grants import APPEND_ONLY, NEVER_DELETED
 
 metadata = service_metadata("payment")
 
@@ -34,6 +35,7 @@ ledger_accounts = Table(
     Column("held", MONEY, nullable=False, server_default="0"),
     CheckConstraint("held >= 0", name="held_not_negative"),
     CheckConstraint("id = 'world' OR posted - held >= 0", name="available_not_negative"),
+    info=dict(NEVER_DELETED),
 )
 
 entries = Table(
@@ -49,6 +51,7 @@ entries = Table(
     Column("step_id", String(64)),
     _now(),
     CheckConstraint("amount <> 0", name="no_empty_lines"),
+    info=dict(APPEND_ONLY),
 )
 Index("entries_statement_idx", entries.c.account, entries.c.ledger_account, entries.c.id)
 Index("entries_transfer_idx", entries.c.transfer_id)
@@ -64,6 +67,7 @@ budgets = Table(
     Column("captured", MONEY, nullable=False, server_default="0"),
     CheckConstraint("held >= 0 AND captured >= 0", name="sums_not_negative"),
     CheckConstraint("held + captured <= max_budget", name="within_budget"),
+    info=dict(NEVER_DELETED),
 )
 
 holds = Table(
@@ -93,6 +97,7 @@ holds = Table(
     CheckConstraint(
         "external_refunded BETWEEN 0 AND external", name="external_refunded_within_external"
     ),
+    info=dict(NEVER_DELETED),
 )
 Index("holds_task_idx", holds.c.task_id, holds.c.created_at)
 Index("holds_open_idx", holds.c.created_at, postgresql_where=holds.c.status == "held")
@@ -108,6 +113,7 @@ hold_lines = Table(
     Column("amount", MONEY, nullable=False),
     _now(),
     CheckConstraint("amount <> 0", name="no_empty_hold_lines"),
+    info=dict(APPEND_ONLY),
 )
 """The journal of holds, written by triggers of `holds`; nobody may change it."""
 Index("hold_lines_task_idx", hold_lines.c.task_id, hold_lines.c.id)
@@ -119,6 +125,7 @@ checkpoints = Table(
     Column("entries_to", BigInteger, nullable=False),
     Column("hold_lines_to", BigInteger, nullable=False),
     _now(),
+    info=dict(APPEND_ONLY),
 )
 checkpoint_sums = Table(
     "checkpoint_sums",
@@ -126,6 +133,7 @@ checkpoint_sums = Table(
     Column("ledger_account", String(80), primary_key=True),
     Column("checkpoint_id", BigInteger, primary_key=True, autoincrement=False),
     Column("posted", Numeric(26, 6), nullable=False),
+    info=dict(APPEND_ONLY),
 )
 
 bazaarbucks_payments = Table(
@@ -140,6 +148,7 @@ bazaarbucks_payments = Table(
     Column("type", String(20), nullable=False),
     _now(),
     CheckConstraint("amount > 0", name="amount_positive"),
+    info=dict(APPEND_ONLY),
 )
 Index(
     "bazaarbucks_page_idx",
@@ -174,6 +183,7 @@ stripe_payments = Table(
     Column("page_url", Text),
     _now(),
     CheckConstraint("amount > 0", name="card_amount_positive"),
+    info=dict(NEVER_DELETED),
 )
 Index(
     "stripe_page_idx",

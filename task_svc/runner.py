@@ -86,7 +86,7 @@ class Runner:
         try:
             await self._claim(only)
         except Exception as error:  # noqa: BLE001  (the sweep will find what was not claimed)
-            log.warning("no steps claimed", error=repr(error)[:500])
+            log.warning("no steps claimed", error=error)
 
     async def _claim(self, only: list[str] | None) -> None:
         """Take these steps, or any, as far as there is room, and run them."""
@@ -114,7 +114,7 @@ class Runner:
             ready = await self._advance(step)
         except Exception as error:  # noqa: BLE001  (the lease runs out, and the step is found again)
             level = log.warning if is_away(error) else log.exception
-            level("step interrupted", step_id=step.id, error=repr(error)[:500])
+            level("step interrupted", step_id=step.id, error=error)
         finally:
             self._running.pop(step.id, None)
             if not self._closed:
@@ -133,7 +133,7 @@ class Runner:
             outcome, ready = await self._saga.run(step, cause)
         except Postponed as waiting:
             delay = postponement_s(step.attempts)
-            log.warning("step postponed", waits_for=waiting.message, delay_s=delay)
+            log.warning("step postponed", error=waiting, delay_s=delay)
             async with self._db.transaction() as tx:
                 await store_leases.postpone(tx.conn, step.id, self.owner, delay)
             return []

@@ -17,7 +17,7 @@ import pytest
 from alembic import command
 
 from chassis import migrate, topology
-from chassis.provision import provision
+from chassis.provision import Logins, provision
 from chassis.service import Service
 from deploy.local.embedded import (
     EmbeddedServer,
@@ -48,6 +48,16 @@ class Stack:
         _, at, place = self.postgres.url.rpartition("@")
         return f"postgresql://bazaar_{context}:secret-{context}{at}{place}"
 
+    def owner_url(self, context: str) -> str:
+        """DSN of the role that owns a service's schema, and migrates it."""
+        _, at, place = self.postgres.url.rpartition("@")
+        return f"postgresql://bazaar_{context}_owner:owner-{context}{at}{place}"
+
+
+def logins(*contexts: str) -> dict[str, Logins]:
+    """The passwords that `Stack` knows."""
+    return {name: Logins(service=f"secret-{name}", owner=f"owner-{name}") for name in contexts}
+
 
 async def declare(nats_url: str) -> None:
     client = await nats.connect(nats_url)
@@ -67,9 +77,9 @@ async def new_stack() -> AsyncIterator[Stack]:
         )  # the embedded PostgreSQL may run as another user
         async with embedded_postgres_server(home) as postgres, embedded_nats_server(home) as bus:
             stack = Stack(postgres, bus)
-            await provision(postgres.url, {name: f"secret-{name}" for name in CONTEXTS})
+            await provision(postgres.url, logins(*CONTEXTS))
             for name in CONTEXTS:
-                config = migrate.alembic_config(f"{name}_svc", stack.database_url(name))
+                config = migrate.alembic_config(f"{name}_svc", stack.owner_url(name))
                 await asyncio.to_thread(command.upgrade, config, "head")
             await declare(bus.url)
             yield stack

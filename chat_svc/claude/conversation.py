@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from chat_svc.claude.fences import TASK_FACTS, disarm, fenced
+from chat_svc.claude.fences import EARLIER_ANSWER, TASK_FACTS, disarm, fenced
 from chat_svc.claude.limits import Limits, cut, estimate
 from chat_svc.claude.rounds import Ids, Message, round_messages
 from chat_svc.orchestrator import Exchange, Situation
@@ -67,7 +67,7 @@ def _exchange(exchange: Exchange, ids: Ids, limits: Limits) -> list[Message]:
                 done, ids, result_tokens=limits.result_tokens, with_thinking=False
             )
         ),
-        {"role": "assistant", "content": [_text(exchange.answer, limits.message_tokens)]},
+        {"role": "assistant", "content": [_answer(exchange.answer, limits.message_tokens)]},
     ]
 
 
@@ -85,6 +85,12 @@ def _turn(situation: Situation, ids: Ids, message_tokens: int, result_tokens: in
 
 def _text(text: str, tokens: int) -> dict[str, str]:
     return {"type": "text", "text": disarm(cut(text, tokens)) if text.strip() else NOTHING}
+
+
+def _answer(text: str, tokens: int) -> dict[str, str]:
+    """An answer of an earlier turn: Claude's own, but it quotes what agents wrote."""
+    quoted = cut(text, tokens) if text.strip() else NOTHING
+    return {"type": "text", "text": fenced(EARLIER_ANSWER, quoted)}
 
 
 def _facts(situation: Situation, left_out: int) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from chat_svc.claude.fences import AGENT_OUTPUT, fenced
+from chat_svc.claude.fences import AGENT_OUTPUT, disarm, fenced
 from chat_svc.claude.limits import cut
 from chat_svc.orchestrator import Round, ToolCall
 
@@ -55,7 +55,7 @@ def round_messages(
     names = [ids.take(call.id) for call in done.calls]
     said = _replayed(done, names) if _is_ours(done) else _retold(done, names)
     if not with_thinking:
-        said = [block for block in said if block["type"] not in _THINKING]
+        said = [_earlier(block) for block in said if block["type"] not in _THINKING]
     results = {result.call_id: result for result in done.results}
     answers: list[Block] = []
     for call, name in zip(done.calls, names, strict=True):
@@ -70,6 +70,11 @@ def round_messages(
             }
         )
     return [{"role": "assistant", "content": said}, {"role": "user", "content": answers}]
+
+
+def _earlier(block: Block) -> Block:
+    """A block of an earlier turn: its words may quote agents, and are no longer signed for."""
+    return {**block, "text": disarm(str(block["text"]))} if block["type"] == "text" else block
 
 
 def blocks_to_keep(content: Sequence[Mapping[str, Any]]) -> list[Block]:

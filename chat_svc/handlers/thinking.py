@@ -76,7 +76,7 @@ async def on_think(
     try:
         answered = await _ask(orchestrator, situation, turn, bus, here)
     except TryLater as busy:
-        log.warning("the orchestrator is busy", turn_id=turn.id, why=busy.message[:500])
+        log.warning("the orchestrator is busy", turn_id=turn.id, error=busy)
         if busy.delay_s < _seconds_left(turn):
             async with db.transaction() as tx:
                 await store.note_trouble(tx.conn, turn.id, busy.message)
@@ -123,7 +123,7 @@ async def _ask(
         ):
             return await orchestrator.move(situation, say), None
     except Trouble as trouble:
-        log.warning("the orchestrator cannot go on", turn_id=turn.id, why=trouble.message[:500])
+        log.warning("the orchestrator cannot go on", turn_id=turn.id, error=trouble)
         return Move("", tokens=trouble.tokens), trouble.message
     except TimeoutError:
         if limit.expired():

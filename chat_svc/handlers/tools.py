@@ -197,7 +197,7 @@ async def _charge(use: _Use) -> dict[str, Any]:
     except TooSlow as error:
         raise Unavailable(error.message) from error
     except FINAL as refused:
-        log.warning("language model not charged", turn_id=use.turn.id, why=refused.message)
+        log.warning("language model not charged", turn_id=use.turn.id, error=refused)
         amount = Decimal(0)
     return {"charged": format(amount, "f")}
 

@@ -5,6 +5,7 @@ import asyncio
 import sys
 import time
 
+from chassis.terminal import plain
 from deploy.local import home, ports, services
 from deploy.local.errors import StartError
 from deploy.local.postgres import clear_leftovers
@@ -31,7 +32,7 @@ def main() -> int:
     try:
         up(load())
     except StartError as error:
-        print(f"AgentBazaar is not running.\n{error}", file=sys.stderr, flush=True)
+        print(f"AgentBazaar is not running.\n{plain(str(error))}", file=sys.stderr, flush=True)
         return 1
     return 0
 
@@ -41,7 +42,7 @@ def up(settings: Settings) -> None:
     began = time.monotonic()
 
     def say(line: str) -> None:
-        print(f"[{time.monotonic() - began:5.1f} s] {line}", flush=True)
+        print(f"[{time.monotonic() - began:5.1f} s] {plain(line)}", flush=True)
 
     with home.opened(settings.bazaar_home):
         clear_leftovers(settings.bazaar_home / "postgres")

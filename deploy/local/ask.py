@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from chassis.terminal import plain
 from deploy.local.errors import StartError
 from deploy.local.following import AskError, body_of, follow
 from deploy.local.settings import load
@@ -31,7 +32,7 @@ def main() -> int:
     try:
         asyncio.run(ask(f"http://127.0.0.1:{load().gateway_port}", _body(question)))
     except (AskError, StartError) as error:
-        print(error, file=sys.stderr)
+        print(plain(str(error)), file=sys.stderr)
         return 1
     return 0
 

@@ -20,6 +20,7 @@ import psutil
 
 from agents import summarizer, translator
 from agents.settings import Settings as AgentSettings
+from chassis.terminal import one_line, plain
 from deploy.local.crash_checks import checks
 from deploy.local.errors import StartError
 from deploy.local.following import AskError, body_of, follow
@@ -52,7 +53,7 @@ def main() -> int:
         _check(load())
         return asyncio.run(demonstrate())
     except (AskError, StartError) as error:
-        print(error, file=sys.stderr)
+        print(plain(str(error)), file=sys.stderr)
         return 1
 
 
@@ -66,7 +67,7 @@ async def demonstrate() -> int:
     began = time.monotonic()
 
     def say(text: str) -> None:
-        print(f"[{time.monotonic() - began:5.1f} s] {text}", flush=True)
+        print(f"[{time.monotonic() - began:5.1f} s] {plain(text)}", flush=True)
 
     witnesses = {
         "Summarizer Agent": Witness(summarizer.build(AgentSettings()), WORK_SECONDS),
@@ -93,7 +94,8 @@ async def demonstrate() -> int:
             say("What came of it:")
             found = await checks(api, ended, witnesses, wallet)
             for check in found:
-                print(f"  {'ok  ' if check.holds else 'FAIL'}  {check.claim} ({check.found})")
+                told = one_line(f"{check.claim} ({check.found})")
+                print(f"  {'ok  ' if check.holds else 'FAIL'}  {told}")
     good = all(check.holds for check in found)
     say("Nothing was lost, done twice or paid twice." if good else "Something does not hold.")
     return 0 if good else 1
@@ -152,7 +154,7 @@ async def _marketplace(ports: Mapping[str, int]) -> AsyncIterator[psutil.Process
         try:
             yield psutil.Process(popen.pid)
         except Exception:
-            print((folder / "up.log").read_text()[-4000:], file=sys.stderr)
+            print(plain((folder / "up.log").read_text()[-4000:]), file=sys.stderr)
             raise
 
 

@@ -13,6 +13,7 @@ from deploy.local.errors import StartError
 
 PASSWORDS = (
     *("postgres", "registry", "task", "payment", "chat"),
+    *(f"{context}_owner" for context in ("registry", "task", "payment", "chat")),
     *(f"nats_{user}" for user in USERS),
 )
 

@@ -3,6 +3,7 @@
 import os
 import sys
 
+from chassis.terminal import plain
 from contracts.permissions import ADMIN
 from deploy.local import home, nats
 from deploy.local.errors import StartError
@@ -15,7 +16,7 @@ def main() -> int:
     try:
         settings = load()
     except StartError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{plain(str(error))}\n")
         return 1
     if settings.nats_url is None:
         if not (settings.bazaar_home / "secrets.json").exists():

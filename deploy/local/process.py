@@ -18,6 +18,8 @@ from pathlib import Path
 
 import httpx
 
+from chassis.terminal import plain
+
 POLL_SECONDS = 0.05
 REQUEST_SECONDS = 5.0
 MAX_LOG_BYTES = 10 * 1024 * 1024
@@ -77,7 +79,8 @@ class Child:
             end = log.seek(0, os.SEEK_END)
             log.seek(max(self.log_start, end - 8192))
             tail = log.read().decode(errors="replace").splitlines()[-lines:]
-        return "\n".join(f"    {line}" for line in tail) or "    (nothing)"
+        # Whatever it logged, it may have come from anybody.
+        return "\n".join(f"    {plain(line)}" for line in tail) or "    (nothing)"
 
     async def is_ready(self, http: httpx.AsyncClient) -> bool:
         """Asks once; a StartError of its question passes through."""

@@ -16,6 +16,8 @@ from deploy.local.process import Process
 from deploy.local.settings import AGENTS, ENV_FILE, PROJECT, Settings
 
 CONTEXTS = ("registry", "task", "payment", "chat")
+OWNERS = tuple(f"{context}_owner" for context in CONTEXTS)
+"""The roles of the migration step; all other roles are those of the services."""
 # The stores are stage 0: they are stopped last.
 AGENT_STAGE, SERVICE_STAGE, GATEWAY_STAGE = 1, 2, 3
 
@@ -56,7 +58,8 @@ def table(settings: Settings, passwords: Mapping[str, str]) -> list[Process]:
     env = _shared_environment(settings, given)
     admin = settings.database_url or postgres.dsn(settings.postgres_port, passwords["postgres"])
     roles = {
-        name: secret(f"{name.upper()}_DB_PASSWORD", given) or passwords[name] for name in CONTEXTS
+        name: secret(f"{name.upper()}_DB_PASSWORD", given) or passwords[name]
+        for name in (*CONTEXTS, *OWNERS)
     }
     dsns = {name: role_dsn(admin, name, password) for name, password in roles.items()}
     buses = {
@@ -72,11 +75,11 @@ def table(settings: Settings, passwords: Mapping[str, str]) -> list[Process]:
     ]
 
 
-def role_dsn(admin: str, context: str, password: str) -> str:
-    """The DSN of a service's own role, on the administrator's server and database."""
+def role_dsn(admin: str, name: str, password: str) -> str:
+    """The DSN of role `bazaar_<name>`, on the administrator's server and database."""
     parts = urlsplit(admin)
     host = parts.netloc.rpartition("@")[2]
-    netloc = f"bazaar_{context}:{quote(password, safe='')}@{host}"
+    netloc = f"bazaar_{name}:{quote(password, safe='')}@{host}"
     return urlunsplit(parts._replace(netloc=netloc))
 
 
@@ -120,7 +123,7 @@ def _one_shots(
 ) -> list[Process]:
     """Roles and schemas, then the tables. `stores` are the embedded."""
     role_passwords = {f"{name.upper()}_DB_PASSWORD": value for name, value in roles.items()}
-    role_dsns = {f"{name.upper()}_DATABASE_URL": value for name, value in dsns.items()}
+    owner_dsns = {f"{name.upper()}_DATABASE_URL": dsns[f"{name}_owner"] for name in CONTEXTS}
     return [
         Process(
             name="provision",
@@ -133,7 +136,7 @@ def _one_shots(
         Process(
             name="migrate",
             argv=_module("chassis.migrate", *(f"{name}_svc" for name in CONTEXTS)),
-            env={**env, **role_dsns},
+            env={**env, **owner_dsns},
             cwd=PROJECT,
             after=["provision"],
             one_shot=True,

@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from chassis.terminal import one_line, plain
+
 Json = dict[str, Any]
 WIDTH = 9
 
 
 class Telling:
-    """Writes a turn as it goes; an agent's words never steer the terminal.
+    """Writes a turn as it goes; nobody's words steer the terminal, or look like lines of ours.
 
     Args:
         names: agents' display names by id.
@@ -50,7 +52,7 @@ class Telling:
         if self._spoken and not self._spoken.endswith("\n"):
             self._write("\n")
         self._spoken = ""
-        self._write(plain(f"{what:<{WIDTH}}{text}\n"))
+        self._write(f"{what:<{WIDTH}}{one_line(text)}\n")
 
     def _speak(self, round_: int, offset: int, text: str) -> None:
         if offset == 0:
@@ -70,7 +72,7 @@ class Telling:
             self._write(plain(f"\n{answer}\n"))
         elif not self._spoken.endswith("\n"):
             self._write("\n")
-        self._write(plain("\n".join([*_bill(message), *_decided(message), ""])))
+        self._write("\n".join([*_bill(message), *_decided(message), ""]))
 
     def _name(self, agent_id: str) -> str:
         return self._names.get(agent_id, agent_id)
@@ -80,11 +82,6 @@ def money(amount: Decimal) -> str:
     """An amount for people, without the zeros at its end."""
     text = format(amount, "f")
     return (text.rstrip("0").rstrip(".") if "." in text else text) + " BazaarBucks"
-
-
-def plain(text: str) -> str:
-    """Without control characters."""
-    return "".join(mark for mark in text if mark.isprintable() or mark in "\n\t")
 
 
 def _negotiated(data: Json) -> str:
@@ -100,16 +97,16 @@ def _bill(message: Json) -> list[str]:
     bill = message.get("costBreakdown")
     if not bill:
         return []
-    rows = [(item["agent"], money(Decimal(item["cost"]))) for item in bill["subtasks"]]
+    rows = [(one_line(item["agent"]), money(Decimal(item["cost"]))) for item in bill["subtasks"]]
     return ["", "Bill", *_columns([*rows, ("total", money(Decimal(bill["total"])))])]
 
 
 def _decided(message: Json) -> list[str]:
     lines = [""]
     if who := message.get("orchestrator"):
-        lines.append(f"Decided by {who}{_model(message.get('llm'))}.")
+        lines.append(one_line(f"Decided by {who}{_model(message.get('llm'))}."))
     if task := message.get("taskId"):
-        lines.append(f'Go on with it: make ask TASK={task} Q="..."')
+        lines.append(one_line(f'Go on with it: make ask TASK={task} Q="..."'))
     return lines if len(lines) > 1 else []
 
 

@@ -9,6 +9,7 @@ from chassis.database import Database, Transaction
 from chassis.delivery import Here
 from chassis.envelopes import origin
 from chassis.given import Given
+from chassis.terminal import plain
 from contracts.errors import BadAnswer, Invalid
 from contracts.registry import AgentRegistered, AgentReply, AgentUpdated, RegisterAgent
 from registry_svc import agents_http, store
@@ -17,6 +18,8 @@ from registry_svc.seeds import SEEDS, Seed
 
 ASKED_FOR = ("name", "description", "skills", "base_price")
 """What an agent is asked for when the request leaves it out; capabilities may stay unknown."""
+IN_DESCRIPTIONS = "\n\t\u200c\u200d"
+"""Lines, and what joins letters and pictures; a name has none, so that it looks like no other."""
 
 
 async def list_seeds(db: Database, urls: dict[str, HttpUrl]) -> None:
@@ -95,9 +98,11 @@ def _given(request: RegisterAgent, url: str, info: dict[str, Any]) -> dict[str, 
         given[name] = words(given[name])
     if given.get("skills") == []:
         raise Invalid("An agent needs at least one skill.")
-    texts = [given.get("name", ""), given.get("description", "")]
-    if "\x00" in "".join([*texts, *given.get("skills", []), *given.get("capabilities", [])]):
-        raise Invalid("The listing must not contain the NUL character.")
+    names = [given.get("name", ""), *given.get("skills", []), *given.get("capabilities", [])]
+    if any(plain(name, keep="") != name for name in names):
+        raise Invalid("A name, skill or capability has no control or invisible characters.")
+    if plain(text := given.get("description", ""), keep=IN_DESCRIPTIONS) != text:
+        raise Invalid("A description has no control or invisible characters.")
     return given | (agents_http.interface(info) if info else {})
 
 

@@ -87,7 +87,7 @@ async def _probe(db: Database, http: httpx.AsyncClient, agent: Agent, every: tim
         if seen.info or seen.vitals(agent.vitals) != agent.vitals:
             await _record(db, agent, seen, every)
     except Exception as error:  # noqa: BLE001  (it must not end the probes of the other agents)
-        log.warning("probe came to nothing", agent_id=agent.id, error=repr(error)[:500])
+        log.warning("probe came to nothing", agent_id=agent.id, error=error)
 
 
 async def _look_at(http: httpx.AsyncClient, agent: Agent) -> _Seen:
@@ -100,7 +100,7 @@ async def _look_at(http: httpx.AsyncClient, agent: Agent) -> _Seen:
         try:
             info = agents_http.interface(await agents_http.ask_info(http, agent.endpoint_url))
         except BadAnswer as silence:
-            log.debug("no info", agent_id=agent.id, why=silence.message)
+            log.debug("no info", agent_id=agent.id, error=silence)
     if health.negotiable not in (None, info.get("negotiable", agent.negotiable)):
         # What it says at this moment goes before what it says of itself in general.
         info["negotiable"] = health.negotiable
@@ -117,7 +117,7 @@ async def _record(db: Database, probed: Agent, seen: _Seen, every: timedelta) ->
         agent = await store.set_probed(tx.conn, probed.id, vitals, seen.info, every)
         was, now = before.view(), agent.view()
         if now.availability != was.availability:
-            log.info("availability changed", agent_id=agent.id, to=agent.available, why=seen.why)
+            log.info("availability changed", agent_id=agent.id, to=agent.available)
             tx.publish(
                 AgentAvailabilityChanged(
                     agent_id=agent.id, availability=agent.available, reason=seen.why

@@ -7,13 +7,14 @@ from typing import Any
 from sqlalchemy import Column, Integer, String, Table, insert
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from chassis import grants
 from chassis.bus import answers
 from chassis.database import async_url, service_metadata
 from chassis.provision import provision
 from chassis.service import Service
 from chassis.settings import ServiceSettings
 from contracts.base import Call, Command, Id, Model, Money, Page, Payload, TaskEvent
-from tests.conftest import Stack
+from tests.conftest import Stack, logins
 
 metadata = service_metadata("probe")
 effects = Table(
@@ -64,13 +65,13 @@ Answerer = Callable[..., Awaitable[Answer]]
 
 async def prepare(stack: Stack) -> str:
     """Make the schema of the probe; the URL of its own role."""
-    await provision(stack.admin_url, {"probe": "secret-probe"})
-    url = stack.database_url("probe")
-    engine = create_async_engine(async_url(url))
+    await provision(stack.admin_url, logins("probe"))
+    engine = create_async_engine(async_url(stack.owner_url("probe")))
     async with engine.begin() as conn:
         await conn.run_sync(metadata.create_all)
+        await conn.run_sync(grants.grant, metadata)
     await engine.dispose()
-    return url
+    return stack.database_url("probe")
 
 
 def build(stack: Stack, answer: Answerer | None = None, **settings: Any) -> Service:

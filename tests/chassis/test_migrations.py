@@ -19,7 +19,7 @@ from chassis.database import Database, async_url
 from chassis.migrate import alembic_config
 from chassis.provision import provision
 from tests.chassis.helpers import PROJECT, connected
-from tests.conftest import CONTEXTS, Stack
+from tests.conftest import CONTEXTS, Stack, logins
 
 
 def metadata_of(context: str) -> MetaData:
@@ -108,9 +108,9 @@ async def test_two_replicas_that_migrate_at_once_do_it_once(stack: Stack) -> Non
         await root.execute("CREATE DATABASE fresh")
     try:
         admin, own = (
-            url.rpartition("/")[0] for url in (stack.admin_url, stack.database_url("payment"))
+            url.rpartition("/")[0] for url in (stack.admin_url, stack.owner_url("payment"))
         )
-        await provision(f"{admin}/fresh", {"payment": "secret-payment"})
+        await provision(f"{admin}/fresh", logins("payment"))
         outcomes = [await migrating(f"{own}/fresh") for _ in range(2)]
         for outcome in outcomes:
             said, _ = await outcome.communicate()

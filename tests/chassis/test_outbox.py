@@ -58,11 +58,13 @@ async def test_what_is_rolled_back_is_never_published(
 
 
 async def test_a_transaction_that_cannot_commit_publishes_nothing(
-    service: Service, js: JetStreamContext, sql: "asyncpg.Pool[Any]"
+    probe_stack: Stack, service: Service, js: JetStreamContext
 ) -> None:
     """The outbox row is written before the commit; a commit that fails takes it along."""
     task = new_id()
-    await sql.execute("CREATE TABLE late (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+    async with connected(probe_stack.owner_url("probe")) as owner:
+        await owner.execute("CREATE TABLE late (id int UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+        await owner.execute("GRANT INSERT ON late TO bazaar_probe")
 
     async def lose() -> None:
         async with service.database.transaction() as tx:
@@ -71,7 +73,8 @@ async def test_a_transaction_that_cannot_commit_publishes_nothing(
 
     with pytest.raises(IntegrityError, match="late_id_key"):
         await lose()
-    await sql.execute("DROP TABLE late")
+    async with connected(probe_stack.owner_url("probe")) as owner:
+        await owner.execute("DROP TABLE late")
     async with service.database.transaction() as tx:
         tx.publish(Happened(task_id=task, what="kept"))
     assert [event.body["what"] for event in await arrived(js, task, 1)] == ["kept"]

@@ -131,7 +131,7 @@ async def plans_of(conn: AsyncConnection, query: Query) -> list[dict[str, Any]]:
 async def test_a_query_reads_little_more_than_it_returns(
     stack: Stack, context: str, query: Query
 ) -> None:
-    engine = create_async_engine(async_url(stack.database_url(context)))
+    engine = create_async_engine(async_url(stack.owner_url(context)))  # Who may ANALYZE.
     async with engine.connect() as conn:
         for statement in HISTORY[context].split(";")[:-1]:
             await conn.exec_driver_sql(statement)

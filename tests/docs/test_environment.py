@@ -20,7 +20,11 @@ CONTEXT_SERVICES = ("registry_svc", "task_svc", "payment_svc", "chat_svc")
 USED = set(re.findall(r"\$\{([A-Z0-9_]+)", COMPOSE_TEXT))
 READ_ELSEWHERE = {"BAZAAR_VERSION", "ANTHROPIC_BASE_URL"}
 """By chassis/release.py, and by the Anthropic library itself."""
-DB_PASSWORDS = {f"{name}_DB_PASSWORD" for name in ("REGISTRY", "TASK", "PAYMENT", "CHAT")}
+DB_PASSWORDS = {
+    f"{name}{owner}_DB_PASSWORD"
+    for name in ("REGISTRY", "TASK", "PAYMENT", "CHAT")
+    for owner in ("", "_OWNER")
+}
 OF_THE_IMAGE = {"HOST", "PORT", "HEALTH_PORT", "UI_DIST", "SEARCH_CORPUS"}
 """Where a container listens and what lies in it: the image says it, or a profile."""
 AGENTS_READ = {
@@ -89,9 +93,10 @@ def test_every_container_is_locked_and_limited(name: str) -> None:
 def test_a_service_gets_nobody_elses_password() -> None:
     for name, one in COMPOSE["services"].items():
         text = str(one.get("environment", {}))
-        found = set(re.findall(r"\$\{([A-Z]+)_DB_PASSWORD", text))
-        own = {name.partition("_")[0].upper()}
-        assert name == "provision" or found <= own, name
+        found = set(re.findall(r"\$\{([A-Z_]+)_DB_PASSWORD", text))
+        context, _, what = name.upper().partition("_")
+        own = {"SVC": {context}, "MIGRATE": {f"{context}_OWNER"}}.get(what, set())
+        assert name == "provision" or found == own, name
 
 
 def test_a_container_is_one_user_of_the_bus() -> None:

@@ -118,6 +118,10 @@ class ComposePowers:
     def secrets(self) -> dict[str, str]:
         """The passwords: by role of the database, and as `nats_<user>` by user of the bus."""
         found = {context: self.env[f"{context.upper()}_DB_PASSWORD"] for context in CONTEXTS}
+        found |= {
+            f"{context}_owner": self.env[f"{context.upper()}_OWNER_DB_PASSWORD"]
+            for context in CONTEXTS
+        }
         bus = {f"nats_{user}": self.env[variable(user)] for user in USERS}
         return found | bus | {"postgres": self.env["POSTGRES_PASSWORD"]}
 
@@ -222,7 +226,11 @@ async def compose(**env: str) -> AsyncIterator[ComposePowers]:
 
 def _environment() -> dict[str, str]:
     ports = ("GATEWAY_PORT", "NATS_PORT", "NATS_MONITOR_PORT", "POSTGRES_PORT")
-    roles = ("POSTGRES_PASSWORD", *(f"{context.upper()}_DB_PASSWORD" for context in CONTEXTS))
+    roles = (
+        "POSTGRES_PASSWORD",
+        *(f"{context.upper()}_DB_PASSWORD" for context in CONTEXTS),
+        *(f"{context.upper()}_OWNER_DB_PASSWORD" for context in CONTEXTS),
+    )
     users = [variable(user) for user in USERS]
     return {
         "COMPOSE_PROJECT_NAME": "bazaar-e2e",

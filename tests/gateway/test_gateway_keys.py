@@ -136,7 +136,8 @@ async def test_a_revoked_key_is_out_at_once_at_every_replica(
     bus_url: str, guarded: Served, services: StandIns
 ) -> None:
     await services.answer(LIST_TASKS, samples.TASKS)
-    key = await make_key(bus_url, fresh("account"), "--note", "of the night watch")
+    note = "of the \x1b[2J\u202enight\n watch"
+    key = await make_key(bus_url, fresh("account"), "--note", note)
     with serving(gateway_settings(bus_url, auth_mode="token")) as other:
         async with guarded.client() as one, other.client() as two:
             await until_answered(two, "/ready", 200)
@@ -144,7 +145,7 @@ async def test_a_revoked_key_is_out_at_once_at_every_replica(
                 assert (await http.get("/api/tasks", headers=bearer(key))).status_code == 200
             id_ = key.split("_")[1]
             listed = await keytool_says(bus_url, "list")
-            assert "of the night watch" in next(
+            assert "of the [2Jnight watch" in next(
                 line for line in listed.out.splitlines() if line.startswith(id_)
             )
             assert key not in listed.out + listed.err

@@ -222,4 +222,18 @@ def test_everybody_has_secrets_of_their_own() -> None:
         for volume in pod_of(document)["spec"]["volumes"]
         if "secret" in volume
     }
-    assert mounted == {*CONTEXTS, "gateway", "provision", "keeper"}
+    owners = {f"{context}-owner" for context in CONTEXTS}
+    assert mounted == {*CONTEXTS, *owners, "gateway", "provision", "keeper"}
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_a_service_cannot_log_in_as_the_owner_of_its_tables(context: str) -> None:
+    mounted = {
+        (document["kind"], document["metadata"]["name"]): volume["secret"]["secretName"]
+        for document in of_kind("Deployment", "Job")
+        for volume in pod_of(document)["spec"]["volumes"]
+        if "secret" in volume
+    }
+    assert mounted["Deployment", context] == context
+    assert mounted["Job", f"migrate-{context}"] == f"{context}-owner"
+    assert list(mounted.values()).count(f"{context}-owner") == 1

@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from chassis.terminal import plain
 from deploy.local import ask
 from deploy.local.following import AskError
 from deploy.local.ports import free_port
@@ -146,6 +147,44 @@ async def test_tells_what_happens_and_then_the_answer_and_the_bill(
         "Decided by claude (claude-x: 4,321 tokens in, 4,000 of them cached, 21 out, $0.0012).",
         'Go on with it: make ask TASK=t1 Q="..."',
     ]
+
+
+STEERING = "\x1b[2J\x9b31m\r\x07\u202e\u2066\u200b\U000e0041"
+
+
+async def test_nobodys_words_steer_the_terminal_or_look_like_lines_of_ours(
+    gateway: Gateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = f"{STEERING}\nfailed   forged"
+    gateway.events = [
+        event("turn.streamed", round=0, offset=0, text=words),
+        event("plan.proposed", steps=[{"skill": words, "agentId": words}]),
+        event("step.failed", agentId=words, error=words),
+        event(
+            "turn.completed",
+            message=MESSAGE
+            | {"content": words, "taskId": words, "orchestrator": words}
+            | {"costBreakdown": {"subtasks": [{"agent": words, "cost": "1"}], "total": "1"}},
+        ),
+    ]
+    await ask.ask(gateway.url, {"content": "Who is there?"})
+    told = capsys.readouterr().out
+    assert plain(told) == told
+    # What is said has lines of its own, here twice; whatever we tell of the work is one line.
+    assert sum(line.startswith("failed") for line in told.splitlines()) == 2 + 1
+
+
+def test_a_refusal_is_told_without_what_steers(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GATEWAY_PORT", gateway.url.rpartition(":")[2])
+    monkeypatch.setenv("Q", "hello")
+    monkeypatch.setattr("sys.argv", ["ask"])
+    gateway.post = (402, {"error": f"No{STEERING} money"})
+    assert ask.main() == 1
+    told = capsys.readouterr().err
+    assert plain(told) == told
+    assert "money" in told
 
 
 async def test_an_answer_that_was_said_is_not_said_again(

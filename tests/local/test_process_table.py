@@ -69,7 +69,10 @@ def test_only_those_who_need_them_get_the_database_secrets(
     for name, process in table().items():
         text = " ".join(process.env.values())
         assert ("boss:secret" in text) == (name == "provision")
-        assert ("bazaar_payment:given" in text) == (name in {"payment_svc", "migrate"})
+        assert ("bazaar_payment:given" in text) == (name == "payment_svc")
+        assert ("bazaar_task:pw-task@" in text) == (name == "task_svc")
+        assert ("bazaar_task_owner:pw-task_owner@" in text) == (name == "migrate")
+        assert ("pw-task_owner" in text) == (name in {"migrate", "provision"})
         assert ("pw-task" in text) == (name in {"task_svc", "migrate", "provision"})
         assert ("pw-nats_task" in text) == (name in {"task_svc", "nats"})
         assert ("pw-nats_admin" in text) == (name == "nats")
@@ -100,7 +103,7 @@ def test_secrets_in_files_reach_whom_they_are_for(
     for name, process in processes.items():
         assert "TASK_DB_PASSWORD_FILE" not in process.env
         knows = any("kept-in-a-file" in value for value in process.env.values())
-        assert knows == (name in {"task_svc", "migrate", "provision"})
+        assert knows == (name in {"task_svc", "provision"})
     assert processes["payment_svc"].env["STRIPE_API_KEY_FILE"] == str(home / "stripe")
 
 

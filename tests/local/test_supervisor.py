@@ -82,12 +82,13 @@ def test_a_failed_one_shot_ends_the_start(home: Path) -> None:
     runner = Runner(
         home,
         web("agent", free_port()),
-        {"name": "migrate", "args": ["--needs", "nothing"], "one_shot": True},
+        {"name": "migrate", "args": ["--needs", "\x1b[2Jnothing"], "one_shot": True},
         web("service", free_port(), after=["migrate"]),
     )
     runner.ends(code=1)
     assert "migrate did not come up: died (exit code 1); last lines of its log" in runner.text()
-    assert "    nothing is missing" in runner.text()
+    assert "    [2Jnothing is missing" in runner.text()
+    assert "\x1b" not in runner.text()
     assert not (home / "logs" / "service.log").exists()
 
 

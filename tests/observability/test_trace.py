@@ -10,6 +10,7 @@ from chassis import topology
 from chassis.envelopes import new_id, origin
 from chassis.keeper import Keeper, ended
 from chassis.relay import publish
+from chassis.terminal import plain
 from deploy import trace
 from tests.chassis.helpers import eventually
 from tests.conftest import Stack
@@ -57,6 +58,19 @@ async def test_it_is_told_in_order_with_causes(
     assert one.split()[:4] == ["0", "ms", "task", "task.started"]
     assert "payment" in two
     assert two.endswith("<- task.started  held=0.250000")
+
+
+async def test_what_agents_and_headers_say_does_not_steer_the_terminal() -> None:
+    steering = "\x1b[2J\x9b\r\n\u202e\u2067\u200b"
+    shown = {
+        "subject": f"bazaar.evt.step{steering}.failed.t1",
+        "headers": {"ce-time": "2026-01-01T00:00:00+00:00", "ce-source": f"task{steering}"},
+        "data": {"agentName": f"{steering}Poet", "reason": steering},
+    }
+    found = trace.happened(shown)
+    [line] = trace.story([found])
+    assert plain(line, keep="") == line
+    assert "Poet" in line
 
 
 async def test_an_unknown_task_and_a_strange_id_are_answered_kindly(

@@ -22,7 +22,7 @@ from payment_svc.app import build
 from payment_svc.handlers.wallets import open_wallet
 from payment_svc.rules import RULES
 from payment_svc.store_check import EVERYTHING
-from tests.conftest import CONTEXTS, Stack
+from tests.conftest import CONTEXTS, Stack, logins
 from tests.payment.books_helpers import Desk, entered, hold_of, payment_for, refund_of
 from tests.payment.conftest import payment_settings
 from tests.payment.helpers import completed, failed
@@ -151,21 +151,25 @@ TABLES = ("ledger_accounts", "budgets", "holds", "entries", "bazaarbucks_payment
 
 @asynccontextmanager
 async def empty_database(stack: Stack) -> AsyncIterator[str]:
-    """The payment role's DSN of another database on the same server."""
+    """Another database on the same server, by its name."""
     name = f"old_{new_id()[:8]}"
     admin = await asyncpg.connect(stack.admin_url)
     try:
         await admin.execute(f"CREATE DATABASE {name}")
         server, _, _ = stack.admin_url.rpartition("/")
-        await provision(f"{server}/{name}", {one: f"secret-{one}" for one in CONTEXTS})
-        yield f"{stack.database_url('payment').rpartition('/')[0]}/{name}"
+        await provision(f"{server}/{name}", logins(*CONTEXTS))
+        yield name
         await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await admin.close()
 
 
 async def test_a_migration_keeps_the_books(stack: Stack) -> None:
-    async with empty_database(stack) as url:
+    async with empty_database(stack) as name:
+        own, url = (
+            f"{of('payment').rpartition('/')[0]}/{name}"
+            for of in (stack.database_url, stack.owner_url)
+        )
         config = migrate.alembic_config("payment_svc", url)
         await asyncio.to_thread(command.upgrade, config, "0001")
         conn: asyncpg.Connection[Any] = await asyncpg.connect(url)
@@ -195,6 +199,8 @@ async def test_a_migration_keeps_the_books(stack: Stack) -> None:
             *(("s3", "captured", "-1.000000"), ("s4", "placed", "1.000000")),
             ("s4", "released", "-1.000000"),
         }
+        await conn.close()
+        conn = await asyncpg.connect(own)
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await conn.execute("UPDATE payment.entries SET account = 'x'")
         await conn.close()

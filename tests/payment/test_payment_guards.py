@@ -91,7 +91,6 @@ async def test_lines_cannot_take_the_place_of_others(conn: asyncpg.Connection) -
         ("UPDATE holds SET captured = held + 0.000001", "captured_within_held"),
         ("UPDATE holds SET captured = 1, external = held", "captured_within_held"),
         ("UPDATE holds SET status = 'lost'", "known_status"),
-        ("UPDATE bazaarbucks_payments SET amount = 0", "amount_positive"),
         ("UPDATE stripe_payments SET amount = -1", "card_amount_positive"),
     ],
 )
@@ -106,11 +105,19 @@ async def test_balances_that_cannot_be_are_refused(
         "ledger_accounts": ("id", f"wallet:{buyer.account}"),
         "budgets": ("task_id", task),
         "holds": ("id", done),
-        "bazaarbucks_payments": ("task_id", task),
         "stripe_payments": ("task_id", task),
     }[statement.split()[1]]
     with pytest.raises(asyncpg.CheckViolationError, match=check):
         await conn.execute(f"{statement} WHERE {column} = $1", mine)
+
+
+async def test_a_payment_of_nothing_is_refused(conn: asyncpg.Connection) -> None:
+    with pytest.raises(asyncpg.CheckViolationError, match="amount_positive"):
+        await conn.execute(
+            "INSERT INTO bazaarbucks_payments"
+            " (id, account, task_id, step_id, agent_id, amount, type)"
+            " VALUES ('p', 'a', 't', 's', 'poet', 0, 'agent_payment')"
+        )
 
 
 async def test_only_the_world_may_owe(customer: NewCustomer, sql: "asyncpg.Pool[Any]") -> None:

@@ -16,6 +16,8 @@ from contracts.errors import Invalid
 from contracts.payment import LIST_BAZAARBUCKS, LIST_STRIPE, ListBazaarBucks, ListStripe
 from payment_svc import store_books
 from payment_svc.tables import bazaarbucks_payments, stripe_payments
+from tests.chassis.helpers import connected
+from tests.conftest import Stack
 from tests.payment.conftest import NewCustomer
 from tests.payment.helpers import Customer, completed
 
@@ -41,12 +43,13 @@ async def fill(sql: "asyncpg.Pool[Any]", account: str, count: int) -> list[str]:
 
 
 @pytest.fixture
-async def stranger(customer: NewCustomer, sql: "asyncpg.Pool[Any]") -> Any:
+async def stranger(customer: NewCustomer, stack: Stack) -> Any:
     """An account with records that no hold stands behind; they go before the books are checked."""
     buyer = await customer("0")
     yield buyer
-    for table in ("bazaarbucks_payments", "stripe_payments"):
-        await sql.execute(f"DELETE FROM {table} WHERE account = $1", buyer.account)  # noqa: S608  (our own words)
+    async with connected(stack.owner_url("payment")) as owner:
+        for table in ("bazaarbucks_payments", "stripe_payments"):
+            await owner.execute(f"DELETE FROM {table} WHERE account = $1", buyer.account)  # noqa: S608  (our own words)
 
 
 @pytest.mark.parametrize(("call", "request_of"), LISTS)
@@ -131,7 +134,7 @@ async def test_a_cursor_that_is_not_ours_is_refused(
 
 @pytest.mark.parametrize("table", [bazaarbucks_payments, stripe_payments], ids=lambda t: t.name)
 async def test_a_page_reads_only_what_it_shows(
-    payment: Service, stranger: Customer, sql: "asyncpg.Pool[Any]", table: Any
+    stack: Stack, payment: Service, stranger: Customer, sql: "asyncpg.Pool[Any]", table: Any
 ) -> None:
     """However long the list: the plan is one walk along an index, with nothing to sort."""
     ids = await fill(sql, stranger.account, 5_000)
@@ -140,8 +143,9 @@ async def test_a_page_reads_only_what_it_shows(
     def note(_conn: Any, _cursor: Any, statement: str, params: Any, *_: Any) -> None:
         asked.append((statement, params))
 
+    async with connected(stack.owner_url("payment")) as owner:
+        await owner.execute(f"ANALYZE {table.fullname}")
     async with payment.database.engine.connect() as conn:
-        await conn.exec_driver_sql(f"ANALYZE {table.fullname}")
         first = await store_books.page_of(conn, table, stranger.account, 100, None)
         middle = (first[-1].created_at, first[-1].id)
         event.listen(conn.sync_connection, "before_cursor_execute", note)

@@ -159,7 +159,10 @@ async def test_an_agent_that_is_not_there_cannot_be_asked(replica: Replica, clie
 CANNOT_BE_LISTED: list[dict[str, Any]] = [
     {"endpoint_url": "http://a.test/?key=1"},
     {"endpoint_url": "http://me:secret@a.test"},
-    {"name": "with a \x00 in it"},
+    *({"name": f"with a {mark} in it"} for mark in "\x00\x1b\x9b\u202e\u200b\u2028\n"),
+    *({"description": f"with a {mark} in it"} for mark in "\x00\x1b\x9b\u202e\u2066"),
+    {"skills": ["haiku\u200b"]},
+    {"capabilities": ["\x1b[2J"]},
     {"skills": ["  "]},
     {"skills": ["x" * 101]},
 ]

@@ -16,7 +16,7 @@ from alembic import command
 from chassis.migrate import alembic_config
 from chassis.provision import provision
 from tests.chassis.helpers import connected
-from tests.conftest import CONTEXTS, Stack
+from tests.conftest import CONTEXTS, Stack, logins
 from tests.releases.past import RELEASES, database
 
 ALREADY_THERE = (asyncpg.UniqueViolationError,)
@@ -30,9 +30,9 @@ async def moved(request: pytest.FixtureRequest, stack: Stack) -> AsyncIterator[t
     async with connected(stack.admin_url) as root:
         await root.execute(f"CREATE DATABASE {name}")
     url = f"{stack.admin_url.rpartition('/')[0]}/{name}"
-    await provision(url, {context: f"secret-{context}" for context in CONTEXTS})
+    await provision(url, logins(*CONTEXTS))
     for context in CONTEXTS:
-        own = f"{stack.database_url(context).rpartition('/')[0]}/{name}"
+        own = f"{stack.owner_url(context).rpartition('/')[0]}/{name}"
         config = alembic_config(f"{context}_svc", own)
         past = database(release, context)
         await asyncio.to_thread(command.upgrade, config, past["revision"])

@@ -80,7 +80,7 @@ async def test_a_follow_up_sees_the_earlier_turn(claude: Asking) -> None:
     parts = claude.sent()["messages"]
     assert [part["role"] for part in parts] == ["user", "assistant", "user", "assistant", "user"]
     assert [block["type"] for block in parts[1]["content"]] == ["tool_use"]
-    assert parts[3]["content"][0]["text"] == "Hallo"
+    assert parts[3]["content"][0]["text"] == "<earlier_answer>\nHallo\n</earlier_answer>"
     assert parts[4]["content"][0]["text"] == "Now to French"
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chat_svc.claude import Limits
 from chat_svc.claude.conversation import LAST, messages
-from chat_svc.claude.fences import AGENT_OUTPUT, TASK_FACTS, disarm, fenced
+from chat_svc.claude.fences import AGENT_OUTPUT, EARLIER_ANSWER, TASK_FACTS, disarm, fenced
 from chat_svc.claude.limits import cut, estimate
 from chat_svc.claude.tool_params import tool_params
 from chat_svc.orchestrator import Exchange, Round, Situation, ToolCall, ToolResult
@@ -203,7 +203,7 @@ def test_one_exchange_that_is_too_long_is_cut() -> None:
     parts = messages(situation("and now?", history=past), SMALL)
     assert [part["role"] for part in parts] == ["user", "assistant", "user"]
     assert "characters left out" in parts[0]["content"][0]["text"]
-    assert parts[1]["content"][0]["text"].startswith("answer y")
+    assert parts[1]["content"][0]["text"].startswith(f"<{EARLIER_ANSWER}>\nanswer y")
 
 
 def test_results_of_a_long_turn_shrink_until_all_fits() -> None:
