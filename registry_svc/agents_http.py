@@ -85,9 +85,9 @@ async def ask_health(http: Outbound, url: str) -> Health:
 
 
 def _percent(load: Any) -> int | None:
-    if isinstance(load, bool) or not isinstance(load, (int, float)) or math.isnan(load):
+    if isinstance(load, bool) or not isinstance(load, (int, float)):
         return None
-    return round(min(load, MOST_LOAD)) if load >= 0 else None
+    return round(min(load, MOST_LOAD)) if 0 <= load < math.inf else None
 
 
 async def ask_info(http: Outbound, url: str, timeout_s: float = PROBE_TIMEOUT_S) -> dict[str, Any]:

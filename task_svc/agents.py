@@ -29,9 +29,8 @@ from task_svc.settings import Settings
 
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 NO_SUCH_ROUTE = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
-BRIEF_BYTES = 32_768
-"""The most that an agent may say of a price."""
 BRIEF_PIECES = 256
+"""In which an agent may say something of its price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ class Agents:
         self._http = Outbound(settings.agent_hosts)
         most, total_s = settings.agent_answer_bytes, settings.agent_timeout_s
         self._limits = Limits(total_s, most)
-        self._brief = Limits(total_s, min(most, BRIEF_BYTES), pieces=BRIEF_PIECES)
+        self._brief = Limits(total_s, most, pieces=BRIEF_PIECES)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -70,6 +70,7 @@ class Outbound:
 
     async def aclose(self) -> None:
         """End what is under way, close all connections, and end the thread."""
+        self._lookups.close()
         await asyncio.to_thread(self._wire.stop)
 
     async def _addresses(self, place: Place, within_s: float) -> list[str]:

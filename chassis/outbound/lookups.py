@@ -49,6 +49,11 @@ class Lookups:
             raise Unreachable("its name has no address")
         return allowed(place, addresses, permitted=permitted)[:MOST_PINNED]
 
+    def close(self) -> None:
+        """Wait for no answer any more."""
+        for asked in self._asked.values():
+            asked.cancel()
+
     async def _ask(self, host: str, *, bounded: bool) -> list[str]:
         async with self._free if bounded else contextlib.nullcontext():
             loop = asyncio.get_running_loop()

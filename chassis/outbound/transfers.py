@@ -129,9 +129,8 @@ class Transfer:
     def ended(self, curl: Any, code: int) -> None:
         """Settle the answer, now that libcurl has done with it."""
         if self._broke is None and code == pycurl.E_OPERATION_TIMEDOUT:
-            # It is as far as that when a connection stands, old or new.
-            connected = curl.getinfo(pycurl.PRETRANSFER_TIME) > 0
-            self._broke = TooSlow("it is too slow") if connected else Unreachable(NO_CONNECTION)
+            asked = curl.getinfo(pycurl.REQUEST_SIZE) > 0
+            self._broke = TooSlow("it is too slow") if asked else Unreachable(NO_CONNECTION)
         if self._broke is None and code != pycurl.E_OK:
             self._broke = Unreachable(_WHY.get(code, "what it answers is not HTTP"))
         if self._broke is None:
@@ -180,11 +179,14 @@ class Transfer:
         self._raw += piece
         if self._pieces > self._limits.pieces:
             return self._too_much(f"more than {self._limits.pieces} pieces")
-        most = self._limits.body_bytes
+        most, what = self._limits.body_bytes, "bytes"
         if self._coded:
-            most += FRAME_BYTES * self._limits.pieces
+            most, what = (
+                most + FRAME_BYTES * self._limits.pieces,
+                "bytes, its chunks' frames included",
+            )
         if len(self._raw) > most:
-            return self._too_much(f"more than {self._limits.body_bytes} bytes")
+            return self._too_much(f"more than {most} {what}")
         return len(piece)
 
     def _too_much(self, why: str) -> int:
