@@ -6,6 +6,8 @@ The body is taken as it is on the wire, so that chunks cost what they weigh and 
 """
 
 import asyncio
+import contextlib
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +20,12 @@ import pycurl
 from chassis.outbound.addresses import Place
 from chassis.outbound.errors import CallError, TooMuch, TooSlow, Unreachable
 
+KEPT_S = 300
+"""The oldest connection that serves another call: where a name has moved is followed by then."""
 FRAME_BYTES = 16
 """What the frame of one chunk may weigh on the wire, beside the bytes of the body."""
+_CHUNK = re.compile(rb"([0-9a-fA-F]{1,16})[ \t]*(?:;[^\n]*)?\r?\n")
+_END = re.compile(rb"\r?\n")
 NO_CONNECTION = "there is no connection to it"
 _WHY = {
     pycurl.E_SSL_CONNECT_ERROR: "it does not speak TLS as it should",
@@ -102,22 +108,27 @@ class Transfer:
         self._broke: CallError | None = None
 
     def handle(self) -> Any:
-        """The handle that libcurl takes; made in the thread that drives it."""
+        """The handle that libcurl takes; made in the thread that drives it.
+
+        Raises:
+            ValueError: a header cannot be sent.
+        """
         curl = pycurl.Curl()
         place, limits, request = self._place, self._limits, self._request
-        host = f"[{place.host}]" if ":" in place.host else place.host
-        pinned = ",".join(f"[{a}]" if ":" in str(a) else str(a) for a in self._addresses)
         for option, value in _ALWAYS:
             curl.setopt(option, value)
         curl.setopt(pycurl.URL, place.url)
-        curl.setopt(pycurl.RESOLVE, [f"+{host}:{place.port}:{pinned}"])
+        if place.address is None:
+            pinned = ",".join(f"[{a}]" if ":" in str(a) else str(a) for a in self._addresses)
+            curl.setopt(pycurl.RESOLVE, [f"+{place.host}:{place.port}:{pinned}"])
         curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open)
         if request.method == "POST":
             curl.setopt(pycurl.POST, 1)
             curl.setopt(pycurl.POSTFIELDS, request.body)
-        curl.setopt(
-            pycurl.HTTPHEADER, [*_HEADERS, *(f"{k}: {v}" for k, v in request.headers.items())]
-        )
+        headers = [*_HEADERS, *(f"{name}: {value}" for name, value in request.headers.items())]
+        if any("\r" in line or "\n" in line for line in headers):
+            raise ValueError("a header of two lines")
+        curl.setopt(pycurl.HTTPHEADER, headers)
         curl.setopt(pycurl.TIMEOUT_MS, max(1, round(limits.total_s * 1000)))
         curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, round(limits.connect_s * 1000)))
         curl.setopt(pycurl.FORBID_REUSE, not self._kept)
@@ -143,7 +154,7 @@ class Transfer:
 
     def settle(self, outcome: Answer | CallError) -> None:
         """Tell the loop; from any thread."""
-        if not self.loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # The loop may be closed by now.
             self.loop.call_soon_threadsafe(self._settle, outcome)
 
     def _settle(self, outcome: Answer | CallError) -> None:
@@ -157,9 +168,12 @@ class Transfer:
     def _open(self, _purpose: int, wanted: Any) -> Any:
         """A socket, if it is for an address that was judged."""
         family, kind, protocol, address = wanted
-        if ip_address(address[0]) not in self._addresses:
-            return pycurl.SOCKET_BAD
-        return socket.socket(family, kind, protocol)
+        try:
+            if ip_address(address[0]) in self._addresses:
+                return socket.socket(family, kind, protocol)
+        except (OSError, ValueError):  # No more sockets; no address of the internet.
+            pass
+        return pycurl.SOCKET_BAD
 
     def _on_line(self, line: bytes) -> int:
         self._lines += 1
@@ -179,13 +193,10 @@ class Transfer:
         self._raw += piece
         if self._pieces > self._limits.pieces:
             return self._too_much(f"more than {self._limits.pieces} pieces")
-        most, what = self._limits.body_bytes, "bytes"
-        if self._coded:
-            most, what = (
-                most + FRAME_BYTES * self._limits.pieces,
-                "bytes, its chunks' frames included",
-            )
+        framed = bool(self._coded)
+        most = self._limits.body_bytes + (FRAME_BYTES * self._limits.pieces if framed else 0)
         if len(self._raw) > most:
+            what = "bytes, its chunks' frames included" if framed else "bytes"
             return self._too_much(f"more than {most} {what}")
         return len(piece)
 
@@ -210,23 +221,20 @@ def unchunked(raw: bytearray, limits: Limits) -> bytes:
     """
     body = bytearray()
     at = pieces = 0
-    while (end := raw.find(b"\n", at)) >= 0:
-        try:
-            size = int(raw[at:end].partition(b";")[0].strip(), 16)
-        except ValueError:
-            break
+    while found := _CHUNK.match(raw, at):
+        size = int(found[1], 16)
         if size == 0:
             return bytes(body)
         pieces += 1
-        body += raw[end + 1 : end + 1 + size]
+        at = found.end() + size
+        body += raw[found.end() : at]
         if pieces > limits.pieces:
             raise TooMuch(f"more than {limits.pieces} pieces")
         if len(body) > limits.body_bytes:
             raise TooMuch(f"more than {limits.body_bytes} bytes")
-        at = raw.find(b"\n", end + 1 + size) + 1
-        if at == 0:
-            break
-    raise Unreachable(_WHY[pycurl.E_PARTIAL_FILE])
+        if ended := _END.match(raw, at):
+            at = ended.end()
+    raise Unreachable("what it answers are not whole chunks")
 
 
 _HEADERS = (
@@ -248,5 +256,6 @@ _ALWAYS: tuple[tuple[int, Any], ...] = (
     (pycurl.HTTP_CONTENT_DECODING, 0),
     (pycurl.HTTP_TRANSFER_DECODING, 0),
     (pycurl.TCP_NODELAY, 1),
+    (pycurl.MAXLIFETIME_CONN, KEPT_S),
     (pycurl.CAINFO, certifi.where()),
 )

@@ -16,10 +16,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import pycurl
+import structlog
 
 from chassis.outbound.errors import Unreachable
 from chassis.outbound.transfers import Transfer
 
+log = structlog.get_logger()
+
+STOPPING = "this service is stopping"
 FREE_READS = 64
 PAUSE_S = 0.02
 _EVENTS = {
@@ -55,6 +59,9 @@ class Wire:
 
     def start(self, transfer: Transfer) -> None:
         """Send a request on its way."""
+        if self._ending:
+            transfer.settle(Unreachable(STOPPING))
+            return
         if self._thread is None:
             self._woken, self._waker = socket.socketpair()
             self._woken.setblocking(False)
@@ -101,11 +108,18 @@ class Wire:
         with selectors.DefaultSelector() as self._selector:
             self._selector.register(self._woken, selectors.EVENT_READ)
             while not self._ending:
-                self._turn()
-            for transfer in list(self._handles):
-                self._forget(transfer)
-                transfer.settle(Unreachable("this service is stopping"))
+                try:
+                    self._turn()
+                except Exception:  # Without this thread nobody would be called any more.
+                    log.exception("calls came to nothing")
+                    self._end_all(list(self._handles), "something went wrong here")
+            self._end_all([*self._handles, *(transfer for _, transfer in self._jobs)], STOPPING)
             self._multi.close()
+
+    def _end_all(self, transfers: list[Transfer], why: str) -> None:
+        for transfer in transfers:
+            self._forget(transfer)
+            transfer.settle(Unreachable(why))
 
     def _turn(self) -> None:
         """Wait for what is next, and do it."""
@@ -157,7 +171,12 @@ class Wire:
             if not begin:
                 self._forget(transfer)
                 continue
-            curl = transfer.handle()
+            try:
+                curl = transfer.handle()
+            except (pycurl.error, ValueError, TypeError) as error:
+                log.warning("call cannot be made", error=repr(error)[:500])
+                transfer.settle(Unreachable("it cannot be asked this"))
+                continue
             self._handles[transfer] = curl
             self._transfers[curl] = transfer
             self._multi.add_handle(curl)

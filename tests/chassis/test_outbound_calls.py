@@ -91,6 +91,15 @@ async def test_a_request_says_what_it_has_to_and_no_more(http: Outbound) -> None
     }
 
 
+@pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "\u00e9", "a\x00b"])
+async def test_a_header_that_cannot_be_sent_is_not_sent(http: Outbound, value: str) -> None:
+    async with RawAgent(sends(plain(b"{}"))) as agent:
+        with pytest.raises(Unreachable):
+            await http.send(Request("GET", agent.url, {"x": value}), LIMITS)
+        assert agent.heads == []
+        assert (await asked(http, agent.url)).body == b"{}"
+
+
 @pytest.mark.parametrize("name", TOO_MUCH)
 async def test_an_answer_beyond_a_limit_is_cut_off(http: Outbound, name: str) -> None:
     behaviour, why = TOO_MUCH[name]
@@ -208,6 +217,8 @@ async def test_closing_ends_the_calls_and_the_thread() -> None:
             await call
         assert not thread.is_alive()
     await http.aclose()
+    with pytest.raises(Unreachable, match="stopping"):
+        await asked(http, agent.url)
 
 
 async def _true(it: bool) -> bool:
