@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,7 @@ class NotAllowed(BadAnswer):
     """The agent's address may not be called; it was not."""
 
 
-def client(hosts: frozenset[str]) -> Outbound:
+def client(hosts: Collection[str]) -> Outbound:
     """A client that opens a connection per question: an idle one that the agent just closed
     would look like an agent that fails. Of `hosts` the addresses may be private.
     """  # noqa: D205  (one sentence)

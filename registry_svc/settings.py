@@ -16,7 +16,7 @@ class Settings(ServiceSettings):
     """
 
     probe_every_s: float = Field(default=5.0, gt=0, le=3600)
-    agent_hosts: Hosts = frozenset()
+    agent_hosts: Hosts = ()
     summarizer_url: HttpUrl = HttpUrl("http://localhost:8001")
     translator_url: HttpUrl = HttpUrl("http://localhost:8002")
     search_url: HttpUrl = HttpUrl("http://localhost:8003")

@@ -26,7 +26,7 @@ class Settings(ServiceSettings):
     """
 
     default_budget: Money = Decimal(1)
-    agent_hosts: Hosts = frozenset()
+    agent_hosts: Hosts = ()
     agent_timeout_s: float = Field(default=30.0, gt=0)
     agent_attempts: int = Field(default=4, ge=1, le=20)
     agent_retry_s: float = Field(default=0.25, gt=0)

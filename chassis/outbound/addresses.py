@@ -181,7 +181,8 @@ def permitted_hosts(value: object) -> object:
     """
     if not isinstance(value, str):
         return value
-    return frozenset(_named(name) for part in value.split(",") if (name := part.strip()))
+    named = (_named(name) for part in value.split(",") if (name := part.strip()))
+    return tuple(dict.fromkeys(named))
 
 
 def _named(written: str) -> str:
@@ -192,7 +193,7 @@ def _named(written: str) -> str:
         raise ValueError(f"{written!r} is neither the name of a host nor an IP address") from None
 
 
-Hosts = Annotated[frozenset[str], NoDecode, BeforeValidator(permitted_hosts)]
+Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(permitted_hosts)]
 """The type of a setting that names hosts whose addresses may be private."""
 
 

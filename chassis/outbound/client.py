@@ -1,6 +1,7 @@
 """The HTTP client for calls to strangers."""
 
 import asyncio
+from collections.abc import Collection
 
 from chassis.outbound.addresses import Place, parse
 from chassis.outbound.errors import TooSlow, Unreachable
@@ -19,14 +20,14 @@ class Outbound:
     redirects are followed, no proxies, cookies or passwords used. HTTP/1.1 alone is spoken.
     """
 
-    def __init__(self, permitted: frozenset[str] = frozenset(), *, kept: int = 64) -> None:
+    def __init__(self, permitted: Collection[str] = (), *, kept: int = 64) -> None:
         """Prepare the client; it may be made before there is an event loop.
 
         Args:
             permitted: hosts whose addresses may be private.
             kept: idle connections that stay open for the next call; 0: each call has its own.
         """
-        self._lookups = Lookups(permitted)
+        self._lookups = Lookups(frozenset(permitted))
         self._wire = Wire(kept)
         self._kept = kept > 0
         self._places = asyncio.Semaphore(AT_ONCE)

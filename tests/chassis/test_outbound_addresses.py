@@ -190,7 +190,7 @@ def test_a_url_is_read_as_others_read_it(url: str) -> None:
 
 def test_hosts_are_named_as_urls_are_written() -> None:
     hosts = TypeAdapter(Hosts).validate_python(" localhost, 127.0.0.1,mock_busy, ::1 ,[fd00::1],,")
-    assert hosts == {"localhost", "127.0.0.1", "mock_busy", "::1", "fd00::1"}
+    assert hosts == ("localhost", "127.0.0.1", "mock_busy", "::1", "fd00::1")
 
 
 @pytest.mark.parametrize("wrong", ["*", "10.0.0.0/8", "http://localhost", "localhost:80", "a b"])

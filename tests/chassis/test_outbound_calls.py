@@ -35,7 +35,7 @@ from tests.chassis.raw_agent import (
     then_silence,
 )
 
-HERE = frozenset({"127.0.0.1", "agent.test"})
+HERE = ("127.0.0.1", "agent.test")
 LIMITS = Limits(5.0, 65_536, pieces=200, head_lines=100, head_bytes=16_384)
 BRIEFLY = Limits(0.3, 65_536)
 

@@ -47,7 +47,7 @@ def registry_settings(stack: Stack, **settings: Any) -> Settings:
 
 def asking() -> aclosing[Outbound]:
     """The client that probes use, by itself."""
-    return aclosing(agents_http.client(frozenset({"127.0.0.1"})))
+    return aclosing(agents_http.client(["127.0.0.1"]))
 
 
 class Client:
