@@ -1,12 +1,13 @@
 """Whether four agents that answer to be a burden slow down everybody else.
 
-    python -m bench.starving [--rounds 3] [--seconds 15]
+    python -m bench.starving [--rounds 5] [--seconds 15]
 
 Starts AgentBazaar as `make up` does and lists four agents that answer at once, and the four of
 bench/hostile.py. People read lists and call an agent of their own, at a steady rate; beside them,
 four agents are called once a second each: in turn the four honest ones, and the four hostile ones,
 which are a burden to every probe besides. Prints what the people's requests took beside the one and
-beside the other, and the ratio of the two, which is what counts: both are of the same minutes.
+beside the other, and the ratio of the two, round by round; its median is what counts: both are of
+the same minutes.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import nats
+import psutil
 
 from bench.invoke import marketplace
 from bench.wire import OK, exchange, instant_agent, request
@@ -46,14 +48,20 @@ BURDEN_EVERY_S = 1.0
 AT_ONCE = 2
 """Calls of one hostile agent that may be under way."""
 SETTLED_S = 40
+SERVICES = ("task_svc", "registry_svc")
 
 
 @dataclass
 class Found:
-    """What people saw: seconds that each request took, and how many were refused."""
+    """What people saw: seconds that each request took, and how many were refused.
+
+    Attributes:
+        busy: processor time that a service took meanwhile, as a share of one core.
+    """
 
     took: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     refused: Counter[str] = field(default_factory=Counter)
+    busy: dict[str, float] = field(default_factory=dict)
 
 
 @contextmanager
@@ -129,51 +137,85 @@ async def burden(port: int, name: str, until: float) -> None:
         await asyncio.wait(calls, timeout=SETTLED_S)
 
 
-async def measured(port: int, beside: list[str], seconds: float, found: Found) -> None:
+def processor_s(runner_pid: int) -> dict[str, float]:
+    """Processor time that each of the two services has taken so far."""
+    found = {}
+    for process in psutil.Process(runner_pid).children(recursive=True):
+        name = process.cmdline()[-1] if process.cmdline() else ""
+        if name in SERVICES:
+            times = process.cpu_times()
+            found[name] = times.user + times.system
+    return found
+
+
+async def measured(port: int, pid: int, beside: list[str], seconds: float) -> Found:
     """People's requests beside calls of these agents."""
-    until = time.monotonic() + seconds
+    found = Found()
+    before = processor_s(pid)
+    began = time.monotonic()
+    until = began + seconds
+
+    async def count() -> None:
+        await asyncio.sleep(seconds)
+        spent = time.monotonic() - began
+        now = processor_s(pid)
+        found.busy = {name: (now[name] - before[name]) / spent for name in SERVICES}
+
     await asyncio.gather(
         *(person(port, what, until, found) for what in PEOPLE),
         *(burden(port, name, until) for name in beside),
+        count(),
     )
     await asyncio.sleep(2)
+    return found
 
 
-def row(what: str, honest: Found, hostile: Found) -> None:
-    """Print medians, 99th percentiles, how many were refused, and the ratios."""
-    (a50, a99), (b50, b99) = (
-        (statistics.median(took) * 1000, statistics.quantiles(took, n=100)[98] * 1000)
-        for took in (honest.took[what], hostile.took[what])
-    )
-    asked = f"{len(honest.took[what])}+{len(hostile.took[what])}"
-    refused = f"{honest.refused[what]}+{hostile.refused[what]}"
-    print(
-        f"{what:<24} {asked:>9} {refused:>7} {a50:8.1f} {a99:8.1f} {b50:8.1f} {b99:8.1f}"
-        f" {b50 / a50:6.2f} {b99 / a99:6.2f}"
-    )
+def p50(took: list[float]) -> float:
+    """Median, in ms."""
+    return statistics.median(took) * 1000
+
+
+def p99(took: list[float]) -> float:
+    """99th percentile, in ms."""
+    return statistics.quantiles(took, n=100)[98] * 1000
+
+
+def row(what: str, honest: list[Found], hostile: list[Found]) -> None:
+    """Print medians over the rounds, how many requests were refused, and the ratios."""
+    ours, theirs = ([found.took[what] for found in side] for side in (honest, hostile))
+    asked = "+".join(str(sum(map(len, side))) for side in (ours, theirs))
+    refused = "+".join(str(sum(one.refused[what] for one in side)) for side in (honest, hostile))
+    figures = [statistics.median(map(of, side)) for side in (ours, theirs) for of in (p50, p99)]
+    ratios = [
+        statistics.median(of(b) / of(a) for a, b in zip(ours, theirs, strict=True))
+        for of in (p50, p99)
+    ]
+    shown = " ".join(f"{figure:8.1f}" for figure in figures)
+    print(f"{what:<24} {asked:>9} {refused:>7} {shown} {ratios[0]:6.2f} {ratios[1]:6.2f}")
 
 
 async def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=15)
     options = parser.parse_args()
     honest = {f"honest-{n}": free_port() for n in range(4)} | {"own": free_port()}
     servers = [await instant_agent(port) for port in honest.values()]
-    beside_honest, beside_hostile = Found(), Found()
+    beside_honest: list[Found] = []
+    beside_hostile: list[Found] = []
     with tempfile.TemporaryDirectory(prefix="bazaar-bench-") as folder:
         await asyncio.to_thread(os.chmod, folder, 0o755)
         with marketplace(Path(folder) / "home") as env:
-            port = int(env["GATEWAY_PORT"])
+            port, pid = int(env["GATEWAY_PORT"]), int(env["PID"])
             await register(env["NATS_PORT"], honest)
             kind = [name for name in honest if name != "own"]
-            await measured(port, kind, options.seconds / 2, Found())
+            await measured(port, pid, kind, options.seconds / 2)
             for _ in range(options.rounds):
-                await measured(port, kind, options.seconds, beside_honest)
+                beside_honest.append(await measured(port, pid, kind, options.seconds))
                 with hostile() as burdens:
                     await register(env["NATS_PORT"], burdens)
-                    await measured(port, list(burdens), options.seconds, beside_hostile)
+                    beside_hostile.append(await measured(port, pid, list(burdens), options.seconds))
     for server in servers:
         server.close()
     print(f"{'milliseconds':<42} {'beside honest':>17} {'beside hostile':>17} {'ratio':>13}")
@@ -183,6 +225,12 @@ async def main() -> None:
     )
     for what in PEOPLE:
         row(what, beside_honest, beside_hostile)
+    for name in SERVICES:
+        a, b = (
+            statistics.median(found.busy[name] for found in side) * 100
+            for side in (beside_honest, beside_hostile)
+        )
+        print(f"processor time of {name}: {a:.0f} % of a core, {b:.0f} % beside hostile agents")
 
 
 if __name__ == "__main__":
