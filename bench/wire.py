@@ -16,6 +16,7 @@ ANSWER = json.dumps(
         "external_cost": 0,
     }
 ).encode()
+OK = 200
 HEALTH = b'{"status": "healthy", "agent": "instant"}'
 INFO = json.dumps(
     {"name": "Instant", "description": "Answers at once", "skills": ["instant"], "base_price": 0.01}
@@ -52,26 +53,36 @@ async def instant_agent(port: int) -> asyncio.Server:
     return await asyncio.start_server(_serve, "127.0.0.1", port)
 
 
+def request(method: str, path: str, body: dict[str, object] | None = None) -> bytes:
+    """A request as it is sent."""
+    payload = b"" if body is None else json.dumps(body).encode()
+    head = f"{method} {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
+    return f"{head}content-length: {len(payload)}\r\n\r\n".encode() + payload
+
+
+async def exchange(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: bytes
+) -> tuple[int, bytes]:
+    """Send a request on an open connection; the status and the body of the answer."""
+    writer.write(asked)
+    head = await reader.readuntil(b"\r\n\r\n")
+    return int(head[9:12]), await reader.readexactly(_length(head))
+
+
 async def caller(port: int, path: str, body: dict[str, object], calls: int) -> list[float]:
     """Post `body` `calls` times over one connection; seconds that each call took.
 
     Raises:
         RuntimeError: an answer was not 200.
     """
-    payload = json.dumps(body).encode()
-    request = (
-        f"POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(payload)}\r\n\r\n"
-    ).encode() + payload
+    asked = request("POST", path, body)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     took = []
     for _ in range(calls):
         began = time.perf_counter()
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        answer = await reader.readexactly(_length(head))
+        status, answer = await exchange(reader, writer, asked)
         took.append(time.perf_counter() - began)
-        if b" 200 " not in head[:16]:
+        if status != OK:
             raise RuntimeError(answer.decode())
     writer.close()
     return took

@@ -1,31 +1,45 @@
 """Asking agents about themselves over HTTP, within limits of time and size."""
 
-import asyncio
 import json
+import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 from pydantic_core import from_json
 
-from contracts.errors import BadAnswer
+from chassis.outbound import (
+    AddressRefused,
+    CallError,
+    Limits,
+    Outbound,
+    Request,
+    TooMuch,
+    TooSlow,
+)
+from contracts.errors import BadAnswer, Invalid
 
 PROBE_TIMEOUT_S = 2.0
 LISTING_TIMEOUT_S = 5.0
-MAX_ANSWER_BYTES = 64 * 1024
+LOOKUP_TIMEOUT_S = 3.0
+MAX_HEALTH_BYTES = 16 * 1024
+MAX_INFO_BYTES = 64 * 1024
+MAX_PIECES = 256
 MAX_SCHEMA_BYTES = 16 * 1024
+SUCCESSES = range(200, 300)
+MOST_LOAD = 100
+"""Percent; an agent that says more is as busy as one can be."""
 
 
-def client() -> httpx.AsyncClient:
+class NotAllowed(BadAnswer):
+    """The agent's address may not be called; it was not."""
+
+
+def client(hosts: Collection[str]) -> Outbound:
     """A client that opens a connection per question: an idle one that the agent just closed
-    would look like an agent that fails.
+    would look like an agent that fails. Of `hosts` the addresses may be private.
     """  # noqa: D205  (one sentence)
-    return httpx.AsyncClient(
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-        headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-        timeout=LISTING_TIMEOUT_S,
-        trust_env=False,
-    )
+    return Outbound(hosts, kept=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +50,33 @@ class Health:
     negotiable: bool | None = None
 
 
-async def ask_health(http: httpx.AsyncClient, url: str) -> Health:
+async def check_address(http: Outbound, url: str) -> None:
+    """Whether an agent may be listed with this URL, as far as its address is concerned.
+
+    Raises:
+        Invalid: it may not.
+        BadAnswer: its name has no address, or could not be looked up.
+    """
+    try:
+        await http.judge(url, LOOKUP_TIMEOUT_S)
+    except AddressRefused as refused:
+        raise Invalid(
+            f"The agent's URL cannot be listed: {refused.why}. An agent has a public address;"
+            " a private one is taken only if AGENT_HOSTS of this marketplace names its host."
+        ) from None
+    except CallError as error:
+        raise BadAnswer(f"{url} cannot be reached: {error.why}.") from None
+
+
+async def ask_health(http: Outbound, url: str) -> Health:
     """What an agent says about itself at this moment.
 
     Raises:
-        BadAnswer: no answer in time, or not a success.
+        NotAllowed: its address may not be called.
+        BadAnswer: no answer in time, not a success, or more than may be.
     """
-    body = await _get(http, f"{url}/health", PROBE_TIMEOUT_S)
+    limits = Limits(PROBE_TIMEOUT_S, MAX_HEALTH_BYTES, pieces=MAX_PIECES)
+    body = await _get(http, f"{url}/health", limits)
     try:
         said = _object(body)
     except ValueError:
@@ -52,20 +86,20 @@ async def ask_health(http: httpx.AsyncClient, url: str) -> Health:
 
 
 def _percent(load: Any) -> int | None:
-    if isinstance(load, bool) or not isinstance(load, (int, float)) or load < 0:
+    if isinstance(load, bool) or not isinstance(load, (int, float)):
         return None
-    return min(100, round(load))
+    return round(min(load, MOST_LOAD)) if 0 <= load < math.inf else None
 
 
-async def ask_info(
-    http: httpx.AsyncClient, url: str, timeout_s: float = PROBE_TIMEOUT_S
-) -> dict[str, Any]:
+async def ask_info(http: Outbound, url: str, timeout_s: float = PROBE_TIMEOUT_S) -> dict[str, Any]:
     """What an agent says about itself.
 
     Raises:
-        BadAnswer: no answer in time, not a success, or not a JSON object.
+        NotAllowed: its address may not be called.
+        BadAnswer: no answer in time, not a success, more than may be, or not a JSON object.
     """
-    body = await _get(http, f"{url}/info", timeout_s)
+    limits = Limits(timeout_s, MAX_INFO_BYTES, pieces=MAX_PIECES)
+    body = await _get(http, f"{url}/info", limits)
     try:
         return _object(body)
     except ValueError:
@@ -75,33 +109,39 @@ async def ask_info(
 def interface(info: dict[str, Any]) -> dict[str, Any]:
     """How an agent is called, by its /info, as columns of its listing.
 
-    A schema that is no object, too large, or not storable (it has a NUL) counts as none.
+    A schema that is no object, too large, or not storable (it has a NUL, or a number that is
+    none) counts as none.
     """
     schema = info.get("input_schema")
-    text = json.dumps(schema)
-    usable = isinstance(schema, dict) and len(text) <= MAX_SCHEMA_BYTES and r"\u0000" not in text
     return {
-        "input_schema": schema if usable else None,
+        "input_schema": schema if isinstance(schema, dict) and _storable(schema) else None,
         "negotiable": info.get("negotiable") is True,
         "info_known": True,
     }
 
 
-async def _get(http: httpx.AsyncClient, url: str, timeout_s: float) -> bytes:
-    body = bytearray()
+def _storable(schema: dict[str, Any]) -> bool:
     try:
-        async with asyncio.timeout(timeout_s), http.stream("GET", url) as response:
-            if not response.is_success:
-                raise BadAnswer(f"{url} answers with status {response.status_code}.")
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > MAX_ANSWER_BYTES:
-                    raise BadAnswer(f"{url} answers with more than {MAX_ANSWER_BYTES} bytes.")
-    except TimeoutError:
-        raise BadAnswer(f"{url} does not answer within {timeout_s:g} s.") from None
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        raise BadAnswer(f"{url} cannot be reached: {str(error) or type(error).__name__}.") from None
-    return bytes(body)
+        text = json.dumps(schema, allow_nan=False)
+    except ValueError:
+        return False
+    return len(text) <= MAX_SCHEMA_BYTES and r"\u0000" not in text
+
+
+async def _get(http: Outbound, url: str, limits: Limits) -> bytes:
+    try:
+        said = await http.send(Request("GET", url, {}), limits)
+    except AddressRefused as refused:
+        raise NotAllowed(f"{url} may not be called: {refused.why}.") from None
+    except TooSlow:
+        raise BadAnswer(f"{url} does not answer within {limits.total_s:g} s.") from None
+    except TooMuch as error:
+        raise BadAnswer(f"{url} answers with {error.why}.") from None
+    except CallError as error:
+        raise BadAnswer(f"{url} cannot be reached: {error.why}.") from None
+    if said.status not in SUCCESSES:
+        raise BadAnswer(f"{url} answers with status {said.status}.")
+    return said.body
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def build(settings: Settings) -> Service:
     on(**consumes(topology.REGISTRY_STEP_COMPLETED))(steps.on_step_completed)
     on(**consumes(topology.REGISTRY_STEP_FAILED))(steps.on_step_failed)
 
-    http = agents_http.client()
+    http = agents_http.client(settings.agent_hosts)
     service.offer(
         http=http, tallies=GroupCommit(service.database, steps.count, gather_s=steps.GATHER_S)
     )

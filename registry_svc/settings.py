@@ -2,6 +2,7 @@
 
 from pydantic import Field, HttpUrl
 
+from chassis.outbound import Hosts
 from chassis.settings import ServiceSettings
 
 
@@ -10,10 +11,12 @@ class Settings(ServiceSettings):
 
     Attributes:
         probe_every_s: seconds between two probes of an agent that answers.
+        agent_hosts: hosts of agents, comma-separated, whose addresses may be private.
         summarizer_url: where this agent is; so for the other five.
     """
 
     probe_every_s: float = Field(default=5.0, gt=0, le=3600)
+    agent_hosts: Hosts = ()
     summarizer_url: HttpUrl = HttpUrl("http://localhost:8001")
     translator_url: HttpUrl = HttpUrl("http://localhost:8002")
     search_url: HttpUrl = HttpUrl("http://localhost:8003")

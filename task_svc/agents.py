@@ -6,18 +6,31 @@ import re
 import time
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Literal
 
-import httpx
 from opentelemetry.trace import SpanKind
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from chassis import telemetry
+from chassis.outbound import (
+    AddressRefused,
+    Answer,
+    Limits,
+    Outbound,
+    Request,
+    TooMuch,
+    TooSlow,
+    Unreachable,
+    parse,
+)
 from task_svc.answers import AgentFailure, AnswerT, PriceList, Reply, Work, read
 from task_svc.settings import Settings
 
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-NO_SUCH_ROUTE = (httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED)
+NO_SUCH_ROUTE = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+BRIEF_PIECES = 256
+"""In which an agent may say something of its price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +52,12 @@ class AgentAnswer:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    method: str
+    method: Literal["GET", "POST"]
     url: str
+    route: str
     headers: dict[str, str]
-    body: bytes | None = None
+    limits: Limits
+    body: bytes = b""
 
 
 class Agents:
@@ -51,14 +66,10 @@ class Agents:
     def __init__(self, settings: Settings) -> None:
         """Prepare the client with the time-outs and limits of `settings`."""
         self._settings = settings
-        self._http = httpx.AsyncClient(
-            timeout=httpx.Timeout(settings.agent_timeout_s, connect=5.0, pool=5.0),
-            limits=httpx.Limits(max_connections=256, max_keepalive_connections=64),
-            # An answer that is packed could be far larger than what arrives.
-            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-            follow_redirects=False,
-            trust_env=False,
-        )
+        self._http = Outbound(settings.agent_hosts)
+        most, total_s = settings.agent_answer_bytes, settings.agent_timeout_s
+        self._limits = Limits(total_s, most)
+        self._brief = Limits(total_s, most, pieces=BRIEF_PIECES)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -78,7 +89,8 @@ class Agents:
         Raises:
             AgentFailure: it did not answer, or not with an answer.
         """
-        asked = _Question("POST", _at(url, "/execute"), _headers(traceparent, key), _body(payload))
+        headers = _headers(traceparent, key)
+        asked = _Question("POST", url, "/execute", headers, self._limits, _body(payload))
         began = time.monotonic()
         work = await self._ask(asked, Work)
         spent = max(1, round((time.monotonic() - began) * 1000))
@@ -103,7 +115,8 @@ class Agents:
             AgentFailure: it did not answer, or not with an answer.
         """
         body = _body({"offered_price": float(price), "round": round_})
-        asked = _Question("POST", _at(url, "/negotiate"), _headers(traceparent, key), body)
+        headers = _headers(traceparent, key)
+        asked = _Question("POST", url, "/negotiate", headers, self._brief, body)
         try:
             return await self._ask_briefly(asked, Reply)
         except AgentFailure as failure:
@@ -119,7 +132,7 @@ class Agents:
         Raises:
             AgentFailure: it did not answer, or not with an answer.
         """
-        asked = _Question("GET", _at(url, "/price"), _headers(traceparent))
+        asked = _Question("GET", url, "/price", _headers(traceparent), self._brief)
         try:
             return await self._ask_briefly(asked, PriceList)
         except AgentFailure as failure:
@@ -148,46 +161,32 @@ class Agents:
 
     async def _once(self, asked: _Question, answer: type[AnswerT]) -> AnswerT:
         try:
-            # The client's own time-outs are for each read: many small ones could go on for ever.
-            async with asyncio.timeout(self._settings.agent_timeout_s):
-                status, said = await self._send(asked)
-        except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise _unreachable() from error
-        except (httpx.TimeoutException, TimeoutError) as error:
+            said = await self._send(asked)
+        except AddressRefused as refused:
+            raise AgentFailure(
+                "agent_unreachable", f"The agent's address may not be called: {refused.why}."
+            ) from refused
+        except Unreachable as error:
+            raise AgentFailure(
+                "agent_unreachable", "The agent cannot be reached.", again=True
+            ) from error
+        except TooSlow as error:
             raise _too_slow() from error
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise _unreachable() from error
-        return read(status, said, answer)
+        except TooMuch as error:
+            raise AgentFailure("agent_error", f"The agent answered with {error.why}.") from error
+        return read(said.status, said.body, answer)
 
-    async def _send(self, asked: _Question) -> tuple[int, bytes]:
-        url = httpx.URL(asked.url)
-        name = f"{asked.method} /{url.path.rpartition('/')[2]}"
+    async def _send(self, asked: _Question) -> Answer:
+        url = asked.url.rstrip("/") + asked.route
         cause = asked.headers.get("traceparent")
-        with telemetry.spanning(name, SpanKind.CLIENT, cause, {"server.address": url.host}) as here:
+        about = {"server.address": parse(url).host}
+        name = f"{asked.method} {asked.route}"
+        with telemetry.spanning(name, SpanKind.CLIENT, cause, about) as here:
             headers = asked.headers | ({"traceparent": here} if here else {})
-            status, said = await self._receive(asked, url, headers)
-            telemetry.outcome(status, failed=httpx.codes.is_error(status))
-            return status, said
-
-    async def _receive(
-        self, asked: _Question, url: httpx.URL, headers: dict[str, str]
-    ) -> tuple[int, bytes]:
-        limit = self._settings.agent_answer_bytes
-        async with self._http.stream(
-            asked.method, url, content=asked.body, headers=headers
-        ) as response:
-            said = bytearray()
-            async for chunk in response.aiter_raw():
-                said += chunk
-                if len(said) > limit:
-                    raise AgentFailure(
-                        "agent_error", f"The agent answered with more than {limit} bytes."
-                    )
-            return response.status_code, bytes(said)
-
-
-def _at(url: str, route: str) -> str:
-    return url.rstrip("/") + route
+            request = Request(asked.method, url, headers, asked.body)
+            said = await self._http.send(request, asked.limits)
+            telemetry.outcome(said.status, failed=said.status >= HTTPStatus.BAD_REQUEST)
+            return said
 
 
 def _headers(traceparent: str | None, key: str | None = None) -> dict[str, str]:
@@ -205,10 +204,6 @@ def _body(payload: dict[str, Any]) -> bytes:
         return json.dumps(payload, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
     except (ValueError, RecursionError) as error:
         raise AgentFailure("agent_refused_payload", "The payload is not JSON.") from error
-
-
-def _unreachable() -> AgentFailure:
-    return AgentFailure("agent_unreachable", "The agent cannot be reached.", again=True)
 
 
 def _too_slow() -> AgentFailure:

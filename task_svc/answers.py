@@ -2,17 +2,22 @@
 
 import json
 from decimal import ROUND_UP, Decimal
-from typing import Annotated, Any, TypeVar
+from http import HTTPStatus
+from typing import Annotated, TypeVar
 
-import httpx
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
+from chassis.amounts import plain_amount
 from contracts.base import MAX_AMOUNT, MICRO, to_micro
 from contracts.task import FailureReason
 from task_svc.domain import MAX_RESULT_CHARS, readable
 
 MAX_WORDS = 300
 """Characters of what an agent says beside its work."""
+MAX_NESTS = 50_000
+"""Lists and objects in an answer. More are as dear to read as a thousand plain answers."""
+MAX_SIGNS = 10_000
+"""The same with commas, in an answer that the quick parser does not take."""
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 
@@ -41,10 +46,6 @@ class AgentFailure(Exception):
         self.status = status
 
 
-def _exact(amount: Any) -> Any:
-    return str(amount) if isinstance(amount, float) else amount
-
-
 def _micro(amount: Decimal) -> Decimal:
     return abs(to_micro(amount))  # -0 becomes 0
 
@@ -58,11 +59,11 @@ def _text(limit: int) -> BeforeValidator:
 
 
 Amount = Annotated[
-    Decimal, BeforeValidator(_exact), Field(ge=0, le=MAX_AMOUNT), AfterValidator(_micro)
+    Decimal, BeforeValidator(plain_amount), Field(ge=0, le=MAX_AMOUNT), AfterValidator(_micro)
 ]
 """What an agent bills, in BazaarBucks, to six decimals."""
 Wanted = Annotated[
-    Decimal, BeforeValidator(_exact), Field(ge=0, le=MAX_AMOUNT), AfterValidator(_enough)
+    Decimal, BeforeValidator(plain_amount), Field(ge=0, le=MAX_AMOUNT), AfterValidator(_enough)
 ]
 """A price that an agent asks for; rounded up, as it would refuse less."""
 
@@ -100,22 +101,21 @@ def read(status: int, body: bytes, answer: type[AnswerT]) -> AnswerT:
     Raises:
         AgentFailure: it is no success, or another answer.
     """
-    if status == httpx.codes.OK:
+    if status == HTTPStatus.OK:
         try:
-            # Not pydantic's parser: it would refuse a whole answer for half a character.
-            return answer.model_validate(json.loads(body))
+            return _parsed(body, answer)
         except (ValueError, RecursionError) as error:
             raise AgentFailure(
                 "agent_error", "The agent answered with something that is no answer."
             ) from error
     said = _detail(body)
-    if status == httpx.codes.SERVICE_UNAVAILABLE:
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
         raise AgentFailure("agent_busy", f"The agent is too busy{said}.", again=True, status=status)
-    if status == httpx.codes.PAYMENT_REQUIRED:
+    if status == HTTPStatus.PAYMENT_REQUIRED:
         raise AgentFailure(
             "agent_refused_price", f"The agent refused the price{said}.", status=status
         )
-    if status in (httpx.codes.BAD_REQUEST, httpx.codes.UNPROCESSABLE_ENTITY):
+    if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
         raise AgentFailure(
             "agent_refused_payload", f"The agent cannot work with this{said}.", status=status
         )
@@ -124,17 +124,41 @@ def read(status: int, body: bytes, answer: type[AnswerT]) -> AnswerT:
     )
 
 
+def _parsed(body: bytes, answer: type[AnswerT]) -> AnswerT:
+    """A body of JSON as `answer`. It is read in one go, so what that may take is bounded first.
+
+    Raises:
+        ValueError: it is no such answer, or has too many parts.
+        RecursionError: it is too deep.
+    """
+    nests = body.count(b"[") + body.count(b"{")
+    if nests > MAX_NESTS:
+        raise ValueError("too many lists and objects")
+    try:
+        return answer.model_validate_json(body)
+    except ValidationError as error:
+        if error.errors(include_input=False, include_url=False)[0]["type"] != "json_invalid":
+            raise
+    # Python's own parser is slower and takes more: half a character in a text, for one.
+    if nests + body.count(b",") > MAX_SIGNS:
+        raise ValueError("not JSON, or not plain enough")
+    return answer.model_validate(json.loads(body))
+
+
+class _Complaint(BaseModel):
+    msg: str
+
+
 class _Detail(BaseModel):
-    detail: Any = None
+    detail: str | Annotated[list[_Complaint], Field(max_length=50)] = ""
 
 
 def _detail(body: bytes) -> str:
     """The agent's own words, if it gave any, as the end of a sentence."""
     try:
-        detail = _Detail.model_validate_json(body).detail
-    except ValidationError:
+        detail = _parsed(body, _Detail).detail
+    except (ValueError, RecursionError):
         return ""
-    if isinstance(detail, list) and detail and isinstance(detail[0], dict):
-        detail = detail[0].get("msg")
-    text = readable(" ".join(detail.split()), MAX_WORDS) if isinstance(detail, str) else ""
+    said = detail if isinstance(detail, str) else "".join(one.msg for one in detail[:1])
+    text = readable(" ".join(said.split()), MAX_WORDS)
     return f": {text.rstrip('.')}" if text else ""

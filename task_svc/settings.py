@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from pydantic import Field
 
+from chassis.outbound import Hosts
 from chassis.settings import ServiceSettings
 from contracts.base import Money
 
@@ -13,6 +14,7 @@ class Settings(ServiceSettings):
 
     Attributes:
         default_budget: BazaarBucks that a task may cost when its maker does not say.
+        agent_hosts: hosts of agents, comma-separated, whose addresses may be private.
         agent_timeout_s: how long one call of an agent may take.
         agent_attempts: calls before a busy or unreachable agent is given up.
         agent_retry_s: delay before the second call; it doubles with each further one.
@@ -24,6 +26,7 @@ class Settings(ServiceSettings):
     """
 
     default_budget: Money = Decimal(1)
+    agent_hosts: Hosts = ()
     agent_timeout_s: float = Field(default=30.0, gt=0)
     agent_attempts: int = Field(default=4, ge=1, le=20)
     agent_retry_s: float = Field(default=0.25, gt=0)

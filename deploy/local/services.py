@@ -89,13 +89,22 @@ def _shared_environment(settings: Settings, given: Mapping[str, str]) -> dict[st
         name: value
         for name, value in given.items()
         if not name.removesuffix(SUFFIX).endswith(("DATABASE_URL", "_PASSWORD"))
-        and name != f"NATS_URL{SUFFIX}"
+        and name not in {f"NATS_URL{SUFFIX}", f"AGENT_HOSTS{SUFFIX}"}
     }
     return shared | {
         "PYTHONUNBUFFERED": "1",
         "HOST": "127.0.0.1",
+        "AGENT_HOSTS": _agent_hosts(settings, given),
         **{f"{name.upper()}_URL": settings.agent_url(name) for name in AGENTS},
     }
+
+
+def _agent_hosts(settings: Settings, given: Mapping[str, str]) -> str:
+    """Whose addresses may be private: this machine, where the six are, and what was given."""
+    urls = (urlsplit(settings.agent_url(name)) for name in AGENTS)
+    six = (url.netloc.rpartition("@")[2].removesuffix(f":{url.port}") for url in urls)
+    named = (secret("AGENT_HOSTS", given) or "").split(",")
+    return ",".join(dict.fromkeys(["localhost", "127.0.0.1", *six, *filter(None, named)]))
 
 
 def _agents(settings: Settings, env: Mapping[str, str]) -> list[Process]:

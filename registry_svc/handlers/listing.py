@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any
 
-import httpx
 from pydantic import HttpUrl, ValidationError
 
+from chassis.amounts import plain_amount
 from chassis.database import Database, Transaction
 from chassis.delivery import Here
 from chassis.envelopes import origin
 from chassis.given import Given
+from chassis.outbound import Outbound
 from chassis.terminal import plain
 from contracts.errors import BadAnswer, Invalid
 from contracts.registry import AgentRegistered, AgentReply, AgentUpdated, RegisterAgent
@@ -53,16 +54,17 @@ def _seed_row(seed: Seed, url: HttpUrl) -> dict[str, Any]:
 async def register_agent(
     request: RegisterAgent,
     db: Annotated[Database, Given("db")],
-    http: Annotated[httpx.AsyncClient, Given("http")],
+    http: Annotated[Outbound, Given("http")],
     here: Here,
 ) -> AgentReply:
     """List an agent, or change its listing; what is left out is asked of the agent first.
 
     Raises:
-        BadAnswer: the agent had to be asked, and does not answer or does not say it.
-        Invalid: the URL or a word cannot be listed.
+        BadAnswer: its host has no address; or it had to be asked, and does not answer or say it.
+        Invalid: the URL or a word cannot be listed, or its address may not be called.
     """
     url = base_url(request.endpoint_url)
+    await agents_http.check_address(http, url)
     info: dict[str, Any] = {}
     if any(getattr(request, name) is None for name in ASKED_FOR):
         info = await agents_http.ask_info(http, url, agents_http.LISTING_TIMEOUT_S)
@@ -75,6 +77,11 @@ async def register_agent(
 def _completed(request: RegisterAgent, info: dict[str, Any]) -> RegisterAgent:
     """The request with what it leaves out taken from the agent's own words."""
     said = {name: info[name] for name in (*ASKED_FOR, "capabilities") if name in info}
+    try:
+        if "base_price" in said:
+            said["base_price"] = plain_amount(said["base_price"])
+    except ValueError as error:
+        raise BadAnswer(f"What the agent says of its price cannot be listed: {error}.") from None
     try:
         return RegisterAgent.model_validate(
             said | request.model_dump(by_alias=False, exclude_none=True)

@@ -8,13 +8,14 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
-import httpx
 import structlog
 
 from chassis.database import Database
 from chassis.envelopes import origin
+from chassis.outbound import Outbound
 from contracts.errors import BadAnswer
 from contracts.registry import AgentAvailabilityChanged
 from registry_svc import agents_http, domain, store
@@ -32,7 +33,7 @@ def look_every_s(every_s: float) -> float:
     return min(every_s, store.SOONEST.total_seconds())
 
 
-async def first_look(db: Database, http: httpx.AsyncClient, every_s: float) -> None:
+async def first_look(db: Database, http: Outbound, every_s: float) -> None:
     """Probe what is due before the first request is answered, but do not wait for it for long."""
     try:
         async with asyncio.timeout(FIRST_LOOK_S):
@@ -41,7 +42,7 @@ async def first_look(db: Database, http: httpx.AsyncClient, every_s: float) -> N
         log.info("some agents were not probed yet")
 
 
-async def probe_due(db: Database, http: httpx.AsyncClient, every_s: float) -> None:
+async def probe_due(db: Database, http: Outbound, every_s: float) -> None:
     """Probe every agent whose turn it is, `AT_ONCE` at a time.
 
     One that fails may be due again while it is still being asked; it is not asked twice at once.
@@ -81,7 +82,7 @@ class _Seen:
         return domain.after_probe(before, answered=self.why is None, reported_load=self.load)
 
 
-async def _probe(db: Database, http: httpx.AsyncClient, agent: Agent, every: timedelta) -> None:
+async def _probe(db: Database, http: Outbound, agent: Agent, every: timedelta) -> None:
     try:
         seen = await _look_at(http, agent)
         if seen.info or seen.vitals(agent.vitals) != agent.vitals:
@@ -90,10 +91,12 @@ async def _probe(db: Database, http: httpx.AsyncClient, agent: Agent, every: tim
         log.warning("probe came to nothing", agent_id=agent.id, error=error)
 
 
-async def _look_at(http: httpx.AsyncClient, agent: Agent) -> _Seen:
+async def _look_at(http: Outbound, agent: Agent) -> _Seen:
     try:
         health = await agents_http.ask_health(http, agent.endpoint_url)
     except BadAnswer as silence:
+        if isinstance(silence, agents_http.NotAllowed):
+            _tell(agent.id, silence.message)
         return _Seen(why=silence.message)
     info: dict[str, Any] = {}
     if agent.vitals.failing or not agent.info_known:
@@ -105,6 +108,11 @@ async def _look_at(http: httpx.AsyncClient, agent: Agent) -> _Seen:
         # What it says at this moment goes before what it says of itself in general.
         info["negotiable"] = health.negotiable
     return _Seen(health.load, info)
+
+
+@lru_cache(maxsize=1_000)  # Each is told once, and not at every probe.
+def _tell(agent_id: str, why: str) -> None:
+    log.warning("agent is not called", agent_id=agent_id, why=why)
 
 
 async def _record(db: Database, probed: Agent, seen: _Seen, every: timedelta) -> None:

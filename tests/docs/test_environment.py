@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from contracts.permissions import ADMIN, GATEWAY, KEEPER, USERS
+from deploy.local.settings import AGENTS
 from deploy.nats_users import variable
 from tests.docs.test_docs import PROJECT, SETTINGS
 
@@ -70,6 +71,13 @@ def test_compose_hands_every_setting_to_who_reads_it(module: str, name: str) -> 
         handed = COMPOSE["services"][reader]["environment"]
         ours = OF_THE_IMAGE | {f"{name}_FILE"}
         assert name in handed or name in ours, f"{name} is missing in docker-compose.yml: {reader}"
+
+
+def test_compose_permits_the_hosts_of_its_agents_and_no_others_inside() -> None:
+    for reader in ("registry_svc", "task_svc"):
+        asked = COMPOSE["services"][reader]["environment"]["AGENT_HOSTS"]
+        assert asked.split(",") == [*AGENTS, "host.docker.internal", "${AGENT_HOSTS:-}"]
+        assert set(AGENTS) <= COMPOSE["services"].keys()
 
 
 def test_compose_publishes_on_this_machine_alone() -> None:

@@ -124,6 +124,7 @@ class LocalPowers:
         async with process(
             f"{context}_svc",
             **urls,
+            AGENT_HOSTS="localhost,127.0.0.1",
             DATABASE_URL=self.dsn(context),
             NATS_URL=url(int(self.env["NATS_PORT"]), context, self.secrets()[f"nats_{context}"]),
         ) as replica:

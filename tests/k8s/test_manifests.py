@@ -194,6 +194,15 @@ def test_agents_are_found_where_the_registry_looks() -> None:
         assert services[host]["spec"]["ports"][0]["port"] == 8000
 
 
+def test_agents_inside_may_be_called_and_no_one_else_inside() -> None:
+    [hosts] = [
+        one["literals"]
+        for one in yaml.safe_load((BASE / KUSTOMIZE).read_text())["configMapGenerator"]
+        if one["name"] == "agent-hosts"
+    ]
+    assert hosts == [f"AGENT_HOSTS={','.join(name.replace('_', '-') for name in AGENTS)}"]
+
+
 def test_policies_name_labels_that_pods_have() -> None:
     labels = [pod_of(one)["metadata"]["labels"] for one in of_kind("Deployment", "Job")]
     others = ({"app.kubernetes.io/name": "nats"}, {"cnpg.io/cluster": "postgres"})

@@ -121,6 +121,19 @@ def test_agents_run_where_their_urls_say_and_the_others_are_only_named(
     assert env["SUMMARIZER_URL"] == "https://agents.example/summarizer"
 
 
+def test_agents_of_this_machine_may_be_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hosts() -> list[set[str]]:
+        envs = (table()[f"{name}_svc"].env for name in ("registry", "task"))
+        return [set(env["AGENT_HOSTS"].split(",")) for env in envs]
+
+    monkeypatch.delenv("AGENT_HOSTS", raising=False)
+    assert hosts() == [{"localhost", "127.0.0.1"}] * 2
+    monkeypatch.setenv("BAZAAR_AGENTS", "none")
+    monkeypatch.setenv("SUMMARIZER_URL", "http://summarizer.lan:8001")
+    monkeypatch.setenv("AGENT_HOSTS", "haiku.lan,,localhost")
+    assert hosts() == [{"localhost", "127.0.0.1", "summarizer.lan", "haiku.lan"}] * 2
+
+
 def test_no_agents_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BAZAAR_AGENTS", "none")
     assert not set(AGENTS) & set(table())

@@ -116,6 +116,7 @@ async def system(stack: Stack, skill: str, **env: str) -> AsyncIterator[Running]
                     NATS_URL=stack.nats_url,
                     DATABASE_URL=stack.database_url(name),
                     ORCHESTRATOR="rules",
+                    AGENT_HOSTS="127.0.0.1",
                     **env,
                 )
             )

@@ -1,7 +1,7 @@
 """What other services do with the registry: ask it, and publish and read events."""
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any
 
 from nats.js import JetStreamContext
@@ -10,12 +10,13 @@ from sqlalchemy import event, func, update
 from chassis.bus import Bus
 from chassis.database import Database
 from chassis.envelopes import origin
+from chassis.outbound import Outbound
 from chassis.service import Service
 from contracts import envelope
 from contracts.base import Call, Event, ReplyT, RequestT
 from contracts.registry import GET_AGENT, LIST_AGENTS, AgentView
 from contracts.task import FailureReason, StepCompleted, StepFailed, StepStarted
-from registry_svc import store, tables
+from registry_svc import agents_http, store, tables
 from registry_svc.settings import Settings
 from tests.chassis.helpers import Stored, stored
 from tests.conftest import Stack
@@ -23,6 +24,8 @@ from tests.registry.little_agent import LittleAgent
 
 NOWHERE = "http://127.0.0.1:9"
 """Where nobody listens."""
+HERE = "127.0.0.1,localhost"
+"""The tests' own agents are in a private network."""
 
 Replica = Callable[..., AbstractAsyncContextManager[Service]]
 
@@ -31,8 +34,20 @@ def registry_settings(stack: Stack, **settings: Any) -> Settings:
     urls = {name: NOWHERE for name in Settings.model_fields if name.endswith("_url")}
     stores = {"nats_url": stack.nats_url, "database_url": stack.database_url("registry")}
     return Settings.model_validate(
-        {**urls, "database_pool": 8, "probe_every_s": 0.2, **stores, **settings}
+        {
+            **urls,
+            "agent_hosts": HERE,
+            "database_pool": 8,
+            "probe_every_s": 0.2,
+            **stores,
+            **settings,
+        }
     )
+
+
+def asking() -> aclosing[Outbound]:
+    """The client that probes use, by itself."""
+    return aclosing(agents_http.client(["127.0.0.1"]))
 
 
 class Client:

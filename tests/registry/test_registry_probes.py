@@ -19,6 +19,7 @@ from tests.registry.helpers import (
     NOWHERE,
     Client,
     Replica,
+    asking,
     database,
     due,
     listen,
@@ -136,7 +137,7 @@ async def test_what_is_no_answer_makes_unavailable(replica: Replica, client: Cli
 async def test_any_success_is_an_answer_and_a_load_only_when_it_is_one(
     health: Any, load: int
 ) -> None:
-    async with LittleAgent() as agent, agents_http.client() as http:
+    async with LittleAgent() as agent, asking() as http:
         agent.answers["/health"] = health
         percent = (await agents_http.ask_health(http, agent.url)).load
         assert (percent is None) == (load == 0)
@@ -144,7 +145,7 @@ async def test_any_success_is_an_answer_and_a_load_only_when_it_is_one(
 
 
 async def test_one_failed_probe_is_forgiven(db: Database) -> None:
-    async with LittleAgent(load=40) as agent, agents_http.client() as http:
+    async with LittleAgent(load=40) as agent, asking() as http:
         await registered(db, agent)
         for health, available in (
             ({"load": 40}, True),
@@ -167,7 +168,7 @@ async def test_one_failed_probe_is_forgiven(db: Database) -> None:
 
 async def test_replicas_take_turns(db: Database, stack: Stack) -> None:
     other = database(stack)
-    async with LittleAgent() as agent, agents_http.client() as http:
+    async with LittleAgent() as agent, asking() as http:
         for number in range(40):
             await registered(db, agent, f"haiku-{number}")
         await set_all(db, available=True, failing_since=None)
@@ -189,7 +190,7 @@ async def test_probes_are_bounded(db: Database) -> None:
         busy -= 1
         return {"status": "healthy"}
 
-    async with LittleAgent() as agent, agents_http.client() as http:
+    async with LittleAgent() as agent, asking() as http:
         agent.answers["/health"] = slow
         for number in range(60):
             await registered(db, agent, f"haiku-{number}")
@@ -222,7 +223,7 @@ async def test_an_agent_that_is_due_while_it_is_asked_is_not_asked_twice_at_once
         at_once[number] -= 1
         return 503
 
-    async with LittleAgent() as agent, agents_http.client() as http:
+    async with LittleAgent() as agent, asking() as http:
         for number in range(probes.AT_ONCE + 1):
             path = f"/{number}"
             agent.answers[f"{path}/health"] = partial(asked, number)
@@ -235,7 +236,7 @@ async def test_an_agent_that_is_due_while_it_is_asked_is_not_asked_twice_at_once
 async def test_an_agent_is_probed_sooner_while_it_fails_and_never_later_than_usual(
     db: Database,
 ) -> None:
-    async with LittleAgent() as agent, agents_http.client() as http:
+    async with LittleAgent() as agent, asking() as http:
         await registered(db, agent)
         waits = []
         for failing_for in (0, 8, 24, 4000):
@@ -260,7 +261,7 @@ async def wait(conn: Any) -> float:
 
 
 async def test_a_probe_that_finds_nothing_new_writes_nothing_but_its_claim(db: Database) -> None:
-    async with LittleAgent(load=40, info=INFO) as agent, agents_http.client() as http:
+    async with LittleAgent(load=40, info=INFO) as agent, asking() as http:
         await registered(db, agent)
         await probes.probe_due(db, http, NEVER_AGAIN)
         await due(db)
@@ -294,7 +295,7 @@ async def test_an_agent_that_moved_while_it_was_asked_is_not_judged_by_its_old_a
         await set_all(db, endpoint_url=NOWHERE)
         return {"load": 40}
 
-    async with LittleAgent() as agent, agents_http.client() as http:
+    async with LittleAgent() as agent, asking() as http:
         await registered(db, agent)
         agent.answers["/health"] = moved
         await probes.probe_due(db, http, NEVER_AGAIN)

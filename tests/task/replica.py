@@ -51,6 +51,7 @@ async def replica(stack: Stack, **settings: str) -> AsyncIterator[Replica]:
         "SWEEP_S": "0.2",
         "AGENT_RETRY_S": "0.01",
         "DEFAULT_BUDGET": "10",
+        "AGENT_HOSTS": "127.0.0.1",
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -37,6 +37,7 @@ def task_settings(stack: Stack, **settings: Any) -> TaskSettings:
             "nats_url": stack.nats_url,
             "database_url": stack.database_url("task"),
             "default_budget": "10",
+            "agent_hosts": "127.0.0.1",
             "agent_timeout_s": 5,
             "offer_timeout_s": 2,
             "agent_retry_s": 0.01,
@@ -58,7 +59,9 @@ def registry_service(stack: Stack) -> Service:
     urls = {name: NOWHERE for name in RegistrySettings.model_fields if name.endswith("_url")}
     stores = {"nats_url": stack.nats_url, "database_url": stack.database_url("registry")}
     return build_registry(
-        RegistrySettings.model_validate({**urls, **stores, "probe_every_s": SELDOM_S})
+        RegistrySettings.model_validate(
+            {**urls, **stores, "agent_hosts": "127.0.0.1", "probe_every_s": SELDOM_S}
+        )
     )
 
 

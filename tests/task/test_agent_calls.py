@@ -37,6 +37,7 @@ async def execute(
         "agent_attempts": ATTEMPTS,
         "agent_retry_s": 0.01,
         "agent_answer_bytes": LIMIT,
+        "agent_hosts": "127.0.0.1",
     }
     agents = Agents(Settings.model_validate(wanted | settings))
     try:

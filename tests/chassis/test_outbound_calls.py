@@ -1,0 +1,323 @@
+"""The client for calls to strangers, against servers that do what they like."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chassis.outbound import (
+    AddressRefused,
+    Answer,
+    Limits,
+    Outbound,
+    Request,
+    TooMuch,
+    TooSlow,
+    Unreachable,
+)
+from chassis.outbound.transfers import unchunked
+from tests.chassis.helpers import eventually
+from tests.chassis.raw_agent import (
+    CHUNKED,
+    NO_HTTP,
+    TOO_MUCH,
+    TOO_SLOW,
+    Behaviour,
+    RawAgent,
+    plain,
+    sends,
+    then_silence,
+)
+
+HERE = ("127.0.0.1", "agent.test")
+LIMITS = Limits(5.0, 65_536, pieces=200, head_lines=100, head_bytes=16_384)
+BRIEFLY = Limits(0.3, 65_536)
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[Outbound]:
+    async with aclosing(Outbound(HERE)) as client:
+        yield client
+
+
+async def asked(http: Outbound, url: str, limits: Limits = LIMITS, body: bytes = b"") -> Answer:
+    method: Any = "POST" if body else "GET"
+    return await http.send(Request(method, url, {}, body), limits)
+
+
+HELLO: dict[str, tuple[Behaviour, bytes]] = {
+    "by its length": (sends(plain(b"hello")), b"hello"),
+    "empty": (sends(plain(b"")), b""),
+    "in chunks": (sends(CHUNKED + b"2\r\nhe\r\n3;name=x\r\nllo\r\n0\r\n\r\n"), b"hello"),
+    "in chunks, with a trailer": (sends(CHUNKED + b"5\r\nhello\r\n0\r\nx: y\r\n\r\n"), b"hello"),
+    "until it closes": (sends(b"HTTP/1.1 200 OK\r\n\r\nhello", close=True), b"hello"),
+    "of old": (sends(b"HTTP/1.0 200 OK\r\n\r\nhello", close=True), b"hello"),
+    "after interim answers": (
+        sends(b"", b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n", plain(b"hello"), times=9),
+        b"hello",
+    ),
+    "with more than was promised": (sends(plain(b"hello") + b" and more", close=True), b"hello"),
+    "compressed, unasked": (sends(plain(b"hello", extra=b"content-encoding: gzip\r\n")), b"hello"),
+}
+
+
+@pytest.mark.parametrize("name", HELLO)
+async def test_an_answer_is_read_whole(http: Outbound, name: str) -> None:
+    behaviour, body = HELLO[name]
+    async with RawAgent(behaviour) as agent:
+        assert await asked(http, agent.url) == Answer(200, body)
+
+
+async def test_a_request_says_what_it_has_to_and_no_more(http: Outbound) -> None:
+    async with RawAgent(sends(plain(b"{}"))) as agent:
+        request = Request("POST", f"{agent.url}/a%20b/execute", {"Idempotency-Key": "k"}, b"{}")
+        await http.send(request, LIMITS)
+    first, *lines = agent.heads[0].rstrip().split("\r\n")
+    assert first == "POST /a%20b/execute HTTP/1.1"
+    assert dict(line.lower().split(": ", 1) for line in lines) == {
+        "host": f"127.0.0.1:{agent.port}",
+        "user-agent": "agentbazaar",
+        "accept": "application/json",
+        "accept-encoding": "identity",
+        "idempotency-key": "k",
+        "content-length": "2",
+        "content-type": "application/x-www-form-urlencoded",
+    }
+
+
+@pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "\u00e9", "a\x00b"])
+async def test_a_header_that_cannot_be_sent_is_not_sent(http: Outbound, value: str) -> None:
+    async with RawAgent(sends(plain(b"{}"))) as agent:
+        with pytest.raises(Unreachable):
+            await http.send(Request("GET", agent.url, {"x": value}), LIMITS)
+        assert agent.heads == []
+        assert (await asked(http, agent.url)).body == b"{}"
+
+
+@pytest.mark.parametrize("name", TOO_MUCH)
+async def test_an_answer_beyond_a_limit_is_cut_off(http: Outbound, name: str) -> None:
+    behaviour, why = TOO_MUCH[name]
+    async with RawAgent(behaviour) as agent:
+        with pytest.raises(TooMuch, match=f"^more than [0-9]+ {why}"):
+            await asked(http, agent.url)
+        await asyncio.wait_for(agent.left.wait(), 30)
+    assert agent.connections == 1
+
+
+@pytest.mark.parametrize("name", NO_HTTP)
+async def test_what_breaks_off_or_is_no_http_is_no_answer(http: Outbound, name: str) -> None:
+    async with RawAgent(NO_HTTP[name]) as agent:
+        with pytest.raises(Unreachable):
+            await asked(http, agent.url)
+
+
+@pytest.mark.parametrize("name", TOO_SLOW)
+async def test_the_whole_answer_has_to_come_in_time(http: Outbound, name: str) -> None:
+    async with RawAgent(TOO_SLOW[name]) as agent:
+        with pytest.raises(TooSlow):
+            await asked(http, agent.url, BRIEFLY)
+        await asyncio.wait_for(agent.left.wait(), 30)
+
+
+async def test_who_accepts_nobody_is_unreachable(http: Outbound) -> None:
+    limits = Limits(30.0, 1_024, connect_s=0.3)
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        url = f"http://127.0.0.1:{full.getsockname()[1]}"
+        waiting = []
+        for _ in range(3):
+            one = socket.socket()
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+            waiting.append(one)
+        with pytest.raises(Unreachable):
+            await asked(http, url, limits)
+        for one in waiting:
+            one.close()
+
+
+async def test_nobody_is_unreachable(http: Outbound) -> None:
+    async with RawAgent(sends(plain(b""))) as agent:
+        pass
+    with pytest.raises(Unreachable):
+        await asked(http, agent.url)
+
+
+async def test_a_redirect_is_an_answer_and_not_followed(http: Outbound) -> None:
+    async with RawAgent(sends(plain(b""))) as other:
+        away = plain(b"", "307 Elsewhere", f"location: {other.url}/\r\n".encode())
+        async with RawAgent(sends(away)) as agent:
+            assert (await asked(http, agent.url)).status == 307
+    assert other.heads == []
+
+
+async def test_a_proxy_of_the_environment_is_not_used(
+    http: Outbound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with RawAgent(sends(plain(b"direct"))) as agent, RawAgent(sends(plain(b""))) as proxy:
+        for name in ("http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        assert (await asked(http, agent.url)).body == b"direct"
+    assert proxy.heads == []
+
+
+async def test_a_connection_serves_many_calls_or_one(http: Outbound) -> None:
+    async with RawAgent(sends(plain(b"x"))) as agent, aclosing(Outbound(HERE, kept=0)) as fresh:
+        for _ in range(3):
+            await asked(http, agent.url, body=b"{}")
+        assert agent.connections == 1
+        for _ in range(3):
+            await asked(fresh, agent.url)
+        assert agent.connections == 4
+
+
+async def test_what_is_sent_on_an_idle_connection_is_no_answer(http: Outbound) -> None:
+    async with RawAgent(sends(plain(b"first") + plain(b"smuggled"))) as agent:
+        assert (await asked(http, agent.url)).body == b"first"
+        agent.behaviour = sends(plain(b"second"))
+        assert (await asked(http, agent.url)).body == b"second"
+
+
+async def test_many_calls_go_on_side_by_side(http: Outbound) -> None:
+    async with RawAgent(then_silence()) as silent, RawAgent(sends(plain(b"x"))) as agent:
+        waiting = [asyncio.create_task(asked(http, silent.url)) for _ in range(100)]
+        answers = await asyncio.gather(*(asked(http, agent.url) for _ in range(100)))
+        assert {answer.body for answer in answers} == {b"x"}
+        for call in waiting:
+            call.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_call_that_is_given_up_ends_its_connection(http: Outbound) -> None:
+    async with RawAgent(then_silence()) as agent:
+        call = asyncio.create_task(asked(http, agent.url))
+        await eventually(lambda: _true(bool(agent.heads)))
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await asyncio.wait_for(agent.left.wait(), 30)
+
+
+async def test_closing_ends_the_calls_and_the_thread() -> None:
+    http = Outbound(HERE)
+    before = set(threading.enumerate())
+    async with RawAgent(then_silence()) as agent:
+        call = asyncio.create_task(asked(http, agent.url))
+        await eventually(lambda: _true(bool(agent.heads)))
+        (thread,) = {t for t in threading.enumerate() if t.name == "outbound"} - before
+        await http.aclose()
+        with pytest.raises(Unreachable):
+            await call
+        assert not thread.is_alive()
+    await http.aclose()
+    with pytest.raises(Unreachable, match="stopping"):
+        await asked(http, agent.url)
+
+
+async def _true(it: bool) -> bool:
+    return it
+
+
+# --- names
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What names lead to: addresses, or an event to wait for."""
+    found: dict[str, Any] = {}
+
+    def look_up(host: str, *_: object, **__: object) -> list[Any]:
+        leads_to = found[host]
+        if isinstance(leads_to, threading.Event):
+            leads_to.wait(30)
+            return []
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, 0)) for one in leads_to]
+
+    monkeypatch.setattr("chassis.outbound.lookups.socket.getaddrinfo", look_up)
+    return found
+
+
+async def test_a_name_is_kept_while_its_address_is_called(
+    http: Outbound, names: dict[str, Any]
+) -> None:
+    names["agent.test"] = ["127.0.0.1"]
+    async with RawAgent(sends(plain(b"x"))) as agent:
+        await asked(http, f"http://agent.test:{agent.port}")
+    assert f"Host: agent.test:{agent.port}" in agent.heads[0]
+
+
+@pytest.mark.parametrize("addresses", [["127.0.0.1"], ["93.184.215.14", "10.0.0.1"]])
+async def test_a_strangers_name_that_leads_inside_is_not_called(
+    http: Outbound, names: dict[str, Any], addresses: list[str]
+) -> None:
+    names["stranger.test"] = addresses
+    async with RawAgent(sends(plain(b"x"))) as agent:
+        with pytest.raises(AddressRefused, match=r"^stranger\.test leads to a \w+ address$"):
+            await asked(http, f"http://stranger.test:{agent.port}")
+    assert agent.connections == 0
+
+
+async def test_a_name_is_judged_anew_at_every_call(http: Outbound, names: dict[str, Any]) -> None:
+    names["agent.test"] = ["127.0.0.1"]
+    async with RawAgent(sends(plain(b"x"))) as agent:
+        url = f"http://agent.test:{agent.port}"
+        await asked(http, url)
+        names["agent.test"] = ["169.254.169.254"]
+        with pytest.raises(AddressRefused, match="metadata"):
+            await asked(http, url)
+        with pytest.raises(AddressRefused, match="metadata"):
+            await http.judge(url, 1.0)
+    assert len(agent.heads) == 1
+
+
+async def test_a_name_without_an_address_is_unreachable(
+    http: Outbound, names: dict[str, Any]
+) -> None:
+    names["nowhere.test"] = []
+    with pytest.raises(Unreachable, match="its name has no address"):
+        await asked(http, "http://nowhere.test")
+
+
+async def test_names_that_are_slow_to_look_up_hold_up_nobody_else(
+    http: Outbound, names: dict[str, Any]
+) -> None:
+    never = threading.Event()
+    names |= {f"slow-{n}.test": never for n in range(100)} | {"agent.test": ["127.0.0.1"]}
+    before = threading.active_count()
+    slow = [asyncio.create_task(http.judge(f"http://slow-{n}.test", 20)) for n in range(100)]
+    again = [asyncio.create_task(http.judge("http://slow-0.test", 20)) for _ in range(100)]
+    async with RawAgent(sends(plain(b"x"))) as agent:
+        await asked(http, agent.url)
+        await asked(http, f"http://agent.test:{agent.port}")
+    assert threading.active_count() - before < 50
+    with pytest.raises(Unreachable, match="looked up in time"):
+        await http.judge("http://slow-1.test", 0.05)
+    for call in (*slow, *again):
+        call.cancel()
+    await asyncio.gather(*slow, *again, return_exceptions=True)
+    never.set()
+
+
+# --- chunks
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40), max_size=40), st.sampled_from(["", ";x=y"]))
+def test_chunks_are_put_together_again(pieces: list[bytes], extension: str) -> None:
+    chunks = [f"{len(one):X}{extension}\r\n".encode() + one + b"\r\n" for one in pieces]
+    raw = bytearray(b"".join(chunks) + b"0\r\n\r\n")
+    assert unchunked(raw, LIMITS) == b"".join(pieces)
+
+
+@given(st.binary(max_size=200))
+def test_what_is_no_chunks_is_refused_in_words(raw: bytes) -> None:
+    try:
+        unchunked(bytearray(raw), LIMITS)
+    except (TooMuch, Unreachable) as error:
+        assert error.why  # noqa: PT017  (any outcome but another exception will do)
