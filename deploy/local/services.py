@@ -11,6 +11,7 @@ from dotenv import dotenv_values
 from chassis.secrets import SUFFIX, secret
 from contracts.permissions import ADMIN, GATEWAY
 from deploy.local import nats, postgres
+from deploy.local.home import ID_SECRET
 from deploy.local.ports import Claim
 from deploy.local.process import Process
 from deploy.local.settings import AGENTS, ENV_FILE, PROJECT, Settings
@@ -22,7 +23,10 @@ AGENT_STAGE, SERVICE_STAGE, GATEWAY_STAGE = 1, 2, 3
 
 def claims(settings: Settings) -> list[Claim]:
     """Every port that the table is going to open."""
-    wanted = [Claim(settings.gateway_port, "gateway", "GATEWAY_PORT")]
+    wanted = [
+        Claim(settings.gateway_port, "gateway", "GATEWAY_PORT"),
+        Claim(settings.gateway_metrics_port, "gateway's metrics", "GATEWAY_METRICS_PORT"),
+    ]
     if settings.database_url is None:
         wanted.append(Claim(settings.postgres_port, "PostgreSQL", "POSTGRES_PORT"))
     if settings.nats_url is None:
@@ -63,11 +67,12 @@ def table(settings: Settings, passwords: Mapping[str, str]) -> list[Process]:
         user: settings.nats_url or nats.url(settings.nats_port, user, passwords[f"nats_{user}"])
         for user in (*CONTEXTS, GATEWAY, ADMIN)
     }
+    id_secret = secret("ID_SECRET", given) or passwords[ID_SECRET]
     return [
         *stores,
         *_agents(settings, env),
         *_one_shots(env, admin, roles, dsns, buses, {store.name for store in stores}),
-        *_services(settings, env, dsns, buses),
+        *_services(settings, env, dsns, buses, id_secret),
     ]
 
 
@@ -80,11 +85,11 @@ def role_dsn(admin: str, context: str, password: str) -> str:
 
 
 def _shared_environment(settings: Settings, given: Mapping[str, str]) -> dict[str, str]:
-    """What every process gets: all that was given, without the stores' secrets."""
+    """What every process gets: all that was given, without the stores' and gateways' secrets."""
     shared = {
         name: value
         for name, value in given.items()
-        if not name.removesuffix(SUFFIX).endswith(("DATABASE_URL", "_DB_PASSWORD"))
+        if not name.removesuffix(SUFFIX).endswith(("DATABASE_URL", "_DB_PASSWORD", "ID_SECRET"))
         and name != f"NATS_URL{SUFFIX}"
     }
     return shared | {
@@ -150,7 +155,11 @@ def _one_shots(
 
 
 def _services(
-    settings: Settings, env: Mapping[str, str], dsns: Mapping[str, str], buses: Mapping[str, str]
+    settings: Settings,
+    env: Mapping[str, str],
+    dsns: Mapping[str, str],
+    buses: Mapping[str, str],
+    id_secret: str,
 ) -> list[Process]:
     """The gateway starts beside the services (it needs the bus alone) and stops before them."""
     ports = {name: _health_port(settings, name) for name in CONTEXTS}
@@ -174,7 +183,13 @@ def _services(
     gateway = Process(
         name="gateway",
         argv=_module("gateway"),
-        env={**env, "NATS_URL": buses[GATEWAY], "PORT": str(settings.gateway_port)},
+        env={
+            **env,
+            "NATS_URL": buses[GATEWAY],
+            "PORT": str(settings.gateway_port),
+            "METRICS_PORT": str(settings.gateway_metrics_port),
+            "ID_SECRET": id_secret,
+        },
         cwd=PROJECT,
         after=["topology"],
         ready=f"http://127.0.0.1:{settings.gateway_port}/ready",
