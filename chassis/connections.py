@@ -5,7 +5,6 @@ that is hung up on within seconds. The app bounds how long it waits for a body t
 """
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
@@ -30,6 +29,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     bounds: ClassVar[Bounds]
     open_from: ClassVar[Counter[str]]
+    idle: ClassVar[dict["BoundedProtocol", None]]
+    """Connections on which nothing is being answered, longest first."""
 
     _place: str | None = None
     _ignoring = False
@@ -39,7 +40,6 @@ class BoundedProtocol(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _look: asyncio.TimerHandle | None = None
     _answered: RequestResponseCycle | None = None
-    idle_since = 0.0
 
     @property
     def busy(self) -> bool:
@@ -51,7 +51,6 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, if there is room for it."""
         super().connection_made(transport)
-        self.idle_since = time.monotonic()  # Finer than the loop counts.
         self._look = self.loop.call_later(self.bounds.take_s, self._look_at_answer)
         address = self.client[0] if self.client else "unknown"
         self._place = place(address)
@@ -62,6 +61,7 @@ class BoundedProtocol(HttpToolsProtocol):
         elif len(self.connections) > self.bounds.in_all and not self._make_room():
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections.")
         else:
+            self.idle[self] = None
             self._within(self.bounds.head_s, self._no_head)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -71,6 +71,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._answered.disconnected = not self._answered.response_complete
             self._answered.message_event.set()
         self._in_time()
+        self.idle.pop(self, None)
         if self._look is not None:
             self._look.cancel()
         if self._place is not None:
@@ -144,6 +145,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._take_host_from_address()
         self._in_time()
         self._in_body = True
+        self.idle.pop(self, None)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -162,9 +164,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """A request was answered: the next is due, or what is left of this one."""
         super().on_response_complete()
-        self.idle_since = time.monotonic()
         if self.busy or self.transport.is_closing():
             return
+        self.idle[self] = None
         if self._in_head:
             self._within(self.bounds.head_s, self._no_head)
         elif self._in_body:
@@ -212,17 +214,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _make_room(self) -> bool:
         """Close the connection that has been idle longest; whether there is one."""
-        idle = [
-            one
-            for one in self.connections
-            if isinstance(one, BoundedProtocol)
-            and one is not self
-            and not one.busy
-            and not one.transport.is_closing()
-        ]
-        if not idle:
+        longest = next(iter(self.idle), None)
+        if longest is None:
             return False
-        min(idle, key=lambda one: one.idle_since).transport.close()
+        del self.idle[longest]
+        longest.transport.close()
         return True
 
     def _take_host_from_address(self) -> None:
@@ -261,7 +257,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
 def bounded(bounds: Bounds) -> type[BoundedProtocol]:
     """What uvicorn is to serve a server's connections with (its `http`)."""
-    return type("Bounded", (BoundedProtocol,), {"bounds": bounds, "open_from": Counter()})
+    return type(
+        "Bounded", (BoundedProtocol,), {"bounds": bounds, "open_from": Counter(), "idle": {}}
+    )
 
 
 def options(bounds: Bounds) -> dict[str, Any]:
