@@ -136,10 +136,14 @@ async def test_a_body_has_its_limits_whatever_the_method(bus_url: str, method: s
                         await asyncio.sleep(0.05)
 
             trickling = asyncio.create_task(trickle())
-            answer = await asyncio.wait_for(reader.read(), 20)
+            try:
+                answer = await asyncio.wait_for(reader.read(), 20)
+            except ConnectionError:
+                pass  # who never stops may not get to hear the answer
+            else:
+                assert answer.startswith(b"HTTP/1.1 408 ")
             trickling.cancel()
             writer.close()
-            assert answer.startswith(b"HTTP/1.1 408 ")
 
 
 async def test_who_is_refused_cannot_go_on_sending(bus_url: str) -> None:
