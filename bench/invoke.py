@@ -35,6 +35,7 @@ BODY: dict[str, object] = {"agentId": "instant", "payload": {"text": "hello"}}
 CALLERS = 16
 PORTS = [
     "GATEWAY_PORT",
+    "GATEWAY_METRICS_PORT",
     "NATS_PORT",
     "NATS_MONITOR_PORT",
     "POSTGRES_PORT",

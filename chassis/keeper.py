@@ -22,7 +22,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from chassis import logs, looking, metrics
+from chassis import connections, logs, looking, metrics
+from chassis.bounds import Bounds
 from chassis.bus import connect_options, refusal_headers
 from chassis.topology import Settings, declare
 from contracts.errors import Invalid, Refusal, Unavailable
@@ -147,9 +148,8 @@ async def live(settings: Settings) -> int:
             host=settings.host,
             port=settings.health_port,
             lifespan="off",
-            log_config=None,
-            access_log=False,
             timeout_graceful_shutdown=2,
+            **connections.options(Bounds()),
         )
     )
     for number in (signal.SIGTERM, signal.SIGINT):  # Uvicorn raises it again when it has stopped.

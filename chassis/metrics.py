@@ -4,8 +4,10 @@ Counters and times are kept as things happen; `chassis.readings` looks up the re
 """
 
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, generate_latest
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from contracts.topology import DURABLES
 
@@ -74,3 +76,8 @@ def start_counting(service: str) -> None:
 async def page(_request: Request) -> Response:
     """Everything that this process has counted, as Prometheus reads it."""
     return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+
+def app() -> Starlette:
+    """An HTTP app of that page alone, for a process that is asked other things elsewhere."""
+    return Starlette(routes=[Route("/metrics", page)])

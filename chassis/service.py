@@ -27,7 +27,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from chassis import logs, metrics, telemetry, topology
+from chassis import connections, logs, metrics, telemetry, topology
+from chassis.bounds import Bounds
 from chassis.bus import Bus, answers, connect_options, stop_answering
 from chassis.database import Database, is_away, outbox_table
 from chassis.delivery import Delivery, decoded
@@ -273,9 +274,8 @@ def run(service: Service) -> None:
     http = uvicorn.Config(
         probes(service),
         lifespan="off",
-        log_config=None,
-        access_log=False,
         timeout_graceful_shutdown=5,
+        **connections.options(Bounds()),
     )
     with asyncio.Runner(loop_factory=http.get_loop_factory()) as runner:
         sys.exit(runner.run(_live(service, http)))

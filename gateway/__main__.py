@@ -1,24 +1,27 @@
 """`python -m gateway`: the HTTP server in front of the bus."""
 
+import asyncio
 import math
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
 import uvicorn
 from pydantic import ValidationError
 
-from chassis import logs, telemetry
+from chassis import connections, logs, metrics, telemetry
+from chassis.bounds import Bounds, allow_files
 from gateway.app import create_app
-from gateway.errors import sentence
-from gateway.protocol import LimitedProtocol
 from gateway.settings import Settings
 
 log = structlog.get_logger()
 
-KEEP_ALIVE_S = 75
-"""How long an idle connection stays open: longer than proxies and clients keep theirs."""
+METRICS_STOP_S = 1
+SPARE_FILES = 128
+"""Files that the process has open besides its connections."""
 
 
 def main() -> None:
@@ -26,14 +29,22 @@ def main() -> None:
     try:
         settings = Settings()
     except ValidationError as error:
-        sys.exit(f"The gateway's settings are wrong: {sentence(error.errors())}")
+        sys.exit(f"The gateway's settings are wrong: {_first(error)}")
     logs.configure(settings, "gateway")
     telemetry.start(settings, "gateway")
     say_who_may_ask(settings)
+    allow_files(settings.connections + SPARE_FILES)
     server = Server(settings)
     server.run()
     if not server.started:
         sys.exit(1)
+
+
+def _first(error: ValidationError) -> str:
+    """What is wrong first; of one variable, or of several together."""
+    first = error.errors(include_input=False)[0]
+    text = first["msg"].removeprefix("Value error, ")
+    return ": ".join([*(str(part) for part in first["loc"]), text])
 
 
 def say_who_may_ask(settings: Settings) -> None:
@@ -56,32 +67,68 @@ def say_who_may_ask(settings: Settings) -> None:
         log.info("no authentication: listening on 127.0.0.1 only", host=settings.host)
 
 
+class Aside(uvicorn.Server):
+    """A server beside the one that the process is for; signals are not its business."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them to the other."""
+        yield
+
+
 class Server(uvicorn.Server):
     """The HTTP server of the gateway; event streams, which never end by themselves, end first."""
 
     def __init__(self, settings: Settings) -> None:
         """Serve a gateway with these settings."""
         self.gateway = create_app(settings)
+        self.metrics = Aside(uvicorn.Config(metrics.app(), **metrics_options(settings)))
+        self._port = settings.metrics_port
+        self._counting: asyncio.Task[None] | None = None
         super().__init__(uvicorn.Config(self.gateway, **server_options(settings)))
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve, and show on a port of its own what was counted."""
+        place = None
+        if self._port is not None:
+            try:
+                place = socket.create_server((self.metrics.config.host, self._port))
+            except OSError as error:
+                log.critical("cannot show metrics", port=self._port, error=error.strerror)
+                self.should_exit = True
+                return
+        await super().startup(sockets)
+        if place is not None:
+            self._counting = asyncio.create_task(self.metrics.serve([place]))
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no new connection, let what is being answered finish, and stop."""
         self.gateway.state.gateway.streams.stop()
         await super().shutdown(sockets)
+        if self._counting is not None:
+            self.metrics.should_exit = True
+            await self._counting
+
+
+def metrics_options(settings: Settings) -> dict[str, Any]:
+    """How uvicorn is to serve what was counted."""
+    return {
+        "host": settings.listens_on,
+        "lifespan": "off",
+        "timeout_graceful_shutdown": METRICS_STOP_S,
+        **connections.options(Bounds()),
+    }
 
 
 def server_options(settings: Settings) -> dict[str, Any]:
     """How uvicorn is to serve the app."""
     return {
+        **connections.options(settings.bounds),
         "host": settings.listens_on,
         "port": settings.port,
-        "http": LimitedProtocol,
         "proxy_headers": bool(settings.trusted_proxies),
         "forwarded_allow_ips": list(settings.trusted_proxies),
-        "log_config": None,
-        "access_log": False,
-        "server_header": False,
-        "timeout_keep_alive": KEEP_ALIVE_S,
+        "timeout_keep_alive": settings.keep_alive_s,
         "timeout_graceful_shutdown": math.ceil(settings.drain_s),
     }
 

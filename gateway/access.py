@@ -11,7 +11,7 @@ from contracts.envelope import Envelope
 log = structlog.get_logger()
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-QUIET = frozenset({"/health", "/ready", "/metrics"})
+QUIET = frozenset({"/health", "/ready"})
 """Asked every few seconds by whatever watches the gateway: logged at DEBUG."""
 
 

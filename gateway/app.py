@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 from nats.aio.msg import Msg
+from pydantic import SecretStr
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -15,7 +16,9 @@ from gateway import errors, keys, rates
 from gateway.access import RequestLog
 from gateway.asking import Gateway
 from gateway.auth import Door
+from gateway.hosts import KnownHosts, OwnPages
 from gateway.idempotency import REPLAYED, Idempotency
+from gateway.issuer import IssuerKeys
 from gateway.keys import KeyRing
 from gateway.limits import BodyLimit
 from gateway.link import Link
@@ -25,7 +28,7 @@ from gateway.routes import agents, books, cards, chat, events, health, payments,
 from gateway.settings import Settings
 from gateway.static import Client
 from gateway.streams import Streams
-from gateway.tokens import IssuerKeys, Tokens
+from gateway.tokens import Tokens
 from gateway.tracing import traced
 from gateway.turns import SUBJECT, Turns
 
@@ -47,6 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
     hear: dict[str, Callable[[Msg], Awaitable[None]]] = {SUBJECT: turns.heard}
     link = Link(settings, hear)
     doors = []
+    issuer: IssuerKeys | None = None
     if settings.auth_mode == "token":
         ring = KeyRing(link)
         hear[keys.CHANGES] = ring.heard
@@ -60,6 +64,8 @@ def create_app(settings: Settings) -> FastAPI:
         link.open()
         yield
         await link.close()
+        if issuer is not None:
+            await issuer.close()
         await telemetry.stop()
 
     app = FastAPI(
@@ -72,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
         middleware=[
             Middleware(RequestLog),
             Middleware(Protection),
+            *_neighbours(settings),
             Middleware(
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
@@ -92,6 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
                 link=link,
                 account=settings.default_account,
                 running_s=max(RUNNING_S, settings.chat_wait_s + RUNNING_S / 2),
+                secret=_bytes(settings.id_secret),
             ),
         ],
     )
@@ -115,3 +123,17 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.ui_dist is not None:
         app.router.default = Client(settings.ui_dist)
     return app
+
+
+def _neighbours(settings: Settings) -> list[Middleware]:
+    """What looks at the host that was asked, and at whose page asks."""
+    found = []
+    if settings.hosts:
+        found.append(Middleware(KnownHosts, hosts=settings.hosts))
+    if settings.auth_mode == "none":
+        found.append(Middleware(OwnPages, origins=settings.cors_origins))
+    return found
+
+
+def _bytes(secret: SecretStr | None) -> bytes | None:
+    return None if secret is None else secret.get_secret_value().encode()

@@ -1,6 +1,7 @@
 """The door: who asks is found out, and whether they may, before anything else is done."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Awaitable, Callable
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -17,6 +18,8 @@ WEBHOOK = "/api/payments/stripe/webhook"
 ADMIN = frozenset({"/api/ledger/check"})
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 REALM = 'Bearer realm="AgentBazaar"'
+BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*) *", re.ASCII | re.IGNORECASE)
+"""The header as RFC 6750 has it; other characters are in no credential of ours."""
 ANONYMOUS = "Say who you are, with the header Authorization: Bearer <your key>."
 
 
@@ -67,9 +70,11 @@ class Door:
             return
         await self._app(scope, receive, send)
 
-    async def _identify(self, headers: Mapping[str, str]) -> Identity:
-        kind, _, token = headers.get("authorization", "").partition(" ")
-        token = token.strip()
-        if kind.lower() != "bearer" or not token:
+    async def _identify(self, headers: Headers) -> Identity:
+        given = headers.getlist("authorization")
+        if len(given) > 1:
+            raise Unknown("Send the header Authorization once.")
+        token = BEARER.fullmatch(given[0]) if given else None
+        if token is None:
             raise Unknown(ANONYMOUS)
-        return await self._check(token)
+        return await self._check(token[1])

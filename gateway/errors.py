@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.api import Problem
 from contracts.errors import Internal, Refusal
+from gateway.faults import told, where
 from gateway.link import STOPPING
 
 log = structlog.get_logger()
@@ -55,7 +56,8 @@ def sentence(errors: Sequence[Any]) -> str:
 
 async def _refused(request: Request, error: Refusal) -> Response:
     if isinstance(error, Internal):
-        log.error("refused", path=request.url.path, error=error.message, why=str(error.__cause__))
+        route = getattr(request.scope.get("route"), "path", None)
+        log.error("refused", route=route, error=error.message, why=told(error.__cause__))
     return problem(error.code, error.message)
 
 
@@ -74,6 +76,10 @@ def install(app: FastAPI) -> None:
     app.exception_handler(Refusal)(_refused)
     app.exception_handler(RequestValidationError)(_not_valid)
     app.exception_handler(HTTPException)(_http_error)
+
+
+class BrokenOff(Exception):
+    """An answer that had begun cannot be finished; why is in the log already."""
 
 
 class Shield:
@@ -102,8 +108,9 @@ class Shield:
             if begun:
                 raise
             await problem(503, STOPPING)(scope, receive, send)
-        except Exception:
-            log.exception("request failed", method=scope["method"], path=scope["path"])
+        except Exception as error:  # noqa: BLE001  (whatever nobody expected)
+            route = getattr(scope.get("route"), "path", None)
+            log.error("request failed", route=route, error=told(error), at=where(error))
             if begun:
-                raise
+                raise BrokenOff from None
             await problem(500, OURS)(scope, receive, send)

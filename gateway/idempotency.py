@@ -2,10 +2,17 @@
 
 What became of a key is kept for a day in the bucket IDEMPOTENCY, so at every gateway. A key is
 claimed by a compare-and-set before the request is carried out. The ids of what a request makes
-are derived from its key, so that carrying it out again after an unknown outcome makes nothing new.
+are derived from its key, so that carrying it out again after an unknown outcome makes nothing new;
+they are keyed with a secret, so that nobody can tell what somebody else's will be.
+
+Gateways of release 0.2 know no secret. Beside one of them, a key counts as the first to see it has
+it: what such a gateway began goes on with the ids that it derived, and what is begun here is marked
+where it looks, so that it answers 409. The release after this one drops that.
 """
 
+import hmac
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Literal
@@ -33,6 +40,10 @@ REPLAYED = "Idempotency-Replayed"
 KEPT_BYTES = 1024 * 1024
 """A larger answer is not kept; the request is carried out again, with the same ids."""
 NOT_FINAL = frozenset({408, 425, 429})
+NO_SECRET = b"there is one account, and all who come are its own"
+"""Without authentication; whoever could guess an id may read it anyway."""
+FOR_GOOD = timedelta(days=7)
+"""Longer than anything is kept."""
 
 
 class Kept(Model):
@@ -41,6 +52,7 @@ class Kept(Model):
     Attributes:
         state: running; done, with the answer; open: what came of it is unknown, try again.
         body_hash: of the request's body; the key stands for no other.
+        ids: how the ids that follow from the key are derived; of release 0.2 when it is missing.
     """
 
     state: Literal["running", "done", "open"]
@@ -49,6 +61,36 @@ class Kept(Model):
     status: int = 0
     media_type: str = ""
     body: str = ""
+    ids: Literal["keyed"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What follows from a key of an account at an address.
+
+    Attributes:
+        name: under which it is kept.
+        effect: the id of what the request makes.
+    """
+
+    name: str
+    effect: str
+    ids: Literal["keyed"] | None
+
+
+def keyed(secret: bytes, asked: str) -> Derived:
+    """What follows with the gateways' secret."""
+
+    def digest(what: str) -> str:
+        return hmac.digest(secret, f"{what}\n{asked}".encode(), "sha256").hex()
+
+    return Derived(digest("name"), digest("effect")[:32], "keyed")
+
+
+def unkeyed(asked: str) -> Derived:
+    """What follows at a gateway of release 0.2."""
+    name = sha256(asked.encode()).hexdigest()
+    return Derived(name, sha256(f"effect {name}".encode()).hexdigest()[:32], None)
 
 
 class Answered(Exception):
@@ -62,14 +104,21 @@ class Answered(Exception):
         self.kept = kept
 
 
+def _busy() -> Answered:
+    return Answered(409, "A request with this Idempotency-Key is still being carried out.")
+
+
 class Idempotency:
     """ASGI middleware for POST requests with an `Idempotency-Key`; bodies come whole."""
 
-    def __init__(self, app: ASGIApp, link: Link, account: str, running_s: float) -> None:
+    def __init__(
+        self, app: ASGIApp, link: Link, account: str, running_s: float, secret: bytes | None
+    ) -> None:
         """Carry out by `app`. A claim older than `running_s` is of a gateway that died."""
         self._app = app
         self._link = link
         self._account = account
+        self._secret = secret or NO_SECRET
         self._running_s = running_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,8 +134,6 @@ class Idempotency:
             text = "Idempotency-Key: 1 to 200 visible ASCII characters, once."
             await problem(422, text)(scope, receive, send)
             return
-        name = self._name(scope, keys[0])
-        scope.setdefault("state", {})["effect"] = sha256(f"effect {name}".encode()).hexdigest()[:32]
         first = await receive()
         claim = Kept(
             state="running",
@@ -95,7 +142,9 @@ class Idempotency:
         )
         try:
             store = bucket(self._link.client, IDEMPOTENCY)
-            revision = await self._claim(store, name, claim)
+            derived = await self._derived(store, self._asked(scope, keys[0]), claim)
+            claim = claim.model_copy(update={"ids": derived.ids})
+            revision = await self._claim(store, derived.name, claim)
         except Answered as answered:
             await _say(answered, scope, receive, send)
             return
@@ -103,6 +152,8 @@ class Idempotency:
             text = "The message bus is not reachable."
             await problem(Unavailable.code, text)(scope, receive, send)
             return
+        name = derived.name
+        scope.setdefault("state", {})["effect"] = derived.effect
         run = _Run(first, receive)
         try:
             await self._app(scope, run.receive, run.take)
@@ -113,10 +164,25 @@ class Idempotency:
         for message in run.messages:
             await send(message)
 
-    def _name(self, scope: Scope, key: str) -> str:
+    def _asked(self, scope: Scope, key: str) -> str:
         identity = scope.get("state", {}).get("identity")
         account = identity.account if identity else self._account
-        return sha256("\n".join((account, scope["path"], key)).encode()).hexdigest()
+        return "\n".join((account, scope["path"], key))
+
+    async def _derived(self, store: KeyValue, asked: str, claim: Kept) -> Derived:
+        """What follows from a key: as whoever saw it first has it."""
+        old = unkeyed(asked)
+        mark = claim.model_copy(update={"begun_at": claim.begun_at + FOR_GOOD, "ids": "keyed"})
+        try:
+            await store.create(old.name, mark.model_dump_json().encode())
+        except KeyWrongLastSequenceError:
+            try:
+                entry = await store.get(old.name)
+            except KeyNotFoundError:
+                raise _busy() from None
+            if Kept.model_validate_json(entry.value or b"").ids is None:
+                return old
+        return keyed(self._secret, asked)
 
     async def _claim(self, store: KeyValue, name: str, claim: Kept) -> int:
         """The revision by which the claim is held.
@@ -125,7 +191,6 @@ class Idempotency:
             Answered: it is somebody's, or was answered.
         """
         value = claim.model_dump_json().encode()
-        busy = Answered(409, "A request with this Idempotency-Key is still being carried out.")
         try:
             return await store.create(name, value)
         except KeyWrongLastSequenceError:
@@ -139,10 +204,10 @@ class Idempotency:
                 raise Answered(kept.status, "", kept)
             age = claim.begun_at - kept.begun_at
             if kept.state == "running" and age < timedelta(seconds=self._running_s):
-                raise busy
+                raise _busy()
             return await store.update(name, value, last=entry.revision)
         except (KeyNotFoundError, KeyWrongLastSequenceError):
-            raise busy from None
+            raise _busy() from None
 
     async def _keep(self, store: KeyValue, name: str, kept: Kept, revision: int) -> None:
         try:

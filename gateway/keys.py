@@ -4,12 +4,16 @@ A key is `bzr_<id>_<secret>`. The bucket API_KEYS keeps, under the id, a hash of
 its account and scopes. The secret has 256 random bits, so a plain SHA-256 cannot be guessed back.
 """
 
+import asyncio
 import hmac
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 
 import structlog
@@ -22,7 +26,7 @@ from contracts.base import Id, Model, Moment
 from contracts.errors import Unavailable
 from contracts.topology import API_KEYS
 from gateway.buckets import bucket
-from gateway.identity import Identity, Scope, Unknown
+from gateway.identity import Expired, Identity, Over, Scope, Unknown
 from gateway.link import Link
 
 log = structlog.get_logger()
@@ -83,6 +87,7 @@ class KeyRing:
         self._now = now
         self._known: dict[str, tuple[ApiKey | None, float]] = {}
         self._changes = 0
+        self._watched: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     async def identify(self, token: str) -> Identity:
         """Whose key this is.
@@ -98,13 +103,55 @@ class KeyRing:
         if key is None or not hmac.compare_digest(key.hash, _hash(token)):
             raise Unknown(WRONG)
         if key.expires_at is not None and key.expires_at <= datetime.now(UTC):
-            raise Unknown("This API key has expired.")
-        return Identity(key.account, frozenset(key.scopes))
+            raise Expired("This API key has expired.")
+        return Identity(key.account, frozenset(key.scopes), partial(self._over, token, found[1]))
 
     async def heard(self, message: Msg) -> None:
         """Forget the key that a change is about."""
         self._changes += 1
-        self._known.pop(message.subject.rpartition(".")[2], None)
+        id_ = message.subject.rpartition(".")[2]
+        self._known.pop(id_, None)
+        for change in self._watched.get(id_, ()):
+            change.set()
+
+    async def _over(self, token: str, id_: str) -> Over:
+        """Wait until a key no longer lets its caller read.
+
+        Looks at it when a change is heard, and every now and then in case one was not.
+        """
+        with self._watching(id_) as change:
+            while True:
+                change.clear()
+                try:
+                    if "read" not in (await self.identify(token)).scopes:
+                        return "revoked"
+                except Expired:
+                    return "expired"
+                except Unknown:
+                    return "revoked"
+                except Unavailable:
+                    pass  # That says nothing about the key; no event comes meanwhile.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._next_look(id_)):
+                        await change.wait()
+
+    def _next_look(self, id_: str) -> float:
+        key, _ = self._known.get(id_, (None, 0.0))
+        if key is None or key.expires_at is None:
+            return REMEMBERED_S
+        left = (key.expires_at - datetime.now(UTC)).total_seconds()
+        return min(REMEMBERED_S, max(left, 0))
+
+    @contextmanager
+    def _watching(self, id_: str) -> Iterator[asyncio.Event]:
+        change = asyncio.Event()
+        self._watched[id_].add(change)
+        try:
+            yield change
+        finally:
+            self._watched[id_].discard(change)
+            if not self._watched[id_]:
+                del self._watched[id_]
 
     async def _find(self, id_: str) -> ApiKey | None:
         if id_ in self._known:

@@ -8,7 +8,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.errors import problem
 
-BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 REST_BYTES = 16 * 1024 * 1024
 REST_S = 2.0
 """Of a body that is too large, this much is read and thrown away, for at most so long: a caller
@@ -40,7 +39,7 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 413 or 408 in place of the app, or run it with the body in hand."""
-        if scope["type"] != "http" or scope["method"] in BODILESS:
+        if scope["type"] != "http" or not _has_body(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
         try:
@@ -75,6 +74,10 @@ class BodyLimit:
             if len(body) > self._limit:
                 raise TooLarge(more)
         return bytes(body)
+
+
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 async def _discard(scope: Scope, receive: Receive) -> None:

@@ -16,6 +16,7 @@ from chassis.settings import BusSettings
 from contracts.base import Call, ReplyT, RequestT
 from contracts.envelope import Envelope
 from contracts.errors import Unavailable
+from gateway.faults import told, where
 
 log = structlog.get_logger()
 
@@ -105,8 +106,8 @@ class Link:
         while True:
             try:
                 closed = await self._connect()
-            except Exception:
-                log.exception("cannot connect to NATS")
+            except Exception as error:  # noqa: BLE001  (whatever keeps it from connecting)
+                log.error("cannot connect to NATS", error=told(error), at=where(error))
             else:
                 log.info("connected to NATS")
                 await closed.wait()

@@ -9,6 +9,7 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from chassis.bounds import place
 from gateway.auth import WEBHOOK, guarded
 from gateway.errors import problem
 
@@ -34,7 +35,7 @@ def account(scope: Scope) -> str | None:
 
 def _host(scope: Scope) -> str:
     client = scope.get("client")
-    return client[0] if client else "unknown"
+    return place(client[0]) if client else "unknown"
 
 
 class RateLimit:

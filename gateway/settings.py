@@ -4,17 +4,33 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from limits import parse
-from pydantic import AfterValidator, Field, HttpUrl, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    HttpUrl,
+    IPvAnyNetwork,
+    SecretStr,
+    TypeAdapter,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from chassis.bounds import Bounds
 from chassis.settings import BusSettings
 from contracts.base import Id
 from contracts.envelope import DEFAULT_ACCOUNT
+from gateway.hosts import host_of
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+HERE = ("localhost", "127.0.0.1", "[::1]")
+ID_SECRET_CHARS = 32
 Algorithm = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
 ]
+
+
+_NETWORK: TypeAdapter[IPvAnyNetwork] = TypeAdapter(IPvAnyNetwork)
 
 
 def _rate(text: str) -> str:
@@ -32,11 +48,22 @@ class Settings(BusSettings):
     Attributes:
         host: where HTTP is served.
         port: where HTTP is served; 0 takes any free port.
+        metrics_port: where /metrics is served, and nothing else; without it, nowhere. 0 takes any
+            free port.
+        allowed_hosts: names and addresses by which callers may call this gateway, comma-separated,
+            without ports. Without authentication the usual ones of this machine, unless set;
+            with it, any, unless set.
         cors_origins: other origins whose pages may call the API, comma-separated.
         ui_dist: a folder with a built client to serve at /; it must hold index.html.
         chat_wait_s: how long POST /api/hubchat/message waits for the assistant's message.
         body_limit: bytes that a request's body may have.
-        body_wait_s: how long a request's body may take to arrive.
+        body_wait_s: how long a request's body may take to arrive, all of it.
+        head_wait_s: how long a request's head may take; a new connection that is silent, too.
+        keep_alive_s: how long a connection stays open after an answer, for the next request.
+        connections: open at once; for one more, the one that has been idle longest is closed.
+        connections_per_address: open at once from one address that is no trusted proxy.
+        id_secret: what the ids that follow from an Idempotency-Key are keyed with, so that nobody
+            can guess what another account's are; the same at every gateway.
         default_account: whose money and data requests concern while there is no authentication.
         auth_mode: who may ask. none: everybody on this machine; token: who has an API key
             (`make key`); jwt: who has a token of the issuer below.
@@ -66,6 +93,8 @@ class Settings(BusSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    metrics_port: int | None = Field(default=None, ge=0, le=65535)
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     cors_origins: Annotated[tuple[str, ...], NoDecode] = (
         "http://localhost:5000",
         "http://localhost:3000",
@@ -74,6 +103,11 @@ class Settings(BusSettings):
     chat_wait_s: float = Field(default=25.0, ge=0)
     body_limit: int = Field(default=1_048_576, ge=0)
     body_wait_s: float = Field(default=30.0, gt=0)
+    head_wait_s: float = Field(default=10.0, gt=0)
+    keep_alive_s: int = Field(default=75, ge=0)
+    connections: int = Field(default=4096, ge=1)
+    connections_per_address: int = Field(default=1024, ge=1)
+    id_secret: SecretStr | None = Field(default=None, min_length=ID_SECRET_CHARS)
     default_account: Id = DEFAULT_ACCOUNT
     auth_mode: Literal["none", "token", "jwt"] = "none"
     auth_none_public: bool = False
@@ -101,7 +135,24 @@ class Settings(BusSettings):
             return self.host
         return "127.0.0.1"
 
-    @field_validator("cors_origins", "jwt_algorithms", "trusted_proxies", mode="before")
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that are answered; empty for any."""
+        return self.allowed_hosts or (HERE if self.auth_mode == "none" else ())
+
+    @property
+    def bounds(self) -> Bounds:
+        """How much connections may take."""
+        return Bounds(
+            head_s=self.head_wait_s,
+            in_all=self.connections,
+            from_one=self.connections_per_address,
+            proxies=self.trusted_proxies,
+        )
+
+    @field_validator(
+        "cors_origins", "jwt_algorithms", "trusted_proxies", "allowed_hosts", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -114,6 +165,33 @@ class Settings(BusSettings):
         if "*" in origins:
             raise ValueError("name each origin; with credentials, * would let every page in")
         return origins
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                _NETWORK.validate_python(proxy)
+            except ValueError:
+                raise ValueError(f"{proxy} is no address and no network") from None
+        return proxies
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for host in hosts:
+            if host_of(host) != host.lower():
+                raise ValueError(f"{host} is no host: write names and addresses, without ports")
+        return tuple(host.lower() for host in hosts)
+
+    @model_validator(mode="after")
+    def _ids_are_keyed(self) -> Self:
+        if self.auth_mode != "none" and self.id_secret is None:
+            raise ValueError(
+                f"AUTH_MODE={self.auth_mode} needs ID_SECRET, at least {ID_SECRET_CHARS} random"
+                " characters that all gateways share"
+            )
+        return self
 
     @model_validator(mode="after")
     def _issuer_is_named(self) -> Self:

@@ -29,10 +29,12 @@ ROOM_BYTES = 8 * 1024 * 1024
 EVERYBODYS = "agent"
 """Agents are listed for all accounts, so what happens to them is told to all."""
 
-End = Literal["too_slow", "stopping"]
+End = Literal["too_slow", "stopping", "revoked", "expired"]
 _SENTENCES: dict[str, str] = {
     "too_slow": "This reader is too slow. Connect again with Last-Event-ID to go on.",
     "stopping": "This gateway is being stopped. Connect again with Last-Event-ID to go on.",
+    "revoked": "The credential of this stream no longer lets it be read.",
+    "expired": "The credential of this stream has expired. Connect again with a new one.",
     "bus_lost": "The message bus is not reachable. Events will come, none is lost.",
     "bus_back": "The message bus is back.",
     "gap": "Some events after your Last-Event-ID are no longer kept. The rest follows.",
@@ -84,8 +86,7 @@ class Reader:
             return
         self._bytes += len(item.body) if isinstance(item, LiveEvent) else 0
         if len(self._waiting) >= self.room or self._bytes > ROOM_BYTES:
-            self.drop()
-            self.finish("too_slow")
+            self.cut("too_slow")
             return
         self._waiting.append(item)
         self._woken.set()
@@ -98,6 +99,11 @@ class Reader:
         """Let it end once it has taken what waits."""
         self.end = self.end or why
         self._woken.set()
+
+    def cut(self, why: End) -> None:
+        """Let it end now; what waits is not given to it any more."""
+        self.drop()
+        self.finish(why)
 
     async def take(self, wait_s: float) -> LiveEvent | bytes | None:
         """What comes next; None when nothing did in time, or when this is the end."""

@@ -1,8 +1,13 @@
-"""JSON Web Tokens of somebody else's issuer, checked with the keys that it publishes."""
+"""JSON Web Tokens of somebody else's issuer, checked with the keys that it publishes.
+
+What a token says is somebody's word until its signature is checked, and of any type after that: a
+header or claim that is not as it has to be is a wrong token, whatever the library makes of it.
+"""
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import jwt
@@ -11,67 +16,29 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts.base import Id
 from contracts.errors import Unavailable
-from gateway.identity import SCOPES, Identity, Unknown
+from gateway.identity import SCOPES, Expired, Identity, Over, Unknown
+from gateway.issuer import IssuerKeys
 from gateway.settings import Settings
 
 log = structlog.get_logger()
 
-FETCH_S = 5.0
-AGAIN_S = 2.0
-"""After an attempt to get the keys, no other is made for so long, whoever asks for which key."""
-STALE_S = 3600.0
-"""While the issuer is away, keys are used for so long after they were last seen there."""
+TIMES = ("exp", "nbf", "iat")
+FAR_OFF = 2**40
+"""A moment, in seconds since 1970, that no clock of ours will see."""
+SLEEP_S = 60.0
 _ACCOUNT = TypeAdapter(Id)
+_WHY: dict[type[jwt.PyJWTError], str] = {
+    jwt.ImmatureSignatureError: "it is not valid yet",
+    jwt.InvalidSignatureError: "its signature is wrong",
+    jwt.InvalidIssuerError: "it is of another issuer",
+    jwt.InvalidAudienceError: "it is for somebody else",
+    jwt.MissingRequiredClaimError: "it needs the claims exp, iss and aud",
+}
+"""Sentences of ours: the library's repeat what the token says."""
 
 
-class IssuerKeys:
-    """The issuer's public keys by their ids: fetched when needed, in a thread, never twice at once.
-
-    A key id that is not known makes them be fetched again: that is how a rotation is noticed.
-    """
-
-    def __init__(self, url: str, cache_s: float, now: Callable[[], float] = time.monotonic) -> None:
-        """Fetch from `url`, and again after `cache_s`."""
-        self._client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_S)
-        self._cache_s = cache_s
-        self._now = now
-        self._keys: dict[str, jwt.PyJWK] = {}
-        self._fetched_at = self._tried_at = float("-inf")
-        self._fetching = asyncio.Lock()
-
-    async def key(self, id_: str) -> jwt.PyJWK:
-        """The key with this id.
-
-        Raises:
-            Unknown: the issuer has none.
-            Unavailable: the issuer cannot be asked.
-        """
-        if self._age() > self._cache_s or id_ not in self._keys:
-            async with self._fetching:
-                if self._now() - self._tried_at > AGAIN_S:
-                    await self._fetch()
-        found = self._keys.get(id_)
-        if self._age() > max(STALE_S, self._cache_s):
-            raise Unavailable("The keys that tokens are signed with cannot be fetched now.")
-        if found is None:
-            if self._tried_at > self._fetched_at:  # The last attempt failed: it may be a new one.
-                raise Unavailable("The keys that tokens are signed with cannot be fetched now.")
-            raise Unknown("The token is signed with a key that its issuer does not have.")
-        return found
-
-    def _age(self) -> float:
-        return self._now() - self._fetched_at
-
-    async def _fetch(self) -> None:
-        self._tried_at = self._now()
-        try:
-            found = await asyncio.to_thread(self._client.fetch_data)
-            keys = jwt.PyJWKSet.from_dict(found).keys
-        except (jwt.PyJWTError, OSError, ValueError) as error:
-            log.warning("cannot fetch the issuer's keys", error=str(error)[:300])
-            return
-        self._keys = {key.key_id: key for key in keys if key.key_id}
-        self._fetched_at = self._tried_at
+def _wrong(why: str) -> Unknown:
+    return Unknown(f"The token is not valid: {why}.")
 
 
 class Tokens:
@@ -90,19 +57,30 @@ class Tokens:
             Unavailable: the issuer's keys cannot be had now.
         """
         try:
-            head = jwt.get_unverified_header(token)
-            if head.get("alg") not in self._settings.jwt_algorithms:
-                raise Unknown("The token is signed with an algorithm that is not accepted.")
-            key = await self._keys.key(str(head.get("kid", "")))
+            key = await self._keys.key(self._key_id(token))
             claims = self._claims(token, key)
+            return self._identity(claims)
+        except (Unknown, Unavailable):
+            raise
+        except jwt.ExpiredSignatureError:
+            raise Expired("The token is not valid: it has expired.") from None
         except jwt.PyJWTError as error:
-            raise Unknown(f"The token is not valid: {error}.") from None
-        try:
-            account = _ACCOUNT.validate_python(claims.get(self._settings.jwt_account_claim))
-        except ValidationError:
-            claim = self._settings.jwt_account_claim
-            raise Unknown(f"The token names no account in its claim {claim}.") from None
-        return Identity(account, _scopes(claims))
+            raise _wrong(_WHY.get(type(error), "it is not as tokens are")) from None
+        except Exception as error:  # noqa: BLE001  (whatever a stranger's token makes a parser do)
+            log.warning("a token that the library stumbles over", error=type(error).__name__)
+            raise _wrong("it is not as tokens are") from None
+
+    def _key_id(self, token: str) -> str:
+        """The id of the key that a token says it is signed with; empty when it names none."""
+        head = jwt.get_unverified_header(token)
+        if head.get("alg") not in self._settings.jwt_algorithms:
+            raise Unknown("The token is signed with an algorithm that is not accepted.")
+        if not isinstance(head.get("typ", ""), str):
+            raise _wrong("its header typ is no text")
+        id_ = head.get("kid", "")
+        if not isinstance(id_, str):
+            raise _wrong("its header kid is no text")
+        return id_
 
     def _claims(self, token: str, key: jwt.PyJWK) -> dict[str, Any]:
         claims: dict[str, Any] = jwt.decode(
@@ -114,11 +92,37 @@ class Tokens:
             leeway=self._settings.jwt_leeway_s,
             options={"require": ["exp", "iss", "aud"]},
         )
+        for name in TIMES:
+            value = claims.get(name, 0)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise _wrong(f"its claim {name} is no number")
         return claims
+
+    def _identity(self, claims: Mapping[str, Any]) -> Identity:
+        claim = self._settings.jwt_account_claim
+        try:
+            account = _ACCOUNT.validate_python(claims.get(claim), strict=True)
+        except ValidationError:
+            raise Unknown(f"The token names no account in its claim {claim}.") from None
+        end = min(claims["exp"], FAR_OFF) + self._settings.jwt_leeway_s
+        return Identity(account, _scopes(claims), partial(_expiry, end))
+
+
+async def _expiry(end: float) -> Over:
+    """Wait until a moment, in seconds since 1970, is over."""
+    while (left := end - time.time()) > 0:  # noqa: ASYNC110  (nothing tells us but the clock)
+        await asyncio.sleep(min(left, SLEEP_S))
+    return "expired"
 
 
 def _scopes(claims: Mapping[str, Any]) -> frozenset[str]:
     """`scope` as RFC 8693 has it, words in one text, or `scp` as others do, a list of them."""
-    given = claims.get("scope") or claims.get("scp") or []
-    words = given.split() if isinstance(given, str) else given
-    return SCOPES & {word for word in words if isinstance(word, str)}
+    found = [_words(name, claims.get(name)) for name in ("scope", "scp")]
+    return SCOPES & (found[0] or found[1])
+
+
+def _words(name: str, given: Any) -> frozenset[str]:
+    words = given.split() if isinstance(given, str) else given or []
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise _wrong(f"its claim {name} is neither a text nor a list of words")
+    return frozenset(words)

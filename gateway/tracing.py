@@ -5,7 +5,7 @@ from starlette.middleware import Middleware
 from chassis import telemetry
 from gateway.access import METHODS
 
-UNTRACED = "/health$,/ready$,/metrics$,/events$"
+UNTRACED = "/health$,/ready$,/events$"
 """Asked again and again, or answered for hours."""
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from contracts import api
 from contracts.chat import TurnCompleted
+from gateway.faults import told
 
 log = structlog.get_logger()
 
@@ -51,7 +52,7 @@ class Turns:
         try:
             ended = TurnEnd.model_validate_json(message.data)
         except ValidationError as error:
-            log.warning("event of another shape", subject=message.subject, error=str(error)[:500])
+            log.warning("event of another shape", subject=message.subject, error=told(error))
             return
         ending = self._waiting.get(ended.turn_id)
         if ending is not None and not ending.done():

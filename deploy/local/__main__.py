@@ -14,9 +14,9 @@ from deploy.local.supervisor import supervise
 
 HELP = """\
 Starts the whole system and keeps it running until Ctrl-C.
-Settings come from the environment or the file .env: BAZAAR_HOME, GATEWAY_PORT, NATS_PORT,
-NATS_MONITOR_PORT, POSTGRES_PORT, <SERVICE>_HEALTH_PORT, <AGENT>_URL, BAZAAR_AGENTS,
-DATABASE_URL, NATS_URL.
+Settings come from the environment or the file .env: BAZAAR_HOME, GATEWAY_PORT,
+GATEWAY_METRICS_PORT, NATS_PORT, NATS_MONITOR_PORT, POSTGRES_PORT, <SERVICE>_HEALTH_PORT,
+<AGENT>_URL, BAZAAR_AGENTS, DATABASE_URL, NATS_URL.
 """
 
 

@@ -11,10 +11,13 @@ from pathlib import Path
 from contracts.permissions import USERS
 from deploy.local.errors import StartError
 
+ID_SECRET = "id_secret"  # noqa: S105  (a name)
+"""What the gateway keys derived ids with."""
 PASSWORDS = (
     *("postgres", "registry", "task", "payment", "chat"),
     *(f"{context}_owner" for context in ("registry", "task", "payment", "chat")),
     *(f"nats_{user}" for user in USERS),
+    ID_SECRET,
 )
 
 
@@ -46,7 +49,7 @@ def opened(home: Path) -> Iterator[None]:
 
 
 def passwords(home: Path) -> dict[str, str]:
-    """The passwords by the database's role, and as `nats_<user>` by user of the bus.
+    """The passwords by the database's role, and as `nats_<user>` by user of the bus; the ID_SECRET.
 
     Made up at the first start, the same ever after.
     """

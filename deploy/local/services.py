@@ -11,6 +11,7 @@ from dotenv import dotenv_values
 from chassis.secrets import SUFFIX, secret
 from contracts.permissions import GATEWAY, KEEPER
 from deploy.local import nats, postgres
+from deploy.local.home import ID_SECRET
 from deploy.local.ports import Claim
 from deploy.local.process import Process
 from deploy.local.settings import AGENTS, ENV_FILE, PROJECT, Settings
@@ -24,7 +25,10 @@ AGENT_STAGE, SERVICE_STAGE, GATEWAY_STAGE = 1, 2, 3
 
 def claims(settings: Settings) -> list[Claim]:
     """Every port that the table is going to open."""
-    wanted = [Claim(settings.gateway_port, "gateway", "GATEWAY_PORT")]
+    wanted = [
+        Claim(settings.gateway_port, "gateway", "GATEWAY_PORT"),
+        Claim(settings.gateway_metrics_port, "gateway's metrics", "GATEWAY_METRICS_PORT"),
+    ]
     if settings.database_url is None:
         wanted.append(Claim(settings.postgres_port, "PostgreSQL", "POSTGRES_PORT"))
     if settings.nats_url is None:
@@ -66,12 +70,13 @@ def table(settings: Settings, passwords: Mapping[str, str]) -> list[Process]:
         user: settings.nats_url or nats.url(settings.nats_port, user, passwords[f"nats_{user}"])
         for user in (*CONTEXTS, GATEWAY, KEEPER)
     }
+    id_secret = secret("ID_SECRET", given) or passwords[ID_SECRET]
     return [
         *stores,
         *_agents(settings, env),
         *_one_shots(env, admin, roles, dsns, {store.name for store in stores}),
         _keeper(settings, env, buses, {store.name for store in stores}),
-        *_services(settings, env, dsns, buses),
+        *_services(settings, env, dsns, buses, id_secret),
     ]
 
 
@@ -84,11 +89,11 @@ def role_dsn(admin: str, name: str, password: str) -> str:
 
 
 def _shared_environment(settings: Settings, given: Mapping[str, str]) -> dict[str, str]:
-    """What every process gets: all that was given, without the stores' secrets."""
+    """What every process gets: all that was given, without the stores' and gateways' secrets."""
     shared = {
         name: value
         for name, value in given.items()
-        if not name.removesuffix(SUFFIX).endswith(("DATABASE_URL", "_PASSWORD"))
+        if not name.removesuffix(SUFFIX).endswith(("DATABASE_URL", "_PASSWORD", "ID_SECRET"))
         and name not in {f"NATS_URL{SUFFIX}", f"AGENT_HOSTS{SUFFIX}"}
     }
     return shared | {
@@ -170,7 +175,11 @@ def _keeper(
 
 
 def _services(
-    settings: Settings, env: Mapping[str, str], dsns: Mapping[str, str], buses: Mapping[str, str]
+    settings: Settings,
+    env: Mapping[str, str],
+    dsns: Mapping[str, str],
+    buses: Mapping[str, str],
+    id_secret: str,
 ) -> list[Process]:
     """The gateway starts beside the services (it needs the bus alone) and stops before them."""
     ports = {name: _health_port(settings, name) for name in CONTEXTS}
@@ -194,7 +203,13 @@ def _services(
     gateway = Process(
         name="gateway",
         argv=_module("gateway"),
-        env={**env, "NATS_URL": buses[GATEWAY], "PORT": str(settings.gateway_port)},
+        env={
+            **env,
+            "NATS_URL": buses[GATEWAY],
+            "PORT": str(settings.gateway_port),
+            "METRICS_PORT": str(settings.gateway_metrics_port),
+            "ID_SECRET": id_secret,
+        },
         cwd=PROJECT,
         after=[KEEPER],
         ready=f"http://127.0.0.1:{settings.gateway_port}/ready",

@@ -27,6 +27,7 @@ class Settings(FileSettings):
     bazaar_home: Path = PROJECT / ".bazaar"
     """The folder of all data, logs and generated passwords."""
     gateway_port: Port = 8000
+    gateway_metrics_port: Port = 8010
     nats_port: Port = 4222
     nats_monitor_port: Port = 8222
     postgres_port: Port = 5433

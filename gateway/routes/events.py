@@ -1,5 +1,8 @@
 """Events as they happen, as server-sent events: of the account, of a task, of the chat."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 import structlog
@@ -12,7 +15,8 @@ from contracts.base import Id
 from contracts.task import GET_TASK, GetTask
 from gateway.asking import account_of, ask, gateway_of, known_id
 from gateway.errors import problems
-from gateway.streams import Reader
+from gateway.identity import Identity
+from gateway.streams import End, Reader
 
 log = structlog.get_logger()
 router = APIRouter(tags=["events"])
@@ -44,6 +48,7 @@ class EventStream(EventSourceResponse):
         gateway = gateway_of(request)
         self._streams = gateway.streams
         self._reader = reader
+        self._identity: Identity | None = getattr(request.state, "identity", None)
         super().__init__(
             self._streams.frames(reader, resumed=resumed),
             ping=0,
@@ -51,12 +56,35 @@ class EventStream(EventSourceResponse):
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the reader leaves, is too slow, or the gateway stops."""
-        async with self._streams.reading(self._reader):
+        """Send until the reader leaves, is too slow, may no longer read, or the gateway stops."""
+        async with self._streams.reading(self._reader), _while_known(self._identity, self._reader):
             try:
                 await super().__call__(scope, receive, send)
             except SendTimeoutError:
                 log.info("event stream cut off", why="nothing taken", account=self._reader.account)
+
+
+@asynccontextmanager
+async def _while_known(identity: Identity | None, reader: Reader) -> AsyncIterator[None]:
+    """Cut the reader off once its credential no longer lets it read."""
+    if identity is None or identity.over is None:
+        yield
+        return
+    watching = asyncio.create_task(_cut_when_over(identity, reader))
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.wait({watching})
+
+
+async def _cut_when_over(identity: Identity, reader: Reader) -> None:
+    why: End = "revoked"
+    try:
+        if identity.over is not None:
+            why = await identity.over()
+    finally:  # Whatever goes wrong here, the stream does not outlive it.
+        reader.cut(why)
 
 
 @router.get(

@@ -6,7 +6,6 @@ from typing import Literal
 
 from fastapi import APIRouter, Request
 
-from chassis import metrics
 from contracts import api
 from contracts.base import Model, Ping, ping_call
 from contracts.errors import Refusal, Unavailable
@@ -44,9 +43,6 @@ async def ready(request: Request) -> Ready:
     if not gateway_of(request).link.connected:
         raise Unavailable("The message bus is not reachable.")
     return Ready()
-
-
-router.add_api_route("/metrics", metrics.page, include_in_schema=False)
 
 
 async def _bus(request: Request) -> api.ServiceHealth:

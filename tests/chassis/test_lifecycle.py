@@ -44,6 +44,10 @@ async def test_the_probes_and_the_log_of_a_life(killable: Stack) -> None:
         assert ready is not None
         assert health.json().keys() >= {"service", "version", "status"}
         assert ready.json() == {"service": "payment", "ready": True, "wrong": []}
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+        writer.write(b"no request\r\n\r\n")  # Its connections are bounded as the gateway's are.
+        assert b"application/json" in await asyncio.wait_for(reader.read(), 20)
+        writer.close()
         await place(bus, task, step)
         await complete(killable, task, step)
         await captured(killable, step)

@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
@@ -58,11 +58,17 @@ class Issuer:
     Attributes:
         asked: how often its keys were fetched.
         away: answer 503 in place of the keys.
+        says: what is answered in place of the keys.
+        endless: go on answering, a byte at a time.
+        elsewhere: send who asks there.
     """
 
     url: str = ""
     asked: int = 0
     away: bool = False
+    says: bytes | None = None
+    endless: bool = False
+    elsewhere: str = ""
     _keys: dict[str, ec.EllipticCurvePrivateKey] = field(default_factory=dict)
 
     def new_key(self, id_: str, *, published: bool = True) -> ec.EllipticCurvePrivateKey:
@@ -84,6 +90,8 @@ class Issuer:
         return jwt.encode(whole, key, "ES256", headers={"kid": id_})
 
     def published(self) -> bytes:
+        if self.says is not None:
+            return self.says
         keys = []
         for id_, key in self._keys.items():
             public = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(key.public_key()))
@@ -98,9 +106,16 @@ def issuing() -> Iterator[Issuer]:
     class Published(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             issuer.asked += 1
-            self.send_response(503 if issuer.away else 200)
+            self.send_response(503 if issuer.away else 302 if issuer.elsewhere else 200)
+            if issuer.elsewhere:
+                self.send_header("Location", issuer.elsewhere)
             self.end_headers()
             self.wfile.write(issuer.published())
+            with suppress(OSError):
+                while issuer.endless:
+                    self.wfile.write(b" ")
+                    self.wfile.flush()
+                    time.sleep(0.01)
 
         def log_message(self, *_args: object) -> None:
             pass
@@ -112,6 +127,7 @@ def issuing() -> Iterator[Issuer]:
     try:
         yield issuer
     finally:
+        issuer.endless = False
         server.shutdown()
         thread.join()
         server.server_close()

@@ -23,6 +23,7 @@ from gateway.asking import Gateway
 from gateway.settings import Settings
 
 DEADLINE_S = 20.0
+ID_SECRET = "of the tests, and of nobody else at all"
 
 
 async def until(happened: Callable[[], Any], what: str) -> None:
@@ -48,6 +49,7 @@ class Served:
 
     url: str
     app: FastAPI
+    metrics_url: str = ""
 
     @property
     def gateway(self) -> Gateway:
@@ -59,7 +61,13 @@ class Served:
 
 
 def gateway_settings(nats_url: str, **more: Any) -> Settings:
-    return Settings(_env_file=None, nats_url=nats_url, port=0, **more)
+    given: dict[str, Any] = {
+        "nats_url": nats_url,
+        "port": 0,
+        "metrics_port": 0,
+        "id_secret": ID_SECRET,
+    } | more
+    return Settings(_env_file=None, **given)
 
 
 @contextmanager
@@ -75,7 +83,12 @@ def serving(settings: Settings) -> Iterator[Served]:
             assert time.monotonic() < deadline, "the gateway does not start"
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
-        yield Served(f"http://127.0.0.1:{port}", server.gateway)
+        while not server.metrics.started:
+            time.sleep(0.01)
+        counted = server.metrics.servers[0].sockets[0].getsockname()[1]
+        yield Served(
+            f"http://127.0.0.1:{port}", server.gateway, f"http://127.0.0.1:{counted}/metrics"
+        )
     finally:
         server.should_exit = True
         thread.join(DEADLINE_S)

@@ -52,7 +52,9 @@ async def test_an_unknown_address_is_404(http: httpx.AsyncClient, path: str) -> 
 async def test_dots_in_a_path_lead_nowhere(served: Served) -> None:
     place = urlsplit(served.url)
     reader, writer = await asyncio.open_connection(place.hostname, place.port)
-    writer.write(b"GET /api/agents/../../x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    writer.write(
+        b"GET /api/agents/../../x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
     answer = await reader.read()
     writer.close()
     assert answer.startswith(b"HTTP/1.1 404 ")

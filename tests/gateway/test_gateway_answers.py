@@ -211,7 +211,7 @@ async def test_other_origins_may_not(
         await http.options("/api/hubchat/message", headers=preflight),
         await http.get("/api/agents", headers={"Origin": origin}),
     ]
-    assert [answer.status_code for answer in answers] == [400, 200]
+    assert [answer.status_code for answer in answers] == [400, 403]
     for answer in answers:
         assert "access-control-allow-origin" not in answer.headers
 

@@ -104,7 +104,7 @@ async def test_head_is_get_without_the_body(browser: httpx.AsyncClient, path: st
 async def test_nothing_outside_the_folder_is_served(site: Served, path: str) -> None:
     place = urlsplit(site.url)
     reader, writer = await asyncio.open_connection(place.hostname, place.port)
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     answer = (await reader.read()).decode()
     writer.close()
     assert answer.startswith("HTTP/1.1 200 ")

@@ -48,7 +48,7 @@ async def test_a_slow_reader_is_cut_off_and_holds_up_nobody(
         slow = socket.socket()
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.connect((place.hostname, place.port))
-        slow.sendall(b"GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        slow.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         await until(lambda: served.gateway.streams.readers == 1, "the slow one reads along")
 
         async with served.client() as http, reading(http, "/api/events") as quick:
@@ -87,7 +87,7 @@ async def test_a_reader_that_takes_nothing_is_hung_up_on(bus_url: str, services:
         with socket.socket() as stuck:
             stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             stuck.connect((place.hostname, place.port))
-            stuck.sendall(b"GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n")
+            stuck.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
             await until(lambda: served.gateway.streams.readers == 1, "it reads along")
             for number in range(200):
                 await tell(services.client, said(number), account)

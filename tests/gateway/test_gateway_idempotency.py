@@ -17,6 +17,7 @@ from gateway.idempotency import Kept
 from tests.gateway import samples
 from tests.gateway.credentials import bearer, make_key
 from tests.gateway.helpers import (
+    ID_SECRET,
     Served,
     StandIns,
     assert_problem,
@@ -202,7 +203,7 @@ async def test_a_killed_gateway_leaves_a_claim_that_grows_old(
 ) -> None:
     await services.answer(INVOKE_AGENT, None)  # takes the request, never answers
     same = key()
-    async with process(NATS_URL=bus_url) as dying:
+    async with process(NATS_URL=bus_url, ID_SECRET=ID_SECRET) as dying:
         lost = asyncio.create_task(dying.http.post(PATH, json=CALL, headers=same))
         await until(lambda: services.got(INVOKE_AGENT) or lost.done(), "it was passed on")
         assert not lost.done(), lost.result().text

@@ -19,6 +19,7 @@ from tests.conftest import declare
 from tests.gateway import samples
 from tests.gateway.credentials import bearer, keytool_says, make_key
 from tests.gateway.helpers import (
+    ID_SECRET,
     Served,
     StandIns,
     assert_problem,
@@ -236,7 +237,9 @@ async def test_an_account_hears_only_its_own_events(
 async def test_a_key_is_never_in_the_log(bus_url: str, services: StandIns) -> None:
     await services.answer(LIST_TASKS, samples.TASKS)
     key = await make_key(bus_url, "someone")
-    async with process(NATS_URL=bus_url, AUTH_MODE="token", LOG_LEVEL="DEBUG") as gateway:
+    async with process(
+        NATS_URL=bus_url, AUTH_MODE="token", ID_SECRET=ID_SECRET, LOG_LEVEL="DEBUG"
+    ) as gateway:
         assert (await gateway.http.get("/api/tasks", headers=bearer(key))).status_code == 200
         gateway.http.headers.update(bearer(key[:-1]))
         assert (await gateway.http.get("/api/tasks")).status_code == 401

@@ -1,6 +1,7 @@
 """How large a body may be and how long it may take, over raw connections where it matters."""
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -62,7 +63,7 @@ async def test_an_endless_body_does_not_hold_the_connection(served: Served) -> N
     place = urlsplit(served.url)
     reader, writer = await asyncio.open_connection(place.hostname, place.port)
     writer.write(
-        b"POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Transfer-Encoding: chunked\r\n\r\n"
     )
 
@@ -87,7 +88,7 @@ async def test_a_caller_that_asks_before_it_sends_is_told_at_once(served: Served
     place = urlsplit(served.url)
     reader, writer = await asyncio.open_connection(place.hostname, place.port)
     writer.write(
-        b"POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Content-Length: 2000000\r\nExpect: 100-continue\r\n\r\n"
     )
     answer = await asyncio.wait_for(reader.read(), 20)
@@ -100,7 +101,7 @@ async def test_a_body_that_does_not_come_is_408(bus_url: str) -> None:
         place = urlsplit(served.url)
         reader, writer = await asyncio.open_connection(place.hostname, place.port)
         writer.write(
-            b"POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Content-Length: 100\r\n\r\n{"
         )
         answer = await asyncio.wait_for(reader.read(), 20)
@@ -108,6 +109,71 @@ async def test_a_body_that_does_not_come_is_408(bus_url: str) -> None:
         assert answer.startswith(b"HTTP/1.1 408 ")
         # Who hangs up halfway is no trouble either.
         with socket.create_connection((place.hostname or "", place.port or 0)) as half:
-            half.sendall(b"POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            half.sendall(
+                b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"
+            )
         async with served.client() as http:
             assert (await http.get("/ready")).status_code in (200, 503)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "DELETE", "PUT"])
+async def test_a_body_has_its_limits_whatever_the_method(bus_url: str, method: str) -> None:
+    """Where none is expected, too: it would be read for as long as an answer takes."""
+    with serving(gateway_settings(bus_url, body_wait_s=0.2)) as served:
+        for path in ("/api/events", "/api/agents", "/docs"):
+            place = urlsplit(served.url)
+            reader, writer = await asyncio.open_connection(place.hostname, place.port)
+            head = (
+                f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+            )
+            writer.write(head.encode())
+
+            async def trickle(writer: asyncio.StreamWriter = writer) -> None:
+                with contextlib.suppress(ConnectionError):
+                    while True:
+                        writer.write(b"1\r\na\r\n")
+                        await writer.drain()
+                        await asyncio.sleep(0.05)
+
+            trickling = asyncio.create_task(trickle())
+            try:
+                answer = await asyncio.wait_for(reader.read(), 20)
+            except ConnectionError:
+                pass  # who never stops may not get to hear the answer
+            else:
+                assert answer.startswith(b"HTTP/1.1 408 ")
+            trickling.cancel()
+            writer.close()
+
+
+async def test_who_is_refused_cannot_go_on_sending(bus_url: str) -> None:
+    """The door answers before the body came; the connection does not stay for the rest."""
+    with serving(gateway_settings(bus_url, auth_mode="token")) as served:
+        place = urlsplit(served.url)
+        reader, writer = await asyncio.open_connection(place.hostname, place.port)
+        writer.write(
+            b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n{"
+        )
+        answer = await asyncio.wait_for(reader.read(), 20)
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 401 ")
+
+
+async def test_a_head_that_does_not_end_is_408(bus_url: str) -> None:
+    with serving(gateway_settings(bus_url, head_wait_s=0.2)) as served:
+        place = urlsplit(served.url)
+        reader, writer = await asyncio.open_connection(place.hostname, place.port)
+        writer.write(b"GET /ready HTTP/1.1\r\nHost: localhost\r\n")
+        answer = await asyncio.wait_for(reader.read(), 20)
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_silent_connections_keep_nobody_out(bus_url: str) -> None:
+    with serving(gateway_settings(bus_url, connections=5)) as served:
+        place = urlsplit(served.url)
+        silent = [await asyncio.open_connection(place.hostname, place.port) for _ in range(20)]
+        async with served.client() as http:
+            assert (await http.get("/health")).status_code == 200
+        for _, writer in silent:
+            writer.close()

@@ -192,6 +192,9 @@ async def test_it_stops_while_it_cannot_connect() -> None:
         ("PORT", "99999", ["port"]),
         ("CHAT_WAIT_S", "soon", ["chat_wait_s"]),
         ("CORS_ORIGINS", "*", ["cors_origins", "name each origin"]),
+        ("AUTH_MODE", "token", ["AUTH_MODE=token needs ID_SECRET"]),
+        ("TRUSTED_PROXIES", "*", ["trusted_proxies", "no address"]),
+        ("ALLOWED_HOSTS", "localhost:8000", ["allowed_hosts", "without ports"]),
     ],
 )
 def test_wrong_settings_are_named_and_nothing_starts(

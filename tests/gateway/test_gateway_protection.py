@@ -117,7 +117,7 @@ async def raw(served: Served, head: bytes) -> bytes:
     ids=["long", "many", "both", "endless"],
 )
 async def test_headers_beyond_the_limits_are_431(served: Served, headers: bytes) -> None:
-    head = b"POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n" + headers
+    head = b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n" + headers
     end = b"" if b"Endless" in headers else b"\r\n{}"
     answer = await raw(served, head + end)
     assert answer.startswith(b"HTTP/1.1 431 ")
@@ -126,7 +126,7 @@ async def test_headers_beyond_the_limits_are_431(served: Served, headers: bytes)
 
 
 async def test_a_request_line_beyond_the_limit_is_431(served: Served) -> None:
-    answer = await raw(served, b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    answer = await raw(served, b"GET /" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 431 ")
 
 
@@ -160,3 +160,35 @@ async def test_browsers_are_told_what_pages_may_do(http: httpx.AsyncClient, tmp_
     policy = page.headers["content-security-policy"]
     assert "script-src 'self'" in policy
     assert "connect-src 'self'" in policy
+
+
+async def test_who_has_no_credential_is_counted_by_address(bus_url: str) -> None:
+    """A wrong one too, so guessing has an end; what headers say of the address is nothing."""
+    settings = gateway_settings(bus_url, auth_mode="token", rate_limit_address="3/hour")
+    with serving(settings) as served:
+        async with served.client() as http:
+            await until_answered(http, "/ready", 200)
+            for number in range(3):
+                headers = bearer(f"guess-{number}") | {
+                    "X-Forwarded-For": f"10.0.0.{number}",
+                    "Forwarded": f"for=10.0.0.{number}",
+                    "X-Real-IP": f"10.0.0.{number}",
+                }
+                assert_problem(await http.get("/api/tasks", headers=headers), 401)
+            assert_problem(await http.get("/api/tasks"), 429)
+            valid = bearer(await make_key(bus_url, fresh("account")))
+            assert_problem(await http.get("/api/tasks", headers=valid), 429)
+
+
+async def test_a_site_of_ipv6_is_one_address() -> None:
+    settings = gateway_settings(NO_BUS, rate_limit_address="2/hour", trusted_proxies="127.0.0.1")
+    with serving(settings) as served:
+        async with served.client() as http:
+            for client, status in (
+                ("2001:db8:0:1::1", 503),
+                ("2001:db8:0:1:ffff::2", 503),
+                ("2001:db8:0:1::3", 429),
+                ("2001:db8:0:2::1", 503),
+            ):
+                answer = await http.get("/api/tasks", headers={"X-Forwarded-For": client})
+                assert_problem(answer, status)

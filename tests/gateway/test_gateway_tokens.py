@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from contracts.errors import Unavailable
 from contracts.task import LIST_TASKS
 from gateway.identity import Unknown
-from gateway.tokens import IssuerKeys, Tokens
+from gateway.issuer import IssuerKeys
+from gateway.tokens import Tokens
 from tests.gateway import samples
 from tests.gateway.credentials import Issuer, bearer, issuing
 from tests.gateway.helpers import (

@@ -93,6 +93,24 @@ def test_the_dotenv_file_reaches_the_services_and_the_environment_wins(
     assert "EMPTY" not in env
 
 
+@pytest.mark.parametrize("given", ["", "VALUE", "FILE"])
+def test_what_ids_are_keyed_with_is_the_gateways_alone(
+    home: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    (home / "ids").write_text("kept-in-a-file\n")
+    if given:
+        name, value = (
+            ("ID_SECRET", "ours") if given == "VALUE" else ("ID_SECRET_FILE", home / "ids")
+        )
+        monkeypatch.setenv(name, str(value))
+    wanted = {"": "pw-id_secret", "VALUE": "ours", "FILE": "kept-in-a-file"}[given]
+    processes = table()
+    assert processes.pop("gateway").env["ID_SECRET"] == wanted
+    for process in processes.values():
+        assert not {"ID_SECRET", "ID_SECRET_FILE"} & set(process.env)
+        assert wanted not in process.env.values()
+
+
 def test_secrets_in_files_reach_whom_they_are_for(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,7 +92,10 @@ def test_prometheus_reads_every_service_of_compose() -> None:
     on_the_bus = {
         name for name in compose if name in {"gateway", "keeper"} or name.endswith("_svc")
     }
-    assert set(job["dns_sd_configs"][0]["names"]) == on_the_bus
+    found = {name: one["port"] for one in job["dns_sd_configs"] for name in one["names"]}
+    asked_of_gateway = f"${{METRICS_PORT:-{found.pop('gateway')}}}"
+    assert compose["gateway"]["environment"]["METRICS_PORT"] == asked_of_gateway
+    assert found == dict.fromkeys(on_the_bus - {"gateway"}, 8000)
     assert {name for name in on_the_bus if "bus" in compose[name]["networks"]} == on_the_bus
     assert "bus" in compose["prometheus"]["networks"]
 
