@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import httpx
+
 from chassis.envelopes import new_id
 from chassis.service import Service
 from gateway.settings import Settings
@@ -13,7 +15,7 @@ from payment_svc.handlers.wallets import open_wallet
 from tests.chat.services import chat_service
 from tests.conftest import Stack, running
 from tests.gateway.credentials import Issuer, issuing, make_key
-from tests.gateway.helpers import gateway_settings, serving, until_answered
+from tests.gateway.helpers import DEADLINE_S, gateway_settings, serving, until_answered
 from tests.task.scripted_agent import ScriptedAgent
 from tests.task.services import payment_service, registry_service, task_service
 from tests.task.system import System, listening
@@ -33,6 +35,11 @@ class Door:
     mode: str
     url: str
     credential: str | None
+
+    def client(self) -> httpx.AsyncClient:
+        """A client of somebody who may do everything."""
+        headers = {"Authorization": f"Bearer {self.credential}"} if self.credential else {}
+        return httpx.AsyncClient(base_url=self.url, timeout=DEADLINE_S, headers=headers)
 
 
 @dataclass
@@ -55,7 +62,11 @@ class Marketplace:
             with serving(settings) as served:
                 async with served.client() as http:
                     await until_answered(http, "/ready", 200)
-                yield Door(mode, served.url, credential)
+                door = Door(mode, served.url, credential)
+                async with door.client() as http:
+                    said = await http.post("/api/hubchat/message", json={"content": "Hello."})
+                    assert said.status_code == 200, said.text
+                yield door
 
     def _settings(self, mode: str, account: str, issuer: Issuer) -> Settings:
         quick: dict[str, Any] = {
