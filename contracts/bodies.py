@@ -86,7 +86,11 @@ MaybeId = Annotated[
 """An id or none; an empty text, as forms send it, is none."""
 
 
-class NewTask(Model, extra="forbid"):
+class Body(Model, extra="forbid", populate_by_name=False):
+    """A body of which every member is known; its names are camelCase and nothing else."""
+
+
+class NewTask(Body):
     """Body of POST /api/tasks."""
 
     user_query: Words
@@ -94,7 +98,7 @@ class NewTask(Model, extra="forbid"):
     max_budget: AskedMoney | None = None
 
 
-class Invocation(Model, extra="forbid"):
+class Invocation(Body):
     """Body of POST /api/invoke-agent; an empty `taskId` is as good as none."""
 
     agent_id: Id
@@ -103,7 +107,7 @@ class Invocation(Model, extra="forbid"):
     max_price: AskedMoney | None = None
 
 
-class NewPayment(Model, extra="forbid"):
+class NewPayment(Body):
     """Body of POST /api/payments/bazaarbucks: pay an agent by hand for a task."""
 
     task_id: Id
@@ -112,27 +116,27 @@ class NewPayment(Model, extra="forbid"):
     payment_id: Id | None = None
 
 
-class Refund(Model, extra="forbid"):
+class Refund(Body):
     """Body of POST /api/payments/bazaarbucks/{id}/refund; all that is left without an amount."""
 
     amount: AskedPaid | None = None
     refund_id: Id | None = None
 
 
-class CardRefund(Model, extra="forbid"):
+class CardRefund(Body):
     """Body of POST /api/payments/stripe/{id}/refund."""
 
     refund_id: Id | None = None
 
 
-class OpenCheckout(Model, extra="forbid"):
+class OpenCheckout(Body):
     """Body of POST /api/payments/checkout."""
 
     amount: AskedCents
     payment_id: Id | None = None
 
 
-class ChatInput(Model, extra="forbid"):
+class ChatInput(Body):
     """Body of POST /api/hubchat/message; an empty `taskId` is as good as none."""
 
     content: Words
