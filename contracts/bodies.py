@@ -86,11 +86,20 @@ MaybeId = Annotated[
 """An id or none; an empty text, as forms send it, is none."""
 
 
+def _such_as(**members: JsonValue) -> dict[str, JsonValue]:
+    return {"examples": [members]}
+
+
 class Body(Model, extra="forbid", populate_by_name=False):
     """A body of which every member is known; its names are camelCase and nothing else."""
 
 
-class NewTask(Body):
+class NewTask(
+    Body,
+    json_schema_extra=_such_as(
+        userQuery="Translate my letter.", requiredSkills=["translate"], maxBudget=5
+    ),
+):
     """Body of POST /api/tasks."""
 
     user_query: Words
@@ -98,7 +107,10 @@ class NewTask(Body):
     max_budget: AskedMoney | None = None
 
 
-class Invocation(Body):
+class Invocation(
+    Body,
+    json_schema_extra=_such_as(agentId="translator", payload={"text": "hello"}, maxPrice="0.5"),
+):
     """Body of POST /api/invoke-agent; an empty `taskId` is as good as none."""
 
     agent_id: Id
@@ -107,7 +119,7 @@ class Invocation(Body):
     max_price: AskedMoney | None = None
 
 
-class NewPayment(Body):
+class NewPayment(Body, json_schema_extra=_such_as(taskId="t1", agentId="translator", amount=1.25)):
     """Body of POST /api/payments/bazaarbucks: pay an agent by hand for a task."""
 
     task_id: Id
@@ -116,27 +128,29 @@ class NewPayment(Body):
     payment_id: Id | None = None
 
 
-class Refund(Body):
+class Refund(Body, json_schema_extra=_such_as(amount=0.5, refundId="complaint-7")):
     """Body of POST /api/payments/bazaarbucks/{id}/refund; all that is left without an amount."""
 
     amount: AskedPaid | None = None
     refund_id: Id | None = None
 
 
-class CardRefund(Body):
+class CardRefund(Body, json_schema_extra=_such_as(refundId="complaint-8")):
     """Body of POST /api/payments/stripe/{id}/refund."""
 
     refund_id: Id | None = None
 
 
-class OpenCheckout(Body):
+class OpenCheckout(Body, json_schema_extra=_such_as(amount=20)):
     """Body of POST /api/payments/checkout."""
 
     amount: AskedCents
     payment_id: Id | None = None
 
 
-class ChatInput(Body):
+class ChatInput(
+    Body, json_schema_extra=_such_as(content="Translate 'hello' to Spanish.", maxBudget=2)
+):
     """Body of POST /api/hubchat/message; an empty `taskId` is as good as none."""
 
     content: Words
