@@ -22,6 +22,7 @@ from chassis.bus import HEADERS_BYTES, MAX_MESSAGE_BYTES
 from chassis.database import AlreadyHandled, Database, Transaction, is_away, is_unstorable
 from chassis.given import Given
 from chassis.replies import as_refusal, in_words, refused, weighed
+from contracts import numbers
 from contracts.envelope import Envelope, read_envelope
 from contracts.errors import (
     Conflict,
@@ -259,12 +260,18 @@ async def decoded(msg: "StreamMessage[Any]", decode: Any) -> Any:
     """FastStream decoder: the body's JSON.
 
     Raises:
-        Invalid: it is none; FastStream's own error would count as one that may pass.
+        Invalid: it is none, or has a number that would become another one; FastStream's own error
+            would count as one that may pass.
     """
     try:
-        return await decode(msg)
+        body = await decode(msg)
     except (ValueError, RecursionError):
         raise Invalid("The body is not JSON.") from None
+    try:
+        numbers.check(msg.body)
+    except (ValueError, RecursionError) as error:
+        raise Invalid(f"The body's JSON cannot be taken: {error}.") from None
+    return body
 
 
 async def _sign_of_life(raw: "Msg", every_s: float) -> None:

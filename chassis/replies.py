@@ -50,7 +50,8 @@ def _first(error: ArgumentError) -> str:
     if isinstance(error.original_error, ValidationError):
         found = error.original_error.errors(include_url=False, include_context=False)[0]
         place = ".".join(str(part) for part in found["loc"] if part not in ("request", "event"))
-        return f"{place}: {found['msg']}" if place else str(found["msg"])
+        text = str(found["msg"]).removeprefix("Value error, ")
+        return f"{place}: {text}" if place else text
     return " ".join(str(error).split())[:300]
 
 

@@ -4,16 +4,15 @@ from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field, PlainSerializer
-from pydantic.json_schema import SkipJsonSchema
 
 from contracts.base import MAX_AMOUNT, Id, Model
 from contracts.chat import CostBreakdown, CostLine, LlmUse, MessageView
-from contracts.ledger import EntryView, Paid, WalletView
+from contracts.ledger import EntryView, WalletView
 from contracts.ledger import Receipt as ReceiptView
 from contracts.ledger import ReceiptLine as ReceiptLineView
 from contracts.payment import BazaarBucksPaymentView, StripePaymentView
 from contracts.registry import AgentView
-from contracts.task import CreateTask, InvokeAgent, InvokeReply, StepView, TaskView
+from contracts.task import InvokeReply, StepView, TaskView
 
 
 def _number(amount: Decimal) -> float:
@@ -103,18 +102,6 @@ class Message(MessageView):
     llm: Llm | None = None
 
 
-class NewTask(CreateTask):
-    """Body of POST /api/tasks."""
-
-    task_id: SkipJsonSchema[Id | None] = None
-
-
-class Invocation(InvokeAgent):
-    """Body of POST /api/invoke-agent."""
-
-    step_id: SkipJsonSchema[Id | None] = None
-
-
 class InvocationResult(InvokeReply):
     """Answer of POST /api/invoke-agent."""
 
@@ -157,36 +144,6 @@ class Receipt(ReceiptView):
     refunded: SumNumber
     external: SumNumber
     total: SumNumber
-
-
-class NewPayment(Model):
-    """Body of POST /api/payments/bazaarbucks: pay an agent by hand for a task."""
-
-    task_id: Id
-    agent_id: Id
-    amount: Paid
-    payment_id: Id | None = None
-
-
-class Refund(Model):
-    """Body of POST /api/payments/bazaarbucks/{id}/refund; all that is left without an amount."""
-
-    amount: Paid | None = None
-    refund_id: Id | None = None
-
-
-class CardRefund(Model):
-    """Body of POST /api/payments/stripe/{id}/refund."""
-
-    refund_id: Id | None = None
-
-
-class ChatInput(Model):
-    """Body of POST /api/hubchat/message."""
-
-    content: str
-    max_budget: Number | None = None
-    task_id: Id | None = None
 
 
 class ChatAnswer(Model):

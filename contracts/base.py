@@ -1,11 +1,19 @@
 """What all messages share: the model base, amounts, events, commands, requests and pages."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+)
 from pydantic.alias_generators import to_camel
 
 MICRO = Decimal("0.000001")
@@ -26,14 +34,26 @@ class Model(BaseModel):
     )
 
 
-def _money_text(amount: Decimal) -> str:
-    return format(amount, "f")
+_PLAIN = re.compile(r"(?!-0(\.0+)?$)-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
+
+def _plain(amount: Any) -> Any:
+    if isinstance(amount, bool) or (isinstance(amount, str) and not _PLAIN.fullmatch(amount)):
+        raise ValueError('an amount is a number, or a text of digits such as "12.5"')
+    return amount
+
+
+PLAIN = BeforeValidator(_plain)
+"""Refuses what Python reads as a number and people may not: `1_0`, ` 1`, `+1`, `1e3`, True."""
+NO_MINUS_ZERO = AfterValidator(lambda amount: amount or abs(amount))
+IN_DIGITS = PlainSerializer(lambda amount: format(amount, "f"), return_type=str, when_used="json")
 
 Money = Annotated[
     Decimal,
     Field(ge=0, le=MAX_AMOUNT, max_digits=20, decimal_places=6),
-    PlainSerializer(_money_text, return_type=str, when_used="json"),
+    PLAIN,
+    NO_MINUS_ZERO,
+    IN_DIGITS,
 ]
 """An amount in BazaarBucks, at most six decimals; a string in messages."""
 

@@ -3,25 +3,24 @@
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import Field, PlainSerializer
+from pydantic import Field
 
-from contracts.base import Call, Id, Model
+from contracts.base import IN_DIGITS, NO_MINUS_ZERO, PLAIN, Call, Id, Model
 from contracts.payment import StripePaymentView
 
 MOST_BY_CARD = Decimal("999999.99")
 """The largest amount that Stripe takes at once, in dollars."""
+CENT = Decimal("0.01")
 MOST_WEBHOOK_TEXT = 1_500_000
 """Characters of a webhook's body in base64; the gateway takes at most 1 MiB of bytes."""
-
-
-def _text(amount: Decimal) -> str:
-    return format(amount, "f")
 
 
 Cents = Annotated[
     Decimal,
     Field(gt=0, le=MOST_BY_CARD, max_digits=20, decimal_places=2),
-    PlainSerializer(_text, return_type=str, when_used="json"),
+    PLAIN,
+    NO_MINUS_ZERO,
+    IN_DIGITS,
 ]
 """An amount in BazaarBucks that a card can be charged exactly: two decimals, more than nothing."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any, TypeVar
 
-from contracts import api, cards, chat, ledger, negotiation, orders, payment, registry, task
+from contracts import api, bodies, cards, chat, ledger, negotiation, orders, payment, registry, task
 from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
@@ -48,13 +48,13 @@ CALLS: dict[str, tuple[Call[Any, Any], ...]] = {
 """Requests with their replies, by the context that answers."""
 
 API_BODIES: tuple[type[Model], ...] = (
-    api.NewTask,
-    api.Invocation,
-    api.ChatInput,
-    api.NewPayment,
-    api.Refund,
-    api.CardRefund,
-    cards.OpenCheckout,
+    bodies.NewTask,
+    bodies.Invocation,
+    bodies.ChatInput,
+    bodies.NewPayment,
+    bodies.Refund,
+    bodies.CardRefund,
+    bodies.OpenCheckout,
 )
 """What the UI sends to the gateway."""
 

@@ -3,34 +3,47 @@
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import Field, PlainSerializer
+from pydantic import Field
 
-from contracts.base import MAX_AMOUNT, Call, Id, Model, Moment, Money, Page, TaskEvent
+from contracts.base import (
+    IN_DIGITS,
+    MAX_AMOUNT,
+    NO_MINUS_ZERO,
+    PLAIN,
+    Call,
+    Id,
+    Model,
+    Moment,
+    Money,
+    Page,
+    TaskEvent,
+)
 from contracts.payment import BazaarBucksPaymentView
-
-
-def _signed_text(amount: Decimal) -> str:
-    return format(amount, "f")
-
 
 Signed = Annotated[
     Decimal,
     Field(ge=-(10**12), le=10**12, max_digits=20, decimal_places=6),
-    PlainSerializer(_signed_text, return_type=str, when_used="json"),
+    PLAIN,
+    NO_MINUS_ZERO,
+    IN_DIGITS,
 ]
 """An amount in BazaarBucks that may be negative: out of an account."""
 
 Sum = Annotated[
     Decimal,
     Field(ge=0, le=10**12, max_digits=20, decimal_places=6),
-    PlainSerializer(_signed_text, return_type=str, when_used="json"),
+    PLAIN,
+    NO_MINUS_ZERO,
+    IN_DIGITS,
 ]
 """BazaarBucks added up over many movements: more than a single amount may be."""
 
 Paid = Annotated[
     Decimal,
     Field(gt=0, le=MAX_AMOUNT, max_digits=20, decimal_places=6),
-    PlainSerializer(_signed_text, return_type=str, when_used="json"),
+    PLAIN,
+    NO_MINUS_ZERO,
+    IN_DIGITS,
 ]
 """An amount in BazaarBucks that is more than nothing."""
 

@@ -16,6 +16,8 @@ from gateway import errors, keys, rates
 from gateway.access import RequestLog
 from gateway.asking import Gateway
 from gateway.auth import Door
+from gateway.document import describe, operation_id
+from gateway.head import Head
 from gateway.hosts import KnownHosts, OwnPages
 from gateway.idempotency import REPLAYED, Idempotency
 from gateway.issuer import IssuerKeys
@@ -75,6 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
         redoc_url=None,
+        generate_unique_id_function=operation_id,
         middleware=[
             Middleware(RequestLog),
             Middleware(Protection),
@@ -101,6 +104,7 @@ def create_app(settings: Settings) -> FastAPI:
                 running_s=max(RUNNING_S, settings.chat_wait_s + RUNNING_S / 2),
                 secret=_bytes(settings.id_secret),
             ),
+            Middleware(Head),
         ],
     )
     app.state.gateway = Gateway(settings, link, turns, Streams(settings, link))
@@ -117,9 +121,10 @@ def create_app(settings: Settings) -> FastAPI:
         cards.router,
         cards.posts,
         events.router,
-        health.router,
     ):
         app.include_router(routes, dependencies=[Depends(BEARER)] if doors else None)
+    app.include_router(health.router)
+    describe(app, bearer=bool(doors))
     if settings.ui_dist is not None:
         app.router.default = Client(settings.ui_dist)
     return app

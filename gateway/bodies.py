@@ -1,20 +1,22 @@
 """JSON bodies, read strictly: what a service or a database cannot take is refused here."""
 
 import json
-import math
 import re
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
 from fastapi import HTTPException, Request, Response
-from fastapi.routing import APIRoute
 from pydantic_core import from_json
+
+from contracts.numbers import exact
+from gateway.parameters import SHOWN, StrictRoute
 
 MAX_DEPTH = 64
 """Arrays and objects inside one another: far more than anyone needs, less than parsers bear."""
 
-_SUSPECT = re.compile(rb"\\u0000|[0-9][eE]\+?[0-9]{3}|[0-9]{300}")
-"""What may stand for a NUL character or for a number beyond a double."""
+_SUSPECT = re.compile(rb"\\u0000")
+"""What may stand for a NUL character."""
 
 
 class StrictJson(Request):
@@ -25,7 +27,7 @@ class StrictJson(Request):
         return read(await self.body())
 
 
-class JsonRoute(APIRoute):
+class JsonRoute(StrictRoute):
     """A route that takes JSON and nothing else.
 
     A form or plain text can be posted from any web page without asking; JSON cannot.
@@ -51,12 +53,17 @@ def read(body: bytes) -> Any:
 
     Raises:
         HTTPException: 400, it is not JSON; 422, it is, but has lone surrogates, NULs, numbers
-            beyond a double, or no end of depth. (FastAPI lets no other error through.)
+            that would change, a member twice, or no end of depth. (FastAPI lets no other error
+            through.)
     """
     try:
-        value = from_json(body, allow_inf_nan=False)
+        from_json(body, allow_inf_nan=False)  # stricter than Python's parser, and quick
     except ValueError as error:
         _refuse(body, str(error))
+    try:
+        value = json.loads(body, parse_float=exact, object_pairs_hook=_members)
+    except ValueError as error:
+        raise HTTPException(422, f"The body's JSON cannot be taken: {error}.") from None
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH or _SUSPECT.search(body):
         _inspect(value)
     return value
@@ -64,7 +71,7 @@ def read(body: bytes) -> Any:
 
 def _refuse(body: bytes, why: str) -> NoReturn:
     try:
-        json.loads(body, parse_constant=_no_constant)
+        json.loads(body, parse_int=str, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise HTTPException(400, f"The body is not JSON: {why}.") from None
     raise HTTPException(422, f"The body's JSON cannot be taken: {why}.")
@@ -74,6 +81,14 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the member {twice[:SHOWN]} is there twice")
+    return members
+
+
 def _inspect(value: Any) -> None:
     rest = [(value, 0)]
     while rest:
@@ -81,9 +96,6 @@ def _inspect(value: Any) -> None:
         if isinstance(item, str):
             if "\x00" in item:
                 raise HTTPException(422, "The body has the NUL character in a text.")
-        elif isinstance(item, float):
-            if not math.isfinite(item):
-                raise HTTPException(422, "The body has a number that is too large.")
         elif isinstance(item, (dict, list)):
             if depth == MAX_DEPTH:
                 raise HTTPException(422, f"The body is nested more than {MAX_DEPTH} levels deep.")

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -20,6 +21,7 @@ log = structlog.get_logger()
 
 OURS = "Something went wrong on our side."
 MAX_SENTENCE = 500
+_WORDS = {"extra_forbidden": "There is no such field."}
 _SENTENCES = {
     404: "There is nothing at this address.",
     405: "This address does not answer that method.",
@@ -37,18 +39,18 @@ def problem(status: int, text: str, headers: Mapping[str, str] | None = None) ->
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What a route may answer beside its model, for its entry in the OpenAPI document."""
+    """What a route itself refuses with; `document` adds what is refused before it is reached."""
     return {
         status: {"model": Problem, "description": HTTPStatus(status).phrase}
-        for status in sorted({*statuses, 500, 503, 504})
+        for status in sorted(statuses)
     }
 
 
 def sentence(errors: Sequence[Any]) -> str:
     """The first of Pydantic's errors as one sentence that names the field."""
     first = errors[0]
-    place = [str(part) for part in first["loc"] if part not in {"body", "query", "path"}]
-    text = str(first["msg"]).removeprefix("Value error, ")
+    place = [str(part) for part in first["loc"] if part not in {"body", "query", "path", "header"}]
+    text = _WORDS.get(first["type"]) or str(first["msg"]).removeprefix("Value error, ")
     if place:
         return f"{'.'.join(place)}: {text}"[:MAX_SENTENCE]
     return "A JSON object is expected as the body."
@@ -65,10 +67,25 @@ async def _not_valid(_request: Request, error: RequestValidationError) -> Respon
     return problem(422, sentence(error.errors()))
 
 
-async def _http_error(_request: Request, error: HTTPException) -> Response:
+async def _http_error(request: Request, error: HTTPException) -> Response:
     standard = error.detail == HTTPStatus(error.status_code).phrase
     text = _SENTENCES.get(error.status_code, error.detail) if standard else error.detail
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return problem(error.status_code, text, {"Allow": ", ".join(_methods(request))})
     return problem(error.status_code, text, error.headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """All that the address answers; Starlette would name those of the first route alone."""
+    path = request.url.path
+    routes = iter_route_contexts(request.app.routes)
+    found = {
+        method
+        for route in routes
+        if route.methods and route.path_regex.match(path)
+        for method in route.methods
+    } or {"GET"}  # no route: a page of the client
+    return sorted(found | ({"HEAD"} if "GET" in found else set()))
 
 
 def install(app: FastAPI) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field, TypeAdapter, field_validator
 
 from contracts.base import Model
 from contracts.base import Page as ContractPage
+from gateway.parameters import Whole
 
 ItemT = TypeVar("ItemT", bound=Model)
 
@@ -26,7 +27,7 @@ LINKED: dict[str, Any] = {
 class Page(ContractPage):
     """Which part of a list is wanted."""
 
-    limit: int = Field(default=100, ge=1, le=500, description="How many items at most.")
+    limit: Whole = Field(default=100, ge=1, le=500, description="How many items at most.")
     cursor: str | None = Field(
         default=None,
         max_length=200,

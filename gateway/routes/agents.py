@@ -15,8 +15,9 @@ from contracts.registry import (
 from gateway.asking import answer, as_shown, ask, known_id
 from gateway.errors import problems
 from gateway.pages import LINKED, Paging, page_of
+from gateway.parameters import PathId, StrictRoute
 
-router = APIRouter(tags=["agents"])
+router = APIRouter(tags=["agents"], route_class=StrictRoute)
 
 
 class ShownAgent(AgentReply):
@@ -40,7 +41,7 @@ _LIST = TypeAdapter(list[api.Agent])
     "/api/agents",
     summary="The agents, in the order they were registered",
     response_model=list[api.Agent],
-    responses={200: LINKED, **problems(422)},
+    responses={200: LINKED, **problems(504)},
 )
 async def list_agents(request: Request, page: Paging) -> Response:
     """Each with its price at the present load, its rating, and whether it is available."""
@@ -52,9 +53,9 @@ async def list_agents(request: Request, page: Paging) -> Response:
     "/api/agents/{id}",
     summary="One agent",
     response_model=api.Agent,
-    responses=problems(404, 422),
+    responses=problems(404, 504),
 )
-async def get_agent(request: Request, id: str) -> Response:  # noqa: A002  (the path's own word)
+async def get_agent(request: Request, id: PathId) -> Response:  # noqa: A002  (the path's own word)
     """An agent as it is listed now."""
     question = GetAgent(agent_id=known_id(id, "Agent"))
     return answer((await ask(request, _ONE, question)).agent)

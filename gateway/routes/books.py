@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import TypeAdapter
 
-from contracts import api
+from contracts import api, bodies
 from contracts.ledger import (
     CHECK_LEDGER,
     ENTER_PAYMENT,
@@ -29,8 +29,9 @@ from gateway.asking import answer, as_shown, ask, effect_of, known_id, made
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
 from gateway.pages import LINKED, Paging, page_of
+from gateway.parameters import PathId, StrictRoute, Truth
 
-router = APIRouter(tags=["books"])
+router = APIRouter(tags=["books"], route_class=StrictRoute)
 posts = APIRouter(tags=["books"], route_class=JsonRoute)
 
 
@@ -54,7 +55,12 @@ _ENTER = as_shown(ENTER_PAYMENT, ShownPayment)
 _ENTRY_LIST = TypeAdapter(list[api.LedgerEntry])
 
 
-@router.get("/api/wallet", summary="The wallet", response_model=api.Wallet, responses=problems(404))
+@router.get(
+    "/api/wallet",
+    summary="The wallet",
+    response_model=api.Wallet,
+    responses=problems(404, 504),
+)
 async def get_wallet(request: Request) -> Response:
     """What is in it, what of that is set aside for running steps, and what is available."""
     wallet = await ask(request, _WALLET, GetWallet())
@@ -65,12 +71,12 @@ async def get_wallet(request: Request) -> Response:
     "/api/ledger",
     summary="A statement, newest first",
     response_model=list[api.LedgerEntry],
-    responses={200: LINKED, **problems(422)},
+    responses={200: LINKED, **problems(504)},
 )
-async def list_entries(
+async def list_ledger_entries(
     request: Request,
     page: Paging,
-    account: Annotated[str, Query(max_length=80)] = "wallet",
+    account: Annotated[str, Query(min_length=1, max_length=80)] = "wallet",
 ) -> Response:
     """Lines of `wallet`, `agent:<id>`, `platform_fees`, `card_clearing` or `hold:<task id>`."""
     question = made(ListEntries, ledger_account=account, limit=page.limit, cursor=page.cursor)
@@ -82,9 +88,9 @@ async def list_entries(
     "/api/ledger/check",
     summary="Whether the books add up",
     response_model=LedgerCheck,
-    responses=problems(422),
+    responses=problems(504),
 )
-async def check_ledger(request: Request, full: bool = False) -> Response:
+async def check_ledger(request: Request, full: Truth = False) -> Response:
     """Every rule of the books, with how many rows break it.
 
     It reads what moved since the latest checkpoint; with `full` everything, which takes as long
@@ -98,9 +104,9 @@ async def check_ledger(request: Request, full: bool = False) -> Response:
     "/api/tasks/{id}/receipt",
     summary="What each step of a task cost",
     response_model=api.Receipt,
-    responses=problems(404, 422),
+    responses=problems(404, 504),
 )
-async def get_receipt(request: Request, id: str) -> Response:  # noqa: A002  (the path's own word)
+async def get_receipt(request: Request, id: PathId) -> Response:  # noqa: A002  (the path's own word)
     """Quoted, held, charged, fee, refunded and external, step by step, and the totals."""
     task_id = known_id(id, "Task")
     await ask(request, GET_TASK, GetTask(task_id=task_id))
@@ -112,9 +118,9 @@ async def get_receipt(request: Request, id: str) -> Response:  # noqa: A002  (th
     "/api/payments/bazaarbucks",
     summary="Pay an agent by hand",
     response_model=api.BazaarBucksPayment,
-    responses=problems(400, 402, 404, 409, 413, 415, 422),
+    responses=problems(400, 402, 404, 409, 415, 504),
 )
-async def enter_payment(request: Request, body: api.NewPayment) -> Response:
+async def pay_agent(request: Request, body: bodies.NewPayment) -> Response:
     """Through the same ledger, within the task's budget; the task counts it as a step."""
     task = (await ask(request, GET_TASK, GetTask(task_id=body.task_id))).task
     await ask(request, GET_AGENT, GetAgent(agent_id=body.agent_id))
@@ -132,9 +138,9 @@ async def enter_payment(request: Request, body: api.NewPayment) -> Response:
     "/api/payments/bazaarbucks/{id}/refund",
     summary="Give back what was paid for a step",
     response_model=api.BazaarBucksPayment,
-    responses=problems(400, 404, 409, 413, 415, 422),
+    responses=problems(400, 404, 409, 415, 504),
 )
-async def refund(request: Request, id: str, body: api.Refund) -> Response:  # noqa: A002  (as above)
+async def refund_payment(request: Request, id: PathId, body: bodies.Refund) -> Response:  # noqa: A002  (as above)
     """In full without an `amount`, else in part; the task's cost follows."""
     order = RefundPayment(
         payment_id=known_id(id, "Payment"),

@@ -4,7 +4,7 @@ import base64
 
 from fastapi import APIRouter, HTTPException, Request, Response
 
-from contracts import api
+from contracts import api, bodies
 from contracts.cards import (
     OPEN_CHECKOUT,
     REFUND_CARD,
@@ -20,8 +20,9 @@ from contracts.cards import (
 from gateway.asking import answer, as_shown, ask, effect_of, known_id, made
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
+from gateway.parameters import PathId, StrictRoute
 
-router = APIRouter(tags=["payments"])
+router = APIRouter(tags=["payments"], route_class=StrictRoute)
 posts = APIRouter(tags=["payments"], route_class=JsonRoute)
 
 
@@ -39,14 +40,14 @@ _REFUND = as_shown(REFUND_CARD, ShownCard)
     "/api/payments/checkout",
     summary="Top the wallet up by card",
     response_model=Checkout,
-    responses=problems(400, 409, 413, 415, 422),
+    responses=problems(400, 409, 415, 504),
 )
-async def open_checkout(request: Request, body: OpenCheckout) -> Response:
+async def open_checkout(request: Request, body: bodies.OpenCheckout) -> Response:
     """The address of Stripe's page; the wallet is credited when Stripe says that it was paid.
 
     The simulated rail has no such page: 409.
     """
-    opened = await ask(request, OPEN_CHECKOUT, body)
+    opened = await ask(request, OPEN_CHECKOUT, made(OpenCheckout, **dict(body)))
     return answer(opened)
 
 
@@ -54,9 +55,9 @@ async def open_checkout(request: Request, body: OpenCheckout) -> Response:
     "/api/payments/stripe/{id}/retry",
     summary="Try a failed card payment again",
     response_model=api.StripePayment,
-    responses=problems(404, 409, 422),
+    responses=problems(404, 409, 504),
 )
-async def retry(request: Request, id: str) -> Response:  # noqa: A002  (the path's own word)
+async def retry_card_payment(request: Request, id: PathId) -> Response:  # noqa: A002  (the path's own word)
     """It is pending then, and attempted at once; 409 when it did not fail."""
     order = RetryCard(payment_id=known_id(id, "Payment"))
     return answer((await ask(request, _RETRY, order)).payment)
@@ -66,9 +67,9 @@ async def retry(request: Request, id: str) -> Response:  # noqa: A002  (the path
     "/api/payments/stripe/{id}/refund",
     summary="Give back what an agent bought by card",
     response_model=api.StripePayment,
-    responses=problems(400, 404, 409, 413, 415, 422),
+    responses=problems(400, 404, 409, 415, 504),
 )
-async def refund(request: Request, id: str, body: api.CardRefund) -> Response:  # noqa: A002  (the path's own word)
+async def refund_card_payment(request: Request, id: PathId, body: bodies.CardRefund) -> Response:  # noqa: A002  (the path's own word)
     """To the wallet at once, to the card by its rail; the answer is the refund's own record."""
     order = RefundCard(
         payment_id=known_id(id, "Payment"), refund_id=body.refund_id or effect_of(request)

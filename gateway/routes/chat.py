@@ -5,10 +5,9 @@ import contextlib
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
-from contracts import api
-from contracts.base import Id
+from contracts import api, bodies
 from contracts.chat import (
     FORGET_MESSAGES,
     LIST_MESSAGES,
@@ -23,13 +22,11 @@ from gateway.asking import answer, as_shown, ask, effect_of, gateway_of, known_i
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
 from gateway.pages import LINKED, Page, page_of
+from gateway.parameters import PathId, StrictRoute
 from gateway.turns import TurnEnd
 
-router = APIRouter(tags=["chat"])
+router = APIRouter(tags=["chat"], route_class=StrictRoute)
 posts = APIRouter(tags=["chat"], route_class=JsonRoute)
-
-
-TaskId = Annotated[Id | None, BeforeValidator(lambda id_: None if id_ == "" else id_)]
 
 
 class ShownMessages(MessageList):
@@ -41,13 +38,7 @@ class ShownMessages(MessageList):
 class MessagePage(Page):
     """Which messages are wanted."""
 
-    task_id: TaskId = Field(default=None, description="Only those about this task.")
-
-
-class Saying(api.ChatInput):
-    """Something said; an empty `taskId` is as good as none."""
-
-    task_id: TaskId = None
+    task_id: bodies.MaybeId = Field(default=None, description="Only those about this task.")
 
 
 _MANY = as_shown(LIST_MESSAGES, ShownMessages)
@@ -58,7 +49,7 @@ _LIST = TypeAdapter(list[api.Message])
     "/api/messages",
     summary="The newest messages, oldest first",
     response_model=list[api.Message],
-    responses={200: LINKED, **problems(422)},
+    responses={200: LINKED, **problems(504)},
 )
 async def list_messages(request: Request, page: Annotated[MessagePage, Query()]) -> Response:
     """What was said; the next page holds the messages before these."""
@@ -71,9 +62,9 @@ async def list_messages(request: Request, page: Annotated[MessagePage, Query()])
     "/api/hubchat/message",
     summary="Say something and wait for the assistant's message",
     response_model=api.ChatAnswer,
-    responses=problems(400, 404, 409, 413, 415, 422),
+    responses=problems(400, 404, 409, 415, 504),
 )
-async def post_message(request: Request, body: Saying) -> Response:
+async def post_message(request: Request, body: bodies.ChatInput) -> Response:
     """When the wait ends before the turn does, `done` is false: /api/messages has it later.
 
     With a `taskId`, the turn goes on with that task.
@@ -98,9 +89,9 @@ async def post_message(request: Request, body: Saying) -> Response:
     "/api/hubchat/messages/{id}",
     summary="Forget what was said about a task",
     response_model=Forgotten,
-    responses=problems(404, 409, 422),
+    responses=problems(404, 409, 504),
 )
-async def forget_messages(request: Request, id: str) -> Response:  # noqa: A002  (the path's own word)
+async def forget_messages(request: Request, id: PathId) -> Response:  # noqa: A002  (the path's own word)
     """What the task did and what it cost stays."""
     asked = ForgetMessages(task_id=known_id(id, "Task"))
     forgotten = await ask(request, FORGET_MESSAGES, asked)

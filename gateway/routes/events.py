@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Header, Query, Request, Response
@@ -15,29 +15,25 @@ from contracts.base import Id
 from contracts.task import GET_TASK, GetTask
 from gateway.asking import account_of, ask, gateway_of, known_id
 from gateway.errors import problems
+from gateway.event_schemas import STREAM
 from gateway.identity import Identity
+from gateway.parameters import PathId, Place, StrictRoute
 from gateway.streams import End, Reader
 
 log = structlog.get_logger()
-router = APIRouter(tags=["events"])
+router = APIRouter(tags=["events"], route_class=StrictRoute)
 
 CHAT = frozenset({"message", "plan", "turn", "tool", "task", "step", "price"})
 """What a conversation shows: what is said, planned, negotiated and done, and not its payments."""
-MAX_SEQUENCE = 2**63 - 1
 
 LastEventId = Annotated[
-    int | None,
+    Place,
     Header(
         alias="Last-Event-ID",
-        ge=0,
-        le=MAX_SEQUENCE,
         description="The `id` of the last event that was received; what came after it follows.",
     ),
 ]
-_ANSWERS = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
-    **problems(404, 422, 429),
-}
+_STREAM: dict[int | str, dict[str, Any]] = {200: {"content": STREAM}}
 
 
 class EventStream(EventSourceResponse):
@@ -91,9 +87,9 @@ async def _cut_when_over(identity: Identity, reader: Reader) -> None:
     "/api/events",
     summary="What happens in the account",
     response_class=Response,
-    responses=_ANSWERS,
+    responses=_STREAM,
 )
-async def account_events(request: Request, last_event_id: LastEventId = None) -> Response:
+async def stream_events(request: Request, last_event_id: LastEventId = None) -> Response:
     """From now on, or from after `Last-Event-ID`. The events of agents are everybody's."""
     return _stream(request, last_event_id)
 
@@ -102,11 +98,11 @@ async def account_events(request: Request, last_event_id: LastEventId = None) ->
     "/api/tasks/{id}/events",
     summary="What happens to a task",
     response_class=Response,
-    responses=_ANSWERS,
+    responses={**_STREAM, **problems(404, 504)},
 )
-async def task_events(
+async def stream_task_events(
     request: Request,
-    id: str,  # noqa: A002  (the path's own word)
+    id: PathId,  # noqa: A002  (the path's own word)
     last_event_id: LastEventId = None,
 ) -> Response:
     """From its beginning, or from after `Last-Event-ID`."""
@@ -117,9 +113,9 @@ async def task_events(
     "/api/hubchat/stream",
     summary="What the assistant says and does, as it does",
     response_class=Response,
-    responses=_ANSWERS,
+    responses={**_STREAM, **problems(404, 504)},
 )
-async def chat_stream(
+async def stream_chat(
     request: Request,
     task_id: Annotated[
         Id | None, Query(alias="taskId", description="Of this task only, from its beginning.")

@@ -10,9 +10,9 @@ from contracts import api
 from contracts.base import Model, Ping, ping_call
 from contracts.errors import Refusal, Unavailable
 from gateway.asking import ask, gateway_of
-from gateway.errors import problems
+from gateway.parameters import StrictRoute
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=StrictRoute)
 
 CONTEXTS = ("registry", "task", "payment", "chat")
 
@@ -24,7 +24,7 @@ class Ready(Model):
 
 
 @router.get("/health", summary="Each service, and whether it answers")
-async def health(request: Request) -> api.Health:
+async def get_health(request: Request) -> api.Health:
     """Always 200 while the gateway lives; `status` is `degraded` when somebody is missing."""
     bus, *services = await asyncio.gather(
         _bus(request), *(_service(request, context) for context in CONTEXTS)
@@ -37,8 +37,8 @@ async def health(request: Request) -> api.Health:
     )
 
 
-@router.get("/ready", summary="Whether the gateway reaches the bus", responses=problems())
-async def ready(request: Request) -> Ready:
+@router.get("/ready", summary="Whether the gateway reaches the bus")
+async def get_readiness(request: Request) -> Ready:
     """200 when requests can be passed on, else 503."""
     if not gateway_of(request).link.connected:
         raise Unavailable("The message bus is not reachable.")

@@ -15,8 +15,9 @@ from contracts.payment import (
 from gateway.asking import as_shown, ask
 from gateway.errors import problems
 from gateway.pages import LINKED, Paging, page_of
+from gateway.parameters import StrictRoute
 
-router = APIRouter(tags=["payments"])
+router = APIRouter(tags=["payments"], route_class=StrictRoute)
 
 
 class ShownBazaarBucks(BazaarBucksList):
@@ -41,9 +42,9 @@ _STRIPE_LIST = TypeAdapter(list[api.StripePayment])
     "/api/payments/bazaarbucks",
     summary="Payments in BazaarBucks, newest first",
     response_model=list[api.BazaarBucksPayment],
-    responses={200: LINKED, **problems(422)},
+    responses={200: LINKED, **problems(504)},
 )
-async def list_bazaarbucks(request: Request, page: Paging) -> Response:
+async def list_payments(request: Request, page: Paging) -> Response:
     """What agents were paid, what the platform took, what was given back."""
     question = ListBazaarBucks(limit=page.limit, cursor=page.cursor)
     found = await ask(request, _BAZAARBUCKS, question)
@@ -54,9 +55,9 @@ async def list_bazaarbucks(request: Request, page: Paging) -> Response:
     "/api/payments/stripe",
     summary="Card payments, newest first",
     response_model=list[api.StripePayment],
-    responses={200: LINKED, **problems(422)},
+    responses={200: LINKED, **problems(504)},
 )
-async def list_stripe(request: Request, page: Paging) -> Response:
+async def list_card_payments(request: Request, page: Paging) -> Response:
     """What agents bought outside of the marketplace; `rail` says whether it was simulated."""
     found = await ask(request, _STRIPE, ListStripe(limit=page.limit, cursor=page.cursor))
     return page_of(request, page, found.payments, _STRIPE_LIST, found.next_cursor)

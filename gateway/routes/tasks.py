@@ -1,31 +1,31 @@
 """Tasks, their steps, and calling an agent."""
 
-from typing import Annotated
-
 from fastapi import APIRouter, Request, Response
-from pydantic import BeforeValidator, TypeAdapter
+from pydantic import TypeAdapter
 
-from contracts import api
-from contracts.base import Id
+from contracts import api, bodies
 from contracts.task import (
     CREATE_TASK,
     GET_TASK,
     INVOKE_AGENT,
     LIST_STEPS,
     LIST_TASKS,
+    CreateTask,
     GetTask,
+    InvokeAgent,
     ListSteps,
     ListTasks,
     StepList,
     TaskList,
     TaskReply,
 )
-from gateway.asking import answer, as_shown, ask, keyed_effect, known_id
+from gateway.asking import answer, as_shown, ask, keyed_effect, known_id, made
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
 from gateway.pages import LINKED, Paging, page_of
+from gateway.parameters import PathId, StrictRoute
 
-router = APIRouter(tags=["tasks"])
+router = APIRouter(tags=["tasks"], route_class=StrictRoute)
 posts = APIRouter(tags=["tasks"], route_class=JsonRoute)
 
 
@@ -47,12 +47,6 @@ class ShownSteps(StepList):
     steps: list[api.TaskStep]  # type: ignore[assignment]  # steps with numbers
 
 
-class Invocation(api.Invocation):
-    """A call of an agent; an empty `taskId` is as good as none."""
-
-    task_id: Annotated[Id | None, BeforeValidator(lambda id_: None if id_ == "" else id_)] = None
-
-
 _ONE = as_shown(GET_TASK, ShownTask)
 _NEW = as_shown(CREATE_TASK, ShownTask)
 _MANY = as_shown(LIST_TASKS, ShownTasks)
@@ -66,7 +60,7 @@ _STEP_LIST = TypeAdapter(list[api.TaskStep])
     "/api/tasks",
     summary="The tasks, newest first",
     response_model=list[api.Task],
-    responses={200: LINKED, **problems(422)},
+    responses={200: LINKED, **problems(504)},
 )
 async def list_tasks(request: Request, page: Paging) -> Response:
     """Each with its status, its budget, and what it cost so far."""
@@ -78,9 +72,9 @@ async def list_tasks(request: Request, page: Paging) -> Response:
     "/api/tasks/{id}",
     summary="One task",
     response_model=api.Task,
-    responses=problems(404, 422),
+    responses=problems(404, 504),
 )
-async def get_task(request: Request, id: str) -> Response:  # noqa: A002  (the path's own word)
+async def get_task(request: Request, id: PathId) -> Response:  # noqa: A002  (the path's own word)
     """A task as it stands now."""
     return answer((await ask(request, _ONE, GetTask(task_id=known_id(id, "Task")))).task)
 
@@ -89,9 +83,9 @@ async def get_task(request: Request, id: str) -> Response:  # noqa: A002  (the p
     "/api/tasks/{id}/steps",
     summary="The steps of a task, oldest first",
     response_model=list[api.TaskStep],
-    responses={200: LINKED, **problems(404, 422)},
+    responses={200: LINKED, **problems(404, 504)},
 )
-async def list_steps(request: Request, id: str, page: Paging) -> Response:  # noqa: A002  (as above)
+async def list_steps(request: Request, id: PathId, page: Paging) -> Response:  # noqa: A002  (as above)
     """Each is one call of one agent, with its result and its cost."""
     task_id = known_id(id, "Task")
     question = ListSteps(task_id=task_id, limit=page.limit, cursor=page.cursor)
@@ -103,11 +97,11 @@ async def list_steps(request: Request, id: str, page: Paging) -> Response:  # no
     "/api/tasks",
     summary="Make a task",
     response_model=api.Task,
-    responses=problems(400, 413, 415, 422),
+    responses=problems(400, 415, 504),
 )
-async def create_task(request: Request, body: api.NewTask) -> Response:
+async def create_task(request: Request, body: bodies.NewTask) -> Response:
     """Later calls of agents may belong to it; it is completed when each skill has its step."""
-    order = body.model_copy(update={"task_id": keyed_effect(request)})
+    order = made(CreateTask, task_id=keyed_effect(request), **dict(body))
     return answer((await ask(request, _NEW, order)).task)
 
 
@@ -115,13 +109,13 @@ async def create_task(request: Request, body: api.NewTask) -> Response:
     "/api/invoke-agent",
     summary="Call an agent and wait for its answer",
     response_model=api.InvocationResult,
-    responses=problems(400, 402, 404, 409, 413, 415, 422, 502),
+    responses=problems(400, 402, 404, 409, 415, 502, 504),
 )
-async def invoke_agent(request: Request, body: Invocation) -> Response:
+async def invoke_agent(request: Request, body: bodies.Invocation) -> Response:
     """Money is set aside before the call and paid when it succeeds; a failure costs nothing.
 
     Without a `taskId`, a task is made for the call.
     """
-    order = body.model_copy(update={"step_id": keyed_effect(request)})
+    order = made(InvokeAgent, step_id=keyed_effect(request), **dict(body))
     result = await ask(request, _INVOKE, order)
     return answer(result)

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from contracts.api import NewTask, Number
+from contracts.api import Number
 from contracts.base import MAX_AMOUNT, MICRO, Model, Moment, Money, to_micro
+from contracts.bodies import NewTask
 from contracts.catalogue import API_ANSWERS, API_BODIES, CALLS, COMMANDS, EVENTS
 from contracts.task import StepCompleted
 from tests.contracts.values import amounts, messages

@@ -146,7 +146,7 @@ async def test_unusual_but_good_bodies_are_taken(
         "wide": [[]] * 200,
     }
     headers = {"content-type": "Application/JSON; charset=utf-8"}
-    body = json.dumps({**CALL, "payload": odd, "unknown": 1, "taskId": ""})
+    body = json.dumps({**CALL, "payload": odd, "taskId": ""})
     answer = await http.post("/api/invoke-agent", content=body, headers=headers)
     assert answer.status_code == 200, answer.text
     asked = backend.got(INVOKE_AGENT)[0].body

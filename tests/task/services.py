@@ -54,9 +54,12 @@ def payment_service(stack: Stack) -> Service:
     )
 
 
-def registry_service(stack: Stack) -> Service:
-    """A registry that hardly asks again: many agents of earlier tests are gone."""
-    urls = {name: NOWHERE for name in RegistrySettings.model_fields if name.endswith("_url")}
+def registry_service(stack: Stack, agent_url: str = NOWHERE) -> Service:
+    """A registry that hardly asks again: many agents of earlier tests are gone.
+
+    The six agents that it lists by itself are all at `agent_url`.
+    """
+    urls = {name: agent_url for name in RegistrySettings.model_fields if name.endswith("_url")}
     stores = {"nats_url": stack.nats_url, "database_url": stack.database_url("registry")}
     return build_registry(
         RegistrySettings.model_validate(

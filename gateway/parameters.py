@@ -1,0 +1,72 @@
+"""Parameters of paths, queries and headers, read strictly: what nobody would heed is refused."""
+
+import re
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Annotated, Any
+
+from fastapi import HTTPException, Path, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, WithJsonSchema
+
+from contracts.base import Id
+
+MAX_PLACE = 10**18 - 1
+SHOWN = 40
+"""Characters of a name that a sentence repeats."""
+_WHOLE = re.compile(r"0|[1-9][0-9]*")
+_TRUTHS = {"true": True, "false": False}
+
+
+def _in_digits(text: Any) -> Any:
+    if isinstance(text, str) and not _WHOLE.fullmatch(text):
+        raise ValueError("a whole number is expected, in the digits 0 to 9")
+    return text
+
+
+def _true_or_false(text: Any) -> Any:
+    if isinstance(text, str) and text not in _TRUTHS:
+        raise ValueError("true or false is expected")
+    return _TRUTHS.get(text, text)
+
+
+Whole = Annotated[int, BeforeValidator(_in_digits)]
+"""A number without sign, space, underscore or foreign digits, all of which Python would read."""
+Truth = Annotated[bool, BeforeValidator(_true_or_false)]
+"""`true` or `false`, and not the other words that Pydantic knows for them."""
+Place = Annotated[
+    Annotated[int, Field(le=MAX_PLACE)] | None,
+    BeforeValidator(lambda text: None if text == "" else _in_digits(text)),  # as a browser has it
+    WithJsonSchema({"type": "string", "pattern": "^(|0|[1-9][0-9]{0,17})$"}),
+]
+"""A place in the stream of events, if any."""
+PathId = Annotated[str, Path(description="Its id."), WithJsonSchema(TypeAdapter(Id).json_schema())]
+"""An id in a path. One that no id can look like is unknown, not wrong: see `asking.known_id`."""
+
+
+class StrictRoute(APIRoute):
+    """A route that takes the query parameters it names, each once, and nothing else."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Look at the query, then go on as usual."""
+        handle = super().get_route_handler()
+        known = frozenset(_names(self))
+
+        async def checked(request: Request) -> Response:
+            given = [name for name, _ in request.query_params.multi_items()]
+            for name in given:
+                if name not in known:
+                    raise HTTPException(422, f"{name[:SHOWN]}: There is no such query parameter.")
+                if given.count(name) > 1:
+                    raise HTTPException(422, f"{name}: This query parameter is there twice.")
+            return await handle(request)
+
+        return checked
+
+
+def _names(route: APIRoute) -> Iterator[str]:
+    for parameter in route.dependant.query_params:
+        kind = parameter.field_info.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from (info.alias or name for name, info in kind.model_fields.items())
+        else:
+            yield parameter.alias

@@ -1,0 +1,22 @@
+"""The marketplace and its doors, for all tests of the contract."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.conftest import Stack
+from tests.contract_http.system import MODES, Door, Marketplace, marketplace
+
+
+@pytest.fixture(scope="module")
+async def market(stack: Stack) -> AsyncIterator[Marketplace]:
+    async with marketplace(stack) as market:
+        yield market
+
+
+@pytest.fixture(scope="module")
+async def doors(market: Marketplace) -> AsyncIterator[dict[str, Door]]:
+    """A gateway in each auth mode."""
+    async with contextlib.AsyncExitStack() as opened:
+        yield {mode: await opened.enter_async_context(market.door(mode)) for mode in MODES}
