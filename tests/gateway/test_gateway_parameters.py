@@ -96,7 +96,6 @@ async def test_what_forms_send_for_nothing_is_nothing(
         ("/api/hubchat/message", "POST"),
         ("/api/events", "GET, HEAD"),
         ("/health", "GET, HEAD"),
-        ("/metrics", "GET, HEAD"),
         ("/openapi.json", "GET, HEAD"),
     ],
 )
