@@ -48,6 +48,13 @@ def escaped(json: str) -> str:
     return _UNSEEN.sub(_as_json, json)
 
 
+def escaped_bytes(json: bytes) -> bytes:
+    """`escaped` for JSON in UTF-8; what is plain ASCII is looked at once."""
+    if json.isascii() and b"\x7f" not in json:
+        return json
+    return escaped(json.decode()).encode()
+
+
 def _as_json(found: re.Match[str]) -> str:
     units = found[0].encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))

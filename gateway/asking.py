@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from chassis import telemetry
 from chassis.envelopes import new_id, origin
+from chassis.terminal import escaped
 from contracts.base import Call, Id, Model, ReplyT, RequestT
 from contracts.envelope import Envelope
 from contracts.errors import Invalid, NotFound
@@ -84,8 +85,11 @@ def as_shown(call: Call[RequestT, Any], reply: type[ReplyT]) -> Call[RequestT, R
 
 
 def answer(model: Model) -> Response:
-    """A model as the response's JSON; it was validated when it was made, so not again."""
-    return Response(model.model_dump_json(), media_type="application/json")
+    """A model as the response's JSON; it was validated when it was made, so not again.
+
+    What agents wrote may be printed by whoever asks, so nothing in it steers a terminal.
+    """
+    return Response(escaped(model.model_dump_json()), media_type="application/json")
 
 
 def known_id(id_: str, what: str) -> str:

@@ -12,6 +12,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chassis.terminal import escaped
 from contracts.api import Problem
 from contracts.errors import Internal, Refusal
 from gateway.faults import told, where
@@ -35,7 +36,7 @@ def problem(status: int, text: str, headers: Mapping[str, str] | None = None) ->
     except ValueError:
         title = "Error"
     body = Problem(error=text, title=title, status=status, detail=text)
-    return Response(body.model_dump_json(), status, headers, "application/json")
+    return Response(escaped(body.model_dump_json()), status, headers, "application/json")
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from pydantic_core import from_json, to_json
 
+from chassis.terminal import escaped_bytes
 from contracts import envelope
 
 PREFIX = "bazaar.evt."
@@ -45,7 +46,7 @@ class LiveEvent:
             data = None
         known = data if isinstance(data, dict) else {}
         type_, _, version = self.headers.get(envelope.TYPE, "unknown.v1").rpartition(".v")
-        return to_json(
+        shown = to_json(
             {
                 "type": type_,
                 "version": int(version) if version.isdecimal() else 1,
@@ -57,6 +58,7 @@ class LiveEvent:
                 "data": data,
             }
         )
+        return escaped_bytes(shown)
 
 
 def live_event(

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from fastapi import Query, Request, Response
 from pydantic import Field, TypeAdapter, field_validator
 
+from chassis.terminal import escaped_bytes
 from contracts.base import Model
 from contracts.base import Page as ContractPage
 from gateway.parameters import Whole
@@ -57,5 +58,5 @@ def page_of(
         asked = dict(request.query_params) | {"limit": page.limit, "cursor": next_cursor}
         query = urlencode(asked)
         headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
-    body = adapter.dump_json(list(items), by_alias=True)
+    body = escaped_bytes(adapter.dump_json(list(items), by_alias=True))
     return Response(body, headers=headers, media_type="application/json")

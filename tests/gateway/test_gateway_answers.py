@@ -20,7 +20,7 @@ from contracts.errors import (
     Unavailable,
 )
 from contracts.payment import LIST_BAZAARBUCKS, LIST_STRIPE
-from contracts.registry import GET_AGENT, LIST_AGENTS
+from contracts.registry import GET_AGENT, LIST_AGENTS, AgentList, AgentReply
 from contracts.task import INVOKE_AGENT, LIST_STEPS, LIST_TASKS
 from tests.gateway import samples
 from tests.gateway.helpers import StandIns, assert_problem, gateway_settings, serving
@@ -130,6 +130,23 @@ async def test_pages(
     assert services.got(call)[-1].body == call.request.model_validate(about | {"limit": 500})
     link_of_500 = (await http.get(f"{path}{plus}limit=500")).headers["link"]
     assert "limit=500" in link_of_500
+
+
+async def test_what_agents_wrote_steers_no_terminal_that_shows_an_answer(
+    http: httpx.AsyncClient, services: StandIns
+) -> None:
+    """Whoever asks with curl sees the bytes as they come; as JSON they mean the same."""
+    said = "a\x9b31mb\x7fc\u202ed\u0085e\U000e0041f"
+    agent = samples.AGENT.model_copy(update={"name": said})
+    await services.answer(GET_AGENT, AgentReply(agent=agent))
+    await services.answer(LIST_AGENTS, AgentList(agents=[agent], next_cursor=None))
+    await services.answer(LIST_TASKS, Invalid(said))
+    for path in ("/api/agents/translator", "/api/agents", "/api/tasks"):
+        answer = await http.get(path)
+        assert answer.text.isprintable(), path
+        shown = answer.json()
+        one = shown[0] if isinstance(shown, list) else shown
+        assert one.get("name", said) == said
 
 
 async def test_the_envelope_says_who_asked_for_what(
