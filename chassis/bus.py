@@ -30,6 +30,12 @@ from contracts.permissions import inbox
 from contracts.topology import Durable
 
 RPC_WORKERS = 64
+REQUESTS_WAITING = 2048
+PINGS_WAITING = 128
+WAITING_BYTES = 32 * 1024 * 1024
+"""What may wait in a replica for each call. More is dropped, and whoever asked is told in time by
+its own time-out: who works off what nobody waits for any more is away for everybody else.
+"""
 WATCH_S = 1.0
 """How often whoever waits for a reply makes sure that it can still come."""
 QUIET_ROUNDS = 5
@@ -45,7 +51,13 @@ def answers(call: Call[Any, Any]) -> dict[str, Any]:
 
     Replicas share the queue group; each works on up to `RPC_WORKERS` requests at once.
     """
-    return {"subject": call.subject, "queue": call.context, "max_workers": RPC_WORKERS}
+    return {
+        "subject": call.subject,
+        "queue": call.context,
+        "max_workers": RPC_WORKERS,
+        "pending_msgs_limit": PINGS_WAITING if call.verb == "ping" else REQUESTS_WAITING,
+        "pending_bytes_limit": WAITING_BYTES,
+    }
 
 
 def consumes(durable: Durable) -> dict[str, Any]:

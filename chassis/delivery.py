@@ -18,10 +18,10 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from chassis import metrics, telemetry
-from chassis.bus import HEADERS_BYTES, MAX_MESSAGE_BYTES
 from chassis.database import AlreadyHandled, Database, Transaction, is_away, is_unstorable
+from chassis.dead_letters import bury
 from chassis.given import Given
-from chassis.replies import as_refusal, in_words, refused, weighed
+from chassis.replies import as_refusal, refused, weighed
 from contracts import numbers
 from contracts.envelope import Envelope, read_envelope
 from contracts.errors import (
@@ -34,7 +34,7 @@ from contracts.errors import (
     Unavailable,
 )
 from contracts.provenance import REQUEST, answerable, check_message, check_request
-from contracts.topology import DEADLETTER, DURABLES, Durable
+from contracts.topology import DURABLES, Durable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -133,7 +133,7 @@ class Delivery(BaseMiddleware[Any, Any]):
             )
             check_message(raw.subject, here)
         except Invalid as error:
-            await _bury(raw, durable, meta.num_delivered, error)
+            await bury(raw, durable, meta.num_delivered, error)
             metrics.MESSAGES.labels(durable.name, "dead").inc()
             return None
         about = _about(here, raw) | {
@@ -188,7 +188,7 @@ class Delivery(BaseMiddleware[Any, Any]):
     ) -> str:
         """Handle a message and settle it; returns what came of it, as `metrics.MESSAGES` says."""
         if tries > durable.attempts:
-            return await _bury(raw, durable, tries, Unfinished("delivered too often"))
+            return await bury(raw, durable, tries, Unfinished("delivered too often"))
         alive = asyncio.create_task(_sign_of_life(raw, durable.ack_wait_s / 3))
         try:
             await _outlast(call_next, msg, durable)
@@ -199,7 +199,7 @@ class Delivery(BaseMiddleware[Any, Any]):
             return await _again(raw, durable, tries, error.after(tries), error)
         except Exception as error:  # noqa: BLE001  (whatever it is, the message must be settled)
             if isinstance(error, HOPELESS) or is_unstorable(error):
-                return await _bury(raw, durable, tries, error)
+                return await bury(raw, durable, tries, error)
             level = log.warning if isinstance(error, (Refusal, DBAPIError)) else log.exception
             level("message failed", attempt=tries, error=error)
             delay_s = retry_delay_s(tries)
@@ -233,7 +233,7 @@ def _name_in_logs(here: Envelope, raw: "Msg") -> None:
 
 async def _again(raw: "Msg", durable: Durable, tries: int, delay_s: float, error: Exception) -> str:
     if tries >= durable.attempts:
-        return await _bury(raw, durable, tries, error)
+        return await bury(raw, durable, tries, error)
     await raw.nak(delay=delay_s)
     return "later" if isinstance(error, Later) else "again"
 
@@ -279,35 +279,3 @@ async def _sign_of_life(raw: "Msg", every_s: float) -> None:
         await asyncio.sleep(every_s)
         with suppress(NatsError):
             await raw.in_progress()
-
-
-async def _bury(raw: "Msg", durable: Durable, tries: int, why: Exception) -> str:
-    """Put the message aside with its headers and the reason, then end its deliveries.
-
-    When the dead letter cannot be stored, the message stays where it is and comes again. What is
-    too heavy to be stored with the reason is cut: headers that are no envelope's, then the body.
-    """
-    headers = {
-        **{k: v for k, v in (raw.headers or {}).items() if len(k) + len(v) <= HEADERS_BYTES},
-        "Nats-Msg-Id": f"{durable.name}-{raw.metadata.sequence.stream}",
-        "bazaar-consumer": durable.name,
-        "bazaar-subject": raw.subject,
-        "bazaar-attempts": str(tries),
-        "bazaar-error": in_words(why)[:1000],
-    }
-    try:
-        await raw._client.jetstream().publish(  # noqa: SLF001  (nats-py offers no other way)
-            f"bazaar.dlq.{durable.name}",
-            raw.data[:MAX_MESSAGE_BYTES],
-            stream=DEADLETTER.name,
-            headers=headers,
-            timeout=5,
-        )
-    except (NatsError, TimeoutError) as error:
-        log.error("dead letter not stored", error=error, consumer=durable.name)
-        await raw.nak(delay=5)
-        return "again"
-    log.error("dead letter", consumer=durable.name, attempts=tries, why=why)
-    await raw.term()
-    metrics.DEAD_LETTERS.labels(durable.name).inc()
-    return "dead"

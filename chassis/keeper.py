@@ -17,15 +17,12 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from pydantic import ValidationError
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
 from chassis import connections, logs, looking, metrics
 from chassis.bounds import Bounds
 from chassis.bus import connect_options, refusal_headers
-from chassis.topology import Settings, declare
+from chassis.probes import probes
+from chassis.topology import Declared, Settings, declare
 from contracts.errors import Invalid, Refusal, Unavailable
 from contracts.permissions import KEEPER, LOOKING
 
@@ -42,7 +39,7 @@ class Keeper:
     """One connection that declares, mends, and tells.
 
     Attributes:
-        wrong: why the bus is not as it should be, or None when it is.
+        wrong: what is not as it should be on the bus, as sentences.
     """
 
     def __init__(self, settings: Settings, every_s: float = KEEP_EVERY_S) -> None:
@@ -51,7 +48,8 @@ class Keeper:
         self._every_s = every_s
         self._turns = asyncio.Semaphore(ANSWERS_AT_ONCE)
         self._answering: set[asyncio.Task[None]] = set()
-        self.wrong: str | None = "starting"
+        self.wrong = ["starting"]
+        self._complete = self._began = False
 
     async def run(self) -> None:
         """Keep until cancelled."""
@@ -59,30 +57,48 @@ class Keeper:
         options.pop("graceful_timeout")
         client = await nats.connect(**options, error_cb=_told)
         try:
-            await client.subscribe(f"{LOOKING}.>", queue=KEEPER, cb=self._asked(client))
+            await client.subscribe(
+                f"{LOOKING}.>",
+                queue=KEEPER,
+                cb=self._asked(client),
+                pending_msgs_limit=WAITING_ANSWERS,
+            )
             while True:
                 await self._keep(client)
                 await asyncio.sleep(self._every_s)
         finally:
             await client.close()
 
+    async def able(self) -> tuple[bool, list[str]]:
+        """Whether all is there that others work with, and what is not as it should be."""
+        return self._complete, self.wrong
+
     async def _keep(self, client: Client) -> None:
-        first = self.wrong == "starting"
         try:
-            mended = await declare(client, replicas=self._settings.stream_replicas)
+            declared = await declare(client, replicas=self._settings.stream_replicas)
         except (NatsError, TimeoutError, OSError, ValueError) as error:
             if client.is_closed:  # The server threw us out; whoever supervises us starts us anew.
                 raise
-            self.wrong = f"The bus cannot be kept: {type(error).__name__}."
+            self._complete = False
+            self.wrong = [f"The bus cannot be kept: {type(error).__name__}."]
             log.error("cannot keep the bus as declared", error=error)
             return
-        self.wrong = None
-        for what in mended:
-            if first:
-                log.info("declared", what=what)
-            else:
+        self._tell(declared)
+        self._complete = not declared.missing
+        self._began = self._began or self._complete
+
+    def _tell(self, declared: Declared) -> None:
+        for what in declared.mended:
+            if self._began:
                 log.error("drift undone", what=what)
                 metrics.DRIFTS.inc()
+            else:
+                log.info("declared", what=what)
+        wrong = [*declared.missing, *declared.different]
+        for what in sorted({*wrong} - {*self.wrong}):
+            log.error("drift that cannot be undone", what=what)
+        self.wrong = wrong
+        metrics.DRIFTED.set(len(wrong))
 
     def _asked(self, client: Client) -> Callable[[Msg], Awaitable[None]]:
         async def asked(message: Msg) -> None:
@@ -119,32 +135,12 @@ async def _told(error: Exception) -> None:
     log.warning("NATS", error=error)
 
 
-def probes(keeper: Keeper) -> Starlette:
-    """The HTTP app of the keeper: /health (it lives), /ready (the bus is as declared), /metrics."""
-
-    async def health(_request: Request) -> JSONResponse:
-        return JSONResponse({"service": KEEPER, "status": "up"})
-
-    async def ready(_request: Request) -> JSONResponse:
-        wrong = [] if keeper.wrong is None else [keeper.wrong]
-        body = {"service": KEEPER, "ready": not wrong, "wrong": wrong}
-        return JSONResponse(body, status_code=503 if wrong else 200)
-
-    return Starlette(
-        routes=[
-            Route("/health", health),
-            Route("/ready", ready),
-            Route("/metrics", metrics.page),
-        ]
-    )
-
-
 async def live(settings: Settings) -> int:
     """Keep, and answer the probes, until SIGTERM or SIGINT."""
     keeper = Keeper(settings)
     server = uvicorn.Server(
         uvicorn.Config(
-            probes(keeper),
+            probes(KEEPER, keeper.able),
             host=settings.host,
             port=settings.health_port,
             lifespan="off",

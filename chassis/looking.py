@@ -4,17 +4,23 @@ Answers to requests on `bazaar.look.>`. They are the same for everybody and chan
 nobody gets a consumer on the server for them. `nats req bazaar.look.help ''` lists them.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from pydantic import Field
 
 from chassis import stored
-from contracts.base import Model
-from contracts.errors import Invalid, NotFound
-from contracts.permissions import LOOKING, REFUSED
+from chassis.envelopes import origin
+from contracts.base import Call, Model, ping_call
+from contracts.envelope import ERROR_CODE, ERROR_TEXT
+from contracts.errors import Invalid, NotFound, Refusal, refusal
+from contracts.permissions import CONTEXTS, KEEPER, LOOKING, REFUSED
+from contracts.registry import LIST_AGENTS
 from contracts.topology import DEADLETTER, DURABLES, EVENTS, STREAMS
 
 EVENTS_AT_ONCE = 500
@@ -25,7 +31,8 @@ You may look: subscribe to bazaar.evt.> (events) and bazaar.dlq.* (dead letters)
   {LOOKING}.task.TASK_ID   the events of a task; {{"after": N}} goes on behind the event N
   {LOOKING}.consumers      what waits for whom, and how full the streams are
   {LOOKING}.dead_letters   the newest {DEAD_LETTERS_AT_ONCE}; with .N behind it, one whole
-  bazaar.rpc.registry.list_agents   the agents; the body is {{}}
+  {LOOKING}.agents         the agents as they are listed, the first hundred
+  {LOOKING}.services       which services answer
 The rest is done over HTTP (docs/api.md), or by an administrator: connect as the user admin.
 """
 
@@ -43,7 +50,7 @@ Json = dict[str, Any]
 class After(Model):
     """Where a story goes on: behind the event of this sequence."""
 
-    after: int = 0
+    after: int = Field(default=0, ge=0, le=2**62)
 
 
 async def answer(client: Client, subject: str, body: bytes) -> bytes:
@@ -115,6 +122,38 @@ async def _dead_letter(client: Client, number: str, _body: bytes) -> Json:
     return _shown(page.messages[0])
 
 
+async def _agents(client: Client, _which: str, _body: bytes) -> Json:
+    found: Json = json.loads(await _ask(client, LIST_AGENTS))
+    return {"agents": found["agents"], "more": found["nextCursor"] is not None}
+
+
+async def _services(client: Client, _which: str, _body: bytes) -> Json:
+    async def answers(context: str) -> str:
+        try:
+            await _ask(client, ping_call(context))
+        except (Refusal, NatsError, TimeoutError) as error:
+            return str(error) if isinstance(error, Refusal) else "does not answer"
+        return "up"
+
+    said = await asyncio.gather(*map(answers, CONTEXTS))
+    return {"services": dict(zip(CONTEXTS, said, strict=True))}
+
+
+async def _ask(client: Client, call: Call[Any, Any]) -> bytes:
+    """A request to a service that is the same for everybody.
+
+    Raises:
+        Refusal: the service's.
+        NatsError: no answer.
+    """
+    heads = origin(KEEPER, f"{call.context}.{call.verb}").headers()
+    reply = await client.request(call.subject, b"{}", timeout=call.timeout_ms / 1000, headers=heads)
+    if code := (reply.headers or {}).get(ERROR_CODE):
+        text = (reply.headers or {}).get(ERROR_TEXT, "no reason given")
+        raise refusal(int(code) if code.isdecimal() else 500, text)
+    return reply.data
+
+
 def _shown(one: stored.Stored) -> Json:
     return {
         "sequence": one.sequence,
@@ -137,6 +176,8 @@ Answer = Callable[[Client, str, bytes], Awaitable[Json]]
 _ANSWERS: Mapping[tuple[str, bool], Answer] = {
     ("task", True): _task,
     ("consumers", False): _consumers,
+    ("agents", False): _agents,
+    ("services", False): _services,
     ("dead_letters", False): _dead_letters,
     ("dead_letters", True): _dead_letter,
 }

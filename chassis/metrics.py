@@ -36,6 +36,7 @@ ASKED = Counter("bazaar_asked", "Requests sent to other services", ["request", "
 DRIFTS = Counter(
     "bazaar_drifts_undone", "Settings of streams and consumers that the keeper put right"
 )
+DRIFTED = Gauge("bazaar_drifted", "Settings on the bus that the keeper cannot put right")
 LEFT_TO_RELAY = Counter(
     "bazaar_left_to_relay", "Outbox rows that did not leave from memory", ["service"]
 )

@@ -22,16 +22,13 @@ from faststream.nats import NatsBroker
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from sqlalchemy import MetaData
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from chassis import connections, logs, metrics, telemetry, topology
 from chassis.bounds import Bounds
 from chassis.bus import Bus, answers, connect_options, stop_answering
 from chassis.database import Database, is_away, outbox_table
 from chassis.delivery import Delivery, decoded
+from chassis.probes import probes
 from chassis.readings import Readings
 from chassis.relay import Departures, relay
 from chassis.release import release
@@ -99,6 +96,7 @@ class Service:
         self.offer(db=self.database, bus=self.bus)
         self.broker.subscriber(**answers(ping_call(name)))(self._pong)
         self.drifted: str | None = None
+        self._tasks_at_start: dict[int, int] = {}
         self.every(DRIFT_EVERY_S, self.look_for_drift)
         self.every(3600, self.database.forget_handled)
 
@@ -134,6 +132,7 @@ class Service:
         for job in self._starts:
             await job()
         await self.broker.start()
+        self._tasks_at_start = {id(one): _tasks_of(one) for one in self.broker.subscribers}
         # Whoever sees this service ready is answered. nats-py sends a flush's PING ahead of what
         # is queued, so that only the second one proves that the subscriptions arrived.
         await client.flush()
@@ -179,6 +178,16 @@ class Service:
         wrong += [f"consumer {name} has stopped" for name in self._dead_consumers()]
         return [*wrong, *([self.drifted] if self.drifted else [])]
 
+    async def able(self) -> tuple[bool, list[str]]:
+        """Whether it can do its work now, and what is wrong."""
+        wrong = await self.ready()
+        return not wrong, wrong
+
+    async def refresh(self) -> None:
+        """Look up what is shown among the metrics."""
+        if self.started:
+            await self.readings.refresh()
+
     async def look_for_drift(self) -> None:
         """Notice that messages may not come as declared; then nobody is told that all is well."""
         try:
@@ -194,16 +203,17 @@ class Service:
         return (await self.broker.connect()).jetstream()
 
     def _dead_consumers(self) -> list[str]:
+        """Which subscribers have fewer tasks than when they began; FastStream restarts most."""
         return [
             str(getattr(subscriber, "subject", subscriber))
             for subscriber in self.broker.subscribers
-            if any(task.done() for task in getattr(subscriber, "tasks", []))
+            if _tasks_of(subscriber) < self._tasks_at_start.get(id(subscriber), 0)
         ]
 
     async def _pong(self, _request: Ping) -> Pong:
         await self.database.ping()
-        if self.drifted:
-            raise Unavailable(f"Messages may not reach the {self.name} service. {self.drifted}")
+        if wrong := self.drifted or next(iter(self._dead_consumers()), None):
+            raise Unavailable(f"Messages may not reach the {self.name} service: {wrong}")
         return Pong(service=self.name, version=release(), details=self.details)
 
     async def _on_disconnect(self) -> None:
@@ -224,6 +234,10 @@ class Service:
             _give_up(0)
 
 
+def _tasks_of(subscriber: object) -> int:
+    return sum(not task.done() for task in getattr(subscriber, "tasks", []))
+
+
 def _give_up(after_s: float) -> None:
     log.critical("no connection to NATS for good; exiting", after_s=after_s)
     os._exit(1)
@@ -240,27 +254,6 @@ async def _repeat(service: Service, seconds: float, job: Job) -> None:
         await asyncio.sleep(seconds)
 
 
-def probes(service: Service) -> Starlette:
-    """The HTTP app of a service: /health (it lives), /ready (it can work), /metrics."""
-
-    async def health(_request: Request) -> JSONResponse:
-        return JSONResponse({"service": service.name, "version": release(), "status": "up"})
-
-    async def ready(_request: Request) -> JSONResponse:
-        wrong = await service.ready()
-        body = {"service": service.name, "ready": not wrong, "wrong": wrong}
-        return JSONResponse(body, status_code=503 if wrong else 200)
-
-    async def counted(request: Request) -> Response:
-        if service.started:
-            await service.readings.refresh()
-        return await metrics.page(request)
-
-    return Starlette(
-        routes=[Route("/health", health), Route("/ready", ready), Route("/metrics", counted)]
-    )
-
-
 def run(service: Service) -> None:
     """Be the process of `service` until SIGTERM or SIGINT; exits with 1 if it cannot start."""
     settings = service.settings
@@ -272,7 +265,7 @@ def run(service: Service) -> None:
     logs.configure(settings, f"{service.name}_svc")
     telemetry.start(settings, f"{service.name}_svc")
     http = uvicorn.Config(
-        probes(service),
+        probes(service.name, service.able, service.refresh),
         lifespan="off",
         timeout_graceful_shutdown=5,
         **connections.options(Bounds()),

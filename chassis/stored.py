@@ -58,7 +58,7 @@ async def read(client: Client, stream: str, subject: str, first: int, most: int)
         while True:
             message = await answers.next_msg(ANSWER_S)
             headers = message.headers or {}
-            status = headers.get("Status")
+            status = _status(headers)
             if status is None:
                 found.append(_stored(headers, message.data))
             elif status == END:
@@ -83,12 +83,17 @@ async def last(client: Client, stream: str, subject: str) -> Stored | None:
     asked = json.dumps({"last_by_subj": subject}).encode()
     message = await client.request(f"$JS.API.DIRECT.GET.{stream}", asked, timeout=ANSWER_S)
     headers = message.headers or {}
-    status = headers.get("Status")
+    status = _status(headers)
     if status == NOTHING:
         return None
     if status is not None:
         raise NotRead(f"{stream} cannot be read: status {status}")
     return _stored(headers, message.data)
+
+
+def _status(headers: Mapping[str, str]) -> str | None:
+    """What the server says of itself; a message that has such a header of its own is a message."""
+    return None if "Nats-Sequence" in headers else headers.get("Status", "")
 
 
 def _stored(headers: Mapping[str, str], data: bytes) -> Stored:

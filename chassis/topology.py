@@ -7,7 +7,8 @@ the others, and because the server ignores a changed setting of an existing cons
 import asyncio
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -104,55 +105,102 @@ def consumer_config(durable: Durable) -> ConsumerConfig:
     )
 
 
-async def declare(client: Client, *, replicas: int = 1) -> list[str]:
-    """Create or change all to what `contracts.topology` says.
+@dataclass(slots=True)
+class Declared:
+    """What came of declaring, as sentences.
+
+    Attributes:
+        mended: what was missing or different.
+        missing: what could not be made, so that nobody can work with it.
+        different: what could not be undone.
+    """
+
+    mended: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    different: list[str] = field(default_factory=list)
+
+    def failed(self, name: str, wrong: Sequence[str], error: APIError) -> None:
+        """Note what the server refused to make, or to change."""
+        said = f"({error.description})"
+        if wrong:
+            self.different.append(f"{'; '.join(wrong)}, and cannot be undone {said}")
+        else:
+            self.missing.append(f"{name} is missing, and cannot be made {said}")
+
+
+async def declare(client: Client, *, replicas: int = 1) -> Declared:
+    """Create or change all to what `contracts.topology` says; what cannot be changed is told.
 
     Whoever finds everything as it should be has changed nothing.
 
-    Returns:
-        What was missing or different, as sentences.
+    Raises:
+        NatsError: the server does not answer.
     """
-    mended: list[str] = []
+    declared = Declared()
     streams = [stream_config(stream, replicas) for stream in STREAMS]
     for config in [*streams, *(bucket_config(bucket, replicas) for bucket in BUCKETS)]:
-        mended += await _declare_stream(client, config)
+        await _declare_stream(client, config, declared)
+    await _remove_strangers(client, declared)
     for durable in DURABLES:
-        mended += await _declare_consumer(client, durable)
-    return mended
+        await _declare_consumer(client, durable, declared)
+    return declared
 
 
-async def _declare_stream(client: Client, wanted: StreamConfig) -> list[str]:
-    js = client.jetstream()
-    found = await _config(client, f"STREAM.INFO.{wanted.name}")
-    if found is None:
-        await js.add_stream(wanted)
-        return [f"{wanted.name} is missing"]
-    wrong = differences(str(wanted.name), wanted.as_dict(), found)
-    if wrong:
-        await js.update_stream(wanted)
-    return wrong
-
-
-async def _declare_consumer(client: Client, durable: Durable) -> list[str]:
-    """A consumer of another kind is made anew: what it had handled is in the inboxes."""
-    js = client.jetstream()
-    place = f"{durable.stream}.{durable.name}"
-    wanted = consumer_config(durable)
-    found = await _config(client, f"CONSUMER.INFO.{place}")
-    if found is None:
-        await js.add_consumer(durable.stream, wanted)
-        return [f"{durable.name} is missing"]
-    wrong = differences(durable.name, wanted.as_dict(), found)
-    if not wrong:
-        return []
-    if found.get("pause_until"):  # It outlives a change of everything else.
-        await client.request(f"$JS.API.CONSUMER.PAUSE.{place}", b"{}", timeout=ANSWER_S)
+async def _declare_stream(client: Client, wanted: StreamConfig, declared: Declared) -> None:
+    js, name = client.jetstream(), str(wanted.name)
+    found = await _config(client, f"STREAM.INFO.{name}")
+    wrong = [] if found is None else differences(name, wanted.as_dict(), found)
     try:
-        await js.add_consumer(durable.stream, wanted)
-    except (BadRequestError, ServerError):
-        await js.delete_consumer(durable.stream, durable.name)
-        await js.add_consumer(durable.stream, wanted)
-    return wrong
+        if found is None:
+            await js.add_stream(wanted)
+            declared.mended.append(f"{name} is missing")
+        elif wrong:
+            await js.update_stream(wanted)
+            declared.mended += wrong
+    except APIError as error:
+        declared.failed(name, wrong, error)
+
+
+async def _remove_strangers(client: Client, declared: Declared) -> None:
+    """Remove consumers of work queues that nobody declared: they take orders from who works."""
+    js, known = client.jetstream(), {durable.name for durable in DURABLES}
+    for stream in STREAMS:
+        if stream.retention != "workqueue":
+            continue
+        try:
+            for info in await js.consumers_info(stream.name):
+                if info.name not in known:
+                    await js.delete_consumer(stream.name, info.name)
+                    declared.mended.append(f"{info.name} is no consumer of {stream.name}")
+        except APIError as error:
+            declared.failed(stream.name, [f"the consumers of {stream.name} are unknown"], error)
+
+
+async def _declare_consumer(client: Client, durable: Durable, declared: Declared) -> None:
+    """A consumer of another kind is made anew: what it had handled is in the inboxes."""
+    js, name = client.jetstream(), durable.name
+    place = f"{durable.stream}.{name}"
+    wanted = consumer_config(durable)
+    wrong: list[str] = []
+    try:
+        found = await _config(client, f"CONSUMER.INFO.{place}")
+        if found is None:
+            await js.add_consumer(durable.stream, wanted)
+            declared.mended.append(f"{name} is missing")
+            return
+        wrong = differences(name, wanted.as_dict(), found)
+        if not wrong:
+            return
+        if found.get("pause_until"):  # It outlives a change of everything else.
+            await client.request(f"$JS.API.CONSUMER.PAUSE.{place}", b"{}", timeout=ANSWER_S)
+        try:
+            await js.add_consumer(durable.stream, wanted)
+        except (BadRequestError, ServerError):
+            await js.delete_consumer(durable.stream, name)
+            await js.add_consumer(durable.stream, wanted)
+        declared.mended += wrong
+    except APIError as error:
+        declared.failed(name, wrong, error)
 
 
 async def _config(client: Client, what: str) -> dict[str, Any] | None:
@@ -236,9 +284,12 @@ async def main() -> int:
         inbox_prefix=inbox(ADMIN),
     )
     try:
-        await declare(client, replicas=settings.stream_replicas)
+        declared = await declare(client, replicas=settings.stream_replicas)
     finally:
         await client.close()
+    if wrong := [*declared.missing, *declared.different]:
+        sys.stderr.write("".join(f"{what}\n" for what in wrong))
+        return 1
     sys.stdout.write(
         f"declared {len(STREAMS)} streams, {len(BUCKETS)} buckets and {len(DURABLES)} consumers\n"
     )

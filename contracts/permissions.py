@@ -72,18 +72,13 @@ ASKS: dict[str, tuple[Call[Any, Any], ...]] = {
     GATEWAY: tuple(
         call for calls in CALLS.values() for call in calls if call not in BETWEEN_SERVICES
     ),
-    OPERATOR: (
-        registry.LIST_AGENTS,
-        registry.GET_AGENT,
-        *(ping_call(context) for context in CONTEXTS),
-    ),
-    KEEPER: (),
+    OPERATOR: (),
+    KEEPER: (registry.LIST_AGENTS, *(ping_call(context) for context in CONTEXTS)),
     ADMIN: tuple(call for calls in CALLS.values() for call in calls),
 }
 """The requests that each may send. Whoever asks a service may also ping it.
 
-The operator's are read-only and the same for every account, so that it does not matter whose
-account he names.
+The operator asks the keeper alone, who asks for him: a crowd that looks is no crowd to a service.
 """
 
 ORDERS: dict[str, tuple[type[Command], ...]] = {
@@ -222,9 +217,9 @@ def _reading(durable: Durable) -> Iterator[str]:
 
 
 def _keeper() -> Permissions:
-    """Declares all, mends it, and tells about it; it neither orders nor consumes."""
+    """Declares all, mends it, and tells about it; it orders and consumes nothing."""
     return Permissions(
-        publish=("$JS.API.>",),
+        publish=("$JS.API.>", *_asked(KEEPER)),
         subscribe=(f"{LOOKING}.> {KEEPER}", f"{inbox(KEEPER)}.>"),
         answers=True,
     )

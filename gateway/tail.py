@@ -31,6 +31,10 @@ class Broken(Exception):
     """The connection is gone."""
 
 
+class Ended(Exception):
+    """Nobody reads along any more, or another task follows."""
+
+
 @dataclass(slots=True)
 class _Ear:
     """Hears that something happened; what it was is read from the stream, in order."""
@@ -92,12 +96,25 @@ class Tail:
             self._keeping = None
         self._following.clear()
 
+    def _check(self) -> None:
+        """Make sure that this task still follows: a cancellation alone can be swallowed.
+
+        Raises:
+            Ended: it was told to end, whoever follows by now.
+        """
+        if self._keeping is not asyncio.current_task():
+            raise Ended
+
     async def _keep(self) -> None:
         while True:
             try:
                 await self._follow()
+            except Ended:
+                return
             except (Unavailable, Broken, NatsError, TimeoutError, OSError) as error:
-                log.info("not following events", error=repr(error)[:200])
+                log.info("not following events", error=error)
+            if self._keeping is not asyncio.current_task():
+                return
             if self.following:
                 self._following.clear()
                 self._changed(False)
@@ -108,6 +125,7 @@ class Tail:
 
         Raises:
             Broken: it is gone.
+            Ended: this is not to be followed any more.
         """
         client = self._link.client
         ear = _Ear()
@@ -115,6 +133,7 @@ class Tail:
         try:
             await client.flush()
             await self._find_end(client)
+            self._check()
             self._following.set()
             self._changed(True)
             await self._read_on(client, ear)
@@ -126,6 +145,7 @@ class Tail:
     async def _find_end(self, client: Client) -> None:
         """Begin at the stream's end, the first time or when the stream was made anew."""
         newest = await stored.last(client, EVENTS.name, ALL)
+        self._check()
         end = newest.sequence if newest else 0
         if not self.seen or end < self.seen:
             self.seen = end
@@ -152,6 +172,7 @@ class Tail:
         told, left = 0, 1
         while left:
             page = await stored.read(client, EVENTS.name, ALL, self.seen + 1, PAGE)
+            self._check()
             for one in page.messages:
                 self.seen = one.sequence
                 self._tell(live_event(one.sequence, one.subject, one.headers, one.data))

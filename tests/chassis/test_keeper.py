@@ -10,6 +10,7 @@ from typing import Any
 import nats
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from chassis import looking, topology
@@ -38,7 +39,7 @@ async def keeping(server: EmbeddedServer) -> AsyncIterator[Keeper]:
 
 
 async def _is_kept(keeper: Keeper) -> bool:
-    return keeper.wrong is None
+    return (await keeper.able())[0]
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +129,38 @@ async def test_a_durable_that_was_deleted_or_replaced_is_made_again(admin: Clien
     await eventually(lambda: is_as_declared(admin, durable))
 
 
+async def test_a_stranger_on_a_work_queue_goes_and_the_durable_comes_back(admin: Client) -> None:
+    """It would take the orders of whoever works, and nothing could be declared beside it."""
+    js = admin.jetstream()
+    await js.delete_consumer(TASK_START.stream, TASK_START.name)
+    with suppress(nats.js.errors.APIError):  # The keeper may have been faster.
+        stranger = ConsumerConfig(name="stranger", filter_subject=TASK_START.filter)
+        await js.add_consumer(TASK_START.stream, stranger)
+    await eventually(lambda: is_as_declared(admin, TASK_START))
+    names = [info.name for info in await js.consumers_info(TASK_START.stream)]
+    assert "stranger" not in names
+
+
+async def test_what_cannot_be_undone_is_told_and_holds_up_nothing_else(tmp_path: Path) -> None:
+    durable = PAYMENT_STEP_COMPLETED
+    async with embedded_nats_server(tmp_path, locked=True) as server, keeping(server) as keeper:
+        password = passwords(tmp_path)[f"nats_{ADMIN}"]
+        client = await nats.connect(server.url, user=ADMIN, password=password)
+        js = client.jetstream()
+        events = (await js.stream_info("EVENTS")).config
+        await js.update_stream(events.evolve(allow_msg_ttl=True))
+        changed = topology.consumer_config(durable).evolve(max_ack_pending=1)
+        await js.add_consumer(durable.stream, changed)
+        await eventually(lambda: is_as_declared(client, durable))
+
+        async def is_told() -> bool:
+            able, wrong = await keeper.able()
+            return able and ["EVENTS.allow_msg_ttl" in one for one in wrong] == [True]
+
+        await eventually(is_told)
+        await client.close()
+
+
 async def test_streams_and_buckets_are_put_right(admin: Client) -> None:
     js = admin.jetstream()
     events = (await js.stream_info("EVENTS")).config
@@ -177,6 +210,23 @@ async def test_whoever_only_looks_sees_lag_and_dead_letters(admin: Client, looke
     assert b"\x1b" not in one.data
 
 
+async def test_whoever_only_looks_asks_services_through_the_keeper(
+    admin: Client, looker: Client
+) -> None:
+    async def answer(message: Msg) -> None:
+        agents = b'{"agents": [{"id": "a"}], "nextCursor": "more"}'
+        await admin.publish(message.reply, agents if "list" in message.subject else b"{}")
+
+    for context in ("registry", "task"):
+        await admin.subscribe(f"bazaar.rpc.{context}.*", context, cb=answer)
+    await admin.flush()
+    told = json.loads((await looker.request("bazaar.look.agents", b"", timeout=5)).data)
+    assert told == {"agents": [{"id": "a"}], "more": True}
+    told = json.loads((await looker.request("bazaar.look.services", b"", timeout=5)).data)
+    away = "does not answer"
+    assert told["services"] == {"registry": "up", "task": "up", "payment": away, "chat": away}
+
+
 async def test_what_cannot_be_looked_at_is_refused_in_words(looker: Client) -> None:
     help_ = await looker.request("bazaar.look.help", b"", timeout=5)
     assert help_.data.decode() == HELP
@@ -187,6 +237,8 @@ async def test_what_cannot_be_looked_at_is_refused_in_words(looker: Client) -> N
         ("help.me", b"", "422"),
         ("task.nobody", b"no json", "422"),
         ("task.nobody", b"x" * 2000, "422"),
+        ("task.nobody", b'{"after": 99999999999999999999}', "422"),
+        ("task.nobody", b'{"after": -1}', "422"),
         ("task.a.b", b"", "404"),
         ("dead_letters.999999", b"", "404"),
         ("dead_letters.one", b"", "404"),
@@ -212,7 +264,7 @@ async def test_the_keeper_outlives_the_server(tmp_path: Path) -> None:
         await server.kill()
 
         async def notices() -> bool:
-            return keeper.wrong is not None
+            return not (await keeper.able())[0]
 
         await eventually(notices)
         await server.start()

@@ -53,6 +53,22 @@ async def test_a_stray_message_is_put_aside_unread(
     assert sum(map(len, letter.headers.values())) < 10_000
 
 
+async def test_what_means_something_to_a_stream_keeps_no_dead_letter_out(
+    probe_stack: Stack, js: JetStreamContext, durable: NewDurable
+) -> None:
+    task = new_id()
+    wanted = await durable(task)
+    stray: dict[str, str | None] = {
+        envelope.TYPE: "step.completed.v1",
+        "Nats-Expected-Last-Subject-Sequence": "0",
+    }
+    async with consumer(probe_stack, wanted, leave_trace):
+        id_ = await tell(js, task, headers=stray)
+        await settled(js, wanted)
+    [letter] = await dead_letters(js, wanted.name, id_)
+    assert [name for name in letter.headers if name.startswith("Nats-Expected-Last")] == []
+
+
 async def test_what_grew_spoils_nothing_that_follows(
     probe_stack: Stack, js: JetStreamContext
 ) -> None:

@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from chassis import readings
 from chassis.envelopes import new_id, origin
-from chassis.service import Service, probes
+from chassis.probes import probes
+from chassis.service import Service
 from chat_svc.app import build as build_chat
 from chat_svc.settings import Settings as ChatSettings
 from contracts.errors import NotFound
@@ -45,7 +46,7 @@ async def services(stack: Stack) -> AsyncIterator[dict[str, Service]]:
 
 async def scraped(service: Service) -> Samples:
     """The page of a service, by name and labels."""
-    transport = httpx.ASGITransport(probes(service))
+    transport = httpx.ASGITransport(probes(service.name, service.able, service.refresh))
     async with httpx.AsyncClient(transport=transport, base_url="http://probe") as http:
         page = await http.get("/metrics")
     assert page.headers["content-type"].startswith("text/plain")

@@ -23,7 +23,7 @@ async def kept(stack: Stack) -> AsyncIterator[None]:
     running = asyncio.create_task(keeper.run())
 
     async def answers() -> bool:
-        return keeper.wrong is None
+        return (await keeper.able())[0]
 
     await eventually(answers)
     yield
