@@ -64,6 +64,8 @@ class Callers:
     events: list[tuple[int, str]] = field(default_factory=list)
     notices: Counter[str] = field(default_factory=Counter)
     felt: Felt = field(default_factory=Felt)
+    trying: set[str] = field(default_factory=set)
+    """Keys of requests that have no answer for good yet."""
     stopping: bool = False
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
@@ -75,6 +77,12 @@ class Callers:
         finally:
             reading.cancel()
             await asyncio.wait({reading})
+
+    async def answered(self) -> None:
+        """Wait until all that is being tried now has its answer."""
+        now = set(self.trying)
+        while now & self.trying:  # noqa: ASYNC110  (what ends it is many answers)
+            await asyncio.sleep(AGAIN_S)
 
     def look(self) -> Felt:
         """What was felt since the last look."""
@@ -115,7 +123,9 @@ class Callers:
 
     async def _insist(self, first: int, path: str, body: dict[str, Any]) -> None:
         """Ask until there is an answer for good, each time at the next gateway."""
-        headers = {"Idempotency-Key": uuid.uuid4().hex}
+        key = uuid.uuid4().hex
+        headers = {"Idempotency-Key": key}
+        self.trying.add(key)
         began = time.monotonic()
         for tries in itertools.count(1):
             gateway = self.gateways[(first + tries) % len(self.gateways)]
@@ -130,6 +140,7 @@ class Callers:
             final = status and status < 500 and status not in AGAIN  # noqa: PLR2004
             if final or took > GIVEN_UP_S:
                 self.asked.append(Asked(path, body, status, answer, took, tries))
+                self.trying.discard(key)
                 self.felt.done += 1
                 self.felt.slowest_s = max(self.felt.slowest_s, took)
                 return
