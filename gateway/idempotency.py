@@ -10,6 +10,7 @@ it: what such a gateway began goes on with the ids that it derived, and what is 
 where it looks, so that it answers 409. The release after this one drops that.
 """
 
+import asyncio
 import hmac
 import re
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ log = structlog.get_logger()
 
 KEY = re.compile(r"[!-~]{1,200}")
 REPLAYED = "Idempotency-Replayed"
+KEEP_S, KEEP_AGAIN_S = 3.0, 0.2
+"""How long, and after which rests, it is tried to write what came of a request."""
 KEPT_BYTES = 1024 * 1024
 """A larger answer is not kept; the request is carried out again, with the same ids."""
 NOT_FINAL = frozenset({408, 425, 429})
@@ -210,11 +213,21 @@ class Idempotency:
             raise _busy() from None
 
     async def _keep(self, store: KeyValue, name: str, kept: Kept, revision: int) -> None:
-        try:
-            await store.update(name, kept.model_dump_json().encode(), last=revision)
-        except (NatsError, TimeoutError, OSError) as error:
-            # The claim stays and grows old; then the request may be sent again.
-            log.warning("an answer could not be kept", error=repr(error)[:200])
+        """Write what came of a request; again and again for a while, if the bus was just away."""
+        value = kept.model_dump_json().encode()
+        until = asyncio.get_running_loop().time() + KEEP_S
+        while True:
+            try:
+                await store.update(name, value, last=revision)
+            except KeyWrongLastSequenceError:
+                return  # Somebody else's by now, or written at a try whose answer was lost.
+            except (NatsError, TimeoutError, OSError) as error:
+                if asyncio.get_running_loop().time() < until:
+                    await asyncio.sleep(KEEP_AGAIN_S)
+                    continue
+                # The claim stays and grows old; then the request may be sent again.
+                log.warning("an answer could not be kept", error=repr(error)[:200])
+            return
 
 
 class _Run:

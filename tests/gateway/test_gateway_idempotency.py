@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from chassis.topology import bucket_config
 from contracts.chat import POST_MESSAGE
 from contracts.errors import NotFound, PaymentRequired, TooSlow, Unavailable
 from contracts.ledger import REFUND_PAYMENT, PaymentReply
@@ -196,6 +197,28 @@ async def test_wrong_input_is_answered_again_too(
     assert again.content == first.content
     assert again.headers["idempotency-replayed"] == "true"
     assert services.asked == []
+
+
+async def test_an_answer_is_kept_though_the_bus_took_nothing_at_first(
+    http: httpx.AsyncClient, services: StandIns
+) -> None:
+    declared = bucket_config(IDEMPOTENCY, 1)
+    js = services.client.jetstream()
+
+    async def meanwhile(_request: Any) -> Any:
+        await js.update_stream(declared.evolve(max_msg_size=1))
+        return samples.RESULT
+
+    await services.answer(INVOKE_AGENT, meanwhile)
+    same = key()
+    running = asyncio.create_task(http.post(PATH, json=CALL, headers=same))
+    await until(lambda: services.got(INVOKE_AGENT), "it runs")
+    await asyncio.sleep(0.5)
+    await js.update_stream(declared)
+    assert (await running).status_code == 200
+    again = await http.post(PATH, json=CALL, headers=same)
+    assert (again.status_code, again.headers.get("idempotency-replayed")) == (200, "true")
+    assert len(services.got(INVOKE_AGENT)) == 1
 
 
 async def test_a_killed_gateway_leaves_a_claim_that_grows_old(

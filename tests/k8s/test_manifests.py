@@ -6,6 +6,7 @@ their documentation names are allowed.
 """
 
 import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -233,6 +234,23 @@ def test_everybody_has_secrets_of_their_own() -> None:
     }
     owners = {f"{context}-owner" for context in CONTEXTS}
     assert mounted == {*CONTEXTS, *owners, "gateway", "provision", "keeper"}
+
+
+def test_the_page_says_which_secrets_to_make() -> None:
+    page = (K8S.parents[1] / "docs" / "operations.md").read_text("utf-8")
+    table = page.partition("| secret | keys |")[2].partition("\n\n")[0]
+    told = {
+        name
+        for row in table.splitlines()[2:]
+        for name in re.findall(r"`([a-z-]+)`", row.split("|")[1])
+    }
+    of_the_server = {"nats-users"}
+    assert told - of_the_server == {
+        volume["secret"]["secretName"]
+        for document in of_kind("Deployment", "Job")
+        for volume in pod_of(document)["spec"]["volumes"]
+        if "secret" in volume
+    } | {"agents"}
 
 
 @pytest.mark.parametrize("context", CONTEXTS)

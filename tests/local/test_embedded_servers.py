@@ -11,6 +11,9 @@ import asyncpg
 import nats
 import pytest
 
+from chassis import topology
+from contracts.permissions import ADMIN
+from deploy.local import nats as local_nats
 from deploy.local import postgres
 from deploy.local.embedded import embedded_nats_server, embedded_postgres_server
 from deploy.local.errors import StartError
@@ -167,3 +170,32 @@ def test_a_server_may_be_stopped_from_another_event_loop(home: Path) -> None:
     asyncio.run(server.restart())
     asyncio.run(server.stop())
     assert not processes_of(home)
+
+
+async def test_streams_from_before_accounts_are_there_for_the_services(home: Path) -> None:
+    completed, durable = "bazaar.evt.step.completed", "payment-step-completed"
+    async with embedded_nats_server(home) as server:
+        before = await nats.connect(server.url)
+        await topology.declare(before)
+        js = before.jetstream()
+        for n in range(3):
+            await js.publish(f"{completed}.t{n}", b"{}")
+        await (await js.key_value("API_KEYS")).put("k", b"whose")
+        reading = await js.pull_subscribe_bind(durable, stream="EVENTS")
+        for message in await reading.fetch(2, timeout=5):
+            await message.ack_sync()
+        await before.close()
+
+    async with embedded_nats_server(home, locked=True) as server:
+        port = int(server.url.rpartition(":")[2])
+        admin = local_nats.url(port, ADMIN, passwords(home)[f"nats_{ADMIN}"])
+        after = await nats.connect(admin)
+        assert await topology.declare(after) == []
+        js = after.jetstream()
+        assert (await js.publish(f"{completed}.t3", b"{}")).seq == 4
+        assert (await (await js.key_value("API_KEYS")).get("k")).value == b"whose"
+        reading = await js.pull_subscribe_bind(durable, stream="EVENTS")
+        left = await reading.fetch(2, timeout=5)
+        assert [message.subject for message in left] == [f"{completed}.t2", f"{completed}.t3"]
+        assert {message.metadata.num_delivered for message in left} == {1}
+        await after.close()

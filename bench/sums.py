@@ -1,0 +1,125 @@
+"""Whether everything that callers asked for is there once, and all that it cost adds up."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import httpx
+
+from bench.callers import INVOKE, OK, WISH, Asked
+from contracts.topology import DEADLETTER, DURABLES
+
+SETTLED_S = 60.0
+CONTEXTS = ("registry", "task", "payment", "chat")
+Json = dict[str, Any]
+
+
+async def everything(http: httpx.AsyncClient, path: str) -> list[Json]:
+    """All items of a list, along its pages."""
+    found: list[Json] = []
+    url: str | None = f"{path}?limit=200"
+    while url is not None:
+        answer = await http.get(url)
+        assert answer.status_code == OK, answer.text
+        found += answer.json()
+        url = answer.links.get("next", {}).get("url")
+    return found
+
+
+async def streams(monitor: str) -> dict[str, Json]:
+    """The streams as the server at this address has them, by name."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        query = {"streams": "true", "consumers": "true", "accounts": "true"}
+        said = (await http.get(f"{monitor}/jsz", params=query)).json()
+    return {
+        stream["name"]: stream
+        for account in said["account_details"]
+        for stream in account.get("stream_detail", [])
+    }
+
+
+async def settled(dsn: str, monitor: str) -> None:
+    """Wait until no message is under way, no step is open, and nothing is held."""
+    async with asyncio.timeout(SETTLED_S):
+        while left := [line async for line in _under_way(dsn, monitor)]:
+            await asyncio.sleep(0.5)
+            print("  waits for", ", ".join(left))
+
+
+async def _under_way(dsn: str, monitor: str) -> Any:
+    found = await streams(monitor)
+    for durable in DURABLES:
+        for consumer in found[durable.stream]["consumer_detail"]:
+            waiting = consumer["num_pending"] + consumer["num_ack_pending"]
+            if consumer["name"] == durable.name and waiting:
+                yield f"{waiting} of {durable.name}"
+    conn = await asyncpg.connect(dsn)
+    try:
+        for what, query in _open():
+            if count := await conn.fetchval(query):
+                yield f"{count} {what}"
+    finally:
+        await conn.close()
+
+
+def _open() -> Iterator[tuple[str, str]]:
+    for context in CONTEXTS:
+        yield f"messages of {context}", f"SELECT count(*) FROM {context}.{context}_outbox"  # noqa: S608
+    yield "open holds", "SELECT count(*) FROM payment.holds WHERE status = 'held'"
+    yield (
+        "open steps",
+        "SELECT count(*) FROM task.steps WHERE status IN ('pending', 'in_progress')",
+    )
+
+
+async def add_up(
+    http: httpx.AsyncClient, asked: list[Asked], grant: Decimal, dsn: str, monitor: str
+) -> str:
+    """Compare all that was asked with all that is there; a line that tells how much that was.
+
+    Raises:
+        AssertionError: something is missing, there twice, or costs another sum.
+    """
+    await settled(dsn, monitor)
+    refused = [one for one in asked if one.status != OK]
+    assert not refused, f"{len(refused)} of {len(asked)} were not done: {refused[:3]}"
+    calls = [one.answer for one in asked if one.path == INVOKE]
+    wishes = [one for one in asked if one.path == WISH]
+
+    tasks = {task["id"]: task for task in await everything(http, "/api/tasks")}
+    payments = await everything(http, "/api/payments/bazaarbucks")
+    paid = Counter(payment["taskId"] for payment in payments)
+    cost = {id_: Decimal(str(task["totalCost"])) for id_, task in tasks.items()}
+    wanted = Counter(call["taskId"] for call in calls)
+    wanted.update({one.answer["taskId"]: 2 for one in wishes if one.answer["done"]})
+    said = Counter(
+        message["content"]
+        for message in await everything(http, "/api/messages")
+        if message["role"] == "user"
+    )
+    assert said == Counter(one.body["content"] for one in wishes), "messages are lost or twice"
+    assert len(tasks) == len(calls) + len(wishes), f"{len(tasks)} tasks"
+    assert all(paid[id_] == count for id_, count in wanted.items()), "payments per task"
+    assert all(task["status"] == "completed" for task in tasks.values()), "tasks that failed"
+    total = sum((Decimal(str(payment["amount"])) for payment in payments), Decimal(0))
+    assert total == sum(cost.values()), f"paid {total}, tasks cost {sum(cost.values())}"
+    for call in calls:
+        assert cost[call["taskId"]] == Decimal(str(call["cost"])), call
+    wallet = (await http.get("/api/wallet")).json()
+    assert wallet["held"] == 0
+    assert Decimal(str(wallet["posted"])) == grant - total, f"{wallet}, {total} were paid"
+
+    check = (await http.get("/api/ledger/check", params={"full": "true"})).json()
+    broken = [rule for rule in check["findings"] if rule["broken"]]
+    assert not broken, broken
+    assert not check["pending"], check
+    dead = (await streams(monitor))[DEADLETTER.name]["state"]["messages"]
+    assert dead == 0, f"{dead} dead letters"
+    return (
+        f"{len(calls)} calls and {len(wishes)} wishes were accepted: {len(tasks)} tasks,"
+        f" {len(payments)} payments of {total} BazaarBucks, each once; no hold is open,"
+        f" no letter is dead, {len(check['findings'])} rules of the books hold"
+    )
