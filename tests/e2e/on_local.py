@@ -170,7 +170,10 @@ class LocalReplica:
 
 
 def _is_dead(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # Between the two questions.
+        return True
 
 
 def _is(name: str, argv: list[str]) -> bool:

@@ -12,6 +12,7 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
+from contracts import envelope
 from tests.e2e.polling import eventually
 from tests.e2e.test_events import headers, say
 from tests.releases.past import RELEASES, Recorded, recorded, schemas
@@ -78,7 +79,8 @@ async def test_orders_of_the_release_before_are_carried_out(
 
 
 async def _order(js: JetStreamContext, order: Recorded) -> None:
-    sent = {k: v for k, v in order.headers.items() if k != "Nats-Expected-Stream"}
+    about = {envelope.SUBJECT: order.subject.rpartition(".")[2]}
+    sent = {k: v for k, v in order.headers.items() if k != "Nats-Expected-Stream"} | about
     await js.publish(order.subject, json.dumps(order.body).encode(), headers=sent)
 
 
