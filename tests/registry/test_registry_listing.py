@@ -160,7 +160,7 @@ CANNOT_BE_LISTED: list[dict[str, Any]] = [
     {"endpoint_url": "http://me:secret@a.test"},
     *({"name": f"with a {mark} in it"} for mark in "\x00\x1b\x9b\u202e\u200b\u2028\n"),
     *({"description": f"with a {mark} in it"} for mark in "\x00\x1b\x9b\u202e\u2066"),
-    *({"name": name} for name in ("\u3164", "\uffa0", "\u2800", "a\ufe0f", "...", "")),
+    *({"name": name} for name in ("\u3164", "\uffa0", "\u2800", "a\ufe0f", "...")),
     {"skills": ["haiku\u200b"]},
     {"skills": ["\u1160"]},
     {"capabilities": ["verse\U000e0100"]},
