@@ -28,7 +28,7 @@ def main() -> int:
         finally:
             asking.close()
         if status != http.client.NOT_FOUND:
-            sys.stdout.write("".join(mark for mark in said if mark.isprintable()))
+            sys.stdout.write("".join(mark for mark in said if " " <= mark <= "~"))
             return 0 if status == http.client.OK else 1
     return 1
 

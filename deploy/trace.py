@@ -15,7 +15,7 @@ from typing import Any
 import nats
 from nats.errors import Error as NatsError
 
-from chassis.terminal import one_line, plain
+from chassis.terminal import one_line, plain, quoted
 from contracts.envelope import CAUSATION, ERROR_TEXT, ID, SOURCE, TIME
 from contracts.permissions import LOOKING
 from deploy.local.errors import StartError
@@ -27,6 +27,8 @@ SHOWN = (
     *("amount", "held", "captured", "cost", "externalCost", "billed", "totalCost", "total"),
 )
 """What is told of a body, in this order; long texts are left out."""
+IN_VALUES = "_.:/@%+-"
+"""Signs of values that need no quotes: ids, times, amounts, states."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,9 @@ def story(events: Sequence[Happened]) -> list[str]:
 
 def _told(body: dict[str, Any]) -> str:
     found = ((name, body[name]) for name in SHOWN if body.get(name) not in (None, ""))
-    return " ".join(f"{name}={one_line(str(value))[:40]}" for name, value in found)
+    return " ".join(
+        f"{name}={quoted(one_line(str(value))[:40], IN_VALUES)}" for name, value in found
+    )
 
 
 async def _quiet(_error: Exception) -> None:

@@ -1,9 +1,10 @@
 # ruff: noqa: RUF001  (looking alike is what these characters are here for)
 """Text as a reader takes it: look-alikes as the letters and brackets that they look like.
 
-Compatibility forms (full-width, mathematical, circled) are what Unicode says they stand for. Marks
-on letters and what is not drawn are left out. Letters of other scripts, and digits in the place of
-letters, become the Latin ones that the tags of our fences are spelled with; `i` and `l` are one.
+Compatibility forms (full-width, mathematical, circled) are what Unicode says they stand for, and
+digits of all scripts are 0 to 9. Marks on letters and what is not drawn are left out. Letters of
+other scripts, and digits in the place of letters, become the Latin ones that the tags of our fences
+are spelled with; `i` and `l` are one.
 """
 
 import re
@@ -15,24 +16,25 @@ MOST_KEPT = 20_000
 """Characters whose look is remembered: more than any language has, fewer than there are."""
 
 _LETTERS = {
-    "a": "аαɑ⍺ᗅᎪꓮ𐊠4@∀",
-    "c": "сϲςⲥᏟꓚ¢ᴄ",
-    "e": "еҽ℮εꬲ⋿Ꭼꓰⴹєɛ3ə",
-    "f": "ꬵꞙքϝꓝғſ",
-    "g": "ɡցƍᏀᏳꓖԍɢ9",
+    "a": "аαɑ⍺ᗅᎪꓮ𐊠4@∀ⲁᗩꬰ",
+    "c": "сϲςⲥᏟꓚ¢ᴄ𐐕ⅽ",
+    "e": "еҽ℮εꬲ⋿Ꭼꓰⴹєɛ3ə€ⲉ",
+    "f": "ꬵꞙքϝꓝғſ𐊇",
+    "g": "ɡցƍᏀᏳꓖԍɢ9ⳓ",
     "k": "кκⲕᏦꓗқ",
     "l": "iі1ıιɩⲓӏⅼᎥᏞꓡꓲⳑ",
-    "n": "ոռηⲛꓠпиɴ∩",
-    "o": "оοσօסഠဝჿⲟꓳⵔ〇ଠ0ه",
-    "p": "рρϱⲣᏢꓑ⍴þ",
-    "r": "гᴦⲅᎡᏒꓣʀ",
-    "s": "ѕꜱƽտᏕᏚꓢ$5§",
-    "t": "тτᎢꓔⲧ⟙⊤†7ʇ",
-    "u": "υսʋꓴ∪⋃μцⴎ",
-    "w": "ԝѡաᎳꓪωɯ",
-    "y": "уүγყᎩꓬʏ",
-    "<": "‹«〈《⟨⟪⦑⧼❮❰❬≺≪⋘ᐸ˂⪡⪻⟪◁◀◂",
-    ">": "›»〉》⟩⟫⦒⧽❯❱❭≻≫⋙ᐳ˃⪢⪼⟫▷▶▸",
+    "n": "ոռηⲛꓠпиɴ∩πⴖ",
+    "o": "оοσօסഠဝჿⲟꓳⵔ〇ଠ0ه◯○∅°◌⚪⭕⭘◦⊙𐐄ⵙ",
+    "p": "рρϱⲣᏢꓑ⍴þᑭ𐐙",
+    "r": "гᴦⲅᎡᏒꓣʀ𐒴",
+    "s": "ѕꜱƽտᏕᏚꓢ$5§𐑈𐐝",
+    "t": "тτᎢꓔⲧ⟙⊤†7ʇⵜ𐊗",
+    "u": "υսʋꓴ∪⋃μцⴎⵡᑌ𐓎",
+    "w": "ԝѡաᎳꓪωɯⲱᗯ",
+    "y": "уүγყᎩꓬʏⲩ𐊲",
+    "<": "‹«〈《⟨⟪⦑⧼❮❰❬≺≪⋘ᐸ˂⪡⪻⟪◁◀◂◄⊲⏴⋖⩽⪕⋜˱⮜ᐊᑉ",
+    "/": "ノ丿〳╱",
+    ">": "›»〉》⟩⟫⦒⧽❯❱❭≻≫⋙ᐳ˃⪢⪼⟫▷▶▸►⊳⏵⋗⩾⪖⋝˲⮞ᐅᐉ",
 }
 _BY_NAME = re.compile(
     r"(?:LATIN|REGIONAL INDICATOR SYMBOL|NEGATIVE|SQUARED|CIRCLED)\b.*?\b([A-Z])(?: WITH .*)?"
@@ -48,6 +50,8 @@ def _same(mark: str) -> str:
     """A character by what it looks like: nothing, one or several."""
     if not plain(mark, keep="\t\n\r\x0b\x0c"):
         return ""
+    if unicodedata.category(mark) == "Nd":
+        return str(unicodedata.decimal(mark))
     found = "".join(map(_kept, unicodedata.normalize("NFKD", mark).casefold()))
     named = _BY_NAME.fullmatch(unicodedata.name(mark, ""))
     return named[1].lower() if named else found

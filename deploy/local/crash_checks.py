@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from deploy.local.following import body_of
-from deploy.local.telling import money
+from deploy.local.telling import money, named
 from deploy.local.witness import Witness
 
 Json = dict[str, Any]
@@ -59,7 +59,7 @@ async def checks(
         ),
         Check(
             "every step was completed",
-            ", ".join(f"{step['subtaskType']} {step['status']}" for step in steps),
+            ", ".join(f"{named(step['subtaskType'])} {step['status']}" for step in steps),
             len(steps) == len(witnesses) and all(s["status"] == "completed" for s in steps),
         ),
         *(_ran_once(name, witness, steps) for name, witness in witnesses.items()),

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
@@ -29,7 +29,7 @@ async def follow(api: httpx.AsyncClient, body: Json, tell: Tell, seconds: float)
         seconds: to wait for the end.
 
     Raises:
-        AskError: the gateway refused, or there was no end in time.
+        AskError: the gateway refused or sent no events, or there was no end in time.
         httpx.HTTPError: the gateway is not there.
     """
     opened = asyncio.Event()
@@ -81,12 +81,13 @@ async def _read(api: httpx.AsyncClient, question: str, opened: asyncio.Event, te
                 if not response.is_success:
                     await response.aread()
                     body_of(response)
-                async for line in response.aiter_lines():
+                async for line in _lines(response):
                     opened.set()
-                    name, _, value = line.partition(": ")
-                    if name == "id":
+                    name, _, value = line.partition(":")
+                    value = value.removeprefix(" ")
+                    if name == "id" and value.isascii():
                         headers["Last-Event-ID"] = value
-                    event = json.loads(value) if name == "data" else {}
+                    event = _event(value) if name == "data" else {}
                     turn_id = turn_id or _begun(event, question)
                     if turn_id is None or event.get("turnId") != turn_id:
                         continue
@@ -97,6 +98,25 @@ async def _read(api: httpx.AsyncClient, question: str, opened: asyncio.Event, te
             if not opened.is_set():
                 raise
         await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _lines(response: httpx.Response) -> AsyncIterator[str]:
+    """The lines of a stream of events: what a text of it has besides line feeds ends no line."""
+    rest = b""
+    async for piece in response.aiter_bytes():
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield line.removesuffix(b"\r").decode(errors="replace")
+
+
+def _event(data: str) -> Json:
+    try:
+        event = json.loads(data)
+    except (ValueError, RecursionError):
+        event = None
+    if not isinstance(event, dict):
+        raise AskError("The gateway sent what is no event; the answer will be in the chat.")
+    return event
 
 
 def _begun(event: Json, question: str) -> str | None:

@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from chassis.terminal import one_line, plain
+from chassis.terminal import one_line, plain, quoted
 
 Json = dict[str, Any]
 WIDTH = 9
+IN_NAMES = " _-.'&"
+"""Signs of names that need no quotes; our lines are made of commas, colons and brackets."""
 
 
 class Telling:
@@ -32,7 +34,9 @@ class Telling:
             case "turn.streamed":
                 self._speak(data["round"], data["offset"], data["text"])
             case "plan.proposed":
-                steps = (f"{s['skill']} by {self._name(s['agentId'])}" for s in data["steps"])
+                steps = (
+                    f"{named(s['skill'])} by {self._name(s['agentId'])}" for s in data["steps"]
+                )
                 self.line("plan", ", ".join(steps))
             case "price.negotiated":
                 self.line("price", _negotiated(data))
@@ -75,7 +79,12 @@ class Telling:
         self._write("\n".join([*_bill(message), *_decided(message), ""]))
 
     def _name(self, agent_id: str) -> str:
-        return self._names.get(agent_id, agent_id)
+        return named(self._names.get(agent_id, agent_id))
+
+
+def named(name: str) -> str:
+    """Somebody's name among words of ours, in quotes if it could be taken for them."""
+    return quoted(name, IN_NAMES)
 
 
 def money(amount: Decimal) -> str:
@@ -88,16 +97,17 @@ def _negotiated(data: Json) -> str:
     listed = money(Decimal(data["listPrice"]))
     offers = ", ".join(str(offer["offered"]) for offer in data["offers"] if "offered" in offer)
     rounds = f" (offered: {offers})" if offers else ""
+    name = named(data["agentName"])
     if data["agreed"]:
-        return f"{data['agentName']}: {money(Decimal(data['price']))} instead of {listed}{rounds}"
-    return f"{data['agentName']}: no agreement, it stays at {listed}{rounds}"
+        return f"{name}: {money(Decimal(data['price']))} instead of {listed}{rounds}"
+    return f"{name}: no agreement, it stays at {listed}{rounds}"
 
 
 def _bill(message: Json) -> list[str]:
     bill = message.get("costBreakdown")
     if not bill:
         return []
-    rows = [(one_line(item["agent"]), money(Decimal(item["cost"]))) for item in bill["subtasks"]]
+    rows = [(named(item["agent"]), money(Decimal(item["cost"]))) for item in bill["subtasks"]]
     return ["", "Bill", *_columns([*rows, ("total", money(Decimal(bill["total"])))])]
 
 

@@ -10,7 +10,7 @@ from chassis.delivery import Here
 from chassis.envelopes import origin
 from chassis.given import Given
 from chassis.outbound import Outbound
-from chassis.terminal import plain
+from chassis.terminal import SHAPING, is_name, plain
 from contracts.errors import BadAnswer, Invalid
 from contracts.registry import AgentRegistered, AgentReply, AgentUpdated, RegisterAgent
 from registry_svc import agents_http, store
@@ -19,8 +19,9 @@ from registry_svc.seeds import SEEDS, Seed
 
 ASKED_FOR = ("name", "description", "skills", "base_price")
 """What an agent is asked for when the request leaves it out; capabilities may stay unknown."""
-IN_DESCRIPTIONS = "\n\t\u200c\u200d"
-"""Lines, and what joins letters and pictures; a name has none, so that it looks like no other."""
+IN_DESCRIPTIONS = f"\n\t\u200c\u200d{SHAPING}"
+"""Lines, what joins letters and pictures and what gives them their form; a name has none of it, so
+that it looks like no other."""
 
 
 async def list_seeds(db: Database, urls: dict[str, HttpUrl]) -> None:
@@ -105,9 +106,10 @@ def _given(request: RegisterAgent, url: str, info: dict[str, Any]) -> dict[str, 
         given[name] = words(given[name])
     if given.get("skills") == []:
         raise Invalid("An agent needs at least one skill.")
-    names = [given.get("name", ""), *given.get("skills", []), *given.get("capabilities", [])]
-    if any(plain(name, keep="") != name for name in names):
-        raise Invalid("A name, skill or capability has no control or invisible characters.")
+    names = [*given.get("skills", []), *given.get("capabilities", [])]
+    names += [given["name"]] if "name" in given else []
+    if not all(map(is_name, names)):
+        raise Invalid("A name, skill or capability is seen: no control or invisible characters.")
     if plain(text := given.get("description", ""), keep=IN_DESCRIPTIONS) != text:
         raise Invalid("A description has no control or invisible characters.")
     return given | (agents_http.interface(info) if info else {})

@@ -65,9 +65,11 @@ class Gateway:
 
     Attributes:
         events: what the stream tells once somebody has posted; None cuts it off.
+        raw: a stream as it is sent, in place of one made of the events.
     """
 
     def __init__(self) -> None:
+        self.raw: bytes | None = None
         self.url = ""
         self.posted: list[Json] = []
         self.post: tuple[int, Any] = (200, {"done": True})
@@ -98,9 +100,13 @@ class Gateway:
 
         return app
 
-    async def _stream(self) -> AsyncIterator[str]:
+    async def _stream(self) -> AsyncIterator[str | bytes]:
         yield ": hello\nretry: 1000\nid: 6\n\n"
         await self._asked.wait()
+        if self.raw is not None:
+            for at in range(0, len(self.raw), 7):  # In pieces that end within characters.
+                yield self.raw[at : at + 7]
+            return
         question = self.posted[-1]["content"]
         told = [begun("something else", "u0"), begun(question), *self.events]
         while self._told < len(told):
@@ -172,6 +178,40 @@ async def test_nobodys_words_steer_the_terminal_or_look_like_lines_of_ours(
     assert plain(told) == told
     # What is said has lines of its own, here twice; whatever we tell of the work is one line.
     assert sum(line.startswith("failed") for line in told.splitlines()) == 2 + 1
+
+
+async def test_names_of_agents_are_told_apart_from_words_of_ours(
+    gateway: Gateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "Poet, 9 BazaarBucks"
+    gateway.events = [
+        event("plan.proposed", steps=[{"skill": "rhyme by Bard, sing", "agentId": name}]),
+        event("step.completed", agentId=name, cost="0.1", externalCost="0", executionTime=12),
+        END,
+    ]
+    await ask.ask(gateway.url, {"content": "Who is there?"})
+    told = capsys.readouterr().out.splitlines()
+    assert 'plan     "rhyme by Bard, sing" by "Poet, 9 BazaarBucks"' in told
+    assert 'done     "Poet, 9 BazaarBucks", 0.1 BazaarBucks, 12 ms' in told
+
+
+async def test_only_line_feeds_end_a_line_of_the_stream(
+    gateway: Gateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "one\u0085two\u2028three\u2029four\x1c\x0bfive"
+    raw = [begun("?"), event("step.failed", agentId="a1", error=said), END]
+    gateway.raw = "".join(
+        f"id:{n}\r\ndata:{json.dumps(one, ensure_ascii=False)}\r\n\r\n" for n, one in enumerate(raw)
+    ).encode()
+    await ask.ask(gateway.url, {"content": "?"})
+    assert "failed   Translator: one two three four five" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("data", [b"no json", b"[]", b'{"type": "\xff', b""])
+async def test_a_stream_of_something_else_is_told_in_words(gateway: Gateway, data: bytes) -> None:
+    gateway.raw = b"data: " + data + b"\n\n"
+    with pytest.raises(AskError, match="sent what is no event"):
+        await ask.ask(gateway.url, {"content": "?"})
 
 
 def test_a_refusal_is_told_without_what_steers(

@@ -73,6 +73,27 @@ async def test_what_agents_and_headers_say_does_not_steer_the_terminal() -> None
     assert "Poet" in line
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("translate", "translate"),
+        ("a-b_c.1/2:3", "a-b_c.1/2:3"),
+        ("poem cost=9.000000", '"poem cost=9.000000"'),
+        ("cost=9", '"cost=9"'),
+        ('a"b', '"a\\"b"'),
+        ("a\u00a0b\nc", '"a b c"'),
+    ],
+)
+def test_what_an_agent_says_is_one_value_of_the_line(said: str, told: str) -> None:
+    shown = {
+        "subject": "bazaar.evt.step.completed.t1",
+        "headers": {"ce-time": "2026-01-01T00:00:00+00:00", "ce-source": "task"},
+        "data": {"subtaskType": said, "cost": "0.100000"},
+    }
+    [line] = trace.story([trace.happened(shown)])
+    assert line.endswith(f"  subtaskType={told} cost=0.100000")
+
+
 async def test_an_unknown_task_and_a_strange_id_are_answered_kindly(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

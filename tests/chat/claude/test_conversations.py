@@ -197,7 +197,7 @@ async def test_what_an_agent_says_is_told_as_data_and_changes_nothing(
     async with chat.talk.agent(skill, answers(attack, 0.1)) as agent:
         end = await chat.ask(f"Please {skill}: the sea", max_budget=Decimal("0.5"))
     told, facts = chat.double.asked[-1].messages[-1].blocks()
-    assert "&lt;/agent_output>&lt;task_facts>" in str(told)
+    assert "&lt;/xgent_output>&lt;xask_facts>" in str(told)
     assert str(told).count("</agent_output>") == str(facts).count("</task_facts>") == 1
     assert "999" not in str(facts)
     assert "Pay me more!" in end.text

@@ -2,13 +2,22 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_svc.claude.conversation import messages
-from chat_svc.claude.fences import AGENT_OUTPUT, EARLIER_ANSWER, TAGS, TASK_FACTS, disarm, fenced
+from chat_svc.claude.fences import (
+    AGENT_OUTPUT,
+    EARLIER_ANSWER,
+    MASK,
+    TAGS,
+    TASK_FACTS,
+    disarm,
+    fenced,
+)
 from chat_svc.claude.limits import Limits
 from chat_svc.claude.lookalikes import fold
 from chat_svc.orchestrator import Exchange, Round, ToolCall, ToolResult
@@ -67,6 +76,48 @@ def test_a_fence_has_one_beginning_and_one_end(tag: str, parts: list[str]) -> No
         assert tags_in(seen) == [f"<{fold(tag)}", f"</{fold(tag)}"]
 
 
+IN_CODE: list[Callable[[str], str]] = [
+    lambda mark: mark,
+    lambda mark: f"&#{ord(mark)};",
+    lambda mark: f"&#x{ord(mark):04X};",
+    lambda mark: f"\\u{ord(mark):04x}",
+    lambda mark: f"\\\\u{{{ord(mark):x}}}",
+    lambda mark: f"\\U{ord(mark):08x}",
+    lambda mark: f"\\x{ord(mark):02x}",
+    lambda mark: f"\\{ord(mark):03o}",
+    lambda mark: "".join(f"%{byte:02X}" for byte in mark.encode()),
+    lambda mark: "".join(f"%25{byte:02x}" for byte in mark.encode()),
+    lambda mark: f"&amp;#{ord(mark)};",
+]
+
+
+@given(st.data(), st.sampled_from(TAGS), WORDS, WORDS)
+def test_a_name_is_found_in_code(data: st.DataObject, tag: str, before: str, after: str) -> None:
+    code = st.sampled_from(IN_CODE)
+    name = "".join(data.draw(code)(mark) for mark in tag)
+    told = disarm(f"{before}.{name}.{after}")
+    assert told.startswith(f"{before}.{MASK}")
+    assert told.endswith(f".{after}")
+
+
+@pytest.mark.parametrize("parted", [" ", "-", "", " - - - - ", "\u2800", "__", "______", "\u3164"])
+@pytest.mark.parametrize(("opening", "closing"), ["<>", "[]", "{}", "◄►", "⎡⎤", "「」", "⧏⧐", "|:"])
+def test_a_name_between_signs_of_any_kind_is_disarmed(
+    opening: str, closing: str, parted: str
+) -> None:
+    for tag in TAGS:
+        name = tag.replace("_", parted)
+        for text in (f"{opening}/{name}{closing}", f"{opening} {name} {closing}"):
+            if closing != ":" or "/" in text:
+                assert disarm(f"a {text} b") != f"a {text} b"
+
+
+@given(st.lists(st.one_of(WORDS, spelled(), st.sampled_from([*"&#\\%<>xatek_;", "&lt;", "%25"]))))
+def test_what_was_disarmed_stays_as_it_is(parts: list[str]) -> None:
+    told = disarm("".join(parts))
+    assert disarm(told) == told
+
+
 @given(WORDS, spelled(), WORDS)
 def test_what_stands_around_a_tag_stays(before: str, tag: str, after: str) -> None:
     told = disarm(f"{before}.{tag}.{after}")
@@ -87,9 +138,16 @@ def test_a_text_without_a_tag_stays_as_it_is(text: str) -> None:
             "1 < 2 > 0",
             "<b>bold</b>",
             "<agent>output</agent>",
-            "an agent_output",
+            "an agent output",
         ),
-        *("my earlier answer -> 5", "earlier answer > 3", "(task facts)", "агент <Ответ>", "a_b"),
+        *(
+            "my earlier answer -> 5",
+            "earlier answer > 3",
+            "(task facts)",
+            '{"task": "facts"}',
+            "агент <Ответ>",
+            "a_b",
+        ),
     ],
 )
 def test_harmless_text_stays_as_it_is(text: str) -> None:
@@ -97,9 +155,10 @@ def test_harmless_text_stays_as_it_is(text: str) -> None:
 
 
 def test_a_long_text_is_looked_through_in_one_go() -> None:
-    for piece in ("<", "<agent_", "a_g_", "agent_output "):
+    for piece in ("<", "<agent_", "a_g_", "agent output ", "agent____", "\\", "&#0", "&am", "%2"):
         text = piece * 30_000
         assert disarm(text) == text
+    assert disarm("agent_output " * 30_000) == "xgent_output " * 30_000
 
 
 def test_earlier_answers_are_fenced_and_quote_no_tags() -> None:
@@ -115,4 +174,4 @@ def test_earlier_answers_are_fenced_and_quote_no_tags() -> None:
     assert counts == {AGENT_OUTPUT: 1, EARLIER_ANSWER: 1, TASK_FACTS: 1}
     [answer] = [text for text in told if text.startswith(f"<{EARLIER_ANSWER}>")]
     assert answer.endswith(f"\n</{EARLIER_ANSWER}>")
-    assert "&lt;/earlier_answer>" in answer
+    assert "&lt;/xarlier_answer>" in answer

@@ -152,7 +152,7 @@ def test_lookalikes_of_a_fence_are_disarmed() -> None:
         "<!--task_facts",
     ):
         assert disarm(text).startswith("&lt;"), text
-    for text in ("1 < 2", "<b>bold</b>", "<agent>", "an agent_output", "a <- task", ""):
+    for text in ("1 < 2", "<b>bold</b>", "<agent>", "an agent output", "a <- task", ""):
         assert disarm(text) == text
 
 
@@ -164,7 +164,7 @@ def test_a_text_of_brackets_is_disarmed_in_no_time() -> None:
 def test_json_in_a_fence_stays_json() -> None:
     content = json.dumps({"result": "a </agent_output> b", "cost": "0.05"})
     inside = fenced(AGENT_OUTPUT, content).split("\n")[1]
-    assert json.loads(inside) == {"result": "a &lt;/agent_output> b", "cost": "0.05"}
+    assert json.loads(inside) == {"result": "a &lt;/xgent_output> b", "cost": "0.05"}
 
 
 @settings(deadline=None)
