@@ -46,15 +46,19 @@ MAX_MESSAGE_BYTES = 7 * 1024 * 1024
 """The most that a message may weigh; the server's max_payload is 8 MiB."""
 
 
-def answers(call: Call[Any, Any]) -> dict[str, Any]:
+def answers(call: Call[Any, Any], *, workers: int = RPC_WORKERS) -> dict[str, Any]:
     """Options for `broker.subscriber` that make a function answer a call.
 
-    Replicas share the queue group; each works on up to `RPC_WORKERS` requests at once.
+    Replicas share the queue group.
+
+    Args:
+        call: what is answered.
+        workers: requests that one replica works on at once; the next ones wait.
     """
     return {
         "subject": call.subject,
         "queue": call.context,
-        "max_workers": RPC_WORKERS,
+        "max_workers": workers,
         "pending_msgs_limit": PINGS_WAITING if call.verb == "ping" else REQUESTS_WAITING,
         "pending_bytes_limit": WAITING_BYTES,
     }

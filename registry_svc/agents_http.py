@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import from_json
+from jiter import from_json
 
 from chassis.outbound import (
     AddressRefused,
@@ -36,10 +36,8 @@ class NotAllowed(BadAnswer):
 
 
 def client(hosts: Collection[str]) -> Outbound:
-    """A client that opens a connection per question: an idle one that the agent just closed
-    would look like an agent that fails. Of `hosts` the addresses may be private.
-    """  # noqa: D205  (one sentence)
-    return Outbound(hosts, kept=0)
+    """A client for agents; of `hosts` the addresses may be private."""
+    return Outbound(hosts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +143,8 @@ async def _get(http: Outbound, url: str, limits: Limits) -> bytes:
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    found = from_json(body, allow_inf_nan=False)
+    # A member that is there twice can be read in two ways.
+    found = from_json(body, allow_inf_nan=False, catch_duplicate_keys=True)
     if not isinstance(found, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004  (it is the value that is wrong)
     return found

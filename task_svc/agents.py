@@ -61,7 +61,7 @@ class _Question:
 
 
 class Agents:
-    """The HTTP client for agents; one connection pool per process."""
+    """The HTTP client for agents; one per process."""
 
     def __init__(self, settings: Settings) -> None:
         """Prepare the client with the time-outs and limits of `settings`."""

@@ -17,6 +17,12 @@ from task_svc.quotes import Quotes
 from task_svc.runner import Runner
 from task_svc.saga import Saga
 from task_svc.settings import Settings
+from task_svc.shares import Shares
+
+CALLERS = 512
+"""Requests that may wait for agents at once: many times the share of one account or agent. All they
+hold meanwhile is memory, no connection to the database.
+"""
 
 
 def build(settings: Settings) -> Service:
@@ -27,14 +33,15 @@ def build(settings: Settings) -> Service:
     saga = Saga(service.database, service.bus, quotes, agents)
     runner = Runner(service.database, saga, settings)
     service.offer(settings=settings, saga=saga, runner=runner, agents=agents, quotes=quotes)
+    service.offer(shares=Shares(settings))
     on = service.broker.subscriber
 
     on(**answers(task.CREATE_TASK))(queries.create_task)
     on(**answers(task.GET_TASK))(queries.get_task)
     on(**answers(task.LIST_TASKS))(queries.list_tasks)
     on(**answers(task.LIST_STEPS))(queries.list_steps)
-    on(**answers(task.INVOKE_AGENT))(invoke.invoke_agent)
-    on(**answers(negotiation.NEGOTIATE))(negotiating.negotiate)
+    on(**answers(task.INVOKE_AGENT, workers=CALLERS))(invoke.invoke_agent)
+    on(**answers(negotiation.NEGOTIATE, workers=CALLERS))(negotiating.negotiate)
 
     on(**consumes(topology.TASK_START))(orders.on_start)
     on(**consumes(topology.TASK_ADD_STEPS))(orders.on_add_steps)

@@ -1,7 +1,8 @@
 """Runs steps of this replica: a bounded number at once, each under a lease that is renewed.
 
 The steps table is the queue. Whoever makes a step ready wakes its own runner; a sweep finds what
-nobody runs: steps of a replica that died, and steps that were postponed.
+nobody runs: steps of a replica that died, and steps that were postponed. A step whose agent
+or account has its share under way stays in the queue, and takes no room.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from task_svc import store, store_leases
 from task_svc.ending import answer_to
 from task_svc.saga import Postponed, Saga
 from task_svc.settings import Settings
+from task_svc.shares import Shares
 
 log = structlog.get_logger()
 
@@ -36,6 +38,7 @@ class Runner:
         self._db = db
         self._saga = saga
         self._limit = settings.running_steps
+        self._shares = Shares(settings)
         self._running: dict[str, asyncio.Task[None] | None] = {}
         self._claims: set[asyncio.Task[None]] = set()
         self._claiming = asyncio.Lock()
@@ -97,16 +100,48 @@ class Runner:
             if self._closed or limit <= 0:
                 self._behind = True
                 return
-            async with self._db.transaction() as tx:
-                taken = await store_leases.claim(tx.conn, self.owner, self.lease_s, limit, only)
-            for step in taken:
-                # One of our own whose lease ran out, because this process was held up, goes on.
-                if step.id not in self._running:
-                    self._running[step.id] = asyncio.create_task(self._run(step))
+            left_some = await self._claim_within_shares(limit, only)
             if only is None:
-                self._behind = len(taken) == limit
-            elif limit < len(only):
+                self._behind = left_some
+            elif left_some or limit < len(only):
                 self._behind = True
+
+    async def _claim_within_shares(self, limit: int, only: list[str] | None) -> bool:
+        """Take up to `limit` steps and run them; whether more may have been left in the queue."""
+        taken: list[store.Found] = []
+        with contextlib.ExitStack() as undo:
+            async with self._db.transaction() as tx:
+                while len(taken) < limit:
+                    room = limit - len(taken)
+                    agents, accounts = self._shares.full()
+                    found = await store_leases.claim(
+                        tx.conn,
+                        self.owner,
+                        self.lease_s,
+                        room,
+                        only,
+                        no_agents=agents,
+                        no_accounts=accounts,
+                    )
+                    beyond: list[str] = []
+                    for step in found:
+                        # One of our own whose lease ran out, because this process was held up,
+                        # goes on.
+                        if step.id in self._running:
+                            continue
+                        if self._shares.has_room(step.agent_id, step.account):
+                            self._shares.enter(step.agent_id, step.account)
+                            undo.callback(self._shares.leave, step.agent_id, step.account)
+                            taken.append(step)
+                        else:
+                            beyond.append(step.id)
+                    if not beyond:
+                        break
+                    await store_leases.release(tx.conn, self.owner, beyond)
+            undo.pop_all()
+        for step in taken:
+            self._running[step.id] = asyncio.create_task(self._run(step))
+        return len(taken) == limit or any(self._shares.full())
 
     async def _run(self, step: store.Found) -> None:
         ready: list[str] = []
@@ -117,6 +152,7 @@ class Runner:
             level("step interrupted", step_id=step.id, error=error)
         finally:
             self._running.pop(step.id, None)
+            self._shares.leave(step.agent_id, step.account)
             if not self._closed:
                 self.wake(ready)
                 if self._behind:

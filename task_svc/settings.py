@@ -20,6 +20,8 @@ class Settings(ServiceSettings):
         agent_retry_s: delay before the second call; it doubles with each further one.
         offer_timeout_s: how long one round of a negotiation may take, with all attempts.
         agent_answer_bytes: the most that an agent may answer.
+        agent_calls: of one agent, calls that one replica has under way; so many steps besides.
+        account_calls: the same of one account.
         running_steps: steps that one replica runs at once.
         lease_s: a replica that shows no sign of life for this long loses its steps to another.
         sweep_s: how often a replica looks for steps that nobody runs.
@@ -32,6 +34,8 @@ class Settings(ServiceSettings):
     agent_retry_s: float = Field(default=0.25, gt=0)
     offer_timeout_s: float = Field(default=10.0, gt=0)
     agent_answer_bytes: int = Field(default=262_144, ge=1_024)
-    running_steps: int = Field(default=64, ge=1)
+    agent_calls: int = Field(default=64, ge=1)
+    account_calls: int = Field(default=32, ge=1)
+    running_steps: int = Field(default=256, ge=1)
     lease_s: float = Field(default=8.0, gt=0)
     sweep_s: float = Field(default=2.0, gt=0)

@@ -11,7 +11,14 @@ from task_svc.tables import steps
 
 
 async def claim(
-    conn: AsyncConnection, owner: str, lease_s: float, limit: int, only: Sequence[str] | None = None
+    conn: AsyncConnection,
+    owner: str,
+    lease_s: float,
+    limit: int,
+    only: Sequence[str] | None = None,
+    *,
+    no_agents: Sequence[str] = (),
+    no_accounts: Sequence[str] = (),
 ) -> Sequence[Found]:
     """Take steps that are ready and that nobody runs; each goes to one replica.
 
@@ -21,6 +28,8 @@ async def claim(
         lease_s: for how many seconds they are its own.
         limit: how many at most.
         only: ids to choose from; all open steps when None.
+        no_agents: agents whose steps are left where they are.
+        no_accounts: the same of accounts.
     """
     free = (
         select(steps.c.id)
@@ -36,6 +45,10 @@ async def claim(
     )
     if only is not None:
         free = free.where(steps.c.id.in_(only))
+    if no_agents:
+        free = free.where(steps.c.agent_id.not_in(no_agents))
+    if no_accounts:
+        free = free.where(steps.c.account.not_in(no_accounts))
     # A subquery could be run more than once, and take more than its limit.
     chosen = free.cte("free")
     taken: Sequence[Found] = (
@@ -61,6 +74,15 @@ async def renew(conn: AsyncConnection, owner: str, lease_s: float, ids: Sequence
     )
     await conn.execute(
         update(steps).where(steps.c.id == mine.c.id).values(lease_until=_in(lease_s))
+    )
+
+
+async def release(conn: AsyncConnection, owner: str, ids: Sequence[str]) -> None:
+    """Put steps back that were taken in vain, as if they had not been."""
+    await conn.execute(
+        update(steps)
+        .where(steps.c.id.in_(ids), steps.c.lease_owner == owner)
+        .values(lease_owner=None, lease_until=None, attempts=steps.c.attempts - 1)
     )
 
 

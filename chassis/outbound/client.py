@@ -9,7 +9,7 @@ from chassis.outbound.lookups import Lookups
 from chassis.outbound.transfers import Answer, Limits, Request, Transfer
 from chassis.outbound.wire import Wire
 
-AT_ONCE = 256
+AT_ONCE = 512
 """Calls under way at once; further ones wait for as long as a connection may take."""
 
 
@@ -17,19 +17,18 @@ class Outbound:
     """Calls addresses that strangers gave, within limits.
 
     Every call looks the name up, judges all that it leads to, and connects to nothing else. No
-    redirects are followed, no proxies, cookies or passwords used. HTTP/1.1 alone is spoken.
+    redirects are followed, no proxies, cookies or passwords used. HTTP/1.1 alone is spoken, on a
+    connection per call: on one that was kept, a server could answer the next call in advance.
     """
 
-    def __init__(self, permitted: Collection[str] = (), *, kept: int = 64) -> None:
+    def __init__(self, permitted: Collection[str] = ()) -> None:
         """Prepare the client; it may be made before there is an event loop.
 
         Args:
             permitted: hosts whose addresses may be private.
-            kept: idle connections that stay open for the next call; 0: each call has its own.
         """
         self._lookups = Lookups(frozenset(permitted))
-        self._wire = Wire(kept)
-        self._kept = kept > 0
+        self._wire = Wire()
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def judge(self, url: str, within_s: float) -> Place:
@@ -62,7 +61,7 @@ class Outbound:
                 except TimeoutError:
                     raise Unreachable("too many calls are under way") from None
                 try:
-                    transfer = Transfer(request, place, addresses, limits, kept=self._kept)
+                    transfer = Transfer(request, place, addresses, limits)
                     return await self._carry(transfer)
                 finally:
                     self._places.release()

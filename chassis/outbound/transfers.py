@@ -20,8 +20,6 @@ import pycurl
 from chassis.outbound.addresses import Place
 from chassis.outbound.errors import CallError, TooMuch, TooSlow, Unreachable
 
-KEPT_S = 300
-"""The oldest connection that serves another call: where a name has moved is followed by then."""
 FRAME_BYTES = 16
 """What the frame of one chunk may weigh on the wire, beside the bytes of the body."""
 _CHUNK = re.compile(rb"([0-9a-fA-F]{1,16})[ \t]*(?:;[^\n]*)?\r?\n")
@@ -86,8 +84,6 @@ class Transfer:
         place: Place,
         addresses: Sequence[str],
         limits: Limits,
-        *,
-        kept: bool,
     ) -> None:
         """Prepare it.
 
@@ -96,11 +92,10 @@ class Transfer:
             place: where it goes.
             addresses: those of `place` that it may connect to, and no others.
             limits: what the answer may cost.
-            kept: whether its connection may serve other calls.
         """
         self.loop = asyncio.get_running_loop()
         self.answer: asyncio.Future[Answer] = self.loop.create_future()
-        self._request, self._place, self._limits, self._kept = request, place, limits, kept
+        self._request, self._place, self._limits = request, place, limits
         self._addresses = frozenset(ip_address(address) for address in addresses)
         self._raw = bytearray()
         self._pieces = self._lines = self._head = 0
@@ -131,8 +126,6 @@ class Transfer:
         curl.setopt(pycurl.HTTPHEADER, headers)
         curl.setopt(pycurl.TIMEOUT_MS, max(1, round(limits.total_s * 1000)))
         curl.setopt(pycurl.CONNECTTIMEOUT_MS, max(1, round(limits.connect_s * 1000)))
-        curl.setopt(pycurl.FORBID_REUSE, not self._kept)
-        curl.setopt(pycurl.FRESH_CONNECT, not self._kept)
         curl.setopt(pycurl.HEADERFUNCTION, self._on_line)
         curl.setopt(pycurl.WRITEFUNCTION, self._on_piece)
         return curl
@@ -256,6 +249,8 @@ _ALWAYS: tuple[tuple[int, Any], ...] = (
     (pycurl.HTTP_CONTENT_DECODING, 0),
     (pycurl.HTTP_TRANSFER_DECODING, 0),
     (pycurl.TCP_NODELAY, 1),
-    (pycurl.MAXLIFETIME_CONN, KEPT_S),
+    # What a server sends unasked on an idle connection would be taken for the next answer.
+    (pycurl.FORBID_REUSE, 1),
+    (pycurl.FRESH_CONNECT, 1),
     (pycurl.CAINFO, certifi.where()),
 )

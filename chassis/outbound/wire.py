@@ -46,13 +46,8 @@ class _Watched:
 class Wire:
     """Carries transfers; it begins with the first one."""
 
-    def __init__(self, kept: int) -> None:
-        """Nothing runs yet.
-
-        Args:
-            kept: idle connections that stay open for the next call.
-        """
-        self._kept = kept
+    def __init__(self) -> None:
+        """Nothing runs yet."""
         self._jobs: deque[tuple[bool, Transfer]] = deque()
         self._thread: threading.Thread | None = None
         self._ending = False
@@ -99,7 +94,6 @@ class Wire:
         self._multi: Any = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
-        self._multi.setopt(pycurl.M_MAXCONNECTS, self._kept)
         self._due: float | None = None
         self._watched: dict[int, _Watched] = {}
         self._resting: list[tuple[float, int]] = []

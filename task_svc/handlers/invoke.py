@@ -17,6 +17,7 @@ from task_svc.ending import Done, Failed, answer_to, recorded
 from task_svc.runner import Runner
 from task_svc.saga import Postponed, Saga, start_task
 from task_svc.settings import Settings
+from task_svc.shares import Shares
 
 
 async def invoke_agent(
@@ -25,6 +26,7 @@ async def invoke_agent(
     saga: Annotated[Saga, Given("saga")],
     runner: Annotated[Runner, Given("runner")],
     settings: Annotated[Settings, Given("settings")],
+    shares: Annotated[Shares, Given("shares")],
     here: Here,
     message: NatsMessage,
 ) -> InvokeReply:
@@ -37,20 +39,22 @@ async def invoke_agent(
 
     Raises:
         NotFound: no such agent or task.
+        Unavailable: the agent or the account has its share of calls under way; nothing was stored.
         Refusal: why the step failed.
     """
     if request.step_id is not None:
         step = await _known_step(request.step_id, request, db, here)
         if step is not None:
             return _answered(step, recorded(step))
-    quote = await saga.quotes.of(request.agent_id, here)
-    reply_to = message.raw_message.reply
-    step = await _store_step(request, db, settings, runner, quote, here, reply_to)
-    with runner.holding(step.id):
-        try:
-            outcome, _ = await saga.finish(step, dict(request.payload), quote, here)
-        except Postponed as waiting:
-            outcome = await _give_up(step, saga, db, runner, waiting, here)
+    with shares.calling(request.agent_id, here.account):
+        quote = await saga.quotes.of(request.agent_id, here)
+        reply_to = message.raw_message.reply
+        step = await _store_step(request, db, settings, runner, quote, here, reply_to)
+        with runner.holding(step.id):
+            try:
+                outcome, _ = await saga.finish(step, dict(request.payload), quote, here)
+            except Postponed as waiting:
+                outcome = await _give_up(step, saga, db, runner, waiting, here)
     return _answered(step, outcome)
 
 

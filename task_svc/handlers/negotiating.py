@@ -19,6 +19,7 @@ from task_svc.agents import Agents
 from task_svc.answers import AgentFailure
 from task_svc.domain import Quote, Verdict, next_offer, shown, verdict
 from task_svc.quotes import Quotes
+from task_svc.shares import Shares
 from task_svc.store import Found
 
 Step = tuple[Sequence[Offer], Verdict | None]
@@ -30,6 +31,7 @@ async def negotiate(
     db: Annotated[Database, Given("db")],
     agents: Annotated[Agents, Given("agents")],
     quotes: Annotated[Quotes, Given("quotes")],
+    shares: Annotated[Shares, Given("shares")],
     here: Here,
 ) -> Negotiated:
     """Negotiate with an agent to the end, from wherever an earlier request left it.
@@ -37,7 +39,15 @@ async def negotiate(
     Raises:
         NotFound: no such agent.
         Conflict: the id is that of another negotiation.
+        Unavailable: the agent or the account has its share of calls under way; nothing was stored.
     """
+    with shares.calling(request.agent_id, here.account):
+        return await _negotiated(request, db, agents, quotes, here)
+
+
+async def _negotiated(
+    request: Negotiate, db: Database, agents: Agents, quotes: Quotes, here: Envelope
+) -> Negotiated:
     found = await _opened(request, db, quotes, here)
     while found.status == "open":
         offers, ending = await _round(found, agents, here)

@@ -168,21 +168,21 @@ async def test_a_proxy_of_the_environment_is_not_used(
     assert proxy.heads == []
 
 
-async def test_a_connection_serves_many_calls_or_one(http: Outbound) -> None:
-    async with RawAgent(sends(plain(b"x"))) as agent, aclosing(Outbound(HERE, kept=0)) as fresh:
-        for _ in range(3):
+async def test_each_call_has_a_connection_of_its_own(http: Outbound) -> None:
+    async with RawAgent(sends(plain(b"x"))) as agent:
+        for number in range(1, 4):
             await asked(http, agent.url, body=b"{}")
-        assert agent.connections == 1
-        for _ in range(3):
-            await asked(fresh, agent.url)
-        assert agent.connections == 4
+            assert agent.connections == number
+            await asyncio.wait_for(agent.left.wait(), 30)
+            agent.left.clear()
 
 
-async def test_what_is_sent_on_an_idle_connection_is_no_answer(http: Outbound) -> None:
-    async with RawAgent(sends(plain(b"first") + plain(b"smuggled"))) as agent:
+async def test_what_is_sent_unasked_answers_no_other_call(http: Outbound) -> None:
+    async with RawAgent(sends(plain(b"first") + plain(b"unasked"))) as agent:
         assert (await asked(http, agent.url)).body == b"first"
         agent.behaviour = sends(plain(b"second"))
         assert (await asked(http, agent.url)).body == b"second"
+        assert agent.connections == 2
 
 
 async def test_many_calls_go_on_side_by_side(http: Outbound) -> None:

@@ -1,6 +1,7 @@
 """What one question to an agent may cost, on both routes, and where it may lead."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -73,6 +74,9 @@ async def test_what_does_not_come_in_time_is_no_answer(
         (b'{"load": ' + b"9" * 5_000 + b"}", None),
         (b'{"load": ' + b"[" * 5_000 + b"}", None),
         (b'{"load": 5, "load": [5]}', None),
+        (b'{"load": 5, "load": 5}', None),
+        ('{"load": 5}'.encode("utf-16"), None),
+        ('{"load": 5}'.encode("utf-32"), None),
     ],
     ids=lambda said: str(said)[:24],
 )
@@ -96,6 +100,20 @@ async def test_an_agent_that_says_odd_things_of_itself_ends_no_probe(db: Databas
                 found = await store.find(tx.conn, "haiku")
             assert found is not None
             assert (found.available, found.input_schema, found.negotiable) == (True, None, False)
+
+
+TWICE = b'{"name": "H", "description": "", "skills": ["h"], "base_price": 1, "base_price": 2}'
+
+
+@pytest.mark.parametrize(
+    "info", [TWICE, json.dumps(INFO).encode("utf-16")], ids=["a price twice", "not UTF-8"]
+)
+async def test_an_info_that_can_be_read_in_two_ways_is_not_listed(
+    replica: Replica, client: Client, info: bytes
+) -> None:
+    async with replica(), LittleAgent(info=info) as agent:
+        with pytest.raises(BadAnswer, match="is not a JSON object"):
+            await client.ask(REGISTER_AGENT, id="haiku", endpoint_url=agent.url)
 
 
 @pytest.mark.parametrize("price", ["1_000", "\u0661\u0662", True, 10**400, "1e999", " 1", [1]])

@@ -1,5 +1,6 @@
 """What one call of an agent may cost, on each of the three routes, and where it may lead."""
 
+import json
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
@@ -140,6 +141,33 @@ async def test_a_number_beyond_numbers_is_no_answer(number: str) -> None:
     reply = says(f'{{"accepted": false, "counter_offer": {number}}}')
     listed = says(f'{{"negotiable": true, "min_price": {number}}}')
     async with ScriptedAgent(work, haggles=[reply], price_list=listed) as agent:
+        for call in ROUTES.values():
+            assert (await failure(call, agent.url)).reason == "agent_error"
+
+
+TWICE = {
+    "the same": b'{"result": "x", "cost": 1, "accepted": true, "cost": 1, "accepted": true}',
+    "another": b'{"result": "x", "cost": 1, "accepted": true, "cost": 2, "accepted": false}',
+    "in other signs": b'{"result": "x", "cost": 1, "accepted": true, "c\\u006fst": 2,'
+    b' "accepte\\u0064": false}',
+    "further in": b'{"result": "x", "cost": 1, "accepted": true, "more": [{"a": 1, "a": 2}]}',
+    "for the patient parser": b'{"result": "\\ud83d", "cost": 1, "accepted": true, "cost": 2,'
+    b' "accepted": true}',
+}
+
+
+@pytest.mark.parametrize("body", TWICE.values(), ids=TWICE)
+async def test_an_answer_that_says_a_thing_twice_is_no_answer(body: bytes) -> None:
+    said = says(body)
+    async with ScriptedAgent(said, haggles=[said], price_list=said) as agent:
+        for call in ROUTES.values():
+            assert (await failure(call, agent.url)).reason == "agent_error"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "utf-32-le"])
+async def test_an_answer_in_another_encoding_than_utf_8_is_no_answer(encoding: str) -> None:
+    said = says(json.dumps(answer() | {"accepted": True}).encode(encoding))
+    async with ScriptedAgent(said, haggles=[said], price_list=said) as agent:
         for call in ROUTES.values():
             assert (await failure(call, agent.url)).reason == "agent_error"
 
