@@ -35,7 +35,8 @@ async def test_a_path_with_a_control_character_is_404(
         for method in ("GET", "POST"):
             assert_problem(await http.request(method, path + control), 404)
     assert_problem(await http.get(f"/api/tasks/{control}/steps"), 404)
-    assert_problem(await http.get(f"/{control}api/agents"), 404)
+    for path in (f"/{control}", f"/api/tasks/a{control}b", f"/{control}api/agents"):
+        assert_problem(await http.get(path), 404)
     assert backend.asked == []
 
 
