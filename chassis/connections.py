@@ -36,6 +36,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _ignoring = False
     _in_head = _in_body = False
     _head_bytes = _body_bytes = _beside_bytes = 0
+    _asked_anew = b""
     _left: int | None = None
     _deadline: asyncio.TimerHandle | None = None
     _look: asyncio.TimerHandle | None = None
@@ -88,7 +89,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             return
         was_in_body = self._in_body
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         if self.transport.is_closing():
             return
         if self._in_head:
@@ -101,6 +103,23 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._too_large()
         if not self.busy and self._deadline is None:
             self._within(self.bounds.head_s, self._no_head)
+
+    def _parse(self, data: bytes) -> None:
+        """Let the parser read; a request that asks for another protocol is read without that."""
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        except httptools.HttpParserUpgrade as upgrade:
+            if not self._deaf():
+                head, self._asked_anew = self._asked_anew, b""
+                self._new_parser()
+                self._parse(head + data[upgrade.args[0] :])
+
+    def _new_parser(self) -> None:
+        """As uvicorn makes it."""
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def resume_writing(self) -> None:
         """Most of what waited was taken."""
@@ -133,6 +152,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._deaf():
             return
         self._in_head = False
+        if self.parser.should_upgrade():
+            self._ask_anew()
+            return
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > HEADERS_BYTES or len(self.headers) > HEADERS:
             self._too_large()
@@ -156,7 +178,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole."""
-        if not self._deaf():
+        if not self._deaf() and not self._asked_anew:
             self._in_body = False
             self._in_time()
             super().on_message_complete()
@@ -230,6 +252,21 @@ class BoundedProtocol(HttpToolsProtocol):
         if asked.port is not None:
             host = b"%s:%d" % (host, asked.port)
         self.headers[:] = [(b"host", host), *(one for one in self.headers if one[0] != b"host")]
+
+    def _ask_anew(self) -> None:
+        """We speak no other protocol, and may answer as if none was asked for (RFC 9110, 7.8).
+
+        The parser takes what follows such a head for that protocol, a body too: it gets the head
+        again without the header.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse(HTTPStatus.NOT_IMPLEMENTED, "This server is no proxy.")
+            return
+        version = self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        self._asked_anew = b"\r\n".join([*lines, b"", b""])
 
     def _too_large(self) -> None:
         text = "The request's headers are too many or too large."

@@ -24,6 +24,7 @@ from gateway.issuer import IssuerKeys
 from gateway.keys import KeyRing
 from gateway.limits import BodyLimit
 from gateway.link import Link
+from gateway.paths import PlainPaths
 from gateway.protection import Protection
 from gateway.rates import RateLimit
 from gateway.routes import agents, books, cards, chat, events, health, payments, tasks
@@ -81,6 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
         middleware=[
             Middleware(RequestLog),
             Middleware(Protection),
+            Middleware(PlainPaths),
             *_neighbours(settings),
             Middleware(
                 CORSMiddleware,
@@ -96,7 +98,12 @@ def create_app(settings: Settings) -> FastAPI:
             Middleware(RateLimit, limit=settings.rate_limit_webhook, who=rates.webhook),
             *doors,
             Middleware(RateLimit, limit=settings.rate_limit_account, who=rates.account),
-            Middleware(BodyLimit, limit=settings.body_limit, wait_s=settings.body_wait_s),
+            Middleware(
+                BodyLimit,
+                limit=settings.body_limit,
+                wait_s=settings.body_wait_s,
+                in_hand=settings.bodies_in_hand,
+            ),
             Middleware(
                 Idempotency,
                 link=link,

@@ -14,7 +14,10 @@ from gateway.parameters import SHOWN, StrictRoute
 
 MAX_DEPTH = 64
 """Arrays and objects inside one another: far more than anyone needs, less than parsers bear."""
+TOO_DEEP = f"The body is nested more than {MAX_DEPTH} levels deep."
 
+NO_JSON = "Send JSON in UTF-8, with the header Content-Type: application/json."
+UTF_8 = frozenset({"utf-8", "utf8"})
 _SUSPECT = re.compile(rb"\\u0000")
 """What may stand for a NUL character."""
 
@@ -38,14 +41,23 @@ class JsonRoute(StrictRoute):
         handle = super().get_route_handler()
 
         async def checked(request: Request) -> Response:
-            kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-            if kind != "application/json":
-                raise HTTPException(
-                    415, "Send JSON, with the header Content-Type: application/json."
-                )
+            kinds = request.headers.getlist("content-type")
+            if len(kinds) != 1 or not _is_json(kinds[0]):
+                raise HTTPException(415, NO_JSON)
             return await handle(StrictJson(request.scope, request.receive))
 
         return checked
+
+
+def _is_json(content_type: str) -> bool:
+    """Whether it is JSON, in the one encoding that JSON has between systems (RFC 8259)."""
+    kind, *parameters = content_type.lower().split(";")
+    pairs = [parameter.partition("=") for parameter in parameters]
+    return kind.strip() == "application/json" and all(
+        value.strip().strip('"') in UTF_8
+        for name, _, value in pairs
+        if name.strip().startswith("charset")
+    )
 
 
 def read(body: bytes) -> Any:
@@ -70,9 +82,11 @@ def read(body: bytes) -> Any:
 
 
 def _refuse(body: bytes, why: str) -> NoReturn:
+    if why.startswith("recursion limit exceeded"):  # It was JSON up to there.
+        raise HTTPException(422, TOO_DEEP)
     try:
         json.loads(body, parse_int=str, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # Python's limit is the lower one in a deep stack.
         raise HTTPException(400, f"The body is not JSON: {why}.") from None
     raise HTTPException(422, f"The body's JSON cannot be taken: {why}.")
 
@@ -98,6 +112,6 @@ def _inspect(value: Any) -> None:
                 raise HTTPException(422, "The body has the NUL character in a text.")
         elif isinstance(item, (dict, list)):
             if depth == MAX_DEPTH:
-                raise HTTPException(422, f"The body is nested more than {MAX_DEPTH} levels deep.")
+                raise HTTPException(422, TOO_DEEP)
             inner = [*item, *item.values()] if isinstance(item, dict) else item
             rest.extend((part, depth + 1) for part in inner)

@@ -7,7 +7,6 @@ own, and can send simple requests anywhere. Neither is answered.
 
 import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,6 +15,8 @@ from gateway.errors import problem
 
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+?)\.?(?::[0-9]{0,5})?", re.ASCII)
 STRANGE = "This gateway does not answer for the host that was asked. Name it in ALLOWED_HOSTS."
+OWN_SITES = frozenset({"same-origin", "none"})
+"""What a browser says of a page of this origin, and of an address that somebody typed."""
 FOREIGN = "Pages of this origin may not call the API. Name the origin in CORS_ORIGINS."
 
 
@@ -47,7 +48,8 @@ class OwnPages:
     """ASGI middleware for when nobody is asked who they are: 403 for what foreign pages send.
 
     Browsers say whose page it is in `Origin`, and without that header (an image, a frame) in
-    `Sec-Fetch-Site`. Who sends neither is no browser.
+    `Sec-Fetch-Site`: only the same origin is the gateway's own, the same site is any port of this
+    machine. Who sends neither is no browser.
     """
 
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
@@ -59,22 +61,16 @@ class OwnPages:
         """Run the app, or refuse."""
         if scope["type"] == "http" and scope["path"].startswith("/api"):
             headers = Headers(scope=scope)
-            if not self._may(headers, preflight=scope["method"] == "OPTIONS"):
+            own = f"{scope['scheme']}://{headers.get('host', '')}".lower()
+            if not self._may(headers, own, preflight=scope["method"] == "OPTIONS"):
                 await problem(403, FOREIGN)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    def _may(self, headers: Headers, *, preflight: bool) -> bool:
+    def _may(self, headers: Headers, own: str, *, preflight: bool) -> bool:
         origins = headers.getlist("origin")
         if not origins:
-            return headers.get("sec-fetch-site") != "cross-site"
+            return OWN_SITES.issuperset(headers.getlist("sec-fetch-site"))
         if preflight:  # It does nothing, and CORSMiddleware says no.
             return True
-        return all(origin in self._origins or _own(origin, headers) for origin in origins)
-
-
-def _own(origin: str, headers: Headers) -> bool:
-    try:
-        return urlsplit(origin).netloc == headers.get("host", "")
-    except ValueError:
-        return False
+        return all(origin in self._origins or origin == own for origin in origins)

@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, WithJsonSchema
 
 from contracts.base import Id
+from gateway.paths import CONTROL
 
 MAX_PLACE = 10**18 - 1
 SHOWN = 40
@@ -52,10 +53,13 @@ class StrictRoute(APIRoute):
         known = frozenset(_names(self))
 
         async def checked(request: Request) -> Response:
-            given = [name for name, _ in request.query_params.multi_items()]
-            for name in given:
+            query = request.query_params.multi_items()
+            given = [name for name, _ in query]
+            for name, value in query:
                 if name not in known:
                     raise HTTPException(422, f"{name[:SHOWN]}: There is no such query parameter.")
+                if CONTROL.search(value):
+                    raise HTTPException(422, f"{name}: It has a control character in it.")
                 if given.count(name) > 1:
                     raise HTTPException(422, f"{name}: This query parameter is there twice.")
             return await handle(request)

@@ -57,6 +57,8 @@ class Settings(BusSettings):
         ui_dist: a folder with a built client to serve at /; it must hold index.html.
         chat_wait_s: how long POST /api/hubchat/message waits for the assistant's message.
         body_limit: bytes that a request's body may have.
+        bodies_in_hand: bytes that all bodies together may have at each gateway, from their arrival
+            to the answer; at least body_limit.
         body_wait_s: how long a request's body may take to arrive, all of it.
         head_wait_s: how long a request's head may take; a new connection that is silent, too.
         keep_alive_s: how long a connection stays open after an answer, for the next request.
@@ -102,6 +104,7 @@ class Settings(BusSettings):
     ui_dist: Path | None = None
     chat_wait_s: float = Field(default=25.0, ge=0)
     body_limit: int = Field(default=1_048_576, ge=0)
+    bodies_in_hand: int = Field(default=67_108_864, ge=0)
     body_wait_s: float = Field(default=30.0, gt=0)
     head_wait_s: float = Field(default=10.0, gt=0)
     keep_alive_s: int = Field(default=75, ge=0)
@@ -191,6 +194,12 @@ class Settings(BusSettings):
                 f"AUTH_MODE={self.auth_mode} needs ID_SECRET, at least {ID_SECRET_CHARS} random"
                 " characters that all gateways share"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _one_body_has_room(self) -> Self:
+        if self.bodies_in_hand < self.body_limit:
+            raise ValueError("BODIES_IN_HAND is less than BODY_LIMIT, which one body may have")
         return self
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import TypeAdapter
 
 from contracts import api, bodies
@@ -26,6 +26,7 @@ from contracts.ledger import (
 from contracts.registry import GET_AGENT, GetAgent
 from contracts.task import GET_TASK, GetTask
 from gateway.asking import answer, as_shown, ask, effect_of, known_id, made
+from gateway.auth import admin_only
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
 from gateway.pages import LINKED, Paging, page_of
@@ -89,6 +90,7 @@ async def list_ledger_entries(
     summary="Whether the books add up",
     response_model=LedgerCheck,
     responses=problems(504),
+    dependencies=[Depends(admin_only)],
 )
 async def check_ledger(request: Request, full: Truth = False) -> Response:
     """Every rule of the books, with how many rows break it.

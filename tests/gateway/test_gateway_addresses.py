@@ -11,7 +11,7 @@ from tests.gateway.helpers import Served, StandIns, assert_problem
 
 @pytest.mark.parametrize(
     "id_",
-    ["a.b", "a%20b", "%20", "a*", "a>", "%00", "%ff", "a" * 65, "%F0%9F%8E%89", "a%0Ab", "%2A"],
+    ["a.b", "a%20b", "%20", "a*", "a>", "%ff", "a" * 65, "%F0%9F%8E%89", "%2A"],
 )
 @pytest.mark.parametrize(
     ("path", "sentence"),

@@ -52,7 +52,6 @@ async def browser(site: Served) -> AsyncIterator[httpx.AsyncClient]:
         "/apiary",
         "/healthy",
         "/docs-of-mine",
-        "/%00",
         "/%ff",
         "/" + "a" * 5_000,
         "/page.html/",

@@ -155,9 +155,12 @@ async def test_a_page_that_hides_its_origin_is_known_by_its_site(
     """An image, a frame, a link: they have no origin, and open what they point at."""
     await services.answer(LIST_AGENTS, samples.AGENTS)
     for path in ("/api/events", "/api/agents"):
-        answer = await http.get(path, headers={"Sec-Fetch-Site": "cross-site"})
-        assert_problem(answer, 403)
-    for site in ("same-origin", "same-site", "none"):
+        for site in ("cross-site", "same-site", "other", ""):
+            answer = await http.get(path, headers={"Sec-Fetch-Site": site})
+            assert_problem(answer, 403)
+        twice = [("Sec-Fetch-Site", "none"), ("Sec-Fetch-Site", "same-site")]
+        assert_problem(await http.get(path, headers=twice), 403)
+    for site in ("same-origin", "none"):
         answer = await http.get("/api/agents", headers={"Sec-Fetch-Site": site})
         assert answer.status_code == 200
     answer = await http.get("/docs", headers={"Sec-Fetch-Site": "cross-site"})
@@ -168,7 +171,7 @@ async def test_own_pages_and_listed_ones_may_ask(
     http: httpx.AsyncClient, served: Served, services: StandIns
 ) -> None:
     for origin in (served.url, "http://localhost:5000"):
-        headers = {"Origin": origin, "Sec-Fetch-Site": "cross-site"}
+        headers = {"Origin": origin, "Sec-Fetch-Site": "same-site"}
         for method, path in (
             ("POST", "/api/payments/stripe/p1/retry"),
             ("DELETE", "/api/hubchat/messages/t1"),
@@ -177,6 +180,23 @@ async def test_own_pages_and_listed_ones_may_ask(
             # It comes through; nobody stands in for who would answer.
             assert_problem(await http.request(method, path, headers=headers), 503)
     assert services.asked == []
+
+
+async def test_an_origin_is_a_scheme_too(http: httpx.AsyncClient, served: Served) -> None:
+    host = urlsplit(served.url).netloc
+    for origin in (f"https://{host}", f"chrome-extension://{host}", f"//{host}", host):
+        answer = await http.get("/api/agents", headers={"Origin": origin})
+        assert_problem(answer, 403, "CORS_ORIGINS")
+
+
+async def test_behind_a_trusted_proxy_the_own_origin_is_the_callers(bus_url: str) -> None:
+    with serving(gateway_settings(bus_url, trusted_proxies="127.0.0.1")) as served:
+        host = urlsplit(served.url).netloc
+        async with served.client() as http:
+            for scheme, status in (("https", 404), ("http", 403)):
+                headers = {"Origin": f"{scheme}://{host}", "X-Forwarded-Proto": "https"}
+                answer = await http.get("/api/nothing", headers=headers)
+                assert_problem(answer, status)
 
 
 async def test_with_a_credential_origins_do_not_matter(bus_url: str) -> None:

@@ -29,8 +29,10 @@ CALL = {"agentId": "translator", "payload": {"text": "hello"}}
         (b'{"content": "a\nb"}', 400),
         (b'{"content": NaN}', 400),
         (b'{"content": Infinity}', 400),
-        (b"[" * 100_000, 400),
-        (b'{"a":' * 1_000, 400),
+        (b"[" * 100_000, 422),
+        (b'{"a":' * 1_000, 422),
+        (b"[" * 100_000 + b"]" * 100_000, 422),
+        (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, 422),
         (b"[" * 500 + b"]" * 500, 422),
         (b'{"a":' * 100 + b"1" + b"}" * 100, 422),
         (b'{"content": "\\ud800"}', 422),
@@ -111,7 +113,7 @@ async def test_a_wrong_field_is_named_and_nobody_is_asked(
         ("9" * 400 + ".5", "too large"),
         ("[" * 100 + "]" * 100, "levels deep"),
         ('{"a":' * 100 + "1" + "}" * 100, "levels deep"),
-        ("[" * 300 + "]" * 300, "recursion"),
+        ("[" * 300 + "]" * 300, "levels deep"),
         ('"\\ud800"', "escape"),
     ],
 )
@@ -131,6 +133,25 @@ async def test_only_json_is_taken(
     headers = {"content-type": content_type} if content_type else {}
     answer = await http.post("/api/invoke-agent", content=json.dumps(CALL), headers=headers)
     assert_problem(answer, 415, "application/json")
+    assert backend.asked == []
+
+
+@pytest.mark.parametrize(
+    ("parameters", "status"),
+    [
+        *(("", 422), (";charset=utf-8", 422), ('; Charset="UTF-8"', 422), ("; v=1", 422)),
+        *(("; charset=utf-16", 415), (";charset=latin-1", 415), ("; charset=", 415)),
+        *(("; charset=utf-8; charset=utf-16", 415), ("; charset*=utf-8''utf-16", 415)),
+        *(("; v=1; charset=utf-7", 415), ("; charset", 415)),
+    ],
+)
+async def test_json_is_utf_8(
+    http: httpx.AsyncClient, backend: StandIns, parameters: str, status: int
+) -> None:
+    headers = {"content-type": f"application/json{parameters}"}
+    assert_problem(await http.post("/api/tasks", content=b"{}", headers=headers), status)
+    twice = [("content-type", "application/json"), ("content-type", "text/plain")]
+    assert_problem(await http.post("/api/tasks", content=b"{}", headers=twice), 415)
     assert backend.asked == []
 
 

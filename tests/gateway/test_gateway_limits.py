@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from contracts.task import INVOKE_AGENT
 from tests.gateway.helpers import Served, StandIns, assert_problem, gateway_settings, serving
@@ -177,3 +178,72 @@ async def test_silent_connections_keep_nobody_out(bus_url: str) -> None:
             assert (await http.get("/health")).status_code == 200
         for _, writer in silent:
             writer.close()
+
+
+POST = (
+    b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    b"Content-Length: 1000\r\n\r\n"
+)
+
+
+async def test_all_bodies_together_have_a_limit(bus_url: str) -> None:
+    """Unfinished ones count for what has come of them, until they are finished or given up."""
+    settings = gateway_settings(bus_url, body_limit=1000, bodies_in_hand=2000)
+    with serving(settings) as served:
+        place = urlsplit(served.url)
+        held = []
+        for _ in range(2):
+            reader, writer = await asyncio.open_connection(place.hostname, place.port)
+            writer.write(POST + b" " * 990)
+            held.append((reader, writer))
+        async with served.client() as http:
+            # The two may not have been read yet.
+            answer = await _until_503(http)
+            assert_problem(answer, 503, "bodies")
+            assert answer.headers["retry-after"] == "1"
+            assert answer.headers["connection"] == "close"
+            assert (await http.get("/health")).status_code == 200
+            small = await http.post("/api/tasks", content=b"{}", headers=JSON)
+            assert_problem(small, 422)
+            # One hangs up, the other one ends.
+            held[0][1].close()
+            held[1][1].write(b" " * 10)
+            answered = await asyncio.wait_for(held[1][0].readuntil(b"\r\n\r\n"), 20)
+            assert answered.startswith((b"HTTP/1.1 422 ", b"HTTP/1.1 400 "))
+            for _ in range(5):
+                full = await http.post("/api/tasks", content=b" " * 1000, headers=JSON)
+                assert full.status_code != 503
+            over = await http.post("/api/tasks", content=b" " * 1001, headers=JSON)
+            assert_problem(over, 413)
+        held[1][1].close()
+
+
+async def _until_503(http: httpx.AsyncClient) -> httpx.Response:
+    async with asyncio.timeout(20):
+        while True:
+            answer = await http.post("/api/tasks", content=b" " * 900, headers=JSON)
+            if answer.status_code == 503:
+                return answer
+
+
+async def test_a_body_that_nobody_reads_is_not_kept(bus_url: str) -> None:
+    settings = gateway_settings(bus_url, body_limit=1000, bodies_in_hand=1000)
+    with serving(settings) as served:
+        place = urlsplit(served.url)
+        looking = [await asyncio.open_connection(place.hostname, place.port) for _ in range(5)]
+        for reader, writer in looking:
+            writer.write(
+                b"GET /api/events HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
+                + b" " * 1000
+            )
+            await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+        async with served.client() as http:
+            answer = await http.post("/api/tasks", content=b" " * 1000, headers=JSON)
+            assert answer.status_code != 503
+        for _, writer in looking:
+            writer.close()
+
+
+def test_one_body_fits_into_what_all_may_have() -> None:
+    with pytest.raises(ValidationError, match="BODIES_IN_HAND"):
+        gateway_settings("nats://127.0.0.1:1", body_limit=1001, bodies_in_hand=1000)
