@@ -100,14 +100,15 @@ class Runner:
             if self._closed or limit <= 0:
                 self._behind = True
                 return
-            left_some = await self._claim_within_shares(limit, only)
+            taken = await self._claim_within_shares(limit, only)
+            crowded = any(self._shares.full())
             if only is None:
-                self._behind = left_some
-            elif left_some or limit < len(only):
+                self._behind = crowded or taken == limit
+            elif crowded or limit < len(only):
                 self._behind = True
 
-    async def _claim_within_shares(self, limit: int, only: list[str] | None) -> bool:
-        """Take up to `limit` steps and run them; whether more may have been left in the queue."""
+    async def _claim_within_shares(self, limit: int, only: list[str] | None) -> int:
+        """Take up to `limit` steps and run them; how many were taken."""
         taken: list[store.Found] = []
         with contextlib.ExitStack() as undo:
             async with self._db.transaction() as tx:
@@ -141,7 +142,7 @@ class Runner:
             undo.pop_all()
         for step in taken:
             self._running[step.id] = asyncio.create_task(self._run(step))
-        return len(taken) == limit or any(self._shares.full())
+        return len(taken)
 
     async def _run(self, step: store.Found) -> None:
         ready: list[str] = []
