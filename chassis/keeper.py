@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 KEEP_EVERY_S = 5.0
 ANSWERS_AT_ONCE = 4
-CANCEL_S = 0.1
+CANCEL_S = 2.0
 WAITING_ANSWERS = 64
 """Requests that may wait; beyond them a caller is told to come again."""
 

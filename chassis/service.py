@@ -145,6 +145,8 @@ class Service:
     async def stop(self) -> None:
         """Take nothing new, finish what is in hand, let the outbox run, close everything."""
         self.stopping = True
+        if self._lost is not None:  # A stop while the bus is away is an end in good order.
+            self._lost.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -251,7 +253,8 @@ async def _repeat(service: Service, seconds: float, job: Job) -> None:
             work = job.func if isinstance(job, partial) else job
             name = getattr(work, "__qualname__", type(work).__name__)  # Its repr may tell secrets.
             log.warning("background job failed", job=name, error=error)
-        await asyncio.sleep(seconds)
+        if not service.stopping:  # What the job waited for may have swallowed the cancellation.
+            await asyncio.sleep(seconds)
 
 
 def run(service: Service) -> None:

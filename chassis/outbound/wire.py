@@ -24,6 +24,8 @@ from chassis.outbound.transfers import Transfer
 log = structlog.get_logger()
 
 STOPPING = "this service is stopping"
+JOIN_S = 5.0
+"""How long an end waits for the thread, which is a daemon and holds nobody up after it."""
 FREE_READS = 64
 PAUSE_S = 0.02
 _EVENTS = {
@@ -70,15 +72,16 @@ class Wire:
         self._do(False, transfer)
 
     def stop(self) -> None:
-        """End all transfers and the thread; returns when it has ended."""
+        """End all transfers and the thread; returns when it has ended, or is stuck."""
         if self._thread is None:
             return
         self._ending = True
         self._wake()
-        self._thread.join()
-        self._thread = None
-        self._woken.close()
-        self._waker.close()
+        self._thread.join(JOIN_S)
+        stuck, self._thread = self._thread.is_alive(), None
+        if not stuck:
+            self._woken.close()
+            self._waker.close()
 
     def _do(self, begin: bool, transfer: Transfer) -> None:
         self._jobs.append((begin, transfer))
