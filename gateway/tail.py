@@ -90,14 +90,16 @@ class Tail:
             raise Unavailable("The message bus is not reachable.") from None
 
     def end(self) -> None:
-        """Follow no longer."""
-        if self._keeping is not None:
-            self._keeping.cancel()
-            self._keeping = None
+        """Follow no longer.
+
+        The task is not cancelled: it sees by itself that it is not wanted, within a beat. Some
+        waits of the client swallow a cancellation, others break the connection by it.
+        """
+        self._keeping = None
         self._following.clear()
 
     def _check(self) -> None:
-        """Make sure that this task still follows: a cancellation alone can be swallowed.
+        """Make sure that this task still follows.
 
         Raises:
             Ended: it was told to end, whoever follows by now.

@@ -12,7 +12,7 @@ from tests.gateway.reading import fresh, tell
 
 
 async def test_whoever_comes_and_goes_leaves_no_tail_behind(bus_url: str) -> None:
-    """A cancellation can be swallowed on its way; two tails would tell everything twice."""
+    """Two tails would tell everything twice."""
     link = Link(gateway_settings(bus_url), {})
     link.open()
     await eventually(lambda: _now(link.connected))
