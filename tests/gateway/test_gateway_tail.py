@@ -23,9 +23,9 @@ async def test_whoever_comes_and_goes_leaves_no_tail_behind(bus_url: str) -> Non
 
     tail = Tail(link, take, lambda _following: None)
     publishing = asyncio.create_task(_publish(link))
-    for _ in range(60):
+    for _ in range(8):
         await tail.begin(10)
-        await asyncio.sleep(0.003)
+        await asyncio.sleep(0.02)
         tail.end()
     publishing.cancel()
     await asyncio.gather(publishing, return_exceptions=True)
@@ -53,6 +53,7 @@ def _following() -> list[str]:
 async def _publish(link: Link) -> None:
     while True:
         await _tell(link)
+        await asyncio.sleep(0.005)
 
 
 async def _tell(link: Link) -> None:
