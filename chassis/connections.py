@@ -14,8 +14,8 @@ import httptools
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from chassis import heads
 from chassis.bounds import Bounds, is_among, place
-from contracts.api import Problem
 
 HEADERS_BYTES = 32 * 1024
 """The request line and all headers together; of a body in chunks, what is no content."""
@@ -164,7 +164,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.keep_alive = False  # It is the last of those that wait.
             return
         if not self.url.startswith((b"/", b"*")):
-            self._take_host_from_address()
+            host = heads.host_of(self.url)
+            self.headers[:] = [host, *(one for one in self.headers if one[0] != b"host")]
         self._in_time()
         self._in_body = True
         self.idle.pop(self, None)
@@ -243,16 +244,6 @@ class BoundedProtocol(HttpToolsProtocol):
         longest.transport.close()
         return True
 
-    def _take_host_from_address(self) -> None:
-        """`GET http://host/…`: that is the host then, whatever the header says (RFC 9112)."""
-        asked = httptools.parse_url(self.url)
-        host = asked.host or b""
-        if b":" in host:
-            host = b"[%s]" % host
-        if asked.port is not None:
-            host = b"%s:%d" % (host, asked.port)
-        self.headers[:] = [(b"host", host), *(one for one in self.headers if one[0] != b"host")]
-
     def _ask_anew(self) -> None:
         """We speak no other protocol, and may answer as if none was asked for (RFC 9110, 7.8).
 
@@ -263,10 +254,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if method == b"CONNECT":
             self._refuse(HTTPStatus.NOT_IMPLEMENTED, "This server is no proxy.")
             return
-        version = self.parser.get_http_version().encode()
-        lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
-        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
-        self._asked_anew = b"\r\n".join([*lines, b"", b""])
+        version = self.parser.get_http_version()
+        self._asked_anew = heads.without_upgrade(method, self.url, version, self.headers)
 
     def _too_large(self) -> None:
         text = "The request's headers are too many or too large."
@@ -283,12 +272,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.busy and self.cycle.response_started:
             self.transport.close()
             return
-        body = Problem(error=text, title=status.phrase, status=status, detail=text)
-        content = body.model_dump_json().encode()
-        self.transport.write(
-            b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
-            b"connection: close\r\n\r\n%s" % (status, status.phrase.encode(), len(content), content)
-        )
+        self.transport.write(heads.refusal(status, text))
         self.transport.close()
 
 

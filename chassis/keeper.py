@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from chassis import connections, logs, looking, metrics
 from chassis.bounds import Bounds
 from chassis.bus import connect_options, refusal_headers
+from chassis.endings import end
 from chassis.probes import probes
 from chassis.topology import Declared, Settings, declare
 from contracts.errors import Invalid, Refusal, Unavailable
@@ -30,7 +31,6 @@ log = structlog.get_logger()
 
 KEEP_EVERY_S = 5.0
 ANSWERS_AT_ONCE = 4
-CANCEL_S = 2.0
 WAITING_ANSWERS = 64
 """Requests that may wait; beyond them a caller is told to come again."""
 
@@ -157,16 +157,9 @@ async def live(settings: Settings) -> int:
     if failed is not None:
         log.critical("cannot keep the bus", error=failed)
     server.should_exit = True
-    await ended(keeping)
+    await end(keeping)
     await asyncio.gather(serving, return_exceptions=True)
     return 1 if failed else 0
-
-
-async def ended(keeping: "asyncio.Task[None]") -> None:
-    """Cancel a running keeper; one cancellation is not enough, as connecting swallows it."""
-    while not keeping.done():
-        keeping.cancel()
-        await asyncio.wait({keeping}, timeout=CANCEL_S)
 
 
 def main() -> int:

@@ -1,21 +1,16 @@
 """How a service starts, stays up and stops.
 
-`Service` is what a composition root fills in; `run` makes it a process: an HTTP port for probes,
-the bus, the outbox relay, background work, and a drain on SIGTERM.
+`Service` is what a composition root fills in: the bus, the outbox relay, background work, and what
+is to happen at its end. `chassis.process` makes it a process.
 """
 
 import asyncio
 import contextlib
-import gc
 import os
-import signal
-import socket
-import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 import structlog
-import uvicorn
 from fast_depends.pydantic import PydanticSerializer
 from faststream import ContextRepo
 from faststream.nats import NatsBroker
@@ -23,12 +18,11 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from sqlalchemy import MetaData
 
-from chassis import connections, logs, metrics, telemetry, topology
-from chassis.bounds import Bounds
+from chassis import metrics, telemetry, topology
 from chassis.bus import Bus, answers, connect_options, stop_answering
-from chassis.database import Database, is_away, outbox_table
+from chassis.database import Database, outbox_table
 from chassis.delivery import Delivery, decoded
-from chassis.probes import probes
+from chassis.endings import end
 from chassis.readings import Readings
 from chassis.relay import Departures, relay
 from chassis.release import release
@@ -147,9 +141,7 @@ class Service:
         self.stopping = True
         if self._lost is not None:  # A stop while the bus is away is an end in good order.
             self._lost.cancel()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         with contextlib.suppress(TimeoutError, NatsError):  # What is left undone comes again.
             async with asyncio.timeout(self.settings.drain_s):
                 await stop_answering(self.broker)
@@ -255,55 +247,3 @@ async def _repeat(service: Service, seconds: float, job: Job) -> None:
             log.warning("background job failed", job=name, error=error)
         if not service.stopping:  # What the job waited for may have swallowed the cancellation.
             await asyncio.sleep(seconds)
-
-
-def run(service: Service) -> None:
-    """Be the process of `service` until SIGTERM or SIGINT; exits with 1 if it cannot start."""
-    settings = service.settings
-    # What was imported lives as long as the process; looking through it again and again took a
-    # noticeable part of the processor time under load.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-    logs.configure(settings, f"{service.name}_svc")
-    telemetry.start(settings, f"{service.name}_svc")
-    http = uvicorn.Config(
-        probes(service.name, service.able, service.refresh),
-        lifespan="off",
-        timeout_graceful_shutdown=5,
-        **connections.options(Bounds()),
-    )
-    with asyncio.Runner(loop_factory=http.get_loop_factory()) as runner:
-        sys.exit(runner.run(_live(service, http)))
-
-
-async def _live(service: Service, http: uvicorn.Config) -> int:
-    """Answer the probes from the first moment, start the service, and stop it when told to."""
-    for number in (signal.SIGTERM, signal.SIGINT):  # Uvicorn raises it again when it has stopped.
-        signal.signal(number, lambda *_: None)
-    place = (service.settings.host, service.settings.health_port)
-    try:
-        probed = socket.create_server(place)
-    except OSError as error:
-        log.critical("cannot answer probes", host=place[0], port=place[1], error=error)
-        return 1
-    server = uvicorn.Server(http)
-    serving = asyncio.create_task(server.serve(sockets=[probed]))
-    starting = asyncio.create_task(service.start())
-    await asyncio.wait({serving, starting}, return_when=asyncio.FIRST_COMPLETED)
-    failed = starting.exception() if starting.done() else None
-    if failed is not None:
-        log.critical("cannot start", error=failed, exc_info=None if _explained(failed) else failed)
-        server.should_exit = True
-    await serving
-    if failed is not None:
-        return 1
-    if not starting.done():
-        log.info("stopped before it had started")
-        os._exit(0)  # Connecting may swallow a cancellation.
-    await service.stop()
-    return 0
-
-
-def _explained(error: BaseException) -> bool:
-    return isinstance(error, topology.Drift) or (isinstance(error, Exception) and is_away(error))

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import cast
 
 import structlog
@@ -11,6 +11,7 @@ from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
 
 from chassis.bus import Bus
+from chassis.endings import end
 from chassis.envelopes import enclose
 from chat_svc.orchestrator import Say
 from contracts.chat import TurnStreamed
@@ -80,7 +81,5 @@ async def speaking(
     try:
         yield voice.say
     finally:
-        telling.cancel()
-        with suppress(asyncio.CancelledError):
-            await telling
+        await end(telling)
         await voice.flush()

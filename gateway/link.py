@@ -12,6 +12,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from chassis.bus import Bus, connect_options
+from chassis.endings import end
 from chassis.settings import BusSettings
 from contracts.base import Call, ReplyT, RequestT
 from contracts.envelope import Envelope
@@ -24,7 +25,6 @@ NAME = "gateway"
 AGAIN_S = 1.0
 PING_S = 0.9
 STOPPING = "The gateway is being stopped; what came of the request is unknown."
-CANCEL_S = 0.1
 CLOSE_S = 5.0
 
 
@@ -65,10 +65,8 @@ class Link:
     async def close(self) -> None:
         """Stop connecting and close the connection."""
         self._closing = True
-        # One cancellation is not enough: connecting swallows it now and then.
-        while self._keeping is not None and not self._keeping.done():
-            self._keeping.cancel()
-            await asyncio.wait({self._keeping}, timeout=CANCEL_S)
+        if self._keeping is not None:
+            await end(self._keeping)
         if self._client is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_S):

@@ -32,7 +32,7 @@ class Broken(Exception):
 
 
 class Ended(Exception):
-    """Nobody reads along any more, or another task follows."""
+    """Nobody reads along any more."""
 
 
 @dataclass(slots=True)
@@ -66,6 +66,7 @@ class Tail:
         self._tell = tell
         self._changed = changed
         self._keeping: asyncio.Task[None] | None = None
+        self._wanted = False
         self._following = asyncio.Event()
         self.seen = 0
 
@@ -80,8 +81,11 @@ class Tail:
         Raises:
             Unavailable: that was not possible in time; it goes on trying.
         """
+        if not self._wanted:
+            self._wanted = True
+            if not self.following:
+                self.seen = 0
         if self._keeping is None:
-            self.seen = 0
             self._keeping = asyncio.create_task(self._keep())
         try:
             async with asyncio.timeout(wait_s):
@@ -90,37 +94,43 @@ class Tail:
             raise Unavailable("The message bus is not reachable.") from None
 
     def end(self) -> None:
-        """Follow no longer.
+        """Follow no longer; whoever begins again within a beat finds it still following.
 
-        The task is not cancelled: it sees by itself that it is not wanted, within a beat. Some
-        waits of the client swallow a cancellation, others break the connection by it.
+        The task is not cancelled, it sees by itself that it is not wanted: some waits of the
+        client swallow a cancellation, others break the connection by it.
         """
-        self._keeping = None
-        self._following.clear()
+        self._wanted = False
 
     def _check(self) -> None:
-        """Make sure that this task still follows.
+        """Make sure that somebody still wants this.
 
         Raises:
-            Ended: it was told to end, whoever follows by now.
+            Ended: nobody does. From here on `begin` waits until it follows again.
         """
-        if self._keeping is not asyncio.current_task():
+        if not self._wanted:
+            self._following.clear()
             raise Ended
 
     async def _keep(self) -> None:
-        while True:
-            try:
-                await self._follow()
-            except Ended:
-                return
-            except (Unavailable, Broken, NatsError, TimeoutError, OSError) as error:
-                log.info("not following events", error=error)
-            if self._keeping is not asyncio.current_task():
-                return
-            if self.following:
-                self._following.clear()
-                self._changed(False)
-            await asyncio.sleep(AGAIN_S)
+        try:
+            while self._wanted:
+                await self._keep_on()
+        finally:
+            self._keeping = None
+            self._following.clear()
+
+    async def _keep_on(self) -> None:
+        """Follow until that ends, and say so when it ended by itself."""
+        try:
+            await self._follow()
+        except Ended:
+            return
+        except (Unavailable, Broken, NatsError, TimeoutError, OSError) as error:
+            log.info("not following events", error=error)
+        if self.following:
+            self._following.clear()
+            self._changed(False)
+        await asyncio.sleep(AGAIN_S)
 
     async def _follow(self) -> None:
         """Follow over one connection.

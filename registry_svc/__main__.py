@@ -1,6 +1,6 @@
 """The registry as a process: `python -m registry_svc`."""
 
-from chassis.service import run
+from chassis.process import run
 from registry_svc.app import build
 from registry_svc.settings import Settings
 

@@ -1,6 +1,6 @@
 """The task service as a process: `python -m task_svc`."""
 
-from chassis.service import run
+from chassis.process import run
 from task_svc.app import build
 from task_svc.settings import Settings
 

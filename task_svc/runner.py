@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 import structlog
 
 from chassis.database import Database, is_away
+from chassis.endings import end
 from chassis.envelopes import new_id
 from contracts.envelope import Envelope
 from task_svc import store, store_leases
@@ -76,9 +77,7 @@ class Runner:
         while jobs := [*self._claims, *(job for job in self._running.values() if job is not None)]:
             left_s = late - asyncio.get_running_loop().time()
             _, unfinished = await asyncio.wait(jobs, timeout=max(0.0, left_s))
-            for job in unfinished:
-                job.cancel()
-            await asyncio.gather(*unfinished, return_exceptions=True)
+            await end(*unfinished)
 
     def _claim_soon(self, only: list[str] | None) -> None:
         job = asyncio.create_task(self._try_claim(only))

@@ -18,7 +18,8 @@ from sqlalchemy import text as sql
 
 from chassis.bus import answers
 from chassis.delivery import Tx
-from chassis.service import Service, run
+from chassis.process import run
+from chassis.service import Service
 from chassis.settings import ServiceSettings
 from contracts.base import Page
 from contracts.errors import Conflict, Internal, Invalid, Unavailable

@@ -139,9 +139,13 @@ TOO_MUCH: dict[str, tuple[Behaviour, str]] = {
     "a large body": (then_silence(plain(b"x" * 2_000_000)), "bytes"),
     "a body without an end": (sends(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 8_000, times=MANY), "bytes"),
     "a chunk that is all extension": (sends(CHUNKED + b"1;", b"x" * 8_000, times=MANY), "bytes"),
-    "many trailers": (sends(CHUNKED + b"0\r\n", b"x-a: b\r\n", times=MANY * 25), "bytes"),
+    # Either limit may be met first: it depends on how the network cuts what is sent.
+    "many trailers": (
+        sends(CHUNKED + b"0\r\n", b"x-a: b\r\n", times=MANY * 25),
+        "(bytes|pieces)",
+    ),
 }
-"""What no limit lets through, and the word by which the failure says why."""
+"""What no limit lets through, and a pattern of the words by which the failure says why."""
 
 NO_HTTP: dict[str, Behaviour] = {
     "hangs up": sends(close=True),

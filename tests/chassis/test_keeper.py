@@ -14,8 +14,9 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from chassis import looking, topology
+from chassis.endings import end
 from chassis.envelopes import new_id, origin
-from chassis.keeper import Keeper, ended
+from chassis.keeper import Keeper
 from chassis.looking import HELP
 from contracts.envelope import ERROR_CODE, ERROR_TEXT
 from contracts.permissions import ADMIN, KEEPER
@@ -35,7 +36,7 @@ async def keeping(server: EmbeddedServer) -> AsyncIterator[Keeper]:
         await eventually(lambda: _is_kept(keeper))
         yield keeper
     finally:
-        await ended(running)
+        await end(running)
 
 
 async def _is_kept(keeper: Keeper) -> bool:

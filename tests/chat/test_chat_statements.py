@@ -35,6 +35,8 @@ async def test_a_turn_with_work_and_a_question(
     async with running(chat), market.agent(skill, answers("Waves.", 0.1)) as poet:
         account = await market.system.account()
         work = calls(*(invoke(f"a{n}", poet.id) for n in range(calls_at_once)))
+        # What other tests left behind is dealt with by whatever service is there.
+        await market.quiet()
         for _again in range(3):
             statements.clear()
             await script.reply(account, work, calls(use("b", "get_task")), Move("Done."))

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from chassis.endings import end
 from contracts.registry import AgentUpdated
 from gateway.link import Link
 from gateway.live import LiveEvent
@@ -23,12 +24,11 @@ async def test_whoever_comes_and_goes_leaves_no_tail_behind(bus_url: str) -> Non
 
     tail = Tail(link, take, lambda _following: None)
     publishing = asyncio.create_task(_publish(link))
-    for _ in range(8):
+    for _ in range(60):
         await tail.begin(10)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.003)
         tail.end()
-    publishing.cancel()
-    await asyncio.gather(publishing, return_exceptions=True)
+    await end(publishing)
     await eventually(lambda: _now(not _following()))
     told.clear()
     await tail.begin(10)
@@ -53,7 +53,6 @@ def _following() -> list[str]:
 async def _publish(link: Link) -> None:
     while True:
         await _tell(link)
-        await asyncio.sleep(0.005)
 
 
 async def _tell(link: Link) -> None:

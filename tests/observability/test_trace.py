@@ -7,8 +7,9 @@ import nats
 import pytest
 
 from chassis import topology
+from chassis.endings import end
 from chassis.envelopes import new_id, origin
-from chassis.keeper import Keeper, ended
+from chassis.keeper import Keeper
 from chassis.relay import publish
 from chassis.terminal import plain
 from deploy import trace
@@ -27,7 +28,7 @@ async def kept(stack: Stack) -> AsyncIterator[None]:
 
     await eventually(answers)
     yield
-    await ended(running)
+    await end(running)
 
 
 async def test_it_is_told_in_order_with_causes(
