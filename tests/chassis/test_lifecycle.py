@@ -1,9 +1,11 @@
 """A service as a process: how it starts, what it says of itself, how it stops or gives up."""
 
 import asyncio
+import re
 import socket
 
 import pytest
+from faststream._internal.endpoint.subscriber.mixins import TasksMixin
 
 from chassis import topology
 from chassis.bus import Bus
@@ -215,6 +217,61 @@ async def test_a_nats_that_is_gone_for_good_ends_the_process(killable: Stack) ->
         finally:
             await killable.nats.start()
     assert "no connection to NATS for good" in service.text()
+
+
+async def test_a_stop_while_nats_is_away_is_an_end_in_good_order(
+    killable: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be told now is in the outbox; giving up is for who is to go on."""
+    exits: list[int] = []
+    monkeypatch.setattr("os._exit", exits.append)
+    service = build(payment_settings(killable, nats_lost_after_s=1))
+
+    async def last_work() -> None:
+        """Takes until the time to give up has passed."""
+        loop, passed = asyncio.get_running_loop(), asyncio.Event()
+        loop.call_later(service.settings.nats_lost_after_s, passed.set)
+        await passed.wait()
+
+    service.at_end(last_work)
+    await service.start()
+    client = await service.broker.connect()
+    await killable.nats.kill()
+    try:
+        await eventually(lambda: _so(not client.is_connected))
+        await service.stop()
+    finally:
+        await killable.nats.start()
+    assert exits == []
+
+
+async def test_a_consumer_that_failed_and_began_again_is_told_as_alive(killable: Stack) -> None:
+    service = build(payment_settings(killable))
+    async with running(service):
+        consumer = next(one for one in service.broker.subscribers if isinstance(one, TasksMixin))
+        begun = len(consumer.tasks)
+        failed = asyncio.Event()
+
+        async def fail_once() -> None:
+            if not failed.is_set():
+                failed.set()
+                raise RuntimeError("a defect of the library")
+            await asyncio.Event().wait()
+
+        # As the supervisor of a consumer's own tasks does it: the failed one stays in the list.
+        consumer.add_task(fail_once)
+        await failed.wait()
+        await eventually(lambda: _so(len(consumer.tasks) == begun + 2))
+        assert await service.ready() == []
+        for task in consumer.tasks:
+            task.cancel()
+        await asyncio.wait(consumer.tasks)
+        [wrong] = await service.ready()
+        assert re.fullmatch(r"consumer .+ has stopped", wrong)
+
+
+async def _so(it: bool) -> bool:
+    return it
 
 
 async def test_a_database_that_goes_makes_it_unready_and_not_unwell(killable: Stack) -> None:

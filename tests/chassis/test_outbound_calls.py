@@ -20,8 +20,11 @@ from chassis.outbound import (
     TooMuch,
     TooSlow,
     Unreachable,
+    parse,
+    wire,
 )
-from chassis.outbound.transfers import unchunked
+from chassis.outbound.transfers import Transfer, unchunked
+from chassis.outbound.wire import Wire
 from tests.chassis.helpers import eventually
 from tests.chassis.raw_agent import (
     CHUNKED,
@@ -219,6 +222,29 @@ async def test_closing_ends_the_calls_and_the_thread() -> None:
     await http.aclose()
     with pytest.raises(Unreachable, match="stopping"):
         await asked(http, agent.url)
+
+
+class Stuck(Wire):
+    """A thread that something in it holds up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = threading.Event()
+
+    def _turn(self) -> None:
+        self.free.wait(30)
+
+
+async def test_an_end_does_not_wait_for_a_thread_that_is_stuck(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(wire, "JOIN_S", 0.1)
+    url, stuck = "http://127.0.0.1:9", Stuck()
+    stuck.start(Transfer(Request("GET", url, {}), parse(url), [], BRIEFLY))
+    try:
+        await asyncio.wait_for(asyncio.to_thread(stuck.stop), 10)
+    finally:
+        stuck.free.set()
 
 
 async def _true(it: bool) -> bool:
