@@ -18,7 +18,8 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from chassis import metrics, telemetry
-from chassis.database import AlreadyHandled, Database, Transaction, is_away, is_unstorable
+from chassis.away import is_away, is_unstorable
+from chassis.database import AlreadyHandled, Database, Transaction
 from chassis.dead_letters import bury
 from chassis.given import Given
 from chassis.replies import as_refusal, refused, weighed
@@ -89,7 +90,7 @@ async def transaction(
     db: Annotated[Database, Given("db")], here: Annotated[Envelope, Given("envelope")]
 ) -> "AsyncIterator[Transaction]":
     """FastStream dependency: one transaction around a request's handler."""
-    async with db.transaction(here) as tx:
+    async with db.transaction(here, begins=True) as tx:
         yield tx
 
 

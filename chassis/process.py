@@ -11,8 +11,8 @@ import structlog
 import uvicorn
 
 from chassis import connections, logs, telemetry, topology
+from chassis.away import is_away
 from chassis.bounds import Bounds
-from chassis.database import is_away
 from chassis.probes import probes
 from chassis.service import Service
 

@@ -95,7 +95,7 @@ async def _store_step(
     reply_to: str,
 ) -> store.Found:
     """Store the step, leased to this replica and in progress; its task too when it has none."""
-    async with db.transaction(here) as tx:
+    async with db.transaction(here, begins=True) as tx:
         if request.task_id is None:
             task = await _make_task(tx, settings, quote, here)
         else:
