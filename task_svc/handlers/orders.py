@@ -15,7 +15,7 @@ from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
 from contracts.task import StepBill, TaskCreated, TaskStarted
 from contracts.topology import Durable
 from task_svc import store
-from task_svc.domain import Quote, referring_to
+from task_svc.domain import referring_to
 from task_svc.ending import Failed, end_step, ended
 from task_svc.runner import Runner
 
@@ -189,7 +189,7 @@ def _bill(step: store.Found) -> StepBill:
     return StepBill(
         step_id=step.id,
         agent_id=step.agent_id,
-        agent_name=Quote.model_validate(step.quote).agent_name if step.quote else step.agent_id,
+        agent_name=step.agent_name or step.agent_id,
         status=step.status,
         cost=step.cost,
         external_cost=step.external_cost,
