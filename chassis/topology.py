@@ -220,11 +220,7 @@ async def _declare_consumer(client: Client, durable: Durable, declared: Declared
 
 
 async def _config(client: Client, what: str) -> dict[str, Any] | None:
-    """The settings of a stream or consumer as the server has them; None when there is none.
-
-    Raises:
-        NatsError: the server does not answer, or refuses.
-    """
+    """The settings of a stream or consumer as the server has them; None when there is none."""
     info = await _info(client, what)
     return None if info is None else info["config"]
 
@@ -287,9 +283,8 @@ async def main() -> int:
         inbox_prefix=inbox(ADMIN),
     )
     try:
-        declared = await declare(
-            client, replicas=settings.stream_replicas, in_all=settings.stream_bytes
-        )
+        in_all = settings.stream_bytes
+        declared = await declare(client, replicas=settings.stream_replicas, in_all=in_all)
     finally:
         await client.close()
     if wrong := [*declared.missing, *declared.different]:
