@@ -14,6 +14,7 @@ import structlog
 from fast_depends.pydantic import PydanticSerializer
 from faststream import ContextRepo
 from faststream.nats import NatsBroker
+from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from sqlalchemy import MetaData
@@ -81,6 +82,7 @@ class Service:
         self.readings.follow(self._streams)
         metrics.start_counting(name)
         self.details: dict[str, str] = {}
+        self._client: Client | None = None
         self._lost: asyncio.TimerHandle | None = None
         self.started = self.stopping = False
         self._starts: list[Job] = []
@@ -120,7 +122,7 @@ class Service:
         log.info("connecting to NATS")
         wait = self.settings.nats_lost_after_s
         giving_up = asyncio.get_running_loop().call_later(wait, _give_up, wait)
-        client = await self.broker.connect()
+        client = self._client = await self.broker.connect()
         giving_up.cancel()
         await topology.verify(client, self.name)
         for job in self._starts:
@@ -152,6 +154,8 @@ class Service:
         await self.database.outbox.stop()
         with contextlib.suppress(NatsError):  # It may be away just now.
             await self.broker.stop()
+        if self._client is not None and not self._client.is_closed:
+            await self._client.close()  # It would look for the bus for ever.
         await self.database.engine.dispose()
         await telemetry.stop()
         log.info("service stopped")
