@@ -155,7 +155,8 @@ class Service:
         with contextlib.suppress(NatsError):  # It may be away just now.
             await self.broker.stop()
         if self._client is not None and not self._client.is_closed:
-            await self._client.close()  # It would look for the bus for ever.
+            with contextlib.suppress(OSError):  # What it still had to send.
+                await self._client.close()  # It would look for the bus for ever.
         await self.database.engine.dispose()
         await telemetry.stop()
         log.info("service stopped")
