@@ -207,8 +207,7 @@ def status_after(
     With required skills it is completed once each has a completed step; without, once no step is
     open and the last one succeeded. It has failed when its last open step failed short of that.
     """
-    needed = {skill.casefold() for skill in required}
-    have = {skill.casefold() for skill in done}
+    needed, have = _alike(required), _alike(done)
     if needed and needed <= have:
         return "completed"
     if open_steps:
@@ -216,6 +215,11 @@ def status_after(
     if outcome == "failed":
         return "failed"
     return "in_progress" if needed else "completed"
+
+
+def _alike(skills: Iterable[str]) -> set[str]:
+    """Skills as they are compared: however they are spaced and capitalised; nothing is none."""
+    return {" ".join(skill.split()).casefold() for skill in skills} - {""}
 
 
 _REFUSALS: dict[FailureReason, type[Refusal]] = {

@@ -195,6 +195,8 @@ STATES: list[tuple[Literal["completed", "failed"], list[str], list[str], int, st
     ("completed", ["a", "b"], ["b", "c", "a"], 3, "completed"),
     ("completed", ["A"], ["a"], 0, "completed"),
     ("completed", ["Straße"], ["STRASSE"], 0, "completed"),
+    ("completed", [" a", "b  c\t", " "], ["a ", "b c"], 0, "completed"),
+    ("completed", [" "], ["a"], 0, "completed"),
     # a failure ends it when nothing is open and something is still missing
     ("failed", ["a", "b"], ["a"], 0, "failed"),
     ("failed", ["a", "b"], ["a"], 1, "in_progress"),
