@@ -15,12 +15,14 @@ from chat_svc.turn import message_view
 from contracts.chat import (
     ForgetMessages,
     Forgotten,
+    GetTurn,
     ListMessages,
     MessageList,
     MessagePosted,
     PostMessage,
     PostReply,
     Think,
+    TurnView,
 )
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, Invalid, NotFound
@@ -143,6 +145,25 @@ async def list_messages(request: ListMessages, tx: Tx, here: Here) -> MessageLis
     return MessageList(
         messages=shown[::-1],
         next_cursor=encode_cursor(str(rows[len(shown) - 1].seq)) if more else None,
+    )
+
+
+async def get_turn(request: GetTurn, tx: Tx, here: Here) -> TurnView:
+    """What became of a turn of the account.
+
+    Raises:
+        NotFound: it has none with that id.
+    """
+    turn = await store.find_turn(tx.conn, request.turn_id)
+    if turn is None or turn.account != here.account:
+        raise NotFound("Turn not found")
+    done = turn.status == "done"
+    answer = await store.answer_of(tx.conn, turn.id) if done else None
+    return TurnView(
+        turn_id=turn.id,
+        task_id=turn.task_id if turn.task_begun or not done else None,
+        done=done,
+        message=message_view(answer) if answer else None,
     )
 
 
