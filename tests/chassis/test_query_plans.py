@@ -43,7 +43,7 @@ HISTORY = {
     """,
     "chat": """
         INSERT INTO messages (id, account, turn_id, role, content, task_id)
-        SELECT 'm' || n, 'a' || n % 40, 't', 'user', 'hello', 't' || n % 80
+        SELECT 'm' || n, 'a' || n % 40, 't' || n, 'assistant', 'hello', 't' || n % 80
         FROM generate_series(1, 5000) n;
         INSERT INTO turns (id, account, status, content, max_budget, task_id, cause, deadline_at,
           result, created_at)
@@ -94,6 +94,11 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("chat", "newest turn of a task", lambda c: chat.last_turn_of(c, "a1", "t41")),
     ("chat", "open turn of a task", lambda c: chat.is_open(c, "a1", "t41")),
     ("chat", "overdue turns", lambda c: chat.overdue_turns(c, 10)),
+    ("chat", "turn to put off", lambda c: chat.put_off(c, "t1", 60)),
+    ("chat", "turn to give up", lambda c: chat.give_up(c, "t1", "why")),
+    ("chat", "turns to be forgotten", lambda c: chat.forgotten_turns(c, 10)),
+    ("chat", "turns that are forgotten", lambda c: chat.all_forgotten(c, ["t1"])),
+    ("chat", "answer of a turn", lambda c: chat.answer_of(c, "t1")),
     ("chat", "history", lambda c: chat.history(c, TURN, 50, only_task=False)),
     ("chat", "history of a task", lambda c: chat.history(c, TURN, 50, only_task=True)),
     ("chat", "moves of turns", lambda c: store_rounds.moves_of(c, ["t1", "t2"])),
