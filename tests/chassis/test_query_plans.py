@@ -85,7 +85,6 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("task", "open steps", lambda c: task.open_steps_of(c, "t0")),
     ("task", "waiting steps", lambda c: task.free_dependents(c, "t1", "s1")),
     ("task", "newest try", lambda c: task.last_try(c, STEP)),
-    ("chat", "answer of a turn", lambda c: chat.answer_to(c, MESSAGE)),
     ("chat", "page of messages", lambda c: chat.page_of_messages(c, "a1", 100, None)),
     ("chat", "later page of messages", lambda c: chat.page_of_messages(c, "a1", 100, 2_500)),
     ("chat", "messages of a task", lambda c: chat.page_of_messages(c, "a1", 100, None, "t1")),
