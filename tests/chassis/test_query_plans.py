@@ -60,7 +60,6 @@ THEN = datetime.now(UTC) - timedelta(seconds=2_500)
 Query = Callable[[AsyncConnection], Awaitable[Any]]
 TURN: Any = SimpleNamespace(id="t1", account="a1", task_id="t41", created_at=datetime.now(UTC))
 STEP: Any = SimpleNamespace(id="s1", task_id="t1")
-MESSAGE: Any = SimpleNamespace(account="a1", seq=4_900, turn_id="t")
 WEIGHT = store_rounds.weight("t1")
 QUERIES: list[tuple[str, str, Query]] = [
     (
