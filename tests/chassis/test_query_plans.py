@@ -14,6 +14,7 @@ from chassis.database import Database, async_url
 from chat_svc import store as chat
 from chat_svc import store_rounds
 from payment_svc import store_books as payment
+from payment_svc import store_cards, store_reversals, store_tab
 from payment_svc import tables as payment_tables
 from task_svc import store as task
 from task_svc import store_leases as leases
@@ -26,9 +27,17 @@ HISTORY = {
         SELECT 'p' || n, 'a' || n % 40, 't', 's', 'a', 1, 'agent_payment', now() - n * interval '1s'
         FROM generate_series(1, 5000) n;
         INSERT INTO stripe_payments
-          (id, account, agent_id, vendor, amount, status, type, rail, created_at)
-        SELECT 'p' || n, 'a' || n % 40, 'a', 'v', 1, 'completed', 'card_spend', 'simulated',
-          now() - n * interval '1s'
+          (id, account, agent_id, vendor, amount, status, type, rail, created_at, intent_id,
+           next_attempt_at, look_at, on_tab, charged_with, asked_id)
+        SELECT 'p' || n, 'a' || n % 40, 'a', 'v', 1,
+          CASE WHEN n % 100 = 0 THEN 'pending' ELSE 'completed' END, 'card_spend', 'simulated',
+          now() - n * interval '1s', 'pi' || n,
+          CASE WHEN n % 200 = 0 THEN now() END, now() - n * interval '1s', n % 100 = 1,
+          CASE WHEN n % 200 = 1 THEN 'p' || n END, CASE WHEN n % 10 = 0 THEN 'x' || n END
+        FROM generate_series(1, 5000) n;
+        INSERT INTO card_reversals
+          (id, intent_id, kind, amount, taken, rank, told_at, received_at)
+        SELECT 'r' || n, 'pi' || n, 'refund', 1, true, 1, n, now() - n * interval '1 day'
         FROM generate_series(1, 5000) n;
     """,
     "task": """
@@ -77,6 +86,14 @@ QUERIES: list[tuple[str, str, Query]] = [
         "later page of card payments",
         lambda c: payment.page_of(c, payment_tables.stripe_payments, "a1", 100, (THEN, "p")),
     ),
+    ("payment", "payment of a name", lambda c: payment.find_payment(c, "p41", "a1")),
+    ("payment", "card payment of a name", lambda c: store_cards.find_own(c, "a10", "x10")),
+    ("payment", "card payments that are due", lambda c: store_cards.claim_due(c, 10)),
+    ("payment", "card payments to look at", lambda c: store_cards.claim_waiting(c, 10)),
+    ("payment", "card payment at Stripe", lambda c: store_reversals.payment_of(c, "pi7")),
+    ("payment", "what Stripe told of it", lambda c: store_reversals.known_of(c, "pi7")),
+    ("payment", "what is charged for a purchase", lambda c: store_tab.total(c, "p201")),
+    ("payment", "what waits to be charged", lambda c: store_tab.carry(c, "p7")),
     ("task", "page of tasks", lambda c: task.page_of_tasks(c, "a1", 100, None)),
     ("task", "later page of tasks", lambda c: task.page_of_tasks(c, "a1", 100, (THEN, "t"))),
     ("task", "page of steps", lambda c: task.page_of_steps(c, "t1", 100, None)),
