@@ -15,8 +15,8 @@ from sqlalchemy import (
     func,
 )
 
-from chassis.database import service_metadata
 from chassis.grants import APPEND_ONLY, NEVER_DELETED
+from chassis.schema import service_metadata
 
 metadata = service_metadata("payment")
 
