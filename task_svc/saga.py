@@ -33,6 +33,8 @@ from task_svc.quotes import Quotes
 
 log = structlog.get_logger()
 
+NOBODY_WAITS = Failed("cancelled", "Nobody waits any more; the agent was not called.")
+
 
 class Postponed(Exception):
     """The step cannot go on now, and its outcome is open; it is taken up again later.
@@ -68,6 +70,9 @@ class Saga:
         Raises:
             Postponed: another service is away; nothing was decided.
         """
+        if _nobody_waits(step, cause):
+            return await self.end(step, NOBODY_WAITS, cause)
+        cause = cause.for_ever()
         try:
             payload = await self._payload(step)
             quote = await self._begin(step, cause)
@@ -139,6 +144,9 @@ class Saga:
     async def _work(
         self, step: store.Found, payload: dict[str, Any], quote: Quote, cause: Envelope
     ) -> Done | Failed:
+        if _nobody_waits(step, cause):
+            return NOBODY_WAITS
+        cause = cause.for_ever()
         called = False
         try:
             hold = PlaceHold(
@@ -169,6 +177,14 @@ class Saga:
             raise Postponed(error.message, agent_called=called) from error
         paid = split(held, charge(answer.cost, quote), answer.external_cost)
         return Done(answer, paid, total, quote)
+
+
+def _nobody_waits(step: store.Found, cause: Envelope) -> bool:
+    """Whether a step comes too late to be begun.
+
+    A call that was begun goes on when its caller has gone: the agent may have done its work.
+    """
+    return cause.is_over() and (step.reply_to is None or step.attempts <= 1)
 
 
 async def start_task(tx: Transaction, task: store.Found, **changes: object) -> None:
