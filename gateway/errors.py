@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.terminal import escaped
 from contracts.api import Problem
-from contracts.errors import Internal, Refusal
+from contracts.errors import Internal, Refusal, Unavailable
 from gateway.faults import told, where
 from gateway.link import STOPPING
 
@@ -61,7 +61,8 @@ async def _refused(request: Request, error: Refusal) -> Response:
     if isinstance(error, Internal):
         route = getattr(request.scope.get("route"), "path", None)
         log.error("refused", route=route, error=error.message, why=told(error.__cause__))
-    return problem(error.code, error.message)
+    again = {"Retry-After": "1"} if isinstance(error, Unavailable) else None
+    return problem(error.code, error.message, again)
 
 
 async def _not_valid(_request: Request, error: RequestValidationError) -> Response:
