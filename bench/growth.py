@@ -132,7 +132,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bazaar-bench-") as folder:
         await asyncio.to_thread(os.chmod, folder, 0o755)
         with marketplace(Path(folder) / "home") as env:
-            await register(env, f"http://127.0.0.1:{agent_port}")
+            await register(env, {"id": "instant", "endpointUrl": f"http://127.0.0.1:{agent_port}"})
             await call(env["GATEWAY_PORT"], WARM)
             await asyncio.sleep(10)
             stores = Stores(env)

@@ -7,6 +7,7 @@ run behind everything else, so that what is measured is not its own hunger for p
 
 import asyncio
 import json
+import logging
 import os
 from collections.abc import Awaitable, Callable
 
@@ -100,4 +101,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # Hanging up on them is what is wanted.
     asyncio.run(main())

@@ -26,7 +26,7 @@ import nats
 import psutil
 
 from bench.wire import caller, instant_agent
-from contracts.permissions import ADMIN, inbox
+from contracts.permissions import ADMIN
 from contracts.registry import REGISTER_AGENT
 from deploy.local import home, postgres
 from deploy.local.ports import free_port
@@ -104,18 +104,16 @@ def plain(env: dict[str, str], agent_url: str) -> Iterator[int]:
         server.wait(10)
 
 
-def administrator(env: dict[str, str]) -> str:
-    """The URL of the bus for who may list agents there."""
-    password = home.passwords(Path(env["BAZAAR_HOME"]))[f"nats_{ADMIN}"]
-    return f"nats://{ADMIN}:{password}@127.0.0.1:{env['NATS_PORT']}"
-
-
-async def register(env: dict[str, str], agent_url: str) -> None:
-    """List the instant agent in the marketplace, and wait until it is known to answer."""
-    client = await nats.connect(administrator(env), inbox_prefix=inbox(ADMIN))
-    body = {"id": "instant", "endpointUrl": agent_url}
-    reply = await client.request(REGISTER_AGENT.subject, json.dumps(body).encode(), timeout=10)
-    assert reply.data, reply.headers
+async def register(env: dict[str, str], *listings: dict[str, object]) -> None:
+    """List agents in the marketplace, as its administrator."""
+    password = home.passwords(Path(env["BAZAAR_HOME"]))["nats_admin"]
+    client = await nats.connect(
+        f"nats://127.0.0.1:{env['NATS_PORT']}", user=ADMIN, password=password
+    )
+    for listing in listings:
+        asked = json.dumps(listing).encode()
+        reply = await client.request(REGISTER_AGENT.subject, asked, timeout=15)
+        assert reply.data, reply.headers
     await client.close()
 
 
@@ -152,7 +150,7 @@ async def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bazaar-bench-") as folder:
         await asyncio.to_thread(os.chmod, folder, 0o755)
         with marketplace(Path(folder) / "home") as env, plain(env, agent_url) as plain_port:
-            await register(env, agent_url)
+            await register(env, {"id": "instant", "endpointUrl": agent_url})
             ports = (int(env["GATEWAY_PORT"]), plain_port)
             for port in ports:
                 await caller(port, PATH, BODY, 50)

@@ -12,7 +12,6 @@ the same minutes.
 
 import argparse
 import asyncio
-import json
 import os
 import random
 import statistics
@@ -26,12 +25,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nats
 import psutil
 
-from bench.invoke import marketplace
+from bench.invoke import marketplace, register
 from bench.wire import OK, exchange, instant_agent, request
-from contracts.registry import REGISTER_AGENT
 from deploy.local.ports import free_port
 
 INVOKE = "/api/invoke-agent"
@@ -79,11 +76,10 @@ def hostile() -> Iterator[dict[str, int]]:
         server.wait(10)
 
 
-async def register(nats_port: str, agents: dict[str, int]) -> None:
-    """List agents of this machine, by id and port."""
-    client = await nats.connect(f"nats://127.0.0.1:{nats_port}")
-    for name, port in agents.items():
-        listing: dict[str, object] = {
+def listings(agents: dict[str, int]) -> list[dict[str, object]]:
+    """Agents of this machine, by id and port, as they are listed."""
+    return [
+        {
             "id": name,
             "endpointUrl": f"http://127.0.0.1:{port}",
             "name": name,
@@ -91,10 +87,8 @@ async def register(nats_port: str, agents: dict[str, int]) -> None:
             "skills": [name],
             "basePrice": "0.01",
         }
-        asked = json.dumps(listing).encode()
-        reply = await client.request(REGISTER_AGENT.subject, asked, timeout=15)
-        assert reply.data, reply.headers
-    await client.close()
+        for name, port in agents.items()
+    ]
 
 
 async def person(port: int, what: str, until: float, found: Found) -> None:
@@ -208,13 +202,15 @@ async def main() -> None:
         await asyncio.to_thread(os.chmod, folder, 0o755)
         with marketplace(Path(folder) / "home") as env:
             port, pid = int(env["GATEWAY_PORT"]), int(env["PID"])
-            await register(env["NATS_PORT"], honest)
+            await register(env, *listings(honest))
             kind = [name for name in honest if name != "own"]
-            await measured(port, pid, kind, options.seconds / 2)
+            warm = await measured(port, pid, kind, options.seconds / 2)
+            if warm.refused.total():
+                raise SystemExit(f"Requests were refused before anything began: {warm.refused}")
             for _ in range(options.rounds):
                 beside_honest.append(await measured(port, pid, kind, options.seconds))
                 with hostile() as burdens:
-                    await register(env["NATS_PORT"], burdens)
+                    await register(env, *listings(burdens))
                     beside_hostile.append(await measured(port, pid, list(burdens), options.seconds))
     for server in servers:
         server.close()

@@ -44,6 +44,7 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
                 + b"\r\n\r\n"
                 + body
             )
+            await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
         writer.close()
 
@@ -56,7 +57,7 @@ async def instant_agent(port: int) -> asyncio.Server:
 def request(method: str, path: str, body: dict[str, object] | None = None) -> bytes:
     """A request as it is sent."""
     payload = b"" if body is None else json.dumps(body).encode()
-    head = f"{method} {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
+    head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     return f"{head}content-length: {len(payload)}\r\n\r\n".encode() + payload
 
 

@@ -5,26 +5,17 @@ messages into the outbox. All messages of a transaction are one outbox row, writ
 statement just before it commits: they exist exactly when the effect exists, and leave in order.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from faststream_outbox import OutboxBroker, make_outbox_table
-from sqlalchemy import (
-    Column,
-    DateTime,
-    Index,
-    MetaData,
-    PrimaryKeyConstraint,
-    String,
-    Table,
-    event,
-    func,
-    text,
-)
+from faststream_outbox import OutboxBroker
+from sqlalchemy import MetaData, event, func, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
@@ -32,11 +23,19 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from chassis.away import ONLY_READS, Away, sqlstate
+from chassis.bus import MAX_MESSAGE_BYTES
 from chassis.envelopes import enclose
-from chassis.relay import RELAY_QUEUE, Departures
+from chassis.relay import RELAY_QUEUE, Departures, as_sent
+from chassis.schema import outbox_table
+from chassis.settings import WrongSetting
 from contracts.base import Command, Event
 from contracts.envelope import Envelope
+from contracts.errors import Invalid
 
+STATEMENT_S = 30
+"""How long a statement may take, waiting for locks too."""
+ANSWERS_WITHIN_S = 2.0
+"""How long a database that lives takes at most to say so."""
 WRITE_EVERY_S = 5.0
 """How often a ping tries a write: a server whose disk is full still answers."""
 
@@ -45,41 +44,16 @@ class AlreadyHandled(Exception):
     """The inbox has this message: its effect was committed before."""
 
 
-def service_metadata(schema: str) -> MetaData:
-    """Metadata of a service's schema, with the outbox and inbox tables that every service has.
-
-    The outbox table carries the schema's name, because its NOTIFY channel is derived from the
-    table's name alone and all services share one database.
-    """
-    metadata = MetaData(schema=schema)
-    make_outbox_table(metadata, f"{schema}_outbox")
-    inbox = Table(
-        "inbox",
-        metadata,
-        Column("consumer", String(64), nullable=False),
-        Column("message_id", String(128), nullable=False),
-        Column("handled_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-        PrimaryKeyConstraint("consumer", "message_id"),
-    )
-    Index("inbox_handled_at_idx", inbox.c.handled_at)
-    return metadata
-
-
-def outbox_table(metadata: MetaData) -> Table:
-    """The outbox table of a service's metadata."""
-    return metadata.tables[f"{metadata.schema}.{metadata.schema}_outbox"]
-
-
 def async_url(url: str) -> str:
     """The asyncpg form of a `postgresql://` URL.
 
     Raises:
-        ValueError: it is no URL; the message does not repeat it, as it may hold a password.
+        WrongSetting: it is no URL; the message does not repeat it, as it may hold a password.
     """
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
-        raise ValueError("DATABASE_URL is not a URL") from None
+        raise WrongSetting("DATABASE_URL is not a URL") from None
     return parsed.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
 
 
@@ -98,15 +72,27 @@ class Transaction:
     _leaving: list[dict[str, object]] = field(default_factory=list)
     _afterwards: list[Callable[[], object]] = field(default_factory=list)
 
-    def publish(self, *messages: Event | Command, account: str | None = None) -> None:
+    def publish(
+        self,
+        *messages: Event | Command,
+        account: str | None = None,
+        deadline: datetime | None = None,
+    ) -> None:
         """Send messages when, and only when, this transaction commits.
 
         Args:
             messages: events of this context, or commands to any.
             account: whom they concern, when not the account of the message being handled.
+            deadline: until when somebody waits for what comes of a command.
+
+        Raises:
+            Invalid: a message is heavier than the bus carries; nothing of this is stored.
         """
         for message in messages:
-            self._leaving.append(enclose(message, self.source, self.cause, account))
+            enclosed = enclose(message, self.source, self.cause, account, deadline)
+            if len(as_sent(enclosed["data"])) > MAX_MESSAGE_BYTES:
+                raise Invalid(f"What would be told as {message.type} is too large.")
+            self._leaving.append(enclosed)
 
     def then(self, do: Callable[[], object]) -> None:
         """Run `do` right after the commit; not at all when the transaction is rolled back.
@@ -179,7 +165,7 @@ class Database:
             pool_pre_ping=False,
             connect_args={
                 "timeout": 5,
-                "command_timeout": 30,
+                "command_timeout": STATEMENT_S,
                 "server_settings": {"application_name": self.schema, "jit": "off"},
             },
         )
@@ -215,22 +201,28 @@ class Database:
             begins: whether it begins something new, which can be refused.
 
         Raises:
-            Away: there is no connection to be had.
+            Away: there is no connection to be had, or the database does not answer.
             Unavailable: it begins something, and the streams take no messages now.
+            TimeoutError: a statement took too long, though the database answers.
         """
-        async with AsyncExitStack() as stack:
-            try:
-                conn = await stack.enter_async_context(self.engine.begin())
-            except (OSError, PoolTimeout) as error:
-                raise Away("the database cannot be reached") from error
-            tx = Transaction(conn, self.schema, cause, begins)
-            try:
-                yield tx
-                await tx.flush(self.outbox, self.departures)
-            except DBAPIError as error:
-                if sqlstate(error) == ONLY_READS:
-                    await conn.invalidate()  # Another one may lead to a server that takes writes.
+        try:
+            async with AsyncExitStack() as stack:
+                try:
+                    conn = await stack.enter_async_context(self.engine.begin())
+                except (OSError, PoolTimeout) as error:
+                    raise Away("the database cannot be reached") from error
+                tx = Transaction(conn, self.schema, cause, begins)
+                try:
+                    yield tx
+                    await tx.flush(self.outbox, self.departures)
+                except DBAPIError as error:
+                    if sqlstate(error) == ONLY_READS:
+                        await conn.invalidate()  # Another may lead to a server that takes writes.
+                    raise
+        except TimeoutError as error:
+            if await self._answers():
                 raise
+            raise Away("the database does not answer") from error
         tx.committed()
 
     @asynccontextmanager
@@ -268,12 +260,24 @@ class Database:
         Raises what the driver raises when it does not.
         """
         if time.monotonic() - self._wrote_at < WRITE_EVERY_S:
-            async with self.engine.connect() as conn:
-                await conn.execute(text("SELECT 1"))
+            await self._look()
             return
         async with self.transaction() as tx:
             await tx.conn.execute(self._try)
         self._wrote_at = time.monotonic()
+
+    async def _look(self) -> None:
+        async with self.engine.connect() as conn:
+            await conn.execute(text("SELECT 1"))
+
+    async def _answers(self) -> bool:
+        """Whether the database answers at all, which one slow statement does not tell."""
+        try:
+            async with asyncio.timeout(ANSWERS_WITHIN_S):
+                await self._look()
+        except (DBAPIError, PoolTimeout, OSError):
+            return False
+        return True
 
 
 def _replace_closed(connection: Any, _record: object, _proxy: object) -> None:

@@ -57,7 +57,7 @@ async def _publish(client: Client, message: dict[str, Any], intake: Intake) -> N
     try:
         await client.jetstream().publish(
             message["subject"],
-            weighed(escaped(json.dumps(message["data"], ensure_ascii=False)).encode()),
+            weighed(as_sent(message["data"])),
             stream=stream,
             headers=message["headers"],
             timeout=PUBLISH_TIMEOUT_S,
@@ -164,6 +164,11 @@ class Departures:
         with suppress(TimeoutError):
             async with asyncio.timeout(at_most_s):
                 await self._clear_older(math.inf)
+
+
+def as_sent(data: object) -> bytes:
+    """The body of a message as it travels; also a terminal may show it."""
+    return escaped(json.dumps(data, ensure_ascii=False)).encode()
 
 
 def weighed(body: bytes) -> bytes:

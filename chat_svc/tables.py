@@ -19,7 +19,7 @@ from sqlalchemy import (
     func,
 )
 
-from chassis.database import service_metadata
+from chassis.schema import service_metadata
 
 metadata = service_metadata("chat")
 
@@ -42,6 +42,7 @@ messages = Table(
 )
 Index("messages_page_idx", messages.c.account, messages.c.seq)
 Index("messages_task_idx", messages.c.account, messages.c.task_id, messages.c.seq)
+Index("messages_answer_idx", messages.c.turn_id, postgresql_where=messages.c.role == "assistant")
 
 turns = Table(
     "turns",
@@ -75,6 +76,8 @@ turns = Table(
     Column("deadline_at", DateTime(timezone=True), nullable=False),
     # Whether its moves, calls and cause are gone: it was long ago.
     Column("aged", Boolean, nullable=False, server_default="false"),
+    # When it was forgotten, while the event stream may still have its words.
+    Column("forgotten_at", DateTime(timezone=True)),
     CheckConstraint("status IN ('thinking', 'acting', 'settling', 'done')", name="known_status"),
 )
 # One turn at a time works on a task.
@@ -93,6 +96,11 @@ Index(
     "turns_aging_idx",
     turns.c.created_at,
     postgresql_where=and_(~turns.c.aged, turns.c.status == "done"),
+)
+Index(
+    "turns_forgotten_idx",
+    turns.c.forgotten_at,
+    postgresql_where=turns.c.forgotten_at.is_not(None),
 )
 Index("turns_open_idx", turns.c.deadline_at, postgresql_where=turns.c.status != "done")
 Index(
@@ -115,6 +123,7 @@ rounds = Table(
     Column("input_tokens", Integer, nullable=False, server_default="0"),
     Column("output_tokens", Integer, nullable=False, server_default="0"),
     Column("cached_tokens", Integer, nullable=False, server_default="0"),
+    Column("written_tokens", Integer, nullable=False, server_default="0"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     PrimaryKeyConstraint("turn_id", "round"),
 )

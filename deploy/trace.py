@@ -57,8 +57,12 @@ def happened(shown: dict[str, Any]) -> Happened:
 
 
 def story(events: Sequence[Happened]) -> list[str]:
-    """The events in the order of their times, each set in below the one that caused it."""
-    ordered = sorted(events, key=lambda event: event.at)
+    """The events in the order of their times, each set in below the one that caused it.
+
+    One that was stored again, as a replay does it, is told once.
+    """
+    once = {event.id or str(number): event for number, event in reversed([*enumerate(events)])}
+    ordered = sorted(once.values(), key=lambda event: event.at)
     depths: dict[str, int] = {}
     for event in ordered:
         depths[event.id] = depths[event.cause] + 1 if event.cause in depths else 0

@@ -27,12 +27,23 @@ MAX_INFO_BYTES = 64 * 1024
 MAX_PIECES = 256
 MAX_SCHEMA_BYTES = 16 * 1024
 SUCCESSES = range(200, 300)
+MOST_WAIT_S = 3600.0
+"""An agent is asked again after so long, whatever it wants."""
 MOST_LOAD = 100
 """Percent; an agent that says more is as busy as one can be."""
 
 
 class NotAllowed(BadAnswer):
     """The agent's address may not be called; it was not."""
+
+
+class AskLater(BadAnswer):
+    """The agent wants to be left alone for `wait_s` seconds (its `Retry-After`)."""
+
+    def __init__(self, text: str, wait_s: float) -> None:
+        """Say what it answered, and how long it wants to be left alone."""
+        super().__init__(text)
+        self.wait_s = min(wait_s, MOST_WAIT_S)
 
 
 def client(hosts: Collection[str]) -> Outbound:
@@ -71,6 +82,7 @@ async def ask_health(http: Outbound, url: str) -> Health:
 
     Raises:
         NotAllowed: its address may not be called.
+        AskLater: no success, and it says when it may be asked again.
         BadAnswer: no answer in time, not a success, or more than may be.
     """
     limits = Limits(PROBE_TIMEOUT_S, MAX_HEALTH_BYTES, pieces=MAX_PIECES)
@@ -138,7 +150,8 @@ async def _get(http: Outbound, url: str, limits: Limits) -> bytes:
     except CallError as error:
         raise BadAnswer(f"{url} cannot be reached: {error.why}.") from None
     if said.status not in SUCCESSES:
-        raise BadAnswer(f"{url} answers with status {said.status}.")
+        text = f"{url} answers with status {said.status}."
+        raise AskLater(text, said.retry_after_s) if said.retry_after_s else BadAnswer(text)
     return said.body
 
 

@@ -142,7 +142,7 @@ async def set_probed(
     agent_id: str,
     vitals: Vitals,
     info: Mapping[str, Any],
-    every: timedelta,
+    again: timedelta,
 ) -> Agent:
     """Store what a probe found.
 
@@ -151,9 +151,8 @@ async def set_probed(
         agent_id: whom.
         vitals: what probes know of it now.
         info: the columns that its /info gave, if it was heard.
-        every: when to probe it again if it answers; one that fails is probed sooner.
+        again: after how long it is to be probed again.
     """
-    again = min(SOONEST, every) if vitals.failing else every
     values = {
         "available": vitals.available,
         "reported_load": vitals.reported_load,

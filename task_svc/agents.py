@@ -10,7 +10,13 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from opentelemetry.trace import SpanKind
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
 
 from chassis import telemetry
 from chassis.outbound import (
@@ -24,7 +30,15 @@ from chassis.outbound import (
     Unreachable,
     parse,
 )
-from task_svc.answers import AgentFailure, AnswerT, PriceList, Reply, Work, read
+from task_svc.answers import (
+    MOST_WAIT_S,
+    AgentFailure,
+    AnswerT,
+    PriceList,
+    Reply,
+    Work,
+    read,
+)
 from task_svc.settings import Settings
 
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -83,7 +97,7 @@ class Agents:
         Args:
             url: where the agent is; `/execute` is added.
             payload: what it is asked to do.
-            key: its Idempotency-Key, the step's id: a repeat is answered like the first call.
+            key: its Idempotency-Key: a repeat is answered like the first call.
             traceparent: W3C trace context to pass on, when it is well-formed.
 
         Raises:
@@ -148,12 +162,15 @@ class Agents:
             raise _too_slow() from error
 
     async def _ask(self, asked: _Question, answer: type[AnswerT]) -> AnswerT:
+        rest = wait_exponential_jitter(
+            initial=self._settings.agent_retry_s,
+            max=MOST_WAIT_S,
+            jitter=self._settings.agent_retry_s / 2,
+        )
         attempts = AsyncRetrying(
             retry=retry_if_exception(lambda e: isinstance(e, AgentFailure) and e.again),
             stop=stop_after_attempt(self._settings.agent_attempts),
-            wait=wait_exponential_jitter(
-                initial=self._settings.agent_retry_s, max=5, jitter=self._settings.agent_retry_s / 2
-            ),
+            wait=lambda state: max(rest(state), _wanted(state)),
             reraise=True,
         )
         found: AnswerT = await attempts(self._once, asked, answer)
@@ -174,7 +191,7 @@ class Agents:
             raise _too_slow() from error
         except TooMuch as error:
             raise AgentFailure("agent_error", f"The agent answered with {error.why}.") from error
-        return read(said.status, said.body, answer)
+        return read(said.status, said.body, answer, said.retry_after_s)
 
     async def _send(self, asked: _Question) -> Answer:
         url = asked.url.rstrip("/") + asked.route
@@ -204,6 +221,12 @@ def _body(payload: dict[str, Any]) -> bytes:
         return json.dumps(payload, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
     except (ValueError, RecursionError) as error:
         raise AgentFailure("agent_refused_payload", "The payload is not JSON.") from error
+
+
+def _wanted(state: RetryCallState) -> float:
+    """The rest that the agent itself wants."""
+    failed = state.outcome.exception() if state.outcome else None
+    return failed.wait_s if isinstance(failed, AgentFailure) else 0.0
 
 
 def _too_slow() -> AgentFailure:

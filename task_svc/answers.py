@@ -13,6 +13,9 @@ from contracts.base import MAX_AMOUNT, MICRO, to_micro
 from contracts.task import FailureReason
 from task_svc.domain import MAX_RESULT_CHARS, readable
 
+SUCCESSES = range(200, 300)
+MOST_WAIT_S = 5.0
+"""The longest rest between two calls of an agent for one piece of work."""
 MAX_WORDS = 300
 """Characters of what an agent says beside its work."""
 MAX_NESTS = 50_000
@@ -29,6 +32,7 @@ class AgentFailure(Exception):
     Attributes:
         again: whether another call may go better at once.
         status: the HTTP status that it answered with, when it answered.
+        wait_s: how long it wants to be left alone before that.
     """
 
     def __init__(
@@ -38,6 +42,7 @@ class AgentFailure(Exception):
         *,
         again: bool = False,
         status: int | None = None,
+        wait_s: float = 0.0,
     ) -> None:
         """Describe the failure."""
         super().__init__(message)
@@ -45,6 +50,7 @@ class AgentFailure(Exception):
         self.message = message
         self.again = again
         self.status = status
+        self.wait_s = wait_s
 
 
 def _micro(amount: Decimal) -> Decimal:
@@ -96,13 +102,20 @@ class PriceList(BaseModel):
     reason: Annotated[str | None, _text(MAX_WORDS)] = None
 
 
-def read(status: int, body: bytes, answer: type[AnswerT]) -> AnswerT:
+def read(status: int, body: bytes, answer: type[AnswerT], wait_s: float | None = None) -> AnswerT:
     """The body of a success as `answer`.
+
+    Args:
+        status: of the answer.
+        body: of the answer.
+        answer: what it is to be.
+        wait_s: how long the agent wants to be left alone, if it says so; one that wants that for
+            longer than `MOST_WAIT_S` is not asked again.
 
     Raises:
         AgentFailure: it is no success, or another answer.
     """
-    if status == HTTPStatus.OK:
+    if status in SUCCESSES:
         try:
             return _parsed(body, answer)
         except (ValueError, RecursionError) as error:
@@ -110,8 +123,15 @@ def read(status: int, body: bytes, answer: type[AnswerT]) -> AnswerT:
                 "agent_error", "The agent answered with something that is no answer."
             ) from error
     said = _detail(body)
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        raise AgentFailure("agent_busy", f"The agent is too busy{said}.", again=True, status=status)
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
+        wait_s = wait_s or 0.0
+        raise AgentFailure(
+            "agent_busy",
+            f"The agent is too busy{said}.",
+            again=wait_s <= MOST_WAIT_S,
+            status=status,
+            wait_s=wait_s,
+        )
     if status == HTTPStatus.PAYMENT_REQUIRED:
         raise AgentFailure(
             "agent_refused_price", f"The agent refused the price{said}.", status=status

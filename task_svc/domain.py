@@ -10,6 +10,7 @@ from pydantic import Field
 from contracts.base import MAX_AMOUNT, MICRO, Model, Money, to_micro
 from contracts.errors import (
     BadAnswer,
+    Conflict,
     Invalid,
     NotFound,
     PaymentRequired,
@@ -44,6 +45,7 @@ class Quote(Model):
         negotiable: whether it says that its price can be negotiated.
         price_fields: in which fields of its payload it can be told an agreed price.
         agreed: the price of this step, when one was agreed on.
+        agent_key: the agent's Idempotency-Key, when it is not the step's id (`key_after`).
     """
 
     agent_name: str
@@ -54,6 +56,7 @@ class Quote(Model):
     negotiable: bool = False
     price_fields: list[str] = Field(default_factory=lambda: list(PRICE_FIELDS))
     agreed: Agreement | None = None
+    agent_key: str | None = None
 
     def surge(self) -> Decimal:
         """By how much load raises the agent's bill: dynamic price over base price."""
@@ -207,8 +210,7 @@ def status_after(
     With required skills it is completed once each has a completed step; without, once no step is
     open and the last one succeeded. It has failed when its last open step failed short of that.
     """
-    needed = {skill.casefold() for skill in required}
-    have = {skill.casefold() for skill in done}
+    needed, have = _alike(required), _alike(done)
     if needed and needed <= have:
         return "completed"
     if open_steps:
@@ -216,6 +218,11 @@ def status_after(
     if outcome == "failed":
         return "failed"
     return "in_progress" if needed else "completed"
+
+
+def _alike(skills: Iterable[str]) -> set[str]:
+    """Skills as they are compared: however they are spaced and capitalised; nothing is none."""
+    return {" ".join(skill.split()).casefold() for skill in skills} - {""}
 
 
 _REFUSALS: dict[FailureReason, type[Refusal]] = {
@@ -230,10 +237,29 @@ _REFUSALS: dict[FailureReason, type[Refusal]] = {
     "payment_unavailable": Unavailable,
     "registry_unavailable": Unavailable,
     "dependency_failed": BadAnswer,
-    "cancelled": Unavailable,
+    "cancelled": Conflict,
 }
 
 
 def as_refusal(reason: FailureReason, error: str) -> Refusal:
     """The refusal that a caller gets who waited for a step that failed."""
     return _REFUSALS[reason](error)
+
+
+def is_open(reason: FailureReason) -> bool:
+    """Whether another try may go better: nobody decided anything, and nothing was paid."""
+    return _REFUSALS[reason].code >= Refusal.code
+
+
+def key_after(step_id: str, quote: Quote, reason: FailureReason) -> str | None:
+    """The agent's Idempotency-Key for the try after one that failed; None for one of its own.
+
+    Who gave no answer may have done the work, and is asked for it under the same key. Who answered
+    that it failed may say so for ever under that key.
+    """
+    return None if reason == "agent_error" else quote.agent_key or step_id
+
+
+def try_after(first: str, last: str) -> str:
+    """The id of the try after the last one: that of the first with a number behind it."""
+    return f"{first}-{2 if last == first else int(last.removeprefix(f'{first}-')) + 1}"

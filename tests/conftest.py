@@ -105,20 +105,6 @@ async def stack() -> AsyncIterator[Stack]:
     """The servers that most tests share."""
     async with new_stack() as shared:
         yield shared
-    await _leave_nothing()
-
-
-async def _leave_nothing() -> None:
-    """End what tests left running: a client that connects again swallows one cancellation, and
-    the loop would wait for it for ever.
-    """
-    for _ in range(50):
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        if not left:
-            return
-        for task in left:
-            task.cancel()
-        await asyncio.wait(left, timeout=0.1)
 
 
 @contextlib.asynccontextmanager

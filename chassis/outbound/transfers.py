@@ -11,6 +11,8 @@ import re
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any, Literal
 
@@ -22,6 +24,7 @@ from chassis.outbound.errors import CallError, TooMuch, TooSlow, Unreachable
 
 FRAME_BYTES = 16
 """What the frame of one chunk may weigh on the wire, beside the bytes of the body."""
+MOST_DIGITS = 9
 _CHUNK = re.compile(rb"([0-9a-fA-F]{1,16})[ \t]*(?:;[^\n]*)?\r?\n")
 _END = re.compile(rb"\r?\n")
 NO_CONNECTION = "there is no connection to it"
@@ -69,10 +72,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: the status, and the body without its chunks, not decompressed."""
+    """What came back: the status, and the body without its chunks, not decompressed.
+
+    Attributes:
+        retry_after_s: how long the server wants to be left alone, if it says so.
+    """
 
     status: int
     body: bytes
+    retry_after_s: float | None = None
 
 
 class Transfer:
@@ -99,7 +107,7 @@ class Transfer:
         self._addresses = frozenset(ip_address(address) for address in addresses)
         self._raw = bytearray()
         self._pieces = self._lines = self._head = 0
-        self._coded = b""
+        self._coded = self._later = b""
         self._broke: CallError | None = None
 
     def handle(self) -> Any:
@@ -139,7 +147,8 @@ class Transfer:
             self._broke = Unreachable(_WHY.get(code, "what it answers is not HTTP"))
         if self._broke is None:
             try:
-                self.settle(Answer(curl.getinfo(pycurl.RESPONSE_CODE), self._body()))
+                status = curl.getinfo(pycurl.RESPONSE_CODE)
+                self.settle(Answer(status, self._body(), seconds(self._later)))
             except CallError as broken:
                 self.settle(broken)
         else:
@@ -176,7 +185,9 @@ class Transfer:
         if self._head > self._limits.head_bytes:
             return self._too_much(f"more than {self._limits.head_bytes} bytes of headers")
         if line[:5] == b"HTTP/":
-            self._coded = b""
+            self._coded = self._later = b""
+        elif line[:12].lower() == b"retry-after:":
+            self._later = line[12:].strip()
         elif line[:18].lower() == b"transfer-encoding:":
             self._coded += line[18:].strip().lower()
         return len(line)
@@ -203,6 +214,18 @@ class Transfer:
         if self._coded != b"chunked":
             raise Unreachable("what it answers has an encoding that nobody asked for")
         return unchunked(self._raw, self._limits)
+
+
+def seconds(later: bytes) -> float | None:
+    """What a header Retry-After says, in seconds from now: a number of them, or a date."""
+    if later.isdigit():
+        return float(later) if len(later) <= MOST_DIGITS else None
+    try:
+        until = parsedate_to_datetime(later.decode("ascii"))
+    except (ValueError, TypeError):
+        return None
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
 
 
 def unchunked(raw: bytearray, limits: Limits) -> bytes:

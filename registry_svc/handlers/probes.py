@@ -72,11 +72,16 @@ async def _claim(db: Database, every: timedelta) -> list[Agent]:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What a probe saw: the load and interface of an agent that answered, or why it failed."""
+    """What a probe saw: the load and interface of an agent that answered, or why it failed.
+
+    Attributes:
+        wait_s: how long it wants to be left alone.
+    """
 
     load: int | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
     why: str | None = None
+    wait_s: float = 0.0
 
     def vitals(self, before: Vitals) -> Vitals:
         return domain.after_probe(before, answered=self.why is None, reported_load=self.load)
@@ -85,7 +90,7 @@ class _Seen:
 async def _probe(db: Database, http: Outbound, agent: Agent, every: timedelta) -> None:
     try:
         seen = await _look_at(http, agent)
-        if seen.info or seen.vitals(agent.vitals) != agent.vitals:
+        if seen.info or seen.wait_s or seen.vitals(agent.vitals) != agent.vitals:
             await _record(db, agent, seen, every)
     except Exception as error:  # noqa: BLE001  (it must not end the probes of the other agents)
         log.warning("probe came to nothing", agent_id=agent.id, error=error)
@@ -97,7 +102,8 @@ async def _look_at(http: Outbound, agent: Agent) -> _Seen:
     except BadAnswer as silence:
         if isinstance(silence, agents_http.NotAllowed):
             _tell(agent.id, silence.message)
-        return _Seen(why=silence.message)
+        wait_s = silence.wait_s if isinstance(silence, agents_http.AskLater) else 0.0
+        return _Seen(why=silence.message, wait_s=wait_s)
     info: dict[str, Any] = {}
     if agent.vitals.failing or not agent.info_known:
         try:
@@ -122,7 +128,10 @@ async def _record(db: Database, probed: Agent, seen: _Seen, every: timedelta) ->
         if before is None or before.endpoint_url != probed.endpoint_url:
             return
         vitals = seen.vitals(before.vitals)
-        agent = await store.set_probed(tx.conn, probed.id, vitals, seen.info, every)
+        again = max(
+            min(store.SOONEST, every) if vitals.failing else every, timedelta(seconds=seen.wait_s)
+        )
+        agent = await store.set_probed(tx.conn, probed.id, vitals, seen.info, again)
         was, now = before.view(), agent.view()
         if now.availability != was.availability:
             log.info("availability changed", agent_id=agent.id, to=agent.available)

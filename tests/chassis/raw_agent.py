@@ -122,7 +122,11 @@ TOO_MUCH: dict[str, tuple[Behaviour, str]] = {
         sends(CHUNKED, b"1\r\nx\r\n", b"0\r\n\r\n", times=MANY, close=True),
         "pieces",
     ),
-    "little chunks without an end": (sends(CHUNKED, b"1\r\nx\r\n" * 50, times=MANY), "bytes"),
+    # Either limit may be met first: it depends on how the network cuts what is sent.
+    "little chunks without an end": (
+        sends(CHUNKED, b"1\r\nx\r\n" * 50, times=MANY),
+        "(bytes|pieces)",
+    ),
     "interim answers": (
         sends(b"", b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n", times=MANY),
         "lines of headers",
@@ -139,7 +143,6 @@ TOO_MUCH: dict[str, tuple[Behaviour, str]] = {
     "a large body": (then_silence(plain(b"x" * 2_000_000)), "bytes"),
     "a body without an end": (sends(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 8_000, times=MANY), "bytes"),
     "a chunk that is all extension": (sends(CHUNKED + b"1;", b"x" * 8_000, times=MANY), "bytes"),
-    # Either limit may be met first: it depends on how the network cuts what is sent.
     "many trailers": (
         sends(CHUNKED + b"0\r\n", b"x-a: b\r\n", times=MANY * 25),
         "(bytes|pieces)",

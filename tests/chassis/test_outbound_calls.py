@@ -180,6 +180,28 @@ async def test_each_call_has_a_connection_of_its_own(http: Outbound) -> None:
             agent.left.clear()
 
 
+@pytest.mark.parametrize(
+    ("head", "wanted"),
+    [
+        (b"Retry-After: 120\r\n", 120.0),
+        (b"retry-after:0\r\n", 0.0),
+        (b"Retry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n", 0.0),
+        (b"Retry-After: soon\r\n", None),
+        (b"Retry-After: -5\r\n", None),
+        (b"Retry-After: 99999999999\r\n", None),
+        (b"", None),
+    ],
+)
+async def test_how_long_a_server_wants_to_be_left_alone(
+    http: Outbound, head: bytes, wanted: float | None
+) -> None:
+    answer = plain(b"", "503 Service Unavailable", head)
+    early = b"HTTP/1.1 103 Early Hints\r\nretry-after: 7\r\n\r\n"
+    async with RawAgent(sends(early, answer)) as agent:
+        found = await asked(http, agent.url)
+    assert (found.status, found.retry_after_s) == (503, wanted)
+
+
 async def test_what_is_sent_unasked_answers_no_other_call(http: Outbound) -> None:
     async with RawAgent(sends(plain(b"first") + plain(b"unasked"))) as agent:
         assert (await asked(http, agent.url)).body == b"first"

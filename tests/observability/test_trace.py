@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import nats
 import pytest
@@ -94,6 +95,20 @@ def test_what_an_agent_says_is_one_value_of_the_line(said: str, told: str) -> No
     }
     [line] = trace.story([trace.happened(shown)])
     assert line.endswith(f"  subtaskType={told} cost=0.100000")
+
+
+def test_an_event_that_was_stored_again_is_told_once() -> None:
+    """A replay stores it again, perhaps without what the server or the envelope added."""
+    heads = {"ce-id": "e1", "ce-source": "task", "bazaar-attempts": "5"}
+    shown: dict[str, Any] = {
+        "subject": "bazaar.evt.step.started.t1",
+        "headers": heads,
+        "time": "2026-01-01T00:00:00.123456789Z",
+        "data": {},
+    }
+    first = shown | {"headers": heads | {"ce-time": "2026-01-01T00:00:00+00:00"}}
+    [line] = trace.story([trace.happened(first), trace.happened(shown)])
+    assert line.split()[:2] == ["0", "ms"]
 
 
 async def test_an_unknown_task_and_a_strange_id_are_answered_kindly(

@@ -83,7 +83,7 @@ class CardSystem:
 
         async def so() -> Any:
             row = await self.row(payment_id)
-            return row if row["status"] == status and note in (row["note"] or "") else None
+            return row if row and row["status"] == status and note in (row["note"] or "") else None
 
         return await eventually(so)
 

@@ -19,6 +19,7 @@ from contracts.task import FailureReason, StepCompleted, StepFailed, StepStarted
 from registry_svc import agents_http, store, tables
 from registry_svc.settings import Settings
 from tests.chassis.helpers import Stored, stored
+from tests.chassis.raw_agent import RawAgent
 from tests.conftest import Stack
 from tests.registry.little_agent import LittleAgent
 
@@ -138,7 +139,7 @@ def database(stack: Stack) -> Database:
 
 
 async def registered(
-    db: Database, agent: LittleAgent, agent_id: str = "haiku", path: str = ""
+    db: Database, agent: LittleAgent | RawAgent, agent_id: str = "haiku", path: str = ""
 ) -> None:
     async with db.transaction() as tx:
         await store.insert_new(

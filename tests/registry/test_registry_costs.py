@@ -7,15 +7,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
 from chassis.database import Database
 from chassis.outbound import Outbound
 from contracts.errors import BadAnswer, Invalid, NotFound
 from contracts.registry import REGISTER_AGENT
-from registry_svc import agents_http, store
+from registry_svc import agents_http, store, tables
 from registry_svc.handlers import probes
-from tests.chassis.raw_agent import NO_HTTP, TOO_MUCH, TOO_SLOW, Behaviour, RawAgent
+from tests.chassis.raw_agent import NO_HTTP, TOO_MUCH, TOO_SLOW, Behaviour, RawAgent, plain, sends
 from tests.registry.helpers import Client, Replica, asking, due, registered, set_all
 from tests.registry.little_agent import INFO, LittleAgent
 
@@ -38,7 +39,7 @@ async def test_an_answer_beyond_a_limit_is_none(route: str, name: str) -> None:
         why = "bytes"  # It is the lower limit here.
     async with RawAgent(behaviour) as agent:
         message = await failure(route, agent.url)
-    assert re.fullmatch(rf"{agent.url}/{route} answers with more than \d+ {why}\.", message)
+    assert re.fullmatch(rf"{agent.url}/{route} answers with more than \d+ {why}(, .+)?\.", message)
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -123,6 +124,21 @@ async def test_a_price_that_can_be_read_in_two_ways_is_not_listed(
     async with replica(), LittleAgent(info=INFO | {"base_price": price}) as agent:
         with pytest.raises(BadAnswer, match="cannot be listed"):
             await client.ask(REGISTER_AGENT, id="haiku", endpoint_url=agent.url)
+
+
+async def test_an_agent_that_wants_to_be_left_alone_is(db: Database) -> None:
+    later = plain(b"", "503 Service Unavailable", b"retry-after: 600\r\n")
+    waits: list[float] = []
+    async with RawAgent(sends(later)) as agent, asking() as http:
+        await registered(db, agent)
+        for _again in range(2):
+            await due(db)
+            await probes.probe_due(db, http, 5)
+            async with db.transaction() as tx:
+                query = select(tables.agents.c.next_probe_at - func.now())
+                waits.append((await tx.conn.execute(query)).scalar_one().total_seconds())
+        assert agent.connections == 2
+    assert all(500 < wait <= 600 for wait in waits)
 
 
 # --- addresses

@@ -134,7 +134,6 @@ NO_ANSWER: list[tuple[str, Behaviour]] = [
     ("a negative external cost", says(answer(external_cost=-1))),
     ("a result that is an object", says(answer() | {"result": {"text": "x"}})),
     ("depth without end", says('{"result": "x", "cost": 0.1, "more": ' + "[" * 9_000 + "}")),
-    ("created", says(answer(), 201)),
     ("no content", says("", 204)),
     ("a redirect", says(answer(), 307, "location: /execute\r\n")),
     ("a server error in plain text", says("Internal Server Error", 500)),
@@ -226,6 +225,35 @@ async def test_delays_grow_between_calls(monkeypatch: pytest.MonkeyPatch):
     assert len(waits) == 4
     assert waits == sorted(waits)
     assert waits[-1] <= 5.5
+
+
+async def test_an_agent_is_left_alone_for_as_long_as_it_wants(monkeypatch: pytest.MonkeyPatch):
+    slept: list[float] = []
+    sleep = asyncio.sleep
+
+    async def note(seconds: float) -> None:
+        slept.append(seconds)
+        await sleep(0)
+
+    later = says("", 429, "retry-after: 4\r\n")
+    async with ScriptedAgent(later, later, answers("at last")) as agent:
+        monkeypatch.setattr("asyncio.sleep", note)
+        assert (await execute(agent.url)).result == "at last"
+    assert [seconds for seconds in slept if seconds >= 0.5] == [4.0, 4.0]
+
+
+async def test_an_agent_that_wants_to_be_left_alone_for_long_is_asked_once():
+    async with ScriptedAgent(says("", 503, "retry-after: 60\r\n")) as agent:
+        found = await failure(agent.url)
+    assert found.reason == "agent_busy"
+    assert len(agent.calls) == 1
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 203, 206, 299])
+async def test_every_success_is_one(status: int):
+    work = {"result": "done", "cost": 0.1}
+    async with ScriptedAgent(says(work, status)) as agent:
+        assert (await execute(agent.url)).result == "done"
 
 
 async def test_an_agent_that_is_not_there_is_unreachable():
