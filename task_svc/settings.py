@@ -25,6 +25,7 @@ class Settings(ServiceSettings):
         running_steps: steps that one replica runs at once.
         lease_s: a replica that shows no sign of life for this long loses its steps to another.
         sweep_s: how often a replica looks for steps that nobody runs.
+        details_days: so long after a step's end its payload and its cause are kept.
     """
 
     default_budget: Money = Decimal(1)
@@ -39,3 +40,4 @@ class Settings(ServiceSettings):
     running_steps: int = Field(default=256, ge=1)
     lease_s: float = Field(default=8.0, gt=0)
     sweep_s: float = Field(default=2.0, gt=0)
+    details_days: int = Field(default=90, ge=1)
