@@ -1,7 +1,14 @@
-"""Ending tasks that may not notice it the first time."""
+"""Tasks: what is done again and again, and the end of those that may not notice it at once."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 
+import structlog
+
+log = structlog.get_logger()
+
+Job = Callable[[], Awaitable[object]]
 AGAIN_S = 1.0
 """How long a task has for its last steps before it is told again."""
 
@@ -18,3 +25,18 @@ async def end(*tasks: "asyncio.Task[None]") -> None:
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=AGAIN_S)
+
+
+async def repeat(seconds: float, job: Job) -> None:
+    """Do a job again and again, `seconds` after its last run ended; errors are logged."""
+    me = asyncio.current_task()
+    while True:
+        try:
+            await job()
+        except Exception as error:  # noqa: BLE001  (a failed round must not end the loop)
+            work = job.func if isinstance(job, partial) else job
+            name = getattr(work, "__qualname__", type(work).__name__)  # Its repr may tell secrets.
+            log.warning("background job failed", job=name, error=error)
+        if me is not None and me.cancelling():
+            return  # What the job waited for may have swallowed the cancellation.
+        await asyncio.sleep(seconds)

@@ -7,7 +7,7 @@ is to happen at its end. `chassis.process` makes it a process.
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -34,7 +34,7 @@ from chassis.bus import (
 from chassis.database import Database
 from chassis.dead_letters import Tell
 from chassis.delivery import Delivery, decoded
-from chassis.endings import end
+from chassis.endings import Job, end, repeat
 from chassis.inbox import forget_handled
 from chassis.readings import Readings
 from chassis.relay import Departures, relay
@@ -47,7 +47,6 @@ from contracts.errors import Unavailable
 from contracts.topology import Durable
 
 log = structlog.get_logger()
-Job = Callable[[], Awaitable[object]]
 
 DRIFT_EVERY_S = 10.0
 """How often a service makes sure that its durables are as declared; the keeper mends them."""
@@ -182,7 +181,7 @@ class Service:
         self.waiting.open(client, hands(self.broker))
         for seconds, job, to_the_end in self._loops:
             tasks = self._last_tasks if to_the_end else self._tasks
-            tasks.append(asyncio.create_task(_repeat(seconds, job)))
+            tasks.append(asyncio.create_task(repeat(seconds, job)))
         self.started = True
         log.info("service started", version=release())
 
@@ -300,17 +299,3 @@ def _tasks_of(subscriber: object) -> int:
 def _give_up(after_s: float) -> None:
     log.critical("no connection to NATS for good, see NATS_URL; exiting", after_s=after_s)
     os._exit(1)
-
-
-async def _repeat(seconds: float, job: Job) -> None:
-    me = asyncio.current_task()
-    while True:
-        try:
-            await job()
-        except Exception as error:  # noqa: BLE001  (a failed round must not end the loop)
-            work = job.func if isinstance(job, partial) else job
-            name = getattr(work, "__qualname__", type(work).__name__)  # Its repr may tell secrets.
-            log.warning("background job failed", job=name, error=error)
-        if me is not None and me.cancelling():
-            return  # What the job waited for may have swallowed the cancellation.
-        await asyncio.sleep(seconds)
