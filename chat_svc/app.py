@@ -1,6 +1,6 @@
 """The chat service's table of contents.
 
-Answers post_message, list_messages, forget_messages.
+Answers post_message, list_messages, forget_messages, cancel_turn.
 Consumes its own orders chat.think and chat.use_tool, and step.completed, step.failed,
 task.completed, task.failed.
 Publishes message.posted, plan.proposed, turn.streamed, turn.completed, and orders to the task
@@ -13,7 +13,7 @@ from chassis.bus import answers, consumes
 from chassis.service import Service
 from chat_svc import tables
 from chat_svc.claude import DEFAULT_MODEL, Claude
-from chat_svc.handlers import messages, outcomes, overdue, thinking, tools
+from chat_svc.handlers import cancelling, messages, outcomes, overdue, thinking, tools
 from chat_svc.orchestrator import Orchestrator
 from chat_svc.rules import Rules
 from chat_svc.settings import Settings
@@ -31,6 +31,7 @@ def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Servi
     on(**answers(chat.POST_MESSAGE))(messages.post_message)
     on(**answers(chat.LIST_MESSAGES))(messages.list_messages)
     on(**answers(chat.FORGET_MESSAGES))(messages.forget_messages)
+    on(**answers(chat.CANCEL_TURN))(cancelling.cancel_turn)
 
     on(**consumes(topology.CHAT_THINK))(thinking.on_think)
     on(**consumes(topology.CHAT_USE_TOOL))(tools.on_use_tool)

@@ -27,7 +27,7 @@ from gateway.link import Link
 from gateway.paths import PlainPaths
 from gateway.protection import Protection
 from gateway.rates import RateLimit
-from gateway.routes import agents, books, cards, chat, events, health, payments, tasks
+from gateway.routes import agents, books, cancelling, cards, chat, events, health, payments, tasks
 from gateway.settings import Settings
 from gateway.static import Client
 from gateway.streams import Streams
@@ -120,6 +120,7 @@ def create_app(settings: Settings) -> FastAPI:
         agents.router,
         tasks.router,
         tasks.posts,
+        cancelling.router,
         chat.router,
         chat.posts,
         payments.router,

@@ -1,18 +1,20 @@
 """The task service's table of contents.
 
-Answers create_task, get_task, list_tasks, list_steps, invoke_agent, negotiate.
+Answers create_task, get_task, list_tasks, list_steps, invoke_agent, negotiate, cancel_task.
 Consumes the orders task.start, task.add_steps, task.finish, and payment.refunded and
 payment.entered; hears of agents that change.
-Publishes task.created, task.started, task.completed, task.failed, step.started, step.completed,
-step.failed, price.negotiated.
+Publishes task.created, task.started, task.completed, task.failed, task.cancelled, step.started,
+step.completed, step.failed, price.negotiated.
 """
 
 from chassis.bus import answers, consumes
 from chassis.service import Service
+from contracts import cancelling as cancel
 from contracts import negotiation, task, topology
 from task_svc import measures, tables
 from task_svc.agents import Agents
-from task_svc.handlers import invoke, negotiating, orders, payments, queries
+from task_svc.calls import LOOK_S
+from task_svc.handlers import cancelling, invoke, negotiating, orders, payments, queries
 from task_svc.quotes import Quotes
 from task_svc.runner import Runner
 from task_svc.saga import Saga
@@ -42,6 +44,7 @@ def build(settings: Settings) -> Service:
     on(**answers(task.LIST_STEPS))(queries.list_steps)
     on(**answers(task.INVOKE_AGENT, workers=CALLERS))(invoke.invoke_agent)
     on(**answers(negotiation.NEGOTIATE, workers=CALLERS))(negotiating.negotiate)
+    on(**answers(cancel.CANCEL_TASK))(cancelling.cancel_task)
 
     on(**consumes(topology.TASK_START))(orders.on_start)
     on(**consumes(topology.TASK_ADD_STEPS))(orders.on_add_steps)
@@ -52,6 +55,7 @@ def build(settings: Settings) -> Service:
     service.at_start(quotes.listen)
     service.every(settings.sweep_s, runner.sweep)
     service.every(settings.lease_s / 3, runner.renew)
+    service.every(LOOK_S, saga.calls.look)
     service.at_end(runner.drain)
     service.at_end(agents.close)
     service.readings.add(measures.read_steps)

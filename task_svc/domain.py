@@ -10,6 +10,7 @@ from pydantic import Field
 from contracts.base import MAX_AMOUNT, MICRO, Model, Money, to_micro
 from contracts.errors import (
     BadAnswer,
+    Conflict,
     Invalid,
     NotFound,
     PaymentRequired,
@@ -234,7 +235,7 @@ _REFUSALS: dict[FailureReason, type[Refusal]] = {
     "payment_unavailable": Unavailable,
     "registry_unavailable": Unavailable,
     "dependency_failed": BadAnswer,
-    "cancelled": Unavailable,
+    "cancelled": Conflict,
 }
 
 

@@ -19,6 +19,7 @@ from chat_svc.orchestrator import Move, Orchestrator, Situation, Trouble, TryLat
 from chat_svc.recall import recall
 from chat_svc.settings import Settings
 from chat_svc.speech import speaking
+from chat_svc.wanted import while_wanted
 from contracts.chat import Think
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
@@ -74,7 +75,7 @@ async def on_think(
         last=limit is not None,
     )
     try:
-        answered = await _ask(orchestrator, situation, turn, bus, here)
+        answered = await _ask(orchestrator, situation, turn, db, bus, here)
     except TryLater as busy:
         log.warning("the orchestrator is busy", turn_id=turn.id, error=busy)
         if busy.delay_s < _seconds_left(turn):
@@ -83,7 +84,7 @@ async def on_think(
             raise Later(busy.delay_s, busy.message, exactly=True) from busy
         answered = Move(""), busy.message
     if answered is None:
-        return  # Whoever looks after overdue turns answers it.
+        return  # Whoever looks after overdue turns answers it, unless it was cancelled.
     move, ended = answered
     if ended is None and move.calls and limit:
         ended = f"I had to stop here. {limit}"
@@ -105,12 +106,17 @@ def _seconds_left(turn: store.Found) -> float:
 
 
 async def _ask(
-    orchestrator: Orchestrator, situation: Situation, turn: store.Found, bus: Bus, here: Envelope
+    orchestrator: Orchestrator,
+    situation: Situation,
+    turn: store.Found,
+    db: Database,
+    bus: Bus,
+    here: Envelope,
 ) -> tuple[Move, str | None] | None:
     """The next move, and a sentence when it ends the turn without an answer.
 
     Returns:
-        None when the turn's time was over before the orchestrator spoke.
+        None when the turn's time was over, or it was cancelled, before the orchestrator spoke.
 
     Raises:
         TryLater: it is to be asked again.
@@ -119,6 +125,7 @@ async def _ask(
     try:
         async with (
             asyncio.timeout(_seconds_left(turn)) as limit,
+            while_wanted(db, turn, limit),
             speaking(bus, *about) as say,
         ):
             return await orchestrator.move(situation, say), None

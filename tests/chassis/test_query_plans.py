@@ -16,6 +16,7 @@ from chat_svc import store_rounds
 from payment_svc import store_books as payment
 from payment_svc import tables as payment_tables
 from task_svc import store as task
+from task_svc import store_cancelling as cancelling
 from task_svc import store_leases as leases
 from tests.conftest import CONTEXTS, Stack
 
@@ -81,6 +82,7 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("task", "page of steps", lambda c: task.page_of_steps(c, "t1", 100, None)),
     ("task", "steps to run", lambda c: leases.claim(c, "me", 10, 5)),
     ("task", "open steps", lambda c: task.open_steps_of(c, "t0")),
+    ("task", "steps that ended", lambda c: cancelling.ended_of(c, ["s1", "s2", "s100"])),
     ("task", "waiting steps", lambda c: task.free_dependents(c, "t1", "s1")),
     ("chat", "page of messages", lambda c: chat.page_of_messages(c, "a1", 100, None)),
     ("chat", "later page of messages", lambda c: chat.page_of_messages(c, "a1", 100, 2_500)),
