@@ -1,6 +1,7 @@
 """Cancelling while a replica dies, or while the payment service is away."""
 
 import asyncio
+from decimal import Decimal
 
 from contracts.cancelling import CANCEL_TASK
 from contracts.errors import Conflict
@@ -10,6 +11,8 @@ from tests.task.replica import replica
 from tests.task.scripted_agent import hangs, until_hung_up
 from tests.task.services import eventually, payment_service, registry_service, task_service
 from tests.task.system import System, listening
+
+NOTHING_PAID = Decimal(100), Decimal(0)
 
 
 async def test_a_step_that_a_dead_replica_ran_is_cancelled_by_another(stack: Stack):
@@ -30,7 +33,7 @@ async def test_a_step_that_a_dead_replica_ran_is_cancelled_by_another(stack: Sta
             assert (await calling).code == Conflict.code
             await free(system, account)
         assert len(agent.calls) == 1
-        assert await system.wallet(account) == (100, 0)
+        assert await system.wallet(account) == NOTHING_PAID
 
 
 async def test_without_payment_what_is_held_comes_back_when_it_is_back(stack: Stack, task_id: str):
@@ -53,7 +56,7 @@ async def test_without_payment_what_is_held_comes_back_when_it_is_back(stack: St
             await system.event(task_id, "task.failed")
             await free(system, account)
         assert len(agent.calls) == 1
-        assert await system.wallet(account) == (100, 0)
+        assert await system.wallet(account) == NOTHING_PAID
         assert len(system.events(task_id, "task.cancelled")) == 1
 
 
