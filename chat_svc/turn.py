@@ -36,8 +36,6 @@ async def go_on(tx: Transaction, turn: store.Found, calls: Sequence[StoredCall])
     if turn.status == "acting":
         await store.update_turn(tx.conn, turn.id, status="thinking")
         tx.publish(Think(turn_id=turn.id, round=turn.round), account=turn.account)
-    elif turn.status == "settling" and charged(calls) is not None:
-        tx.publish(finish_task(turn, calls), account=turn.account)
 
 
 async def order_steps(

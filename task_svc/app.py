@@ -13,7 +13,7 @@ from contracts import cancelling as cancel
 from contracts import negotiation, task, topology
 from task_svc import measures, tables
 from task_svc.agents import Agents
-from task_svc.calls import LOOK_S
+from task_svc.calls import LOOKS
 from task_svc.handlers import cancelling, invoke, negotiating, orders, payments, queries
 from task_svc.quotes import Quotes
 from task_svc.runner import Runner
@@ -55,7 +55,7 @@ def build(settings: Settings) -> Service:
     service.at_start(quotes.listen)
     service.every(settings.sweep_s, runner.sweep)
     service.every(settings.lease_s / 3, runner.renew)
-    service.every(LOOK_S, saga.calls.look)
+    service.every(settings.sweep_s / LOOKS, saga.calls.look)
     service.at_end(runner.drain)
     service.at_end(agents.close)
     service.readings.add(measures.read_steps)

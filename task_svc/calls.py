@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from chassis.database import Database
 from task_svc import store_cancelling
 
-LOOK_S = 0.5
-"""How often a replica makes sure that what it works on is still wanted."""
+LOOKS = 4
+"""How often, in the time between two sweeps, a replica makes sure that its work is still wanted."""
 
 
 class HungUp(Exception):

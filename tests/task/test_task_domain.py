@@ -220,4 +220,4 @@ def test_every_failure_has_a_refusal_for_who_waited(reason: FailureReason):
     refusal = as_refusal(reason, "Because.")
     assert isinstance(refusal, Refusal)
     assert refusal.message == "Because."
-    assert refusal.code in {402, 404, 422, 502, 503, 504}
+    assert refusal.code in {402, 404, 409, 422, 502, 503, 504}
