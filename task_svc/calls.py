@@ -40,7 +40,7 @@ class Calls:
                 try:
                     yield
                 finally:
-                    del self._under_way[step_id]
+                    self._under_way.pop(step_id, None)
         except TimeoutError as error:
             if until.expired():
                 raise HungUp from error
@@ -53,5 +53,5 @@ class Calls:
                 over = await store_cancelling.ended_of(tx.conn, ids)
             now = asyncio.get_running_loop().time()
             for step_id in over:
-                if until := self._under_way.get(step_id):
+                if until := self._under_way.pop(step_id, None):
                     until.reschedule(now)
