@@ -1,8 +1,8 @@
 """The chat service's table of contents.
 
-Answers post_message, list_messages, forget_messages, cancel_turn.
+Answers post_message, list_messages, forget_messages, get_turn, cancel_turn.
 Consumes its own orders chat.think and chat.use_tool, and step.completed, step.failed,
-task.completed, task.failed.
+task.completed, task.failed; hears what was given up of all that.
 Publishes message.posted, plan.proposed, turn.streamed, turn.completed, and orders to the task
 service.
 """
@@ -13,7 +13,16 @@ from chassis.bus import answers, consumes
 from chassis.service import Service
 from chat_svc import tables
 from chat_svc.claude import DEFAULT_MODEL, Claude
-from chat_svc.handlers import cancelling, messages, outcomes, overdue, thinking, tools
+from chat_svc.handlers import (
+    cancelling,
+    forgetting,
+    given_up,
+    messages,
+    outcomes,
+    overdue,
+    thinking,
+    tools,
+)
 from chat_svc.orchestrator import Orchestrator
 from chat_svc.rules import Rules
 from chat_svc.settings import Settings
@@ -31,6 +40,7 @@ def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Servi
     on(**answers(chat.POST_MESSAGE))(messages.post_message)
     on(**answers(chat.LIST_MESSAGES))(messages.list_messages)
     on(**answers(chat.FORGET_MESSAGES))(messages.forget_messages)
+    on(**answers(chat.GET_TURN))(messages.get_turn)
     on(**answers(chat.CANCEL_TURN))(cancelling.cancel_turn)
 
     on(**consumes(topology.CHAT_THINK))(thinking.on_think)
@@ -40,7 +50,10 @@ def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Servi
     on(**consumes(topology.CHAT_TASK_COMPLETED))(outcomes.on_task_completed)
     on(**consumes(topology.CHAT_TASK_FAILED))(outcomes.on_task_failed)
 
-    service.every(settings.watch_s, partial(overdue.answer_overdue, service.database, settings))
+    given = (service.database, service.bus)
+    service.every(settings.watch_s, partial(overdue.answer_overdue, *given, settings))
+    service.every(settings.watch_s, partial(forgetting.forget_events, *given))
+    service.at_start(partial(given_up.listen, *given))
     return service
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from chassis.settings import ServiceSettings
-from contracts.base import Money
+from contracts.base import Id, Money
 from contracts.envelope import DEFAULT_ACCOUNT
 from contracts.payment import Rail
 
@@ -46,9 +46,10 @@ class Settings(ServiceSettings):
             over; longer than a call of Stripe may take.
         card_retry_s: seconds until the second attempt; each further one waits twice as long.
         card_retry_at_most_s: the longest wait between two attempts.
+        card_look_s: after so many seconds Stripe is asked about what its webhook was to tell.
     """
 
-    wallet_account: str = DEFAULT_ACCOUNT
+    wallet_account: Id = DEFAULT_ACCOUNT
     wallet_grant: Money = Decimal(100)
     platform_fee_rate: Decimal = Field(default=Decimal(0), ge=0, lt=1)
     stripe_api_key: Secret = None
@@ -66,6 +67,7 @@ class Settings(ServiceSettings):
     card_lease_s: float = Field(default=60.0, gt=0)
     card_retry_s: float = Field(default=2.0, gt=0)
     card_retry_at_most_s: float = Field(default=600.0, gt=0)
+    card_look_s: float = Field(default=600.0, gt=0)
 
     @property
     def rail(self) -> Rail:

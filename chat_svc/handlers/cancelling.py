@@ -1,6 +1,5 @@
 """A person cancels a turn: it ends as one whose time is over, and says what was paid so far."""
 
-from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
@@ -9,16 +8,14 @@ from chassis.bus import Bus
 from chassis.database import Database, Transaction
 from chassis.delivery import Here
 from chassis.given import Given
-from chat_svc import store, store_rounds
-from chat_svc.acting import charge_for
+from chat_svc import store
 from chat_svc.adopting import known
-from chat_svc.money import money_left
-from chat_svc.orchestrator import Move
+from chat_svc.money import charge_at_the_end
 from chat_svc.settings import Settings
 from chat_svc.turn import close
 from contracts.chat import CancelledTurn, CancelTurn
 from contracts.envelope import Envelope
-from contracts.errors import NotFound, Refusal
+from contracts.errors import NotFound
 from contracts.orders import FinishTask
 
 CANCELLED = "You cancelled this, so I stopped."
@@ -41,8 +38,9 @@ async def cancel_turn(
     """
     async with db.transaction() as tx:
         found = await _find(tx, request, here.account)
-    charge = await _charge(found, db, bus, settings)
-    async with db.transaction(Envelope.model_validate(found.cause)) as tx:
+    cause = Envelope.model_validate(found.cause)
+    charge = await charge_at_the_end(found, db, bus, cause, settings)
+    async with db.transaction(cause) as tx:
         turn = await store.find_turn(tx.conn, found.id, lock=True)
         if turn is None:
             raise NotFound("Turn not found")
@@ -64,19 +62,6 @@ async def _find(tx: Transaction, request: CancelTurn, account: str) -> store.Fou
     if turn is None or turn.account != account:
         raise NotFound("Turn not found")
     return turn
-
-
-async def _charge(turn: store.Found, db: Database, bus: Bus, settings: Settings) -> Decimal:
-    """BazaarBucks that the person pays for what the language model has done by now."""
-    if not settings.charge_llm or turn.status not in ("thinking", "acting"):
-        return Decimal(0)
-    async with db.transaction() as tx:
-        used = await store_rounds.tokens_of(tx.conn, turn.id)
-    left: Decimal = turn.max_budget
-    if used:
-        with suppress(Refusal):  # Then it is for payment to say whether it is covered.
-            left = await money_left(bus, turn, Envelope.model_validate(turn.cause))
-    return charge_for(Move(""), used, left, settings)
 
 
 async def _cancel(

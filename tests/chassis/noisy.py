@@ -84,8 +84,10 @@ async def thrown_away(said: str, _tx: Tx) -> None:
 
 async def by_a_library(said: str, _tx: Tx) -> None:
     warnings.warn(said, UserWarning, stacklevel=1)
-    for name in ("httpx2", "anthropic", "stripe", "nats", "somebody"):
+    for name in ("httpx2", "anthropic", "stripe", "nats", "somebody", "talkative"):
         library = logging.getLogger(name)
+        if name in ("anthropic", "talkative"):
+            library.setLevel(logging.DEBUG)  # As ANTHROPIC_LOG has it.
         library.debug(said)
         library.info("sent %s", said)
         library.warning("it failed: %s", ValueError(said))
@@ -132,8 +134,8 @@ WAYS: dict[str, Way] = {
 }
 
 
-def main() -> None:
-    service = Service("probe", ServiceSettings(), metadata)
+def build(settings: ServiceSettings) -> Service:
+    service = Service("probe", settings, metadata)
     jobs: list[str] = []
 
     async def answer(request: Question, tx: Tx) -> Answer:
@@ -147,8 +149,8 @@ def main() -> None:
 
     service.broker.subscriber(**answers(ASK))(answer)
     service.every(0.05, job)
-    run(service)
+    return service
 
 
 if __name__ == "__main__":
-    main()
+    run(build, ServiceSettings)
