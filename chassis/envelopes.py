@@ -56,15 +56,19 @@ def caused_by(
 
 
 def enclose(
-    message: Event | Command, source: str, cause: Envelope | None, account: str | None
+    message: Event | Command,
+    source: str,
+    cause: Envelope | None,
+    account: str | None,
+    deadline: datetime | None = None,
 ) -> dict[str, object]:
     """One entry of an outbox row: where the message goes, its headers and its JSON."""
     envelope = caused_by(
         cause, source, f"{message.type}.v{message.version}", message.entity_id(), account
     )
-    turn_id = getattr(message, "turn_id", None)
-    if turn_id is not None:
-        envelope = envelope.model_copy(update={"turn_id": turn_id})
+    about_it = {"turn_id": getattr(message, "turn_id", None), "deadline": deadline}
+    if any(about_it.values()):
+        envelope = envelope.model_copy(update=about_it)
     subject = message.subject()
     about = {"messaging.destination.name": subject, "messaging.message.id": envelope.id}
     create = f"create {telemetry.kind_of(subject)}"

@@ -7,6 +7,8 @@ Publishes task.created, task.started, task.completed, task.failed, task.cancelle
 step.completed, step.failed, price.negotiated.
 """
 
+from functools import partial
+
 from chassis.bus import answers, consumes
 from chassis.service import Service
 from contracts import cancelling as cancel
@@ -14,7 +16,15 @@ from contracts import negotiation, task, topology
 from task_svc import measures, tables
 from task_svc.agents import Agents
 from task_svc.calls import LOOKS
-from task_svc.handlers import cancelling, invoke, negotiating, orders, payments, queries
+from task_svc.handlers import (
+    cancelling,
+    given_up,
+    invoke,
+    negotiating,
+    orders,
+    payments,
+    queries,
+)
 from task_svc.quotes import Quotes
 from task_svc.runner import Runner
 from task_svc.saga import Saga
@@ -26,9 +36,14 @@ CALLERS = 512
 hold meanwhile is memory, no connection to the database.
 """
 
+LAST_STEP_S = 10.0
+"""How long a step may take beside its agent; whoever stops waits for the last one."""
+
 
 def build(settings: Settings) -> Service:
     """The task service, wired but not started."""
+    drain_s = max(settings.drain_s, settings.agent_timeout_s + LAST_STEP_S)
+    settings = settings.model_copy(update={"drain_s": drain_s})
     service = Service("task", settings, tables.metadata)
     agents = Agents(settings)
     quotes = Quotes(service.bus)
@@ -52,11 +67,15 @@ def build(settings: Settings) -> Service:
     on(**consumes(topology.TASK_PAYMENT_REFUNDED))(payments.on_refunded)
     on(**consumes(topology.TASK_PAYMENT_ENTERED))(payments.on_entered)
 
+    for durable in (topology.TASK_START, topology.TASK_ADD_STEPS, topology.TASK_FINISH):
+        service.when_buried(durable, partial(given_up.on_given_up, service.database))
+
     service.at_start(quotes.listen)
     service.every(settings.sweep_s, runner.sweep)
-    service.every(settings.lease_s / 3, runner.renew)
-    service.every(settings.sweep_s / LOOKS, saga.calls.look)
-    service.at_end(runner.drain)
+    service.every(settings.lease_s / 3, runner.renew, to_the_end=True)
+    service.every(settings.sweep_s / LOOKS, saga.calls.look, to_the_end=True)
+    service.at_stop(runner.close)
+    service.at_end(partial(runner.drain, settings.drain_s))
     service.at_end(agents.close)
     service.readings.add(measures.read_steps)
     return service

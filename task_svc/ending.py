@@ -178,3 +178,16 @@ def ended(
     return TaskFailed(
         task_id=task.id, total_cost=total_cost, turn_id=task.turn_id, bill=bill or [], note=note
     )
+
+
+def bill_line(step: store.Found) -> StepBill:
+    """A step as a line of its task's bill."""
+    return StepBill(
+        step_id=step.id,
+        agent_id=step.agent_id,
+        agent_name=Quote.model_validate(step.quote).agent_name if step.quote else step.agent_id,
+        status=step.status,
+        cost=step.cost,
+        external_cost=step.external_cost,
+        turn_id=step.turn_id,
+    )

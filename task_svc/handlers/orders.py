@@ -12,12 +12,12 @@ from chassis.given import Given
 from contracts.envelope import Envelope
 from contracts.orders import AddSteps, FinishTask, StartTask, StepSpec
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
-from contracts.task import StepBill, TaskCreated, TaskStarted
+from contracts.task import TaskCreated, TaskStarted
 from contracts.topology import Durable
 from task_svc import store, store_cancelling
 from task_svc.cancelling import end_open, note_cancelled
-from task_svc.domain import Quote, referring_to
-from task_svc.ending import ended
+from task_svc.domain import referring_to
+from task_svc.ending import bill_line, ended
 from task_svc.runner import Runner
 
 log = structlog.get_logger()
@@ -172,7 +172,7 @@ async def on_finish(
         await store.update_task(tx.conn, task.id, status=order.outcome)
         if order.cancelled:
             await store_cancelling.forget_turn(tx.conn, order.turn_id)
-        bill = [_bill(step) for step in await store.bill_of(tx.conn, task.id)]
+        bill = [bill_line(step) for step in await store.bill_of(tx.conn, task.id)]
         tx.publish(ended(task, order.outcome, task.total_cost, bill, order.note))
 
 
@@ -213,15 +213,3 @@ def _is_over(order: FinishTask, task: store.Found) -> bool:
         return False
     log.info("the end of a turn that is over", task_id=task.id, turn_id=order.turn_id)
     return True
-
-
-def _bill(step: store.Found) -> StepBill:
-    return StepBill(
-        step_id=step.id,
-        agent_id=step.agent_id,
-        agent_name=Quote.model_validate(step.quote).agent_name if step.quote else step.agent_id,
-        status=step.status,
-        cost=step.cost,
-        external_cost=step.external_cost,
-        turn_id=step.turn_id,
-    )
