@@ -48,5 +48,5 @@ async def charge_at_the_end(
     left: Decimal = turn.max_budget
     if used:
         with suppress(Refusal):  # Then it is for payment to say whether it is covered.
-            left = await money_left(bus, turn, here, without_held=True)
+            left = await money_left(bus, turn, here.for_ever(), without_held=True)
     return worth(used, left, settings)
