@@ -9,11 +9,12 @@ step.completed, step.failed, price.negotiated.
 
 from functools import partial
 
+from chassis.aging import AGE_EVERY_S, age
 from chassis.bus import answers, consumes
 from chassis.service import Service
 from contracts import cancelling as cancel
 from contracts import negotiation, task, topology
-from task_svc import measures, tables
+from task_svc import measures, store_aging, tables
 from task_svc.agents import Agents
 from task_svc.calls import LOOKS
 from task_svc.handlers import (
@@ -74,6 +75,9 @@ def build(settings: Settings) -> Service:
     service.every(settings.sweep_s, runner.sweep)
     service.every(settings.lease_s / 3, runner.renew, to_the_end=True)
     service.every(settings.sweep_s / LOOKS, saga.calls.look, to_the_end=True)
+    service.every(
+        AGE_EVERY_S, partial(age, service.database, store_aging.strip_steps, settings.details_days)
+    )
     service.at_stop(runner.close)
     service.at_end(partial(runner.drain, settings.drain_s))
     service.at_end(agents.close)

@@ -19,6 +19,8 @@ from contracts.errors import NotFound
 from contracts.orders import FinishTask
 
 CANCELLED = "You cancelled this, so I stopped."
+WORKING = ("thinking", "acting")
+"""What can be cancelled of a turn; after that its end is decided."""
 NOTHING_PAID = "You cancelled this before anything was paid."
 
 
@@ -38,14 +40,20 @@ async def cancel_turn(
     """
     async with db.transaction() as tx:
         found = await _find(tx, request, here.account)
+    if found.status not in WORKING:
+        return _as_it_is(found)
     cause = Envelope.model_validate(found.cause)
     charge = await charge_at_the_end(found, db, bus, cause, settings)
     async with db.transaction(cause) as tx:
         turn = await store.find_turn(tx.conn, found.id, lock=True)
         if turn is None:
             raise NotFound("Turn not found")
-        if turn.status in ("thinking", "acting"):
+        if turn.status in WORKING:
             return await _cancel(tx, turn, charge, settings)
+    return _as_it_is(turn)
+
+
+def _as_it_is(turn: store.Found) -> CancelledTurn:
     return CancelledTurn(
         turn_id=turn.id,
         task_id=turn.task_id if turn.task_begun else None,
