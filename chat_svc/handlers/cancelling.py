@@ -19,9 +19,9 @@ from contracts.errors import NotFound
 from contracts.orders import FinishTask
 
 CANCELLED = "You cancelled this, so I stopped."
-WORKING = ("thinking", "acting")
-"""What can be cancelled of a turn; after that its end is decided."""
 NOTHING_PAID = "You cancelled this before anything was paid."
+WORKING = ("thinking", "acting")
+"""Where a turn can be cancelled; after that its end is decided."""
 
 
 async def cancel_turn(
