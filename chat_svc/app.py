@@ -1,6 +1,6 @@
 """The chat service's table of contents.
 
-Answers post_message, list_messages, forget_messages, get_turn.
+Answers post_message, list_messages, forget_messages, get_turn, cancel_turn.
 Consumes its own orders chat.think and chat.use_tool, and step.completed, step.failed,
 task.completed, task.failed; hears what was given up of all that.
 Publishes message.posted, plan.proposed, turn.streamed, turn.completed, and orders to the task
@@ -14,7 +14,16 @@ from chassis.bus import answers, consumes
 from chassis.service import Service
 from chat_svc import store_aging, tables
 from chat_svc.claude import DEFAULT_MODEL, Claude
-from chat_svc.handlers import forgetting, given_up, messages, outcomes, overdue, thinking, tools
+from chat_svc.handlers import (
+    cancelling,
+    forgetting,
+    given_up,
+    messages,
+    outcomes,
+    overdue,
+    thinking,
+    tools,
+)
 from chat_svc.orchestrator import Orchestrator
 from chat_svc.rules import Rules
 from chat_svc.settings import Settings
@@ -33,6 +42,7 @@ def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Servi
     on(**answers(chat.LIST_MESSAGES))(messages.list_messages)
     on(**answers(chat.FORGET_MESSAGES))(messages.forget_messages)
     on(**answers(chat.GET_TURN))(messages.get_turn)
+    on(**answers(chat.CANCEL_TURN))(cancelling.cancel_turn)
 
     on(**consumes(topology.CHAT_THINK))(thinking.on_think)
     on(**consumes(topology.CHAT_USE_TOOL))(tools.on_use_tool)

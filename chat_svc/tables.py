@@ -66,6 +66,8 @@ turns = Table(
     Column("answer", Text),
     # Whether a limit or a trouble ended the turn, so that the answer also shows what was done.
     Column("stopped", Boolean, nullable=False, server_default="false"),
+    # When the person cancelled it.
+    Column("cancelled_at", DateTime(timezone=True)),
     # What a follow-up ("now translate it") refers to.
     Column("result", Text),
     # Characters of its moves and results, so that a later turn takes in no more than it can use.

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from chat_svc.domain import StoredCall
+from contracts.chat import CostBreakdown
 from contracts.task import FailureReason
 
 Json = dict[str, Any]
@@ -41,6 +42,13 @@ def _about(call: StoredCall) -> Json:
 
 def _json(value: Json) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def what_was_paid(cost: CostBreakdown | None) -> str:
+    """What a task that was cancelled has cost, as a sentence."""
+    if cost is None or not cost.total:
+        return "Nothing was paid."
+    return f"Paid so far: {cost.total.normalize():f} BazaarBucks, as the bill says."
 
 
 def what_was_done(said: str, calls: Sequence[StoredCall]) -> tuple[str, str | None]:

@@ -120,6 +120,7 @@ def finish_task(turn: store.Found, calls: Sequence[StoredCall]) -> FinishTask:
         turn_id=turn.id,
         outcome="failed" if turn.stopped else outcome(calls),
         note=turn.answer[:500] if turn.stopped else None,
+        cancelled=turn.cancelled_at is not None,
     )
 
 

@@ -12,7 +12,7 @@ from contracts.ledger import Receipt as ReceiptView
 from contracts.ledger import ReceiptLine as ReceiptLineView
 from contracts.payment import BazaarBucksPaymentView, StripePaymentView
 from contracts.registry import AgentView
-from contracts.task import InvokeReply, StepView, TaskView
+from contracts.task import InvokeReply, StepView, TaskStatus, TaskView
 
 
 def _number(amount: Decimal) -> float:
@@ -160,6 +160,23 @@ class ChatAnswer(Model):
     task_id: Id | None = None
     done: bool
     message: Message | None = None
+
+
+class Cancellation(Model):
+    """Answer of POST /api/tasks/{id}/cancel and POST /api/turns/{id}/cancel.
+
+    Attributes:
+        task_id: the task; None when the turn had none.
+        turn_id: the turn; None when nobody in the chat asked for the task.
+        cancelled: whether it was cancelled, by this request or an earlier one; False when it had
+            come to its end, or its end was decided.
+        status: how the task stands; a cancelled one has failed, once its bill is settled.
+    """
+
+    task_id: Id | None = None
+    turn_id: Id | None = None
+    cancelled: bool
+    status: TaskStatus | None = None
 
 
 class ServiceHealth(Model):

@@ -4,12 +4,24 @@ from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any, TypeVar
 
-from contracts import api, bodies, cards, chat, ledger, negotiation, orders, payment, registry, task
+from contracts import (
+    api,
+    bodies,
+    cancelling,
+    cards,
+    chat,
+    ledger,
+    negotiation,
+    orders,
+    payment,
+    registry,
+    task,
+)
 from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry,),
-    "task": (task, orders, negotiation),
+    "task": (task, orders, negotiation, cancelling),
     "payment": (payment, ledger, cards),
     "chat": (chat,),
 }
@@ -69,6 +81,7 @@ API_ANSWERS: tuple[type[Model], ...] = (
     api.Receipt,
     cards.Checkout,
     api.Message,
+    api.Cancellation,
     api.InvocationResult,
     api.ChatAnswer,
     api.Health,

@@ -160,6 +160,35 @@ class TurnView(Model):
     message: MessageView | None = None
 
 
+class CancelTurn(Model):
+    """Cancels a turn; `NotFound` when the account has none.
+
+    One that has ended, or whose end is ordered, stays as it is.
+
+    Attributes:
+        turn_id: which turn.
+        task_id: without a turn's id, the newest turn that worked on this task.
+    """
+
+    turn_id: Id | None = None
+    task_id: Id | None = None
+
+
+class CancelledTurn(Model):
+    """What became of a turn that was to be cancelled.
+
+    Attributes:
+        task_id: the task that it used; None when there was none.
+        cancelled: whether it was cancelled, now or before.
+        done: whether it had come to its end before this was asked.
+    """
+
+    turn_id: Id
+    task_id: Id | None = None
+    cancelled: bool
+    done: bool
+
+
 class Think(Command):
     """Orders the orchestrator to make its next move in a turn.
 
@@ -266,3 +295,4 @@ POST_MESSAGE = Call("chat", "post_message", PostMessage, PostReply)
 LIST_MESSAGES = Call("chat", "list_messages", ListMessages, MessageList)
 FORGET_MESSAGES = Call("chat", "forget_messages", ForgetMessages, Forgotten)
 GET_TURN = Call("chat", "get_turn", GetTurn, TurnView)
+CANCEL_TURN = Call("chat", "cancel_turn", CancelTurn, CancelledTurn)

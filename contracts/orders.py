@@ -71,6 +71,10 @@ class FinishTask(Command):
 
     Attributes:
         turn_id: the turn that ends it; when another one took the task up meanwhile, nothing ends.
+        cancelled: whether a person cancelled the turn: then nothing of it begins any more, also
+            when this comes before the order to begin.
+        final: whether this ends the task; else what is open is cancelled now, and the order that
+            ends it follows.
     """
 
     type = "task.finish"
@@ -78,6 +82,8 @@ class FinishTask(Command):
     turn_id: Id | None = None
     outcome: Literal["completed", "failed"]
     note: str | None = None
+    cancelled: bool = False
+    final: bool = True
 
     def entity_id(self) -> str:
         """The task's id."""

@@ -29,7 +29,7 @@ from gateway.paths import PlainPaths
 from gateway.protection import Protection
 from gateway.rates import RateLimit
 from gateway.room import Room
-from gateway.routes import agents, books, cards, chat, events, health, payments, tasks
+from gateway.routes import agents, books, cancelling, cards, chat, events, health, payments, tasks
 from gateway.routes.turns import router as one_turn
 from gateway.settings import Settings
 from gateway.static import Client
@@ -120,6 +120,7 @@ def create_app(settings: Settings) -> FastAPI:
         agents.router,
         tasks.router,
         tasks.posts,
+        cancelling.router,
         chat.router,
         chat.posts,
         one_turn,

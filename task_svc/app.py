@@ -1,10 +1,10 @@
 """The task service's table of contents.
 
-Answers create_task, get_task, list_tasks, list_steps, invoke_agent, negotiate.
+Answers create_task, get_task, list_tasks, list_steps, invoke_agent, negotiate, cancel_task.
 Consumes the orders task.start, task.add_steps, task.finish, and payment.refunded and
 payment.entered; hears of agents that change.
-Publishes task.created, task.started, task.completed, task.failed, step.started, step.completed,
-step.failed, price.negotiated.
+Publishes task.created, task.started, task.completed, task.failed, task.cancelled, step.started,
+step.completed, step.failed, price.negotiated.
 """
 
 from functools import partial
@@ -12,10 +12,20 @@ from functools import partial
 from chassis.aging import AGE_EVERY_S, age
 from chassis.bus import answers, consumes
 from chassis.service import Service
+from contracts import cancelling as cancel
 from contracts import negotiation, task, topology
 from task_svc import measures, store_aging, tables
 from task_svc.agents import Agents
-from task_svc.handlers import given_up, invoke, negotiating, orders, payments, queries
+from task_svc.calls import LOOKS
+from task_svc.handlers import (
+    cancelling,
+    given_up,
+    invoke,
+    negotiating,
+    orders,
+    payments,
+    queries,
+)
 from task_svc.quotes import Quotes
 from task_svc.runner import Runner
 from task_svc.saga import Saga
@@ -50,6 +60,7 @@ def build(settings: Settings) -> Service:
     on(**answers(task.LIST_STEPS))(queries.list_steps)
     on(**answers(task.INVOKE_AGENT, workers=CALLERS))(invoke.invoke_agent)
     on(**answers(negotiation.NEGOTIATE, workers=CALLERS))(negotiating.negotiate)
+    on(**answers(cancel.CANCEL_TASK))(cancelling.cancel_task)
 
     on(**consumes(topology.TASK_START))(orders.on_start)
     on(**consumes(topology.TASK_ADD_STEPS))(orders.on_add_steps)
@@ -63,6 +74,7 @@ def build(settings: Settings) -> Service:
     service.at_start(quotes.listen)
     service.every(settings.sweep_s, runner.sweep)
     service.every(settings.lease_s / 3, runner.renew, to_the_end=True)
+    service.every(settings.sweep_s / LOOKS, saga.calls.look, to_the_end=True)
     service.every(
         AGE_EVERY_S, partial(age, service.database, store_aging.strip_steps, settings.details_days)
     )

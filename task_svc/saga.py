@@ -21,6 +21,7 @@ from task_svc import agreements, store
 from task_svc.agents import Agents
 from task_svc.agreements import Unusable
 from task_svc.answers import AgentFailure
+from task_svc.calls import Calls, HungUp
 from task_svc.domain import (
     Quote,
     billed,
@@ -65,6 +66,7 @@ class Saga:
         self.bus = bus
         self.quotes = quotes
         self.agents = agents
+        self.calls = Calls(db)
 
     async def run(self, step: store.Found, cause: Envelope) -> tuple[Done | Failed, list[str]]:
         """Run a claimed step to its end, from wherever it was left.
@@ -98,7 +100,12 @@ class Saga:
         self, step: store.Found, payload: dict[str, Any], quote: Quote, cause: Envelope
     ) -> tuple[Done | Failed, list[str]]:
         """The part from the hold on, for a step that is in progress. Raises like `run`."""
-        outcome = await self._work(step, payload, quote, cause)
+        outcome: Done | Failed
+        try:
+            async with self.calls.under_way(step.id):
+                outcome = await self._work(step, payload, quote, cause)
+        except HungUp:
+            outcome = Failed("cancelled", "The step was ended meanwhile.")
         return await self.end(step, outcome, cause)
 
     async def end(

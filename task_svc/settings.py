@@ -24,7 +24,8 @@ class Settings(ServiceSettings):
         account_calls: the same of one account.
         running_steps: steps that one replica runs at once.
         lease_s: a replica that shows no sign of life for this long loses its steps to another.
-        sweep_s: how often a replica looks for steps that nobody runs.
+        sweep_s: how often a replica looks for steps that nobody runs; four times as often, whether
+            those that it runs itself have ended elsewhere.
         details_days: so long after a step's end its payload and its cause are kept.
     """
 

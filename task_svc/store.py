@@ -14,8 +14,10 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
+    exists,
     func,
     literal,
+    literal_column,
     select,
     tuple_,
     update,
@@ -26,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.pages import loadable
 from contracts.task import StepView, TaskView
-from task_svc.tables import steps, tasks
+from task_svc.tables import cancelled_turns, steps, tasks
 
 Found = Row[*tuple[Any, ...]]
 OPEN = ("pending", "in_progress")
@@ -41,7 +43,13 @@ _BILLED = [
 
 
 # Statements of the hot path are built once: building costs more time than running them.
-_INSERT_TASK = upsert(tasks).on_conflict_do_nothing().returning(tasks)
+# A turn may have been cancelled before its order to begin came (`store_cancelling`).
+_CANCELLED_BEFORE = exists().where(cancelled_turns.c.turn_id == literal_column("tasks.turn_id"))
+_INSERT_TASK = (
+    upsert(tasks)
+    .on_conflict_do_nothing()
+    .returning(tasks, _CANCELLED_BEFORE.label("cancelled_before"))
+)
 _FIND_TASK = select(tasks).where(
     tasks.c.id == bindparam("task"), tasks.c.account == bindparam("owner")
 )
@@ -67,7 +75,10 @@ _END_STEP = (
 
 
 async def insert_task(conn: AsyncConnection, **values: object) -> Found | None:
-    """Store a task; None when its id is known already."""
+    """Store a task; None when its id is known already.
+
+    `cancelled_before` says whether its turn is to begin nothing.
+    """
     found: Found | None = (await conn.execute(_INSERT_TASK, values)).one_or_none()
     return found
 

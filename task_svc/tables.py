@@ -40,6 +40,8 @@ tasks = Table(
     # Whose steps it runs now, and the turns before that.
     Column("turn_id", String(64)),
     Column("former_turns", ARRAY(Text), nullable=False, server_default="{}"),
+    # When a person cancelled it; none again once a later turn takes it up.
+    Column("cancelled_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("completed_at", DateTime(timezone=True)),
     CheckConstraint(
@@ -96,6 +98,12 @@ steps = Table(
     CheckConstraint(
         "status IN ('pending', 'in_progress', 'completed', 'failed')", name="known_step_status"
     ),
+)
+# Turns whose end came before the order to begin; gone when their task has ended.
+cancelled_turns = Table(
+    "cancelled_turns",
+    metadata,
+    Column("turn_id", String(64), primary_key=True),
 )
 negotiations = Table(
     "negotiations",

@@ -107,8 +107,10 @@ async def _answer(
         paid = [step.step_id for step in event.bill if step.status == "completed"]
         if any(find_open(turn.id, calls, step_id) for step_id in paid):
             raise Later(RESULT_WAIT_S, "a result that was paid is still on its way")
-        said = "" if turn.status == "settling" else note
-        await bill(tx, turn, calls, settings, cost=bill_of(event.bill), note=said)
+        said, cost = "" if turn.status == "settling" else note, bill_of(event.bill)
+        if turn.cancelled_at is not None:
+            said = telling.what_was_paid(cost)
+        await bill(tx, turn, calls, settings, cost=cost, note=said)
 
 
 @asynccontextmanager

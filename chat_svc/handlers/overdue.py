@@ -1,7 +1,6 @@
 """Turns that have no answer at their deadline get an honest one: no turn hangs for ever."""
 
 import asyncio
-from contextlib import suppress
 from decimal import Decimal
 
 import structlog
@@ -9,14 +8,13 @@ import structlog
 from chassis.away import is_away
 from chassis.bus import Bus
 from chassis.database import Database, Transaction
-from chat_svc import store, store_rounds
+from chat_svc import store
 from chat_svc.adopting import known
 from chat_svc.domain import CHARGE
-from chat_svc.money import money_left
+from chat_svc.money import charge_at_the_end
 from chat_svc.settings import Settings
-from chat_svc.turn import bill, close, finish_task, worth
+from chat_svc.turn import bill, close, finish_task
 from contracts.envelope import Envelope
-from contracts.errors import Refusal
 
 log = structlog.get_logger()
 AT_ONCE = 20
@@ -48,7 +46,7 @@ async def _end(
     async with room:
         try:
             here = Envelope.model_validate(seen.cause)
-            charge = await _charge(seen, db, bus, here, settings)
+            charge = await charge_at_the_end(seen, db, bus, here, settings)
             async with db.transaction(here) as tx:
                 turn = await store.find_turn(tx.conn, seen.id, lock=True)
                 if turn is not None and _as(turn) == _as(seen):
@@ -64,21 +62,6 @@ async def _end(
 def _as(turn: store.Found) -> tuple[object, ...]:
     """What tells whether somebody else went on with a turn meanwhile."""
     return turn.status, turn.round, turn.deadline_at
-
-
-async def _charge(
-    turn: store.Found, db: Database, bus: Bus, here: Envelope, settings: Settings
-) -> Decimal:
-    """BazaarBucks that the user pays for the language model, as at any other end."""
-    if not settings.charge_llm or turn.status == "settling":
-        return Decimal(0)
-    async with db.transaction() as tx:
-        used = await store_rounds.tokens_of(tx.conn, turn.id)
-    left: Decimal = turn.max_budget
-    if used:
-        with suppress(Refusal):  # Then it is for payment to say whether it is covered.
-            left = await money_left(bus, turn, here, without_held=True)
-    return worth(used, left, settings)
 
 
 async def _look_after(

@@ -22,6 +22,7 @@ from chat_svc.planner import Candidate
 from chat_svc.recall import Past, recall
 from chat_svc.settings import Settings
 from chat_svc.speech import speaking
+from chat_svc.wanted import while_wanted
 from contracts.chat import Think
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
@@ -84,7 +85,7 @@ async def on_think(
     )
     asked = await _next_move(orchestrator, situation, turn, db, bus, here)
     if asked is None:
-        return  # Whoever looks after overdue turns answers it.
+        return  # Whoever looks after overdue turns answers it, unless it was cancelled.
     decided = _decided(asked, limit, turn, past, agents)
     charge = charge_for(asked.move, used, left, settings)
     async with db.effect(durable.name, here) as tx:
@@ -152,13 +153,13 @@ async def _next_move(
     bus: Bus,
     here: Envelope,
 ) -> _Asked | None:
-    """What the orchestrator says; None when the turn's time was over before it spoke.
+    """What the orchestrator says; None when the turn's time was over, or it was cancelled, before.
 
     Raises:
         Later: it is to be asked again.
     """
     try:
-        return await _ask(orchestrator, situation, turn, bus, here)
+        return await _ask(orchestrator, situation, turn, db, bus, here)
     except TryLater as busy:
         log.warning("the orchestrator is busy", turn_id=turn.id, error=busy)
         if busy.delay_s >= _seconds_left(turn):
@@ -169,12 +170,18 @@ async def _next_move(
 
 
 async def _ask(
-    orchestrator: Orchestrator, situation: Situation, turn: store.Found, bus: Bus, here: Envelope
+    orchestrator: Orchestrator,
+    situation: Situation,
+    turn: store.Found,
+    db: Database,
+    bus: Bus,
+    here: Envelope,
 ) -> _Asked | None:
     about = (here, turn.id, turn.task_id, turn.round)
     try:
         async with (
             asyncio.timeout(_seconds_left(turn)) as limit,
+            while_wanted(db, turn, limit),
             speaking(bus, *about) as say,
         ):
             return _Asked(await orchestrator.move(situation, say))

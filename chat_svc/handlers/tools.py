@@ -85,7 +85,7 @@ async def on_use_tool(
     call = next((call for call in calls if call.id == command.call_id), None)
     if call is None:
         raise Invalid(f"turn {command.turn_id} has no call {command.call_id}")
-    if not call.open:
+    if not call.open or (turn.status == "settling" and call.tool != CHARGE):
         return
     try:
         done = await _TOOLS[call.tool](_Use(bus, here, settings, turn, call))

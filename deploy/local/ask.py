@@ -1,19 +1,22 @@
 """Asks HubChat from the terminal: `make ask Q="..."`, or `python -m deploy.local.ask "..."`.
 
-What happens is told as it happens. TASK goes on with a task, BUDGET says what it may cost, KEY is
-an API key where the gateway wants one.
+What happens is told as it happens; Ctrl-C asks whether to cancel it. TASK goes on with a task,
+BUDGET says what it may cost, KEY is an API key where the gateway wants one.
 """
 
 import asyncio
 import os
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 
+from chassis.endings import end
 from chassis.terminal import plain
 from deploy.local.errors import StartError
 from deploy.local.following import AskError, body_of, follow
+from deploy.local.interrupting import Paused, interruptible
 from deploy.local.settings import load
 from deploy.local.telling import Telling
 
@@ -44,12 +47,26 @@ async def ask(gateway: str, body: Json) -> None:
             base_url=gateway, headers=_headers(), timeout=REQUEST_SECONDS, trust_env=False
         ) as api:
             agents = body_of(await api.get("/api/agents"))
-            telling = Telling({agent["id"]: agent["name"] for agent in agents}, _write)
-            await follow(api, body, telling.tell, TIMEOUT_SECONDS)
+            names = {agent["id"]: agent["name"] for agent in agents}
+            await _follow(api, body, names)
     except httpx.ConnectError:
         raise AskError(f"AgentBazaar is not running at {gateway}; start it with: make up") from None
     except httpx.HTTPError as error:
         raise AskError(f"{gateway} did not answer: {error!r}") from None
+
+
+async def _follow(api: httpx.AsyncClient, body: Json, names: Mapping[str, str]) -> None:
+    out, turn = Paused(_write), asyncio.get_running_loop().create_future()
+    telling = Telling(names, out.write)
+
+    async def told() -> None:
+        await follow(api, body, telling.tell, TIMEOUT_SECONDS, turn)
+
+    following = asyncio.create_task(told())
+    try:
+        await interruptible(api, following, turn, out)
+    finally:
+        await end(following)
 
 
 def _body(question: str) -> Json:

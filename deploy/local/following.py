@@ -19,7 +19,13 @@ class AskError(Exception):
     """There is no answer; the message says why, for people."""
 
 
-async def follow(api: httpx.AsyncClient, body: Json, tell: Tell, seconds: float) -> Json:
+async def follow(
+    api: httpx.AsyncClient,
+    body: Json,
+    tell: Tell,
+    seconds: float,
+    turn: asyncio.Future[str] | None = None,
+) -> Json:
     """Posts to HubChat and tells every event of the turn; the last one, `turn.completed`.
 
     Args:
@@ -27,13 +33,14 @@ async def follow(api: httpx.AsyncClient, body: Json, tell: Tell, seconds: float)
         body: of the POST, with `content`.
         tell: told each event, as the stream has it.
         seconds: to wait for the end.
+        turn: told the turn's id, as soon as that is known.
 
     Raises:
         AskError: the gateway refused or sent no events, or there was no end in time.
         httpx.HTTPError: the gateway is not there.
     """
     opened = asyncio.Event()
-    reading = asyncio.create_task(_read(api, body["content"], opened, tell))
+    reading = asyncio.create_task(_read(api, body["content"], opened, tell, turn))
     opening = asyncio.create_task(opened.wait())
     posting = None
     try:
@@ -70,7 +77,13 @@ async def _post(api: httpx.AsyncClient, body: Json) -> None:
     body_of(await api.post("/api/hubchat/message", json=body))
 
 
-async def _read(api: httpx.AsyncClient, question: str, opened: asyncio.Event, tell: Tell) -> Json:
+async def _read(
+    api: httpx.AsyncClient,
+    question: str,
+    opened: asyncio.Event,
+    tell: Tell,
+    turn: asyncio.Future[str] | None,
+) -> Json:
     """Reads until the end of the turn that the question began; connects again when cut off."""
     headers: dict[str, str] = {}
     turn_id = None
@@ -89,6 +102,8 @@ async def _read(api: httpx.AsyncClient, question: str, opened: asyncio.Event, te
                         headers["Last-Event-ID"] = value
                     event = _event(value) if name == "data" else {}
                     turn_id = turn_id or _begun(event, question)
+                    if turn is not None and turn_id is not None and not turn.done():
+                        turn.set_result(turn_id)
                     if turn_id is None or event.get("turnId") != turn_id:
                         continue
                     tell(event)

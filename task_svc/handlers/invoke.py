@@ -12,6 +12,7 @@ from contracts.envelope import Envelope
 from contracts.errors import Busy, Conflict, NotFound, Refusal
 from contracts.task import InvokeAgent, InvokeReply, StepStarted, TaskCreated, TaskStarted
 from task_svc import store, store_leases
+from task_svc.cancelling import CANCELLED
 from task_svc.domain import Quote, is_open, key_after, try_after
 from task_svc.ending import Done, Failed, answer_to, recorded
 from task_svc.runner import Runner
@@ -124,6 +125,8 @@ async def _store_step(
             task = found
             if task.turn_id is not None:
                 raise Conflict("This task belongs to a conversation; its orchestrator runs it.")
+            if task.cancelled_at is not None:
+                raise Conflict(CANCELLED)
             await start_task(tx, task, open_steps=task.open_steps + 1)
         step = await store.insert_leased_step(
             tx.conn,

@@ -14,9 +14,10 @@ from contracts.orders import AddSteps, FinishTask, StartTask, StepSpec
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
 from contracts.task import TaskCreated, TaskStarted
 from contracts.topology import Durable
-from task_svc import store
+from task_svc import store, store_cancelling
+from task_svc.cancelling import end_open, note_cancelled
 from task_svc.domain import referring_to
-from task_svc.ending import Failed, bill_line, end_step, ended
+from task_svc.ending import bill_line, ended
 from task_svc.runner import Runner
 
 log = structlog.get_logger()
@@ -48,7 +49,8 @@ async def on_start(
             turn_id=order.turn_id,
         )
     )
-    await _add(tx, task, order.steps, here, runner, {})
+    if not task.cancelled_before:
+        await _add(tx, task, order.steps, here, runner, {})
 
 
 async def on_add_steps(
@@ -63,25 +65,28 @@ async def on_add_steps(
         # The order to make the task was sent first but may arrive later.
         raise Later(0.2, "the task is not there yet")
     ended = task.status in ("completed", "failed")
-    changes: dict[str, Any] = {}
+    steps, changes = order.steps, dict[str, Any]()
     if order.turn_id not in (None, task.turn_id):
         if order.turn_id in task.former_turns:
             log.info("steps of a turn that is over", task_id=task.id, turn_id=order.turn_id)
             return
+        if await store_cancelling.is_cancelled(tx.conn, order.turn_id):
+            steps = []
         changes["turn_id"] = order.turn_id
+        changes["cancelled_at"] = None
         changes["former_turns"] = [*task.former_turns, *filter(None, [task.turn_id])]
         if ended:
             changes |= {"status": "in_progress", "completed_at": None}
             tx.publish(TaskStarted(task_id=task.id, turn_id=order.turn_id))
-    elif ended:
+    elif ended or task.cancelled_at is not None:
         log.info("steps for a task that has ended", task_id=task.id)
         return
     if order.max_budget is not None and order.max_budget > task.max_budget:
         changes["max_budget"] = order.max_budget
-    for spec in order.steps:
+    for spec in steps:
         if spec.replaces is not None:
             await _replace(tx, task, spec.replaces, spec.id)
-    await _add(tx, task, order.steps, here, runner, changes)
+    await _add(tx, task, steps, here, runner, changes)
 
 
 async def _add(
@@ -151,16 +156,8 @@ async def on_finish(
     Raises:
         Later: the task or the turn is not there yet, or a hold of it is still open.
     """
-    async with db.transaction(here) as tx:
-        task = await store.find_task(tx.conn, order.task_id, here.account, lock=True)
-        if task is None:
-            raise Later(0.2, "the task is not there yet")
-        if _is_over(order, task):
-            return
-        if order.turn_id not in (None, task.turn_id):
-            raise Later(0.2, "the turn has not taken the task up yet")
-        for step in await store.open_steps_of(tx.conn, task.id):
-            await end_step(tx, step, Failed("cancelled", order.note or "The task was ended."))
+    if not await _end_steps(order, db, here) or not order.final:
+        return
     account = await bus.ask(GET_TASK_ACCOUNT, GetTaskAccount(task_id=order.task_id), here)
     if account.held:
         raise Later(SETTLEMENT_WAIT_S, f"{account.held} BazaarBucks are still held")
@@ -173,8 +170,41 @@ async def on_finish(
         if task.open_steps:
             raise Later(SETTLEMENT_WAIT_S, "steps were added meanwhile")
         await store.update_task(tx.conn, task.id, status=order.outcome)
+        if order.cancelled:
+            await store_cancelling.forget_turn(tx.conn, order.turn_id)
         bill = [bill_line(step) for step in await store.bill_of(tx.conn, task.id)]
         tx.publish(ended(task, order.outcome, task.total_cost, bill, order.note))
+
+
+async def _end_steps(order: FinishTask, db: Database, here: Envelope) -> bool:
+    """End what is open of a task that is to be ended; False when that is not this turn's any more.
+
+    Raises:
+        Later: the task or the turn is not there yet; of a cancelled one, nothing will begin.
+    """
+    async with db.transaction(here) as tx:
+        task = await store.find_task(tx.conn, order.task_id, here.account, lock=True)
+        if task is not None and _is_over(order, task):
+            return False
+        too_early = _not_begun(order, task)
+        if task is not None and too_early is None:
+            steps = await end_open(tx, task, order.note or "The task was ended.")
+            if order.cancelled:
+                await note_cancelled(tx, task, steps)
+        elif order.cancelled and order.turn_id is not None:
+            await store_cancelling.remember_turn(tx.conn, order.turn_id)
+    if too_early is not None:
+        raise Later(0.2, too_early)
+    return True
+
+
+def _not_begun(order: FinishTask, task: store.Found | None) -> str | None:
+    """What has to come before a task can be ended; None when nothing has."""
+    if task is None:
+        return "the task is not there yet"
+    if order.turn_id not in (None, task.turn_id):
+        return "the turn has not taken the task up yet"
+    return None
 
 
 def _is_over(order: FinishTask, task: store.Found) -> bool:

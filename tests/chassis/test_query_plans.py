@@ -20,6 +20,7 @@ from payment_svc import store_cards, store_reversals, store_tab
 from payment_svc import tables as payment_tables
 from task_svc import store as task
 from task_svc import store_aging as task_aging
+from task_svc import store_cancelling as cancelling
 from task_svc import store_leases as leases
 from tests.conftest import CONTEXTS, Stack
 
@@ -105,6 +106,7 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("task", "bill", lambda c: task.bill_of(c, "t1")),
     ("task", "steps to strip", lambda c: task_aging.strip_steps(c, 0, 50)),
     ("task", "open steps", lambda c: task.open_steps_of(c, "t0")),
+    ("task", "steps that ended", lambda c: cancelling.ended_of(c, ["s1", "s2", "s100"])),
     ("task", "waiting steps", lambda c: task.free_dependents(c, "t1", "s1")),
     ("task", "newest try", lambda c: task.last_try(c, STEP)),
     ("chat", "page of messages", lambda c: chat.page_of_messages(c, "a1", 100, None)),

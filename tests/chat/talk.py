@@ -16,7 +16,13 @@ from chassis.service import Service
 from chat_svc.domain import task_id_of
 from contracts.base import Event
 from contracts.catalogue import EVENTS as KINDS
-from contracts.chat import LIST_MESSAGES, POST_MESSAGE, MessageView
+from contracts.chat import (
+    CANCEL_TURN,
+    LIST_MESSAGES,
+    POST_MESSAGE,
+    CancelledTurn,
+    MessageView,
+)
 from contracts.envelope import Envelope
 from contracts.errors import Refusal
 from contracts.registry import REGISTER_AGENT
@@ -129,6 +135,10 @@ class Talk:
     async def reply(self, account: str, content: str, **more: Any) -> End:
         """Say something and wait for the answer."""
         return await self.end(await self.say(account, content, **more))
+
+    async def cancel(self, account: str, **which: Any) -> CancelledTurn:
+        """Cancel a turn, by its id or its task's."""
+        return await self.system.ask(CANCEL_TURN, account, **which)
 
     async def messages(self, account: str, **page: Any) -> list[MessageView]:
         return (await self.system.ask(LIST_MESSAGES, account, **page)).messages

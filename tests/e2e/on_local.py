@@ -31,6 +31,7 @@ PORTS = (
     "NATS_PORT",
     "NATS_MONITOR_PORT",
     "POSTGRES_PORT",
+    "KEEPER_HEALTH_PORT",
     *(f"{context.upper()}_HEALTH_PORT" for context in CONTEXTS),
 )
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR")

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from contracts.orders import StartTask, StepSpec
+from contracts.orders import FinishTask, StartTask, StepSpec
 from contracts.task import RESULT_KEY
 from tests.task.scripted_agent import Behaviour, answers
 
@@ -22,6 +22,17 @@ def start(task_id: str, *steps: StepSpec, budget: str = "10") -> StartTask:
         required_skills=[],
         max_budget=Decimal(budget),
         steps=list(steps),
+    )
+
+
+def stop(task_id: str) -> FinishTask:
+    """What is ordered for a task of `start` when the person cancels its turn."""
+    return FinishTask(
+        task_id=task_id,
+        turn_id=f"turn-{task_id}",
+        outcome="failed",
+        note="You cancelled this.",
+        cancelled=True,
     )
 
 

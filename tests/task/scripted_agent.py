@@ -196,6 +196,18 @@ async def hangs(_call: Call, _writer: asyncio.StreamWriter) -> None:
     await asyncio.Event().wait()
 
 
+def until_hung_up(left: asyncio.Event) -> Behaviour:
+    """Works, and says that it does, until its caller closes the connection."""
+
+    async def behave(_call: Call, writer: asyncio.StreamWriter) -> None:
+        while not writer.transport.is_closing():
+            writer.write(b"HTTP/1.1 102 Processing\r\n\r\n")
+            await asyncio.sleep(0.1)
+        left.set()
+
+    return behave
+
+
 async def hangs_up(_call: Call, writer: asyncio.StreamWriter) -> None:
     """Closes the connection without a word."""
     writer.transport.abort()

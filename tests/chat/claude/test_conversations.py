@@ -1,5 +1,6 @@
 """Whole turns with Claude: its API played by the double, everything else as it is in earnest."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -18,7 +19,14 @@ from tests.conftest import Stack, running
 from tests.doubles.anthropic import KEY, Double, Failure, Reply, Script, Use, in_turn, market
 from tests.doubles.anthropic.request import ToolResult
 from tests.task.plans import wraps
-from tests.task.scripted_agent import ScriptedAgent, accepts, answers, counters, is_busy
+from tests.task.scripted_agent import (
+    ScriptedAgent,
+    accepts,
+    answers,
+    counters,
+    is_busy,
+    until_hung_up,
+)
 
 MODEL = "claude-sonnet-5-5"
 
@@ -264,3 +272,28 @@ async def test_an_error_after_work_was_done_keeps_the_work(chat: Chat, skill: st
     assert "does not accept the API key" in end.text
     assert end.total == Decimal("0.1")
     assert end.message.task_id == task_id_of(end.turn_id)
+
+
+async def test_a_wish_is_cancelled_while_claudes_agents_work(chat: Chat):
+    talk, skill, left = chat.talk, new_skill(), asyncio.Event()
+    async with (
+        talk.agent(skill, answers("Waves.", 0.1)) as poet,
+        talk.agent(new_skill(), until_hung_up(left)) as slow,
+    ):
+        uses = [
+            Use("invoke_agent", {"agent_id": one.id, "payload": {"text": "hi"}})
+            for one in (poet, slow)
+        ]
+        chat.double.script = in_turn(Reply(use=uses), Reply(say=["Never said."]))
+        turn_id = await talk.say(chat.account, "Write and wait")
+        await slow.does.called()
+        await talk.system.event(task_id_of(turn_id), "step.completed")
+        await talk.cancel(chat.account, turn_id=turn_id)
+        end = await talk.end(turn_id)
+        async with asyncio.timeout(40):
+            await left.wait()
+    assert end.text.startswith("You cancelled this, so I stopped.")
+    assert "Waves." in end.text
+    assert "Paid so far: 0.1 BazaarBucks" in end.text
+    assert (end.status, end.bill) == ("failed", {poet.name: Decimal("0.1")})
+    assert end.message.orchestrator == "claude"

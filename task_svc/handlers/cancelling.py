@@ -1,0 +1,52 @@
+"""POST /api/tasks/{id}/cancel, for tasks made by hand; a turn's own end cancels its task."""
+
+from typing import Annotated
+
+from chassis.bus import Bus
+from chassis.database import Database, Transaction
+from chassis.delivery import Here
+from chassis.given import Given
+from contracts.cancelling import CancelReply, CancelTask
+from contracts.errors import NotFound
+from contracts.task import TaskView
+from task_svc import store
+from task_svc.cancelling import CANCELLED, end_open, note_cancelled
+from task_svc.ending import Failed, answer_to, ended
+
+
+async def cancel_task(
+    request: CancelTask,
+    db: Annotated[Database, Given("db")],
+    bus: Annotated[Bus, Given("bus")],
+    here: Here,
+) -> CancelReply:
+    """Cancel a task made by hand: it has failed, and whoever waits for a call of it is told.
+
+    One that has ended, or that a turn works on, stays as it is.
+
+    Raises:
+        NotFound: no such task in this account.
+    """
+    waiting: list[store.Found] = []
+    async with db.transaction(here) as tx:
+        task = await store.find_task(tx.conn, request.task_id, here.account, lock=True)
+        if task is None:
+            raise NotFound("Task not found")
+        if task.turn_id is None and task.status not in ("completed", "failed"):
+            waiting = await _cancel(tx, task)
+            task = await store.find_task(tx.conn, task.id, here.account)
+    for step in waiting:
+        # The replica that has the call may be dead, and nobody will end the step after this.
+        await bus.reply(step.reply_to, answer_to(step, Failed("cancelled", CANCELLED)))
+    view = TaskView.model_validate(task, from_attributes=True)
+    return CancelReply(task=view, cancelled=task is not None and task.cancelled_at is not None)
+
+
+async def _cancel(tx: Transaction, task: store.Found) -> list[store.Found]:
+    """End a task; returns the steps that somebody waits for."""
+    # First, so that the ends of its steps do not end it in a way of their own.
+    await store.update_task(tx.conn, task.id, status="failed")
+    steps = await end_open(tx, task, CANCELLED)
+    await note_cancelled(tx, task, steps)
+    tx.publish(ended(task, "failed", task.total_cost, note=CANCELLED))
+    return [step for step in steps if step.reply_to is not None]

@@ -1,0 +1,97 @@
+"""Turns that are cancelled while a model thinks, or while agents work for it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import pytest
+
+from chat_svc.domain import task_id_of
+from chat_svc.orchestrator import Move, Say, Situation
+from contracts.errors import NotFound
+from tests.chat.script import Script, calls, invoke, tokens
+from tests.chat.services import deciding, new_skill
+from tests.chat.talk import Talk
+from tests.conftest import Stack, running
+from tests.task.scripted_agent import answers, hangs, until_hung_up
+
+
+@pytest.fixture(scope="module")
+async def script(stack: Stack, market: Talk) -> AsyncIterator[Script]:
+    """Two replicas that decide as the test writes, and charge what the model used."""
+    script = Script(market)
+    services = [deciding(stack, script, charge_llm=True) for _ in range(2)]
+    async with running(*services):
+        yield script
+
+
+async def test_what_was_cancelled_before_any_work_costs_nothing(script: Script):
+    account, gate, stopped = await script.talk.system.account(), asyncio.Event(), asyncio.Event()
+
+    async def thinks(_situation: Situation, _say: Say) -> Move:
+        gate.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+        raise AssertionError
+
+    turn_id = await script.say(account, thinks)
+    async with asyncio.timeout(40):
+        await gate.wait()
+    assert (await script.talk.cancel(account, turn_id=turn_id)).task_id is None
+    end = await script.talk.end(turn_id)
+    assert end.text == "You cancelled this before anything was paid."
+    assert (end.task, end.message.cost_breakdown) == (None, None)
+    async with asyncio.timeout(40):
+        await stopped.wait()
+    await script.talk.quiet()
+    assert len(script.talk.ends[turn_id]) == 1
+
+
+async def test_another_accounts_turn_is_not_found(script: Script):
+    account, other = await script.talk.system.account(), await script.talk.system.account()
+    async with script.talk.agent(new_skill(), hangs) as agent:
+        turn_id = await script.say(account, calls(invoke("a", agent.id)), Move("Done."))
+        await agent.does.called()
+        for which in ({"turn_id": turn_id}, {"task_id": task_id_of(turn_id)}):
+            with pytest.raises(NotFound):
+                await script.talk.cancel(other, **which)
+        assert (await script.talk.turn(turn_id))["status"] == "acting"
+        await script.talk.cancel(account, turn_id=turn_id)
+        assert "Nothing was paid." in (await script.talk.end(turn_id)).text
+
+
+async def test_the_next_turn_goes_on_with_a_cancelled_task(script: Script):
+    account, talk = await script.talk.system.account(), script.talk
+    async with talk.agent(new_skill(), hangs, answers("Waves.", 0.1)) as agent:
+        turn_id = await script.say(account, calls(invoke("a", agent.id)), Move("Done."))
+        await agent.does.called()
+        await talk.cancel(account, turn_id=turn_id)
+        await talk.end(turn_id)
+        later = await script.say(
+            account, calls(invoke("b", agent.id)), Move("Done."), task_id=task_id_of(turn_id)
+        )
+        end = await talk.end(later)
+    assert (end.text, end.status, end.bill) == (
+        "Done.",
+        "completed",
+        {agent.name: Decimal("0.1")},
+    )
+
+
+async def test_what_the_model_used_is_charged_and_steps_stop_before_that(script: Script):
+    talk, left = script.talk, asyncio.Event()
+    account = await talk.system.account()
+    async with talk.agent(new_skill(), until_hung_up(left)) as agent:
+        move = calls(invoke("a", agent.id), tokens=tokens(100_000, 1_000))
+        turn_id = await script.say(account, move, Move("Done."))
+        await agent.does.called()
+        await talk.cancel(account, turn_id=turn_id)
+        end = await talk.end(turn_id)
+        async with asyncio.timeout(40):
+            await left.wait()
+    assert end.message.llm is not None
+    assert end.message.llm.charged
+    assert end.total == end.message.llm.charged
+    assert len(talk.events(turn_id, "task.cancelled")) == 1

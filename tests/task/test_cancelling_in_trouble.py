@@ -1,0 +1,78 @@
+"""Cancelling while a replica dies, or while the payment service is away."""
+
+import asyncio
+from decimal import Decimal
+
+from contracts.cancelling import CANCEL_TASK
+from contracts.errors import Conflict
+from tests.conftest import Stack, running
+from tests.task.plans import spec, start, stop
+from tests.task.replica import replica
+from tests.task.scripted_agent import hangs, until_hung_up
+from tests.task.services import eventually, payment_service, registry_service, task_service
+from tests.task.system import System, listening
+
+NOTHING_PAID = Decimal(100), Decimal(0)
+
+
+async def test_a_step_that_a_dead_replica_ran_is_cancelled_by_another(stack: Stack):
+    payment = payment_service(stack)
+    async with (
+        running(registry_service(stack), payment),
+        listening(stack, payment) as system,
+        system.agent(hangs) as (agent_id, agent),
+        replica(stack, LEASE_S="30") as doomed,
+    ):
+        account = await system.account()
+        task = await system.new_task(account)
+        calling = asyncio.create_task(system.refusal(account, agent_id, task_id=task.id))
+        await agent.called()
+        async with running(task_service(stack)):
+            await doomed.kill()
+            assert (await system.ask(CANCEL_TASK, account, task_id=task.id)).cancelled
+            assert (await calling).code == Conflict.code
+            await free(system, account)
+        assert len(agent.calls) == 1
+        assert await system.wallet(account) == NOTHING_PAID
+
+
+async def test_without_payment_what_is_held_comes_back_when_it_is_back(stack: Stack, task_id: str):
+    payment, left = payment_service(stack), asyncio.Event()
+    async with (
+        running(registry_service(stack), task_service(stack)),
+        listening(stack, payment) as system,
+        system.agent(until_hung_up(left)) as (agent_id, agent),
+    ):
+        async with running(payment):
+            account = await system.account()
+            await system.order(account, start(task_id, spec(f"{task_id}-1", agent_id)))
+            await agent.called()
+            await held(system, account)
+        await system.order(account, stop(task_id))
+        await system.event(task_id, "task.cancelled")
+        async with asyncio.timeout(40):
+            await left.wait()
+        async with running(payment_service(stack)):
+            await system.event(task_id, "task.failed")
+            await free(system, account)
+        assert len(agent.calls) == 1
+        assert await system.wallet(account) == NOTHING_PAID
+        assert len(system.events(task_id, "task.cancelled")) == 1
+
+
+async def held(system: System, account: str) -> None:
+    """Wait until something of an account is held."""
+
+    async def so() -> bool:
+        return (await system.wallet(account))[1] > 0
+
+    await eventually(so)
+
+
+async def free(system: System, account: str) -> None:
+    """Wait until nothing of an account is held any more."""
+
+    async def so() -> bool:
+        return (await system.wallet(account))[1] == 0
+
+    await eventually(so)
