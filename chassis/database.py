@@ -115,15 +115,22 @@ class Transaction:
     _leaving: list[dict[str, object]] = field(default_factory=list)
     _afterwards: list[Callable[[], object]] = field(default_factory=list)
 
-    def publish(self, *messages: Event | Command, account: str | None = None) -> None:
+    def publish(
+        self,
+        *messages: Event | Command,
+        account: str | None = None,
+        message_id: str | None = None,
+    ) -> None:
         """Send messages when, and only when, this transaction commits.
 
         Args:
             messages: events of this context, or commands to any.
             account: whom they concern, when not the account of the message being handled.
+            message_id: of a single message that may have to be published again as itself
+                (`chassis.envelopes.derived_id`); else a fresh one.
         """
         for message in messages:
-            self._leaving.append(enclose(message, self.source, self.cause, account))
+            self._leaving.append(enclose(message, self.source, self.cause, account, message_id))
 
     def then(self, do: Callable[[], object]) -> None:
         """Run `do` right after the commit; not at all when the transaction is rolled back.

@@ -17,6 +17,17 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
+def derived_id(*parts: object) -> str:
+    """The id of a message that is the same message however often it is published.
+
+    The stream drops a repeat that comes within two minutes, and the inboxes know any other.
+
+    Args:
+        parts: what the message is about, and what it is.
+    """
+    return uuid.uuid5(uuid.NAMESPACE_OID, "/".join(map(str, parts))).hex
+
+
 def origin(source: str, type_: str, account: str = DEFAULT_ACCOUNT) -> Envelope:
     """The envelope of something that no message caused: a request from outside, a timer.
 
@@ -56,12 +67,18 @@ def caused_by(
 
 
 def enclose(
-    message: Event | Command, source: str, cause: Envelope | None, account: str | None
+    message: Event | Command,
+    source: str,
+    cause: Envelope | None,
+    account: str | None,
+    message_id: str | None = None,
 ) -> dict[str, object]:
     """One entry of an outbox row: where the message goes, its headers and its JSON."""
     envelope = caused_by(
         cause, source, f"{message.type}.v{message.version}", message.entity_id(), account
     )
+    if message_id is not None:
+        envelope = envelope.model_copy(update={"id": message_id})
     turn_id = getattr(message, "turn_id", None)
     if turn_id is not None:
         envelope = envelope.model_copy(update={"turn_id": turn_id})

@@ -15,8 +15,8 @@ from chat_svc.orchestrator import Move, Tokens
 from chat_svc.planner import Candidate
 from chat_svc.prices import usage
 from chat_svc.settings import Settings
-from chat_svc.turn import close, order, order_steps, otherwise
-from contracts.chat import PlannedStep, PlanProposed, Think, UseTool
+from chat_svc.turn import close, order, order_steps, otherwise, think
+from contracts.chat import PlannedStep, PlanProposed, UseTool
 from contracts.orders import StepSpec
 
 log = structlog.get_logger()
@@ -131,7 +131,7 @@ async def act(
             charge=charge,
         )
     elif turn.status == "thinking":
-        tx.publish(Think(turn_id=turn.id, round=turn.round), account=turn.account)
+        think(tx, turn)
     else:
         for call in decided.calls:
             if call.open and call.work is None:

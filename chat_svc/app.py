@@ -1,6 +1,7 @@
 """The chat service's table of contents.
 
-Answers post_message, list_messages, forget_messages.
+Answers post_message, list_messages, forget_messages, and order_ends for a task service that was
+not told to end tasks.
 Consumes its own orders chat.think and chat.use_tool, and step.completed, step.failed,
 task.completed, task.failed.
 Publishes message.posted, plan.proposed, turn.streamed, turn.completed, and orders to the task
@@ -13,11 +14,14 @@ from chassis.bus import answers, consumes
 from chassis.service import Service
 from chat_svc import tables
 from chat_svc.claude import DEFAULT_MODEL, Claude
-from chat_svc.handlers import messages, outcomes, overdue, thinking, tools
+from chat_svc.handlers import messages, outcomes, overdue, reconcile, thinking, tools
 from chat_svc.orchestrator import Orchestrator
 from chat_svc.rules import Rules
 from chat_svc.settings import Settings
 from contracts import chat, topology
+
+ASKED_AFTER = 2
+"""Requests of others' slow sweeps that are answered at once."""
 
 
 def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Service:
@@ -32,6 +36,8 @@ def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Servi
     on(**answers(chat.LIST_MESSAGES))(messages.list_messages)
     on(**answers(chat.FORGET_MESSAGES))(messages.forget_messages)
 
+    on(**answers(chat.ORDER_ENDS, workers=ASKED_AFTER))(reconcile.order_ends)
+
     on(**consumes(topology.CHAT_THINK))(thinking.on_think)
     on(**consumes(topology.CHAT_USE_TOOL))(tools.on_use_tool)
     on(**consumes(topology.CHAT_STEP_COMPLETED))(outcomes.on_step_completed)
@@ -40,6 +46,8 @@ def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Servi
     on(**consumes(topology.CHAT_TASK_FAILED))(outcomes.on_task_failed)
 
     service.every(settings.watch_s, partial(overdue.answer_overdue, service.database, settings))
+    ask_after = partial(reconcile.ask_after_turns, service.database, service.bus, settings)
+    service.every(settings.reconcile_s / 2, ask_after)
     return service
 
 

@@ -72,6 +72,8 @@ turns = Table(
     Column("cause", JSON, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("deadline_at", DateTime(timezone=True), nullable=False),
+    # When what it waits for is asked after next; None when it never was.
+    Column("ask_at", DateTime(timezone=True)),
     CheckConstraint("status IN ('thinking', 'acting', 'settling', 'done')", name="known_status"),
 )
 # One turn at a time works on a task.

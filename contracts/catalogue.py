@@ -4,12 +4,24 @@ from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any, TypeVar
 
-from contracts import api, bodies, cards, chat, ledger, negotiation, orders, payment, registry, task
+from contracts import (
+    api,
+    bodies,
+    cards,
+    chat,
+    ledger,
+    negotiation,
+    orders,
+    payment,
+    registry,
+    standing,
+    task,
+)
 from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry,),
-    "task": (task, orders, negotiation),
+    "task": (task, orders, negotiation, standing),
     "payment": (payment, ledger, cards),
     "chat": (chat,),
 }

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -90,6 +91,9 @@ holds = Table(
     Column("list_price", MONEY),
     _now(),
     Column("resolved_at", DateTime(timezone=True)),
+    # When its step is asked after next, and whether it went on when it was asked after last.
+    Column("ask_at", DateTime(timezone=True)),
+    Column("running", Boolean, nullable=False, server_default="false"),
     CheckConstraint("status IN ('held', 'captured', 'released')", name="known_status"),
     CheckConstraint("captured + external <= held", name="captured_within_held"),
     CheckConstraint("fee BETWEEN 0 AND captured", name="fee_within_captured"),

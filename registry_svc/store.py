@@ -108,6 +108,22 @@ async def add(conn: AsyncConnection, agent_id: str, tally: Tally) -> RowMapping 
     return stored.mappings().one_or_none()
 
 
+async def put_right(conn: AsyncConnection, was: Agent, active: int) -> RowMapping | None:
+    """Say how many steps an agent has in hand, unless an event was counted since it was read.
+
+    Returns:
+        As `add` does.
+    """
+    counted = ("active", "jobs_completed", "faults", "busy")
+    query = (
+        update(agents)
+        .where(agents.c.id == was.id, *(agents.c[name] == getattr(was, name) for name in counted))
+        .values(active=active)
+        .returning(agents.c.base_price, agents.c.reported_load, agents.c.active)
+    )
+    return (await conn.execute(query)).mappings().one_or_none()
+
+
 async def claim_due(conn: AsyncConnection, every: timedelta, at_most: int) -> list[Agent]:
     """Take agents whose probe is due, so that no other replica probes them in this round.
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from chassis.database import Transaction
+from chassis.envelopes import derived_id
 from contracts.errors import Refusal
 from contracts.task import (
     FailureReason,
@@ -49,11 +50,13 @@ def recorded(step: store.Found) -> Done | Failed:
         subtask_type=step.subtask_type,
         requires_external_tool=step.requires_external_tool,
         external_cost=step.external_cost,
-        vendor=None,
+        vendor=step.vendor,
         execution_time=step.execution_time,
     )
     paid = Split(step.cost, step.external_cost)
-    return Done(answer, paid, paid.cost + paid.external, Quote.model_validate(step.quote))
+    # Of a step that the release before ended, what was billed is not kept.
+    billed = paid.cost + paid.external if step.billed is None else step.billed
+    return Done(answer, paid, billed, Quote.model_validate(step.quote))
 
 
 def answer_to(step: store.Found, outcome: Done | Failed) -> InvokeReply | Refusal:
@@ -85,11 +88,29 @@ async def end_step(tx: Transaction, step: store.Found, outcome: Done | Failed) -
     started = await store.end_step(tx.conn, step.id, **values)
     if started is None:
         return None
-    tx.publish(_event(step, outcome, started=started), account=step.account)
+    tell_step(tx, step, outcome, started=started)
     await _update_task(tx, task, step, outcome)
     if task.turn_id is None or isinstance(outcome, Failed):
         return []
     return await store.free_dependents(tx.conn, step.task_id, step.id)
+
+
+def tell_step(tx: Transaction, step: store.Found, outcome: Done | Failed, *, started: bool) -> None:
+    """Tell how a step ended: always the same event, however often."""
+    tx.publish(
+        _event(step, outcome, started=started),
+        account=step.account,
+        message_id=derived_id(step.account, step.id, "ended"),
+    )
+
+
+def tell_task(tx: Transaction, task: store.Found, event: TaskCompleted | TaskFailed) -> None:
+    """Tell how an orchestrated task ended; a turn ends its task once."""
+    tx.publish(
+        event,
+        account=task.account,
+        message_id=derived_id(task.account, task.id, task.turn_id, "ended"),
+    )
 
 
 def _completed(done: Done) -> dict[str, Any]:
@@ -101,6 +122,8 @@ def _completed(done: Done) -> dict[str, Any]:
         "external_cost": done.paid.external,
         "requires_external_tool": done.answer.requires_external_tool,
         "execution_time": done.answer.execution_time,
+        "billed": done.billed,
+        "vendor": done.answer.vendor,
     }
 
 
@@ -177,4 +200,17 @@ def ended(
         )
     return TaskFailed(
         task_id=task.id, total_cost=total_cost, turn_id=task.turn_id, bill=bill or [], note=note
+    )
+
+
+def bill_line(step: store.Found) -> StepBill:
+    """A step as a line of its task's bill."""
+    return StepBill(
+        step_id=step.id,
+        agent_id=step.agent_id,
+        agent_name=Quote.model_validate(step.quote).agent_name if step.quote else step.agent_id,
+        status=step.status,
+        cost=step.cost,
+        external_cost=step.external_cost,
+        turn_id=step.turn_id,
     )

@@ -25,6 +25,7 @@ class Settings(ServiceSettings):
         running_steps: steps that one replica runs at once.
         lease_s: a replica that shows no sign of life for this long loses its steps to another.
         sweep_s: how often a replica looks for steps that nobody runs.
+        reconcile_s: after so many seconds, the end of an orchestrated task is asked after.
     """
 
     default_budget: Money = Decimal(1)
@@ -39,3 +40,4 @@ class Settings(ServiceSettings):
     running_steps: int = Field(default=256, ge=1)
     lease_s: float = Field(default=8.0, gt=0)
     sweep_s: float = Field(default=2.0, gt=0)
+    reconcile_s: float = Field(default=30.0, gt=0)

@@ -12,11 +12,11 @@ from chassis.given import Given
 from contracts.envelope import Envelope
 from contracts.orders import AddSteps, FinishTask, StartTask, StepSpec
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
-from contracts.task import StepBill, TaskCreated, TaskStarted
+from contracts.task import TaskCreated, TaskStarted
 from contracts.topology import Durable
 from task_svc import store
-from task_svc.domain import Quote, referring_to
-from task_svc.ending import Failed, end_step, ended
+from task_svc.domain import referring_to
+from task_svc.ending import Failed, bill_line, end_step, ended, tell_task
 from task_svc.runner import Runner
 
 log = structlog.get_logger()
@@ -173,8 +173,8 @@ async def on_finish(
         if task.open_steps:
             raise Later(SETTLEMENT_WAIT_S, "steps were added meanwhile")
         await store.update_task(tx.conn, task.id, status=order.outcome)
-        bill = [_bill(step) for step in await store.bill_of(tx.conn, task.id)]
-        tx.publish(ended(task, order.outcome, task.total_cost, bill, order.note))
+        bill = [bill_line(step) for step in await store.bill_of(tx.conn, task.id)]
+        tell_task(tx, task, ended(task, order.outcome, task.total_cost, bill, order.note))
 
 
 def _is_over(order: FinishTask, task: store.Found) -> bool:
@@ -183,15 +183,3 @@ def _is_over(order: FinishTask, task: store.Found) -> bool:
         return False
     log.info("the end of a turn that is over", task_id=task.id, turn_id=order.turn_id)
     return True
-
-
-def _bill(step: store.Found) -> StepBill:
-    return StepBill(
-        step_id=step.id,
-        agent_id=step.agent_id,
-        agent_name=Quote.model_validate(step.quote).agent_name if step.quote else step.agent_id,
-        status=step.status,
-        cost=step.cost,
-        external_cost=step.external_cost,
-        turn_id=step.turn_id,
-    )
