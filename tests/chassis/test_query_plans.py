@@ -13,10 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from chassis.database import Database, async_url
 from chat_svc import store as chat
 from chat_svc import store_rounds
+from chat_svc import store_standing as waiting_turns
 from payment_svc import store_books as payment
+from payment_svc import store_check
+from payment_svc import store_standing as asked_of
 from payment_svc import tables as payment_tables
 from task_svc import store as task
 from task_svc import store_leases as leases
+from task_svc import store_standing as standing
 from tests.conftest import CONTEXTS, Stack
 
 HISTORY = {
@@ -30,11 +34,16 @@ HISTORY = {
         SELECT 'p' || n, 'a' || n % 40, 'a', 'v', 1, 'completed', 'card_spend', 'simulated',
           now() - n * interval '1s'
         FROM generate_series(1, 5000) n;
+        INSERT INTO holds (id, account, task_id, agent_id, asked, held, status, created_at)
+        SELECT 'h' || n, 'a' || n % 40, 't' || n, 'a', 0, 0,
+          CASE WHEN n % 100 = 0 THEN 'held' ELSE 'captured' END, now() - n * interval '1s'
+        FROM generate_series(1, 5000) n;
     """,
     "task": """
         INSERT INTO tasks (id, account, user_query, required_skills, status, max_budget, created_at)
         SELECT 't' || n, 'a' || n % 40, 'q', '{}', 'completed', 1, now() - n * interval '1s'
         FROM generate_series(1, 5000) n;
+        UPDATE tasks SET status = 'in_progress', turn_id = 'u' WHERE right(id, 2) = '00';
         INSERT INTO steps (id, task_id, account, agent_id, skill, subtask_type, status, payload,
           max_budget, cause, waits_for)
         SELECT 's' || n, 't' || n % 50, 'a', 'a', 's', 's',
@@ -76,6 +85,12 @@ QUERIES: list[tuple[str, str, Query]] = [
         "later page of card payments",
         lambda c: payment.page_of(c, payment_tables.stripe_payments, "a1", 100, (THEN, "p")),
     ),
+    ("payment", "holds to ask after", lambda c: asked_of.claim_open(c, 30, 50)),
+    ("payment", "holds that stand", lambda c: store_check.broken_standing(c, 300)),
+    ("task", "tasks to ask after", lambda c: standing.claim_unended(c, 30, 50)),
+    ("task", "how steps stand", lambda c: standing.statuses_of_steps(c, ["s1", "s2"])),
+    ("task", "how tasks stand", lambda c: standing.statuses_of_tasks(c, ["t1", "t2"])),
+    ("task", "steps in hand", lambda c: standing.running(c, ["a", "b"])),
     ("task", "page of tasks", lambda c: task.page_of_tasks(c, "a1", 100, None)),
     ("task", "later page of tasks", lambda c: task.page_of_tasks(c, "a1", 100, (THEN, "t"))),
     ("task", "page of steps", lambda c: task.page_of_steps(c, "t1", 100, None)),
@@ -90,6 +105,8 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("chat", "newest turn of a task", lambda c: chat.last_turn_of(c, "a1", "t41")),
     ("chat", "open turn of a task", lambda c: chat.is_open(c, "a1", "t41")),
     ("chat", "overdue turns", lambda c: chat.overdue_turns(c, 10)),
+    ("chat", "turns to ask after", lambda c: waiting_turns.claim_open(c, 30, 5)),
+    ("chat", "a turn that moved", lambda c: waiting_turns.moved_lately(c, TURN, 100)),
     ("chat", "history", lambda c: chat.history(c, TURN, 50, only_task=False)),
     ("chat", "history of a task", lambda c: chat.history(c, TURN, 50, only_task=True)),
     ("chat", "moves of turns", lambda c: store_rounds.moves_of(c, ["t1", "t2"])),
