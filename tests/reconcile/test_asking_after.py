@@ -1,0 +1,236 @@
+"""What is asked after, what follows, and what never follows: a second payment."""
+
+import asyncio
+import json
+from collections import Counter
+from decimal import Decimal
+from typing import Any, cast
+
+from nats.aio.msg import Msg
+
+from chassis.envelopes import enclose, new_id, origin
+from contracts import topology
+from contracts.payment import PLACE_HOLD
+from contracts.standing import TELL_ENDS, EndsTold, TellEnds
+from contracts.task import StepFailed
+from payment_svc import store_check, store_standing
+from payment_svc.handlers.reconcile import ask_after_steps
+from payment_svc.settings import Settings as PaymentSettings
+from registry_svc.handlers.reconcile import count_again
+from tests.conftest import Stack, running
+from tests.reconcile.conftest import Parts
+from tests.task.plans import spec, start
+from tests.task.scripted_agent import answers, says, waits_for
+from tests.task.services import eventually, payment_service
+
+CALLS = 12
+HELD = "SELECT status, running, ask_at FROM payment.holds WHERE id = $1"
+PAID = "SELECT count(*), sum(amount) FROM payment.bazaarbucks_payments WHERE step_id = ANY($1)"
+OLD = "UPDATE payment.holds SET created_at = now() - interval '1 day', ask_at = NULL WHERE id = $1"
+
+
+def at_once() -> PaymentSettings:
+    """Settings by which every hold is old enough, and nothing is asked after twice in a test."""
+    return PaymentSettings(reconcile_s=0.001)
+
+
+async def tell(parts: Parts, **asked: Any) -> EndsTold:
+    return await parts.system.bus.ask(TELL_ENDS, TellEnds(**asked), origin("test", "test"))
+
+
+async def hold(parts: Parts, account: str) -> str:
+    """Money that is held for a step that nobody has heard of, which is its task too."""
+    id_ = f"step-{new_id()[:10]}"
+    asked = {"task_id": id_, "agent_id": "a", "amount": "1", "max_budget": "5"}
+    await parts.system.ask(PLACE_HOLD, account, hold_id=id_, **asked)
+    return id_
+
+
+async def let_go(parts: Parts, account: str, *ids: str) -> None:
+    """Say as the task service that steps came to nothing, and wait until it was heard."""
+    client = await parts.system.bus.client()
+    for id_ in ids:
+        failed = StepFailed(
+            task_id=id_, step_id=id_, agent_id="a", reason="cancelled", error="", started=False
+        )
+        sent = enclose(failed, "task", origin("task", "test", account), None)
+        headers = cast("dict[str, str]", sent["headers"])
+        body = failed.model_dump_json().encode()
+        await client.jetstream().publish(failed.subject(), body, headers=headers)
+
+    async def free() -> bool:
+        return all([(await hold_of(parts, id_))["status"] == "released" for id_ in ids])
+
+    await eventually(free)
+
+
+async def hold_of(parts: Parts, step_id: str) -> Any:
+    (row,) = await parts.system.rows(HELD, step_id)
+    return row
+
+
+async def test_an_end_that_is_told_again_is_the_same_event(parts: Parts) -> None:
+    system, said = parts.system, list[tuple[str, str, Any]]()
+
+    async def hear(message: Msg) -> None:
+        id_ = (message.headers or {})["ce-id"]
+        said.append((message.subject, id_, json.loads(message.data)))
+
+    account, task_id = await system.account(), f"task-{new_id()[:10]}"
+    client = await system.bus.client()
+    ear = await client.subscribe(f"bazaar.evt.*.*.{task_id}", cb=hear)
+    bought = answers("done", 0.1, external_cost=0.2, vendor="A shop", requires_external_tool=True)
+    async with (
+        system.agent(bought, price="1") as (good, _),
+        system.agent(says("no", 500)) as (bad, _),
+    ):
+        ids = [f"{name}-{task_id}" for name in ("good", "bad")]
+        await system.order(account, start(task_id, spec(ids[0], good), spec(ids[1], bad)))
+        for id_, status in zip(ids, ("completed", "failed"), strict=True):
+            await system.step_is(account, task_id, id_, status)
+        await system.finish(account, task_id, turn_id=f"turn-{task_id}")
+        await system.event(task_id, "task.completed")
+    told = await tell(parts, step_ids=[*ids, "nobody"], task_ids=[task_id, "none"])
+    assert told.steps == {ids[0]: "ended", ids[1]: "ended", "nobody": "unknown"}
+    assert told.tasks == {task_id: "ended", "none": "unknown"}
+    kinds = ("step.completed", "step.failed", "task.completed")
+
+    async def twice() -> bool:
+        return all(sum(kind in subject for subject, _, _ in said) == 2 for kind in kinds)
+
+    await eventually(twice)
+    await ear.unsubscribe()
+    for kind in kinds:
+        first, second = [one for one in said if kind in one[0]]
+        assert first == second
+    assert await system.paid(account, task_id) == Decimal("0.3")
+    js = client.jetstream()
+    kept = await js.stream_info("EVENTS", subjects_filter=f"bazaar.evt.step.*.{task_id}")
+    assert sum((kept.state.subjects or {}).values()) == 4  # Two starts, two ends: no repeat.
+
+
+async def test_asking_beside_the_normal_way_never_pays_twice(parts: Parts, stack: Stack) -> None:
+    system = parts.system
+    account, other = await system.account(), payment_service(stack, reconcile_s=86_400)
+    async with running(other):
+        async with system.agent(answers("done", 0.1), price="0.5") as (agent_id, _):
+            calls = [asyncio.create_task(system.invoke(account, agent_id)) for _ in range(CALLS)]
+            while not all(call.done() for call in calls):
+                await asyncio.gather(
+                    *(
+                        ask_after_steps(one.database, one.bus, at_once())
+                        for one in (parts.payment, other)
+                    )
+                )
+        ids = [call.result().step_id for call in calls]
+        await asyncio.gather(*(tell(parts, step_ids=ids) for _ in range(3)))
+
+        async def all_captured() -> bool:
+            rows = [await hold_of(parts, id_) for id_ in ids]
+            return all(row["status"] == "captured" for row in rows)
+
+        await eventually(all_captured)
+    (row,) = await system.rows(PAID, ids)
+    assert tuple(row) == (CALLS, Decimal("1.2"))
+    assert await system.wallet(account) == (Decimal(100) - Decimal("1.2"), Decimal(0))
+
+
+async def test_two_messages_about_one_end_capture_once(parts: Parts) -> None:
+    """As of a step that release 0.2 ended: its event had another id than the one told again."""
+    system = parts.system
+    account = await system.account()
+    async with system.agent(answers("done", 0.1)) as (agent_id, _):
+        reply = await system.invoke(account, agent_id)
+    said = await system.event(reply.task_id, "step.completed")
+    js = (await system.bus.client()).jetstream()
+    for _ in range(3):
+        headers = said.headers | {"ce-id": new_id(), "Nats-Msg-Id": new_id()}
+        subject = f"bazaar.evt.step.completed.{reply.task_id}"
+        await js.publish(subject, json.dumps(said.body).encode(), headers=headers)
+
+    async def all_handled() -> bool:
+        durable = topology.PAYMENT_STEP_COMPLETED
+        info = await js.consumer_info(durable.stream, durable.name)
+        return not info.num_pending and not info.num_ack_pending
+
+    await eventually(all_handled)
+    (row,) = await system.rows(PAID, [reply.step_id])
+    assert tuple(row) == (1, Decimal("0.1"))
+    assert await system.wallet(account) == (Decimal(100) - Decimal("0.1"), Decimal(0))
+
+
+async def test_what_goes_on_stands_and_what_nobody_knows_is_found(parts: Parts) -> None:
+    system, gate = parts.system, asyncio.Event()
+    db, hourly = parts.payment.database, PaymentSettings(reconcile_s=3600)
+    account = await system.account()
+
+    async def standing() -> int:
+        async with db.transaction() as tx:
+            return sum((await store_check.broken_standing(tx.conn, 80_000)).values())
+
+    strange = await hold(parts, account)
+    async with system.agent(waits_for(gate, answers("done", 0.1))) as (agent_id, agent):
+        call = asyncio.create_task(system.invoke(account, agent_id))
+        await agent.called()
+        in_hand = agent.keys[0]
+        await ask_after_steps(db, parts.payment.bus, hourly)
+        assert (await hold_of(parts, in_hand))["ask_at"] is None  # Too young.
+        before = await standing()
+        for id_ in (in_hand, strange):
+            await system.rows(OLD, id_)
+        assert await standing() == before + 2
+        await ask_after_steps(db, parts.payment.bus, hourly)
+        assert await standing() == before + 1
+        assert (await hold_of(parts, in_hand))["running"]
+        assert not (await hold_of(parts, strange))["running"]
+        gate.set()
+        await call
+    await let_go(parts, account, strange)
+    assert await standing() == before
+
+
+async def test_holds_are_taken_by_one_replica_each_and_not_twice(parts: Parts) -> None:
+    system, db = parts.system, parts.payment.database
+    account = await system.account()
+    mine = [await hold(parts, account) for _ in range(6)]
+    for id_ in mine:
+        await system.rows(OLD, id_)
+    taken: Counter[str] = Counter()
+    async with db.transaction() as one, db.transaction() as two:
+        for tx in (one, two, one, two):
+            taken.update(await store_standing.claim_open(tx.conn, 3600, 3))
+    async with db.transaction() as tx:
+        taken.update(await store_standing.claim_open(tx.conn, 3600, 50))
+    assert [taken[id_] for id_ in mine] == [1] * len(mine)
+    await let_go(parts, account, *mine)
+
+
+async def test_steps_in_hand_are_put_right(parts: Parts) -> None:
+    system, gate = parts.system, asyncio.Event()
+    account, db = await system.account(), parts.registry.database
+
+    async def active(agent_id: str) -> int:
+        query = "SELECT active FROM registry.agents WHERE id = $1"
+        return int((await system.rows(query, agent_id))[0]["active"])
+
+    async with system.agent(waits_for(gate, answers("done", 0.1))) as (agent_id, agent):
+        call = asyncio.create_task(system.invoke(account, agent_id))
+        await agent.called()
+        for wrong in (9, -3):
+            await system.rows(
+                "UPDATE registry.agents SET active = $1 WHERE id = $2", wrong, agent_id
+            )
+
+            async def right() -> bool:
+                await count_again(db, parts.registry.bus)
+                return await active(agent_id) == 1
+
+            await eventually(right)
+        gate.set()
+        await call
+
+        async def none() -> bool:
+            return await active(agent_id) == 0
+
+        await eventually(none)
+        assert (await system.listed(agent_id)).load == 0
