@@ -132,10 +132,12 @@ def build_app(agent: Agent[P]) -> FastAPI:
         headers = {"Idempotent-Replayed": "true"} if known else {}
         return Response(body, media_type="application/json", headers=headers)
 
+    @app.head("/health", include_in_schema=False)
     @app.get("/health")
     async def health() -> dict[str, JsonValue]:
         return {"agent": agent.agent_type, **await agent.health()}
 
+    @app.head("/info", include_in_schema=False)
     @app.get("/info")
     async def info() -> dict[str, Any]:
         return {

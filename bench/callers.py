@@ -25,6 +25,11 @@ GIVEN_UP_S = 180.0
 AGAIN = {408, 409, 425, 429}
 
 
+def final(status: int) -> bool:
+    """Whether an answer is for good; 0 is none."""
+    return 0 < status < httpx.codes.INTERNAL_SERVER_ERROR and status not in AGAIN
+
+
 @dataclass
 class Asked:
     """A request that was answered for good, or given up."""
@@ -137,8 +142,7 @@ class Callers:
                 pass
             self.felt.answers[status] += 1
             took = time.monotonic() - began
-            final = status and status < 500 and status not in AGAIN  # noqa: PLR2004
-            if final or took > GIVEN_UP_S:
+            if final(status) or took > GIVEN_UP_S:
                 self.asked.append(Asked(path, body, status, answer, took, tries))
                 self.trying.discard(key)
                 self.felt.done += 1

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+import structlog
 from faststream.middlewares import AckPolicy
 from faststream.nats import JStream, NatsBroker, PullSub
 from faststream.nats.subscriber.usecases import ConcurrentCoreSubscriber
@@ -24,10 +25,12 @@ from chassis.metrics import ASKED
 from chassis.settings import BusSettings
 from chassis.terminal import escaped, one_line
 from contracts.base import Call, Model, ReplyT, RequestT, ping_call
-from contracts.envelope import CONTENT_TYPE, ERROR_CODE, ERROR_TEXT, Envelope
-from contracts.errors import Internal, Invalid, Refusal, TooSlow, Unavailable, refusal
+from contracts.envelope import CONTENT_TYPE, ERROR_BUSY, ERROR_CODE, ERROR_TEXT, Envelope
+from contracts.errors import Busy, Internal, Invalid, Refusal, TooSlow, Unavailable, refusal
 from contracts.permissions import inbox
 from contracts.topology import Durable
+
+log = structlog.get_logger()
 
 RPC_WORKERS = 64
 REQUESTS_WAITING = 2048
@@ -40,6 +43,8 @@ WATCH_S = 1.0
 """How often whoever waits for a reply makes sure that it can still come."""
 QUIET_ROUNDS = 5
 """Looks that must find nothing: a request on its way from one task to the next is in no count."""
+NOTICED_S = 3.0
+"""A first connection takes no longer where there is a server."""
 HEADERS_BYTES = 4096
 """Room for an envelope: the server counts headers too, and cuts off whoever sends too much."""
 MAX_MESSAGE_BYTES = 7 * 1024 * 1024
@@ -128,6 +133,12 @@ def connect_options(settings: BusSettings, name: str) -> dict[str, Any]:
         "ping_interval": 20,
         "graceful_timeout": settings.drain_s,
     }
+
+
+def noticed() -> asyncio.TimerHandle:
+    """Say soon, unless cancelled, that a first connection is awaited in vain, and where to look."""
+    text = "no NATS server answers where NATS_URL says: is one running there?"
+    return asyncio.get_running_loop().call_later(NOTICED_S, log.warning, text)
 
 
 class Bus:
@@ -256,6 +267,8 @@ async def _watched(asked: Coroutine[Any, Any, Msg], client: Client, context: str
 def _read_reply(call: Call[Any, ReplyT], headers: dict[str, str], body: bytes) -> ReplyT:
     if code := headers.get(ERROR_CODE):
         text = headers.get(ERROR_TEXT) or "no reason given"
+        if ERROR_BUSY in headers:
+            raise Busy(text)
         raise refusal(int(code) if code.isdecimal() else 500, text)
     try:
         return call.reply.model_validate_json(body)
@@ -266,9 +279,11 @@ def _read_reply(call: Call[Any, ReplyT], headers: dict[str, str], body: bytes) -
 
 def refusal_headers(refused: Refusal) -> dict[str, str]:
     """A refusal as it travels."""
+    busy = isinstance(refused, Busy)
     return {
-        ERROR_CODE: str(refused.code),
+        ERROR_CODE: str(Unavailable.code if busy else refused.code),
         ERROR_TEXT: one_line(refused.message)[:1000],
+        **({ERROR_BUSY: "true"} if busy else {}),
     }
 
 

@@ -32,6 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from chassis.envelopes import enclose
 from chassis.relay import RELAY_QUEUE, Departures
+from chassis.settings import WrongSetting
 from contracts.base import Command, Event
 from contracts.envelope import Envelope
 
@@ -96,12 +97,12 @@ def async_url(url: str) -> str:
     """The asyncpg form of a `postgresql://` URL.
 
     Raises:
-        ValueError: it is no URL; the message does not repeat it, as it may hold a password.
+        WrongSetting: it is no URL; the message does not repeat it, as it may hold a password.
     """
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
-        raise ValueError("DATABASE_URL is not a URL") from None
+        raise WrongSetting("DATABASE_URL is not a URL") from None
     return parsed.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
 
 

@@ -6,21 +6,37 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from typing import TypeVar
 
 import structlog
 import uvicorn
+from pydantic import ValidationError
 
 from chassis import connections, logs, telemetry, topology
 from chassis.bounds import Bounds
 from chassis.database import is_away
 from chassis.probes import probes
 from chassis.service import Service
+from chassis.settings import ServiceSettings, WrongSetting, what_is_wrong
 
 log = structlog.get_logger()
+SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
 
-def run(service: Service) -> None:
-    """Be the process of `service` until SIGTERM or SIGINT; exits with 1 if it cannot start."""
+def run(build: Callable[[SettingsT], Service], settings_of: type[SettingsT]) -> None:
+    """Be the process of a service until SIGTERM or SIGINT; exits with 1 if it cannot start.
+
+    Args:
+        build: makes the service of its settings.
+        settings_of: what it reads from its environment.
+    """
+    try:
+        service = build(settings_of())
+    except ValidationError as error:
+        sys.exit(f"The settings are wrong: {what_is_wrong(error)}")
+    except WrongSetting as error:
+        sys.exit(f"The settings are wrong: {error}")
     settings = service.settings
     # What was imported lives as long as the process; looking through it again and again took a
     # noticeable part of the processor time under load.

@@ -20,7 +20,7 @@ from nats.js import JetStreamContext
 from sqlalchemy import MetaData
 
 from chassis import metrics, telemetry, topology
-from chassis.bus import Bus, answers, connect_options, stop_answering
+from chassis.bus import Bus, answers, connect_options, noticed, stop_answering
 from chassis.database import Database, outbox_table
 from chassis.delivery import Delivery, decoded
 from chassis.endings import end
@@ -121,8 +121,10 @@ class Service:
         """
         log.info("connecting to NATS")
         wait = self.settings.nats_lost_after_s
+        noticing = noticed()
         giving_up = asyncio.get_running_loop().call_later(wait, _give_up, wait)
         client = self._client = await self.broker.connect()
+        noticing.cancel()
         giving_up.cancel()
         await topology.verify(client, self.name)
         for job in self._starts:
@@ -238,7 +240,7 @@ def _tasks_of(subscriber: object) -> int:
 
 
 def _give_up(after_s: float) -> None:
-    log.critical("no connection to NATS for good; exiting", after_s=after_s)
+    log.critical("no connection to NATS for good, see NATS_URL; exiting", after_s=after_s)
     os._exit(1)
 
 

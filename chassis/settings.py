@@ -5,10 +5,22 @@ Any variable X may be given as a file: X_FILE names it (`chassis.secrets`).
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from chassis.secrets import FileSettings
+
+
+class WrongSetting(ValueError):
+    """A setting that cannot be; the text names its variable and holds no value."""
+
+
+def what_is_wrong(error: ValidationError) -> str:
+    """The first of the settings that are wrong as a sentence: one variable, or several together."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    place = [str(part) for part in first["loc"]]
+    place[:1] = [name.upper() for name in place[:1]]
+    return ": ".join([*place, first["msg"].removeprefix("Value error, ")])
 
 
 class BusSettings(FileSettings):

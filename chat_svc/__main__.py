@@ -4,4 +4,4 @@ from chassis.process import run
 from chat_svc.app import build
 from chat_svc.settings import Settings
 
-run(build(Settings()))
+run(build, Settings)

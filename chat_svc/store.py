@@ -142,6 +142,21 @@ async def first_message(conn: AsyncConnection, turn_id: str, message_id: str) ->
     return (await conn.execute(query)).one_or_none()
 
 
+async def answer_to(conn: AsyncConnection, message: Found) -> Found | None:
+    """The assistant's message of a turn that has ended, by the user's; it may be forgotten."""
+    query = (
+        select(messages)
+        .where(
+            messages.c.account == message.account,
+            messages.c.seq > message.seq,
+            messages.c.turn_id == message.turn_id,
+        )
+        .order_by(messages.c.seq)
+        .limit(1)
+    )
+    return (await conn.execute(query)).one_or_none()
+
+
 async def tell_task(conn: AsyncConnection, message_id: str, task_id: str) -> None:
     """Let a person's message know the task that is made for it."""
     await conn.execute(update(messages).where(messages.c.id == message_id).values(task_id=task_id))

@@ -90,11 +90,17 @@ class PostMessage(Model):
 
 
 class PostReply(Model):
-    """The stored message, the turn that will answer it, and the task that the turn would use."""
+    """The stored message, the turn that will answer it, and the task that the turn would use.
+
+    Attributes:
+        answer: the assistant's message, when the turn was posted before and has ended; its event
+            is not published again.
+    """
 
     turn_id: Id
     message: MessageView
     task_id: Id | None = None
+    answer: MessageView | None = None
 
 
 class ListMessages(Page):

@@ -30,6 +30,8 @@ DEDUPLICATION = "Nats-Msg-Id"
 CONTENT_TYPE = "content-type"
 ERROR_CODE = "Nats-Service-Error-Code"
 ERROR_TEXT = "Nats-Service-Error"
+ERROR_BUSY = "Bazaar-Error-Busy"
+"""Set on the refusal `Busy`, whose code then says what it is to who does not know it."""
 
 DEFAULT_ACCOUNT = "demo"
 

@@ -2,6 +2,9 @@
 
 Over NATS they travel as the headers `Nats-Service-Error-Code` and `Nats-Service-Error`; the
 gateway turns them into `{"error": "<sentence>"}` with the code as the HTTP status.
+
+From 500 on, nothing was decided and nothing paid, or nobody knows: the same request may be sent
+again. Below, a refusal is final, but for `Busy`.
 """
 
 from typing import ClassVar
@@ -40,6 +43,14 @@ class Conflict(Refusal):
     """The same id was used before for something else, or the state forbids it."""
 
     code = 409
+
+
+class Busy(Conflict):
+    """The same request is still being carried out, or one that this has to wait for; it passes.
+
+    It travels as 503 with a header of its own: who is of release 0.2 and does not know it must not
+    take it for final.
+    """
 
 
 class PaymentRequired(Refusal):

@@ -134,7 +134,9 @@ class InvokeAgent(Model):
         task_id: the task it belongs to; a new one is made when there is none.
         payload: passed to the agent as it is.
         max_price: the most BazaarBucks that this call may cost.
-        step_id: chosen by the caller, so that asking twice is asking once; else a fresh one.
+        step_id: chosen by the caller, so that asking twice is asking once; else a fresh one. When
+            that step has failed and nothing was decided, asking again is another try: a step of
+            the same task, with this id and a number behind it, for which 58 characters leave room.
     """
 
     agent_id: Id

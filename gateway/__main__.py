@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from chassis import connections, logs, metrics, telemetry
 from chassis.bounds import Bounds, allow_files
+from chassis.settings import what_is_wrong
 from gateway.app import create_app
 from gateway.settings import Settings
 
@@ -29,7 +30,7 @@ def main() -> None:
     try:
         settings = Settings()
     except ValidationError as error:
-        sys.exit(f"The gateway's settings are wrong: {_first(error)}")
+        sys.exit(f"The gateway's settings are wrong: {what_is_wrong(error)}")
     logs.configure(settings, "gateway")
     telemetry.start(settings, "gateway")
     say_who_may_ask(settings)
@@ -38,13 +39,6 @@ def main() -> None:
     server.run()
     if not server.started:
         sys.exit(1)
-
-
-def _first(error: ValidationError) -> str:
-    """What is wrong first; of one variable, or of several together."""
-    first = error.errors(include_input=False)[0]
-    text = first["msg"].removeprefix("Value error, ")
-    return ": ".join([*(str(part) for part in first["loc"]), text])
 
 
 def say_who_may_ask(settings: Settings) -> None:

@@ -16,10 +16,11 @@ from gateway import errors, keys, rates
 from gateway.access import RequestLog
 from gateway.asking import Gateway
 from gateway.auth import Door
+from gateway.claims import Claims
 from gateway.document import describe, operation_id
 from gateway.head import Head
 from gateway.hosts import KnownHosts, OwnPages
-from gateway.idempotency import REPLAYED, Idempotency
+from gateway.idempotency import OUTCOME, REPLAYED, Idempotency
 from gateway.issuer import IssuerKeys
 from gateway.keys import KeyRing
 from gateway.limits import BodyLimit
@@ -42,8 +43,6 @@ ALLOWED_HEADERS = [
     "Last-Event-ID",
     "traceparent",
 ]
-RUNNING_S = 120.0
-"""Longer than any request takes: an older claim of a key is of a gateway that died."""
 BEARER = HTTPBearer(auto_error=False, description="An API key, or a token of the issuer.")
 
 
@@ -88,9 +87,9 @@ def create_app(settings: Settings) -> FastAPI:
                 CORSMiddleware,
                 allow_origins=settings.cors_origins,
                 allow_credentials=True,
-                allow_methods=["GET", "POST", "DELETE"],
+                allow_methods=["GET", "HEAD", "POST", "DELETE"],
                 allow_headers=ALLOWED_HEADERS,
-                expose_headers=["Link", "Retry-After", REPLAYED],
+                expose_headers=["Link", "Retry-After", OUTCOME, REPLAYED],
             ),
             Middleware(errors.Shield),
             *traced(),
@@ -106,10 +105,8 @@ def create_app(settings: Settings) -> FastAPI:
             ),
             Middleware(
                 Idempotency,
-                link=link,
+                claims=Claims(link, _bytes(settings.id_secret)),
                 account=settings.default_account,
-                running_s=max(RUNNING_S, settings.chat_wait_s + RUNNING_S / 2),
-                secret=_bytes(settings.id_secret),
             ),
             Middleware(Head),
         ],

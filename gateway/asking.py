@@ -57,6 +57,11 @@ def keyed_effect(request: Request) -> str | None:
     return effect
 
 
+def goes_on(request: Request) -> None:
+    """Say of an answer that what was asked is still being carried out: it is not the last word."""
+    request.state.goes_on = True
+
+
 def cause_of(request: Request) -> Envelope:
     """The envelope of the HTTP request itself, the cause of all that follows from it.
 

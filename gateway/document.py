@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 
 from gateway.auth import guarded
 from gateway.event_schemas import REF, event_schemas
-from gateway.idempotency import KEY, REPLAYED
+from gateway.idempotency import KEY, OUTCOME, REPLAYED
 
 Json = dict[str, Any]
 
@@ -34,12 +34,24 @@ HEADERS = {
     401: ("WWW-Authenticate", "What is wanted, or what is wrong with the credential.", True),
     403: ("WWW-Authenticate", "Which scope is needed, if it is that.", False),
     405: ("Allow", "The methods that the address answers.", True),
-    409: ("Retry-After", "Seconds, when a request with the same key is under way.", False),
+    409: (
+        "Retry-After",
+        "Seconds, when waiting is all it takes: what was asked, or what is before it, still runs.",
+        False,
+    ),
     429: ("Retry-After", "Seconds after which to ask again.", True),
     503: ("Retry-After", "Seconds after which to ask again.", False),
 }
 """What an error's header is, what it says, and whether it is always there."""
 REPLAY = (REPLAYED, "`true`: this was answered before, for the same `Idempotency-Key`.", False)
+KEYED = (
+    OUTCOME,
+    (
+        "Of a request with an `Idempotency-Key`, sent again: `final`, it is answered the same;"
+        " `open`, it is carried out again; `running`, it is still being carried out."
+    ),
+    False,
+)
 TRACE = {
     "name": "traceparent",
     "in": "header",
@@ -51,7 +63,7 @@ IDEMPOTENCY_KEY = {
     "in": "header",
     "description": (
         "Of your choice, a new one for each request: sent again with the same key and body, it is"
-        " answered again and not carried out again."
+        " done once, and answered again."
     ),
     "schema": {"type": "string", "pattern": f"^{KEY.pattern}$"},
 }
@@ -102,13 +114,16 @@ def _complete(operation: Json, method: str, path: str, bearer: bool) -> None:
         if method == "POST":
             operation["parameters"].append(IDEMPOTENCY_KEY)
             statuses.add(409)
-            responses["200"] |= _header(*REPLAY)
     responses.pop("422", None)  # FastAPI's own shape, which `errors` replaces
     for status in statuses:
         responses.setdefault(str(status), _error(status))
     for status, header in HEADERS.items():
         if str(status) in responses:
             responses[str(status)] |= _header(*header)
+    if method == "POST" and guarded(path):
+        responses["200"] |= _header(*REPLAY)
+        for response in responses.values():
+            response["headers"] = response.get("headers", {}) | _header(*KEYED)["headers"]
     operation["responses"] = dict(sorted(responses.items()))
 
 

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.terminal import escaped
 from contracts.api import Problem
-from contracts.errors import Internal, Refusal
+from contracts.errors import Busy, Internal, Refusal, Unavailable
 from gateway.faults import told, where
 from gateway.link import STOPPING
 
@@ -22,6 +22,9 @@ log = structlog.get_logger()
 
 OURS = "Something went wrong on our side."
 MAX_SENTENCE = 500
+AGAIN = {"Retry-After": "1"}
+"""For who may come again in a moment."""
+PASSING = (Busy, Unavailable)
 _WORDS = {"extra_forbidden": "There is no such field."}
 _SENTENCES = {
     404: "There is nothing at this address.",
@@ -61,7 +64,7 @@ async def _refused(request: Request, error: Refusal) -> Response:
     if isinstance(error, Internal):
         route = getattr(request.scope.get("route"), "path", None)
         log.error("refused", route=route, error=error.message, why=told(error.__cause__))
-    return problem(error.code, error.message)
+    return problem(error.code, error.message, AGAIN if isinstance(error, PASSING) else None)
 
 
 async def _not_valid(_request: Request, error: RequestValidationError) -> Response:
@@ -125,10 +128,16 @@ class Shield:
             # Only the server cancels a request: its time to finish after SIGTERM is over.
             if begun:
                 raise
-            await problem(503, STOPPING)(scope, receive, send)
+            await problem(503, STOPPING, _of_lost(scope))(scope, receive, send)
         except Exception as error:  # noqa: BLE001  (whatever nobody expected)
             route = getattr(scope.get("route"), "path", None)
             log.error("request failed", route=route, error=told(error), at=where(error))
             if begun:
                 raise BrokenOff from None
-            await problem(500, OURS)(scope, receive, send)
+            await problem(500, OURS, _of_lost(scope))(scope, receive, send)
+
+
+def _of_lost(scope: Scope) -> Mapping[str, str] | None:
+    """The headers that whoever was on the way wants on an answer in place of a lost one."""
+    found: Mapping[str, str] | None = scope.get("state", {}).get("headers_if_lost")
+    return found

@@ -1,8 +1,14 @@
 """Who asks: an account, and what its credential allows."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Literal, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from contracts.base import Id
 
 Scope = Literal["read", "write", "admin"]
 """read: look at what is the account's. write: post, and so spend its money. admin: what concerns
@@ -27,6 +33,31 @@ class Identity:
     account: str
     scopes: frozenset[str]
     over: Callable[[], Awaitable[Over]] | None = field(default=None, compare=False, repr=False)
+
+
+MOST_OF_A_NAME = 255
+"""Characters of a `sub`, as OpenID Connect has it."""
+_DERIVED = re.compile(r"jwt_[0-9a-f]{32}")
+_ID: TypeAdapter[str] = TypeAdapter(Id)
+
+
+def account_named(name: str) -> str:
+    """The account of whom an issuer calls so: the name itself, or `jwt_` and a hash of it.
+
+    `auth0|123` can be no id here. No two names have the same account: a name that looks like such
+    a hash is hashed too.
+
+    Raises:
+        ValueError: it is empty, too long, or has characters that nobody could print.
+    """
+    if not name.isprintable() or not 0 < len(name) <= MOST_OF_A_NAME:
+        raise ValueError(f"1 to {MOST_OF_A_NAME} printable characters are expected")
+    try:
+        if not _DERIVED.fullmatch(name):
+            return _ID.validate_python(name)
+    except ValidationError:
+        pass
+    return f"jwt_{sha256(name.encode()).hexdigest()[:32]}"
 
 
 class Unknown(Exception):

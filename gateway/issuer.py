@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import jwt
 import structlog
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from contracts.errors import Unavailable
 from gateway.identity import Unknown
@@ -26,6 +27,10 @@ STALE_S = 3600.0
 AWAY = "The keys that tokens are signed with cannot be fetched now."
 
 
+Key = jwt.PyJWK | RSAPublicKey
+"""A key for one algorithm; one of RSA that names none is for all of RSA's, as the token says."""
+
+
 class NoKeys(Exception):
     """What the issuer answers is no set of keys."""
 
@@ -34,7 +39,7 @@ class IssuerKeys:
     """The issuer's public keys by their ids: fetched when needed, never twice at once.
 
     A key id that is not known makes them be fetched again: that is how a rotation is noticed. A
-    set of one key is also for tokens that name none.
+    set of one key is also for tokens that name none, and if it has no id, for all tokens.
     """
 
     def __init__(
@@ -56,22 +61,22 @@ class IssuerKeys:
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=0),
             timeout=fetch_s,
         )
-        self._keys: dict[str, jwt.PyJWK] = {}
+        self._keys: dict[str, Key] = {}
         self._fetched_at = self._tried_at = float("-inf")
         self._fetching = asyncio.Lock()
 
-    async def key(self, id_: str) -> jwt.PyJWK:
+    async def key(self, id_: str) -> Key:
         """The key with this id.
 
         Raises:
             Unknown: the issuer has none.
             Unavailable: the issuer cannot be asked.
         """
-        if self._age() > self._cache_s or id_ not in self._keys:
+        if self._age() > self._cache_s or self._known(id_) is None:
             async with self._fetching:
                 if self._now() - self._tried_at > AGAIN_S:
                     await self._fetch()
-        found = self._keys.get(id_)
+        found = self._known(id_)
         if self._age() > max(STALE_S, self._cache_s):
             raise Unavailable(AWAY)
         if found is None:
@@ -83,6 +88,9 @@ class IssuerKeys:
     async def close(self) -> None:
         """Fetch no more."""
         await self._http.aclose()
+
+    def _known(self, id_: str) -> Key | None:
+        return self._keys.get("" if set(self._keys) == {""} else id_)
 
     def _age(self) -> float:
         return self._now() - self._fetched_at
@@ -112,7 +120,7 @@ class IssuerKeys:
         return bytes(body)
 
 
-def usable(published: bytes) -> dict[str, jwt.PyJWK]:
+def usable(published: bytes) -> dict[str, Key]:
     """The keys for signatures of a JWK set, by their ids; members of other kinds are passed over.
 
     Raises:
@@ -138,10 +146,13 @@ def usable(published: bytes) -> dict[str, jwt.PyJWK]:
     return keys
 
 
-def _key(member: dict[str, Any]) -> jwt.PyJWK | None:
+def _key(member: dict[str, Any]) -> Key | None:
     if member.get("use", "sig") != "sig":
         return None
     try:
-        return jwt.PyJWK(member)
+        key = jwt.PyJWK(member)
     except Exception:  # noqa: BLE001  (whatever a member of an odd kind makes the library do)
         return None
+    if not member.get("alg") and isinstance(key.key, RSAPublicKey):
+        return key.key  # The library would take it to be for RS256 alone.
+    return key

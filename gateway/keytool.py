@@ -28,7 +28,7 @@ from contracts.permissions import ADMIN
 from contracts.topology import API_KEYS
 from gateway.buckets import bucket
 from gateway.errors import sentence
-from gateway.identity import SCOPES, Scope
+from gateway.identity import SCOPES, Scope, account_named
 from gateway.keys import ApiKey, new_key
 
 WAIT_S = 10.0
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     revoke.add_argument("id", help="what is between the underscores of bzr_ID_…")
     revoke.set_defaults(work=_revoke)
     wallet = commands.add_parser("wallet", help="open an account's wallet, unless it is open")
-    wallet.add_argument("account", type=_account)
+    wallet.add_argument("account", type=_named, help="or what an issuer calls its owner")
     wallet.add_argument("--grant", type=_grant, help="BazaarBucks that it is opened with")
     wallet.set_defaults(work=_wallet)
     try:
@@ -66,6 +66,13 @@ def _account(text: str) -> str:
         return TypeAdapter(Id).validate_python(text)
     except ValidationError:
         raise argparse.ArgumentTypeError("1 to 64 letters, digits, - and _") from None
+
+
+def _named(text: str) -> str:
+    try:
+        return account_named(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _scopes(text: str) -> frozenset[Scope]:

@@ -11,7 +11,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from chassis.bus import Bus, connect_options
+from chassis.bus import Bus, connect_options, noticed
 from chassis.endings import end
 from chassis.settings import BusSettings
 from contracts.base import Call, ReplyT, RequestT
@@ -127,7 +127,9 @@ class Link:
             logger=None,
         )
         log.info("connecting to NATS")
+        noticing = noticed()
         client = await broker.connect()
+        noticing.cancel()
         for subject, hear in self._hear.items():
             await client.subscribe(subject, cb=hear)
         self._client, self._bus = client, Bus(broker, NAME)

@@ -25,6 +25,11 @@ from gateway.hosts import host_of
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 HERE = ("localhost", "127.0.0.1", "[::1]")
 ID_SECRET_CHARS = 32
+NEEDS = {
+    "none": (),
+    "token": ("ID_SECRET",),
+    "jwt": ("ID_SECRET", "JWKS_URL", "JWT_ISSUER", "JWT_AUDIENCE"),
+}
 Algorithm = Literal[
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
 ]
@@ -188,26 +193,16 @@ class Settings(BusSettings):
         return tuple(host.lower() for host in hosts)
 
     @model_validator(mode="after")
-    def _ids_are_keyed(self) -> Self:
-        if self.auth_mode != "none" and self.id_secret is None:
-            raise ValueError(
-                f"AUTH_MODE={self.auth_mode} needs ID_SECRET, at least {ID_SECRET_CHARS} random"
-                " characters that all gateways share"
-            )
+    def _callers_can_be_known(self) -> Self:
+        missing = [name for name in NEEDS[self.auth_mode] if not getattr(self, name.lower())]
+        if missing:
+            raise ValueError(f"AUTH_MODE={self.auth_mode} needs {', '.join(missing)}")
         return self
 
     @model_validator(mode="after")
     def _one_body_has_room(self) -> Self:
         if self.bodies_in_hand < self.body_limit:
             raise ValueError("BODIES_IN_HAND is less than BODY_LIMIT, which one body may have")
-        return self
-
-    @model_validator(mode="after")
-    def _issuer_is_named(self) -> Self:
-        wanted = ("jwks_url", "jwt_issuer", "jwt_audience")
-        missing = [name.upper() for name in wanted if not getattr(self, name)]
-        if self.auth_mode == "jwt" and missing:
-            raise ValueError(f"AUTH_MODE=jwt needs {', '.join(missing)}")
         return self
 
     @field_validator("ui_dist")

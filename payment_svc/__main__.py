@@ -4,4 +4,4 @@ from chassis.process import run
 from payment_svc.app import build
 from payment_svc.settings import Settings
 
-run(build(Settings()))
+run(build, Settings)

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from chassis.settings import ServiceSettings
-from contracts.base import Money
+from contracts.base import Id, Money
 from contracts.envelope import DEFAULT_ACCOUNT
 from contracts.payment import Rail
 
@@ -49,7 +49,7 @@ class Settings(ServiceSettings):
         reconcile_s: after so many seconds, the step of an open hold is asked after.
     """
 
-    wallet_account: str = DEFAULT_ACCOUNT
+    wallet_account: Id = DEFAULT_ACCOUNT
     wallet_grant: Money = Decimal(100)
     platform_fee_rate: Decimal = Field(default=Decimal(0), ge=0, lt=1)
     stripe_api_key: Secret = None

@@ -4,4 +4,4 @@ from chassis.process import run
 from registry_svc.app import build
 from registry_svc.settings import Settings
 
-run(build(Settings()))
+run(build, Settings)

@@ -4,4 +4,4 @@ from chassis.process import run
 from task_svc.app import build
 from task_svc.settings import Settings
 
-run(build(Settings()))
+run(build, Settings)

@@ -97,7 +97,7 @@ class Agents:
         Args:
             url: where the agent is; `/execute` is added.
             payload: what it is asked to do.
-            key: its Idempotency-Key, the step's id: a repeat is answered like the first call.
+            key: its Idempotency-Key: a repeat is answered like the first call.
             traceparent: W3C trace context to pass on, when it is well-formed.
 
         Raises:

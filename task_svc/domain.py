@@ -10,6 +10,7 @@ from pydantic import Field
 from contracts.base import MAX_AMOUNT, MICRO, Model, Money, to_micro
 from contracts.errors import (
     BadAnswer,
+    Conflict,
     Invalid,
     NotFound,
     PaymentRequired,
@@ -44,6 +45,7 @@ class Quote(Model):
         negotiable: whether it says that its price can be negotiated.
         price_fields: in which fields of its payload it can be told an agreed price.
         agreed: the price of this step, when one was agreed on.
+        agent_key: the agent's Idempotency-Key, when it is not the step's id (`key_after`).
     """
 
     agent_name: str
@@ -54,6 +56,7 @@ class Quote(Model):
     negotiable: bool = False
     price_fields: list[str] = Field(default_factory=lambda: list(PRICE_FIELDS))
     agreed: Agreement | None = None
+    agent_key: str | None = None
 
     def surge(self) -> Decimal:
         """By how much load raises the agent's bill: dynamic price over base price."""
@@ -234,10 +237,29 @@ _REFUSALS: dict[FailureReason, type[Refusal]] = {
     "payment_unavailable": Unavailable,
     "registry_unavailable": Unavailable,
     "dependency_failed": BadAnswer,
-    "cancelled": Unavailable,
+    "cancelled": Conflict,
 }
 
 
 def as_refusal(reason: FailureReason, error: str) -> Refusal:
     """The refusal that a caller gets who waited for a step that failed."""
     return _REFUSALS[reason](error)
+
+
+def is_open(reason: FailureReason) -> bool:
+    """Whether another try may go better: nobody decided anything, and nothing was paid."""
+    return _REFUSALS[reason].code >= Refusal.code
+
+
+def key_after(step_id: str, quote: Quote, reason: FailureReason) -> str | None:
+    """The agent's Idempotency-Key for the try after one that failed; None for one of its own.
+
+    Who gave no answer may have done the work, and is asked for it under the same key. Who answered
+    that it failed may say so for ever under that key.
+    """
+    return None if reason == "agent_error" else quote.agent_key or step_id
+
+
+def try_after(first: str, last: str) -> str:
+    """The id of the try after the last one: that of the first with a number behind it."""
+    return f"{first}-{2 if last == first else int(last.removeprefix(f'{first}-')) + 1}"

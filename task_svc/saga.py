@@ -1,7 +1,7 @@
 """One step from its quote to its end: quote, hold, the agent's work, the bill, the outcome.
 
 Every part can be done again with the same ids and comes to the same: the hold has the step's id,
-the agent gets it as Idempotency-Key, and the end of a step is recorded once. So a step that was
+the agent the same Idempotency-Key, and the end of a step is recorded once. So a step that was
 interrupted anywhere is simply run again, by whichever replica finds it.
 """
 
@@ -153,7 +153,10 @@ class Saga:
             held = (await self.bus.ask(PLACE_HOLD, hold, cause)).held
             called = True
             answer = await self.agents.execute(
-                quote.endpoint_url, with_price(payload, quote), step.id, cause.traceparent
+                quote.endpoint_url,
+                with_price(payload, quote),
+                quote.agent_key or step.id,
+                cause.traceparent,
             )
             total = billed(answer.cost, answer.external_cost, quote)
             if total > held and step.max_price is None and quote.agreed is None:

@@ -15,7 +15,6 @@ from sqlalchemy import (
     any_,
     bindparam,
     func,
-    insert,
     literal,
     select,
     tuple_,
@@ -39,12 +38,13 @@ _LOCK_TASK = _FIND_TASK.with_for_update()
 _UPDATE_TASK = update(tasks).where(tasks.c.id == bindparam("task"))
 _END_TASK = _UPDATE_TASK.values(completed_at=func.now())
 _INSERT_LEASED_STEP = (
-    insert(steps)
+    upsert(steps)
     .values(
         lease_until=func.now() + bindparam("lease", type_=Interval),
         status="in_progress",
         attempts=1,
     )
+    .on_conflict_do_nothing()
     .returning(steps)
 )
 _END_STEP = (
@@ -117,14 +117,14 @@ async def insert_steps(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) ->
 
 async def insert_leased_step(
     conn: AsyncConnection, owner: str, lease_s: float, **values: object
-) -> Found:
-    """Store a step that this replica runs at once."""
-    done: Found = (
+) -> Found | None:
+    """Store a step that this replica runs at once; None when its id is known already."""
+    done: Found | None = (
         await conn.execute(
             _INSERT_LEASED_STEP,
             {**values, "lease_owner": owner, "lease": timedelta(seconds=lease_s)},
         )
-    ).one()
+    ).one_or_none()
     return done
 
 
@@ -148,6 +148,21 @@ async def step_of(conn: AsyncConnection, step_id: str, account: str) -> Found | 
     """A step of an account, by its id."""
     query = select(steps).where(steps.c.id == step_id, steps.c.account == account)
     return (await conn.execute(query)).one_or_none()
+
+
+async def last_try(conn: AsyncConnection, first: Found) -> Found:
+    """The newest of the steps that a caller's one call came to: the first, or a try after it."""
+    query = (
+        select(steps)
+        .where(
+            steps.c.task_id == first.task_id,
+            steps.c.id.regexp_match(f"^{first.id}(-[0-9]+)?$"),
+        )
+        .order_by(steps.c.seq.desc())
+        .limit(1)
+    )
+    found: Found = (await conn.execute(query)).one()
+    return found
 
 
 async def end_step(conn: AsyncConnection, step_id: str, **values: object) -> bool | None:

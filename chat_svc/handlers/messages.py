@@ -23,8 +23,10 @@ from contracts.chat import (
     Think,
 )
 from contracts.envelope import Envelope
-from contracts.errors import Conflict, Invalid, NotFound
+from contracts.errors import Busy, Conflict, Invalid, NotFound
 from contracts.task import GET_TASK, GetTask
+
+WORKING = "HubChat is still working on this task; wait for its answer."
 
 
 async def post_message(
@@ -36,8 +38,11 @@ async def post_message(
 ) -> PostReply:
     """Store what a person said, with a turn and the order to think about it.
 
+    Posted again, the same turn is answered the same, with its answer once there is one.
+
     Raises:
-        Conflict: the turn's id was used for something else, or a turn works on the task.
+        Busy: another turn works on the task.
+        Conflict: the turn's id was used for something else.
         NotFound: the account has no such task.
         Invalid: the budget is smaller than the task's.
     """
@@ -62,7 +67,10 @@ async def _task(
         budget = settings.default_budget if asked is None else asked
         return _Task(task_id_of(request.turn_id), budget, begun=False)
     async with db.transaction() as tx:
-        last = await store.last_turn_of(tx.conn, here.account, request.task_id)
+        before = await store.find_turn(tx.conn, request.turn_id)
+        last = before or await store.last_turn_of(tx.conn, here.account, request.task_id)
+    if before is not None:  # What it was allowed then is no question any more.
+        return _Task(request.task_id, before.max_budget, before.task_begun)
     if last is None:  # It may have been made by hand.
         known = (await bus.ask(GET_TASK, GetTask(task_id=request.task_id), here)).task
         so_far, begun = known.max_budget, True
@@ -121,12 +129,19 @@ async def _post(
 async def _posted_before(
     request: PostMessage, tx: Transaction, account: str, message_id: str, task: _Task
 ) -> PostReply:
+    turn = await store.find_turn(tx.conn, request.turn_id)
+    if turn is None:
+        raise Busy(WORKING)
     row = await store.first_message(tx.conn, request.turn_id, message_id)
-    if row is None and await store.find_turn(tx.conn, request.turn_id) is None:
-        raise Conflict("HubChat is still working on this task; wait for its answer.")
     if row is None or row.account != account or row.content != request.content:
         raise Conflict("This turn id was used for another message.")
-    return PostReply(turn_id=request.turn_id, message=message_view(row), task_id=task.id)
+    answer = await store.answer_to(tx.conn, row) if turn.status == "done" else None
+    return PostReply(
+        turn_id=request.turn_id,
+        message=message_view(row),
+        task_id=task.id,
+        answer=None if answer is None else message_view(answer),
+    )
 
 
 async def list_messages(request: ListMessages, tx: Tx, here: Here) -> MessageList:
@@ -151,10 +166,10 @@ async def forget_messages(request: ForgetMessages, tx: Tx, here: Here) -> Forgot
 
     Raises:
         NotFound: nothing was said about such a task in this account.
-        Conflict: a turn works on it.
+        Busy: a turn works on it.
     """
     if await store.is_open(tx.conn, here.account, request.task_id):
-        raise Conflict("HubChat is still working on this task; wait for its answer.")
+        raise Busy(WORKING)
     gone = await store.delete_messages(tx.conn, here.account, request.task_id)
     if not gone:
         raise NotFound("Nothing was said about this task.")

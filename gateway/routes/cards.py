@@ -17,7 +17,7 @@ from contracts.cards import (
     RetryCard,
     TakeWebhook,
 )
-from gateway.asking import answer, as_shown, ask, effect_of, known_id, made
+from gateway.asking import answer, as_shown, ask, effect_of, keyed_effect, known_id, made
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
 from gateway.parameters import PathId, StrictRoute
@@ -47,7 +47,9 @@ async def open_checkout(request: Request, body: bodies.OpenCheckout) -> Response
 
     The simulated rail has no such page: 409.
     """
-    opened = await ask(request, OPEN_CHECKOUT, made(OpenCheckout, **dict(body)))
+    payment_id = body.payment_id or keyed_effect(request)
+    order = made(OpenCheckout, amount=body.amount, payment_id=payment_id)
+    opened = await ask(request, OPEN_CHECKOUT, order)
     return answer(opened)
 
 

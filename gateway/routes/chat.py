@@ -17,8 +17,9 @@ from contracts.chat import (
     ListMessages,
     MessageList,
     PostMessage,
+    PostReply,
 )
-from gateway.asking import answer, as_shown, ask, effect_of, gateway_of, known_id, made
+from gateway.asking import answer, as_shown, ask, effect_of, gateway_of, goes_on, known_id, made
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
 from gateway.pages import LINKED, Page, page_of
@@ -41,6 +42,13 @@ class MessagePage(Page):
     task_id: bodies.MaybeId = Field(default=None, description="Only those about this task.")
 
 
+class ShownPost(PostReply):
+    """What became of a message, with numbers."""
+
+    answer: api.Message | None = None
+
+
+_POST = as_shown(POST_MESSAGE, ShownPost)
 _MANY = as_shown(LIST_MESSAGES, ShownMessages)
 _LIST = TypeAdapter(list[api.Message])
 
@@ -67,20 +75,26 @@ async def list_messages(request: Request, page: Annotated[MessagePage, Query()])
 async def post_message(request: Request, body: bodies.ChatInput) -> Response:
     """When the wait ends before the turn does, `done` is false: /api/messages has it later.
 
-    With a `taskId`, the turn goes on with that task.
+    Sent again with its `Idempotency-Key`, it is waited for once more, or answered at once when the
+    turn has ended. With a `taskId`, the turn goes on with that task.
     """
     gateway = gateway_of(request)
     turn_id = effect_of(request)
     question = made(PostMessage, turn_id=turn_id, **dict(body))
     with gateway.turns.expect(turn_id) as ending:
-        posted = await ask(request, POST_MESSAGE, question)
-        ended = await _wait(request, ending, gateway.settings.chat_wait_s)
+        posted = await ask(request, _POST, question)
+        message = posted.answer
+        if message is None:
+            ended = await _wait(request, ending, gateway.settings.chat_wait_s)
+            message = ended.message if ended else None
+    if message is None:
+        goes_on(request)
     return answer(
         api.ChatAnswer(
             turn_id=turn_id,
-            task_id=ended.task_id if ended else posted.task_id,
-            done=ended is not None,
-            message=ended.message if ended else None,
+            task_id=message.task_id if message else posted.task_id,
+            done=message is not None,
+            message=message,
         )
     )
 

@@ -11,7 +11,7 @@ from sse_starlette import EventSourceResponse
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
-from contracts.base import Id
+from contracts.bodies import MaybeId
 from contracts.task import GET_TASK, GetTask
 from gateway.asking import account_of, ask, gateway_of, known_id
 from gateway.errors import problems
@@ -118,7 +118,7 @@ async def stream_task_events(
 async def stream_chat(
     request: Request,
     task_id: Annotated[
-        Id | None, Query(alias="taskId", description="Of this task only, from its beginning.")
+        MaybeId, Query(alias="taskId", description="Of this task only, from its beginning.")
     ] = None,
     last_event_id: LastEventId = None,
 ) -> Response:

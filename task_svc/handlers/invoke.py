@@ -9,15 +9,17 @@ from chassis.delivery import Here
 from chassis.envelopes import new_id
 from chassis.given import Given
 from contracts.envelope import Envelope
-from contracts.errors import Conflict, NotFound, Refusal, Unavailable
+from contracts.errors import Busy, Conflict, NotFound, Refusal
 from contracts.task import InvokeAgent, InvokeReply, StepStarted, TaskCreated, TaskStarted
 from task_svc import store, store_leases
-from task_svc.domain import Quote
+from task_svc.domain import Quote, is_open, key_after, try_after
 from task_svc.ending import Done, Failed, answer_to, recorded
 from task_svc.runner import Runner
 from task_svc.saga import Postponed, Saga, start_task
 from task_svc.settings import Settings
 from task_svc.shares import Shares
+
+RUNS = "This call is still being carried out; ask again in a moment."
 
 
 async def invoke_agent(
@@ -37,19 +39,25 @@ async def invoke_agent(
     work, the caller is told so and the step is ended later, as any interrupted step. When this
     replica dies, the one that ends the step answers the caller.
 
+    Asked for again, with the step's id, it is answered as before; where nothing was decided and
+    nothing paid, it is tried once more.
+
     Raises:
         NotFound: no such agent or task.
+        Busy: this call is still being carried out.
         Unavailable: the agent or the account has its share of calls under way; nothing was stored.
         Refusal: why the step failed.
     """
-    if request.step_id is not None:
-        step = await _known_step(request.step_id, request, db, here)
-        if step is not None:
-            return _answered(step, recorded(step))
+    before = await _last_try(request, db, here)
+    if before is not None and not (before.status == "failed" and is_open(before.reason)):
+        return _answered(before, recorded(before))
     with shares.calling(request.agent_id, here.account):
         quote = await saga.quotes.of(request.agent_id, here)
+        if before is not None:
+            key = key_after(before.id, Quote.model_validate(before.quote), before.reason)
+            quote = quote.model_copy(update={"agent_key": key})
         reply_to = message.raw_message.reply
-        step = await _store_step(request, db, settings, runner, quote, here, reply_to)
+        step = await _store_step(request, before, db, settings, runner, quote, here, reply_to)
         with runner.holding(step.id):
             try:
                 outcome, _ = await saga.finish(step, dict(request.payload), quote, here)
@@ -65,28 +73,31 @@ def _answered(step: store.Found, outcome: Done | Failed) -> InvokeReply:
     return answer
 
 
-async def _known_step(
-    step_id: str, request: InvokeAgent, db: Database, here: Envelope
-) -> store.Found | None:
-    """The ended step of an earlier request with this id; None when there was none.
+async def _last_try(request: InvokeAgent, db: Database, here: Envelope) -> store.Found | None:
+    """The ended step that this call came to the last time; None when it is asked for at first.
 
     Raises:
-        Conflict: that request was another one.
-        Unavailable: the step has not ended yet.
+        Conflict: the id is that of another call.
+        Busy: the step has not ended yet.
     """
-    async with db.transaction(here) as tx:
-        step = await store.step_of(tx.conn, step_id, here.account)
-    if step is None:
+    if request.step_id is None:
         return None
-    if step.agent_id != request.agent_id or request.task_id not in (None, step.task_id):
-        raise Conflict("This step id is taken.")
+    async with db.transaction(here) as tx:
+        step = await store.step_of(tx.conn, request.step_id, here.account)
+        if step is None:
+            return None
+        if step.agent_id != request.agent_id or request.task_id not in (None, step.task_id):
+            raise Conflict("This step id is taken.")
+        if step.status == "failed":
+            step = await store.last_try(tx.conn, step)
     if step.status not in ("completed", "failed"):
-        raise Unavailable("This call is still being carried out; ask again in a moment.")
+        raise Busy(RUNS)
     return step
 
 
 async def _store_step(
     request: InvokeAgent,
+    before: store.Found | None,
     db: Database,
     settings: Settings,
     runner: Runner,
@@ -94,12 +105,20 @@ async def _store_step(
     here: Envelope,
     reply_to: str,
 ) -> store.Found:
-    """Store the step, leased to this replica and in progress; its task too when it has none."""
+    """Store the step, leased to this replica and in progress; its task too when it has none.
+
+    A further try belongs to the task of the one before it, and takes its place.
+
+    Raises:
+        Busy: somebody else was quicker to begin the same.
+    """
+    first = request.step_id or new_id()
+    task_id = before.task_id if before is not None else request.task_id
     async with db.transaction(here) as tx:
-        if request.task_id is None:
+        if task_id is None:
             task = await _make_task(tx, settings, quote, here)
         else:
-            found = await store.find_task(tx.conn, request.task_id, here.account, lock=True)
+            found = await store.find_task(tx.conn, task_id, here.account, lock=True)
             if found is None:
                 raise NotFound("Task not found")
             task = found
@@ -110,7 +129,8 @@ async def _store_step(
             tx.conn,
             runner.owner,
             runner.lease_s,
-            id=request.step_id or new_id(),
+            id=first if before is None else try_after(first, before.id),
+            replaces=None if before is None else before.id,
             task_id=task.id,
             account=here.account,
             agent_id=request.agent_id,
@@ -123,6 +143,8 @@ async def _store_step(
             cause=here.model_dump(mode="json"),
             reply_to=reply_to,
         )
+        if step is None:
+            raise Busy(RUNS)
         tx.publish(StepStarted(task_id=task.id, step_id=step.id, agent_id=request.agent_id))
     return step
 
@@ -165,11 +187,11 @@ async def _give_up(
     """End a step whose caller waits, unless its agent may have been called already.
 
     Raises:
-        Unavailable: it may have; the step goes on and is ended as any interrupted one.
+        Busy: it may have; the step goes on and is ended as any interrupted one.
     """
     if waiting.agent_called:
         async with db.transaction() as tx:
             await store_leases.postpone(tx.conn, step.id, runner.owner, 0.5)
-        raise Unavailable(f"{waiting.message} The step goes on; see its task.")
+        raise Busy(f"{waiting.message} The step goes on; see its task.")
     outcome, _ = await saga.end(step, Failed("payment_unavailable", waiting.message), here)
     return outcome

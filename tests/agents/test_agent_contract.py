@@ -93,6 +93,9 @@ def test_health(clients: dict[str, httpx.Client], name: str) -> None:
     health = clients[name].get("/health").raise_for_status().json()
     assert health["agent"] == name
     assert health["status"] in {"healthy", "degraded"}
+    for path in ("/health", "/info"):
+        head = clients[name].head(path)
+        assert (head.status_code, head.content) == (200, b"")
 
 
 @pytest.mark.parametrize("name", TABLE)

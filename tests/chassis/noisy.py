@@ -132,8 +132,8 @@ WAYS: dict[str, Way] = {
 }
 
 
-def main() -> None:
-    service = Service("probe", ServiceSettings(), metadata)
+def build(settings: ServiceSettings) -> Service:
+    service = Service("probe", settings, metadata)
     jobs: list[str] = []
 
     async def answer(request: Question, tx: Tx) -> Answer:
@@ -147,8 +147,8 @@ def main() -> None:
 
     service.broker.subscriber(**answers(ASK))(answer)
     service.every(0.05, job)
-    run(service)
+    return service
 
 
 if __name__ == "__main__":
-    main()
+    run(build, ServiceSettings)

@@ -10,6 +10,7 @@ from faststream._internal.endpoint.subscriber.mixins import TasksMixin
 from chassis import topology
 from chassis.bus import Bus
 from chassis.envelopes import new_id, origin
+from chassis.process import run
 from contracts.base import Ping, ping_call
 from contracts.errors import Unavailable
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
@@ -17,6 +18,7 @@ from contracts.permissions import ADMIN
 from contracts.topology import PAYMENT_STEP_COMPLETED
 from deploy.local.ports import free_port
 from payment_svc.app import build
+from payment_svc.settings import Settings
 from tests.chassis.helpers import (
     connected,
     eventually,
@@ -185,6 +187,23 @@ async def test_a_nats_that_never_comes_ends_the_process(killable: Stack) -> None
     async with process("payment_svc", **env) as service:
         assert await service.ends() != 0
     assert "no connection to NATS" in service.text()
+    assert "NATS_URL" in service.text()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("WALLET_ACCOUNT", "a b"), ("WALLET_GRANT", "-1"), ("DATABASE_URL", "nonsense")],
+)
+def test_a_setting_that_cannot_be_is_named_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        run(build, Settings)
+    said = str(ended.value.code)
+    assert name in said
+    assert "\n" not in said
+    assert value not in said
 
 
 async def test_a_nats_that_comes_late_and_goes_for_a_while_is_waited_for(killable: Stack) -> None:

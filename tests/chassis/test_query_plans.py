@@ -68,6 +68,8 @@ HISTORY = {
 THEN = datetime.now(UTC) - timedelta(seconds=2_500)
 Query = Callable[[AsyncConnection], Awaitable[Any]]
 TURN: Any = SimpleNamespace(id="t1", account="a1", task_id="t41", created_at=datetime.now(UTC))
+STEP: Any = SimpleNamespace(id="s1", task_id="t1")
+MESSAGE: Any = SimpleNamespace(account="a1", seq=4_900, turn_id="t")
 WEIGHT = store_rounds.weight("t1")
 QUERIES: list[tuple[str, str, Query]] = [
     (
@@ -97,6 +99,8 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("task", "steps to run", lambda c: leases.claim(c, "me", 10, 5)),
     ("task", "open steps", lambda c: task.open_steps_of(c, "t0")),
     ("task", "waiting steps", lambda c: task.free_dependents(c, "t1", "s1")),
+    ("task", "newest try", lambda c: task.last_try(c, STEP)),
+    ("chat", "answer of a turn", lambda c: chat.answer_to(c, MESSAGE)),
     ("chat", "page of messages", lambda c: chat.page_of_messages(c, "a1", 100, None)),
     ("chat", "later page of messages", lambda c: chat.page_of_messages(c, "a1", 100, 2_500)),
     ("chat", "messages of a task", lambda c: chat.page_of_messages(c, "a1", 100, None, "t1")),

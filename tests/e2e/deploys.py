@@ -21,8 +21,8 @@ AGAIN_S = 90.0
 OK = httpx.codes.OK
 COMPLETED = "bazaar.evt.step.completed.*"
 CHAT, INVOKE = "/api/hubchat/message", "/api/invoke-agent"
-REFUSED = {502, 503, 504}
-"""Not done, or done by a service whose answer was lost: the caller is told so."""
+REFUSED = {409, 502, 503, 504}
+"""Not done, or done by a service whose answer was lost, or going on: the caller is told so."""
 
 
 @dataclass

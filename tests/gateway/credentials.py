@@ -48,7 +48,9 @@ async def keytool_says(nats_url: str, *argv: str) -> Said:
 async def make_key(nats_url: str, account: str, *options: str) -> str:
     said = await keytool_says(nats_url, "make", account, *options)
     assert said.code == 0, said.err
-    return said.out.strip()
+    # A gateway of this process may log a line at the same moment.
+    [key] = [line for line in said.out.splitlines() if line.startswith("bzr_")]
+    return key
 
 
 @dataclass

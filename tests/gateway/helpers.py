@@ -15,8 +15,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from chassis.bus import refusal_headers
 from contracts.base import Call, Event, Model
-from contracts.envelope import ERROR_CODE, ERROR_TEXT, Envelope, read_envelope
+from contracts.envelope import Envelope, read_envelope
 from contracts.errors import Refusal
 from gateway.__main__ import Server
 from gateway.asking import Gateway
@@ -111,6 +112,7 @@ class StandIns:
     client: Client
     asked: list[Asked] = field(default_factory=list)
     _answering: dict[str, Subscription] = field(default_factory=dict)
+    _at_work: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def answer(self, call: Call[Any, Any], reply: Any) -> None:
         """Answer `call` with a model, bytes, a Refusal, or what a function makes of the request."""
@@ -121,15 +123,21 @@ class StandIns:
             request = call.request.model_validate_json(message.data)
             envelope = read_envelope(message.headers or {}, fallback_id="none")
             self.asked.append(Asked(call.subject, request, envelope))
-            found = reply(request) if callable(reply) else reply
-            if asyncio.iscoroutine(found):
-                found = await found
-            await _respond(self.client, message, found)
+            job = asyncio.create_task(self._answer(message, request, reply))
+            self._at_work.add(job)
+            job.add_done_callback(self._at_work.discard)
 
         self._answering[call.subject] = await self.client.subscribe(
             call.subject, queue=call.context, cb=on_request
         )
         await self._arrived()
+
+    async def _answer(self, message: Msg, request: Model, reply: Any) -> None:
+        """Answer one request; the next ones are taken meanwhile, as services do."""
+        found = reply(request) if callable(reply) else reply
+        if asyncio.iscoroutine(found):
+            found = await found
+        await _respond(self.client, message, found)
 
     async def stop(self, call: Call[Any, Any]) -> None:
         """Answer this call no longer."""
@@ -159,8 +167,7 @@ class StandIns:
 
 async def _respond(client: Client, message: Msg, reply: Model | bytes | Refusal | None) -> None:
     if isinstance(reply, Refusal):
-        headers = {ERROR_CODE: str(reply.code), ERROR_TEXT: reply.message}
-        await client.publish(message.reply, b"", headers=headers)
+        await client.publish(message.reply, b"", headers=refusal_headers(reply))
     elif isinstance(reply, Model):
         await client.publish(message.reply, reply.model_dump_json().encode())
     elif reply is not None:

@@ -204,6 +204,8 @@ async def test_listed_origins_may_call(
     assert allowed.headers["access-control-allow-origin"] == origin
     assert allowed.headers["access-control-allow-credentials"] == "true"
     assert "POST" in allowed.headers["access-control-allow-methods"]
+    asked = {"Origin": origin, "Access-Control-Request-Method": "HEAD"}
+    assert (await http.options("/api/agents", headers=asked)).status_code == 200
 
     answers = [
         await http.get("/api/agents", headers={"Origin": origin}),
@@ -214,7 +216,8 @@ async def test_listed_origins_may_call(
     for answer in answers:
         assert answer.headers["access-control-allow-origin"] == origin
         assert answer.headers["access-control-allow-credentials"] == "true"
-        assert "Link" in answer.headers["access-control-expose-headers"]
+        exposed = answer.headers["access-control-expose-headers"]
+        assert {"Link", "Idempotency-Outcome"} <= set(exposed.split(", "))
         assert "Origin" in answer.headers["vary"]
 
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from contracts.errors import TooSlow
 from contracts.task import INVOKE_AGENT
 from contracts.topology import IDEMPOTENCY
-from gateway.idempotency import Kept, keyed, unkeyed
+from gateway.claims import Kept, keyed, unkeyed
 from tests.gateway import samples
 from tests.gateway.credentials import bearer, make_key
 from tests.gateway.helpers import (

@@ -2,23 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from chassis.topology import bucket_config
+from contracts.cards import OPEN_CHECKOUT
 from contracts.chat import POST_MESSAGE
-from contracts.errors import NotFound, PaymentRequired, TooSlow, Unavailable
+from contracts.errors import (
+    NotFound,
+    PaymentRequired,
+    TooSlow,
+    Unavailable,
+)
 from contracts.ledger import REFUND_PAYMENT, PaymentReply
 from contracts.task import CREATE_TASK, INVOKE_AGENT
-from contracts.topology import IDEMPOTENCY
-from gateway.idempotency import Kept
 from tests.gateway import samples
 from tests.gateway.credentials import bearer, make_key
 from tests.gateway.helpers import (
-    ID_SECRET,
     Served,
     StandIns,
     assert_problem,
@@ -27,15 +28,7 @@ from tests.gateway.helpers import (
     until,
     until_answered,
 )
-from tests.gateway.reading import fresh
-from tests.gateway.test_gateway_process import process
-
-CALL: dict[str, Any] = {"agentId": "translator", "payload": {"text": "hello"}}
-PATH = "/api/invoke-agent"
-
-
-def key(name: str | None = None) -> dict[str, str]:
-    return {"Idempotency-Key": name or fresh("key")}
+from tests.gateway.keyed import CALL, PATH, key
 
 
 @pytest.fixture(scope="module")
@@ -101,27 +94,11 @@ async def test_what_still_runs_is_409(
         refused = await elsewhere.post(PATH, json=CALL, headers=same)
     assert_problem(refused, 409, "still being carried out")
     assert refused.headers["retry-after"]
+    assert refused.headers["idempotency-outcome"] == "running"
     enough.set()
     assert (await running).status_code == 200
     assert (await http.post(PATH, json=CALL, headers=same)).status_code == 200
     assert len(services.got(INVOKE_AGENT)) == 1
-
-
-@pytest.mark.parametrize("unknown", [TooSlow("No answer."), Unavailable("It went down.")])
-async def test_an_unknown_outcome_is_tried_again_with_the_same_ids(
-    http: httpx.AsyncClient, services: StandIns, unknown: Exception
-) -> None:
-    same = key()
-    await services.answer(INVOKE_AGENT, unknown)
-    assert (await http.post(PATH, json=CALL, headers=same)).status_code in (503, 504)
-    changed = {**CALL, "payload": {"text": "bye"}}
-    assert_problem(await http.post(PATH, json=changed, headers=same), 422)
-    await services.answer(INVOKE_AGENT, samples.RESULT)
-    assert (await http.post(PATH, json=CALL, headers=same)).status_code == 200
-    asked = [asked.body.step_id for asked in services.got(INVOKE_AGENT)]
-    assert len(asked) == 2
-    assert asked[0] is not None
-    assert asked[0] == asked[1]
 
 
 async def test_what_is_made_has_ids_of_account_address_and_key(
@@ -199,95 +176,27 @@ async def test_wrong_input_is_answered_again_too(
     assert services.asked == []
 
 
-async def test_an_answer_is_kept_though_the_bus_took_nothing_at_first(
+async def test_a_checkout_that_is_asked_for_again_is_the_same(
     http: httpx.AsyncClient, services: StandIns
 ) -> None:
-    declared = bucket_config(IDEMPOTENCY, 1)
-    js = services.client.jetstream()
-
-    async def meanwhile(_request: Any) -> Any:
-        await js.update_stream(declared.evolve(max_msg_size=1))
-        return samples.RESULT
-
-    await services.answer(INVOKE_AGENT, meanwhile)
-    same = key()
-    running = asyncio.create_task(http.post(PATH, json=CALL, headers=same))
-    await until(lambda: services.got(INVOKE_AGENT), "it runs")
-    await asyncio.sleep(0.5)
-    await js.update_stream(declared)
-    assert (await running).status_code == 200
-    again = await http.post(PATH, json=CALL, headers=same)
-    assert (again.status_code, again.headers.get("idempotency-replayed")) == (200, "true")
-    assert len(services.got(INVOKE_AGENT)) == 1
-
-
-async def test_a_killed_gateway_leaves_a_claim_that_grows_old(
-    http: httpx.AsyncClient, bus_url: str, services: StandIns
-) -> None:
-    await services.answer(INVOKE_AGENT, None)  # takes the request, never answers
-    same = key()
-    async with process(NATS_URL=bus_url, ID_SECRET=ID_SECRET) as dying:
-        lost = asyncio.create_task(dying.http.post(PATH, json=CALL, headers=same))
-        await until(lambda: services.got(INVOKE_AGENT) or lost.done(), "it was passed on")
-        assert not lost.done(), lost.result().text
-        dying.popen.kill()
-        await asyncio.wait({lost})
-        assert isinstance(lost.exception(), httpx.TransportError)
-    await services.answer(INVOKE_AGENT, samples.RESULT)
-    assert_problem(await http.post(PATH, json=CALL, headers=same), 409, "still")
-
-    # Two minutes later; the clock of what is kept is put back in place of waiting.
-    store = await services.client.jetstream().key_value(IDEMPOTENCY.name)
-    for name in await store.keys():
-        entry = await store.get(name)
-        kept = Kept.model_validate_json(entry.value or b"")
-        if kept.state == "running":
-            old = kept.model_copy(update={"begun_at": datetime.now(UTC) - timedelta(seconds=121)})
-            await store.update(name, old.model_dump_json().encode(), last=entry.revision)
-    answer = await http.post(PATH, json=CALL, headers=same)
-    assert answer.status_code == 200
-    first, second = (asked.body.step_id for asked in services.got(INVOKE_AGENT))
+    await services.answer(OPEN_CHECKOUT, TooSlow("No answer."))
+    same, path = key(), "/api/payments/checkout"
+    for _ in range(2):
+        assert_problem(await http.post(path, json={"amount": 5}, headers=same), 504)
+        assert_problem(await http.post(path, json={"amount": 5}), 504)
+    first, without, second, other = (asked.body.payment_id for asked in services.asked)
+    assert first is not None
     assert first == second
-
-
-async def test_a_caller_who_hung_up_asks_for_the_same_turn_again(
-    http: httpx.AsyncClient, services: StandIns, served: Served
-) -> None:
-    await services.answer(POST_MESSAGE, samples.posted)
-    same, say = key(), {"content": "hello"}
-    async with served.client() as leaving:
-        asking = asyncio.create_task(leaving.post("/api/hubchat/message", json=say, headers=same))
-        await until(
-            lambda: services.got(POST_MESSAGE) or asking.done(), "the message was passed on"
-        )
-        assert not asking.done(), asking.result().text
-        asking.cancel()
-        await asyncio.wait({asking})
-    await until(lambda: served.gateway.turns.waiting == 0, "nobody waits")
-
-    async def ended(request: Any) -> Any:
-        await services.publish(samples.turn_end(request.turn_id))
-        return samples.posted(request)
-
-    await services.answer(POST_MESSAGE, ended)
-
-    async def answered() -> httpx.Response:
-        while True:  # What was left behind is written down in a moment.
-            answer = await http.post("/api/hubchat/message", json=say, headers=same)
-            if answer.status_code != 409:
-                return answer
-            await asyncio.sleep(0.05)
-
-    answer = await asyncio.wait_for(answered(), 20)
-    assert answer.json()["done"] is True
-    assert len({asked.body.turn_id for asked in services.got(POST_MESSAGE)}) == 1
+    assert without is other is None
 
 
 async def test_an_unreachable_bus_is_503(tmp_path: Any) -> None:
     del tmp_path
     with serving(gateway_settings("nats://127.0.0.1:1")) as served:
         async with served.client() as http:
-            assert_problem(await http.post(PATH, json=CALL, headers=key()), 503)
+            answer = await http.post(PATH, json=CALL, headers=key())
+    assert_problem(answer, 503)
+    assert answer.headers["idempotency-outcome"] == "open"
 
 
 async def test_not_found_is_kept_for_its_address_alone(

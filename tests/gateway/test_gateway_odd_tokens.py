@@ -239,6 +239,7 @@ def test_a_key_that_cannot_be_used_is_none(more: dict[str, Any]) -> None:
 
 def test_a_key_needs_no_algorithm_and_the_only_one_no_id() -> None:
     [(name, key)] = usable(text_of({"keys": [own_key(alg=None, kid=None)]})).items()
+    assert isinstance(key, jwt.PyJWK)
     assert (name, key.algorithm_name) == ("", "ES256")
     assert set(usable(text_of({"keys": [own_key(kid=None), own_key(kid="b")]}))) == {"b"}
 

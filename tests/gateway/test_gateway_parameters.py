@@ -80,6 +80,10 @@ async def test_what_forms_send_for_nothing_is_nothing(
     answer = await http.get("/api/messages?taskId=&cursor=")
     assert answer.status_code == 200
     assert services.got(LIST_MESSAGES)[0].body.task_id is None
+    for path in ("/api/events", "/api/hubchat/stream?taskId="):
+        async with http.stream("GET", path, headers={"Last-Event-ID": ""}) as stream:
+            assert stream.status_code == 200, path
+            assert (await anext(stream.aiter_lines())).startswith(":")
     assert_problem(await http.get("/api/ledger?account="), 422, "account: ")
 
 

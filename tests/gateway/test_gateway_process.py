@@ -188,13 +188,18 @@ async def test_it_stops_while_it_cannot_connect() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("UI_DIST", "/nowhere/at/all", ["ui_dist", "index.html", "/nowhere/at/all"]),
-        ("PORT", "99999", ["port"]),
-        ("CHAT_WAIT_S", "soon", ["chat_wait_s"]),
-        ("CORS_ORIGINS", "*", ["cors_origins", "name each origin"]),
+        ("UI_DIST", "/nowhere/at/all", ["UI_DIST", "index.html", "/nowhere/at/all"]),
+        ("PORT", "99999", ["PORT"]),
+        ("CHAT_WAIT_S", "soon", ["CHAT_WAIT_S"]),
+        ("CORS_ORIGINS", "*", ["CORS_ORIGINS", "name each origin"]),
         ("AUTH_MODE", "token", ["AUTH_MODE=token needs ID_SECRET"]),
-        ("TRUSTED_PROXIES", "*", ["trusted_proxies", "no address"]),
-        ("ALLOWED_HOSTS", "localhost:8000", ["allowed_hosts", "without ports"]),
+        (
+            "AUTH_MODE",
+            "jwt",
+            ["AUTH_MODE=jwt needs ID_SECRET, JWKS_URL, JWT_ISSUER, JWT_AUDIENCE"],
+        ),
+        ("TRUSTED_PROXIES", "*", ["TRUSTED_PROXIES", "no address"]),
+        ("ALLOWED_HOSTS", "localhost:8000", ["ALLOWED_HOSTS", "without ports"]),
     ],
 )
 def test_wrong_settings_are_named_and_nothing_starts(

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from contracts.registry import GET_AGENT
-from contracts.task import GET_TASK
+from contracts.task import GET_TASK, INVOKE_AGENT
 from deploy.local.embedded import EmbeddedServer, embedded_nats_server
 from deploy.local.ports import free_port
 from gateway.link import Link
+from tests.conftest import declare
 from tests.gateway import samples
+from tests.gateway.doubles import TaskDouble
 from tests.gateway.helpers import (
     Served,
     assert_problem,
@@ -21,6 +23,7 @@ from tests.gateway.helpers import (
     until,
     until_answered,
 )
+from tests.gateway.keyed import CALL, PATH, key
 
 BUS_DOWN = "The message bus is not reachable."
 
@@ -138,3 +141,31 @@ async def test_it_can_be_closed_although_connecting_swallows_the_cancellation(
     await asyncio.wait_for(link.close(), 20)
     assert link._keeping is not None
     assert link._keeping.done()
+
+
+async def test_a_request_with_a_key_outlives_the_bus(tmp_path: Path) -> None:
+    async with embedded_nats_server(tmp_path) as server:
+        await declare(server.url)
+        with serving(gateway_settings(server.url)) as served:
+            async with stand_ins(server.url) as services, served.client() as http:
+                await until_answered(http, "/ready", 200)
+                gate = asyncio.Event()
+                task = TaskDouble([gate, samples.RESULT])
+                await services.answer(INVOKE_AGENT, task)
+                same = key()
+                asking = asyncio.create_task(http.post(PATH, json=CALL, headers=same))
+                await until(lambda: task.tries, "it is carried out")
+                await server.kill()
+                lost = await asking
+                assert_problem(lost, 503)
+                assert lost.headers["idempotency-outcome"] == "open"
+                await server.start()
+                await until_answered(http, "/ready", 200)
+                await until(lambda: services.client.is_connected, "the stand-in is back")
+                gate.set()
+                outcomes = {"open"}
+                while outcomes & {"open", "running"}:
+                    answer = await http.post(PATH, json=CALL, headers=same)
+                    outcomes = {answer.headers["idempotency-outcome"]}
+                    await asyncio.sleep(0.1)
+                assert (answer.status_code, len(task.tries)) == (200, 1)

@@ -6,15 +6,22 @@ import hmac
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from hashlib import sha256
 from typing import Any
 
 import httpx
+import jwt
 import pytest
-from pydantic import ValidationError
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
+from contracts.base import Id
 from contracts.errors import Unavailable
 from contracts.task import LIST_TASKS
-from gateway.identity import Unknown
+from gateway.identity import Unknown, account_named
 from gateway.issuer import IssuerKeys
 from gateway.tokens import Tokens
 from tests.gateway import samples
@@ -95,9 +102,9 @@ async def test_a_token_decides_about_account_and_scopes(
         {"exp": 1},
         {"nbf": 2**33},
         {"sub": None},
-        {"sub": "no account"},
-        {"sub": "a.b"},
         {"sub": ""},
+        {"sub": "a\nb"},
+        {"sub": "a" * 256},
     ],
     ids=str,
 )
@@ -109,6 +116,80 @@ async def test_a_token_that_is_not_for_us_is_refused(
     assert (await tokens.identify(issuer.token(key))).account == "alice"
     with pytest.raises(Unknown):
         await tokens.identify(issuer.token(key, **claims))
+
+
+@pytest.mark.parametrize(
+    "sub", ["auth0|123", "a.b", "alice@example.com", "no account", "jwt_" + "0" * 32, "a" * 255]
+)
+async def test_a_name_that_is_no_id_has_an_account_of_its_own(issuer: Issuer, sub: str) -> None:
+    tokens = checker(issuer, Clock())
+    account = (await tokens.identify(issuer.token(issuer.new_key("one"), sub=sub))).account
+    assert account == f"jwt_{sha256(sub.encode()).hexdigest()[:32]}"
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_no_two_names_have_one_account(one: str, two: str) -> None:
+    found = set()
+    for name in (one, two):
+        with suppress(ValueError):
+            found.add(account_named(name))
+            found.add(account_named(account_named(name)))
+    names = {name for name in (one, two) if name.isprintable() and len(name) <= 255}
+    derived = {name for name in names if account_named(name) != name}
+    assert len(found) == len(names) + len(derived)
+    for account in found:
+        TypeAdapter(Id).validate_python(account)
+
+
+def rsa_set(**more: Any) -> tuple[rsa.RSAPrivateKey, bytes]:
+    """A key, and a set of it alone as an issuer may publish it."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key()))
+    public.pop("key_ops", None)
+    return key, json.dumps({"keys": [{**public, **more}]}).encode()
+
+
+CLAIMS = {"iss": "https://issuer.example", "aud": "bazaar", "sub": "alice", "exp": 2**33}
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "RS512", "PS256", "PS384"])
+async def test_a_key_that_names_no_algorithm_is_for_all_of_its_kind(
+    issuer: Issuer, algorithm: Any
+) -> None:
+    key, issuer.says = rsa_set(kid="one")
+    tokens = checker(issuer, Clock(), jwt_algorithms=(algorithm, "ES256"))
+    signed = jwt.encode(CLAIMS, key, algorithm, headers={"kid": "one"})
+    assert (await tokens.identify(signed)).account == "alice"
+    other = jwt.encode(CLAIMS, key, "RS384", headers={"kid": "one"})
+    with pytest.raises(Unknown, match="algorithm"):
+        await tokens.identify(other)
+    elliptic = jwt.encode(CLAIMS, ec.generate_private_key(ec.SECP256R1()), "ES256")
+    with pytest.raises(Unknown):
+        await tokens.identify(elliptic)
+
+
+async def test_a_key_that_names_its_algorithm_is_for_no_other(issuer: Issuer) -> None:
+    key, issuer.says = rsa_set(kid="one", alg="RS256")
+    tokens = checker(issuer, Clock(), jwt_algorithms=("RS256", "PS256"))
+    for algorithm, right in (("RS256", True), ("PS256", False)):
+        signed = jwt.encode(CLAIMS, key, algorithm, headers={"kid": "one"})
+        if right:
+            assert (await tokens.identify(signed)).account == "alice"
+        else:
+            with pytest.raises(Unknown):
+                await tokens.identify(signed)
+
+
+@pytest.mark.parametrize("named", [None, "one"], ids=["token without kid", "token with kid"])
+async def test_the_only_key_needs_no_id_whatever_tokens_say(
+    issuer: Issuer, named: str | None
+) -> None:
+    key, issuer.says = rsa_set()
+    tokens = checker(issuer, Clock())
+    signed = jwt.encode(CLAIMS, key, "RS256", headers={"kid": named} if named else None)
+    for _ in range(3):
+        assert (await tokens.identify(signed)).account == "alice"
+    assert issuer.asked == 1
 
 
 def forged(algorithm: str, secret: bytes | None = None) -> str:

@@ -6,8 +6,18 @@ from decimal import Decimal
 import pytest
 
 from chassis.envelopes import new_id
-from contracts.errors import Conflict, Unavailable
-from tests.task.scripted_agent import Call, answers, says
+from contracts.errors import BadAnswer, Busy, Conflict, Invalid, Refusal
+from contracts.task import InvokeReply
+from tests.task.scripted_agent import (
+    Behaviour,
+    Call,
+    answers,
+    breaks_off,
+    hangs_up,
+    is_busy,
+    says,
+    waits_for,
+)
 from tests.task.system import System
 
 
@@ -25,14 +35,101 @@ async def test_a_call_is_made_and_paid_once(system: System):
     assert await system.wallet(account) == (Decimal("99.88"), Decimal(0))
 
 
-async def test_a_failed_call_is_refused_as_before(system: System):
+async def test_what_was_refused_is_refused_as_before(system: System):
     account, id_ = await system.account(), new_id()
-    async with system.agent(says("no", 500)) as (agent_id, agent):
+    async with system.agent(says({"detail": "No."}, 422), answers()) as (agent_id, agent):
         first = await system.refusal(account, agent_id, step_id=id_)
-        calls = len(agent.calls)
         again = await system.refusal(account, agent_id, step_id=id_)
+        assert isinstance(first, Invalid)
         assert (type(again), again.message) == (type(first), first.message)
-        assert len(agent.calls) == calls
+        assert len(agent.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("trouble", "calls", "keys"),
+    [
+        (says("no", 500), 1, 2),  # It said that it failed, and may say so for ever.
+        (says("nonsense"), 1, 2),
+        (is_busy(), 4, 1),
+        (hangs_up, 4, 1),  # Nobody knows whether it did the work.
+        (breaks_off, 4, 1),
+    ],
+    ids=["500", "nonsense", "busy", "unreachable", "broken off"],
+)
+async def test_what_came_to_nothing_is_tried_again_and_paid_once(
+    system: System, trouble: Behaviour, calls: int, keys: int
+):
+    account, id_ = await system.account(), new_id()
+    async with system.agent(*[trouble] * calls, answers("Hola", 0.12)) as (agent_id, agent):
+        refused = await system.refusal(account, agent_id, step_id=id_)
+        assert refused.code >= 500
+        done = await system.invoke(account, agent_id, step_id=id_)
+        assert await system.invoke(account, agent_id, step_id=id_) == done
+    assert (len(agent.calls), len(set(agent.keys))) == (calls + 1, keys)
+    assert agent.keys[0] == id_
+    task = await system.task(account, done.task_id)
+    assert (task.status, task.total_cost) == ("completed", Decimal("0.12"))
+    steps = await system.steps(account, done.task_id)
+    assert [(step.id, step.status) for step in steps] == [
+        (id_, "failed"),
+        (done.step_id, "completed"),
+    ]
+    assert await system.paid(account, done.task_id) == Decimal("0.12")
+    assert await system.wallet(account) == (Decimal("99.88"), Decimal(0))
+
+
+async def test_one_of_many_who_try_again_at_once_does(system: System):
+    account, id_, gate = await system.account(), new_id(), asyncio.Event()
+    behaviours = says("no", 500), waits_for(gate, answers("Hola", 0.12))
+    async with system.agent(*behaviours) as (agent_id, agent):
+
+        async def asked() -> InvokeReply | Refusal:
+            try:
+                return await system.invoke(account, agent_id, step_id=id_)
+            except Refusal as refused:
+                return refused
+
+        assert isinstance(await asked(), BadAnswer)
+        asking = [asyncio.create_task(asked()) for _ in range(8)]
+        await agent.called(2)
+        gate.set()
+        said = await asyncio.gather(*asking)
+        done = await system.invoke(account, agent_id, step_id=id_)
+        assert len(agent.calls) == 2
+    assert all(one == done or isinstance(one, Busy) for one in said), said
+    assert await system.paid(account, done.task_id) == Decimal("0.12")
+
+
+async def test_one_of_many_who_begin_at_once_does(system: System):
+    account, id_, gate = await system.account(), new_id(), asyncio.Event()
+    async with system.agent(waits_for(gate, answers("Hola", 0.12))) as (agent_id, agent):
+        asking = [
+            asyncio.create_task(system.refusal(account, agent_id, step_id=id_)) for _ in range(7)
+        ]
+        first = asyncio.create_task(agent.called())
+        await asyncio.wait({*asking}, timeout=1)
+        await first
+        gate.set()
+        said = [one.result() for one in asking if one.done() and not one.exception()]
+        assert len(said) >= 6
+        assert all(isinstance(one, Busy) for one in said), said
+        await asyncio.wait({*asking})
+        done = await system.invoke(account, agent_id, step_id=id_)
+        assert len(agent.calls) == 1
+    assert await system.paid(account, done.task_id) == Decimal("0.12")
+    rows = await system.rows("SELECT id FROM task.tasks WHERE account = $1", account)
+    assert [row["id"] for row in rows] == [done.task_id]
+
+
+async def test_a_try_has_the_whole_budget_that_the_one_before_gave_back(system: System):
+    """Though the hold of that one may not be released yet."""
+    account, id_ = await system.account(), new_id()
+    task = await system.new_task(account, max_budget="0.10")
+    asked = {"task_id": task.id, "step_id": id_}
+    async with system.agent(says("no", 500), answers("Hola", 0.1)) as (agent_id, _):
+        assert isinstance(await system.refusal(account, agent_id, **asked), BadAnswer)
+        assert (await system.invoke(account, agent_id, **asked)).cost == Decimal("0.1")
+    assert await system.paid(account, task.id) == Decimal("0.1")
 
 
 async def test_a_call_that_still_runs_is_not_begun_again(system: System):
@@ -47,7 +144,7 @@ async def test_a_call_that_still_runs_is_not_begun_again(system: System):
         running = asyncio.create_task(system.invoke(account, agent_id, step_id=id_))
         await agent.called()
         refused = await system.refusal(account, agent_id, step_id=id_)
-        assert isinstance(refused, Unavailable)
+        assert isinstance(refused, Busy)
         enough.set()
         first = await running
         assert await system.invoke(account, agent_id, step_id=id_) == first

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.base import MAX_AMOUNT, MICRO
-from contracts.errors import Refusal
+from contracts.errors import Busy, Refusal
 from contracts.task import RESULT_KEY, FailureReason
 from task_svc.domain import (
     Agreement,
@@ -19,10 +19,13 @@ from task_svc.domain import (
     billed,
     charge,
     hold_amount,
+    is_open,
+    key_after,
     readable,
     referring_to,
     split,
     status_after,
+    try_after,
     with_results,
 )
 
@@ -220,4 +223,22 @@ def test_every_failure_has_a_refusal_for_who_waited(reason: FailureReason):
     refusal = as_refusal(reason, "Because.")
     assert isinstance(refusal, Refusal)
     assert refusal.message == "Because."
-    assert refusal.code in {402, 404, 422, 502, 503, 504}
+    assert refusal.code in {402, 404, 409, 422, 502, 503, 504}
+    # Who is told 5xx sends the same again, and it is carried out again: nothing was decided.
+    assert is_open(reason) == (refusal.code >= 500)
+    assert not isinstance(refusal, Busy)
+
+
+@given(st.lists(st.sampled_from(get_args(FailureReason)), max_size=8))
+def test_who_gave_no_answer_is_asked_for_the_same_work_under_the_same_key(
+    reasons: list[FailureReason],
+):
+    quoted = quote(Decimal(1), Decimal(1))
+    step_id, keys = "first", ["first"]
+    for reason in reasons:
+        quoted = quoted.model_copy(update={"agent_key": key_after(step_id, quoted, reason)})
+        step_id = try_after("first", step_id)
+        key = quoted.agent_key or step_id
+        assert (key == keys[-1]) == (reason != "agent_error")
+        keys.append(key)
+    assert step_id == ("first" if not reasons else f"first-{len(reasons) + 1}")

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from contracts.errors import Unavailable
+from contracts.errors import Busy, Unavailable
 from tests.conftest import Stack, new_stack, running
 from tests.task.plans import spec, start
 from tests.task.scripted_agent import ScriptedAgent, answers, waits_for
@@ -104,7 +104,7 @@ async def test_a_bill_that_nobody_can_book_waits_for_payment(system: System):
             await agent.called()
         gate.set()
         refused = await call
-        assert isinstance(refused, Unavailable)
+        assert isinstance(refused, Busy)
         assert "goes on" in refused.message
         (row,) = await system.rows(
             "SELECT task_id, status FROM task.steps WHERE id = $1", agent.keys[0]

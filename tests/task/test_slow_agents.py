@@ -1,0 +1,46 @@
+"""Agents that do not answer in time: nobody knows what they did, and nobody paid for it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import pytest
+
+from chassis.envelopes import new_id
+from contracts.errors import TooSlow
+from contracts.task import InvokeReply
+from tests.conftest import Stack, running
+from tests.task.scripted_agent import answers, waits_for
+from tests.task.services import eventually, payment_service, registry_service, task_service
+from tests.task.system import System, listening
+
+
+@pytest.fixture
+async def system(stack: Stack) -> AsyncIterator[System]:
+    """The services, of which the one for tasks has little patience."""
+    payment = payment_service(stack)
+    services = registry_service(stack), payment, task_service(stack, agent_timeout_s=0.3)
+    async with running(*services), listening(stack, payment) as system:
+        yield system
+
+
+async def test_a_slow_agent_is_asked_again_under_its_first_key(system: System):
+    """As agents of this project do: a repeat waits for the first call, and has its answer."""
+    account, id_, enough = await system.account(), new_id(), asyncio.Event()
+    async with system.agent(waits_for(enough, answers("Hola", 0.12))) as (agent_id, agent):
+        for _ in range(2):
+            slow = await system.refusal(account, agent_id, step_id=id_)
+            assert isinstance(slow, TooSlow)
+        enough.set()
+
+        async def answered() -> InvokeReply | None:
+            try:
+                return await system.invoke(account, agent_id, step_id=id_)
+            except TooSlow:  # A busy machine is slow as well.
+                return None
+
+        done = await eventually(answered)
+        assert done is not None
+        assert await system.paid(account, done.task_id) == Decimal("0.12")
+    assert set(agent.keys) == {id_}
+    assert await system.wallet(account) == (Decimal("99.88"), Decimal(0))
