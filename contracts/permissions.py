@@ -63,6 +63,7 @@ ASKS: dict[str, tuple[Call[Any, Any], ...]] = {
         payment.PLACE_HOLD,
         payment.EXTEND_HOLD,
         payment.GET_TASK_ACCOUNT,
+        ledger.GET_RECEIPT,
         chat.ORDER_ENDS,
     ),
     "payment": (standing.TELL_ENDS,),

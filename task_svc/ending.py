@@ -97,11 +97,9 @@ async def end_step(tx: Transaction, step: store.Found, outcome: Done | Failed) -
 
 def tell_step(tx: Transaction, step: store.Found, outcome: Done | Failed, *, started: bool) -> None:
     """Tell how a step ended: always the same event, however often."""
-    tx.publish(
-        _event(step, outcome, started=started),
-        account=step.account,
-        message_id=derived_id(step.account, step.id, "ended"),
-    )
+    event = _event(step, outcome, started=started)
+    message_id = derived_id(step.account, step.id, event.type)
+    tx.publish(event, account=step.account, message_id=message_id)
 
 
 def tell_task(tx: Transaction, task: store.Found, event: TaskCompleted | TaskFailed) -> None:

@@ -79,7 +79,7 @@ async def claim_unended(conn: AsyncConnection, wait_s: float, limit: int) -> Seq
         update(tasks)
         .where(tasks.c.id == due.c.id)
         .values(ask_at=func.now() + _seconds(wait_s))
-        .returning(tasks.c.id, tasks.c.turn_id)
+        .returning(tasks.c.id, tasks.c.turn_id, tasks.c.account, tasks.c.open_steps)
     )
     return taken.all()
 

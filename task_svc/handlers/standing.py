@@ -13,9 +13,11 @@ from chassis.given import Given
 from contracts.chat import ORDER_ENDS, OrderEnds
 from contracts.envelope import Envelope
 from contracts.errors import Refusal
+from contracts.ledger import GET_RECEIPT, GetReceipt, PaymentEntered
 from contracts.standing import CountRunning, EndsTold, Running, Standing, TellEnds
 from task_svc import store, store_standing
 from task_svc.ending import bill_line, ended, recorded, tell_step, tell_task
+from task_svc.handlers.payments import enter
 from task_svc.settings import Settings
 
 log = structlog.get_logger()
@@ -93,6 +95,9 @@ async def ask_after_ends(db: Database, bus: Bus, settings: Settings) -> None:
         due = {task.turn_id: task.id for task in found}
         if not due:
             return
+        for task in found:
+            if not task.open_steps:
+                await _count_payments(db, bus, task)
         asked = OrderEnds(turn_ids=list(due))
         try:
             turns = (await bus.ask(ORDER_ENDS, asked, origin("task", "reconcile"))).turns
@@ -109,3 +114,25 @@ async def ask_after_ends(db: Database, bus: Bus, settings: Settings) -> None:
                 await store_standing.ask_later(tx.conn, ordered, wait_s * ORDERED_AGAIN)
         if len(due) < AT_ONCE:
             return
+
+
+async def _count_payments(db: Database, bus: Bus, task: store.Found) -> None:
+    """Count what was paid by hand for a task, and was not heard of: its end waits for the sum."""
+    here = origin("task", "reconcile", task.account)
+    try:
+        lines = (await bus.ask(GET_RECEIPT, GetReceipt(task_id=task.id), here)).lines
+    except Refusal as error:
+        log.info("nobody says what was paid", task_id=task.id, error=error)
+        return
+    paid = {line.step_id: line for line in lines if line.status == "captured"}
+    async with db.transaction(here) as tx:
+        known = await store_standing.statuses_of_steps(tx.conn, list(paid))
+        for id_ in paid.keys() - known.keys():
+            entered = PaymentEntered(
+                task_id=task.id,
+                payment_id=id_,
+                agent_id=paid[id_].agent_id,
+                amount=paid[id_].charged,
+            )
+            if await enter(tx, entered, here):
+                log.info("payment by hand counted", task_id=task.id, payment_id=id_)

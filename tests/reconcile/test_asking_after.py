@@ -10,6 +10,7 @@ from nats.aio.msg import Msg
 
 from chassis.envelopes import enclose, new_id, origin
 from contracts import topology
+from contracts.ledger import ENTER_PAYMENT
 from contracts.payment import PLACE_HOLD
 from contracts.standing import TELL_ENDS, EndsTold, TellEnds
 from contracts.task import StepFailed
@@ -17,11 +18,12 @@ from payment_svc import store_check, store_standing
 from payment_svc.handlers.reconcile import ask_after_steps
 from payment_svc.settings import Settings as PaymentSettings
 from registry_svc.handlers.reconcile import count_again
+from task_svc.handlers.standing import ask_after_ends
 from tests.conftest import Stack, running
 from tests.reconcile.conftest import Parts
 from tests.task.plans import spec, start
 from tests.task.scripted_agent import answers, says, waits_for
-from tests.task.services import eventually, payment_service
+from tests.task.services import eventually, payment_service, task_settings
 
 CALLS = 12
 HELD = "SELECT status, running, ask_at FROM payment.holds WHERE id = $1"
@@ -234,3 +236,31 @@ async def test_steps_in_hand_are_put_right(parts: Parts) -> None:
 
         await eventually(none)
         assert (await system.listed(agent_id)).load == 0
+
+
+async def test_a_payment_by_hand_that_was_not_heard_of_is_counted_once(parts: Parts) -> None:
+    """Such as for the language model: the task's end waits until it has the sum."""
+    system, task_id = parts.system, f"task-{new_id()[:10]}"
+    account = await system.account()
+    async with system.agent(answers("done", 0.1)) as (agent_id, _):
+        await system.order(account, start(task_id, spec(f"s-{task_id}", agent_id)))
+        await system.step_is(account, task_id, f"s-{task_id}", "completed")
+    paid = {"payment_id": f"p-{task_id}", "agent_id": "claude", "amount": "0.5", "max_budget": "10"}
+    await system.ask(ENTER_PAYMENT, account, task_id=task_id, **paid)
+
+    async def counted() -> bool:
+        return (await system.task(account, task_id)).total_cost == Decimal("0.6")
+
+    await eventually(counted)
+    # As if the event had been lost.
+    await system.rows("DELETE FROM task.steps WHERE id = $1", paid["payment_id"])
+    await system.rows("UPDATE task.tasks SET total_cost = 0.1 WHERE id = $1", task_id)
+    await system.rows("UPDATE task.tasks SET created_at = 'epoch' WHERE id = $1", task_id)
+    db, hourly = parts.task.database, task_settings(system.stack, reconcile_s=3600)
+    await asyncio.gather(*(ask_after_ends(db, parts.task.bus, hourly) for _ in range(2)))
+    assert await counted()
+    await system.rows("UPDATE task.tasks SET ask_at = NULL WHERE id = $1", task_id)
+    await ask_after_ends(db, parts.task.bus, hourly)
+    assert await counted()
+    await system.finish(account, task_id, turn_id=f"turn-{task_id}")
+    assert (await system.ended(account, task_id)).status == "completed"
