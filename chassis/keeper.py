@@ -18,14 +18,14 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from pydantic import ValidationError
 
-from chassis import connections, logs, looking, metrics
+from chassis import connections, forgetting, logs, looking, metrics
 from chassis.bounds import Bounds
 from chassis.bus import connect_options, refusal_headers
 from chassis.endings import end
 from chassis.probes import probes
 from chassis.topology import Declared, Settings, declare
 from contracts.errors import Invalid, Refusal, Unavailable
-from contracts.permissions import KEEPER, LOOKING
+from contracts.permissions import FORGET, KEEPER, LOOKING
 
 log = structlog.get_logger()
 
@@ -33,6 +33,7 @@ KEEP_EVERY_S = 5.0
 ANSWERS_AT_ONCE = 4
 WAITING_ANSWERS = 64
 """Requests that may wait; beyond them a caller is told to come again."""
+SHAPES = ('The body is {} or {"after": N}.', "The body names a task and its turns.")
 
 
 class Keeper:
@@ -57,12 +58,13 @@ class Keeper:
         options.pop("graceful_timeout")
         client = await nats.connect(**options, error_cb=_told)
         try:
-            await client.subscribe(
-                f"{LOOKING}.>",
-                queue=KEEPER,
-                cb=self._asked(client),
-                pending_msgs_limit=WAITING_ANSWERS,
-            )
+            for subject in (f"{LOOKING}.>", FORGET):
+                await client.subscribe(
+                    subject,
+                    queue=KEEPER,
+                    cb=self._asked(client),
+                    pending_msgs_limit=WAITING_ANSWERS,
+                )
             while True:
                 await self._keep(client)
                 await asyncio.sleep(self._every_s)
@@ -118,12 +120,15 @@ class Keeper:
     async def _answer(self, client: Client, message: Msg) -> None:
         try:
             async with self._turns:
-                said = await looking.answer(client, message.subject, message.data)
+                if message.subject == FORGET:
+                    said = str(await forgetting.forget(client, message.data)).encode()
+                else:
+                    said = await looking.answer(client, message.subject, message.data)
             headers = None
         except Refusal as refused:
             said, headers = b"", refusal_headers(refused)
         except ValidationError:
-            said, headers = b"", refusal_headers(Invalid('The body is {} or {"after": N}.'))
+            said, headers = b"", refusal_headers(Invalid(SHAPES[message.subject == FORGET]))
         except (NatsError, TimeoutError, OSError) as error:
             log.warning("cannot tell about the bus", error=error)
             said, headers = b"", refusal_headers(Unavailable("The streams cannot be read now."))

@@ -58,6 +58,7 @@ def configure(settings: BusSettings, service: str) -> None:
         return event
 
     handler = logging.StreamHandler(sys.stdout)
+    handler.addFilter(_worth_hearing)
     handler.addFilter(_without_values_of_libraries)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -78,6 +79,12 @@ def configure(settings: BusSettings, service: str) -> None:
     logging.getLogger(SERVER).setLevel(max(level, logging.INFO))
     logging.captureWarnings(capture=True)
     _hear_last_words()
+
+
+def _worth_hearing(record: logging.LogRecord) -> bool:
+    """Whether it is ours, or serious: a library may have set a level of its own."""
+    ours = record.name == SERVER or record.name.partition(".")[0] in OURS
+    return ours or record.levelno >= logging.WARNING
 
 
 def _without_values(_logger: object, _method: str, event: Event) -> Event:

@@ -13,9 +13,8 @@ from chat_svc.checks import Unusable, check, failure
 from chat_svc.domain import StoredCall, readable, spec
 from chat_svc.orchestrator import Move, Tokens
 from chat_svc.planner import Candidate
-from chat_svc.prices import usage
 from chat_svc.settings import Settings
-from chat_svc.turn import close, order, order_steps, otherwise, think
+from chat_svc.turn import close, order, order_steps, think, worth
 from contracts.chat import PlannedStep, PlanProposed, UseTool
 from contracts.orders import StepSpec
 
@@ -35,6 +34,7 @@ class Decided:
         calls: of this move, as they are to be stored.
         steps: the orders for those that are an agent's work.
         before: calls of earlier moves.
+        spoiled: why the move is of no use, when another one is to be made in its place.
     """
 
     move: Move
@@ -42,6 +42,7 @@ class Decided:
     calls: Sequence[StoredCall] = ()
     steps: Sequence[StepSpec] = ()
     before: Sequence[StoredCall] = ()
+    spoiled: str | None = None
 
 
 def decide(
@@ -82,10 +83,7 @@ def charge_for(move: Move, used: Sequence[Tokens], left: Decimal, settings: Sett
 
     One is worth a dollar; what the budget does not cover is not charged.
     """
-    if not settings.charge_llm:
-        return Decimal(0)
-    found = usage([*used, *([move.tokens] if move.tokens else [])], otherwise(settings))
-    return min(found.usd, left) if found else Decimal(0)
+    return worth([*used, *([move.tokens] if move.tokens else [])], left, settings)
 
 
 async def act(
@@ -107,6 +105,11 @@ async def act(
         settings: of the service.
     """
     await _store_move(tx, turn, decided.move)
+    if decided.spoiled is not None:
+        changes = {"round": turn.round + 1, "orchestrator": name, "trouble": decided.spoiled}
+        turn = await store.update_turn(tx.conn, turn.id, **changes)
+        think(tx, turn)
+        return
     await store_rounds.insert_calls(tx.conn, turn.id, decided.calls)
     if decided.steps:
         await _propose(tx, turn, decided, name)
@@ -150,6 +153,7 @@ async def _store_move(tx: Transaction, turn: store.Found, move: Move) -> None:
         input_tokens=tokens.input if tokens else 0,
         output_tokens=tokens.output if tokens else 0,
         cached_tokens=tokens.cached if tokens else 0,
+        written_tokens=tokens.written if tokens else 0,
     )
 
 

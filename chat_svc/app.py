@@ -1,9 +1,9 @@
 """The chat service's table of contents.
 
-Answers post_message, list_messages, forget_messages, and order_ends for a task service that was
-not told to end tasks.
+Answers post_message, list_messages, forget_messages, get_turn, and order_ends for a task service
+that was not told to end tasks.
 Consumes its own orders chat.think and chat.use_tool, and step.completed, step.failed,
-task.completed, task.failed.
+task.completed, task.failed; hears what was given up of all that.
 Publishes message.posted, plan.proposed, turn.streamed, turn.completed, and orders to the task
 service.
 """
@@ -14,7 +14,16 @@ from chassis.bus import answers, consumes
 from chassis.service import Service
 from chat_svc import tables
 from chat_svc.claude import DEFAULT_MODEL, Claude
-from chat_svc.handlers import messages, outcomes, overdue, reconcile, thinking, tools
+from chat_svc.handlers import (
+    forgetting,
+    given_up,
+    messages,
+    outcomes,
+    overdue,
+    reconcile,
+    thinking,
+    tools,
+)
 from chat_svc.orchestrator import Orchestrator
 from chat_svc.rules import Rules
 from chat_svc.settings import Settings
@@ -35,6 +44,7 @@ def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Servi
     on(**answers(chat.POST_MESSAGE))(messages.post_message)
     on(**answers(chat.LIST_MESSAGES))(messages.list_messages)
     on(**answers(chat.FORGET_MESSAGES))(messages.forget_messages)
+    on(**answers(chat.GET_TURN))(messages.get_turn)
 
     on(**answers(chat.ORDER_ENDS, workers=ASKED_AFTER))(reconcile.order_ends)
 
@@ -45,9 +55,12 @@ def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Servi
     on(**consumes(topology.CHAT_TASK_COMPLETED))(outcomes.on_task_completed)
     on(**consumes(topology.CHAT_TASK_FAILED))(outcomes.on_task_failed)
 
-    service.every(settings.watch_s, partial(overdue.answer_overdue, service.database, settings))
-    ask_after = partial(reconcile.ask_after_turns, service.database, service.bus, settings)
+    given = (service.database, service.bus)
+    service.every(settings.watch_s, partial(overdue.answer_overdue, *given, settings))
+    service.every(settings.watch_s, partial(forgetting.forget_events, *given))
+    ask_after = partial(reconcile.ask_after_turns, *given, settings)
     service.every(settings.reconcile_s / 2, ask_after)
+    service.at_start(partial(given_up.listen, *given))
     return service
 
 

@@ -5,7 +5,7 @@ right becomes work for an agent or a question to another service.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from contracts.base import Id
 MOST_CALLS = 16
 """Tool calls that one move may have."""
 MOST_ERRORS = 3
+NO_INPUT = "The input has to be a JSON object, whole, with numbers that a double can keep."
 LONGEST_WORD = 60
 _ID = TypeAdapter(Id)
 
@@ -78,7 +79,10 @@ def _checked(
     before: Sequence[StoredCall],
     agents: Sequence[Candidate],
 ) -> StoredCall:
-    stored = StoredCall(call.id, round_, readable(call.name[:100]), _readable(dict(call.input)))
+    input_ = _object(call.input)
+    stored = StoredCall(call.id, round_, readable(call.name[:100]), input_ or {})
+    if input_ is None:
+        return _refused(stored, NO_INPUT)
     if place >= MOST_CALLS:
         return _refused(stored, f"At most {MOST_CALLS} tools can be used at once.")
     try:
@@ -89,10 +93,22 @@ def _checked(
     return replace(stored, work=work)
 
 
+def _object(input_: Any) -> dict[str, Any] | None:
+    """A tool's input as it can be stored and sent on; None when it is no JSON object."""
+    if not isinstance(input_, Mapping):
+        return None
+    found: dict[str, Any] = _readable(input_)
+    try:
+        json.dumps(found, allow_nan=False)
+    except ValueError:
+        return None
+    return found
+
+
 def _readable(value: Any) -> Any:
     if isinstance(value, str):
         return readable(value)
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {readable(str(key)): _readable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_readable(item) for item in value]

@@ -219,16 +219,18 @@ def outcome(calls: Iterable[StoredCall]) -> Literal["completed", "failed"]:
 
 
 def bill(steps: Iterable[StepBill]) -> CostBreakdown | None:
-    """What was charged, per agent by display name; None when nobody did any work."""
+    """What was charged, per agent; None when nobody did any work."""
+    names: dict[str, str] = {}
     costs: dict[str, Decimal] = {}
     for step in steps:
         if step.status == "completed":
             spent = step.cost + step.external_cost
-            costs[step.agent_name] = costs.get(step.agent_name, Decimal(0)) + spent
+            names.setdefault(step.agent_id, step.agent_name)
+            costs[step.agent_id] = costs.get(step.agent_id, Decimal(0)) + spent
     if not costs:
         return None
     return CostBreakdown(
-        subtasks=[CostLine(agent=name, cost=cost) for name, cost in costs.items()],
+        subtasks=[CostLine(agent=names[id_], cost=costs[id_], agent_id=id_) for id_ in costs],
         total=sum(costs.values(), Decimal(0)),
     )
 

@@ -4,12 +4,12 @@ from collections.abc import Awaitable
 
 from prometheus_client import Counter
 
-from chat_svc.orchestrator import Move, Tokens, Trouble, TryLater
+from chat_svc.orchestrator import Move, Spoiled, Tokens, Trouble, TryLater
 
-OUTCOMES = ("answered", "trouble", "later", "given_up")
+OUTCOMES = ("answered", "spoiled", "trouble", "later", "given_up")
 REQUESTS = Counter(
     "bazaar_llm_requests",
-    "Requests to a language model, by what came of them: answered, trouble, later, given_up",
+    f"Requests to a language model, by what came of them: {', '.join(OUTCOMES)}",
     ["model", "outcome"],
 )
 TOKENS = Counter(
@@ -36,6 +36,9 @@ async def counted(model: str, asked: Awaitable[Move]) -> Move:
     try:
         move = await asked
         outcome, tokens = "answered", move.tokens
+    except Spoiled as spoiled:
+        outcome, tokens = "spoiled", spoiled.tokens
+        raise
     except Trouble as trouble:
         outcome, tokens = "trouble", trouble.tokens
         raise

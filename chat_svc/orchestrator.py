@@ -5,7 +5,7 @@ orchestrator is asked for one move at a time. It is given all that happened so f
 nothing itself, so that after a crash any replica asks for the next move.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol
@@ -22,11 +22,12 @@ class ToolCall:
     Attributes:
         id: unique in the turn; ids of steps and negotiations are derived from it.
         name: what the orchestrator called it; not checked yet, like `input`.
+        input: JSON; one that is no object is what a model wrote in place of one.
     """
 
     id: str
     name: str
-    input: Mapping[str, Any]
+    input: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,18 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What the language model used; `cached` is the part of `input` that it had in its cache."""
+    """What the language model used.
+
+    Attributes:
+        cached: the part of `input` that it had in its cache.
+        written: the part of `input` that it put there.
+    """
 
     model: str
     input: int
     output: int
     cached: int = 0
+    written: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,7 @@ class Situation:
         history: earlier turns, oldest first.
         rounds: this turn so far.
         last: whether a limit of the turn is reached, so that this move has to be the answer.
+        seconds_left: until the move has to be there; None without such a limit.
     """
 
     turn_id: str
@@ -116,6 +124,7 @@ class Situation:
     history: Sequence[Exchange] = ()
     rounds: Sequence[Round] = field(default=())
     last: bool = False
+    seconds_left: float | None = None
 
 
 Say = Callable[[str], Awaitable[None]]
@@ -137,8 +146,27 @@ class Trouble(Exception):
         self.tokens = tokens
 
 
+class Spoiled(Exception):
+    """The model answered, but what came is of no use: it was cut off, or makes no sense.
+
+    It is a move like any other, with what it used; the turn asks for the next one.
+
+    Attributes:
+        message: a sentence for the person, in case that there is no next one.
+        tokens: what was used, as far as it was told.
+    """
+
+    def __init__(self, message: str, tokens: Tokens | None = None) -> None:
+        """Say what was wrong with it, and what it used."""
+        super().__init__(message)
+        self.message = message
+        self.tokens = tokens
+
+
 class TryLater(Exception):
     """The model is busy or away; the turn asks again in `delay_s`, until its own limits end it.
+
+    Nothing was answered, so it is no move.
 
     Attributes:
         message: a sentence for the person, in case it stays so.
@@ -166,6 +194,7 @@ class Orchestrator(Protocol):
 
         Raises:
             Trouble: the turn ends with its sentence.
+            Spoiled: this move came to nothing; the next one is to be asked for.
             TryLater: the same situation is to be asked again, later.
         """
         ...

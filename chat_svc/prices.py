@@ -1,8 +1,7 @@
 """What a language model costs, in US dollars, by its provider's list prices.
 
 Source: Anthropic's page "Pricing" (platform.claude.com, About Claude), as listed in October 2026.
-Change a price here, with the date. What is written into the provider's cache is counted as plain
-input.
+Change a price here, with the date.
 """
 
 import re
@@ -15,6 +14,8 @@ from contracts.base import to_micro
 from contracts.chat import LlmUse
 
 MILLION = Decimal(1_000_000)
+CACHE_WRITE = Decimal("1.25")
+"""What writing into the cache costs for five minutes, as a multiple of plain input."""
 LONG_HAIKU = 100_000
 """Input tokens of a move above which Haiku 5.5 costs more."""
 
@@ -75,14 +76,15 @@ def usage(moves: Iterable[Tokens], otherwise: Price) -> LlmUse | None:
         price = price_of(move.model, move.input)
         estimated |= price is None
         price = price or otherwise
-        fresh = move.input - move.cached
-        usd += fresh * price.input + move.cached * price.cached
-        usd += move.output * price.output
+        fresh = max(0, move.input - move.cached - move.written)
+        usd += (fresh + move.written * CACHE_WRITE) * price.input
+        usd += move.cached * price.cached + move.output * price.output
     return LlmUse(
         model=made[-1].model,
         input=sum(move.input for move in made),
         output=sum(move.output for move in made),
         cached=sum(move.cached for move in made),
+        written=sum(move.written for move in made),
         usd=to_micro(usd / MILLION),
         estimated=estimated,
     )

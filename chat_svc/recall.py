@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,11 +23,13 @@ class Past:
         calls: of its moves, in order.
         rounds: its moves.
         history: earlier turns, oldest first.
+        spoiled_at: when the last move was made, if nothing could be done with it.
     """
 
     calls: list[StoredCall]
     rounds: tuple[Round, ...]
     history: list[Exchange]
+    spoiled_at: datetime | None
 
 
 async def recall(conn: AsyncConnection, turn: store.Found, settings: Settings) -> Past:
@@ -50,7 +53,11 @@ async def recall(conn: AsyncConnection, turn: store.Found, settings: Settings) -
         )
         for one, _ in reversed(kept)
     ]
-    return Past(moves[turn.id][1], _rounds(*moves[turn.id]), history)
+    made, calls = moves[turn.id]
+    last = made[-1] if made else None
+    spoiled = last is not None and all(call.round != last.round for call in calls)
+    since = last.created_at if last is not None and spoiled else None
+    return Past(calls, _rounds(made, calls), history, since)
 
 
 def _within(earlier: Sequence[store.Found], most: int) -> list[tuple[store.Found, bool]]:

@@ -23,7 +23,7 @@ class Settings(ServiceSettings):
         turn_tokens: input and output tokens of a turn after which the answer is asked for.
         answer_reserve_s: seconds before the deadline from which the answer is asked for.
         settlement_grace_s: how long a turn whose work is over waits for its bill, at least.
-        watch_s: how often overdue turns are looked for.
+        watch_s: how often overdue turns are looked for, and those to be forgotten.
         reconcile_s: after so many seconds, what an open turn waits for is asked after.
         history_turns: earlier turns that an orchestrator is told of, at most.
         history_chars: characters of them, at most, with moves and results.

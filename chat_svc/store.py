@@ -7,6 +7,7 @@ from sqlalchemy import Row, delete, func, insert, null, or_, select, text, updat
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.database import outbox_table
 from chat_svc.tables import messages, turns
 
 Found = Row[*tuple[Any, ...]]
@@ -59,6 +60,25 @@ async def overdue_turns(conn: AsyncConnection, limit: int) -> Sequence[Found]:
         .with_for_update(skip_locked=True)
     )
     return (await conn.execute(query)).all()
+
+
+async def put_off(conn: AsyncConnection, turn_id: str, seconds: float) -> None:
+    """Have an overdue turn looked after no sooner than in `seconds`."""
+    query = update(turns).where(turns.c.id == turn_id, turns.c.status != "done")
+    await conn.execute(query.values(deadline_at=_in(seconds)))
+
+
+async def give_up(conn: AsyncConnection, turn_id: str, why: str) -> None:
+    """Let the time of a turn be over, with a sentence for the person if it has none yet."""
+    query = update(turns).where(turns.c.id == turn_id, turns.c.status != "done")
+    over = func.least(turns.c.deadline_at, func.now())
+    await conn.execute(query.values(deadline_at=over, trouble=func.coalesce(turns.c.trouble, why)))
+
+
+async def answer_of(conn: AsyncConnection, turn_id: str) -> Found | None:
+    """The assistant's message that ended a turn; None while there is none, or none any more."""
+    query = select(messages).where(messages.c.turn_id == turn_id, messages.c.role == "assistant")
+    return (await conn.execute(query)).one_or_none()
 
 
 async def is_open(conn: AsyncConnection, account: str, task_id: str) -> bool:
@@ -120,12 +140,35 @@ async def forget_turns(conn: AsyncConnection, account: str, task_id: str) -> lis
             content="",
             answer=None,
             result=None,
+            trouble=None,
             progress=null(),
+            forgotten_at=func.now(),
             task_begun=or_(turns.c.task_begun, turns.c.progress.is_not(None)),
         )
         .returning(turns.c.id)
     )
     return list(forgotten.scalars())
+
+
+async def forgotten_turns(conn: AsyncConnection, limit: int) -> Sequence[Found]:
+    """Ids of turns, and their tasks', whose words the event stream may still have.
+
+    None whose own events may not have left yet.
+    """
+    outbox = outbox_table(turns.metadata)
+    oldest = select(func.min(outbox.c.created_at)).scalar_subquery()
+    query = (
+        select(turns.c.id, turns.c.task_id)
+        .where(turns.c.forgotten_at < func.coalesce(oldest, func.now()))
+        .order_by(turns.c.forgotten_at)
+        .limit(limit)
+    )
+    return (await conn.execute(query)).all()
+
+
+async def all_forgotten(conn: AsyncConnection, turn_ids: Sequence[str]) -> None:
+    """Note that nothing has the words of these turns any more."""
+    await conn.execute(update(turns).where(turns.c.id.in_(turn_ids)).values(forgotten_at=None))
 
 
 async def insert_message(conn: AsyncConnection, **values: object) -> Found:
@@ -139,21 +182,6 @@ async def insert_message(conn: AsyncConnection, **values: object) -> Found:
 async def first_message(conn: AsyncConnection, turn_id: str, message_id: str) -> Found | None:
     """The user's message of a turn that was posted before."""
     query = select(messages).where(messages.c.id == message_id, messages.c.turn_id == turn_id)
-    return (await conn.execute(query)).one_or_none()
-
-
-async def answer_to(conn: AsyncConnection, message: Found) -> Found | None:
-    """The assistant's message of a turn that has ended, by the user's; it may be forgotten."""
-    query = (
-        select(messages)
-        .where(
-            messages.c.account == message.account,
-            messages.c.seq > message.seq,
-            messages.c.turn_id == message.turn_id,
-        )
-        .order_by(messages.c.seq)
-        .limit(1)
-    )
     return (await conn.execute(query)).one_or_none()
 
 

@@ -70,7 +70,11 @@ async def tokens_of(conn: AsyncConnection, turn_id: str) -> list[Tokens]:
     """What a language model used for each of a turn's moves, in order; none of the rules."""
     query = (
         select(
-            rounds.c.model, rounds.c.input_tokens, rounds.c.output_tokens, rounds.c.cached_tokens
+            rounds.c.model,
+            rounds.c.input_tokens,
+            rounds.c.output_tokens,
+            rounds.c.cached_tokens,
+            rounds.c.written_tokens,
         )
         .where(rounds.c.turn_id == turn_id, rounds.c.model.is_not(None))
         .order_by(rounds.c.round)

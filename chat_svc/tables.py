@@ -41,6 +41,7 @@ messages = Table(
 )
 Index("messages_page_idx", messages.c.account, messages.c.seq)
 Index("messages_task_idx", messages.c.account, messages.c.task_id, messages.c.seq)
+Index("messages_answer_idx", messages.c.turn_id, postgresql_where=messages.c.role == "assistant")
 
 turns = Table(
     "turns",
@@ -74,6 +75,8 @@ turns = Table(
     Column("deadline_at", DateTime(timezone=True), nullable=False),
     # When what it waits for is asked after next; None when it never was.
     Column("ask_at", DateTime(timezone=True)),
+    # When it was forgotten, while the event stream may still have its words.
+    Column("forgotten_at", DateTime(timezone=True)),
     CheckConstraint("status IN ('thinking', 'acting', 'settling', 'done')", name="known_status"),
 )
 # One turn at a time works on a task.
@@ -87,6 +90,11 @@ Index(
     turns.c.account,
     turns.c.created_at.desc(),
     postgresql_where=turns.c.content != "",
+)
+Index(
+    "turns_forgotten_idx",
+    turns.c.forgotten_at,
+    postgresql_where=turns.c.forgotten_at.is_not(None),
 )
 Index("turns_open_idx", turns.c.deadline_at, postgresql_where=turns.c.status != "done")
 Index(
@@ -109,6 +117,7 @@ rounds = Table(
     Column("input_tokens", Integer, nullable=False, server_default="0"),
     Column("output_tokens", Integer, nullable=False, server_default="0"),
     Column("cached_tokens", Integer, nullable=False, server_default="0"),
+    Column("written_tokens", Integer, nullable=False, server_default="0"),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     PrimaryKeyConstraint("turn_id", "round"),
 )

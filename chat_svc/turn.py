@@ -8,6 +8,7 @@ from chassis.database import Transaction
 from chassis.envelopes import derived_id, new_id
 from chat_svc import store, store_rounds
 from chat_svc.domain import CHARGE, CHARGE_ID, StoredCall, message_id_of, outcome, readable
+from chat_svc.orchestrator import Tokens
 from chat_svc.prices import Price, usage
 from chat_svc.settings import Settings
 from chat_svc.telling import what_was_done
@@ -36,8 +37,6 @@ async def go_on(tx: Transaction, turn: store.Found, calls: Sequence[StoredCall])
     if turn.status == "acting":
         await store.update_turn(tx.conn, turn.id, status="thinking")
         think(tx, turn)
-    elif turn.status == "settling" and charged(calls) is not None:
-        tx.publish(finish_task(turn, calls), account=turn.account)
 
 
 def think(tx: Transaction, turn: store.Found) -> None:
@@ -244,6 +243,15 @@ async def _usage(
 ) -> LlmUse | None:
     found = usage(await store_rounds.tokens_of(tx.conn, turn_id), otherwise(settings))
     return found.model_copy(update={"charged": paid}) if found else None
+
+
+def worth(used: Sequence[Tokens], left: Decimal, settings: Settings) -> Decimal:
+    """BazaarBucks that the user pays for the language model; never more than `left`.
+
+    One is worth a dollar; what the budget does not cover is not charged.
+    """
+    found = usage(used, otherwise(settings)) if settings.charge_llm else None
+    return min(found.usd, left) if found else Decimal(0)
 
 
 def otherwise(settings: Settings) -> Price:

@@ -115,6 +115,7 @@ class Wallet(WalletView):
     posted: SumNumber
     held: SumNumber
     available: SumNumber
+    owed: SumNumber = Decimal(0)
 
 
 class LedgerEntry(EntryView):

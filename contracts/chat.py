@@ -12,10 +12,16 @@ MAX_CONTENT = 200_000
 
 
 class CostLine(Model):
-    """What one agent cost in a task, by its display name."""
+    """What one agent cost in a task.
+
+    Attributes:
+        agent: its display name, which another one may have too.
+        agent_id: its own; None in a bill of release 0.2, which added up by name.
+    """
 
     agent: str
     cost: Money
+    agent_id: Id | None = None
 
 
 class CostBreakdown(Model):
@@ -30,6 +36,7 @@ class LlmUse(Model):
 
     Attributes:
         cached: input tokens that the model's provider had in its cache; part of `input`.
+        written: those that it put there, which cost more; part of `input`.
         usd: US dollars, by the provider's list price.
         estimated: whether the price of the model is not known, and a configured one was used.
         charged: BazaarBucks that the user paid for it; None when it is not charged.
@@ -42,6 +49,7 @@ class LlmUse(Model):
     usd: Money
     charged: Money | None = None
     estimated: bool = False
+    written: int = Field(default=0, ge=0)
 
 
 class MessageView(Model):
@@ -129,6 +137,27 @@ class Forgotten(Model):
     """How many messages were deleted."""
 
     messages: int = Field(ge=0)
+
+
+class GetTurn(Model):
+    """Asks what became of a turn; `NotFound` when the account has none with this id."""
+
+    turn_id: Id
+
+
+class TurnView(Model):
+    """A turn as it stands.
+
+    Attributes:
+        task_id: the task that it used; while it goes on, the one that it would use.
+        done: whether it has come to its end.
+        message: the assistant's; None before the end, and when it was forgotten.
+    """
+
+    turn_id: Id
+    task_id: Id | None = None
+    done: bool
+    message: MessageView | None = None
 
 
 class OrderEnds(Model):
@@ -248,3 +277,4 @@ POST_MESSAGE = Call("chat", "post_message", PostMessage, PostReply)
 LIST_MESSAGES = Call("chat", "list_messages", ListMessages, MessageList)
 FORGET_MESSAGES = Call("chat", "forget_messages", ForgetMessages, Forgotten)
 ORDER_ENDS = Call("chat", "order_ends", OrderEnds, EndsOrdered)
+GET_TURN = Call("chat", "get_turn", GetTurn, TurnView)

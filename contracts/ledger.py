@@ -66,15 +66,18 @@ class WalletView(Model):
     """A wallet, in BazaarBucks.
 
     Attributes:
-        posted: what came in less what was paid.
+        posted: what came in less what was paid, without what is owed.
         held: what is set aside for steps that are running.
         available: posted less held; never negative.
+        owed: what is lacking because a top-up was refunded or disputed after it was spent; all
+            that comes in pays this first, and meanwhile nothing is spent.
     """
 
     account: str
     posted: Sum
     held: Sum
     available: Sum
+    owed: Sum = Decimal(0)
 
 
 class ListEntries(Page):

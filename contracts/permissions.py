@@ -16,7 +16,15 @@ from typing import Any, Literal
 from contracts import chat, ledger, negotiation, orders, payment, registry, standing, task
 from contracts.base import Call, Command, ping_call
 from contracts.catalogue import CALLS, EVENTS
-from contracts.topology import API_KEYS, DURABLES, IDEMPOTENCY, Durable
+from contracts.topology import (
+    API_KEYS,
+    DURABLES,
+    IDEMPOTENCY,
+    TASK_ADD_STEPS,
+    TASK_FINISH,
+    TASK_START,
+    Durable,
+)
 from contracts.topology import EVENTS as EVENTS_STREAM
 
 GATEWAY, OPERATOR, KEEPER, ADMIN = "gateway", "operator", "keeper", "admin"
@@ -40,6 +48,8 @@ def account_of(user: str) -> Account:
 
 LOOKING = "bazaar.look"
 """Requests that the keeper answers to whoever may only look (`chassis.looking`)."""
+FORGET = "bazaar.keep.forget"
+"""A request of the chat service that the keeper answers (`chassis.forgetting`)."""
 REFUSED = f"{LOOKING}.streams"
 """Where requests to JetStream come to that somebody makes who may only look."""
 
@@ -99,11 +109,18 @@ HEARS: dict[str, tuple[str, ...]] = {
     "registry": (),
     "task": ("bazaar.evt.agent.*.*",),
     "payment": (),
-    "chat": (),
+    "chat": tuple(
+        f"bazaar.dlq.{durable.name}"
+        for durable in DURABLES
+        if durable.name.startswith("chat-") or durable in (TASK_START, TASK_ADD_STEPS, TASK_FINISH)
+    ),
     GATEWAY: ("bazaar.evt.>", f"$KV.{API_KEYS.name}.*"),
     OPERATOR: ("bazaar.evt.>", "bazaar.dlq.*"),
 }
-"""The subjects that each may listen to as they pass, beside what it answers."""
+"""The subjects that each may listen to as they pass, beside what it answers.
+
+Chat hears of the dead letters of its turns, so that whoever waits for one is told.
+"""
 
 
 ANSWERS_FOR_THE_DEAD = ("task",)
@@ -203,6 +220,7 @@ def _service(context: str) -> Permissions:
             *(f"bazaar.cmd.{command.type}.*" for command in ORDERS[context]),
             *_asked(context),
             *(("_R_.>",) if context in ANSWERS_FOR_THE_DEAD else ()),
+            *((FORGET,) if context == "chat" else ()),
             *(subject for durable in durables for subject in _reading(durable)),
         ),
         subscribe=(
@@ -223,10 +241,10 @@ def _reading(durable: Durable) -> Iterator[str]:
 
 
 def _keeper() -> Permissions:
-    """Declares all, mends it, and tells about it; it orders and consumes nothing."""
+    """Declares all, mends it, tells about it, and forgets; it orders and consumes nothing."""
     return Permissions(
         publish=("$JS.API.>", *_asked(KEEPER)),
-        subscribe=(f"{LOOKING}.> {KEEPER}", f"{inbox(KEEPER)}.>"),
+        subscribe=(f"{LOOKING}.> {KEEPER}", f"{FORGET} {KEEPER}", f"{inbox(KEEPER)}.>"),
         answers=True,
     )
 

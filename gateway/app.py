@@ -29,6 +29,7 @@ from gateway.paths import PlainPaths
 from gateway.protection import Protection
 from gateway.rates import RateLimit
 from gateway.routes import agents, books, cards, chat, events, health, payments, tasks
+from gateway.routes.turns import router as one_turn
 from gateway.settings import Settings
 from gateway.static import Client
 from gateway.streams import Streams
@@ -119,6 +120,7 @@ def create_app(settings: Settings) -> FastAPI:
         tasks.posts,
         chat.router,
         chat.posts,
+        one_turn,
         payments.router,
         books.router,
         books.posts,

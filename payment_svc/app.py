@@ -30,6 +30,7 @@ from payment_svc.handlers import (
     reconcile,
     refunds,
     releases,
+    top_ups,
     wallets,
     webhook,
 )
@@ -60,7 +61,7 @@ def build(settings: Settings) -> Service:
     on(**answers(ledger.GET_RECEIPT))(books.get_receipt)
     on(**answers(ledger.REFUND_PAYMENT))(refunds.refund_payment)
     on(**answers(ledger.ENTER_PAYMENT))(by_hand.enter_payment)
-    on(**answers(card_calls.OPEN_CHECKOUT))(cards.open_checkout)
+    on(**answers(card_calls.OPEN_CHECKOUT))(top_ups.open_checkout)
     on(**answers(card_calls.RETRY_CARD))(cards.retry_card)
     on(**answers(card_calls.REFUND_CARD))(refunds.refund_card)
     on(**answers(card_calls.TAKE_WEBHOOK))(webhook.take_webhook)

@@ -10,12 +10,14 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 import stripe
+import structlog
 
 from payment_svc.settings import Settings
 
 if TYPE_CHECKING:
-    from stripe.params import PaymentIntentCreateParams, RefundCreateParams
-    from stripe.params.checkout import SessionCreateParams
+    from stripe.params import PaymentIntentCreateParams, PaymentIntentListParams
+
+log = structlog.get_logger()
 
 CALL_S = 10.0
 """The longest that a call of Stripe may take, in seconds."""
@@ -23,10 +25,16 @@ NOTE_LENGTH = 500
 TOO_MANY = 429
 IN_USE = 409
 BROKEN = 500
+TOO_SMALL = "Too little for a charge of its own: it is charged with the next purchase."
+SLOW = "Stripe did not answer in time."
 UNKNOWN = "What came of it at Stripe is unknown: look there before you retry."
 
-REFUND_FAILED = frozenset({"failed", "canceled"})
-"""Stripe's words for a refund that came to nothing."""
+LOOKED_AT = 2_000
+"""Payments at Stripe that are looked through for one that may be ours."""
+LOOK_BACK_S = 300
+"""How far its clock and ours may be apart, in seconds."""
+NOT_CHARGED = frozenset({"canceled", "requires_payment_method"})
+"""Stripe's words for a payment that took nothing and will not."""
 
 End = Literal["completed", "failed", "waiting", "again"]
 
@@ -39,21 +47,15 @@ class Outcome:
         end: `waiting` for a webhook, `again` when it has to be attempted again.
         intent_id: Stripe's id of the payment, when there is one.
         note: why, as a sentence.
+        key_spent: another attempt with this key can only be told the same again.
+        too_small: nothing was charged, as Stripe takes no such small amount.
     """
 
     end: End
     intent_id: str | None = None
     note: str | None = None
-
-
-class CheckoutRefused(Exception):
-    """No checkout page could be opened; `passing` when later may be better."""
-
-    def __init__(self, note: str, *, passing: bool) -> None:
-        """Keep the sentence for whoever asked."""
-        super().__init__(note)
-        self.note = note
-        self.passing = passing
+    key_spent: bool = False
+    too_small: bool = False
 
 
 def in_cents(amount: Decimal) -> int:
@@ -89,17 +91,26 @@ async def close(client: stripe.StripeClient) -> None:
         await http.close_async()  # type: ignore[no-untyped-call]  # the library has no types here
 
 
-async def charge(client: stripe.StripeClient, settings: Settings, payment: Any) -> Outcome:
+async def charge(
+    client: stripe.StripeClient, settings: Settings, payment: Any, amount: Decimal
+) -> Outcome:
     """Charge the stored card for what an agent bought.
+
+    A try that is not the first has a key of its own, so it asks first what came of those before.
 
     Args:
         client: from `client_of`.
         settings: which card, which currency.
         payment: its row.
+        amount: BazaarBucks, with those of smaller purchases that it carries.
     """
+    if payment.retries:
+        made = await _made_before(client, payment)
+        if made is not None:
+            return made
     key = key_of(payment)
     params: PaymentIntentCreateParams = {
-        "amount": in_cents(payment.amount),
+        "amount": in_cents(amount),
         "currency": settings.stripe_currency,
         "confirm": True,
         "off_session": True,
@@ -120,69 +131,79 @@ async def charge(client: stripe.StripeClient, settings: Settings, payment: Any) 
         async with asyncio.timeout(CALL_S):
             intent = await client.v1.payment_intents.create_async(params, {"idempotency_key": key})
     except TimeoutError:
-        return Outcome("again", note="Stripe did not answer in time.")
+        return Outcome("again", note=SLOW)
     except stripe.StripeError as error:
-        return _outcome_of(error)
+        return outcome_of(error)
+    return _of_intent(intent)
+
+
+async def look(client: stripe.StripeClient, intent_id: str) -> Outcome:
+    """What became of a payment that Stripe was still at; a webhook may have told nobody."""
+    try:
+        async with asyncio.timeout(CALL_S):
+            return _of_intent(await client.v1.payment_intents.retrieve_async(intent_id))
+    except TimeoutError:
+        return Outcome("waiting")
+    except stripe.StripeError as error:
+        log.warning("Stripe told nothing of a payment", intent_id=intent_id, why=sentence(error))
+        return Outcome("waiting")
+
+
+def _of_intent(intent: stripe.PaymentIntent) -> Outcome:
     if intent.status == "succeeded":
         return Outcome("completed", intent.id)
-    if intent.status in {"canceled", "requires_payment_method"}:
+    if intent.status in NOT_CHARGED:
         return Outcome("failed", intent.id, f"Stripe ended the payment as {intent.status}.")
     return Outcome("waiting", intent.id, f"Stripe answered {intent.status}; its webhook decides.")
 
 
-async def refund(client: stripe.StripeClient, payment: Any, intent_id: str) -> Outcome:
-    """Give back to the card what a purchase took from it, in full.
+def payment_of(thing: stripe.PaymentIntent | stripe.Refund) -> str | None:
+    """The payment of ours that something at Stripe was made for, as its metadata says."""
+    metadata: dict[str, str] = thing.metadata.to_dict() if thing.metadata else {}
+    return metadata.get("payment_id")
 
-    However late it is asked again, a charge is not refunded twice: Stripe says that it was.
 
-    Args:
-        client: from `client_of`.
-        payment: the refund's row.
-        intent_id: Stripe's id of the purchase.
-    """
-    key = key_of(payment)
-    params: RefundCreateParams = {
-        "payment_intent": intent_id,
-        "amount": in_cents(payment.amount),
-        "metadata": {
-            "payment_id": payment.id,
-            "task_id": payment.task_id or "",
-            "step_id": payment.step_id or "",
-            "key": key,
-        },
-    }
+async def _made_before(client: stripe.StripeClient, payment: Any) -> Outcome | None:
+    """What an earlier try came to after all; None when it took nothing and will not."""
+    since = int(payment.created_at.timestamp()) - LOOK_BACK_S
+    params: PaymentIntentListParams = {"limit": 100, "created": {"gte": since}}
+    seen = 0
     try:
-        async with asyncio.timeout(CALL_S):
-            made = await client.v1.refunds.create_async(params, {"idempotency_key": key})
+        async with asyncio.timeout(CALL_S * 3):
+            page = await client.v1.payment_intents.list_async(params)
+            async for intent in page.auto_paging_iter():
+                seen += 1
+                if seen > LOOKED_AT:
+                    return Outcome("failed", note=UNKNOWN)
+                if payment_of(intent) == payment.id and intent.status not in NOT_CHARGED:
+                    return _of_intent(intent)
     except TimeoutError:
-        return Outcome("again", note="Stripe did not answer in time.")
+        return Outcome("again", note=SLOW)
     except stripe.StripeError as error:
-        if error.code == "charge_already_refunded":
-            return Outcome("completed", note="Stripe says that it was refunded before.")
-        return _outcome_of(error)
-    if made.status == "succeeded":
-        return Outcome("completed", made.id)
-    if made.status in REFUND_FAILED:
-        return Outcome("failed", made.id, refund_note(made.failure_reason))
-    return Outcome("waiting", made.id, f"Stripe answered {made.status}; its webhook decides.")
+        return outcome_of(error)
+    return None
 
 
-def refund_note(reason: str | None) -> str:
-    """Why a refund did not reach the card, as a sentence."""
-    return f"The refund did not reach the card ({reason or 'no reason given'})."[:NOTE_LENGTH]
-
-
-def _outcome_of(error: stripe.StripeError) -> Outcome:
-    if passing := _passing(error):
-        return Outcome("again", note=passing)
+def outcome_of(error: stripe.StripeError) -> Outcome:
+    """What an error means for the payment that was asked for."""
+    if why := passing(error):
+        return Outcome("again", note=why, key_spent=is_replay(error))
     if isinstance(error, stripe.IdempotencyError):
         # Asked before with other settings, and the answer to that was lost.
         return Outcome("failed", note=UNKNOWN)
+    if error.code == "amount_too_small":
+        return Outcome("completed", note=TOO_SMALL, too_small=True)
     intent = getattr(error.error, "payment_intent", None) if error.error else None
-    return Outcome("failed", intent["id"] if intent else None, _sentence(error))
+    return Outcome("failed", intent["id"] if intent else None, sentence(error))
 
 
-def _passing(error: stripe.StripeError) -> str | None:
+def is_replay(error: stripe.StripeError) -> bool:
+    """Whether Stripe only repeated what it had answered to this key before, which it does a day."""
+    headers = {str(name).lower(): value for name, value in (error.headers or {}).items()}
+    return str(headers.get("idempotent-replayed")).lower() == "true"
+
+
+def passing(error: stripe.StripeError) -> str | None:
     """Why another attempt may succeed; None when it would fail the same way."""
     status = error.http_status
     if isinstance(error, (stripe.AuthenticationError, stripe.PermissionError)):
@@ -194,50 +215,8 @@ def _passing(error: stripe.StripeError) -> str | None:
     return "Stripe has an error of its own." if status >= BROKEN else None
 
 
-def _sentence(error: stripe.StripeError) -> str:
+def sentence(error: stripe.StripeError) -> str:
+    """Stripe's own words for people."""
     reason = getattr(error.error, "decline_code", None) or error.code if error.error else None
     text = error.user_message or "Stripe refused the payment."
     return (f"{text} ({reason})" if reason else text)[:NOTE_LENGTH]
-
-
-async def open_checkout(
-    client: stripe.StripeClient, settings: Settings, payment_id: str, amount: Decimal
-) -> tuple[str, str]:
-    """Open a page where `amount` is paid by card.
-
-    Returns:
-        Stripe's id of the checkout session, and the page's address.
-
-    Raises:
-        CheckoutRefused: there is none.
-    """
-    params: SessionCreateParams = {
-        "mode": "payment",
-        "client_reference_id": payment_id,
-        "success_url": settings.checkout_success_url,
-        "cancel_url": settings.checkout_cancel_url,
-        "line_items": [
-            {
-                "quantity": 1,
-                "price_data": {
-                    "currency": settings.stripe_currency,
-                    "unit_amount": in_cents(amount),
-                    "product_data": {"name": "BazaarBucks"},
-                },
-            }
-        ],
-        "metadata": {"payment_id": payment_id},
-    }
-    try:
-        async with asyncio.timeout(CALL_S):
-            session = await client.v1.checkout.sessions.create_async(
-                params, {"idempotency_key": f"checkout-{payment_id}"}
-            )
-    except TimeoutError:
-        raise CheckoutRefused("Stripe did not answer in time.", passing=True) from None
-    except stripe.StripeError as error:
-        passing = _passing(error)
-        raise CheckoutRefused(passing or _sentence(error), passing=bool(passing)) from None
-    if not session.url:
-        raise CheckoutRefused("Stripe opened no page to pay on.", passing=True)
-    return session.id, session.url

@@ -4,9 +4,10 @@ Every movement is a transfer: postings whose amounts add up to zero. A positive 
 an account, a negative one leaves it. Money enters the system only out of `WORLD`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
+from typing import Literal
 
 from contracts.base import MICRO
 
@@ -136,6 +137,67 @@ def refund_postings(
 def grant_postings(account: str, amount: Decimal) -> tuple[Posting, ...]:
     """What opening a wallet with money moves."""
     return balanced((Posting(WORLD, -amount), Posting(wallet_of(account), amount)))
+
+
+@dataclass(frozen=True, slots=True)
+class Reversal:
+    """What Stripe told of a charge that went back to who paid it, in full or in part.
+
+    Attributes:
+        id: of the refund or the dispute at Stripe; of the charge, for the sum of its refunds.
+        intent_id: of the payment at Stripe.
+        kind: a refund is told of by itself and in the sum of its charge, in any order.
+        amount: BazaarBucks.
+        taken: whether the money is with the payer or on its way there.
+        rank: how near to its end it is; what is over does not begin again.
+        told_at: when that was so, in seconds since 1970.
+    """
+
+    id: str
+    intent_id: str
+    kind: Literal["charge", "refund", "dispute"]
+    amount: Decimal
+    taken: bool
+    rank: int
+    told_at: int
+
+
+def taken_back(paid: Decimal, known: Sequence[Reversal]) -> Decimal:
+    """What of a top-up Stripe has taken back by refunds and disputes: never more than was paid.
+
+    Args:
+        paid: BazaarBucks that it credited.
+        known: what was told of it, each refund, dispute and charge as it was last.
+    """
+    refunds = [one for one in known if one.kind == "refund"]
+    counted = [
+        one.amount - sum(x.amount for x in refunds if not x.taken and x.told_at >= one.told_at)
+        for one in known
+        if one.kind == "charge"
+    ]
+    refunded = max([*counted, sum((x.amount for x in refunds if x.taken), Decimal(0))])
+    disputed = sum((x.amount for x in known if x.kind == "dispute" and x.taken), Decimal(0))
+    return min(paid, refunded + disputed)
+
+
+def reversal_postings(account: str, amount: Decimal) -> tuple[Posting, ...]:
+    """What taking a top-up back moves; a negative amount gives it again."""
+    return balanced((Posting(wallet_of(account), -amount), Posting(WORLD, amount)))
+
+
+def not_covered(amount: Decimal, owed: Decimal) -> str:
+    """Why a wallet pays nothing now, as a sentence.
+
+    Args:
+        amount: BazaarBucks that are wanted.
+        owed: what the wallet lacks because a top-up was taken back.
+    """
+    if owed:
+        return (
+            f"The wallet owes {owed.normalize():f} BazaarBucks, because a top-up was refunded or "
+            "disputed; nothing more is spent until that is paid."
+        )
+    return f"The wallet does not cover {amount.normalize():f} BazaarBucks."
 
 
 def extension(wanted: Decimal, held: Decimal, room: Decimal, available: Decimal) -> Decimal:

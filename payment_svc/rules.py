@@ -13,7 +13,30 @@ RULES: dict[str, str] = {
         SELECT id FROM {transfers} t
         WHERE ledger_account LIKE 'wallet:%' AND ledger_account <> 'wallet:' || account""",
     "nothing available is negative": """
-        SELECT id FROM payment.ledger_accounts WHERE id <> 'world' AND posted - held < 0""",
+        SELECT id FROM payment.ledger_accounts WHERE id <> 'world' AND posted - held + owed < 0""",
+    "what is owed is what is lacking": """
+        SELECT id FROM payment.ledger_accounts
+        WHERE id <> 'world' AND owed <> greatest(0, held - posted)""",
+    "nobody owes more than was taken back of top-ups": """
+        SELECT id FROM payment.ledger_accounts a
+        WHERE owed > 0 AND owed > coalesce((
+          SELECT sum(taken_back) FROM payment.stripe_payments c
+          WHERE c.taken_back > 0 AND c.account = substr(a.id, 8) AND a.id LIKE 'wallet:%'), 0)""",
+    "what was taken back of top-ups left their wallets": """
+        SELECT coalesce(r.transfer_id, t.transfer_id) FROM {returns} r
+        FULL JOIN (SELECT transfer_id, -sum(amount) AS taken FROM {transfers} e
+                   WHERE kind IN ('top_up_reversed', 'top_up_restored')
+                     AND ledger_account LIKE 'wallet:%'
+                   GROUP BY 1) t ON t.transfer_id = r.transfer_id
+        WHERE coalesce(r.amount, 0) <> coalesce(t.taken, 0)""",
+    "no top-up is taken back twice, or without having been credited": """
+        SELECT c.id FROM (SELECT payment_id, sum(amount) AS taken
+                          FROM payment.top_up_returns GROUP BY 1) r
+        FULL JOIN (SELECT * FROM payment.stripe_payments WHERE taken_back > 0) c
+          ON c.id = r.payment_id
+        WHERE coalesce(r.taken, 0) <> coalesce(c.taken_back, 0)
+           OR c.taken_back > c.amount OR c.status <> 'completed' OR c.type <> 'balance_load'
+           OR c.refund_of IS NOT NULL""",
     "what wallets hold is what open holds hold": """
         SELECT id FROM payment.ledger_accounts a
         FULL JOIN (SELECT 'wallet:' || account AS id, sum(held) AS held

@@ -51,7 +51,7 @@ _INSERT_HOLD = text(
     replaced AS (
       UPDATE payment.holds SET status = 'released', resolved_at = now()
       WHERE id = :replaces AND id <> :hold AND account = :account AND task_id = :task
-        AND status = 'held' RETURNING held)
+        AND status = 'held' AND EXISTS (SELECT FROM placed) RETURNING held)
     SELECT EXISTS (SELECT FROM placed) AS placed,
            coalesce((SELECT held FROM replaced), 0) AS freed
     """

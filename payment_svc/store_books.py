@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row, Table, func, insert, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from payment_svc.store_names import called
 from payment_svc.tables import bazaarbucks_payments, budgets, holds
 
 Found = Row[*tuple[Any, ...]]
@@ -35,10 +35,8 @@ async def sums_of(conn: AsyncConnection, account: str, task_id: str) -> Found:
 
 
 async def find_payment(conn: AsyncConnection, payment_id: str, account: str) -> Found | None:
-    """A payment in BazaarBucks of an account."""
-    query = select(bazaarbucks_payments).where(
-        bazaarbucks_payments.c.id == payment_id, bazaarbucks_payments.c.account == account
-    )
+    """A payment in BazaarBucks of an account, by what the account calls it."""
+    query = select(bazaarbucks_payments).where(called(bazaarbucks_payments, account, payment_id))
     return (await conn.execute(query)).one_or_none()
 
 
@@ -52,14 +50,6 @@ async def payment_of(conn: AsyncConnection, hold: Found) -> Found | None:
         bazaarbucks_payments.c.type == "agent_payment",
     )
     return (await conn.execute(query)).one_or_none()
-
-
-async def record_once(conn: AsyncConnection, payments: Sequence[dict[str, object]]) -> bool:
-    """Record payments with ids that a caller chose; False when one is taken, by any account."""
-    stored = await conn.execute(
-        upsert(bazaarbucks_payments).values(list(payments)).on_conflict_do_nothing()
-    )
-    return stored.rowcount == len(payments)
 
 
 async def give_back(conn: AsyncConnection, hold: Found, amount: Decimal, external: Decimal) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, func, select, update
+from sqlalchemy import Boolean, Row, String, and_, bindparam, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -31,13 +31,19 @@ _RESERVE_BUDGET = _FRESH_BUDGET.values(
         _HELD_THEN + budgets.c.captured <= _MOST,
     ),
 )
-_RESERVE_WALLET = (
-    update(ledger_accounts)
-    .where(
-        ledger_accounts.c.id == bindparam("wallet"),
-        ledger_accounts.c.posted - ledger_accounts.c.held >= bindparam("amount"),
-    )
-    .values(held=ledger_accounts.c.held + bindparam("amount"))
+# What costs nothing is no spending, so it is not refused for a debt either.
+_RESERVE_WALLET = text(
+    """
+    WITH reserved AS (
+      UPDATE payment.ledger_accounts SET held = held + :amount
+      WHERE id = :wallet AND (posted - held >= :amount OR :free) RETURNING id)
+    SELECT EXISTS (SELECT FROM reserved) AS done,
+           coalesce((SELECT owed FROM payment.ledger_accounts WHERE id = :wallet), 0) AS owed
+    """
+).bindparams(
+    bindparam("wallet", type_=String),
+    bindparam("amount", type_=MONEY),
+    bindparam("free", type_=Boolean),
 )
 _SETTLE_BUDGET = (
     update(budgets)
@@ -87,10 +93,16 @@ async def reserve_budget(
     return done.rowcount == 1
 
 
-async def reserve_wallet(conn: AsyncConnection, wallet: str, amount: Decimal) -> bool:
-    """Set `amount` of a wallet aside; False when less than that is available."""
-    done = await conn.execute(_RESERVE_WALLET, {"wallet": wallet, "amount": amount})
-    return done.rowcount == 1
+async def reserve_wallet(
+    conn: AsyncConnection, wallet: str, amount: Decimal, freed: Decimal = Decimal(0)
+) -> Found:
+    """Set `amount` of a wallet aside, of which `freed` came free in the same transaction.
+
+    Returns:
+        Whether it was `done`: it is not when less is available; and what the wallet `owed`.
+    """
+    values = {"wallet": wallet, "amount": amount - freed, "free": not amount}
+    return (await conn.execute(_RESERVE_WALLET, values)).one()
 
 
 async def lock_budget(conn: AsyncConnection, task_id: str) -> Found:

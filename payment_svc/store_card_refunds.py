@@ -3,7 +3,6 @@
 from typing import Any
 
 from sqlalchemy import Row, func, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from payment_svc.tables import stripe_payments
@@ -32,28 +31,23 @@ async def of(conn: AsyncConnection, purchase_id: str) -> Found | None:
     return (await conn.execute(query)).one_or_none()
 
 
-async def insert(
-    conn: AsyncConnection, purchase: Found, refund_id: str, status: str, note: str | None
-) -> Found | None:
-    """Store the refund of a purchase, due at once when it is pending; None when the id is taken."""
-    row = upsert(stripe_payments).values(
-        id=refund_id,
-        account=purchase.account,
-        task_id=purchase.task_id,
-        step_id=purchase.step_id,
-        agent_id=purchase.agent_id,
-        vendor=f"Refund: {purchase.vendor}"[:VENDOR_LENGTH],
-        amount=purchase.amount,
-        status=status,
-        type="balance_load",
-        rail=purchase.rail,
-        refund_of=purchase.id,
-        note=note,
-        next_attempt_at=func.now() if status == "pending" else None,
-    )
-    stored = row.on_conflict_do_nothing(index_elements=[_CARD.id]).returning(stripe_payments)
-    found: Found | None = (await conn.execute(stored)).one_or_none()
-    return found
+def values_of(purchase: Found, refund_id: str, status: str, note: str | None) -> dict[str, Any]:
+    """The row of a purchase's refund, due at once when it is pending."""
+    return {
+        "id": refund_id,
+        "account": purchase.account,
+        "task_id": purchase.task_id,
+        "step_id": purchase.step_id,
+        "agent_id": purchase.agent_id,
+        "vendor": f"Refund: {purchase.vendor}"[:VENDOR_LENGTH],
+        "amount": purchase.amount,
+        "status": status,
+        "type": "balance_load",
+        "rail": purchase.rail,
+        "refund_of": purchase.id,
+        "note": note,
+        "next_attempt_at": func.now() if status == "pending" else None,
+    }
 
 
 async def stop(conn: AsyncConnection, purchase: Found, note: str) -> Found | None:

@@ -1,4 +1,4 @@
-"""SQL of real card payments: which are due, what came of them, and what Stripe told.
+"""SQL of real card payments: which are due, and what came of them.
 
 A payment leaves `pending` by one conditional UPDATE, so whoever comes second changes nothing.
 """
@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, Text, Update, func, literal, or_, select, text, update
+from sqlalchemy import Row, Select, Text, Update, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from payment_svc.tables import stripe_events, stripe_payments
+from payment_svc.store_names import called
+from payment_svc.tables import stripe_payments
 
 Found = Row[*tuple[Any, ...]]
 AT_ONCE = 10
 """Card payments that one look takes in hand."""
 
 _CARD = stripe_payments.c
-_EVENT = stripe_events.c
 
 
 def _in(seconds: float) -> Any:
@@ -31,17 +31,33 @@ async def claim_due(conn: AsyncConnection, lease_s: float) -> Sequence[Found]:
         select(_CARD.id)
         .where(_CARD.next_attempt_at <= func.now(), _CARD.status == "pending")
         .order_by(_CARD.next_attempt_at)
-        .limit(AT_ONCE)
-        .with_for_update(skip_locked=True)
-        .cte("due")
     )
+    return await _claimed(conn, due, next_attempt_at=_in(lease_s))
+
+
+async def claim_waiting(conn: AsyncConnection, lease_s: float) -> Sequence[Found]:
+    """The same of payments that have waited so long for a webhook that Stripe is to be asked."""
+    silent = (
+        select(_CARD.id)
+        .where(
+            _CARD.look_at <= func.now(),
+            _CARD.status == "pending",
+            _CARD.next_attempt_at.is_(None),
+        )
+        .order_by(_CARD.look_at)
+    )
+    return await _claimed(conn, silent, look_at=_in(lease_s))
+
+
+async def _claimed(conn: AsyncConnection, due: Select[tuple[str]], **lease: Any) -> Sequence[Found]:
+    chosen = due.limit(AT_ONCE).with_for_update(skip_locked=True).cte("due")
     taken = (
         update(stripe_payments)
-        .where(_CARD.id == due.c.id)
+        .where(_CARD.id == chosen.c.id)
         .values(
             attempts=_CARD.attempts + 1,
             first_attempt_at=func.coalesce(_CARD.first_attempt_at, func.now()),
-            next_attempt_at=_in(lease_s),
+            **lease,
         )
         .returning(
             stripe_payments,
@@ -55,6 +71,14 @@ async def claim_due(conn: AsyncConnection, lease_s: float) -> Sequence[Found]:
 async def find(conn: AsyncConnection, payment_id: str, *, lock: bool = False) -> Found | None:
     """A card payment, locked until the end of the transaction when asked."""
     query = select(stripe_payments).where(_CARD.id == payment_id)
+    return (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
+
+
+async def find_own(
+    conn: AsyncConnection, account: str, payment_id: str, *, lock: bool = False
+) -> Found | None:
+    """A card payment of an account, by what the account calls it; locked when asked."""
+    query = select(stripe_payments).where(called(stripe_payments, account, payment_id))
     return (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
 
 
@@ -104,11 +128,22 @@ async def wait(
     payment_id: str,
     retries: int,
     *,
-    again_s: float | None,
+    again_s: float | None = None,
+    look_s: float | None = None,
     intent_id: str | None = None,
     note: str | None = None,
 ) -> Found | None:
-    """Keep a payment pending: until its webhook, or for another attempt in `again_s` seconds."""
+    """Keep a payment pending.
+
+    Args:
+        conn: the transaction's.
+        payment_id: which.
+        retries: the try that this is about.
+        again_s: seconds until another attempt; None to wait for a webhook.
+        look_s: seconds until Stripe is asked what its webhook has not told; None for never.
+        intent_id: Stripe's id of it, when there is one.
+        note: why, as a sentence.
+    """
     return await _changed(
         conn,
         update(stripe_payments)
@@ -117,6 +152,7 @@ async def wait(
             intent_id=func.coalesce(literal(intent_id, Text), _CARD.intent_id),
             note=note,
             next_attempt_at=None if again_s is None else _in(again_s),
+            look_at=None if look_s is None else _in(look_s),
         ),
     )
 
@@ -143,13 +179,51 @@ async def begin_again(conn: AsyncConnection, payment_id: str) -> Found | None:
     )
 
 
+async def new_key(
+    conn: AsyncConnection,
+    payment: Found,
+    *,
+    again_s: float | None,
+    status: str = "pending",
+    note: str | None = None,
+) -> Found | None:
+    """Begin a new try, with an idempotency key of its own; None when somebody else did.
+
+    What is known of the try before is forgotten: its page, its payment at Stripe.
+    """
+    return await _changed(
+        conn,
+        update(stripe_payments)
+        .where(
+            _CARD.id == payment.id,
+            _CARD.retries == payment.retries,
+            _CARD.status != "completed",
+        )
+        .values(
+            status=status,
+            retries=_CARD.retries + 1,
+            intent_id=None,
+            session_id=None,
+            page_url=None,
+            note=note,
+            first_attempt_at=None,
+            next_attempt_at=None if again_s is None else _in(again_s),
+        ),
+    )
+
+
 async def _changed(conn: AsyncConnection, change: Update) -> Found | None:
     found: Found | None = (await conn.execute(change.returning(stripe_payments))).one_or_none()
     return found
 
 
 async def insert_load(
-    conn: AsyncConnection, payment_id: str, account: str, amount: Decimal, abandon_s: float
+    conn: AsyncConnection,
+    payment_id: str,
+    account: str,
+    amount: Decimal,
+    abandon_s: float,
+    asked_id: str | None = None,
 ) -> bool:
     """Store a top-up before its page is opened; it is given up if no page is known in time.
 
@@ -168,6 +242,7 @@ async def insert_load(
             type="balance_load",
             rail="stripe",
             next_attempt_at=_in(abandon_s),
+            asked_id=asked_id,
         )
         .on_conflict_do_nothing()
     )
@@ -175,74 +250,28 @@ async def insert_load(
 
 
 async def set_session(
-    conn: AsyncConnection, payment_id: str, session_id: str, url: str
+    conn: AsyncConnection, payment: Found, session_id: str, url: str, look_s: float
 ) -> Found | None:
-    """Note the checkout page of a top-up; from here on webhooks decide.
+    """Note the checkout page of a top-up; webhooks decide, and a look now and then.
 
-    One that was given up for want of a page waits again. None when its page is known.
+    One that was given up for want of a page waits again. None when its page is known, or another
+    one is opened by now.
     """
     return await _changed(
         conn,
         update(stripe_payments)
-        .where(_CARD.id == payment_id, _CARD.session_id.is_(None), _CARD.status != "completed")
-        .values(
-            session_id=session_id, page_url=url, status="pending", note=None, next_attempt_at=None
-        ),
-    )
-
-
-async def store_event(conn: AsyncConnection, id_: str, type_: str, body: str) -> bool:
-    """Store what a webhook told; False when that event is known."""
-    done = await conn.execute(
-        upsert(stripe_events).values(id=id_, type=type_, body=body).on_conflict_do_nothing()
-    )
-    return done.rowcount == 1
-
-
-async def lock_due_event(conn: AsyncConnection) -> Found | None:
-    """The oldest event that is to be handled now and that nobody else handles."""
-    query = (
-        select(stripe_events)
-        .where(_EVENT.next_attempt_at <= func.now())
-        .order_by(_EVENT.next_attempt_at)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    return (await conn.execute(query)).one_or_none()
-
-
-async def close_event(conn: AsyncConnection, id_: str, outcome: str) -> None:
-    """Mark an event as handled, with what came of it."""
-    await conn.execute(
-        update(stripe_events)
-        .where(_EVENT.id == id_)
-        .values(next_attempt_at=None, attempts=_EVENT.attempts + 1, outcome=outcome)
-    )
-
-
-async def put_off_event(conn: AsyncConnection, id_: str, why: str) -> None:
-    """Try an event again later, each time twice as late, at most in an hour."""
-    delay_s = func.least(3600.0, func.power(2.0, func.least(_EVENT.attempts, 12)))
-    await conn.execute(
-        update(stripe_events)
-        .where(_EVENT.id == id_, _EVENT.next_attempt_at.is_not(None))
-        .values(
-            next_attempt_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, delay_s),
-            attempts=_EVENT.attempts + 1,
-            outcome=why[:500],
+        .where(
+            _CARD.id == payment.id,
+            _CARD.retries == payment.retries,
+            _CARD.session_id.is_(None),
+            _CARD.status != "completed",
         )
-    )
-
-
-async def forget_events(conn: AsyncConnection, older_than_days: int, at_most: int) -> int:
-    """Drop handled events that Stripe no longer repeats; how many went."""
-    gone = await conn.execute(
-        text(
-            "DELETE FROM payment.stripe_events WHERE id = ANY(ARRAY("
-            "SELECT id FROM payment.stripe_events WHERE next_attempt_at IS NULL "
-            "AND received_at < now() - make_interval(days => :days) "
-            "ORDER BY received_at LIMIT :most))"
+        .values(
+            session_id=session_id,
+            page_url=url,
+            status="pending",
+            note=None,
+            next_attempt_at=None,
+            look_at=_in(look_s),
         ),
-        {"days": older_than_days, "most": at_most},
     )
-    return int(gone.rowcount)

@@ -22,6 +22,7 @@ EVERYTHING = {
     "budgets": "payment.budgets",
     "payments": "payment.bazaarbucks_payments",
     "cards": "payment.stripe_payments",
+    "returns": "payment.top_up_returns",
     "balances": """
         (SELECT ledger_account AS id, sum(amount) AS posted FROM payment.entries GROUP BY 1)""",
 }
@@ -37,6 +38,7 @@ RECENT = {
     "budgets": "(SELECT * FROM payment.budgets WHERE task_id = ANY(:tasks))",
     "payments": "(SELECT * FROM payment.bazaarbucks_payments WHERE step_id = ANY(:steps))",
     "cards": "(SELECT * FROM payment.stripe_payments WHERE step_id = ANY(:steps))",
+    "returns": "(SELECT * FROM payment.top_up_returns WHERE transfer_id = ANY(:transfers))",
     "balances": f"""
         (SELECT id, sum(posted) AS posted FROM (
            SELECT a.id, latest.posted FROM payment.ledger_accounts a

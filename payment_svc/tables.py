@@ -13,19 +13,33 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    func,
+    and_,
+    false,
+    text,
 )
 
-from chassis.database import service_metadata
 from chassis.grants import APPEND_ONLY, NEVER_DELETED
+from payment_svc.schema import MONEY, created_at, metadata
+from payment_svc.tables_stripe import card_reversals, stripe_events, top_up_returns
 
-metadata = service_metadata("payment")
+__all__ = [
+    "MONEY",
+    "bazaarbucks_payments",
+    "budgets",
+    "card_reversals",
+    "checkpoint_sums",
+    "checkpoints",
+    "entries",
+    "hold_lines",
+    "holds",
+    "ledger_accounts",
+    "metadata",
+    "stripe_events",
+    "stripe_payments",
+    "top_up_returns",
+]
 
-MONEY = Numeric(20, 6)
-
-
-def _now() -> Column[object]:
-    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
+LOOK_AT = "now() + interval '10 minutes'"
 
 
 ledger_accounts = Table(
@@ -34,8 +48,11 @@ ledger_accounts = Table(
     Column("id", String(80), primary_key=True),
     Column("posted", MONEY, nullable=False, server_default="0"),
     Column("held", MONEY, nullable=False, server_default="0"),
+    # What it lacks because a top-up was taken back. A trigger lowers it with all that comes in.
+    Column("owed", MONEY, nullable=False, server_default="0"),
     CheckConstraint("held >= 0", name="held_not_negative"),
-    CheckConstraint("id = 'world' OR posted - held >= 0", name="available_not_negative"),
+    CheckConstraint("owed >= 0", name="owed_not_negative"),
+    CheckConstraint("id = 'world' OR posted - held + owed >= 0", name="available_not_negative"),
     info=dict(NEVER_DELETED),
 )
 
@@ -50,7 +67,7 @@ entries = Table(
     Column("account", String(64), nullable=False, server_default="demo"),
     Column("task_id", String(64)),
     Column("step_id", String(64)),
-    _now(),
+    created_at(),
     CheckConstraint("amount <> 0", name="no_empty_lines"),
     info=dict(APPEND_ONLY),
 )
@@ -89,7 +106,7 @@ holds = Table(
     Column("external_refunded", MONEY, nullable=False, server_default="0"),
     Column("replaces", String(64)),
     Column("list_price", MONEY),
-    _now(),
+    created_at(),
     Column("resolved_at", DateTime(timezone=True)),
     # When its step is asked after next, and whether it went on when it was asked after last.
     Column("ask_at", DateTime(timezone=True)),
@@ -115,7 +132,7 @@ hold_lines = Table(
     Column("account", String(64), nullable=False),
     Column("kind", String(10), nullable=False),
     Column("amount", MONEY, nullable=False),
-    _now(),
+    created_at(),
     CheckConstraint("amount <> 0", name="no_empty_hold_lines"),
     info=dict(APPEND_ONLY),
 )
@@ -128,7 +145,7 @@ checkpoints = Table(
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("entries_to", BigInteger, nullable=False),
     Column("hold_lines_to", BigInteger, nullable=False),
-    _now(),
+    created_at(),
     info=dict(APPEND_ONLY),
 )
 checkpoint_sums = Table(
@@ -150,7 +167,9 @@ bazaarbucks_payments = Table(
     Column("agent_id", String(64), nullable=False),
     Column("amount", MONEY, nullable=False),
     Column("type", String(20), nullable=False),
-    _now(),
+    # What its owner called it, when another account has that as a row's id.
+    Column("asked_id", String(64)),
+    created_at(),
     CheckConstraint("amount > 0", name="amount_positive"),
     info=dict(APPEND_ONLY),
 )
@@ -160,8 +179,14 @@ Index(
     bazaarbucks_payments.c.created_at.desc(),
     bazaarbucks_payments.c.id.desc(),
 )
-
 Index("bazaarbucks_payments_step_idx", bazaarbucks_payments.c.step_id)
+Index(
+    "bazaarbucks_asked_idx",
+    bazaarbucks_payments.c.account,
+    bazaarbucks_payments.c.asked_id,
+    unique=True,
+    postgresql_where=bazaarbucks_payments.c.asked_id.is_not(None),
+)
 
 stripe_payments = Table(
     "stripe_payments",
@@ -182,11 +207,20 @@ stripe_payments = Table(
     Column("retries", Integer, nullable=False, server_default="0"),
     Column("first_attempt_at", DateTime(timezone=True)),
     Column("next_attempt_at", DateTime(timezone=True)),
+    # When Stripe is asked about a payment that waits for a webhook.
+    Column("look_at", DateTime(timezone=True), server_default=text(LOOK_AT)),
     Column("note", String(500)),
     Column("refund_of", String(64)),
     Column("page_url", Text),
-    _now(),
+    Column("asked_id", String(64)),
+    # Whether it is too small to be charged by itself, and what it is charged with.
+    Column("on_tab", Boolean, nullable=False, server_default=false()),
+    Column("charged_with", String(64)),
+    # What of a top-up Stripe has taken back, by refunds and disputes.
+    Column("taken_back", MONEY, nullable=False, server_default="0"),
+    created_at(),
     CheckConstraint("amount > 0", name="card_amount_positive"),
+    CheckConstraint("taken_back BETWEEN 0 AND amount", name="taken_back_within_amount"),
     info=dict(NEVER_DELETED),
 )
 Index(
@@ -200,7 +234,14 @@ Index(
     stripe_payments.c.next_attempt_at,
     postgresql_where=stripe_payments.c.next_attempt_at.is_not(None),
 )
-
+Index(
+    "stripe_look_idx",
+    stripe_payments.c.look_at,
+    postgresql_where=and_(
+        stripe_payments.c.status == "pending", stripe_payments.c.next_attempt_at.is_(None)
+    ),
+)
+Index("stripe_tab_idx", stripe_payments.c.charged_with, postgresql_where=stripe_payments.c.on_tab)
 Index("stripe_payments_step_idx", stripe_payments.c.step_id)
 Index(
     "stripe_refund_idx",
@@ -208,21 +249,20 @@ Index(
     unique=True,
     postgresql_where=stripe_payments.c.refund_of.is_not(None),
 )
-
-stripe_events = Table(
-    "stripe_events",
-    metadata,
-    Column("id", String(255), primary_key=True),
-    Column("type", String(255), nullable=False),
-    Column("body", Text, nullable=False),
-    Column("received_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("next_attempt_at", DateTime(timezone=True), nullable=True, server_default=func.now()),
-    Column("outcome", String(500)),
+Index(
+    "stripe_asked_idx",
+    stripe_payments.c.account,
+    stripe_payments.c.asked_id,
+    unique=True,
+    postgresql_where=stripe_payments.c.asked_id.is_not(None),
 )
 Index(
-    "stripe_events_due_idx",
-    stripe_events.c.next_attempt_at,
-    postgresql_where=stripe_events.c.next_attempt_at.is_not(None),
+    "stripe_intent_idx",
+    stripe_payments.c.intent_id,
+    postgresql_where=stripe_payments.c.intent_id.is_not(None),
 )
-Index("stripe_events_received_idx", stripe_events.c.received_at)
+Index(
+    "stripe_taken_idx",
+    stripe_payments.c.account,
+    postgresql_where=stripe_payments.c.taken_back > 0,
+)

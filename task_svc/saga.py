@@ -5,9 +5,11 @@ the agent the same Idempotency-Key, and the end of a step is recorded once. So a
 interrupted anywhere is simply run again, by whichever replica finds it.
 """
 
+import asyncio
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import IntegrityError
 
 from chassis.bus import Bus
 from chassis.database import Database, Transaction
@@ -32,6 +34,9 @@ from task_svc.ending import Done, Failed, end_step, recorded
 from task_svc.quotes import Quotes
 
 log = structlog.get_logger()
+
+REFUND_WAITS_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
+"""How long the end of a step waits for a refund that its price was paid from, try by try."""
 
 
 class Postponed(Exception):
@@ -94,7 +99,24 @@ class Saga:
     async def end(
         self, step: store.Found, outcome: Done | Failed, cause: Envelope
     ) -> tuple[Done | Failed, list[str]]:
-        """Record how a step ended, once; what was recorded before stays true."""
+        """Record how a step ended, once; what was recorded before stays true.
+
+        Right after a refund its room in the budget can be spent before this service has heard of
+        it. Then the end waits for that: the agent has done its work and is not asked twice.
+        """
+        for wait_s in REFUND_WAITS_S:
+            try:
+                return await self._end(step, outcome, cause)
+            except IntegrityError as error:
+                if not store.is_over_budget(error):
+                    raise
+            log.info("a refund was not heard of yet", step_id=step.id)
+            await asyncio.sleep(wait_s)
+        return await self._end(step, outcome, cause)
+
+    async def _end(
+        self, step: store.Found, outcome: Done | Failed, cause: Envelope
+    ) -> tuple[Done | Failed, list[str]]:
         async with self.db.transaction(cause) as tx:
             ready = await end_step(tx, step, outcome)
             if ready is None:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from task_svc.tables import steps, tasks
@@ -73,6 +74,11 @@ async def update_task(conn: AsyncConnection, task_id: str, **values: object) -> 
     """Change a task whose row is locked; an end gets its time."""
     ends = values.get("status") in ("completed", "failed")
     await conn.execute(_END_TASK if ends else _UPDATE_TASK, {"task": task_id, **values})
+
+
+def is_over_budget(error: IntegrityError) -> bool:
+    """Whether a change was refused because a task would cost more than its budget."""
+    return "within_budget" in str(error.orig)
 
 
 async def page_of_tasks(

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from chat_svc.claude import troubles
+from chat_svc.claude.listening import Heard
 from chat_svc.claude.rounds import blocks_to_keep
-from chat_svc.orchestrator import Move, Round, Situation, Tokens, ToolCall, Trouble
+from chat_svc.orchestrator import Move, Round, Situation, ToolCall, Trouble
+from contracts import numbers
 
 if TYPE_CHECKING:
-    from anthropic.types import Message, Usage
+    from anthropic.types import Message
 
 WHOLE = frozenset({"end_turn", "stop_sequence", "tool_use"})
 CUT_OFF = {
@@ -21,31 +23,41 @@ CUT_OFF = {
 }
 
 
-def move(message: Message, text: str, situation: Situation) -> tuple[Move, str]:
+def move(message: Message, heard: Heard, situation: Situation) -> tuple[Move, str]:
     """The move, and what of its text was not said yet.
 
     Args:
         message: complete, with its stop reason.
-        text: what was streamed of it.
+        heard: what was streamed of it.
         situation: what it answers to.
 
     Raises:
         Trouble: Claude declined, or there is nothing in the answer.
+        Exception: what is not there, or of another kind than it should be.
     """
-    tokens = _tokens(message)
-    content = without_nul([block.to_dict() for block in message.content])
-    uses = [block for block in content if block["type"] == "tool_use"]
+    text, tokens = heard.text, heard.tokens
+    blocks = [block.to_dict(warnings=False) for block in message.content]
+    uses = [
+        (block, _input(block, heard.inputs.get(place)))
+        for place, block in enumerate(blocks)
+        if block["type"] == "tool_use"
+    ]
+    for block, input_ in uses:
+        block["input"] = input_ if isinstance(input_, dict) else {}
+    content = _storable(blocks)
     if message.stop_reason == "refusal":
         details = message.stop_details
         raise troubles.refused(details.explanation if details else None, tokens)
     if message.stop_reason in WHOLE:
         if uses and not situation.last:
-            calls = tuple(ToolCall(use["id"], use["name"], use["input"]) for use in uses)
+            calls = tuple(
+                ToolCall(str(use["id"]), _name(use), without_nul(input_)) for use, input_ in uses
+            )
             return Move(text, calls, raw=blocks_to_keep(content), tokens=tokens), ""
-        rest = "" if text.strip() else _instead(situation, tokens)
+        rest = "" if text.strip() else _instead(situation, heard)
     else:
         # The last tool call may be half of one, and what it is part of is not known: none is run.
-        rest = _cut_off(message.stop_reason, text, uses)
+        rest = _cut_off(message.stop_reason, text, [_name(use) for use, _ in uses])
     return (
         Move(
             text + rest,
@@ -84,30 +96,49 @@ def without_nul(value: Any) -> Any:
     return value
 
 
-def _instead(situation: Situation, tokens: Tokens) -> str:
+def _input(use: dict[str, Any], written: str | None) -> Any:
+    """The input of a tool as JSON; what is none, as the text that was written.
+
+    The library reads what is there of it, so that the half of an input looks whole.
+    """
+    if not written:
+        return use.get("input")
+    try:
+        return json.loads(written, parse_float=numbers.exact, parse_constant=_no_number)
+    except (ValueError, RecursionError):
+        return written
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is no number")
+
+
+def _name(use: dict[str, Any]) -> str:
+    name = use.get("name")
+    return name if isinstance(name, str) else ""
+
+
+def _storable(blocks: list[dict[str, Any]]) -> Any:
+    """The blocks as the database takes them.
+
+    Raises:
+        ValueError: there is something in them that is no JSON.
+    """
+    return without_nul(json.loads(json.dumps(blocks, allow_nan=False)))
+
+
+def _instead(situation: Situation, heard: Heard) -> str:
     """For an end without a word: the work that was done must not be lost for it."""
     result = latest_result(situation.rounds)
     if result is None:
-        raise Trouble("Claude ended its answer without a word.", tokens)
+        raise Trouble("Claude ended its answer without a word.", heard.tokens)
     return f"Claude ended without a word; this is the last result:\n\n{result}"
 
 
-def _cut_off(stop_reason: str | None, text: str, uses: Sequence[dict[str, Any]]) -> str:
+def _cut_off(stop_reason: str | None, text: str, tools: Sequence[str]) -> str:
     why = CUT_OFF.get(stop_reason or "", f"Claude stopped early ({stop_reason})")
     what = f"The answer is cut off here: {why}."
-    if uses:
-        names = ", ".join(dict.fromkeys(use["name"] for use in uses))
+    if tools:
+        names = ", ".join(dict.fromkeys(tools))
         what += f" What it was about to do ({names}) was not done."
     return f"\n\n({what})" if text.strip() else f"({what})"
-
-
-def _tokens(message: Message) -> Tokens:
-    """`input_tokens` of the API are only those that have nothing to do with its cache."""
-    usage: Usage = message.usage
-    cached = usage.cache_read_input_tokens or 0
-    return Tokens(
-        model=message.model,
-        input=usage.input_tokens + cached + (usage.cache_creation_input_tokens or 0),
-        output=usage.output_tokens,
-        cached=cached,
-    )

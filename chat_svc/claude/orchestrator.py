@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import structlog
+from opentelemetry.trace import SpanKind
+
+from chassis import telemetry
 from chat_svc import measures
 from chat_svc.claude import answers, troubles
 from chat_svc.claude.conversation import messages
 from chat_svc.claude.limits import Limits
+from chat_svc.claude.listening import Heard
 from chat_svc.claude.tool_params import tool_params
-from chat_svc.orchestrator import Move, Say, Situation
+from chat_svc.orchestrator import Move, Say, Situation, Spoiled, Trouble, TryLater
 
 if TYPE_CHECKING:
     from anthropic import AsyncAnthropic
-    from anthropic.lib.streaming import AsyncMessageStream
     from anthropic.types import Message
 
+log = structlog.get_logger()
 DEFAULT_MODEL = "claude-sonnet-5-5"
 CONNECT_S = 10.0
 SYSTEM = Path(__file__).with_name("system.md").read_text(encoding="utf-8")
@@ -60,22 +66,64 @@ class Claude:
             base_url=base_url,
             max_retries=0,
             timeout=Timeout(self._limits.silence_s, connect=CONNECT_S),
+            # Its spans would be of our trace, whose ids it would send to the API.
+            open_telemetry={"propagation": False, "traces": False},
         )
 
     async def move(self, situation: Situation, say: Say) -> Move:
         """Ask Claude for the next move; see `Orchestrator.move`."""
-        return await measures.counted(self.model, self._move(situation, say))
+        about = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "anthropic",
+            "gen_ai.request.model": self.model,
+        }
+        cause = telemetry.current()
+        with telemetry.spanning(f"chat {self.model}", SpanKind.CLIENT, cause, about):
+            return await measures.counted(self.model, self._move(situation, say))
 
     async def close(self) -> None:
         """Let go of the connections."""
         await self._client.close()
 
     async def _move(self, situation: Situation, say: Say) -> Move:
-        request = self._request(situation)
-        limit = asyncio.timeout(self._limits.move_s)
+        request, heard = self._request(situation), Heard(self.model)
+        try:
+            message = await self._ask(request, situation.seconds_left, heard, say)
+            move, rest = answers.move(message, heard, situation)
+        except TryLater as later:
+            if heard.tokens is None:
+                raise
+            raise Spoiled(later.message, heard.tokens) from later
+        except Trouble as trouble:
+            trouble.tokens = heard.tokens
+            raise
+        except Spoiled:
+            raise
+        except Exception as error:
+            # An answer can be wrong in more ways than the library and we have names for.
+            log.warning("answer not understood", error=error)
+            raise troubles.unreadable(heard.tokens) from error
+        if rest:
+            await say(rest)
+        return move
+
+    async def _ask(
+        self, request: dict[str, Any], seconds: float | None, heard: Heard, say: Say
+    ) -> Message:
+        """The answer, said to its end.
+
+        Raises:
+            Trouble: asking again would not help.
+            Spoiled: it has no end.
+            TryLater: there is none, or the connection failed.
+        """
+        limit = asyncio.timeout(min(self._limits.move_s, math.inf if seconds is None else seconds))
         try:
             async with limit, self._client.messages.stream(**request) as stream:
-                message, text = await _listen(stream, say)
+                await heard.listen(stream, say)
+                if not heard.ended:
+                    raise troubles.cut_off(heard.tokens)
+                return await stream.get_final_message()
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -86,14 +134,6 @@ class Claude:
             raise troubles.too_slow() from error
         except self._broken as error:
             raise troubles.cut_connection() from error
-        except ValueError as error:
-            raise troubles.unreadable() from error
-        if message is None:
-            raise troubles.cut_connection()
-        move, rest = answers.move(message, text, situation)
-        if rest:
-            await say(rest)
-        return move
 
     def _request(self, situation: Situation) -> dict[str, Any]:
         return {
@@ -104,21 +144,3 @@ class Claude:
             "tool_choice": {"type": "none" if situation.last else "auto"},
             "messages": messages(situation, self._limits),
         }
-
-
-async def _listen(stream: AsyncMessageStream[None], say: Say) -> tuple[Message | None, str]:
-    """The message and the text that was said of it; no message when it was not said to the end."""
-    said: list[str] = []
-    ended = False
-    async for event in stream:
-        piece = ""
-        if event.type == "content_block_start" and event.content_block.type == "text" and said:
-            piece = "\n\n"
-        elif event.type == "text":
-            piece = event.text.replace("\x00", "")
-        elif event.type == "message_stop":
-            ended = True
-        if piece:
-            said.append(piece)
-            await say(piece)
-    return (await stream.get_final_message() if ended else None), "".join(said)

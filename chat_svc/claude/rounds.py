@@ -80,10 +80,12 @@ def _earlier(block: Block) -> Block:
 def blocks_to_keep(content: Sequence[Mapping[str, Any]]) -> list[Block]:
     """Of the blocks that Claude answered, those that can be given back to it.
 
-    The API gives empty texts but does not take them.
+    The API gives empty texts but does not take them; nor names of tools that are none.
     """
     return [
-        dict(block)
+        {**block, "name": _plain(block.get("name"))}
+        if block.get("type") == "tool_use"
+        else dict(block)
         for block in content
         if block.get("type") in {"tool_use", *_THINKING}
         or (block.get("type") == "text" and str(block.get("text", "")).strip())
@@ -112,10 +114,15 @@ def _retold(done: Round, names: list[str]) -> list[Block]:
     return [*text, *(_use(call, name) for call, name in zip(done.calls, names, strict=True))]
 
 
+def _plain(name: object) -> str:
+    """The name of a tool in letters that the API takes."""
+    return _NOT_IN_NAMES.sub("_", str(name or ""))[:64] or "unknown"
+
+
 def _use(call: ToolCall, name: str) -> Block:
     return {
         "type": "tool_use",
         "id": name,
-        "name": _NOT_IN_NAMES.sub("_", call.name)[:64] or "unknown",
-        "input": dict(call.input),
+        "name": _plain(call.name),
+        "input": dict(call.input) if isinstance(call.input, Mapping) else {},
     }

@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from chat_svc.orchestrator import Tokens, Trouble, TryLater
+from chat_svc.orchestrator import Spoiled, Tokens, Trouble, TryLater
 
 if TYPE_CHECKING:
     from anthropic import APIError, APIStatusError
 
 DELAY_S = 5.0
 """Wait where the server does not say how long."""
+
+SHORTEST_DELAY_S = 3.0
+"""A server that says "at once" is asked no sooner than this."""
 
 LONGEST_DELAY_S = 3600.0
 REASON_CHARS = 300
@@ -69,12 +72,17 @@ def cut_connection() -> TryLater:
     return TryLater("The connection to Claude failed.", DELAY_S)
 
 
-def unreadable() -> TryLater:
-    """An answer that makes no sense as JSON; the next one may."""
-    return TryLater("Claude's answer could not be read.", DELAY_S)
+def cut_off(tokens: Tokens | None) -> Spoiled:
+    """An answer that stopped in the middle."""
+    return Spoiled("Claude's answer broke off.", tokens)
 
 
-def refused(why: str | None, tokens: Tokens) -> Trouble:
+def unreadable(tokens: Tokens | None) -> Spoiled:
+    """An answer that makes no sense; the next one may."""
+    return Spoiled("Claude's answer could not be read.", tokens)
+
+
+def refused(why: object, tokens: Tokens | None) -> Trouble:
     """Claude, or what watches over it, does not want to answer."""
     reason = f" ({_short(why)})" if why else ""
     return Trouble(f"Claude declined to answer this{reason}.", tokens)
@@ -84,12 +92,14 @@ def _from_status(error: APIStatusError, model: str) -> Trouble | TryLater:
     """By the error's type first: in the middle of a stream the status is still 200."""
     status = error.status_code
     fallback = "api_error" if status >= _SERVER_ERRORS else "invalid_request_error"
-    kind = error.type or _TYPES.get(status, fallback)
+    told = error.type if isinstance(error.type, str) else None
+    kind = told or _TYPES.get(status, fallback)
     # The server's own word on asking again: a spending limit is a 429 that does not pass.
     hopeless = error.response.headers.get("x-should-retry") == "false"
     if kind in _PASSING and not hopeless:
         delay = retry_after(error.response.headers, time.time())
-        return TryLater(f"{_PASSING[kind]}.", DELAY_S if delay is None else delay)
+        wait_s = DELAY_S if delay is None else max(delay, SHORTEST_DELAY_S)
+        return TryLater(f"{_PASSING[kind]}.", wait_s)
     what = _LASTING.get(kind) or _PASSING.get(kind) or "Claude answered with an error"
     reason = _short(error.api_message)
     return Trouble(what.format(model=model) + (f": {reason}" if reason else ".") + _id(error))
@@ -118,8 +128,8 @@ def retry_after(headers: Mapping[str, str], now_s: float) -> float | None:
     return min(max(delay, 0.0), LONGEST_DELAY_S) if math.isfinite(delay) else None
 
 
-def _short(text: str | None) -> str:
-    line = " ".join((text or "").split())
+def _short(text: object) -> str:
+    line = " ".join(str(text or "").split())
     return line if len(line) <= REASON_CHARS else f"{line[:REASON_CHARS]}..."
 
 

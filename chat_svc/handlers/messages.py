@@ -15,12 +15,14 @@ from chat_svc.turn import message_view, think_id
 from contracts.chat import (
     ForgetMessages,
     Forgotten,
+    GetTurn,
     ListMessages,
     MessageList,
     MessagePosted,
     PostMessage,
     PostReply,
     Think,
+    TurnView,
 )
 from contracts.envelope import Envelope
 from contracts.errors import Busy, Conflict, Invalid, NotFound
@@ -135,7 +137,7 @@ async def _posted_before(
     row = await store.first_message(tx.conn, request.turn_id, message_id)
     if row is None or row.account != account or row.content != request.content:
         raise Conflict("This turn id was used for another message.")
-    answer = await store.answer_to(tx.conn, row) if turn.status == "done" else None
+    answer = await store.answer_of(tx.conn, turn.id) if turn.status == "done" else None
     return PostReply(
         turn_id=request.turn_id,
         message=message_view(row),
@@ -158,6 +160,25 @@ async def list_messages(request: ListMessages, tx: Tx, here: Here) -> MessageLis
     return MessageList(
         messages=shown[::-1],
         next_cursor=encode_cursor(str(rows[len(shown) - 1].seq)) if more else None,
+    )
+
+
+async def get_turn(request: GetTurn, tx: Tx, here: Here) -> TurnView:
+    """What became of a turn of the account.
+
+    Raises:
+        NotFound: it has none with that id.
+    """
+    turn = await store.find_turn(tx.conn, request.turn_id)
+    if turn is None or turn.account != here.account:
+        raise NotFound("Turn not found")
+    done = turn.status == "done"
+    answer = await store.answer_of(tx.conn, turn.id) if done else None
+    return TurnView(
+        turn_id=turn.id,
+        task_id=turn.task_id if turn.task_begun or not done else None,
+        done=done,
+        message=message_view(answer) if answer else None,
     )
 
 

@@ -1,6 +1,8 @@
 """A move of a turn: the orchestrator is asked for it, and it is stored before it acts."""
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -11,12 +13,13 @@ from chassis.database import Database
 from chassis.delivery import Here, Later
 from chassis.given import Given
 from chat_svc import store, store_rounds
-from chat_svc.acting import act, charge_for, decide
+from chat_svc.acting import Decided, act, charge_for, decide
 from chat_svc.limits import limit_reached, seconds_until
 from chat_svc.marketplace import candidate, list_agents
 from chat_svc.money import money_left
-from chat_svc.orchestrator import Move, Orchestrator, Situation, Trouble, TryLater
-from chat_svc.recall import recall
+from chat_svc.orchestrator import Move, Orchestrator, Situation, Spoiled, Trouble, TryLater
+from chat_svc.planner import Candidate
+from chat_svc.recall import Past, recall
 from chat_svc.settings import Settings
 from chat_svc.speech import speaking
 from contracts.chat import Think
@@ -25,6 +28,10 @@ from contracts.errors import Invalid
 from contracts.topology import Durable
 
 log = structlog.get_logger()
+SPOILED_REST_S = 3.0
+"""How long a model is left alone after a move of it that was of no use."""
+BEFORE_THE_DEADLINE_S = 1.0
+"""So long before its deadline a turn stops listening to a model: what was used is on the bill."""
 
 
 async def on_think(
@@ -52,6 +59,7 @@ async def on_think(
             return
         past = await recall(tx.conn, turn, settings)
         used = await store_rounds.tokens_of(tx.conn, turn.id)
+    _let_rest(past, turn)
     agents = [candidate(agent) for agent in await list_agents(bus, here)]
     left = await money_left(bus, turn, here)
     limit = limit_reached(
@@ -72,23 +80,13 @@ async def on_think(
         history=past.history,
         rounds=past.rounds,
         last=limit is not None,
+        seconds_left=max(0.0, _seconds_left(turn) - BEFORE_THE_DEADLINE_S),
     )
-    try:
-        answered = await _ask(orchestrator, situation, turn, bus, here)
-    except TryLater as busy:
-        log.warning("the orchestrator is busy", turn_id=turn.id, error=busy)
-        if busy.delay_s < _seconds_left(turn):
-            async with db.transaction() as tx:
-                await store.note_trouble(tx.conn, turn.id, busy.message)
-            raise Later(busy.delay_s, busy.message, exactly=True) from busy
-        answered = Move(""), busy.message
-    if answered is None:
+    asked = await _next_move(orchestrator, situation, turn, db, bus, here)
+    if asked is None:
         return  # Whoever looks after overdue turns answers it.
-    move, ended = answered
-    if ended is None and move.calls and limit:
-        ended = f"I had to stop here. {limit}"
-    decided = decide(move, ended, turn, past.calls, agents)
-    charge = charge_for(move, used, left, settings)
+    decided = _decided(asked, limit, turn, past, agents)
+    charge = charge_for(asked.move, used, left, settings)
     async with db.effect(durable.name, here) as tx:
         turn = await store.find_turn(tx.conn, command.turn_id, lock=True)
         if turn is None or not _is_due(turn, command):
@@ -100,31 +98,92 @@ def _is_due(turn: store.Found, command: Think) -> bool:
     return bool(turn.status == "thinking" and turn.round == command.round)
 
 
+def _let_rest(past: Past, turn: store.Found) -> None:
+    """Let a model alone for a while whose last move was of no use.
+
+    Raises:
+        Later: the while is not over.
+    """
+    if past.spoiled_at is None:
+        return
+    rest_s = SPOILED_REST_S - (datetime.now(UTC) - past.spoiled_at).total_seconds()
+    if rest_s > 0:
+        raise Later(min(rest_s, SPOILED_REST_S), turn.trouble or "", exactly=True)
+
+
 def _seconds_left(turn: store.Found) -> float:
     return seconds_until(turn.deadline_at, datetime.now(UTC))
 
 
-async def _ask(
-    orchestrator: Orchestrator, situation: Situation, turn: store.Found, bus: Bus, here: Envelope
-) -> tuple[Move, str | None] | None:
-    """The next move, and a sentence when it ends the turn without an answer.
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What an orchestrator said.
 
-    Returns:
-        None when the turn's time was over before the orchestrator spoke.
+    Attributes:
+        ended: a sentence when the move is no answer, and nothing that can be carried out.
+        spoiled: whether another move may be asked for then.
+    """
+
+    move: Move
+    ended: str | None = None
+    spoiled: bool = False
+
+
+def _decided(
+    asked: _Asked,
+    limit: str | None,
+    turn: store.Found,
+    past: Past,
+    agents: Sequence[Candidate],
+) -> Decided:
+    if asked.spoiled and limit is None and _seconds_left(turn) > SPOILED_REST_S:
+        return Decided(asked.move, None, before=past.calls, spoiled=asked.ended)
+    ended = asked.ended
+    if ended is None and asked.move.calls and limit:
+        ended = f"I had to stop here. {limit}"
+    return decide(asked.move, ended, turn, past.calls, agents)
+
+
+async def _next_move(
+    orchestrator: Orchestrator,
+    situation: Situation,
+    turn: store.Found,
+    db: Database,
+    bus: Bus,
+    here: Envelope,
+) -> _Asked | None:
+    """What the orchestrator says; None when the turn's time was over before it spoke.
 
     Raises:
-        TryLater: it is to be asked again.
+        Later: it is to be asked again.
     """
+    try:
+        return await _ask(orchestrator, situation, turn, bus, here)
+    except TryLater as busy:
+        log.warning("the orchestrator is busy", turn_id=turn.id, error=busy)
+        if busy.delay_s >= _seconds_left(turn):
+            return _Asked(Move(""), busy.message)
+        async with db.transaction() as tx:
+            await store.note_trouble(tx.conn, turn.id, busy.message)
+        raise Later(busy.delay_s, busy.message, exactly=True) from busy
+
+
+async def _ask(
+    orchestrator: Orchestrator, situation: Situation, turn: store.Found, bus: Bus, here: Envelope
+) -> _Asked | None:
     about = (here, turn.id, turn.task_id, turn.round)
     try:
         async with (
             asyncio.timeout(_seconds_left(turn)) as limit,
             speaking(bus, *about) as say,
         ):
-            return await orchestrator.move(situation, say), None
+            return _Asked(await orchestrator.move(situation, say))
+    except Spoiled as spoiled:
+        log.warning("a move of no use", turn_id=turn.id, error=spoiled)
+        return _Asked(Move("", tokens=spoiled.tokens), spoiled.message, spoiled=True)
     except Trouble as trouble:
         log.warning("the orchestrator cannot go on", turn_id=turn.id, error=trouble)
-        return Move("", tokens=trouble.tokens), trouble.message
+        return _Asked(Move("", tokens=trouble.tokens), trouble.message)
     except TimeoutError:
         if limit.expired():
             return None

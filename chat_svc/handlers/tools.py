@@ -24,7 +24,7 @@ from chat_svc.marketplace import list_agents, shown
 from chat_svc.money import money_left
 from chat_svc.settings import Settings
 from chat_svc.tools import ListAgents, NegotiatePrice
-from chat_svc.turn import go_on
+from chat_svc.turn import finish_task, go_on
 from contracts.base import to_micro
 from contracts.chat import UseTool
 from contracts.envelope import Envelope
@@ -98,7 +98,11 @@ async def on_use_tool(
             return
         calls = await store_rounds.calls_of(tx.conn, turn.id)
         await store_rounds.update_call(tx.conn, turn.id, used)
-        await go_on(tx, turn, [used if one.id == used.id else one for one in calls])
+        calls = [used if one.id == used.id else one for one in calls]
+        if used.tool == CHARGE:
+            tx.publish(finish_task(turn, calls), account=turn.account)
+        else:
+            await go_on(tx, turn, calls)
 
 
 async def _list_agents(use: _Use) -> dict[str, Any]:

@@ -26,8 +26,13 @@ async def get_wallet(_request: GetWallet, tx: Tx, here: Here) -> WalletView:
     row = await store_ledger.wallet(tx.conn, wallet_of(here.account))
     if row is None:
         raise NotFound("Wallet not found")
+    posted = row.posted + row.owed
     return WalletView(
-        account=here.account, posted=row.posted, held=row.held, available=row.posted - row.held
+        account=here.account,
+        posted=posted,
+        held=row.held,
+        available=posted - row.held,
+        owed=row.owed,
     )
 
 

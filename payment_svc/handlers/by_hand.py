@@ -8,10 +8,14 @@ from chassis.envelopes import new_id
 from chassis.given import Given
 from contracts.errors import Conflict, Internal, PaymentRequired
 from contracts.ledger import EnterPayment, PaymentEntered, PaymentReply
-from contracts.payment import BazaarBucksPaymentView, PaymentRecorded, PlaceHold
-from payment_svc import store, store_books, store_budgets, store_ledger
-from payment_svc.domain import Transfer, capture_postings, fee_of, wallet_of
+from contracts.payment import PaymentRecorded, PlaceHold
+from payment_svc import store, store_books, store_budgets, store_ledger, store_names
+from payment_svc.domain import Transfer, capture_postings, fee_of, not_covered, wallet_of
 from payment_svc.settings import Settings
+from payment_svc.tables import bazaarbucks_payments
+from payment_svc.views import payment_view
+
+TAKEN = "This payment id was used for something else."
 
 
 async def enter_payment(
@@ -34,50 +38,62 @@ async def enter_payment(
         max_budget=request.max_budget,
     )
     if await store.insert_hold(tx.conn, here.account, hold) is None:
-        return await _same_again(request, tx, here.account)
+        taken = await store.find_hold(tx.conn, request.payment_id)
+        if taken is None or taken.account == here.account:
+            return await _same_again(request, tx, here.account)
+        # It is another account's step; here it is only what this payment is called.
+        await store_names.lock(tx.conn, here.account, request.payment_id)
+        if await store_books.find_payment(tx.conn, request.payment_id, here.account):
+            return await _same_again(request, tx, here.account)
+        hold = hold.model_copy(update={"hold_id": new_id()})
+        await store.insert_hold(tx.conn, here.account, hold)
     wallet = wallet_of(here.account)
     if not await store_budgets.reserve_budget(tx.conn, here.account, hold):
         raise PaymentRequired("The task's budget does not cover this payment.")
-    if not await store_budgets.reserve_wallet(tx.conn, wallet, request.amount):
-        raise PaymentRequired("The wallet does not cover this payment.")
-    await _capture(request, tx, here.account, fee_of(request.amount, settings.platform_fee_rate))
+    reserved = await store_budgets.reserve_wallet(tx.conn, wallet, request.amount)
+    if not reserved.done:
+        raise PaymentRequired(not_covered(request.amount, reserved.owed))
+    fee = fee_of(request.amount, settings.platform_fee_rate)
+    payment = await _capture(request, hold.hold_id, tx, here.account, fee)
     tx.publish(
         PaymentRecorded(
             task_id=request.task_id,
             payment_id=request.payment_id,
-            step_id=request.payment_id,
+            step_id=hold.hold_id,
             agent_id=request.agent_id,
             amount=request.amount,
             external_amount=Decimal(0),
         ),
         PaymentEntered(
             task_id=request.task_id,
-            payment_id=request.payment_id,
+            payment_id=hold.hold_id,
             agent_id=request.agent_id,
             amount=request.amount,
         ),
     )
-    row = await store_books.find_payment(tx.conn, request.payment_id, here.account)
-    return PaymentReply(payment=BazaarBucksPaymentView.model_validate(row, from_attributes=True))
+    return PaymentReply(payment=payment_view(payment))
 
 
 async def _same_again(request: EnterPayment, tx: Tx, account: str) -> PaymentReply:
     known = await store_books.find_payment(tx.conn, request.payment_id, account)
-    hold = await store.find_hold(tx.conn, request.payment_id)
+    hold = await store.find_hold(tx.conn, known.step_id) if known is not None else None
     same = (
         known is not None
         and hold is not None
+        and known.type == "agent_payment"
         and known.task_id == request.task_id
         and known.agent_id == request.agent_id
         and hold.asked == request.amount
     )
-    if not same:
-        raise Conflict("This payment id was used for something else.")
-    return PaymentReply(payment=BazaarBucksPaymentView.model_validate(known, from_attributes=True))
+    if known is None or not same:
+        raise Conflict(TAKEN)
+    return PaymentReply(payment=payment_view(known))
 
 
-async def _capture(request: EnterPayment, tx: Tx, account: str, fee: Decimal) -> None:
-    hold = await store.find_hold(tx.conn, request.payment_id)
+async def _capture(
+    request: EnterPayment, step_id: str, tx: Tx, account: str, fee: Decimal
+) -> store.Found:
+    hold = await store.find_hold(tx.conn, step_id)
     if hold is None:
         raise Internal("The hold that was just placed is gone.")
     end = store.Settlement(hold, captured=request.amount, fee=fee)
@@ -89,27 +105,19 @@ async def _capture(request: EnterPayment, tx: Tx, account: str, fee: Decimal) ->
     )
     await store_ledger.post(
         tx.conn,
-        [Transfer(new_id(), account, "capture", postings, request.task_id, request.payment_id)],
+        [Transfer(new_id(), account, "capture", postings, request.task_id, step_id)],
     )
-    rows = (
-        (request.payment_id, "agent_payment", request.amount - fee),
-        (new_id(), "platform_fee", fee),
-    )
-    stored = await store_books.record_once(
-        tx.conn,
-        [
-            {
-                "id": id_,
-                "account": account,
-                "task_id": request.task_id,
-                "step_id": request.payment_id,
-                "agent_id": request.agent_id,
-                "amount": amount,
-                "type": kind,
-            }
-            for id_, kind, amount in rows
-            if amount
-        ],
-    )
-    if not stored:
-        raise Conflict("This payment id was used for something else.")
+    shared = {
+        "account": account,
+        "task_id": request.task_id,
+        "step_id": step_id,
+        "agent_id": request.agent_id,
+    }
+    paid = {"id": request.payment_id, "amount": request.amount - fee, "type": "agent_payment"}
+    stored = await store_names.insert(tx.conn, bazaarbucks_payments, new_id(), shared | paid)
+    if stored is None:
+        raise Conflict(TAKEN)
+    if fee:
+        kept = {"id": new_id(), "amount": fee, "type": "platform_fee"}
+        await store_books.record(tx.conn, bazaarbucks_payments, [shared | kept])
+    return stored

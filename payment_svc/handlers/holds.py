@@ -17,7 +17,7 @@ from contracts.payment import (
     PlaceHold,
 )
 from payment_svc import store, store_budgets
-from payment_svc.domain import extension, wallet_of
+from payment_svc.domain import extension, not_covered, wallet_of
 
 
 class _Declined(PaymentRequired):
@@ -34,7 +34,7 @@ async def place_hold(
     """Set money aside, or say that the budget or the wallet is too small.
 
     Raises:
-        PaymentRequired: not covered; nothing is set aside.
+        PaymentRequired: not covered, or the wallet owes something; nothing is set aside.
         Conflict: the id was used for another hold, or that step is over.
     """
     try:
@@ -56,12 +56,12 @@ async def _place(tx: Transaction, request: PlaceHold, here: Envelope) -> HoldRep
             f"another {request.amount.normalize():f}.",
             _decline(request, "budget_exceeded"),
         )
-    if not await store_budgets.reserve_wallet(
-        tx.conn, wallet_of(here.account), request.amount - freed
-    ):
+    reserved = await store_budgets.reserve_wallet(
+        tx.conn, wallet_of(here.account), request.amount, freed
+    )
+    if not reserved.done:
         raise _Declined(
-            f"The wallet does not cover {request.amount.normalize():f} BazaarBucks.",
-            _decline(request, "wallet_exhausted"),
+            not_covered(request.amount, reserved.owed), _decline(request, "wallet_exhausted")
         )
     if request.replaces and freed:
         tx.publish(HoldReleased(task_id=request.task_id, hold_id=request.replaces, amount=freed))

@@ -6,16 +6,15 @@ from chassis.delivery import Here, Tx
 from chassis.pages import next_in_time, place_in_time
 from contracts.payment import (
     BazaarBucksList,
-    BazaarBucksPaymentView,
     GetTaskAccount,
     ListBazaarBucks,
     ListStripe,
     StripeList,
-    StripePaymentView,
     TaskAccount,
 )
 from payment_svc import store_books, store_budgets
 from payment_svc.tables import bazaarbucks_payments, stripe_payments
+from payment_svc.views import card_view, payment_view
 
 
 async def get_task_account(request: GetTaskAccount, tx: Tx, here: Here) -> TaskAccount:
@@ -33,10 +32,7 @@ async def list_bazaarbucks(request: ListBazaarBucks, tx: Tx, here: Here) -> Baza
     rows = await store_books.page_of(
         tx.conn, bazaarbucks_payments, here.account, request.limit, place_in_time(request)
     )
-    found = [
-        BazaarBucksPaymentView.model_validate(row, from_attributes=True)
-        for row in rows[: request.limit]
-    ]
+    found = [payment_view(row) for row in rows[: request.limit]]
     return BazaarBucksList(payments=found, next_cursor=next_in_time(rows, request.limit))
 
 
@@ -45,7 +41,5 @@ async def list_stripe(request: ListStripe, tx: Tx, here: Here) -> StripeList:
     rows = await store_books.page_of(
         tx.conn, stripe_payments, here.account, request.limit, place_in_time(request)
     )
-    found = [
-        StripePaymentView.model_validate(row, from_attributes=True) for row in rows[: request.limit]
-    ]
+    found = [card_view(row) for row in rows[: request.limit]]
     return StripeList(payments=found, next_cursor=next_in_time(rows, request.limit))

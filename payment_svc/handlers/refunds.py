@@ -8,10 +8,20 @@ from chassis.envelopes import new_id
 from contracts.cards import CardReply, RefundCard
 from contracts.errors import Conflict, Internal, Invalid, NotFound
 from contracts.ledger import PaymentRefunded, PaymentReply, RefundPayment
-from contracts.payment import BazaarBucksPaymentView, StripePaymentView
-from payment_svc import store, store_books, store_card_refunds, store_cards, store_ledger
+from payment_svc import (
+    store,
+    store_books,
+    store_card_refunds,
+    store_cards,
+    store_ledger,
+    store_names,
+)
 from payment_svc.domain import Transfer, fee_returned, refund_postings
-from payment_svc.handlers.cards import NOT_CHARGED, tell
+from payment_svc.handlers.cards import NOT_CHARGED
+from payment_svc.handlers.telling import tell
+from payment_svc.store_names import shown_id
+from payment_svc.tables import bazaarbucks_payments, stripe_payments
+from payment_svc.views import card_view, payment_view
 
 TAKEN = "This refund id was used for something else."
 STOPPED = "Given back before the card was charged."
@@ -44,7 +54,9 @@ async def refund_payment(request: RefundPayment, tx: Tx, here: Here) -> PaymentR
     else:
         await _give_back(tx, hold, payment, request.refund_id, amount)
     row = await store_books.find_payment(tx.conn, request.refund_id, here.account)
-    return PaymentReply(payment=BazaarBucksPaymentView.model_validate(row, from_attributes=True))
+    if row is None:
+        raise Internal("A refund that was just made is gone.")
+    return PaymentReply(payment=payment_view(row))
 
 
 async def refund_card(request: RefundCard, tx: Tx, here: Here) -> CardReply:
@@ -55,20 +67,22 @@ async def refund_card(request: RefundCard, tx: Tx, here: Here) -> CardReply:
         Invalid: it is no purchase.
         Conflict: it was given back before, or the refund's id was used for something else.
     """
-    purchase = await store_cards.find(tx.conn, request.payment_id)
-    if purchase is None or purchase.account != here.account:
+    purchase = await store_cards.find_own(tx.conn, here.account, request.payment_id)
+    if purchase is None:
         raise NotFound("Payment not found")
     if purchase.type != "card_spend":
         raise Invalid("Only a purchase by card can be refunded here.")
     hold = await _locked(tx, purchase.step_id)
     if hold.external == hold.external_refunded:
         known = await store_card_refunds.of(tx.conn, purchase.id)
-        if known is None or known.id != request.refund_id:
+        if known is None or shown_id(known) != request.refund_id:
             raise Conflict("This purchase was refunded before.")
     else:
         await _give_back(tx, hold, None, request.refund_id, Decimal(0), hold.external)
         known = await store_card_refunds.of(tx.conn, purchase.id)
-    return CardReply(payment=StripePaymentView.model_validate(known, from_attributes=True))
+        if known is None:
+            raise Internal("A refund that was just made is gone.")
+    return CardReply(payment=card_view(known))
 
 
 async def give_back_all(tx: Transaction, hold: store.Found, refund_id: str) -> None:
@@ -99,7 +113,7 @@ def _same_again(
     same = (known.type, known.step_id, known.amount) == ("refund", payment.step_id, amount)
     if not same:
         raise Conflict(TAKEN)
-    return PaymentReply(payment=BazaarBucksPaymentView.model_validate(known, from_attributes=True))
+    return PaymentReply(payment=payment_view(known))
 
 
 async def _give_back(
@@ -134,7 +148,7 @@ async def _give_back(
     tx.publish(
         PaymentRefunded(
             task_id=hold.task_id,
-            payment_id=paid.id,
+            payment_id=shown_id(paid),
             refund_id=refund_id,
             step_id=hold.id,
             agent_id=agent_id,
@@ -148,21 +162,16 @@ async def _give_back(
 async def _record(
     tx: Transaction, hold: store.Found, payment: store.Found, refund_id: str, amount: Decimal
 ) -> None:
-    stored = await store_books.record_once(
-        tx.conn,
-        [
-            {
-                "id": refund_id,
-                "account": hold.account,
-                "task_id": hold.task_id,
-                "step_id": hold.id,
-                "agent_id": payment.agent_id,
-                "amount": amount,
-                "type": "refund",
-            }
-        ],
-    )
-    if not stored:
+    values = {
+        "id": refund_id,
+        "account": hold.account,
+        "task_id": hold.task_id,
+        "step_id": hold.id,
+        "agent_id": payment.agent_id,
+        "amount": amount,
+        "type": "refund",
+    }
+    if await store_names.insert(tx.conn, bazaarbucks_payments, new_id(), values) is None:
         raise Conflict(TAKEN)
 
 
@@ -179,7 +188,8 @@ async def _to_card(tx: Transaction, hold: store.Found, refund_id: str) -> store.
         status, note = "completed", NOT_CHARGED
     else:
         status, note = ("pending" if purchase.rail == "stripe" else "completed"), None
-    stored = await store_card_refunds.insert(tx.conn, purchase, refund_id, status, note)
+    values = store_card_refunds.values_of(purchase, refund_id, status, note)
+    stored = await store_names.insert(tx.conn, stripe_payments, new_id(), values)
     if stored is None:
         raise Conflict(TAKEN)
     tell(tx, stored)

@@ -14,14 +14,21 @@ import structlog
 
 from chassis.database import Database, Transaction, is_away
 from chassis.delivery import Tx
-from chassis.envelopes import new_id, origin
+from chassis.envelopes import origin
 from chassis.given import Given
 from contracts.cards import TakeWebhook, WebhookTaken
 from contracts.errors import Unavailable
-from contracts.payment import WalletCredited
-from payment_svc import cards, store_card_refunds, store_cards, store_ledger
-from payment_svc.domain import Transfer, grant_postings
-from payment_svc.handlers.cards import tell
+from payment_svc import (
+    card_refunds,
+    cards,
+    store_card_refunds,
+    store_cards,
+    store_events,
+    store_reversals,
+    store_tab,
+)
+from payment_svc.handlers import reversals, top_ups
+from payment_svc.handlers.telling import tell
 from payment_svc.settings import Settings
 
 log = structlog.get_logger()
@@ -34,8 +41,6 @@ AT_MOST = 5_000
 SUCCEEDED = "payment_intent.succeeded"
 INTENT_FAILED = frozenset({"payment_intent.payment_failed", "payment_intent.canceled"})
 CHARGE_REFUNDED = "charge.refunded"
-SESSION_PAID = frozenset({"checkout.session.completed", "checkout.session.async_payment_succeeded"})
-SESSION_FAILED = frozenset({"checkout.session.expired", "checkout.session.async_payment_failed"})
 
 
 async def take_webhook(
@@ -66,7 +71,7 @@ async def take_webhook(
         return WebhookTaken(refused="The webhook's body is not an event of Stripe.")
     if max(len(id_), len(type_)) > ID_LENGTH or "\x00" in body + id_ + type_:
         return WebhookTaken(refused="The webhook's body is not an event of Stripe.")
-    if not await store_cards.store_event(tx.conn, id_, type_, body):
+    if not await store_events.store_event(tx.conn, id_, type_, body):
         log.info("webhook was known", event_id=id_)
     return WebhookTaken()
 
@@ -78,27 +83,28 @@ async def work(db: Database) -> None:
 
 
 async def forget(db: Database) -> None:
-    """Drop events that were handled long ago."""
+    """Drop events that were handled long ago, and what they told of payments of others."""
     async with db.transaction() as tx:
-        await store_cards.forget_events(tx.conn, KEPT_DAYS, AT_MOST)
+        await store_events.forget_events(tx.conn, KEPT_DAYS, AT_MOST)
+        await store_reversals.forget_strangers(tx.conn, KEPT_DAYS)
 
 
 async def _handle_one(db: Database) -> bool:
     event = None
     try:
         async with db.transaction() as tx:
-            event = await store_cards.lock_due_event(tx.conn)
+            event = await store_events.lock_due_event(tx.conn)
             if event is None:
                 return False
             outcome = await _apply(tx, event.type, json.loads(event.body))
-            await store_cards.close_event(tx.conn, event.id, outcome)
+            await store_events.close_event(tx.conn, event.id, outcome)
     except Exception as error:
         if event is None or is_away(error):
             raise
         # One event that cannot be handled must not hold up those behind it.
         log.exception("webhook not handled", event_id=event.id)
         async with db.transaction() as tx:
-            await store_cards.put_off_event(tx.conn, event.id, type(error).__name__)
+            await store_events.put_off_event(tx.conn, event.id, type(error).__name__)
     else:
         log.info("webhook handled", event_id=event.id, type=event.type, outcome=outcome)
     return True
@@ -107,26 +113,42 @@ async def _handle_one(db: Database) -> bool:
 async def _apply(tx: Transaction, type_: str, body: dict[str, Any]) -> str:
     """Do what an event says; what came of it, in words."""
     thing = body["data"]["object"]
-    metadata = thing.get("metadata") or {}
-    payment_id = metadata.get("payment_id")
-    if not payment_id:
-        return "not about a payment of ours"
-    payment = await store_cards.find(tx.conn, str(payment_id), lock=True)
+    payment = await _payment_of(tx, thing)
+    if payment is not None:
+        tx.cause = origin("payment", type_, payment.account)
+    reversal = reversals.read(type_, body)
+    if reversal is not None and (payment is None or _is_top_up(payment)):
+        return await reversals.on_reversal(tx, reversal, payment)
     if payment is None:
         return "not about a payment of ours"
-    tx.cause = origin("payment", type_, payment.account)
     if payment.refund_of:
         return await _on_refund(tx, thing, payment)
-    if payment.type == "balance_load":
-        return await _on_session(tx, type_, thing, payment)
+    if _is_top_up(payment):
+        return await top_ups.on_page(tx, type_, thing, payment)
     return await _on_intent(tx, type_, thing, payment)
+
+
+async def _payment_of(tx: Transaction, thing: dict[str, Any]) -> store_cards.Found | None:
+    """The payment that an event is about, locked: a dispute names nothing but Stripe's own id."""
+    intent = thing["id"] if thing.get("object") == "payment_intent" else thing.get("payment_intent")
+    if isinstance(intent, str):
+        await store_reversals.lock_intent(tx.conn, intent)
+    payment_id = (thing.get("metadata") or {}).get("payment_id")
+    if payment_id:
+        return await store_cards.find(tx.conn, str(payment_id), lock=True)
+    return await store_reversals.payment_of(tx.conn, intent) if isinstance(intent, str) else None
+
+
+def _is_top_up(payment: store_cards.Found) -> bool:
+    return payment.type == "balance_load" and not payment.refund_of
 
 
 async def _on_intent(
     tx: Transaction, type_: str, intent: dict[str, Any], payment: store_cards.Found
 ) -> str:
     if type_ == SUCCEEDED:
-        if intent.get("amount_received", intent["amount"]) != cards.in_cents(payment.amount):
+        due = cards.in_cents(await store_tab.total(tx.conn, payment.id))
+        if intent.get("amount_received", intent["amount"]) != due:
             log.error("card was charged another amount", payment_id=payment.id)
             return "another amount was charged: look at Stripe"
         done = await store_cards.complete(
@@ -149,6 +171,8 @@ async def _on_intent(
             note=str(reason or f"Stripe says {type_}.")[: cards.NOTE_LENGTH],
         )
         tell(tx, done)
+        if done is not None:
+            await store_tab.let_go(tx.conn, payment.id)
         return "failed" if done else f"is {payment.status} already"
     if type_ == CHARGE_REFUNDED and await store_card_refunds.of(tx.conn, payment.id) is None:
         log.warning("a purchase was refunded at Stripe, not here", payment_id=payment.id)
@@ -159,9 +183,13 @@ async def _on_intent(
 async def _on_refund(tx: Transaction, refund: dict[str, Any], payment: store_cards.Found) -> str:
     """What Stripe says of a refund that we asked for; its status counts, not the event's name.
 
-    A refund that has succeeded can still fail, when the card's bank sends it back.
+    Only the current try counts: an older one ends no newer one, whatever it came to. A refund that
+    has succeeded can still fail, when the card's bank sends it back.
     """
-    if refund["amount"] != cards.in_cents(payment.amount):
+    key = (refund.get("metadata") or {}).get("key")
+    if key not in {cards.key_of(payment), card_refunds.key_for(payment, refund["amount"])}:
+        return "about an earlier try"
+    if key != card_refunds.key_for(payment, refund["amount"]):
         log.error("another amount was refunded", payment_id=payment.id)
         return "another amount was refunded: look at Stripe"
     if refund.get("status") == "succeeded":
@@ -170,48 +198,9 @@ async def _on_refund(tx: Transaction, refund: dict[str, Any], payment: store_car
         )
         tell(tx, done)
         return "refunded" if done else f"is {payment.status} already"
-    if refund.get("status") in cards.REFUND_FAILED:
-        if (refund.get("metadata") or {}).get("key") != cards.key_of(payment):
-            return "about an earlier try"
-        note = cards.refund_note(refund.get("failure_reason"))
+    if refund.get("status") in card_refunds.FAILED:
+        note = card_refunds.failure_note(refund.get("failure_reason"))
         done = await store_card_refunds.fail(tx.conn, payment, refund["id"], note)
         tell(tx, done)
         return "failed" if done else "is failed already"
     return "nothing to do"
-
-
-async def _on_session(
-    tx: Transaction, type_: str, session: dict[str, Any], payment: store_cards.Found
-) -> str:
-    if type_ in SESSION_PAID and session.get("payment_status") == "paid":
-        if session.get("amount_total") != cards.in_cents(payment.amount):
-            log.error("another amount was paid", payment_id=payment.id)
-            return "another amount was paid: look at Stripe"
-        done = await store_cards.complete(
-            tx.conn,
-            payment.id,
-            intent_id=session.get("payment_intent"),
-            session_id=session["id"],
-        )
-        if done is None:
-            return "was credited before"
-        await _credit(tx, done)
-        return "credited"
-    if type_ in SESSION_FAILED:
-        note = "The page to pay on has expired." if "expired" in type_ else "The payment failed."
-        done = await store_cards.end(tx.conn, payment.id, payment.retries, "failed", note=note)
-        tell(tx, done)
-        return "failed" if done else f"is {payment.status} already"
-    return "nothing to do"
-
-
-async def _credit(tx: Transaction, payment: store_cards.Found) -> None:
-    """Put what was paid into the wallet; the payment's one change to `completed` comes first."""
-    postings = grant_postings(payment.account, payment.amount)
-    await store_ledger.credit(tx.conn, postings)
-    await store_ledger.post(tx.conn, [Transfer(new_id(), payment.account, "top_up", postings)])
-    tell(tx, payment)
-    tx.publish(
-        WalletCredited(account=payment.account, amount=payment.amount, reason="top_up"),
-        account=payment.account,
-    )

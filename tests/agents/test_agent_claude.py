@@ -4,9 +4,14 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from opentelemetry import trace
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
 from agents import summarizer, translator
+from agents.engines.claude import DEADLINE_SECONDS, Claude
+from agents.errors import UnavailableError
 from agents.settings import Settings
+from task_svc.settings import Settings as TaskSettings
 from tests.agents.serving import Serve
 from tests.doubles.anthropic import Double, Failure, Reply
 
@@ -98,6 +103,53 @@ def test_an_overloaded_claude_is_asked_again_once(
     api.script = lambda _body: failure(529, "overloaded_error")
     assert clients["translator"].post("/execute", json={"text": "hello"}).status_code == 503
     assert len(api.asked) == 2
+
+
+ODD = [
+    "<html>Please log in</html>",
+    "[]",
+    "null",
+    "{",
+    '{"content": null, "stop_reason": "end_turn"}',
+    '{"content": [{"type": "text"}], "stop_reason": "end_turn"}',
+    '{"content": [{"type": "holo", "text": 5}], "stop_reason": "end_turn"}',
+    '{"content": [{"type": "text", "text": null}], "stop_reason": "end_turn"}',
+    '{"content": ["Bonjour."], "stop_reason": "end_turn"}',
+]
+
+
+@pytest.mark.parametrize("body", ODD)
+@pytest.mark.parametrize("media_type", ["application/json", "text/html"])
+def test_an_answer_that_makes_no_sense_is_told(
+    api: Double, clients: dict[str, httpx.Client], body: str, media_type: str
+) -> None:
+    api.script = lambda _body: Reply(raw=body, media_type=media_type)
+    answer = clients["translator"].post("/execute", json={"text": "hello"})
+    assert answer.status_code == 503
+    assert MODEL in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("waits", ["3600", "no answer at all"])
+async def test_a_claude_that_has_us_wait_is_not_waited_for(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, waits: str
+) -> None:
+    """The library waits as long as it is told to, whatever its own time-out is."""
+    busy = Failure(429, "rate_limit_error", "later", {"retry-after": waits})
+    reply = Reply(hang=True) if waits == "no answer at all" else Reply(failure=busy)
+    double = Double(lambda _body: reply, KEY)
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", str(serve(double.app()).base_url))
+    claude = Claude(KEY, MODEL, deadline=0.5)
+    context = SpanContext(1, 2, is_remote=False, trace_flags=TraceFlags(1))
+    with (
+        pytest.raises(UnavailableError, match="TimeoutError"),
+        trace.use_span(NonRecordingSpan(context)),
+    ):
+        await claude.ask("Translate.", "hello", max_tokens=10)
+    assert all("traceparent" not in headers for headers in double.headers)
+
+
+def test_the_whole_call_ends_before_nobody_waits_any_more() -> None:
+    assert TaskSettings.model_fields["agent_timeout_s"].default > DEADLINE_SECONDS
 
 
 def test_an_unreachable_claude_is_told(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,8 +84,10 @@ async def thrown_away(said: str, _tx: Tx) -> None:
 
 async def by_a_library(said: str, _tx: Tx) -> None:
     warnings.warn(said, UserWarning, stacklevel=1)
-    for name in ("httpx2", "anthropic", "stripe", "nats", "somebody"):
+    for name in ("httpx2", "anthropic", "stripe", "nats", "somebody", "talkative"):
         library = logging.getLogger(name)
+        if name in ("anthropic", "talkative"):
+            library.setLevel(logging.DEBUG)  # As ANTHROPIC_LOG has it.
         library.debug(said)
         library.info("sent %s", said)
         library.warning("it failed: %s", ValueError(said))

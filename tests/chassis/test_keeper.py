@@ -13,13 +13,13 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 
-from chassis import looking, topology
+from chassis import looking, stored, topology
 from chassis.endings import end
 from chassis.envelopes import new_id, origin
 from chassis.keeper import Keeper
 from chassis.looking import HELP
-from contracts.envelope import ERROR_CODE, ERROR_TEXT
-from contracts.permissions import ADMIN, KEEPER
+from contracts.envelope import ERROR_CODE, ERROR_TEXT, TURN
+from contracts.permissions import ADMIN, FORGET, KEEPER
 from contracts.topology import DURABLES, PAYMENT_STEP_COMPLETED, TASK_START, Durable
 from deploy.local.embedded import EmbeddedServer, embedded_nats_server
 from deploy.local.home import passwords
@@ -258,6 +258,28 @@ async def test_a_tool_that_asks_for_streams_is_told_what_to_ask_for(looker: Clie
         await looker.jetstream().stream_info("EVENTS")
     with pytest.raises(nats.js.errors.APIError, match=r"ask bazaar\.look\.help"):
         await looker.jetstream().add_consumer("EVENTS", ConsumerConfig(name="mine"))
+
+
+async def test_words_of_a_turn_are_deleted_when_chat_asks(
+    kept: EmbeddedServer, admin: Client
+) -> None:
+    js = admin.jetstream()
+    said = [("turn.completed", "mine"), ("turn.completed", "other"), ("step.completed", "mine")]
+    places = [
+        (await js.publish(f"bazaar.evt.{kind}.t7", b"{}", headers={TURN: turn})).seq
+        for kind, turn in said
+    ]
+    password = passwords(kept.process.cwd.parent)["nats_chat"]
+    chat = await nats.connect(kept.url, user="chat", password=password, inbox_prefix="_INBOX_chat")
+    for deleted in (b"1", b"0"):
+        asked = b'{"taskId": "t7", "turnIds": ["mine"]}'
+        assert (await chat.request(FORGET, asked, timeout=5)).data == deleted
+    for wrong in (b"", b'{"taskId": ">", "turnIds": []}', b'{"taskId": "t7"}'):
+        reply = await chat.request(FORGET, wrong, timeout=5)
+        assert (reply.headers or {})[ERROR_CODE] == "422"
+    await chat.close()
+    page = await stored.read(admin, "EVENTS", "bazaar.evt.*.*.t7", 1, 10)
+    assert [one.sequence for one in page.messages] == places[1:]
 
 
 async def test_the_keeper_outlives_the_server(tmp_path: Path) -> None:

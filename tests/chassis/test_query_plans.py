@@ -15,7 +15,7 @@ from chat_svc import store as chat
 from chat_svc import store_rounds
 from chat_svc import store_standing as waiting_turns
 from payment_svc import store_books as payment
-from payment_svc import store_check
+from payment_svc import store_cards, store_check, store_reversals, store_tab
 from payment_svc import store_standing as asked_of
 from payment_svc import tables as payment_tables
 from task_svc import store as task
@@ -30,9 +30,17 @@ HISTORY = {
         SELECT 'p' || n, 'a' || n % 40, 't', 's', 'a', 1, 'agent_payment', now() - n * interval '1s'
         FROM generate_series(1, 5000) n;
         INSERT INTO stripe_payments
-          (id, account, agent_id, vendor, amount, status, type, rail, created_at)
-        SELECT 'p' || n, 'a' || n % 40, 'a', 'v', 1, 'completed', 'card_spend', 'simulated',
-          now() - n * interval '1s'
+          (id, account, agent_id, vendor, amount, status, type, rail, created_at, intent_id,
+           next_attempt_at, look_at, on_tab, charged_with, asked_id)
+        SELECT 'p' || n, 'a' || n % 40, 'a', 'v', 1,
+          CASE WHEN n % 100 = 0 THEN 'pending' ELSE 'completed' END, 'card_spend', 'simulated',
+          now() - n * interval '1s', 'pi' || n,
+          CASE WHEN n % 200 = 0 THEN now() END, now() - n * interval '1s', n % 100 = 1,
+          CASE WHEN n % 200 = 1 THEN 'p' || n END, CASE WHEN n % 10 = 0 THEN 'x' || n END
+        FROM generate_series(1, 5000) n;
+        INSERT INTO card_reversals
+          (id, intent_id, kind, amount, taken, rank, told_at, received_at)
+        SELECT 'r' || n, 'pi' || n, 'refund', 1, true, 1, n, now() - n * interval '1 day'
         FROM generate_series(1, 5000) n;
         INSERT INTO holds (id, account, task_id, agent_id, asked, held, status, created_at)
         SELECT 'h' || n, 'a' || n % 40, 't' || n, 'a', 0, 0,
@@ -52,7 +60,7 @@ HISTORY = {
     """,
     "chat": """
         INSERT INTO messages (id, account, turn_id, role, content, task_id)
-        SELECT 'm' || n, 'a' || n % 40, 't', 'user', 'hello', 't' || n % 80
+        SELECT 'm' || n, 'a' || n % 40, 't' || n, 'assistant', 'hello', 't' || n % 80
         FROM generate_series(1, 5000) n;
         INSERT INTO turns (id, account, status, content, max_budget, task_id, cause, deadline_at,
           result, created_at)
@@ -69,7 +77,6 @@ THEN = datetime.now(UTC) - timedelta(seconds=2_500)
 Query = Callable[[AsyncConnection], Awaitable[Any]]
 TURN: Any = SimpleNamespace(id="t1", account="a1", task_id="t41", created_at=datetime.now(UTC))
 STEP: Any = SimpleNamespace(id="s1", task_id="t1")
-MESSAGE: Any = SimpleNamespace(account="a1", seq=4_900, turn_id="t")
 WEIGHT = store_rounds.weight("t1")
 QUERIES: list[tuple[str, str, Query]] = [
     (
@@ -93,6 +100,14 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("task", "how steps stand", lambda c: standing.statuses_of_steps(c, ["s1", "s2"])),
     ("task", "how tasks stand", lambda c: standing.statuses_of_tasks(c, ["t1", "t2"])),
     ("task", "steps in hand", lambda c: standing.running(c, ["a", "b"])),
+    ("payment", "payment of a name", lambda c: payment.find_payment(c, "p41", "a1")),
+    ("payment", "card payment of a name", lambda c: store_cards.find_own(c, "a10", "x10")),
+    ("payment", "card payments that are due", lambda c: store_cards.claim_due(c, 10)),
+    ("payment", "card payments to look at", lambda c: store_cards.claim_waiting(c, 10)),
+    ("payment", "card payment at Stripe", lambda c: store_reversals.payment_of(c, "pi7")),
+    ("payment", "what Stripe told of it", lambda c: store_reversals.known_of(c, "pi7")),
+    ("payment", "what is charged for a purchase", lambda c: store_tab.total(c, "p201")),
+    ("payment", "what waits to be charged", lambda c: store_tab.carry(c, "p7")),
     ("task", "page of tasks", lambda c: task.page_of_tasks(c, "a1", 100, None)),
     ("task", "later page of tasks", lambda c: task.page_of_tasks(c, "a1", 100, (THEN, "t"))),
     ("task", "page of steps", lambda c: task.page_of_steps(c, "t1", 100, None)),
@@ -100,7 +115,6 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("task", "open steps", lambda c: task.open_steps_of(c, "t0")),
     ("task", "waiting steps", lambda c: task.free_dependents(c, "t1", "s1")),
     ("task", "newest try", lambda c: task.last_try(c, STEP)),
-    ("chat", "answer of a turn", lambda c: chat.answer_to(c, MESSAGE)),
     ("chat", "page of messages", lambda c: chat.page_of_messages(c, "a1", 100, None)),
     ("chat", "later page of messages", lambda c: chat.page_of_messages(c, "a1", 100, 2_500)),
     ("chat", "messages of a task", lambda c: chat.page_of_messages(c, "a1", 100, None, "t1")),
@@ -111,6 +125,11 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("chat", "overdue turns", lambda c: chat.overdue_turns(c, 10)),
     ("chat", "turns to ask after", lambda c: waiting_turns.claim_open(c, 30, 5)),
     ("chat", "a turn that moved", lambda c: waiting_turns.moved_lately(c, TURN, 100)),
+    ("chat", "turn to put off", lambda c: chat.put_off(c, "t1", 60)),
+    ("chat", "turn to give up", lambda c: chat.give_up(c, "t1", "why")),
+    ("chat", "turns to be forgotten", lambda c: chat.forgotten_turns(c, 10)),
+    ("chat", "turns that are forgotten", lambda c: chat.all_forgotten(c, ["t1"])),
+    ("chat", "answer of a turn", lambda c: chat.answer_of(c, "t1")),
     ("chat", "history", lambda c: chat.history(c, TURN, 50, only_task=False)),
     ("chat", "history of a task", lambda c: chat.history(c, TURN, 50, only_task=True)),
     ("chat", "moves of turns", lambda c: store_rounds.moves_of(c, ["t1", "t2"])),

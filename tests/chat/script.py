@@ -29,8 +29,8 @@ def calls(*made: ToolCall, text: str = "", **more: Any) -> Move:
     return Move(text, made, **more)
 
 
-def tokens(input_: int, output: int, cached: int = 0, model: str = "claude-sonnet-5-5") -> Tokens:
-    return Tokens(model, input_, output, cached)
+def tokens(input_: int, output: int, cached: int = 0, written: int = 0) -> Tokens:
+    return Tokens("claude-sonnet-5-5", input_, output, cached, written)
 
 
 def results(situation: Situation, round_: int = -1) -> dict[str, Any]:

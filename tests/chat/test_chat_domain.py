@@ -219,7 +219,7 @@ AMOUNTS = st.integers(0, int(MAX_AMOUNT) * 50_000).map(lambda micros: Decimal(mi
 def lines(draw: st.DrawFn) -> StepBill:
     return StepBill(
         step_id="step",
-        agent_id="agent",
+        agent_id=draw(st.sampled_from(["one", "two", "three"])),
         agent_name=draw(st.sampled_from(NAMES)),
         status=draw(st.sampled_from(["completed", "failed"])),
         cost=draw(AMOUNTS),
@@ -238,9 +238,11 @@ def test_a_bill_is_the_sum_of_what_was_done(steps: list[StepBill]):
         return
     spent = sum((step.cost + step.external_cost for step in done), Decimal(0))
     assert found.total == spent == sum((line.cost for line in found.subtasks), Decimal(0))
-    assert [line.agent for line in found.subtasks] == list(
-        dict.fromkeys(step.agent_name for step in done)
+    assert [line.agent_id for line in found.subtasks] == list(
+        dict.fromkeys(step.agent_id for step in done)
     )
+    names = {step.agent_id: step.agent_name for step in reversed(done)}
+    assert all(line.agent == names[str(line.agent_id)] for line in found.subtasks)
     stored: dict[str, Any] = found.model_dump(mode="json")
     fields = {"id": "m", "role": "assistant", "content": "x", "createdAt": "2026-01-01T00:00:00Z"}
     assert MessageView.model_validate({**fields, "costBreakdown": stored}).cost_breakdown == found

@@ -166,17 +166,19 @@ async def test_tokens_are_shown_with_their_price(script: Script, skill: str):
         end = await script.reply(
             account,
             calls(use("t", "get_task"), tokens=tokens(100_000, 10_000)),
-            calls(invoke("a", poet.id), tokens=tokens(100_000, 0, cached=50_000)),
+            calls(invoke("a", poet.id), tokens=tokens(100_000, 0, cached=50_000, written=40_000)),
             Move("Done.", tokens=tokens(0, 0)),
         )
     llm = end.message.llm
     assert llm is not None
-    assert (llm.model, llm.input, llm.output, llm.cached) == (
+    assert (llm.model, llm.input, llm.output, llm.cached, llm.written) == (
         "claude-sonnet-5-5",
         200_000,
         10_000,
         50_000,
+        40_000,
     )
-    assert (llm.usd, llm.charged, llm.estimated) == (Decimal("0.405"), None, False)
+    # 0.2 and 0.1; then 10,000 plain for 0.02, 50,000 read for 0.005, 40,000 written for 0.1.
+    assert (llm.usd, llm.charged, llm.estimated) == (Decimal("0.425"), None, False)
     assert end.total == Decimal("0.1")
     assert (await script.talk.messages(account))[-1].llm == llm

@@ -1,26 +1,38 @@
 """What people say is stored once, with one turn; everyone reads their own conversation."""
 
 import asyncio
+import contextlib
 import json
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from chassis import stored, topology
+from chassis.endings import end
 from chassis.envelopes import new_id, origin
+from chassis.forgetting import WORDS
+from chassis.keeper import Keeper
+from chassis.telemetry import kind_of
 from chat_svc.domain import task_id_of
 from contracts.chat import (
     FORGET_MESSAGES,
+    GET_TURN,
     LIST_MESSAGES,
     MAX_CONTENT,
     POST_MESSAGE,
     MessageView,
+    TurnView,
 )
-from contracts.envelope import ERROR_CODE, ERROR_TEXT
+from contracts.envelope import ERROR_CODE, ERROR_TEXT, TURN
 from contracts.errors import Busy, Conflict, Invalid, NotFound, Refusal
 from contracts.permissions import ADMIN
+from contracts.topology import EVENTS
 from tests.chat.talk import Talk
+from tests.conftest import Stack
 from tests.task.scripted_agent import answers, waits_for
+from tests.task.services import eventually
 
 HELLO = "Hello"
 
@@ -164,6 +176,69 @@ async def test_what_was_said_about_a_task_is_forgotten_and_what_it_cost_is_not(
     assert await talk.system.task(account, task_id_of(end.turn_id)) == end.task
     with pytest.raises(Conflict):
         await talk.say(account, f"Write a {skill} about my secret", turn_id=end.turn_id)
+
+
+@contextlib.asynccontextmanager
+async def keeping(stack: Stack) -> AsyncIterator[None]:
+    """The keeper of the bus, who alone may delete there."""
+    keeper = Keeper(topology.Settings(_env_file=None, nats_url=stack.nats_url))
+    at_work = asyncio.create_task(keeper.run())
+    try:
+        yield
+    finally:
+        await end(at_work)
+
+
+async def test_the_event_stream_forgets_it_too(stack: Stack, talk: Talk, skill: str):
+    account, client = await talk.system.account(), await talk.system.bus.client()
+    async with talk.agent(skill):
+        gone = await talk.reply(account, f"Write a {skill} about my secret")
+        about = gone.message.task_id
+        stays = await talk.reply(account, f"Write a {skill} about the sea")
+
+    async def turns(*about: str | None) -> set[str]:
+        """The turns whose words the stream still has about these."""
+        pages = [
+            await stored.read(client, EVENTS.name, f"bazaar.evt.*.*.{one}", 1, 100) for one in about
+        ]
+        found = [one for page in pages for one in page.messages if kind_of(one.subject) in WORDS]
+        return {one.headers[TURN] for one in found}
+
+    assert await turns(gone.turn_id) == await turns(about) == {gone.turn_id}
+    await talk.system.ask(FORGET_MESSAGES, account, task_id=about)
+    later = await talk.reply(account, f"Write a {skill} about me", task_id=about)
+
+    async def none() -> bool:
+        query = "SELECT forgotten_at FROM chat.turns WHERE id = $1"
+        ((at,),) = await talk.system.rows(query, gone.turn_id)
+        return at is None
+
+    async with keeping(stack):
+        await eventually(none)
+    assert await turns(gone.turn_id, about) == {later.turn_id}
+    assert await turns(stays.turn_id) == {stays.turn_id}
+
+
+async def test_what_became_of_a_turn(talk: Talk, skill: str):
+    account, stranger, gate = await talk.system.account(), "a-stranger", asyncio.Event()
+    async with talk.agent(skill, waits_for(gate, answers("Waves."))) as slow:
+        turn_id = await talk.say(account, f"Write a {skill} about the sea")
+        await slow.does.called()
+        asked = await talk.system.ask(GET_TURN, account, turn_id=turn_id)
+        assert asked == TurnView(turn_id=turn_id, task_id=task_id_of(turn_id), done=False)
+        gate.set()
+        end = await talk.end(turn_id)
+    ended = await talk.system.ask(GET_TURN, account, turn_id=turn_id)
+    assert (ended.done, ended.task_id, ended.message) == (True, task_id_of(turn_id), end.message)
+    for who, asked_for in ((stranger, turn_id), (account, "unknown")):
+        with pytest.raises(NotFound, match="Turn not found"):
+            await talk.system.ask(GET_TURN, who, turn_id=asked_for)
+    alone = await talk.reply(account, "What agents are available?")
+    found = await talk.system.ask(GET_TURN, account, turn_id=alone.turn_id)
+    assert (found.task_id, found.message) == (None, alone.message)
+    await talk.system.ask(FORGET_MESSAGES, account, task_id=task_id_of(turn_id))
+    forgotten = await talk.system.ask(GET_TURN, account, turn_id=turn_id)
+    assert (forgotten.done, forgotten.message) == (True, None)
 
 
 async def test_a_task_that_is_worked_on_is_not_forgotten(talk: Talk, skill: str):

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from chat_svc.domain import negotiation_id_of, step_id_of, task_id_of
-from chat_svc.orchestrator import Move, Say, Situation
+from chat_svc.orchestrator import Move, Say, Situation, ToolCall
 from contracts.task import LIST_TASKS
 from tests.chat.script import Script, calls, invoke, results, use
 from tests.chat.services import new_skill
@@ -123,6 +123,18 @@ async def test_bad_calls_come_back_as_errors_and_are_mended(script: Script, skil
     assert [one.error for one in rounds[1].results] == [False, True]
     assert len(poet.does.calls) == 1
     assert (end.text, end.status, end.total) == ("All done.", "completed", Decimal("0.1"))
+
+
+async def test_inputs_that_are_none_come_back_as_errors(script: Script):
+    account = await script.talk.system.account()
+    wrong = ['"text"', ["a", "list"], None, 7, {"n": float("nan")}]
+    made = [ToolCall(f"t{n}", "get_task", input_) for n, input_ in enumerate(wrong)]
+    end = await script.reply(account, calls(*made, use("good", "get_task")), DONE)
+    found = results(script.last(end))
+    assert [found[call.id]["status"] for call in made] == ["failed"] * len(made)
+    assert found["good"]["status"] == "not_begun"
+    assert len(script.asked[end.turn_id]) == 2
+    assert end.text == "All done."
 
 
 async def test_a_move_whose_ids_are_no_good_ends_the_turn_honestly(script: Script, skill: str):

@@ -74,7 +74,7 @@ async def test_a_new_agent_with_a_new_skill_is_listed_and_used(
 
     assert said["content"].startswith("A frog jumps")
     assert said["costBreakdown"] == {
-        "subtasks": [{"agent": agent.name, "cost": 0.07}],
+        "subtasks": [{"agent": agent.name, "cost": 0.07, "agentId": agent.id}],
         "total": 0.07,
     }
     assert answer.json()["result"] == "A frog jumps: a pond"
@@ -117,7 +117,8 @@ async def test_another_agent_of_the_same_skill_takes_over(
         said = (await http.post(CHAT, json={"content": f"{skill} a scarf"})).json()["message"]
 
         assert "done with" in said["content"]
-        bill = {"subtasks": [{"agent": dear.name, "cost": 0.03}], "total": 0.03}
+        line = {"agent": dear.name, "cost": 0.03, "agentId": dear.id}
+        bill = {"subtasks": [line], "total": 0.03}
         assert said["costBreakdown"] == bill
         assert len(dear.calls) == 1
         steps = await books.get(http, f"/api/tasks/{said['taskId']}/steps")

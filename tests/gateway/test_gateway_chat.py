@@ -7,7 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
-from contracts.chat import FORGET_MESSAGES, POST_MESSAGE, Forgotten, TurnCompleted
+from contracts.chat import (
+    FORGET_MESSAGES,
+    GET_TURN,
+    POST_MESSAGE,
+    Forgotten,
+    TurnCompleted,
+    TurnView,
+)
 from contracts.errors import Conflict, NotFound, Unavailable
 from tests.gateway import samples
 from tests.gateway.helpers import (
@@ -129,6 +136,29 @@ async def test_an_empty_task_id_is_as_good_as_none(services: StandIns, hasty: Se
         answer = await http.post("/api/hubchat/message", json={**SAY, "taskId": ""})
     assert answer.status_code == 200
     assert services.got(POST_MESSAGE)[0].body.task_id is None
+
+
+async def test_what_became_of_a_turn_can_be_asked(
+    http: httpx.AsyncClient, services: StandIns
+) -> None:
+    await services.answer(GET_TURN, TurnView(turn_id="t1", task_id="a1", done=False))
+    going_on = await http.get("/api/turns/t1")
+    assert (going_on.status_code, going_on.json()) == (
+        200,
+        {"success": True, "turnId": "t1", "taskId": "a1", "done": False, "message": None},
+    )
+    ended = samples.turn_end("t1")
+    await services.answer(
+        GET_TURN, TurnView(turn_id="t1", task_id=ended.task_id, done=True, message=ended.message)
+    )
+    answer = (await http.get("/api/turns/t1")).json()
+    assert (answer["done"], answer["message"]["content"]) == (True, "hola")
+    assert answer["message"]["costBreakdown"]["total"] == 0.36
+
+    await services.answer(GET_TURN, NotFound("Turn not found"))
+    assert_problem(await http.get("/api/turns/another-s"), 404, "Turn not found")
+    assert_problem(await http.get("/api/turns/a%20b"), 404, "Turn not found")
+    assert len(services.got(GET_TURN)) == 3
 
 
 async def test_what_was_said_about_a_task_can_be_forgotten(

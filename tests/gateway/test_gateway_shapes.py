@@ -201,7 +201,7 @@ async def test_the_chat_page(http: httpx.AsyncClient, services: StandIns) -> Non
     assert has_shape(answer, MESSAGE)
     assert question["costBreakdown"] is None
     assert answer["costBreakdown"] == {
-        "subtasks": [{"agent": "Translator", "cost": 0.36}],
+        "subtasks": [{"agent": "Translator", "cost": 0.36, "agentId": None}],
         "total": 0.36,
     }
 

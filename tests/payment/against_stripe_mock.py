@@ -11,17 +11,19 @@ Args: the address of stripe-mock, such as http://localhost:12111.
 import asyncio
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import stripe
 
-from payment_svc import cards
+from payment_svc import card_refunds, cards, checkouts
 from payment_svc.settings import Settings
 from tests.payment.cards_double import KEY, StripeDouble, serving
 
 NULLABLE = "null"
+PAID = Decimal("2.50")
 
 
 @dataclass
@@ -36,6 +38,7 @@ class Row:
     vendor: str = "Shop"
     retries: int = 0
     refund_of: str | None = None
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 async def answers(url: str, key: str) -> dict[str, Any]:
@@ -48,14 +51,20 @@ async def answers(url: str, key: str) -> dict[str, Any]:
 
     async def seen(method: Any, path: str, *args: Any, **kwargs: Any) -> Any:
         answer = await original(method, path, *args, **kwargs)
-        bodies[path] = json.loads(str(answer))
+        shown = "/".join(path.split("/")[: 4 if "checkout" in path else 3])
+        bodies[f"{method} {shown}" + ("/{id}" if path != shown else "")] = json.loads(str(answer))
         return answer
 
     client._requestor.request_async = seen  # type: ignore[method-assign,assignment]
-    charged = await cards.charge(client, settings, Row("purchase", Decimal("2.50")))
-    await cards.open_checkout(client, settings, "top-up", Decimal(25))
-    refund = Row("refund", Decimal("2.50"), refund_of="purchase")
-    await cards.refund(client, refund, charged.intent_id or "pi_unknown")
+    charged = await cards.charge(client, settings, Row("purchase", PAID), PAID)
+    intent_id = charged.intent_id or "pi_unknown"
+    await cards.charge(client, settings, Row("again", PAID, retries=1), PAID)
+    await cards.look(client, intent_id)
+    session_id, _ = await checkouts.open_page(client, settings, Row("top-up", Decimal(25), ""))
+    await checkouts.look(client, session_id)
+    refund = Row("refund", PAID, refund_of="purchase")
+    made = await card_refunds.refund(client, refund, intent_id, PAID)
+    await card_refunds.look(client, made.intent_id or "re_unknown")
     await cards.close(client)
     return bodies
 

@@ -9,16 +9,16 @@ async def compare(desk: Desk, model: Model, agents: list[str]) -> None:
     assert await desk.broken() == []
     names = [f"wallet:{one}" for one in model.grants] + [f"agent:{one}" for one in agents]
     found = {
-        row.id: (micro(row.posted), micro(row.held))
+        row.id: (micro(row.posted), micro(row.held), micro(row.owed))
         for row in await desk.rows(
-            "SELECT id, posted, held FROM payment.ledger_accounts WHERE id = ANY($1)", names
+            "SELECT id, posted, held, owed FROM payment.ledger_accounts WHERE id = ANY($1)", names
         )
     }
     for one in model.grants:
-        left = model.grants[one] - model.spent(account=one)
-        assert found[f"wallet:{one}"] == (left, model.held(account=one))
+        left, held = model.grants[one] - model.spent(account=one), model.held(account=one)
+        assert found[f"wallet:{one}"] == (left, held, max(0, held - left))
     for one in agents:
-        assert found.get(f"agent:{one}", (0, 0)) == (model.earned(one), 0)
+        assert found.get(f"agent:{one}", (0, 0, 0)) == (model.earned(one), 0, 0)
     for task, owner in model.owners.items():
         await compare_task(desk, model, task, owner)
 

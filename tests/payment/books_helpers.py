@@ -91,10 +91,15 @@ class Desk:
             "payment_status": "paid",
             "amount_total": int(amount * 100),
             "metadata": {"payment_id": payment_id},
+            "payment_intent": f"pi_{payment_id}",
         }
+        return await self.stripe_tells("checkout.session.completed", session, 0)
+
+    async def stripe_tells(self, type_: str, thing: dict[str, Any], at: int) -> str:
+        """What a webhook says, of a moment in seconds; what came of it."""
         async with self.db.transaction() as tx:
-            body = {"data": {"object": session}}
-            return await webhook._apply(tx, "checkout.session.completed", body)
+            body = {"created": at, "data": {"object": thing}}
+            return await webhook._apply(tx, type_, body)
 
     async def receipt(self, account: str, task: str) -> ledger.Receipt:
         async with self.db.transaction() as tx:

@@ -64,6 +64,13 @@ class Model:
         in_budget = self.budgets[task] - self.held(task=task) - self.spent(task=task)
         return min(in_budget, self.available(account))
 
+    def fits(self, wanted: Hold) -> bool:
+        """Whether it can be held; what costs nothing is held even by who owes something."""
+        most = self.room(wanted.account, wanted.task)
+        if not wanted.asked and self.owners.get(wanted.task, wanted.account) == wanted.account:
+            return True
+        return wanted.asked <= most
+
     def available(self, account: str) -> int:
         return self.grants[account] - self.held(account=account) - self.spent(account=account)
 
@@ -74,7 +81,7 @@ class Model:
                 for name in ("account", "task", "agent", "asked", "replaces")
             )
             return None if same and known.status != "released" else Conflict
-        if wanted.asked > self.room(wanted.account, wanted.task):
+        if not self.fits(wanted):
             return PaymentRequired
         self.owners.setdefault(wanted.task, wanted.account)
         self.holds[id_] = wanted
@@ -96,6 +103,9 @@ class Model:
 
     def top_up(self, account: str, amount: int) -> None:
         self.grants[account] += amount
+
+    def take_back(self, account: str, amount: int) -> None:
+        self.grants[account] -= amount
 
     def extend(self, id_: str, account: str, amount: int) -> Refused | None:
         hold = self.holds.get(id_)

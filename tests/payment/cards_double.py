@@ -25,6 +25,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from tests.payment.cards_people import Answer, People
+
 KEY = "sk_test_of_the_double"
 SECRET = "whsec_of_the_double"
 INTENT_FIELDS = re.compile(
@@ -33,12 +35,13 @@ INTENT_FIELDS = re.compile(
 )
 REFUND_FIELDS = re.compile(r"payment_intent|amount|metadata\[\w+\]")
 SESSION_FIELDS = re.compile(
-    r"mode|client_reference_id|success_url|cancel_url|metadata\[\w+\]|line_items\[\d+\]\[quantity\]"
+    r"mode|client_reference_id|success_url|cancel_url|(payment_intent_data\[metadata\]|metadata)\[\w+\]"
+    r"|line_items\[\d+\]\[quantity\]"
     r"|line_items\[\d+\]\[price_data\]\[(currency|unit_amount|product_data\]\[name)\]"
 )
+ASKED_FIELDS = re.compile(r"limit|starting_after|created\[gte\]|payment_intent")
 LEAST = 50
-"""The smallest checkout, in cents."""
-Answer = tuple[int, dict[str, Any]]
+"""The smallest payment, in cents."""
 
 
 def refused(status: int, type_: str, message: str, **more: Any) -> Answer:
@@ -46,7 +49,7 @@ def refused(status: int, type_: str, message: str, **more: Any) -> Answer:
 
 
 @dataclass
-class StripeDouble:
+class StripeDouble(People):
     """What it was asked, what it has charged, and how it is to behave.
 
     Attributes:
@@ -55,7 +58,8 @@ class StripeDouble:
         ends: the status of intents that are confirmed from now on.
         declines: the decline code of cards that are charged from now on.
         refund_ends: the status of refunds from now on.
-        witness: when set, what answers in place of the double.
+        looks: how often each thing was asked for, by its id, and each list, by its path.
+        witness: when set, what answers in place of the double; for a GET, it is told so.
         holding: when set, answers are kept back until this event is set; the work is done before.
     """
 
@@ -66,12 +70,17 @@ class StripeDouble:
     problems: list[str] = field(default_factory=list)
     script: list[Answer] = field(default_factory=list)
     remembers_script: bool = False
+    works_before_it_breaks: bool = False
+    page_length: int = 100
     ends: str = "succeeded"
     declines: str | None = None
     refund_ends: str = "succeeded"
     holding: asyncio.Event | None = None
     witness: Callable[[str, dict[str, str]], Awaitable[Answer]] | None = None
+    disputes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    looks: Counter[str] = field(default_factory=Counter)
     _answers: dict[str, tuple[str, Answer]] = field(default_factory=dict)
+    _of_intents: dict[str, dict[str, str]] = field(default_factory=dict)
     _busy: set[str] = field(default_factory=set)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
@@ -81,6 +90,11 @@ class StripeDouble:
                 Route("/v1/payment_intents", self.on_intent, methods=["POST"]),
                 Route("/v1/refunds", self.on_refund, methods=["POST"]),
                 Route("/v1/checkout/sessions", self.on_session, methods=["POST"]),
+                Route("/v1/payment_intents", self.on_list, methods=["GET"]),
+                Route("/v1/refunds", self.on_list, methods=["GET"]),
+                Route("/v1/payment_intents/{id}", self.on_look, methods=["GET"]),
+                Route("/v1/refunds/{id}", self.on_look, methods=["GET"]),
+                Route("/v1/checkout/sessions/{id}", self.on_look, methods=["GET"]),
             ]
         )
 
@@ -97,12 +111,12 @@ class StripeDouble:
         return [
             one["amount"]
             for one in self.refunds.values()
-            if one["metadata"]["payment_id"] == payment_id and one["status"] == "succeeded"
+            if one["metadata"].get("payment_id") == payment_id and one["status"] == "succeeded"
         ]
 
     def intent_of(self, payment_id: str) -> dict[str, Any]:
         """The newest intent of a payment."""
-        found = [x for x in self.intents.values() if x["metadata"]["payment_id"] == payment_id]
+        found = [x for x in self.intents.values() if x["metadata"].get("payment_id") == payment_id]
         return found[-1]
 
     async def on_intent(self, request: Request) -> JSONResponse:
@@ -113,6 +127,50 @@ class StripeDouble:
 
     async def on_session(self, request: Request) -> JSONResponse:
         return await self._keyed(request, SESSION_FIELDS, self._make_session)
+
+    async def on_look(self, request: Request) -> JSONResponse:
+        id_ = request.path_params["id"]
+        self.looks[id_] += 1
+        if wrong := self._asked_wrong(request):
+            return _json(wrong)
+        if self.witness:
+            return _json(await self.witness(f"GET {request.url.path}", {}))
+        known = {**self.intents, **self.refunds, **self.sessions}
+        if id_ not in known:
+            text = f"No such thing: '{id_}'"
+            return _json(refused(404, "invalid_request_error", text, code="resource_missing"))
+        return _json((200, dict(known[id_])))
+
+    async def on_list(self, request: Request) -> JSONResponse:
+        path, asked = request.url.path, dict(request.query_params)
+        self.looks[path] += 1
+        if wrong := self._asked_wrong(request):
+            return _json(wrong)
+        if self.witness:
+            return _json(await self.witness(f"GET {path}", asked))
+        every = self.refunds if path.endswith("refunds") else self.intents
+        found = [
+            one
+            for one in reversed(every.values())
+            if one["created"] >= int(asked.get("created[gte]", 0))
+            and asked.get("payment_intent") in (None, one.get("payment_intent"))
+        ]
+        if after := asked.get("starting_after"):
+            found = found[[one["id"] for one in found].index(after) + 1 :]
+        limit = min(int(asked.get("limit", 10)), self.page_length)
+        shown = {"data": found[:limit], "has_more": len(found) > limit}
+        return _json((200, {"object": "list", "url": path, **shown}))
+
+    def _asked_wrong(self, request: Request) -> Answer | None:
+        if request.headers.get("authorization") != f"Bearer {KEY}":
+            return refused(
+                401, "invalid_request_error", "Invalid API Key provided: sk_test_****wrong"
+            )
+        for name in request.query_params:
+            if not ASKED_FIELDS.fullmatch(name):
+                self.problems.append(f"unknown parameter {name}")
+                return refused(400, "invalid_request_error", f"Received unknown parameter: {name}")
+        return None
 
     async def _keyed(self, request: Request, known: re.Pattern[str], make: Any) -> JSONResponse:
         body = (await request.body()).decode()
@@ -135,6 +193,8 @@ class StripeDouble:
             answer = self.script.pop(0)
             if self.remembers_script:
                 self._answers[key] = (request.url.path + body, answer)
+            if self.works_before_it_breaks:
+                make(dict(parse_qsl(body, keep_blank_values=True)))
             return _json(answer)
         form = dict(parse_qsl(body, keep_blank_values=True))
         answer = await self.witness(request.url.path, form) if self.witness else make(form)
@@ -167,6 +227,9 @@ class StripeDouble:
         amount = form.get("amount", "")
         if not amount.isdecimal() or not 0 < int(amount) <= 99_999_999:
             return refused(400, "invalid_request_error", f"Invalid integer: {amount}")
+        if int(amount) < LEAST:
+            text = "Amount must be at least $0.50 usd"
+            return refused(400, "invalid_request_error", text, code="amount_too_small")
         wanted = {"currency": "usd", "confirm": "true", "off_session": "true"}
         if any(form.get(name) != value for name, value in wanted.items()):
             return refused(400, "invalid_request_error", "Not a payment off session.")
@@ -175,6 +238,7 @@ class StripeDouble:
             "object": "payment_intent",
             "amount": int(amount),
             "amount_received": 0,
+            "created": int(time.time()),
             "currency": form["currency"],
             "metadata": _nested(form, "metadata"),
             "status": "requires_payment_method",
@@ -205,11 +269,7 @@ class StripeDouble:
             return refused(400, kind, text)
         if not amount.isdecimal() or not int(amount):
             return refused(400, kind, f"Invalid positive integer: {amount}")
-        back = sum(
-            one["amount"]
-            for one in self.refunds.values()
-            if one["payment_intent"] == intent["id"] and one["status"] not in {"failed", "canceled"}
-        )
+        back = self._back(intent["id"])
         if back == intent["amount_received"]:
             text = f"Charge ch_of_{intent['id']} has already been refunded."
             return refused(400, kind, text, code="charge_already_refunded")
@@ -255,29 +315,8 @@ class StripeDouble:
             "url": f"https://checkout.stripe.example/c/pay/{id_}",
         }
         self.sessions[id_] = session
+        self._of_intents[id_] = _nested(form, "payment_intent_data[metadata]")
         return 200, dict(session)
-
-    def pay(self, session_id: str) -> dict[str, Any]:
-        """What somebody does on the page; the event that tells of it."""
-        session = self.sessions[session_id]
-        session |= {
-            "payment_status": "paid",
-            "status": "complete",
-            "payment_intent": f"pi_of_{session_id}",
-        }
-        return self.event("checkout.session.completed", session)
-
-    def event(self, type_: str, thing: dict[str, Any]) -> dict[str, Any]:
-        """An event with an id of its own."""
-        return {
-            "id": f"evt_{next(self._numbers)}_{time.time_ns()}",
-            "object": "event",
-            "api_version": "2026-10-28.endive",
-            "created": int(time.time()),
-            "type": type_,
-            "livemode": False,
-            "data": {"object": dict(thing)},
-        }
 
 
 def signed(body: bytes, *, secret: str = SECRET, at: float | None = None) -> str:

@@ -21,5 +21,6 @@ async def cards(card_servers: CardSystem) -> CardSystem:
     double.problems.clear()
     double.ends, double.declines, double.holding = "succeeded", None, None
     double.remembers_script, double.witness = False, None
+    double.works_before_it_breaks, double.page_length = False, 100
     double.refund_ends = "succeeded"
     return card_servers

@@ -56,7 +56,9 @@ UNION ALL SELECT 'what a wallet holds is not the sum of its holds', a.id
   FROM ledger_accounts a FULL JOIN open_holds USING (id)
   WHERE coalesce(a.held, 0) <> coalesce(open_holds.held, 0)
 UNION ALL SELECT 'available is negative', id
-  FROM ledger_accounts WHERE id <> 'world' AND posted - held < 0
+  FROM ledger_accounts WHERE id <> 'world' AND posted - held + owed < 0
+UNION ALL SELECT 'what is owed is not what is lacking', id
+  FROM ledger_accounts WHERE id <> 'world' AND owed <> greatest(0, held - posted)
 UNION ALL SELECT 'a budget is not the sum of its holds', b.task_id
   FROM budgets b FULL JOIN of_task USING (task_id)
   WHERE coalesce(b.held, 0) <> coalesce(of_task.held, 0)

@@ -55,7 +55,8 @@ async def test_a_payment_by_hand(customer: NewCustomer) -> None:
         other = request.model_copy(update=change)
         assert await refused(buyer, ENTER_PAYMENT, other) is Conflict
     stranger = await customer("10")
-    assert await refused(stranger, ENTER_PAYMENT, request) is Conflict
+    # The id is free for them; the task is not theirs.
+    assert await refused(stranger, ENTER_PAYMENT, request) is PaymentRequired
     assert (await stranger.wallet()).posted == 10
     assert (await buyer.wallet()).posted == 9
     assert await buyer.budget(task) == money(0, 1)

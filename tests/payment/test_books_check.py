@@ -54,6 +54,16 @@ BREAKS = {
     "each balance is the sum of its lines": LINE,
     "each line of a wallet is its owner's": "UPDATE payment.entries SET account='x'{step}",
     "nothing available is negative": "UPDATE payment.ledger_accounts SET held=posted+1{wallet}",
+    "what is owed is what is lacking": "UPDATE payment.ledger_accounts SET owed=1{wallet}",
+    "nobody owes more than was taken back of top-ups": (
+        "UPDATE payment.ledger_accounts SET posted=held-1, owed=1{wallet}"
+    ),
+    "what was taken back of top-ups left their wallets": LINE.replace(
+        "'capture'", "'top_up_reversed'"
+    ),
+    "no top-up is taken back twice, or without having been credited": (
+        "INSERT INTO payment.top_up_returns (transfer_id, payment_id, amount) VALUES ($1, $1, 1)"
+    ),
     "what wallets hold is what open holds hold": (
         "UPDATE payment.ledger_accounts SET held=held+1{wallet}"
     ),

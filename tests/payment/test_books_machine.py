@@ -57,6 +57,7 @@ class Books(RuleBasedStateMachine):
         self.refunds: list[tuple[str, RefundPayment, Any]] = []
         self.entries: list[tuple[str, EnterPayment, Any]] = []
         self.payments: dict[str, str] = {}
+        self.top_ups: list[list[Any]] = []
         for account, grant in self.model.grants.items():
             self.run(open_wallet(self.desk.db, account, bucks(grant)))
         self.fees_before = self.fees()
@@ -179,6 +180,28 @@ class Books(RuleBasedStateMachine):
         came = self.runner.run(told())
         assert sorted(came) == ["credited"] + ["was credited before"] * (times - 1)
         self.model.top_up(account, micro(amount))
+        self.top_ups.append([account, id_, cents, 0])
+
+    @precondition(lambda self: self.top_ups)
+    @rule(pick=PICK, cents=st.integers(1, 90), times=st.integers(1, 3))
+    def take_a_top_up_back(self, pick: int, cents: int, times: int) -> None:
+        found = self.top_ups[pick % len(self.top_ups)]
+        account, id_, paid, back = found
+        more = min(cents, paid - back)
+        found[3] = back + more
+        charge: dict[str, Any] = {
+            "id": f"ch_{id_}",
+            "object": "charge",
+            "payment_intent": f"pi_{id_}",
+        }
+        charge["amount_refunded"] = back + more
+
+        async def told() -> None:
+            asked = [self.desk.stripe_tells("charge.refunded", charge, 0) for _ in range(times)]
+            await asyncio.gather(*asked)
+
+        self.runner.run(told())
+        self.model.take_back(account, more * 10_000)
 
     @precondition(lambda self: self.model.holds)
     @rule(pick=PICK, amount=AMOUNTS, who=WHO)

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from chassis.envelopes import new_id
+from chassis.envelopes import new_id, origin
 from contracts.cards import OPEN_CHECKOUT, OpenCheckout
 from contracts.errors import Conflict
-from tests.chassis.helpers import stored
+from payment_svc.handlers.top_ups import open_checkout
+from tests.chassis.helpers import eventually, stored
 from tests.payment.cards_double import refused
-from tests.payment.cards_system import CardSystem
+from tests.payment.cards_system import CardSystem, card_settings
 from tests.payment.helpers import new_customer
 
 pytest_plugins = ("tests.payment.cards_fixtures",)
@@ -207,8 +208,8 @@ async def test_an_id_that_was_used_for_something_else_is_409(cards: CardSystem) 
     )
     for body in ({"amount": 6, "paymentId": id_}, {"amount": 1, "paymentId": purchase}):
         assert (await ask(cards, **body)).status_code == 409
-    with pytest.raises(Conflict):
-        await other.ask(OPEN_CHECKOUT, OpenCheckout(amount=Decimal(5), payment_id=id_))
+    theirs = await other.ask(OPEN_CHECKOUT, OpenCheckout(amount=Decimal(5), payment_id=id_))
+    assert theirs.url != (await ask(cards, amount=5, paymentId=id_)).json()["url"]
 
 
 async def test_the_same_id_after_trouble_opens_the_page_after_all(cards: CardSystem) -> None:
@@ -230,3 +231,91 @@ async def test_the_same_id_after_a_crash_is_the_page_that_stripe_knows(cards: Ca
     )
     assert (await ask(cards, amount=5, paymentId=id_)).json() == first
     assert cards.double.calls[f"checkout-{id_}"] == 2
+
+
+async def look_now(cards: CardSystem, id_: str) -> None:
+    """As if it were time to ask Stripe about a page that no webhook told of."""
+    await cards.buyer.sql.execute("UPDATE stripe_payments SET look_at = now() WHERE id = $1", id_)
+
+
+async def test_without_a_webhook_a_page_is_looked_at_and_credited_once(cards: CardSystem) -> None:
+    wallet = await cards.buyer.wallet()
+    id_, session = await checkout(cards, "6")
+    before = (await cards.row(id_))["look_at"]
+    await look_now(cards, id_)
+
+    async def looked_at() -> bool:
+        return bool((await cards.row(id_))["look_at"] > before)
+
+    await eventually(looked_at)
+    assert (await cards.row(id_))["status"] == "pending"
+    paid = cards.double.pay(session)
+    await look_now(cards, id_)
+    await cards.until(id_, "completed")
+    assert await cards.taken(paid) == "was credited before"
+    assert (await cards.buyer.wallet()).posted == wallet.posted + 6
+
+
+async def test_without_a_webhook_an_expired_page_is_failed(cards: CardSystem) -> None:
+    id_, session = await checkout(cards, "6")
+    cards.double.sessions[session]["status"] = "expired"
+    await look_now(cards, id_)
+    await cards.until(id_, "failed", "expired")
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_an_expired_page_is_renewed_under_the_same_id(cards: CardSystem, told: bool) -> None:
+    wallet, id_ = await cards.buyer.wallet(), new_id()
+    old = (await ask(cards, amount=5, paymentId=id_)).json()
+    (session,) = [s for s in cards.double.sessions.values() if s["client_reference_id"] == id_]
+    session["status"] = "expired"
+    expired = cards.double.event("checkout.session.expired", session)
+    if told:
+        assert await cards.taken(expired) == "failed"
+    answers = [await ask(cards, amount=5, paymentId=id_) for _ in range(3)]
+    assert {answer.status_code for answer in answers} == {200}
+    new = answers[0].json()
+    assert (new["id"], new["url"] != old["url"]) == (id_, True)
+    assert answers[1].json() == answers[2].json() == new
+    late = cards.double.event("checkout.session.expired", session)
+    assert await cards.taken(late) == "about an earlier page"
+    (page,) = [s for s in cards.double.sessions.values() if s["url"] == new["url"]]
+    assert await cards.taken(cards.double.pay(page["id"])) == "credited"
+    assert (await cards.buyer.wallet()).posted == wallet.posted + 5
+
+
+async def test_an_expired_page_is_renewed_once_by_many_at_once(cards: CardSystem) -> None:
+    id_ = new_id()
+    await ask(cards, amount=5, paymentId=id_)
+    (session,) = [s for s in cards.double.sessions.values() if s["client_reference_id"] == id_]
+    session["status"] = "expired"
+    answers = await asyncio.gather(*(ask(cards, amount=5, paymentId=id_) for _ in range(5)))
+    assert {answer.status_code for answer in answers} <= {200, 503}  # Stripe may be at it still.
+    (url,) = {answer.json()["url"] for answer in answers if answer.is_success}
+    assert (await ask(cards, amount=5, paymentId=id_)).json()["url"] == url
+    assert cards.double.calls[f"checkout-{id_}-retry-1"] >= 1
+    assert cards.double.calls[f"checkout-{id_}-retry-2"] == 0
+
+
+async def test_an_error_that_stripe_remembers_does_not_block_a_top_up(cards: CardSystem) -> None:
+    id_ = new_id()
+    cards.double.script.append(refused(500, "api_error", "broken"))
+    cards.double.remembers_script = True
+    answers = [(await ask(cards, amount=5, paymentId=id_)).status_code for _ in range(3)]
+    assert answers == [503, 503, 200]
+    assert (await cards.row(id_))["status"] == "pending"
+
+
+async def test_no_checkout_opens_that_nobody_would_hear_of(cards: CardSystem) -> None:
+    settings = card_settings(cards.stack, "http://127.0.0.1:9", stripe_webhook_secret="")
+    client = cards.payment.context.get("stripe")
+    made = len(cards.double.sessions)
+    with pytest.raises(Conflict, match="STRIPE_WEBHOOK_SECRET"):
+        await open_checkout(
+            OpenCheckout(amount=Decimal(5)),
+            origin("test", "test", "demo"),
+            cards.payment.database,
+            client,
+            settings,
+        )
+    assert len(cards.double.sessions) == made

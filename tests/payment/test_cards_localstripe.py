@@ -17,7 +17,8 @@ import pytest
 
 from deploy.local.ports import free_port
 from tests.chassis.helpers import eventually
-from tests.payment.cards_double import KEY, SECRET, Answer
+from tests.payment.cards_double import KEY, SECRET
+from tests.payment.cards_people import Answer
 from tests.payment.cards_system import WEBHOOK, CardSystem
 
 pytest_plugins = ("tests.payment.cards_fixtures",)
@@ -70,7 +71,10 @@ async def ask_it(cards: CardSystem, localstripe: httpx.AsyncClient, number: str)
         known = {k: v for k, v in form.items() if not k.startswith(UNKNOWN_TO_IT)}
         if "payment_method" in known:
             known["payment_method"] = made.json()["id"]
-        answer = await localstripe.post(path, data=known)
+        if path.startswith("GET "):
+            answer = await localstripe.get(path.removeprefix("GET "), params=form)
+        else:
+            answer = await localstripe.post(path, data=known)
         return answer.status_code, answer.json()
 
     cards.double.witness = witness

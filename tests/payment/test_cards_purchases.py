@@ -22,9 +22,9 @@ BROKEN = refused(500, "api_error", "Something went wrong on Stripe's end.")
 
 
 async def test_a_purchase_is_charged_and_completed(cards: CardSystem) -> None:
-    id_ = await cards.bought("0.25")
+    id_ = await cards.bought("2.25")
     row = await cards.until(id_, "completed")
-    assert cards.double.charged(id_) == [25]
+    assert cards.double.charged(id_) == [225]
     intent = cards.double.intent_of(id_)
     assert row["intent_id"] == intent["id"]
     assert intent["metadata"] == {
@@ -148,8 +148,8 @@ async def test_after_a_day_of_not_knowing_nobody_charges_again(cards: CardSystem
 
 
 async def test_many_purchases_at_once_are_each_charged_once(cards: CardSystem) -> None:
-    ids = await asyncio.gather(*(cards.bought(f"0.{n}") for n in range(11, 36)))
-    for number, id_ in enumerate(ids, 11):
+    ids = await asyncio.gather(*(cards.bought(f"1.{n}") for n in range(11, 36)))
+    for number, id_ in enumerate(ids, 111):
         await cards.until(id_, "completed")
         assert cards.double.charged(id_) == [number]
     assert cards.double.problems == []
@@ -163,28 +163,88 @@ async def test_other_settings_under_the_same_key_are_not_taken_for_a_refusal(
     await cards.until(await cards.bought("1"), "failed", "unknown")
 
 
-async def test_an_error_that_stripe_remembers_is_not_charged_under_another_key(
+@pytest.mark.parametrize("late", [0, 3])
+async def test_an_error_that_stripe_remembers_is_outlasted_by_a_new_key(
+    cards: CardSystem, late: int
+) -> None:
+    cards.double.script.append(BROKEN)
+    cards.double.remembers_script, cards.double.page_length = True, 2
+    id_ = await cards.bought("1")
+    row = await cards.until(id_, "completed")
+    assert cards.double.charged(id_) == [100]
+    step = row["step_id"]
+    assert [cards.double.calls[key] for key in (f"step-{step}", f"step-{step}-retry-1")] == [2, 1]
+    for _ in range(late):
+        assert (
+            await cards.taken(
+                cards.double.event("payment_intent.succeeded", cards.double.intent_of(id_))
+            )
+            == "was completed before"
+        )
+
+
+async def test_what_was_charged_behind_a_remembered_error_is_found_and_not_charged_again(
     cards: CardSystem,
 ) -> None:
     cards.double.script.append(BROKEN)
-    cards.double.remembers_script = True
+    cards.double.remembers_script = cards.double.works_before_it_breaks = True
+    cards.double.page_length = 2
     id_ = await cards.bought("1")
-    row = await cards.until(id_, "pending", "error of its own")
+    row = await cards.until(id_, "completed")
+    assert cards.double.charged(id_) == [100]
+    assert row["intent_id"] == cards.double.intent_of(id_)["id"]
+    assert cards.double.calls[f"step-{row['step_id']}-retry-1"] == 0
 
-    async def asked_again() -> bool:
-        return cards.double.calls[f"step-{row['step_id']}"] > 2
 
-    await eventually(asked_again)
-    assert cards.double.charged(id_) == []
-    intent = {
-        "id": f"pi_of_{id_}",
-        "object": "payment_intent",
-        "amount": 100,
-        "amount_received": 100,
-        "metadata": {"payment_id": id_, "key": f"step-{row['step_id']}"},
-    }
-    assert await cards.taken(cards.double.event("payment_intent.succeeded", intent)) == "completed"
-    assert (await cards.row(id_))["next_attempt_at"] is None
+async def test_a_retry_by_hand_finds_what_was_charged_after_all(cards: CardSystem) -> None:
+    text = "Keys for idempotent requests can only be used with the same parameters."
+    cards.double.script.append(refused(400, "idempotency_error", text))
+    cards.double.works_before_it_breaks = True
+    id_ = await cards.bought("1")
+    await cards.until(id_, "failed", "unknown")
+    assert (await cards.http.post(f"/api/payments/stripe/{id_}/retry")).status_code == 200
+    await cards.until(id_, "completed")
+    assert cards.double.charged(id_) == [100]
+
+
+async def look_now(cards: CardSystem, id_: str) -> None:
+    """As if it were time to ask Stripe about a payment that waits for its webhook."""
+    await cards.buyer.sql.execute("UPDATE stripe_payments SET look_at = now() WHERE id = $1", id_)
+
+
+@pytest.mark.parametrize(
+    ("became", "status"), [("succeeded", "completed"), ("requires_payment_method", "failed")]
+)
+async def test_without_a_webhook_a_payment_is_looked_at(
+    cards: CardSystem, became: str, status: str
+) -> None:
+    cards.double.ends = "processing"
+    id_ = await cards.bought("2")
+    row = await cards.until(id_, "pending", "processing")
+    assert row["look_at"] > row["created_at"]
+    await look_now(cards, id_)
+
+    async def looked_at() -> bool:
+        later = await cards.row(id_)
+        return bool(later["look_at"] > row["look_at"])
+
+    await eventually(looked_at)
+    assert (await cards.row(id_))["status"] == "pending"
+    cards.double.intent_of(id_)["status"] = became
+    await look_now(cards, id_)
+    await cards.until(id_, status)
+    assert cards.double.calls[f"step-{row['step_id']}"] == 1
+
+
+async def test_without_a_webhook_a_refund_is_looked_at(cards: CardSystem) -> None:
+    cards.double.refund_ends = "pending"
+    id_ = await cards.bought("2")
+    await cards.until(id_, "completed")
+    refund = await cards.void(id_)
+    row = await cards.until(refund, "pending", "webhook decides")
+    cards.double.refunds[row["intent_id"]]["status"] = "succeeded"
+    await look_now(cards, refund)
+    await cards.until(refund, "completed")
 
 
 @given(st.decimals(0, 10**6, places=6))

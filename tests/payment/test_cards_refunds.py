@@ -286,3 +286,80 @@ async def test_a_refund_made_at_stripe_is_noticed_and_changes_no_books(cards: Ca
     await cards.until(refund, "completed")
     assert await cards.taken(cards.double.event("charge.refunded", charge)) == "nothing to do"
     assert (await spent(cards, id_))[0] == before[0] + 1
+
+
+async def in_the_dashboard(cards: CardSystem, id_: str, cents: int) -> None:
+    """Somebody gives a part of a purchase back at Stripe."""
+    for event in cards.double.give_back((await cards.row(id_))["intent_id"], cents):
+        await cards.taken(event)
+
+
+async def test_after_a_part_at_stripe_the_card_gets_the_rest_and_never_more(
+    cards: CardSystem,
+) -> None:
+    id_, row = await charged(cards, "3")
+    before = await spent(cards, id_)
+    await in_the_dashboard(cards, id_, 120)
+    assert await spent(cards, id_) == before  # The books follow what is refunded here.
+    refund = await cards.void(id_)
+    await cards.until(refund, "completed")
+    assert cards.double.given_back(refund) == [180]
+    assert cards.double.charge_of(row["intent_id"])["refunded"]
+    assert (await spent(cards, id_))[0] == before[0] + Decimal("3.1")
+    assert cards.double.problems == []
+    assert await check(cards.buyer.bus) == []
+
+
+async def test_the_webhook_of_the_rest_completes_the_refund(cards: CardSystem) -> None:
+    cards.double.refund_ends = "pending"
+    id_, _ = await charged(cards, "3")
+    await in_the_dashboard(cards, id_, 120)
+    refund = await cards.void(id_)
+    row = await cards.until(refund, "pending", "webhook decides")
+    thing = cards.double.refunds[row["intent_id"]] | {"status": "succeeded"}
+    assert await cards.taken(cards.double.event("refund.updated", thing)) == "refunded"
+
+
+async def test_a_purchase_that_went_back_at_stripe_is_not_given_back_again(
+    cards: CardSystem,
+) -> None:
+    id_, row = await charged(cards, "3")
+    await in_the_dashboard(cards, id_, 120)
+    await in_the_dashboard(cards, id_, 180)
+    refund = await cards.void(id_)
+    await cards.until(refund, "completed", "refunded before")
+    assert cards.double.calls[f"refund-{row['step_id']}"] == 0
+
+
+async def test_the_success_of_an_earlier_try_is_not_that_of_the_next(cards: CardSystem) -> None:
+    refund, thing = await pending_refund(cards)
+    old = [cards.double.event("refund.updated", thing | {"status": "succeeded"}) for _ in range(2)]
+    assert await cards.taken(old[0]) == "refunded"
+    assert await cards.taken(cards.double.refund_fails(thing["id"])) == "failed"
+    assert (await cards.http.post(f"/api/payments/stripe/{refund}/retry")).status_code == 200
+    await cards.until(refund, "pending", "webhook decides")
+    assert await cards.taken(old[1]) == "about an earlier try"
+    assert (await cards.row(refund))["status"] == "pending"
+
+
+async def test_a_refund_whose_answer_was_lost_is_found_at_stripe(cards: CardSystem) -> None:
+    id_, row = await charged(cards, "2")
+    cards.double.script.append(BROKEN)
+    cards.double.remembers_script = cards.double.works_before_it_breaks = True
+    refund = await cards.void(id_)
+    await cards.until(refund, "completed")
+    assert cards.double.given_back(refund) == [200]
+    assert cards.double.calls[f"refund-{row['step_id']}"] == 1
+
+
+async def test_an_error_that_stripe_remembers_does_not_keep_a_refund_from_the_card(
+    cards: CardSystem,
+) -> None:
+    id_, row = await charged(cards, "2")
+    cards.double.script.append(BROKEN)
+    cards.double.remembers_script = True
+    refund = await cards.void(id_)
+    await cards.until(refund, "completed")
+    assert cards.double.given_back(refund) == [200]
+    keys = [f"refund-{row['step_id']}", f"refund-{row['step_id']}-retry-1"]
+    assert [cards.double.calls[key] for key in keys] == [2, 1]

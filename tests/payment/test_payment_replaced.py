@@ -123,6 +123,20 @@ async def test_a_replaced_hold_does_not_come_back(customer: NewCustomer) -> None
     assert (await buyer.wallet()).held == 1
 
 
+async def test_a_repeat_frees_nothing_that_was_held_since(customer: NewCustomer) -> None:
+    buyer, task, lost = await customer("10"), new_id(), new_id()
+    step = await buyer.hold("1", task=task, replaces=lost)
+    await buyer.hold(
+        "2", task=task, id_=lost
+    )  # It came late: the step that it is for was replaced.
+    assert await buyer.hold("1", task=task, id_=step, replaces=lost) == step
+    assert await buyer.status(lost) == "held"
+    assert await buyer.wallet() == Balance(Decimal(10), Decimal(3))
+    assert await buyer.budget(task) == (Decimal(3), Decimal(0))
+    await buyer.told(failed(task, lost))
+    assert (await buyer.wallet()).held == 1
+
+
 async def test_a_budget_grows_from_hold_to_hold_and_never_shrinks(customer: NewCustomer) -> None:
     buyer, task = await customer("100"), new_id()
     await buyer.hold("4", task=task, budget="5")

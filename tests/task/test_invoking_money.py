@@ -8,6 +8,7 @@ import pytest
 
 from contracts.base import Payload
 from contracts.errors import PaymentRequired, Refusal
+from contracts.ledger import REFUND_PAYMENT
 from contracts.payment import LIST_BAZAARBUCKS, LIST_STRIPE
 from contracts.task import InvokeReply
 from tests.task.scripted_agent import Behaviour, answers
@@ -189,3 +190,34 @@ async def test_many_tasks_at_once_never_overspend_a_wallet(system: System):
     totals = [await system.paid(account, one.task_id) for one in answered]
     assert sum(totals, Decimal(0)) <= Decimal("0.55")
     assert await system.wallet(account) == (Decimal("0.55") - sum(totals, Decimal(0)), Decimal(0))
+
+
+async def test_a_call_right_after_a_refund_is_answered_and_its_agent_called_once(
+    system: System,
+):
+    account = await system.account()
+    async with system.agent(answers(cost=1), price="1") as (agent_id, agent):
+        task = (await system.new_task(account, max_budget="1")).id
+        await system.invoke(account, agent_id, task_id=task)
+        assert await system.paid(account, task) == 1
+        (payment,) = (await system.ask(LIST_BAZAARBUCKS, account)).payments
+        await system.ask(REFUND_PAYMENT, account, payment_id=payment.id, refund_id=f"r-{task}")
+
+        async def cost() -> Decimal:
+            return (await system.task(account, task)).total_cost
+
+        async def heard() -> bool:
+            return not await cost()
+
+        await eventually(heard)
+        # As it is between the refund and the moment at which this service hears of it.
+        late = "UPDATE task.tasks SET total_cost = $2 WHERE id = $1"
+        await system.rows(late, task, Decimal(1))
+        call = asyncio.create_task(system.invoke(account, agent_id, task_id=task))
+        await agent.called(2)
+        await asyncio.sleep(0.1)  # For a service that gives up at once.
+        assert not call.done()
+        await system.rows(late, task, Decimal(0))
+        assert (await call).cost == 1
+        assert len(agent.calls) == 2
+        assert await cost() == 1

@@ -6,8 +6,8 @@ from email.utils import format_datetime
 import pytest
 
 from chat_svc.claude import Limits
-from chat_svc.claude.troubles import DELAY_S, LONGEST_DELAY_S, retry_after
-from chat_svc.orchestrator import Trouble, TryLater
+from chat_svc.claude.troubles import DELAY_S, LONGEST_DELAY_S, SHORTEST_DELAY_S, retry_after
+from chat_svc.orchestrator import Spoiled, Trouble, TryLater
 from tests.chat.claude.asking import Asking, situation
 from tests.doubles.anthropic import KEY, Failure, Reply
 
@@ -52,6 +52,26 @@ async def test_without_a_word_of_the_server_it_is_soon(
     assert later.value.delay_s == DELAY_S
 
 
+@pytest.mark.parametrize("told", [{"retry-after": "0"}, {"retry-after-ms": "1"}])
+async def test_at_once_is_not_at_once(claude: Asking, told: dict[str, str]) -> None:
+    failure = Failure(429, "rate_limit_error", "", told)
+    with pytest.raises(TryLater) as later:
+        await claude.move(situation(), Reply(failure=failure))
+    assert later.value.delay_s == SHORTEST_DELAY_S
+
+
+@pytest.mark.parametrize("status", [400, 429, 529])
+@pytest.mark.parametrize(
+    "body", ["", "[]", '"no"', '{"error": "no"}', '{"error": {"type": [], "message": {"a": 1}}}']
+)
+async def test_an_error_in_odd_words_is_one_all_the_same(
+    claude: Asking, status: int, body: str
+) -> None:
+    reply = Reply(raw=body, media_type="application/json", status=status)
+    with pytest.raises(Trouble if status == 400 else TryLater):
+        await claude.move(situation(), reply)
+
+
 @pytest.mark.parametrize(("status", "kind", "told"), LASTING)
 async def test_what_does_not_pass_ends_the_turn(
     claude: Asking, status: int, kind: str, told: str
@@ -80,31 +100,51 @@ async def test_a_wrong_key_is_told_and_not_shown(claude: Asking) -> None:
 )
 async def test_an_error_in_the_middle_of_an_answer(claude: Asking, kind: str, told: str) -> None:
     reply = Reply(say=["A long answer"], pieces=4, failure=Failure(529, kind, "sorry"))
-    with pytest.raises(TryLater, match=told):
+    with pytest.raises(Spoiled, match=told) as spoiled:
         await claude.move(situation(), reply)
     assert claude.said == ["A long answe"]
+    assert was_counted(spoiled.value)
 
 
-@pytest.mark.parametrize("pieces", [0, 1, 4, 6])
+def was_counted(spoiled: Spoiled) -> bool:
+    """Whether what an answer used is known, though it has no end."""
+    assert spoiled.tokens is not None
+    return spoiled.tokens.input > 1_000 and spoiled.tokens.output == 1
+
+
+@pytest.mark.parametrize("pieces", [1, 4, 6])
 async def test_a_connection_that_breaks_off(claude: Asking, pieces: int) -> None:
-    with pytest.raises(TryLater, match="connection to Claude failed"):
+    with pytest.raises(Spoiled, match="connection to Claude failed") as spoiled:
         await claude.move(situation(), Reply(say=["A long answer"], pieces=pieces))
+    assert was_counted(spoiled.value)
+
+
+async def test_a_connection_that_breaks_off_before_an_answer(claude: Asking) -> None:
+    with pytest.raises(TryLater, match="connection to Claude failed"):
+        await claude.move(situation(), Reply(say=["A long answer"], pieces=0))
 
 
 async def test_something_else_in_place_of_the_api(claude: Asking) -> None:
-    with pytest.raises(TryLater, match="connection to Claude failed"):
+    with pytest.raises(Spoiled, match="Claude's answer broke off"):
         await claude.move(situation(), Reply(raw="<html>Please log in</html>"))
 
 
+TOO_LATE = (Spoiled, TryLater)
+"""Which of them it is depends on whether the answer had begun by then."""
+
+
 async def test_an_answer_without_an_end(claude: Asking) -> None:
-    with pytest.raises(TryLater, match="did not answer in time"):
-        await claude.move(
-            situation(), Reply(say=["A long"], pieces=3, hang=True), limits=Limits(move_s=0.3)
-        )
+    for limits, seconds_left in ((Limits(move_s=0.3), None), (None, 0.3)):
+        with pytest.raises(TOO_LATE, match="did not answer in time"):
+            await claude.move(
+                situation(seconds_left=seconds_left),
+                Reply(say=["A long"], pieces=3, hang=True),
+                limits=limits,
+            )
 
 
 async def test_silence(claude: Asking) -> None:
-    with pytest.raises(TryLater, match="did not answer in time"):
+    with pytest.raises(TOO_LATE, match="did not answer in time"):
         await claude.move(
             situation(), Reply(say=["A long"], pieces=3, hang=True), limits=Limits(silence_s=0.2)
         )

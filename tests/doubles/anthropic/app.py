@@ -3,7 +3,7 @@
 import hashlib
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -36,6 +36,7 @@ class Double:
     Attributes:
         asked: the requests that were found valid, oldest first.
         refused: why the others were not.
+        headers: of all requests, oldest first.
     """
 
     def __init__(self, script: Script, key: str = KEY) -> None:
@@ -43,6 +44,7 @@ class Double:
         self.key = key
         self.asked: list[Body] = []
         self.refused: list[str] = []
+        self.headers: list[Mapping[str, str]] = []
         self._cached: dict[str, int] = {}
 
     def app(self) -> FastAPI:
@@ -53,6 +55,7 @@ class Double:
 
     async def _messages(self, request: Request) -> Response:
         id_ = f"req_{uuid.uuid4().hex[:24]}"
+        self.headers.append(request.headers)
         try:
             check_headers(request.headers, self.key)
             body = read(await request.body())
@@ -62,7 +65,7 @@ class Double:
         self.asked.append(body)
         reply = self.script(body)
         if reply.raw is not None:
-            return Response(reply.raw, media_type="text/html")
+            return Response(reply.raw, reply.status, media_type=reply.media_type)
         if reply.failure is not None and reply.pieces is None:
             return _failed(reply.failure, id_)
         if reply.hang and not body.stream:

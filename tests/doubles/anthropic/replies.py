@@ -49,7 +49,7 @@ class Reply:
         pieces: how many events of a stream are sent before the failure, or before the connection
             breaks off; None for all.
         hang: nothing more is sent after the pieces, until the caller goes away.
-        raw: sent in place of everything else.
+        raw: sent in place of everything else, as `media_type` and with `status`.
     """
 
     say: Sequence[str] = ()
@@ -61,6 +61,8 @@ class Reply:
     pieces: int | None = None
     hang: bool = False
     raw: str | None = None
+    media_type: str = "text/html"
+    status: int = 200
 
     def content(self) -> list[dict[str, Any]]:
         """The blocks; a tool's id is new with every call."""

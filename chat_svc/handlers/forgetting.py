@@ -1,0 +1,45 @@
+"""What was said in a forgotten conversation is forgotten by the event stream, too."""
+
+import json
+from collections import defaultdict
+
+import structlog
+from nats.errors import Error as NatsError
+
+from chassis.bus import Bus
+from chassis.database import Database
+from chat_svc import store
+from contracts.envelope import ERROR_TEXT
+from contracts.permissions import FORGET
+
+log = structlog.get_logger()
+AT_ONCE = 100
+ANSWER_S = 10.0
+
+
+async def forget_events(db: Database, bus: Bus) -> None:
+    """Have the keeper of the bus delete what it still has; what cannot be deleted now is later."""
+    async with db.transaction() as tx:
+        found = await store.forgotten_turns(tx.conn, AT_ONCE)
+    turns_of = defaultdict(list)
+    for turn in found:
+        turns_of[turn.task_id].append(turn.id)
+    for task_id, turn_ids in turns_of.items():
+        if not await _deleted(bus, task_id, turn_ids):
+            return
+        async with db.transaction() as tx:
+            await store.all_forgotten(tx.conn, turn_ids)
+
+
+async def _deleted(bus: Bus, task_id: str, turn_ids: list[str]) -> bool:
+    client = await bus.client()
+    asked = json.dumps({"taskId": task_id, "turnIds": turn_ids}).encode()
+    try:
+        reply = await client.request(FORGET, asked, timeout=ANSWER_S)
+    except (NatsError, TimeoutError, OSError) as error:
+        log.warning("words are not forgotten yet", task_id=task_id, error=error)
+        return False
+    if refused := (reply.headers or {}).get(ERROR_TEXT):
+        log.warning("words are not forgotten yet", task_id=task_id, why=refused)
+        return False
+    return True
