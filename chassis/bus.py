@@ -5,16 +5,25 @@ traps demand (explicit streams, manual acknowledgement, bounded concurrency, end
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 from faststream.middlewares import AckPolicy
 from faststream.nats import JStream, NatsBroker, PullSub
-from faststream.nats.subscriber.usecases import ConcurrentCoreSubscriber
+from faststream.nats.subscriber.usecases import (
+    ConcurrentCoreSubscriber,
+    ConcurrentPullStreamSubscriber,
+)
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import ConnectionClosedError, ConnectionDrainingError, NoRespondersError
+from nats.errors import (
+    ConnectionClosedError,
+    ConnectionDrainingError,
+    NoRespondersError,
+    SlowConsumerError,
+)
 from nats.errors import TimeoutError as NatsTimeout
 from opentelemetry.trace import SpanKind
 from pydantic import ValidationError
@@ -24,23 +33,21 @@ from chassis.envelopes import caused_by
 from chassis.metrics import ASKED
 from chassis.settings import BusSettings
 from chassis.terminal import escaped, one_line
-from contracts.base import Call, Model, ReplyT, RequestT, ping_call
+from chassis.watching import Watch
+from contracts.base import Call, Model, ReplyT, RequestT
 from contracts.envelope import CONTENT_TYPE, ERROR_BUSY, ERROR_CODE, ERROR_TEXT, Envelope
 from contracts.errors import Busy, Internal, Invalid, Refusal, TooSlow, Unavailable, refusal
 from contracts.permissions import inbox
+from contracts.provenance import REQUEST, answerable
 from contracts.topology import Durable
 
 log = structlog.get_logger()
 
 RPC_WORKERS = 64
-REQUESTS_WAITING = 2048
+REQUESTS_WAITING = 512
 PINGS_WAITING = 128
 WAITING_BYTES = 32 * 1024 * 1024
-"""What may wait in a replica for each call. More is dropped, and whoever asked is told in time by
-its own time-out: who works off what nobody waits for any more is away for everybody else.
-"""
-WATCH_S = 1.0
-"""How often whoever waits for a reply makes sure that it can still come."""
+"""What may wait in a replica for each call; whoever asks more is told so at once (`crowded`)."""
 QUIET_ROUNDS = 5
 """Looks that must find nothing: a request on its way from one task to the next is in no count."""
 NOTICED_S = 3.0
@@ -82,6 +89,15 @@ def consumes(durable: Durable) -> dict[str, Any]:
         "max_workers": durable.concurrency,
         "ack_policy": AckPolicy.MANUAL,
         "inbox_prefix": f"{inbox(durable.name.split('-')[0])}.".encode(),
+    }
+
+
+def hands(broker: NatsBroker) -> dict[str, Callable[[Msg], Awaitable[object]]]:
+    """What handles the messages of which durable."""
+    return {
+        one.extra_options["durable"]: one.consume
+        for one in broker.subscribers
+        if isinstance(one, ConcurrentPullStreamSubscriber)
     }
 
 
@@ -141,6 +157,13 @@ def noticed() -> asyncio.TimerHandle:
     return asyncio.get_running_loop().call_later(NOTICED_S, log.warning, text)
 
 
+async def crowded(client: Client, dropped: SlowConsumerError) -> None:
+    """Tell whoever sent a request, which the client had no room for, that too many wait."""
+    if dropped.subject.startswith(REQUEST) and answerable(dropped.reply):
+        busy = Unavailable("Too many requests wait already; try again in a moment.")
+        await client.publish(dropped.reply, b"", headers=refusal_headers(busy))
+
+
 class Bus:
     """Typed requests to other services, on the connection of a service's broker."""
 
@@ -148,6 +171,7 @@ class Bus:
         """Use `broker`'s connection; `source` is the context that asks."""
         self._broker = broker
         self._source = source
+        self._watch = Watch()
 
     async def client(self) -> Client:
         """The NATS connection itself, connecting first when need be."""
@@ -166,7 +190,8 @@ class Bus:
         Args:
             call: what is asked of whom.
             request: its body.
-            cause: the message or HTTP request on whose behalf; account and trace come from it.
+            cause: the message or HTTP request on whose behalf; account and trace come from it, and
+                when it has a deadline, nobody waits for longer.
             timeout_ms: instead of the call's own.
 
         Raises:
@@ -200,15 +225,21 @@ class Bus:
         body = encoded(request)
         if len(body) > client.max_payload - HEADERS_BYTES:
             raise Invalid("The request is too large for the message bus.")
+        now = datetime.now(UTC)
+        until = now + timedelta(milliseconds=timeout_ms or call.timeout_ms)
+        if cause.deadline is not None:
+            until = min(until, cause.deadline)
+        if until <= now:
+            raise TooSlow(f"Nobody waits any more for the {call.context} service.", loggable=True)
         envelope = caused_by(cause, self._source, f"{call.context}.{call.verb}", "", None)
         try:
             asked = client.request(
                 call.subject,
                 body,
-                timeout=(timeout_ms or call.timeout_ms) / 1000,
-                headers=envelope.headers(),
+                timeout=(until - now).total_seconds(),
+                headers=envelope.model_copy(update={"deadline": until}).headers(),
             )
-            answer = await _watched(asked, client, call.context)
+            answer = await self._watch.reply(asked, client, call.context)
         except NoRespondersError:
             raise Unavailable(f"The {call.context} service is down.", loggable=True) from None
         except NatsTimeout:
@@ -232,36 +263,6 @@ class Bus:
             await client.publish(to, b"", headers=refusal_headers(answer))
         else:
             await client.publish(to, encoded(answer), headers={CONTENT_TYPE: "application/json"})
-
-
-async def _watched(asked: Coroutine[Any, Any, Msg], client: Client, context: str) -> Msg:
-    """The reply to a request, waited for as long as it can come.
-
-    A service that is killed takes the requests that it had in hand with it, and a bus that goes
-    away takes replies; long before the time-out of a long call, that can be known.
-
-    Raises:
-        Unavailable: the service, or the connection to the bus, was lost meanwhile.
-    """
-    reconnects = client.stats["reconnects"]
-    reply = asyncio.ensure_future(asked)
-    try:
-        while not (await asyncio.wait({reply}, timeout=WATCH_S))[0]:
-            if not client.is_connected or client.stats["reconnects"] != reconnects:
-                text = "The message bus was away; what came of the request is unknown."
-                raise Unavailable(text, loggable=True)
-            try:
-                await client.request(ping_call(context).subject, b"{}", timeout=WATCH_S)
-            except NoRespondersError:
-                raise Unavailable(
-                    f"The {context} service went down; what came of the request is unknown.",
-                    loggable=True,
-                ) from None
-            except NatsTimeout:
-                continue  # Slow is not gone.
-        return reply.result()
-    finally:
-        reply.cancel()
 
 
 def _read_reply(call: Call[Any, ReplyT], headers: dict[str, str], body: bytes) -> ReplyT:

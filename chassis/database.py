@@ -5,41 +5,39 @@ messages into the outbox. All messages of a transaction are one outbox row, writ
 statement just before it commits: they exist exactly when the effect exists, and leave in order.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from faststream_outbox import OutboxBroker, make_outbox_table
-from sqlalchemy import (
-    Column,
-    DateTime,
-    Index,
-    MetaData,
-    PrimaryKeyConstraint,
-    String,
-    Table,
-    event,
-    func,
-    text,
-)
+from faststream_outbox import OutboxBroker
+from sqlalchemy import MetaData, event, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from chassis.bus import MAX_MESSAGE_BYTES
 from chassis.envelopes import enclose
-from chassis.relay import RELAY_QUEUE, Departures
+from chassis.relay import RELAY_QUEUE, Departures, as_sent
+from chassis.schema import outbox_table
 from chassis.settings import WrongSetting
 from contracts.base import Command, Event
 from contracts.envelope import Envelope
+from contracts.errors import Invalid
 
 AWAY = ("08", "28", "53", "57P")
 """SQLSTATEs of a connection lost, a login refused, no room for more, shutting down or starting."""
 BAD_VALUE = "22"
 """SQLSTATEs of values that cannot be stored: too long, out of range, not a text."""
+STATEMENT_S = 30
+"""How long a statement may take, waiting for locks too."""
+ANSWERS_WITHIN_S = 2.0
+"""How long a database that lives takes at most to say so."""
 
 
 class AlreadyHandled(Exception):
@@ -66,31 +64,6 @@ def is_unstorable(error: Exception) -> bool:
 
 def _sqlstate(error: DBAPIError) -> str:
     return str(getattr(error.orig, "sqlstate", None) or "")
-
-
-def service_metadata(schema: str) -> MetaData:
-    """Metadata of a service's schema, with the outbox and inbox tables that every service has.
-
-    The outbox table carries the schema's name, because its NOTIFY channel is derived from the
-    table's name alone and all services share one database.
-    """
-    metadata = MetaData(schema=schema)
-    make_outbox_table(metadata, f"{schema}_outbox")
-    inbox = Table(
-        "inbox",
-        metadata,
-        Column("consumer", String(64), nullable=False),
-        Column("message_id", String(128), nullable=False),
-        Column("handled_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-        PrimaryKeyConstraint("consumer", "message_id"),
-    )
-    Index("inbox_handled_at_idx", inbox.c.handled_at)
-    return metadata
-
-
-def outbox_table(metadata: MetaData) -> Table:
-    """The outbox table of a service's metadata."""
-    return metadata.tables[f"{metadata.schema}.{metadata.schema}_outbox"]
 
 
 def async_url(url: str) -> str:
@@ -120,6 +93,7 @@ class Transaction:
         self,
         *messages: Event | Command,
         account: str | None = None,
+        deadline: datetime | None = None,
         message_id: str | None = None,
     ) -> None:
         """Send messages when, and only when, this transaction commits.
@@ -127,11 +101,18 @@ class Transaction:
         Args:
             messages: events of this context, or commands to any.
             account: whom they concern, when not the account of the message being handled.
+            deadline: until when somebody waits for what comes of a command.
             message_id: of a single message that may have to be published again as itself
                 (`chassis.envelopes.derived_id`); else a fresh one.
+
+        Raises:
+            Invalid: a message is heavier than the bus carries; nothing of this is stored.
         """
         for message in messages:
-            self._leaving.append(enclose(message, self.source, self.cause, account, message_id))
+            enclosed = enclose(message, self.source, self.cause, account, deadline, message_id)
+            if len(as_sent(enclosed["data"])) > MAX_MESSAGE_BYTES:
+                raise Invalid(f"What would be told as {message.type} is too large.")
+            self._leaving.append(enclosed)
 
     def then(self, do: Callable[[], object]) -> None:
         """Run `do` right after the commit; not at all when the transaction is rolled back.
@@ -198,7 +179,7 @@ class Database:
             pool_pre_ping=False,
             connect_args={
                 "timeout": 5,
-                "command_timeout": 30,
+                "command_timeout": STATEMENT_S,
                 "server_settings": {"application_name": self.schema, "jit": "off"},
             },
         )
@@ -223,16 +204,22 @@ class Database:
             cause: the message being handled; what is published names it as its cause.
 
         Raises:
-            Away: there is no connection to be had.
+            Away: there is no connection to be had, or the database does not answer.
+            TimeoutError: a statement took too long, though the database answers.
         """
-        async with AsyncExitStack() as stack:
-            try:
-                conn = await stack.enter_async_context(self.engine.begin())
-            except (OSError, PoolTimeout) as error:
-                raise Away("the database cannot be reached") from error
-            tx = Transaction(conn, self.schema, cause)
-            yield tx
-            await tx.flush(self.outbox, self.departures)
+        try:
+            async with AsyncExitStack() as stack:
+                try:
+                    conn = await stack.enter_async_context(self.engine.begin())
+                except (OSError, PoolTimeout) as error:
+                    raise Away("the database cannot be reached") from error
+                tx = Transaction(conn, self.schema, cause)
+                yield tx
+                await tx.flush(self.outbox, self.departures)
+        except TimeoutError as error:
+            if await self._answers():
+                raise
+            raise Away("the database does not answer") from error
         tx.committed()
 
     @asynccontextmanager
@@ -268,6 +255,15 @@ class Database:
         """Ask the database for an answer; raises what the driver raises when there is none."""
         async with self.engine.connect() as conn:
             await conn.execute(text("SELECT 1"))
+
+    async def _answers(self) -> bool:
+        """Whether the database answers at all, which one slow statement does not tell."""
+        try:
+            async with asyncio.timeout(ANSWERS_WITHIN_S):
+                await self.ping()
+        except (DBAPIError, PoolTimeout, OSError):
+            return False
+        return True
 
     async def forget_handled(self, older_than_days: int = 31, at_most: int = 5_000) -> int:
         """Drop inbox rows older than any message that can still be redelivered.

@@ -1,19 +1,52 @@
 """Putting aside a message that nobody can handle, with the reason, where an operator finds it."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
 import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from chassis import metrics
 from chassis.bus import HEADERS_BYTES, MAX_MESSAGE_BYTES
+from chassis.database import is_away
 from chassis.replies import in_words
+from contracts.envelope import Envelope
 from contracts.topology import DEADLETTER, Durable
 
 log = structlog.get_logger()
 
 
-async def bury(raw: Msg, durable: Durable, tries: int, why: Exception) -> str:
-    """Put the message aside with its headers and the reason, then end its deliveries.
+@dataclass(frozen=True, slots=True)
+class Buried:
+    """A message that was put aside: nothing will come of it any more.
+
+    Attributes:
+        subject: as it was published.
+        body: as it came; it may be what nobody can read.
+        here: its envelope.
+        why: the reason, in the words of the dead letter.
+    """
+
+    subject: str
+    body: bytes
+    here: Envelope
+    why: str
+
+
+Tell = Callable[[Buried], Awaitable[None]]
+"""Tells whoever waits for a message that nothing will come of it; may be called twice."""
+
+
+async def bury(
+    raw: Msg,
+    durable: Durable,
+    tries: int,
+    why: Exception,
+    here: Envelope | None = None,
+    tell: Tell | None = None,
+) -> str:
+    """Put the message aside with its headers and the reason, tell, then end its deliveries.
 
     When the dead letter cannot be stored, the message stays where it is and comes again. What is
     too heavy to be stored with the reason is cut: headers that are no envelope's, then the body. So
@@ -40,6 +73,14 @@ async def bury(raw: Msg, durable: Durable, tries: int, why: Exception) -> str:
         await raw.nak(delay=5)
         return "again"
     log.error("dead letter", consumer=durable.name, attempts=tries, why=why)
+    if tell is not None and here is not None:
+        try:
+            await tell(Buried(raw.subject, raw.data, here, in_words(why)))
+        except Exception as error:
+            if is_away(error):
+                await raw.nak(delay=5)
+                return "again"
+            log.exception("nobody was told of a dead letter", consumer=durable.name)
     await raw.term()
     metrics.DEAD_LETTERS.labels(durable.name).inc()
     return "dead"

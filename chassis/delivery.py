@@ -1,38 +1,25 @@
-"""What happens around every handler: envelope, errors, counting, acknowledgement, dead letters.
+"""What happens around every handler: envelope, transaction, errors, counting, settling.
 
 Requests get their refusals as error headers. Messages of durables are acknowledged after the
-commit, tried again with growing delay, and put aside when it will not get better.
+commit, and settled (`chassis.settling`) however they end.
 """
 
-import asyncio
-import itertools
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
-from fast_depends.exceptions import ValidationError as ArgumentError
 from faststream import BaseMiddleware, Depends
-from nats.errors import Error as NatsError
 from opentelemetry.trace import SpanKind
-from pydantic import ValidationError
-from sqlalchemy.exc import DBAPIError
 
 from chassis import metrics, telemetry
-from chassis.database import AlreadyHandled, Database, Transaction, is_away, is_unstorable
+from chassis.database import Database, Transaction
 from chassis.dead_letters import bury
 from chassis.given import Given
+from chassis.patience import Later
 from chassis.replies import as_refusal, refused, weighed
+from chassis.settling import Settling, tries_of
 from contracts import numbers
 from contracts.envelope import Envelope, read_envelope
-from contracts.errors import (
-    Conflict,
-    Internal,
-    Invalid,
-    NotFound,
-    Refusal,
-    TooSlow,
-    Unavailable,
-)
+from contracts.errors import Internal, Invalid, TooSlow
 from contracts.provenance import REQUEST, answerable, check_message, check_request
 from contracts.topology import DURABLES, Durable
 
@@ -42,47 +29,11 @@ if TYPE_CHECKING:
     from faststream.message import StreamMessage
     from nats.aio.msg import Msg
 
+__all__ = ["Delivery", "Effect", "Here", "Later", "Tx", "decoded"]
+
 log = structlog.get_logger()
 
-HOPELESS = (Invalid, NotFound, Conflict, ValidationError, ArgumentError)
-"""What another attempt cannot mend."""
-OUTAGE_DELAY_S = 5.0
-"""The longest that a message waits between two looks for a database or service that is away."""
 _DURABLES = {durable.name: durable for durable in DURABLES}
-
-
-class Unfinished(Exception):
-    """Deliveries of a message have ended without an outcome, and nobody knows why."""
-
-    loggable = True
-
-
-class Later(Exception):
-    """Raised by a handler to have its message delivered again after `delay_s`, then later.
-
-    Does not count as a failure in the log; the consumer's attempts still bound it. With `exactly`
-    the delay is what somebody else asked for, and is kept to.
-    """
-
-    GROWTH = 1.3
-    AT_MOST_S = 15.0
-
-    def __init__(self, delay_s: float, why: str, *, exactly: bool = False) -> None:
-        """Ask for another delivery in `delay_s` seconds."""
-        super().__init__(why)
-        self._delay_s = delay_s
-        self._exactly = exactly
-
-    def after(self, deliveries: int) -> float:
-        """Seconds until the next delivery after the n-th."""
-        if self._exactly:
-            return self._delay_s
-        return min(self.AT_MOST_S, self._delay_s * self.GROWTH ** (deliveries - 1))
-
-
-def retry_delay_s(deliveries: int) -> float:
-    """Seconds until the next delivery after the n-th came to nothing: 0.2, 0.4, ... 30."""
-    return float(min(30.0, 0.2 * 2 ** (min(max(1, deliveries), 10) - 1)))
 
 
 async def transaction(
@@ -125,7 +76,8 @@ class Delivery(BaseMiddleware[Any, Any]):
             await raw.ack()
             metrics.MESSAGES.labels(durable.name, "passed_over").inc()
             return None
-        if meta.num_delivered > 1:
+        tries = tries_of(raw)
+        if tries > 1:
             metrics.REDELIVERIES.labels(durable.name).inc()
         try:
             here = read_envelope(
@@ -133,12 +85,12 @@ class Delivery(BaseMiddleware[Any, Any]):
             )
             check_message(raw.subject, here)
         except Invalid as error:
-            await bury(raw, durable, meta.num_delivered, error)
+            await bury(raw, durable, tries, error)
             metrics.MESSAGES.labels(durable.name, "dead").inc()
             return None
         about = _about(here, raw) | {
             "messaging.consumer.group.name": durable.name,
-            "bazaar.delivery": meta.num_delivered,
+            "bazaar.delivery": tries,
         }
         name = f"process {telemetry.kind_of(raw.subject)}"
         with (
@@ -147,8 +99,10 @@ class Delivery(BaseMiddleware[Any, Any]):
             self.context.scope("durable", durable),
         ):
             _name_in_logs(here, raw)
+            room, told = self.context.get("waiting"), self.context.get("buried")
             with metrics.MESSAGE_SECONDS.labels(durable.name).time():
-                outcome = await self._settle(call_next, msg, raw, durable, meta.num_delivered)
+                settling = Settling(raw, durable, here, room, told)
+                outcome = await settling.settle(lambda: call_next(msg))
             telemetry.outcome(outcome, failed=outcome in {"again", "dead"})
         metrics.MESSAGES.labels(durable.name, outcome).inc()
         return None
@@ -173,6 +127,10 @@ class Delivery(BaseMiddleware[Any, Any]):
             metrics.REQUEST_SECONDS.labels(asked).time(),
         ):
             try:
+                if here.is_over() and verb != "ping":
+                    # Whoever still listens, by a clock that is late, is told as if nobody was.
+                    text = f"The {context} service did not answer in time."
+                    raise TooSlow(text)  # noqa: TRY301  (as any refusal)
                 answer = weighed(await call_next(msg))
             except Exception as error:  # noqa: BLE001  (whatever it is, who asked gets an answer)
                 refusal = as_refusal(error, context)
@@ -182,36 +140,6 @@ class Delivery(BaseMiddleware[Any, Any]):
             metrics.REQUESTS.labels(asked, 200).inc()
             telemetry.outcome(200)
             return answer
-
-    async def _settle(
-        self, call_next: Any, msg: "StreamMessage[Any]", raw: "Msg", durable: Durable, tries: int
-    ) -> str:
-        """Handle a message and settle it; returns what came of it, as `metrics.MESSAGES` says."""
-        if tries > durable.attempts:
-            return await bury(raw, durable, tries, Unfinished("delivered too often"))
-        alive = asyncio.create_task(_sign_of_life(raw, durable.ack_wait_s / 3))
-        try:
-            await _outlast(call_next, msg, durable)
-        except AlreadyHandled:
-            await raw.ack()
-            return "repeat"
-        except Later as error:
-            return await _again(raw, durable, tries, error.after(tries), error)
-        except Exception as error:  # noqa: BLE001  (whatever it is, the message must be settled)
-            if isinstance(error, HOPELESS) or is_unstorable(error):
-                return await bury(raw, durable, tries, error)
-            level = log.warning if isinstance(error, (Refusal, DBAPIError)) else log.exception
-            level("message failed", attempt=tries, error=error)
-            delay_s = retry_delay_s(tries)
-            if isinstance(error, Unavailable | TooSlow):
-                # Another service is away: look again soon, so that its return is noticed.
-                delay_s = min(OUTAGE_DELAY_S, delay_s)
-            return await _again(raw, durable, tries, delay_s, error)
-        else:
-            await raw.ack()
-            return "done"
-        finally:
-            alive.cancel()
 
 
 def _about(here: Envelope, raw: "Msg") -> dict[str, str | int]:
@@ -231,31 +159,6 @@ def _name_in_logs(here: Envelope, raw: "Msg") -> None:
     )
 
 
-async def _again(raw: "Msg", durable: Durable, tries: int, delay_s: float, error: Exception) -> str:
-    if tries >= durable.attempts:
-        return await bury(raw, durable, tries, error)
-    await raw.nak(delay=delay_s)
-    return "later" if isinstance(error, Later) else "again"
-
-
-async def _outlast(call_next: Any, msg: "StreamMessage[Any]", durable: Durable) -> None:
-    """Run the handler, for as long as it takes the database to come back when that is away.
-
-    Such an outage is not the message's fault, so it costs none of its attempts.
-    """
-    for again in itertools.count(1):
-        try:
-            await call_next(msg)
-        except Exception as error:
-            if not is_away(error):
-                raise
-            log.warning("database unreachable", attempt=again, error=error)
-            metrics.DATABASE_WAITS.labels(durable.name.split("-")[0]).inc()
-        else:
-            return
-        await asyncio.sleep(min(OUTAGE_DELAY_S, retry_delay_s(again)))
-
-
 async def decoded(msg: "StreamMessage[Any]", decode: Any) -> Any:
     """FastStream decoder: the body's JSON.
 
@@ -272,10 +175,3 @@ async def decoded(msg: "StreamMessage[Any]", decode: Any) -> Any:
     except (ValueError, RecursionError) as error:
         raise Invalid(f"The body's JSON cannot be taken: {error}.") from None
     return body
-
-
-async def _sign_of_life(raw: "Msg", every_s: float) -> None:
-    while True:
-        await asyncio.sleep(every_s)
-        with suppress(NatsError):
-            await raw.in_progress()

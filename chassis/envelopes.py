@@ -71,17 +71,20 @@ def enclose(
     source: str,
     cause: Envelope | None,
     account: str | None,
+    deadline: datetime | None = None,
     message_id: str | None = None,
 ) -> dict[str, object]:
     """One entry of an outbox row: where the message goes, its headers and its JSON."""
     envelope = caused_by(
         cause, source, f"{message.type}.v{message.version}", message.entity_id(), account
     )
-    if message_id is not None:
-        envelope = envelope.model_copy(update={"id": message_id})
-    turn_id = getattr(message, "turn_id", None)
-    if turn_id is not None:
-        envelope = envelope.model_copy(update={"turn_id": turn_id})
+    about_it = {
+        "id": message_id,
+        "turn_id": getattr(message, "turn_id", None),
+        "deadline": deadline,
+    }
+    if known := {name: value for name, value in about_it.items() if value}:
+        envelope = envelope.model_copy(update=known)
     subject = message.subject()
     about = {"messaging.destination.name": subject, "messaging.message.id": envelope.id}
     create = f"create {telemetry.kind_of(subject)}"

@@ -55,6 +55,10 @@ CONSUMER_PENDING = Gauge(
 CONSUMER_IN_WORK = Gauge(
     "bazaar_consumer_in_work", "Messages delivered and not acknowledged, all replicas", ["consumer"]
 )
+WAITING = Gauge("bazaar_waiting", "Messages in the waiting room, counted up to 10000", ["service"])
+WAITING_SECONDS = Gauge(
+    "bazaar_waiting_longest_seconds", "How long the message waits that came first", ["service"]
+)
 OUTBOX_ROWS = Gauge("bazaar_outbox_rows", "Rows in the outbox, counted up to 10000", ["service"])
 OUTBOX_SECONDS = Gauge(
     "bazaar_outbox_oldest_seconds", "Age of the oldest row in the outbox", ["service"]

@@ -8,15 +8,16 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import datetime
 
 import structlog
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
-from sqlalchemy import Table, func, select
+from sqlalchemy import Column, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import Database, outbox_table
+from chassis.database import Database
 from chassis.metrics import (
     CONSUMER_IN_WORK,
     CONSUMER_PENDING,
@@ -24,7 +25,10 @@ from chassis.metrics import (
     OUTBOX_SECONDS,
     POOL,
     READ_FAILURES,
+    WAITING,
+    WAITING_SECONDS,
 )
+from chassis.schema import outbox_table, waiting_table
 from contracts.topology import DURABLES
 
 log = structlog.get_logger()
@@ -75,7 +79,13 @@ class Readings:
         if self._streams is not None:
             await _read_lag(await self._streams(), self._service)
         async with self._db.engine.connect() as conn:
-            await _read_outbox(conn, outbox_table(self._db.metadata), self._service)
+            outbox, room = (find(self._db.metadata) for find in (outbox_table, waiting_table))
+            count, oldest_s = await _count(conn, outbox.c.created_at)
+            OUTBOX_ROWS.labels(self._service).set(count)
+            OUTBOX_SECONDS.labels(self._service).set(oldest_s)
+            count, oldest_s = await _count(conn, room.c.since)
+            WAITING.labels(self._service).set(count)
+            WAITING_SECONDS.labels(self._service).set(oldest_s)
             for reading in self._readings:
                 await reading(conn)
 
@@ -94,10 +104,10 @@ async def _read_lag(js: JetStreamContext, service: str) -> None:
             CONSUMER_IN_WORK.labels(durable.name).set(found.num_ack_pending or 0)
 
 
-async def _read_outbox(conn: AsyncConnection, outbox: Table, service: str) -> None:
-    rows = select(outbox.c.created_at).order_by(outbox.c.id).limit(MOST_ROWS).subquery()
-    age = func.extract("epoch", func.clock_timestamp() - func.min(rows.c.created_at))
+async def _count(conn: AsyncConnection, since: Column[datetime]) -> tuple[int, float]:
+    """How many rows a table has, up to `MOST_ROWS`, and the age of the oldest in seconds."""
+    rows = select(since).order_by(*since.table.primary_key).limit(MOST_ROWS).subquery()
+    age = func.extract("epoch", func.clock_timestamp() - func.min(rows.c[since.name]))
     found = await conn.execute(select(func.count(), func.coalesce(age, 0)).select_from(rows))
     count, age_s = found.one()
-    OUTBOX_ROWS.labels(service).set(count)
-    OUTBOX_SECONDS.labels(service).set(float(age_s))
+    return count, float(age_s)

@@ -42,7 +42,7 @@ async def publish(stream: JetStreamContext, row: Row) -> None:
         *(
             stream.publish(
                 message["subject"],
-                weighed(escaped(json.dumps(message["data"], ensure_ascii=False)).encode()),
+                weighed(as_sent(message["data"])),
                 stream=message["stream"],
                 headers=message["headers"],
                 timeout=PUBLISH_TIMEOUT_S,
@@ -133,6 +133,11 @@ class Departures:
             await asyncio.wait(set(self._leaving), timeout=at_most_s)
         if self._clearing is not None:
             await asyncio.wait({self._clearing}, timeout=at_most_s)
+
+
+def as_sent(data: object) -> bytes:
+    """The body of a message as it travels; also a terminal may show it."""
+    return escaped(json.dumps(data, ensure_ascii=False)).encode()
 
 
 def weighed(body: bytes) -> bytes:

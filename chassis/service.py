@@ -16,26 +16,41 @@ from faststream import ContextRepo
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.errors import SlowConsumerError
 from nats.js import JetStreamContext
 from sqlalchemy import MetaData
 
 from chassis import metrics, telemetry, topology
-from chassis.bus import Bus, answers, connect_options, noticed, stop_answering
-from chassis.database import Database, outbox_table
+from chassis.bus import (
+    Bus,
+    answers,
+    connect_options,
+    crowded,
+    hands,
+    noticed,
+    stop_answering,
+)
+from chassis.database import Database
+from chassis.dead_letters import Tell
 from chassis.delivery import Delivery, decoded
 from chassis.endings import end
 from chassis.readings import Readings
 from chassis.relay import Departures, relay
 from chassis.release import release
+from chassis.schema import outbox_table
 from chassis.settings import ServiceSettings
+from chassis.waiting import WaitingRoom
 from contracts.base import Ping, Pong, ping_call
 from contracts.errors import Unavailable
+from contracts.topology import Durable
 
 log = structlog.get_logger()
 Job = Callable[[], Awaitable[object]]
 
 DRIFT_EVERY_S = 10.0
 """How often a service makes sure that its durables are as declared; the keeper mends them."""
+LOOK_EVERY_S = 1.0
+"""How often a replica looks for messages that waited at another, which has died."""
 
 
 class Service:
@@ -60,6 +75,7 @@ class Service:
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_reconnect,
             closed_cb=self._on_closed,
+            error_cb=self._on_error,
             middlewares=[Delivery],
             decoder=decoded,
             serializer=PydanticSerializer(),
@@ -86,15 +102,20 @@ class Service:
         self._lost: asyncio.TimerHandle | None = None
         self.started = self.stopping = False
         self._starts: list[Job] = []
+        self._stops: list[Callable[[], object]] = []
         self._ends: list[Job] = []
-        self._loops: list[tuple[float, Job]] = []
+        self._loops: list[tuple[float, Job, bool]] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self.offer(db=self.database, bus=self.bus)
+        self._last_tasks: list[asyncio.Task[None]] = []
+        self._buried: dict[str, Tell] = {}
+        self.waiting = WaitingRoom(self.database)
+        self.offer(db=self.database, bus=self.bus, waiting=self.waiting, buried=self._buried)
         self.broker.subscriber(**answers(ping_call(name)))(self._pong)
         self.drifted: str | None = None
         self._tasks_at_start: dict[int, int] = {}
         self.every(DRIFT_EVERY_S, self.look_for_drift)
         self.every(3600, self.database.forget_handled)
+        self.every(LOOK_EVERY_S, self.waiting.look)
 
     def offer(self, **things: object) -> None:
         """Make objects available to handlers as `Annotated[T, Given("name")]`."""
@@ -105,13 +126,27 @@ class Service:
         """Run `job` once, after the bus is connected and before messages are consumed."""
         self._starts.append(job)
 
+    def at_stop(self, do: Callable[[], object]) -> None:
+        """Call `do` once when the service is told to stop, before it lets its work finish."""
+        self._stops.append(do)
+
     def at_end(self, job: Job) -> None:
         """Run `job` once when the service stops, after the last message was handled."""
         self._ends.append(job)
 
-    def every(self, seconds: float, job: Job) -> None:
-        """Run `job` again and again, `seconds` after its last run ended; errors are logged."""
-        self._loops.append((seconds, job))
+    def every(self, seconds: float, job: Job, *, to_the_end: bool = False) -> None:
+        """Run `job` again and again, `seconds` after its last run ended; errors are logged.
+
+        Args:
+            seconds: between two runs.
+            job: what is done.
+            to_the_end: also while the service stops, until what runs `at_end` has ended.
+        """
+        self._loops.append((seconds, job, to_the_end))
+
+    def when_buried(self, durable: Durable, tell: Tell) -> None:
+        """Have whoever waits for a message of `durable` told when it became a dead letter."""
+        self._buried[durable.name] = tell
 
     async def start(self) -> None:
         """Connect, check the topology, and begin to work.
@@ -136,7 +171,10 @@ class Service:
         await client.flush()
         await client.flush()
         await self.database.outbox.start()
-        self._tasks = [asyncio.create_task(_repeat(self, s, job)) for s, job in self._loops]
+        self.waiting.open(client, hands(self.broker))
+        for seconds, job, to_the_end in self._loops:
+            tasks = self._last_tasks if to_the_end else self._tasks
+            tasks.append(asyncio.create_task(_repeat(seconds, job)))
         self.started = True
         log.info("service started", version=release())
 
@@ -145,13 +183,18 @@ class Service:
         self.stopping = True
         if self._lost is not None:  # A stop while the bus is away is an end in good order.
             self._lost.cancel()
+        for do in self._stops:
+            do()
+        self.waiting.close()
         await end(*self._tasks)
         with contextlib.suppress(TimeoutError, NatsError):  # What is left undone comes again.
             async with asyncio.timeout(self.settings.drain_s):
                 await stop_answering(self.broker)
         await asyncio.gather(*(subscriber.stop() for subscriber in self.broker.subscribers))
+        await self.waiting.stop()
         for job in self._ends:
             await job()
+        await end(*self._last_tasks)
         await self.departures.stop(self.settings.drain_s)
         await self.database.outbox.stop()
         with contextlib.suppress(NatsError):  # It may be away just now.
@@ -230,6 +273,10 @@ class Service:
             self._lost.cancel()
             self._lost = None
 
+    async def _on_error(self, error: Exception) -> None:
+        if isinstance(error, SlowConsumerError):
+            await crowded(await self.broker.connect(), error)
+
     async def _on_closed(self) -> None:
         if not self.stopping:
             _give_up(0)
@@ -244,13 +291,15 @@ def _give_up(after_s: float) -> None:
     os._exit(1)
 
 
-async def _repeat(service: Service, seconds: float, job: Job) -> None:
-    while not service.stopping:
+async def _repeat(seconds: float, job: Job) -> None:
+    me = asyncio.current_task()
+    while True:
         try:
             await job()
         except Exception as error:  # noqa: BLE001  (a failed round must not end the loop)
             work = job.func if isinstance(job, partial) else job
             name = getattr(work, "__qualname__", type(work).__name__)  # Its repr may tell secrets.
             log.warning("background job failed", job=name, error=error)
-        if not service.stopping:  # What the job waited for may have swallowed the cancellation.
-            await asyncio.sleep(seconds)
+        if me is not None and me.cancelling():
+            return  # What the job waited for may have swallowed the cancellation.
+        await asyncio.sleep(seconds)

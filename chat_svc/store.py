@@ -7,7 +7,7 @@ from sqlalchemy import Row, delete, func, insert, null, or_, select, text, updat
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import outbox_table
+from chassis.schema import outbox_table
 from chat_svc.tables import messages, turns
 
 Found = Row[*tuple[Any, ...]]

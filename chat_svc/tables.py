@@ -18,7 +18,7 @@ from sqlalchemy import (
     func,
 )
 
-from chassis.database import service_metadata
+from chassis.schema import service_metadata
 
 metadata = service_metadata("chat")
 

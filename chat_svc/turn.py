@@ -66,7 +66,8 @@ async def order_steps(
     tx: Transaction, turn: store.Found, steps: list[StepSpec], skills: list[str]
 ) -> None:
     """Have steps of a turn run: the first of a task make it."""
-    tx.publish(order(turn, steps, skills), account=turn.account)
+    ordered = order(turn, steps, skills)
+    tx.publish(ordered, account=turn.account, deadline=turn.deadline_at)
     if not turn.task_begun:
         await store.tell_task(tx.conn, message_id_of(turn.id), turn.task_id)
 

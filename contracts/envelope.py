@@ -1,4 +1,4 @@
-"""The headers of every message: CloudEvents 1.0 in NATS binary mode, with three extensions.
+"""The headers of every message: CloudEvents 1.0 in NATS binary mode, with extensions of ours.
 
 Source of the names: the CloudEvents NATS protocol binding (prefix `ce-`), the W3C trace context
 (`traceparent`) and NATS itself (`Nats-Msg-Id`, by which a stream drops repeats; the error headers
@@ -25,6 +25,8 @@ CORRELATION = "ce-correlationid"
 CAUSATION = "ce-causationid"
 TURN = "ce-turnid"
 """Set on events of orchestrated tasks: the turn that they belong to."""
+DEADLINE = "ce-deadline"
+"""Set on requests, and on commands whose outcome somebody waits for: until when."""
 TRACEPARENT = "traceparent"
 DEDUPLICATION = "Nats-Msg-Id"
 CONTENT_TYPE = "content-type"
@@ -54,6 +56,8 @@ class Envelope(Model):
         causation_id: id of the message whose handling published this one.
         traceparent: W3C trace context, passed on as it came.
         turn_id: the turn of a conversation that an event of a task belongs to.
+        deadline: until when somebody waits for what comes of it; what was not begun by then is
+            not begun. Clocks have to agree as far as that matters.
     """
 
     id: MessageId
@@ -66,6 +70,15 @@ class Envelope(Model):
     causation_id: Word | None = None
     traceparent: Word | None = None
     turn_id: Word | None = None
+    deadline: Moment | None = None
+
+    def is_over(self) -> bool:
+        """Whether nobody waits any more for what comes of it."""
+        return self.deadline is not None and self.deadline < datetime.now(UTC)
+
+    def for_ever(self) -> "Envelope":
+        """The same without a deadline: what was begun is finished."""
+        return self.model_copy(update={"deadline": None}) if self.deadline else self
 
     def headers(self) -> dict[str, str]:
         """The NATS headers that carry this envelope."""
@@ -75,7 +88,7 @@ class Envelope(Model):
             DEDUPLICATION: self.id,
             TYPE: self.type,
             SOURCE: self.source,
-            TIME: self.time.isoformat().replace("+00:00", "Z"),
+            TIME: _written(self.time),
             SUBJECT: self.subject,
             ACCOUNT: self.account,
             CORRELATION: self.correlation_id,
@@ -85,9 +98,15 @@ class Envelope(Model):
             found[CAUSATION] = self.causation_id
         if self.turn_id:
             found[TURN] = self.turn_id
+        if self.deadline:
+            found[DEADLINE] = _written(self.deadline)
         if self.traceparent:
             found[TRACEPARENT] = self.traceparent
         return found
+
+
+def _written(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def read_envelope(headers: Mapping[str, str], *, fallback_id: str) -> Envelope:
@@ -98,7 +117,7 @@ def read_envelope(headers: Mapping[str, str], *, fallback_id: str) -> Envelope:
         fallback_id: the id to use when the message brings none (its place in the stream).
 
     Raises:
-        Invalid: a header is longer than an envelope's, or names no possible account.
+        Invalid: a header is longer than an envelope's, names no possible account or no time.
     """
     try:
         return _read(headers, fallback_id)
@@ -120,4 +139,5 @@ def _read(headers: Mapping[str, str], fallback_id: str) -> Envelope:
         causation_id=headers.get(CAUSATION),
         traceparent=headers.get(TRACEPARENT),
         turn_id=headers.get(TURN),
+        deadline=headers.get(DEADLINE),
     )

@@ -32,7 +32,8 @@ class Durable:
         filter: subject filter within the stream.
         concurrency: messages in work at once over all replicas (max_ack_pending).
         ack_wait_s: after this long without acknowledgement or sign of life, it is delivered again.
-        attempts: deliveries before a message is a dead letter.
+        attempts: failures before a message is a dead letter; waiting for others is none.
+        patience_s: how long a message may wait for others before it is one.
         only_with: a header; messages without it are none of this consumer's business and are
             acknowledged unread, which a subject filter cannot express.
     """
@@ -43,6 +44,7 @@ class Durable:
     concurrency: int = 32
     ack_wait_s: int = 15
     attempts: int = 10
+    patience_s: int = DAY_S
     only_with: str | None = None
 
 
@@ -84,15 +86,15 @@ REGISTRY_STEP_FAILED = Durable("registry-step-failed", "EVENTS", "bazaar.evt.ste
 
 TASK_START = Durable("task-start", "COMMANDS", "bazaar.cmd.task.start.*")
 TASK_ADD_STEPS = Durable("task-add-steps", "COMMANDS", "bazaar.cmd.task.add_steps.*")
-TASK_FINISH = Durable("task-finish", "COMMANDS", "bazaar.cmd.task.finish.*", attempts=40)
+TASK_FINISH = Durable("task-finish", "COMMANDS", "bazaar.cmd.task.finish.*")
 TASK_PAYMENT_REFUNDED = Durable("task-payment-refunded", "EVENTS", "bazaar.evt.payment.refunded.*")
 TASK_PAYMENT_ENTERED = Durable("task-payment-entered", "EVENTS", "bazaar.evt.payment.entered.*")
 
 PAYMENT_STEP_COMPLETED = Durable("payment-step-completed", "EVENTS", "bazaar.evt.step.completed.*")
 PAYMENT_STEP_FAILED = Durable("payment-step-failed", "EVENTS", "bazaar.evt.step.failed.*")
 
-CHAT_THINK = Durable("chat-think", "COMMANDS", "bazaar.cmd.chat.think.*", attempts=40)
-CHAT_USE_TOOL = Durable("chat-use-tool", "COMMANDS", "bazaar.cmd.chat.use_tool.*", attempts=40)
+CHAT_THINK = Durable("chat-think", "COMMANDS", "bazaar.cmd.chat.think.*")
+CHAT_USE_TOOL = Durable("chat-use-tool", "COMMANDS", "bazaar.cmd.chat.use_tool.*")
 CHAT_STEP_COMPLETED = Durable(
     "chat-step-completed", "EVENTS", "bazaar.evt.step.completed.*", only_with=TURN
 )

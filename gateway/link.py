@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
@@ -15,8 +16,10 @@ from chassis.bus import Bus, connect_options, noticed
 from chassis.endings import end
 from chassis.settings import BusSettings
 from contracts.base import Call, ReplyT, RequestT
+from contracts.chat import POST_MESSAGE
 from contracts.envelope import Envelope
 from contracts.errors import Unavailable
+from contracts.task import INVOKE_AGENT
 from gateway.faults import told, where
 
 log = structlog.get_logger()
@@ -24,6 +27,11 @@ log = structlog.get_logger()
 NAME = "gateway"
 AGAIN_S = 1.0
 PING_S = 0.9
+MOST = 256
+MOST_WAITING = {POST_MESSAGE.subject: 64, INVOKE_AGENT.subject: 512}
+"""Requests of one kind that may wait for their answer: about as many as are answered in time. Who
+asks more is refused at once, before anything is stored for him."""
+CROWDED = "Too many requests wait already; try again in a moment."
 STOPPING = "The gateway is being stopped; what came of the request is unknown."
 CLOSE_S = 5.0
 
@@ -41,6 +49,7 @@ class Link:
         self._client: Client | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._closing = False
+        self._waiting: Counter[str] = Counter()
 
     @property
     def connected(self) -> bool:
@@ -73,15 +82,20 @@ class Link:
                     await self._client.close()
 
     async def ask(self, call: Call[RequestT, ReplyT], request: RequestT, cause: Envelope) -> ReplyT:
-        """`Bus.ask`, and `Unavailable` at once while there is no connection."""
+        """`Bus.ask`, and `Unavailable` at once without a connection, or while too many wait."""
         if self._bus is None:
             raise Unavailable("The message bus is not reachable.")
+        if self._waiting[call.subject] >= MOST_WAITING.get(call.subject, MOST):
+            raise Unavailable(CROWDED)
+        self._waiting[call.subject] += 1
         try:
             return await self._bus.ask(call, request, cause)
         except Unavailable:
             if self._closing:
                 raise Unavailable(STOPPING) from None
             raise
+        finally:
+            self._waiting[call.subject] -= 1
 
     async def ping(self) -> int:
         """Milliseconds to the NATS server and back.

@@ -10,10 +10,13 @@ from pydantic import ValidationError
 
 from contracts import api
 from contracts.chat import TurnCompleted
+from contracts.errors import Unavailable
 from gateway.faults import told
 
 log = structlog.get_logger()
 
+MOST_WAITING = 128
+"""Requests that wait for the end of their turn at once."""
 SUBJECT = f"bazaar.evt.{TurnCompleted.type}.*"
 
 
@@ -37,7 +40,13 @@ class Turns:
 
     @contextmanager
     def expect(self, turn_id: str) -> Iterator[asyncio.Future[TurnEnd]]:
-        """Listen for the end of a turn, from before it is asked for until the block is left."""
+        """Listen for the end of a turn, from before it is asked for until the block is left.
+
+        Raises:
+            Unavailable: so many wait that the turns of more would not end in time.
+        """
+        if len(self._waiting) >= MOST_WAITING:
+            raise Unavailable("Too many wait for the assistant already; try again in a moment.")
         ending: asyncio.Future[TurnEnd] = asyncio.get_running_loop().create_future()
         self._waiting[turn_id] = ending
         try:

@@ -15,7 +15,7 @@ from chassis.service import Service
 from contracts import negotiation, standing, task, topology
 from task_svc import measures, tables
 from task_svc.agents import Agents
-from task_svc.handlers import invoke, negotiating, orders, payments, queries
+from task_svc.handlers import given_up, invoke, negotiating, orders, payments, queries
 from task_svc.handlers import standing as asked_after
 from task_svc.quotes import Quotes
 from task_svc.runner import Runner
@@ -31,9 +31,14 @@ hold meanwhile is memory, no connection to the database.
 ASKED_AFTER = 2
 """Requests of others' slow sweeps that are answered at once: they are not to hold anybody up."""
 
+LAST_STEP_S = 10.0
+"""How long a step may take beside its agent; whoever stops waits for the last one."""
+
 
 def build(settings: Settings) -> Service:
     """The task service, wired but not started."""
+    drain_s = max(settings.drain_s, settings.agent_timeout_s + LAST_STEP_S)
+    settings = settings.model_copy(update={"drain_s": drain_s})
     service = Service("task", settings, tables.metadata)
     agents = Agents(settings)
     quotes = Quotes(service.bus)
@@ -59,12 +64,16 @@ def build(settings: Settings) -> Service:
     on(**consumes(topology.TASK_PAYMENT_REFUNDED))(payments.on_refunded)
     on(**consumes(topology.TASK_PAYMENT_ENTERED))(payments.on_entered)
 
+    for durable in (topology.TASK_START, topology.TASK_ADD_STEPS, topology.TASK_FINISH):
+        service.when_buried(durable, partial(given_up.on_given_up, service.database))
+
     service.at_start(quotes.listen)
     service.every(settings.sweep_s, runner.sweep)
-    service.every(settings.lease_s / 3, runner.renew)
+    service.every(settings.lease_s / 3, runner.renew, to_the_end=True)
+    service.at_stop(runner.close)
+    service.at_end(partial(runner.drain, settings.drain_s))
     ask_after = partial(asked_after.ask_after_ends, service.database, service.bus, settings)
     service.every(settings.reconcile_s / 2, ask_after)
-    service.at_end(runner.drain)
     service.at_end(agents.close)
     service.readings.add(measures.read_steps)
     return service

@@ -103,12 +103,9 @@ def tell_step(tx: Transaction, step: store.Found, outcome: Done | Failed, *, sta
 
 
 def tell_task(tx: Transaction, task: store.Found, event: TaskCompleted | TaskFailed) -> None:
-    """Tell how an orchestrated task ended; a turn ends its task once."""
-    tx.publish(
-        event,
-        account=task.account,
-        message_id=derived_id(task.account, task.id, task.turn_id, "ended"),
-    )
+    """Tell how a task ended; a turn ends its task once, and that is always the same event."""
+    by_turn = derived_id(task.account, task.id, event.turn_id, "ended") if event.turn_id else None
+    tx.publish(event, account=task.account, message_id=by_turn)
 
 
 def _completed(done: Done) -> dict[str, Any]:

@@ -11,22 +11,32 @@ from collections.abc import Iterable, Iterator
 
 import structlog
 
-from chassis.database import Database, is_away
+from chassis.database import Database, is_away, is_unstorable
 from chassis.endings import end
 from chassis.envelopes import new_id
 from contracts.envelope import Envelope
+from contracts.errors import Invalid
 from task_svc import store, store_leases
-from task_svc.ending import answer_to
+from task_svc.ending import Failed, answer_to
 from task_svc.saga import Postponed, Saga
 from task_svc.settings import Settings
 from task_svc.shares import Shares
 
 log = structlog.get_logger()
 
+MOST_FAILURES = 5
+"""Tries that may end with what nobody expects, before a step is given up."""
+GIVEN_UP = "Something went wrong on our side, again and again."
+
 
 def postponement_s(attempts: int) -> float:
     """Seconds until a postponed step is tried again, by how often it was: 0.5, 1, 2 ... 15."""
     return float(min(15.0, 0.5 * 2 ** (min(attempts, 10) - 1)))
+
+
+def _is_hopeless(error: Exception) -> bool:
+    """Whether what came of a step can be stored at no try: as it is, or as it would be told."""
+    return is_unstorable(error) or isinstance(error, Invalid)
 
 
 class Runner:
@@ -70,9 +80,13 @@ class Runner:
         finally:
             self._running.pop(step_id, None)
 
-    async def drain(self, at_most_s: float = 8.0) -> None:
-        """Let running steps end; what does not end in time is left for another replica."""
+    def close(self) -> None:
+        """Begin no further step; those that are ready are left for other replicas."""
         self._closed = True
+
+    async def drain(self, at_most_s: float) -> None:
+        """Let running steps end; what does not end in time is left for another replica."""
+        self.close()
         late = asyncio.get_running_loop().time() + at_most_s
         while jobs := [*self._claims, *(job for job in self._running.values() if job is not None)]:
             left_s = late - asyncio.get_running_loop().time()
@@ -147,9 +161,12 @@ class Runner:
         ready: list[str] = []
         try:
             ready = await self._advance(step)
-        except Exception as error:  # noqa: BLE001  (the lease runs out, and the step is found again)
-            level = log.warning if is_away(error) else log.exception
-            level("step interrupted", step_id=step.id, error=error)
+        except Exception as error:
+            if is_away(error):
+                log.warning("step interrupted", step_id=step.id, error=error)
+            else:
+                log.exception("step failed unexpectedly", step_id=step.id, error=error)
+                await self._try_again(step, hopeless=_is_hopeless(error))
         finally:
             self._running.pop(step.id, None)
             self._shares.leave(step.agent_id, step.account)
@@ -157,6 +174,18 @@ class Runner:
                 self.wake(ready)
                 if self._behind:
                     self._claim_soon(None)
+
+    async def _try_again(self, step: store.Found, *, hopeless: bool) -> None:
+        """Have a step that failed run again, later and later; after too many tries, end it."""
+        try:
+            async with self._db.transaction() as tx:
+                failures = MOST_FAILURES if hopeless else 1
+                delay_s = postponement_s(step.failures + 1)
+                await store_leases.postpone(
+                    tx.conn, step.id, self.owner, delay_s, failures=failures
+                )
+        except Exception as error:  # noqa: BLE001  (the lease runs out, and the step is found again)
+            log.warning("step not given back", step_id=step.id, error=error)
 
     async def _advance(self, step: store.Found) -> list[str]:
         """Run a step to its end or give it back; returns the ids that became ready by it."""
@@ -166,7 +195,10 @@ class Runner:
             task_id=step.task_id, step_id=step.id, correlation_id=cause.correlation_id
         )
         try:
-            outcome, ready = await self._saga.run(step, cause)
+            if step.failures >= MOST_FAILURES:  # It may end whoever runs it.
+                outcome, ready = await self._saga.end(step, Failed("cancelled", GIVEN_UP), cause)
+            else:
+                outcome, ready = await self._saga.run(step, cause)
         except Postponed as waiting:
             delay = postponement_s(step.attempts)
             log.warning("step postponed", error=waiting, delay_s=delay)

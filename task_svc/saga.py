@@ -37,6 +37,8 @@ log = structlog.get_logger()
 
 REFUND_WAITS_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 """How long the end of a step waits for a refund that its price was paid from, try by try."""
+# No reason of the agent's, and none that is for good: asked again, it is carried out.
+NOBODY_WAITS = Failed("payment_unavailable", "Nobody waits any more; the agent was not called.")
 
 
 class Postponed(Exception):
@@ -73,6 +75,9 @@ class Saga:
         Raises:
             Postponed: another service is away; nothing was decided.
         """
+        if _nobody_waits(step, cause):
+            return await self.end(step, NOBODY_WAITS, cause)
+        cause = cause.for_ever()
         try:
             payload = await self._payload(step)
             quote = await self._begin(step, cause)
@@ -161,6 +166,9 @@ class Saga:
     async def _work(
         self, step: store.Found, payload: dict[str, Any], quote: Quote, cause: Envelope
     ) -> Done | Failed:
+        if _nobody_waits(step, cause):
+            return NOBODY_WAITS
+        cause = cause.for_ever()
         called = False
         try:
             hold = PlaceHold(
@@ -194,6 +202,14 @@ class Saga:
             raise Postponed(error.message, agent_called=called) from error
         paid = split(held, charge(answer.cost, quote), answer.external_cost)
         return Done(answer, paid, total, quote)
+
+
+def _nobody_waits(step: store.Found, cause: Envelope) -> bool:
+    """Whether a step comes too late to be begun.
+
+    A call that was begun goes on when its caller has gone: the agent may have done its work.
+    """
+    return cause.is_over() and (step.reply_to is None or step.attempts <= 1)
 
 
 async def start_task(tx: Transaction, task: store.Found, **changes: object) -> None:

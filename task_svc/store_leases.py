@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import and_, case, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from task_svc.store import OPEN, Found
@@ -51,11 +51,17 @@ async def claim(
         free = free.where(steps.c.account.not_in(no_accounts))
     # A subquery could be run more than once, and take more than its limit.
     chosen = free.cte("free")
+    lost = case((and_(steps.c.lease_owner.is_not(None), steps.c.lease_owner != owner), 1), else_=0)
     taken: Sequence[Found] = (
         await conn.execute(
             update(steps)
             .where(steps.c.id == chosen.c.id)
-            .values(lease_owner=owner, lease_until=_in(lease_s), attempts=steps.c.attempts + 1)
+            .values(
+                lease_owner=owner,
+                lease_until=_in(lease_s),
+                attempts=steps.c.attempts + 1,
+                failures=steps.c.failures + lost,
+            )
             .returning(steps)
         )
     ).all()
@@ -86,12 +92,27 @@ async def release(conn: AsyncConnection, owner: str, ids: Sequence[str]) -> None
     )
 
 
-async def postpone(conn: AsyncConnection, step_id: str, owner: str, delay_s: float) -> None:
-    """Give a step back; it is ready for any replica after `delay_s` seconds."""
+async def postpone(
+    conn: AsyncConnection, step_id: str, owner: str, delay_s: float, *, failures: int = 0
+) -> None:
+    """Give a step back; it is ready for any replica after `delay_s` seconds.
+
+    Args:
+        conn: in a transaction.
+        step_id: which.
+        owner: this replica.
+        delay_s: seconds.
+        failures: how many are added; none when it is that others are not ready.
+    """
     await conn.execute(
         update(steps)
         .where(steps.c.id == step_id, steps.c.lease_owner == owner)
-        .values(lease_owner=None, lease_until=None, next_attempt_at=_in(delay_s))
+        .values(
+            lease_owner=None,
+            lease_until=None,
+            next_attempt_at=_in(delay_s),
+            failures=steps.c.failures + failures,
+        )
     )
 
 

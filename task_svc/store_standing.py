@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import func, literal, null, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import outbox_table
+from chassis.schema import outbox_table
 from task_svc.store import Found
 from task_svc.tables import metadata, steps, tasks
 

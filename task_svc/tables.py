@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-from chassis.database import service_metadata
+from chassis.schema import service_metadata
 
 metadata = service_metadata("task")
 
@@ -97,6 +97,8 @@ steps = Table(
     Column("reason", String(30)),
     Column("error", Text),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    # Of these, how many nobody expected: errors, and replicas that were lost with it.
+    Column("failures", Integer, nullable=False, server_default="0"),
     Column("lease_owner", String(64)),
     Column("lease_until", DateTime(timezone=True)),
     Column("next_attempt_at", DateTime(timezone=True), nullable=False, server_default=func.now()),

@@ -63,7 +63,7 @@ async def on_step_failed(event: StepFailed, db: Db, durable: On, here: Here) -> 
             order = AddSteps(
                 task_id=turn.task_id, turn_id=turn.id, max_budget=turn.max_budget, steps=steps
             )
-            tx.publish(order, account=turn.account)
+            tx.publish(order, account=turn.account, deadline=turn.deadline_at)
             return
         failed = finished(call, telling.failed(call, event.reason, event.error), well=False)
         waiting = [

@@ -20,7 +20,7 @@ from chat_svc.turn import end_again, order, think
 from contracts.chat import EndsOrdered, OrderEnds, UseTool
 from contracts.envelope import Envelope
 from contracts.errors import Refusal
-from contracts.orders import StartTask
+from contracts.orders import AddSteps, StartTask
 from contracts.standing import TELL_ENDS, EndsTold, TellEnds
 from contracts.topology import COMMANDS
 
@@ -138,7 +138,7 @@ def _order_again(
         steps = [spec(turn.id, call, calls) for call in lost]
         if task == "unknown":
             skills = list(dict.fromkeys(c.work.skill for c in lost if c.work and c.work.skill))
-            again = StartTask(
+            again: StartTask | AddSteps = StartTask(
                 task_id=turn.task_id,
                 turn_id=turn.id,
                 user_query=turn.content,
@@ -146,9 +146,11 @@ def _order_again(
                 max_budget=turn.max_budget,
                 steps=steps,
             )
-            tx.publish(again, account=turn.account)
         else:
-            tx.publish(order(turn, steps, []), account=turn.account)
+            again = order(turn, steps, [])
+        # Of a turn that is settling, the task is made so that it can be ended.
+        until = turn.deadline_at if steps else None
+        tx.publish(again, account=turn.account, deadline=until)
     charging = any(call.open and call.tool == CHARGE for call in calls)
     if turn.status == "settling" and task != "ended" and not charging:
         end_again(tx, turn, calls)

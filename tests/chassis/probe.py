@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis import grants
 from chassis.bus import answers
-from chassis.database import async_url, service_metadata
+from chassis.database import async_url
 from chassis.provision import provision
+from chassis.schema import service_metadata
 from chassis.service import Service
 from chassis.settings import ServiceSettings
 from contracts.base import Call, Command, Id, Model, Money, Page, Payload, TaskEvent

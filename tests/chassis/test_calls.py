@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,6 +14,7 @@ from chassis.envelopes import new_id, origin
 from chassis.service import Service
 from contracts import errors
 from contracts.base import Call, Page, ping_call
+from contracts.envelope import DEADLINE, ERROR_CODE
 from contracts.errors import (
     Internal,
     Invalid,
@@ -24,7 +26,7 @@ from contracts.payment import PLACE_HOLD, PlaceHold
 from tests.chassis import probe
 from tests.chassis.calling import answering, ask, echo
 from tests.chassis.helpers import connected, eventually
-from tests.chassis.probe import Answer, Answerer, Happened, Question
+from tests.chassis.probe import ASK, Answer, Answerer, Happened, Question
 from tests.conftest import Stack, running
 
 SAY = Call("probe", "say", Question, Answer)
@@ -92,6 +94,31 @@ async def test_no_answer_in_time_is_told(probe_stack: Stack) -> None:
         with pytest.raises(TooSlow, match=r"^The probe service did not answer in time.$"):
             await ask(service.bus, timeout_ms=50)
         done.set()
+
+
+async def test_what_nobody_waits_for_any_more_is_not_begun(probe_stack: Stack) -> None:
+    begun: list[str] = []
+
+    async def answer(request: Question, here: Here) -> Answer:
+        begun.append(request.text)
+        assert here.deadline is not None
+        return Answer(text=here.deadline.isoformat())
+
+    past, soon = (datetime.now(UTC) + timedelta(seconds=s) for s in (-1, 25))
+    late, timely = (origin("test", "test").model_copy(update={"deadline": d}) for d in (past, soon))
+    async with answering(probe_stack, answer) as service:
+        with pytest.raises(TooSlow):  # It is not even sent.
+            await service.bus.ask(ASK, Question(text="too late"), late)
+        client = await service.bus.client()
+        headers = {DEADLINE: past.isoformat()}
+        reply = await client.request(ASK.subject, b"{}", timeout=20, headers=headers)
+        assert (reply.headers or {})[ERROR_CODE] == str(TooSlow.code)
+        # Nobody waits for longer than whoever waits for him.
+        asked = await service.bus.ask(ASK, Question(text="in time"), timely, timeout_ms=60_000)
+        assert asked.text == soon.isoformat()
+        asked = await service.bus.ask(ASK, Question(text="in time"), timely, timeout_ms=20_000)
+        assert datetime.fromisoformat(asked.text) < soon
+    assert begun == ["in time", "in time"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -11,9 +11,10 @@ from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError
 from nats.js import JetStreamContext
 
-from chassis import database, delivery
-from chassis.delivery import Effect, Here, retry_delay_s
+from chassis import database, patience
+from chassis.delivery import Effect, Here
 from chassis.envelopes import new_id
+from chassis.patience import retry_delay_s
 from contracts import envelope
 from tests.chassis.conftest import NewDurable
 from tests.chassis.consuming import consumer, leave_trace, settled, tell, traces
@@ -55,6 +56,7 @@ async def test_a_message_without_an_id_is_handled_once(
         body = Happened(task_id=task).model_dump_json().encode()
         who = {envelope.TYPE: "probe.happened.v1", envelope.SOURCE: "probe"}
         await js.publish(f"bazaar.evt.probe.happened.{task}", body, stream="EVENTS", headers=who)
+        await eventually(lambda: traces(sql, task))
         await settled(js, wanted)
     assert await traces(sql, task) == 1
     assert {here.account for here in seen} == {"demo"}
@@ -156,7 +158,7 @@ async def test_an_outage_of_the_database_costs_a_message_no_attempts(
         away.append(sound(error))
         return away[-1]
 
-    monkeypatch.setattr(delivery, "is_away", is_away)
+    monkeypatch.setattr(patience, "is_away", is_away)
     wanted = await durable(task, attempts=2, ack_wait_s=1)
     async with consumer(probe_stack, wanted, leave_trace), connected(probe_stack.admin_url) as root:
         await root.execute("ALTER ROLE bazaar_probe CONNECTION LIMIT 0")
@@ -201,9 +203,12 @@ async def test_one_message_that_fails_does_not_hold_up_the_others(
 
         await eventually(others_are_done)
         free.set()
-        await settled(js, wanted)
+
+        async def all_are_done() -> bool:
+            return await traces(sql, task) == 20
+
+        await eventually(all_are_done)
     assert failed
-    assert await traces(sql, task) == 20
 
 
 @given(st.integers(min_value=0, max_value=10_000))

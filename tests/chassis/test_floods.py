@@ -1,4 +1,4 @@
-"""More questions than can be answered in time: a bounded number waits, the others are dropped."""
+"""More questions than can be answered in time: a bounded number waits, the others are told so."""
 
 import asyncio
 
@@ -7,9 +7,10 @@ import pytest
 from nats.aio.msg import Msg
 
 from chassis.bus import PINGS_WAITING, REQUESTS_WAITING, RPC_WORKERS
-from chassis.envelopes import origin
 from chassis.service import Service
 from contracts.base import ping_call
+from contracts.envelope import ACCOUNT, ERROR_CODE
+from contracts.errors import Unavailable
 from tests.chassis import probe
 from tests.chassis.calling import ask
 from tests.chassis.helpers import eventually
@@ -23,28 +24,36 @@ BESIDE = 8
 async def flood(
     stack: Stack, service: Service, subject: str, most: int, gate: asyncio.Event
 ) -> int:
-    """Ask much more than may wait, then let them work; how many were answered."""
-    answered = 0
+    """Ask much more than may wait, then let them work; how many were answered.
 
-    async def count(_message: Msg) -> None:
-        nonlocal answered
-        answered += 1
+    All others were told at once, before anything was answered.
+    """
+    answered = told = 0
+
+    async def count(message: Msg) -> None:
+        nonlocal answered, told
+        if (message.headers or {}).get(ERROR_CODE) == str(Unavailable.code):
+            told += 1
+        else:
+            answered += 1
 
     client = await nats.connect(stack.nats_url)
     try:
         inbox = client.new_inbox()
         await client.subscribe(inbox, cb=count)
-        headers = origin("test", "test", "ann").headers()
         for _ in range(2 * most):
-            await client.publish(subject, b"{}", inbox, headers=headers)
+            await client.publish(subject, b"{}", inbox, headers={ACCOUNT: "ann"})
         # What was dropped is told by the client that dropped it.
         seen = await service.broker.connect()
         await eventually(lambda: _received(seen.stats["in_msgs"], 2 * most))
+        await eventually(lambda: _received(told, most - RPC_WORKERS - BESIDE))
+        assert answered == 0
         gate.set()
         await eventually(lambda: _received(answered, most))
         await client.flush()
         await asyncio.wait_for(ask(service.bus), 10)
         await client.flush()
+        assert answered + told == 2 * most
         return answered
     finally:
         await client.close()
@@ -55,7 +64,7 @@ async def _received(count: int, least: int) -> bool:
 
 
 @pytest.mark.parametrize(("verb", "most"), [("ask", REQUESTS_WAITING), ("ping", PINGS_WAITING)])
-async def test_what_is_too_much_is_dropped_and_the_next_is_answered(
+async def test_who_is_too_much_is_told_at_once_and_the_next_is_answered(
     probe_stack: Stack, verb: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = asyncio.Event()

@@ -11,7 +11,7 @@ from faststream.nats import NatsBroker
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from chassis import bus as chassis_bus
+from chassis import watching
 from chassis.bus import Bus
 from chassis.envelopes import origin
 from contracts.base import ping_call
@@ -26,7 +26,7 @@ PINGS = 4
 
 @pytest.fixture(autouse=True)
 def _watchful(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chassis_bus, "WATCH_S", 0.1)
+    monkeypatch.setattr(watching, "WATCH_S", 0.1)
 
 
 @asynccontextmanager
@@ -73,6 +73,35 @@ async def test_a_service_that_dies_with_the_request_in_hand_is_told(probe_stack:
         await dying.close()
         with pytest.raises(Unavailable, match="The probe service went down"):
             await asking
+
+
+async def test_one_look_serves_all_who_wait(probe_stack: Stack) -> None:
+    crowd, pings = 50, itertools.count(1)
+    requests: list[Msg] = []
+    looked = asyncio.Event()
+
+    async def take(message: Msg) -> None:
+        requests.append(message)
+
+    async def pong(message: Msg) -> None:
+        if next(pings) == PINGS:
+            looked.set()
+        await message.respond(b"{}")
+
+    client = await nats.connect(probe_stack.nats_url)
+    await client.subscribe(ASK.subject, queue="probe", cb=take)
+    await client.subscribe(ping_call("probe").subject, queue="probe", cb=pong)
+    await client.flush()
+    try:
+        async with asker(probe_stack) as bus:
+            asking = [ask(bus) for _ in range(crowd)]
+            await looked.wait()
+            for request in requests:
+                await request.respond(b'{"text": "x"}')
+            assert {reply.text for reply in await asyncio.gather(*asking)} == {"x"}
+    finally:
+        await client.close()
+    assert next(pings) <= crowd
 
 
 async def test_a_bus_that_goes_away_meanwhile_is_told(killable: Stack) -> None:

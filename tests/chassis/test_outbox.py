@@ -9,10 +9,12 @@ import pytest
 from nats.js import JetStreamContext
 from sqlalchemy.exc import IntegrityError
 
+from chassis import database
 from chassis.bus import MAX_MESSAGE_BYTES
 from chassis.envelopes import new_id, origin
 from chassis.service import Service
 from contracts import envelope
+from contracts.errors import Invalid
 from tests.chassis import probe
 from tests.chassis.helpers import Stored, connected, eventually, jetstream, stored
 from tests.chassis.probe import Happened, Order
@@ -176,12 +178,33 @@ async def test_what_a_process_committed_before_it_died_is_published_by_another(
     assert [event.body["number"] for event in found] == [1, 2]
 
 
-async def test_a_message_that_is_too_heavy_does_not_hold_up_the_others(
+async def test_a_message_that_is_too_heavy_is_refused_with_all_that_goes_with_it(
     service: Service, js: JetStreamContext, sql: "asyncpg.Pool[Any]"
 ) -> None:
+    task = new_id()
+
+    async def tell_too_much() -> None:
+        async with service.database.transaction() as tx:
+            await probe.note(tx.conn, task, "lost")
+            tx.publish(Happened(task_id=task), Happened(task_id=task, what="x" * MAX_MESSAGE_BYTES))
+
+    with pytest.raises(Invalid, match=r"probe\.happened is too large"):
+        await tell_too_much()
+    assert not await sql.fetchval("SELECT count(*) FROM effects WHERE task_id = $1", task)
+    assert await happened(js, task) == []
+
+
+async def test_a_heavy_row_of_another_release_does_not_hold_up_the_others(
+    service: Service,
+    js: JetStreamContext,
+    sql: "asyncpg.Pool[Any]",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     heavy, task = new_id(), new_id()
-    async with service.database.transaction() as tx:
-        tx.publish(Happened(task_id=heavy, what="x" * (MAX_MESSAGE_BYTES + 1)))
+    with monkeypatch.context() as older:
+        older.setattr(database, "MAX_MESSAGE_BYTES", 2 * MAX_MESSAGE_BYTES)
+        async with service.database.transaction() as tx:
+            tx.publish(Happened(task_id=heavy, what="x" * (MAX_MESSAGE_BYTES + 1)))
     async with service.database.transaction() as tx:
         tx.publish(Happened(task_id=task))
     await arrived(js, task, 1)

@@ -169,12 +169,19 @@ class Talk:
         found: ConsumerInfo = await client.jetstream().consumer_info(durable.stream, durable.name)
         return found
 
+    async def waits(self, durable: Durable) -> bool:
+        """Whether a message of a durable was put off."""
+        context = durable.name.split("-")[0]
+        query = f"SELECT FROM {context}.waiting WHERE consumer = $1"
+        return bool(await self.system.rows(query, durable.name))
+
     async def quiet(self) -> None:
         """Wait until the chat service has dealt with everything that was said."""
 
         async def idle(durable: Durable) -> bool:
             found = await self.consumer(durable)
-            return not found.num_pending and not found.num_ack_pending
+            left = found.num_pending or found.num_ack_pending
+            return not left and not await self.waits(durable)
 
         for durable in DURABLES:
             if durable.name.startswith("chat-"):

@@ -224,16 +224,12 @@ async def test_a_bill_that_does_not_come_is_said_to_be_missing(
 
 async def tried(talk: Talk) -> None:
     """Wait until the chat service has tried in vain to think."""
-
-    async def again() -> bool:
-        return bool((await talk.consumer(CHAT_THINK)).num_redelivered)
-
-    await eventually(again)
+    await eventually(lambda: talk.waits(CHAT_THINK))
 
 
 async def refused(talk: Talk) -> bool:
     """Whether the task service has tried in vain to end a task."""
-    return bool((await talk.consumer(TASK_FINISH)).num_redelivered)
+    return await talk.waits(TASK_FINISH)
 
 
 async def postponed(talk: Talk, turn_id: str) -> None:

@@ -108,12 +108,8 @@ async def test_the_bill_waits_for_the_results_that_are_on_it(talk: Talk, skill: 
             external_cost=NOTHING,
         )
         ended = TaskFailed(task_id=task_id, turn_id=slow.turn_id, total_cost=line.cost, bill=[line])
-
-        async def tried() -> bool:
-            return bool((await talk.consumer(CHAT_TASK_FAILED)).num_redelivered)
-
         await talk.publish(slow.account, ended)
-        await eventually(tried)
+        await eventually(lambda: talk.waits(CHAT_TASK_FAILED))
         slow.gate.set()
         end = await talk.end(slow.turn_id)
     assert end.text == "Overtaken."

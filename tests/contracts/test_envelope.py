@@ -33,6 +33,7 @@ ENVELOPES = st.fixed_dictionaries(
         "time": MOMENTS,
         "causation_id": TEXTS | st.none(),
         "traceparent": TEXTS | st.none(),
+        "deadline": MOMENTS | st.none(),
     }
 ).map(Envelope.model_validate)
 

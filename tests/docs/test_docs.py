@@ -168,6 +168,7 @@ def test_every_header_of_the_envelope_is_in_architecture() -> None:
         causation_id="3",
         traceparent="4",
         turn_id="5",
+        deadline="2026-01-02T03:04:06Z",
     )
     for header in full.headers():
         row_of(ARCHITECTURE, header)

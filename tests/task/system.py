@@ -5,6 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -197,11 +198,18 @@ class System:
     async def listed(self, agent_id: str) -> AgentView:
         return (await self.ask(GET_AGENT, "demo", agent_id=agent_id)).agent
 
-    async def order(self, account: str, *orders: Command, id_: str | None = None) -> Envelope:
+    async def order(
+        self,
+        account: str,
+        *orders: Command,
+        id_: str | None = None,
+        deadline: datetime | None = None,
+    ) -> Envelope:
         """Publish orders as an orchestrator does; with `id_`, as that very message again."""
         client = await self.bus.client()
         for order in orders:
             sent = origin("chat", f"{order.type}.v1", account)
+            sent = sent.model_copy(update={"deadline": deadline})
             if id_:
                 sent = sent.model_copy(update={"id": id_})
             headers = sent.headers() | {"Nats-Msg-Id": new_id()}
@@ -216,6 +224,15 @@ class System:
     async def finish(self, account: str, task_id: str, **more: Any) -> None:
         order = {"task_id": task_id, "outcome": "completed"} | more
         await self.order(account, FinishTask.model_validate(order))
+
+    async def put_off(self, task_id: str) -> None:
+        """Wait until an order for a task has been put off."""
+
+        async def waits() -> bool:
+            query = "SELECT FROM task.waiting WHERE subject LIKE 'bazaar.cmd.%' || $1"
+            return bool(await self.rows(query, task_id))
+
+        await eventually(waits)
 
     async def settled(self) -> None:
         """Wait until no order for the task service is waiting or in work."""

@@ -1,6 +1,7 @@
 """Orders of an orchestrator: in any order, any number of times, and the end of a task."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -35,6 +36,24 @@ async def test_an_end_that_arrives_first_ends_the_task_all_the_same(system: Syst
     assert task.status == "failed"
     (step,) = await system.steps(account, task_id)
     assert (step.status, step.reason, step.error) == ("failed", "cancelled", "No time.")
+
+
+async def test_what_nobody_waits_for_any_more_is_neither_begun_nor_held_for(
+    system: System, task_id: str
+):
+    account, step_id = await system.account(), f"{task_id}-1"
+    over = datetime.now(UTC) - timedelta(seconds=1)
+    async with system.agent() as (agent_id, agent):
+        await system.order(account, start(task_id, spec(step_id, agent_id)), deadline=over)
+        failed = (await system.event(task_id, "step.failed")).body
+        assert (failed["reason"], failed["started"]) == ("cancelled", False)
+        in_time = datetime.now(UTC) + timedelta(minutes=5)
+        more = AddSteps(task_id=task_id, steps=[spec(f"{task_id}-2", agent_id)])
+        await system.order(account, more, deadline=in_time)
+        await system.step_is(account, task_id, f"{task_id}-2", "completed")
+        assert await system.paid(account, task_id) == Decimal("0.1")
+    assert agent.keys == [f"{task_id}-2"]
+    assert len(system.events(task_id, "hold.placed")) == 1
 
 
 @pytest.mark.parametrize("same_message", [True, False])
@@ -159,13 +178,7 @@ async def test_the_end_waits_until_every_payment_is_settled(system: System, task
             max_budget="10",
         )
         await system.finish(account, task_id)
-
-        async def tried_again() -> bool:
-            client = await system.bus.client()
-            info = await client.jetstream().consumer_info("COMMANDS", "task-finish")
-            return bool(info.num_redelivered)
-
-        await eventually(tried_again)
+        await system.put_off(task_id)
         assert (await system.task(account, task_id)).status == "in_progress"
         assert system.events(task_id, "task.completed") == []
         released = StepFailed(

@@ -7,7 +7,9 @@ from decimal import Decimal
 
 import pytest
 
+from chassis import patience, settling
 from contracts.errors import Busy, Unavailable
+from contracts.topology import TASK_FINISH
 from tests.conftest import Stack, new_stack, running
 from tests.task.plans import spec, start
 from tests.task.scripted_agent import ScriptedAgent, answers, waits_for
@@ -49,6 +51,32 @@ async def test_without_payment_a_planned_step_waits_and_its_agent_is_not_called(
             assert await system.paid(account, task_id) == Decimal("0.1")
     assert agent.keys == [step_id]
     assert len(system.events(task_id, "step.started")) == 1
+
+
+async def test_the_end_of_a_task_outlasts_any_outage_of_payment(
+    system: System, task_id: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(patience, "OUTAGE_DELAY_S", 0.01)
+    monkeypatch.setattr(settling, "MOMENT_S", 0.0)
+    account, stack = await system.account(), system.stack
+    buried = await system.dead_letters()
+    async with running(registry_service(stack)), system.agent() as (agent_id, _):
+        async with running(payment_service(stack)):
+            await system.order(account, start(task_id, spec(f"{task_id}-1", agent_id)))
+            await system.event(task_id, "payment.recorded")
+        await system.finish(account, task_id)
+
+        async def waited_long() -> bool:
+            query = "SELECT tries FROM task.waiting WHERE subject LIKE '%' || $1"
+            rows = await system.rows(query, task_id)
+            return bool(rows) and rows[0]["tries"] > 4 * TASK_FINISH.attempts
+
+        await eventually(waited_long)
+        await system.settled()  # It holds no place.
+        async with running(payment_service(stack)):
+            assert (await system.ended(account, task_id)).status == "completed"
+            assert await system.paid(account, task_id) == Decimal("0.1")
+    assert await system.dead_letters() == buried
 
 
 async def test_without_payment_a_caller_is_told_at_once(system: System):
@@ -125,13 +153,7 @@ async def test_an_end_waits_for_payment(system: System, task_id: str):
             await system.order(account, start(task_id, spec(f"{task_id}-1", agent_id)))
             await system.step_is(account, task_id, f"{task_id}-1", "completed")
         await system.finish(account, task_id)
-        client = await system.bus.client()
-
-        async def tried_again() -> bool:
-            info = await client.jetstream().consumer_info("COMMANDS", "task-finish")
-            return bool(info.num_redelivered)
-
-        await eventually(tried_again)
+        await system.put_off(task_id)
         assert (await system.task(account, task_id)).status == "in_progress"
         async with running(payment_service(system.stack)):
             ended = (await system.event(task_id, "task.completed")).body

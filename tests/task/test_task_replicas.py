@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from chassis.envelopes import origin
 from contracts.errors import BadAnswer, Refusal
+from contracts.orders import AddSteps
 from contracts.task import INVOKE_AGENT
-from task_svc import store
+from task_svc import runner, store
 from task_svc.ending import Failed, answer_to
 from tests.conftest import Stack, running
 from tests.task.plans import bill, result_of, spec, start
@@ -248,6 +250,35 @@ async def test_sigterm_lets_a_running_step_finish(system: System, task_id: str):
     assert row["status"] == "completed"
 
 
+async def test_a_step_stays_with_a_replica_that_stops_until_it_is_done(
+    system: System, task_id: str
+):
+    account, step_id = await system.account(), f"{task_id}-1"
+    gate = asyncio.Event()
+    query = "SELECT min(lease_until) AS until, now() FROM task.steps WHERE account = $1"
+    async with (
+        system.agent(waits_for(gate, answers())) as (agent_id, agent),
+        replica(system.stack) as leaving,  # Its leases are good for a second.
+    ):
+        await system.order(account, start(task_id, spec(step_id, agent_id)))
+        call = asyncio.create_task(system.invoke(account, agent_id))
+        await agent.called(2)
+        (begun,) = await system.rows(query, account)
+        leaving.terminate()
+
+        async def renewed() -> bool:
+            (row,) = await system.rows(query, account)
+            return bool(row["until"] > begun["now"] + timedelta(seconds=3))
+
+        async with running(task_service(system.stack, sweep_s=0.1)):
+            await eventually(renewed)
+            gate.set()
+            assert (await call).result == "done"
+            assert await leaving.stopped() == 0
+            await system.step_is(account, task_id, step_id, "completed")
+    assert len(agent.calls) == 2
+
+
 async def gone(system: System) -> None:
     """Wait until no task service takes requests."""
 
@@ -274,3 +305,31 @@ async def test_what_does_not_finish_in_time_is_left_for_another(system: System, 
             await system.event(task_id, "payment.recorded")
     assert agent.keys == [f"{task_id}-1"] * 2
     once(system, task_id, f"{task_id}-1")
+
+
+async def test_a_step_that_cannot_be_run_ends_and_gives_its_money_back(
+    system: System, task_id: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(runner, "postponement_s", lambda _: 0.01)
+    account = await system.account()
+    bad, good = f"{task_id}-1", f"{task_id}-2"
+    async with system.agent(hangs, answers()) as (agent_id, agent):
+        lost = task_service(system.stack)
+        async with running(lost):
+            await system.order(account, start(task_id, spec(bad, agent_id)))
+            await agent.called()
+            await lost.context.resolve("runner").drain(at_most_s=0.1)
+        # What nobody expected, with the money held; whoever takes the step meets it again.
+        spoil = "UPDATE task.steps SET quote = '{}', lease_until = now() WHERE id = $1"
+        await system.rows(spoil, bad)
+        async with running(task_service(system.stack, sweep_s=0.05)):
+            more = AddSteps(task_id=task_id, steps=[spec(good, agent_id)])
+            await system.order(account, more)
+            await system.step_is(account, task_id, good, "completed")
+            failed = (await system.event(task_id, "step.failed")).body
+            assert (failed["stepId"], failed["reason"]) == (bad, "cancelled")
+            assert await system.paid(account, task_id) == Decimal("0.1")
+    assert agent.keys == [bad, good]
+    (row,) = await system.rows("SELECT * FROM task.steps WHERE id = $1", bad)
+    assert row["failures"] == runner.MOST_FAILURES
+    assert await system.wallet(account) == (Decimal("99.9"), Decimal(0))

@@ -1,0 +1,159 @@
+"""What becomes of a message that a durable delivered: done, another try, or a dead letter."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import structlog
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from sqlalchemy.exc import DBAPIError
+
+from chassis.database import AlreadyHandled
+from chassis.dead_letters import Tell, bury
+from chassis.patience import (
+    WAITING,
+    Later,
+    Unfinished,
+    is_hopeless,
+    outlast,
+    retry_delay_s,
+    waiting_delay_s,
+)
+from chassis.waiting import Parked, WaitingRoom
+from contracts.envelope import Envelope
+from contracts.errors import Refusal
+from contracts.topology import Durable
+
+log = structlog.get_logger()
+
+MOMENT_S = 1.0
+"""What a message may wait where it is; for longer it goes to the waiting room."""
+
+
+def tries_of(raw: Msg) -> int:
+    """The how manieth try this is."""
+    return raw.tries + 1 if isinstance(raw, Parked) else raw.metadata.num_delivered
+
+
+@dataclass(slots=True)
+class Settling:
+    """A message in hand, and how it is settled.
+
+    Attributes:
+        raw: as it came from the bus or out of the waiting room.
+        durable: that delivered it.
+        here: its envelope.
+        room: where it waits, if it has to.
+        told: who is told when it is put aside, by the durable's name.
+        tries: the how manieth try of it is under way.
+    """
+
+    raw: Msg
+    durable: Durable
+    here: Envelope
+    room: WaitingRoom
+    told: Mapping[str, Tell]
+    tries: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """It is tried once more."""
+        self.tries = tries_of(self.raw)
+
+    async def settle(self, handle: Callable[[], Awaitable[object]]) -> str:
+        """Handle the message and settle it; returns what came of it (`metrics.MESSAGES`)."""
+        alive = asyncio.create_task(_sign_of_life(self.raw, self.durable.ack_wait_s / 3))
+        try:
+            if self._failures() >= self.durable.attempts:
+                raise Unfinished("tried too often")  # noqa: TRY301  (one place settles what failed)
+            await self._try(handle)
+        except AlreadyHandled:
+            await self.raw.ack()
+            return "repeat"
+        except WAITING as error:
+            return await self._wait(error)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the message must be settled)
+            return await self._fail(error)
+        else:
+            await self.raw.ack()
+            return "done"
+        finally:
+            alive.cancel()
+
+    def _failures(self) -> int:
+        """How many tries before this one failed.
+
+        On the bus all did, for they ended without a word: whoever waits does so in the room.
+        """
+        return self.raw.failures if isinstance(self.raw, Parked) else tries_of(self.raw) - 1
+
+    async def _try(self, handle: Callable[[], Awaitable[object]]) -> None:
+        """Handle the message, also for as long as the database takes to come back.
+
+        Whoever is ready in a moment is waited for here. For longer, the message has to give up its
+        place; in the waiting room it has none.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + (0 if isinstance(self.raw, Parked) else MOMENT_S)
+        while True:
+            try:
+                await outlast(handle, self._service)
+            except WAITING as error:
+                delay_s = waiting_delay_s(error, self.tries)
+                if loop.time() + delay_s > until:
+                    raise
+            else:
+                return
+            await asyncio.sleep(delay_s)
+            self.tries += 1
+
+    async def _wait(self, error: Exception) -> str:
+        """Have the message wait for others, as long as the durable has patience."""
+        raw = self.raw
+        if isinstance(raw, Parked) and raw.waited_s >= self.durable.patience_s:
+            return await self._bury(error)
+        log.info("message waits", attempt=self.tries, error=error)
+        await self._keep(self._failures(), waiting_delay_s(error, self.tries))
+        return "later" if isinstance(error, Later) else "again"
+
+    async def _fail(self, error: Exception) -> str:
+        """Have the message wait for another try, if that may be any better."""
+        failures = self._failures() + 1
+        if failures >= self.durable.attempts or is_hopeless(error):
+            return await self._bury(error)
+        level = log.warning if isinstance(error, (Refusal, DBAPIError)) else log.exception
+        level("message failed", attempt=self.tries, error=error)
+        await self._keep(failures, retry_delay_s(failures))
+        return "again"
+
+    async def _keep(self, failures: int, delay_s: float) -> None:
+        async def keep() -> None:
+            await self.room.keep(
+                self.raw,
+                self.here.id,
+                tries=self.tries,
+                failures=failures,
+                delay_s=delay_s,
+            )
+
+        try:
+            await outlast(keep, self._service)
+        except Exception as error:  # noqa: BLE001  (it must come again, and the bus can see to that)
+            log.error("no room to wait", error=error)
+            await self.raw.nak(delay=delay_s)
+
+    async def _bury(self, error: Exception) -> str:
+        tell = self.told.get(self.durable.name)
+        return await bury(self.raw, self.durable, self.tries, error, self.here, tell)
+
+    @property
+    def _service(self) -> str:
+        return self.durable.name.split("-")[0]
+
+
+async def _sign_of_life(raw: Msg, every_s: float) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        with suppress(NatsError):
+            await raw.in_progress()

@@ -1,0 +1,11 @@
+"""A room for messages that wait."""
+
+from chassis.messaging_v2 import create_waiting_room
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Create the waiting room."""
+    create_waiting_room("chat")
