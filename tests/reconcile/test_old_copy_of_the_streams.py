@@ -140,11 +140,10 @@ async def test_what_was_lost_with_the_streams_is_asked_after_and_goes_on() -> No
             await back(system.bus, *(one.bus for one in lost))
             await talk.reply(account, wish(does["quick"]))  # All of it is lost; nobody needs it.
             turns = await leave_everywhere(talk, account, does)
-            await until_lost.aclose()
-
             await put_back(stack, copy)
-            await back(system.bus)
+            await back(system.bus, *(one.bus for one in lost))
             gate.set()
+            await until_lost.aclose()
             await system.rows(LONG_AGO)
             async with running(payment_service(stack, **NEVER)):
                 broken = [one.rule for one in (await check(talk)).findings if one.broken]
