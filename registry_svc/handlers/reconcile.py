@@ -36,7 +36,7 @@ async def count_again(db: Database, bus: Bus) -> None:
         asked = CountRunning(agent_ids=[agent.id for agent in page])
         try:
             found = await bus.ask(COUNT_RUNNING, asked, origin("registry", "reconcile"))
-            under_way = found.leaving + await _waiting(bus)
+            under_way = found.leaving + await _waiting(db, bus)
         except (Refusal, NatsError, JetStreamError, TimeoutError, OSError) as error:
             log.info("nobody says what agents have in hand", error=error)
             return
@@ -47,11 +47,13 @@ async def count_again(db: Database, bus: Bus) -> None:
         after = page[-1].seq
 
 
-async def _waiting(bus: Bus) -> int:
-    """Events of steps that are in the stream and were perhaps not counted yet."""
+async def _waiting(db: Database, bus: Bus) -> int:
+    """Events of steps that have left and were perhaps not counted yet."""
     streams = (await bus.client()).jetstream()
     infos = [await streams.consumer_info(one.stream, one.name) for one in DURABLES]
-    return sum((info.num_pending or 0) + (info.num_ack_pending or 0) for info in infos)
+    in_stream = sum((info.num_pending or 0) + (info.num_ack_pending or 0) for info in infos)
+    async with db.transaction() as tx:
+        return in_stream + await store.waiting(tx.conn)
 
 
 async def _put_right(db: Database, was: domain.Agent, active: int) -> None:

@@ -4,16 +4,14 @@ import asyncio
 import json
 from collections import Counter
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any
 
 from nats.aio.msg import Msg
 
-from chassis.envelopes import enclose, new_id, origin
+from chassis.envelopes import new_id, origin
 from contracts import topology
 from contracts.ledger import ENTER_PAYMENT
-from contracts.payment import PLACE_HOLD
 from contracts.standing import TELL_ENDS, EndsTold, TellEnds
-from contracts.task import StepFailed
 from payment_svc import store_check, store_standing
 from payment_svc.handlers.reconcile import ask_after_steps
 from payment_svc.settings import Settings as PaymentSettings
@@ -21,14 +19,13 @@ from registry_svc.handlers.reconcile import count_again
 from task_svc.handlers.standing import ask_after_ends
 from tests.conftest import Stack, running
 from tests.reconcile.conftest import Parts
+from tests.reconcile.holding import OLD, hold, hold_of, let_go
 from tests.task.plans import spec, start
 from tests.task.scripted_agent import answers, says, waits_for
 from tests.task.services import eventually, payment_service, task_settings
 
 CALLS = 12
-HELD = "SELECT status, running, ask_at FROM payment.holds WHERE id = $1"
 PAID = "SELECT count(*), sum(amount) FROM payment.bazaarbucks_payments WHERE step_id = ANY($1)"
-OLD = "UPDATE payment.holds SET created_at = now() - interval '1 day', ask_at = NULL WHERE id = $1"
 
 
 def at_once() -> PaymentSettings:
@@ -38,37 +35,6 @@ def at_once() -> PaymentSettings:
 
 async def tell(parts: Parts, **asked: Any) -> EndsTold:
     return await parts.system.bus.ask(TELL_ENDS, TellEnds(**asked), origin("test", "test"))
-
-
-async def hold(parts: Parts, account: str) -> str:
-    """Money that is held for a step that nobody has heard of, which is its task too."""
-    id_ = f"step-{new_id()[:10]}"
-    asked = {"task_id": id_, "agent_id": "a", "amount": "1", "max_budget": "5"}
-    await parts.system.ask(PLACE_HOLD, account, hold_id=id_, **asked)
-    return id_
-
-
-async def let_go(parts: Parts, account: str, *ids: str) -> None:
-    """Say as the task service that steps came to nothing, and wait until it was heard."""
-    client = await parts.system.bus.client()
-    for id_ in ids:
-        failed = StepFailed(
-            task_id=id_, step_id=id_, agent_id="a", reason="cancelled", error="", started=False
-        )
-        sent = enclose(failed, "task", origin("task", "test", account), None)
-        headers = cast("dict[str, str]", sent["headers"])
-        body = failed.model_dump_json().encode()
-        await client.jetstream().publish(failed.subject(), body, headers=headers)
-
-    async def free() -> bool:
-        return all([(await hold_of(parts, id_))["status"] == "released" for id_ in ids])
-
-    await eventually(free)
-
-
-async def hold_of(parts: Parts, step_id: str) -> Any:
-    (row,) = await parts.system.rows(HELD, step_id)
-    return row
 
 
 async def test_an_end_that_is_told_again_is_the_same_event(parts: Parts) -> None:
@@ -128,7 +94,7 @@ async def test_asking_beside_the_normal_way_never_pays_twice(parts: Parts, stack
         await asyncio.gather(*(tell(parts, step_ids=ids) for _ in range(3)))
 
         async def all_captured() -> bool:
-            rows = [await hold_of(parts, id_) for id_ in ids]
+            rows = [await hold_of(system, id_) for id_ in ids]
             return all(row["status"] == "captured" for row in rows)
 
         await eventually(all_captured)
@@ -170,31 +136,31 @@ async def test_what_goes_on_stands_and_what_nobody_knows_is_found(parts: Parts) 
         async with db.transaction() as tx:
             return sum((await store_check.broken_standing(tx.conn, 80_000)).values())
 
-    strange = await hold(parts, account)
+    strange = await hold(system, account)
     async with system.agent(waits_for(gate, answers("done", 0.1))) as (agent_id, agent):
         call = asyncio.create_task(system.invoke(account, agent_id))
         await agent.called()
         in_hand = agent.keys[0]
         await ask_after_steps(db, parts.payment.bus, hourly)
-        assert (await hold_of(parts, in_hand))["ask_at"] is None  # Too young.
+        assert (await hold_of(system, in_hand))["ask_at"] is None  # Too young.
         before = await standing()
         for id_ in (in_hand, strange):
             await system.rows(OLD, id_)
         assert await standing() == before + 2
         await ask_after_steps(db, parts.payment.bus, hourly)
         assert await standing() == before + 1
-        assert (await hold_of(parts, in_hand))["running"]
-        assert not (await hold_of(parts, strange))["running"]
+        assert (await hold_of(system, in_hand))["running"]
+        assert not (await hold_of(system, strange))["running"]
         gate.set()
         await call
-    await let_go(parts, account, strange)
+    await let_go(system, account, strange)
     assert await standing() == before
 
 
 async def test_holds_are_taken_by_one_replica_each_and_not_twice(parts: Parts) -> None:
     system, db = parts.system, parts.payment.database
     account = await system.account()
-    mine = [await hold(parts, account) for _ in range(6)]
+    mine = [await hold(system, account) for _ in range(6)]
     for id_ in mine:
         await system.rows(OLD, id_)
     taken: Counter[str] = Counter()
@@ -204,7 +170,7 @@ async def test_holds_are_taken_by_one_replica_each_and_not_twice(parts: Parts) -
     async with db.transaction() as tx:
         taken.update(await store_standing.claim_open(tx.conn, 3600, 50))
     assert [taken[id_] for id_ in mine] == [1] * len(mine)
-    await let_go(parts, account, *mine)
+    await let_go(system, account, *mine)
 
 
 async def test_steps_in_hand_are_put_right(parts: Parts) -> None:
