@@ -6,6 +6,7 @@ statement just before it commits: they exist exactly when the effect exists, and
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,13 +15,14 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from faststream_outbox import OutboxBroker
-from sqlalchemy import MetaData, event, text
+from sqlalchemy import MetaData, event, func, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from chassis.away import ONLY_READS, Away, sqlstate
 from chassis.bus import MAX_MESSAGE_BYTES
 from chassis.envelopes import enclose
 from chassis.relay import RELAY_QUEUE, Departures, as_sent
@@ -30,40 +32,16 @@ from contracts.base import Command, Event
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
 
-AWAY = ("08", "28", "53", "57P")
-"""SQLSTATEs of a connection lost, a login refused, no room for more, shutting down or starting."""
-BAD_VALUE = "22"
-"""SQLSTATEs of values that cannot be stored: too long, out of range, not a text."""
 STATEMENT_S = 30
 """How long a statement may take, waiting for locks too."""
 ANSWERS_WITHIN_S = 2.0
 """How long a database that lives takes at most to say so."""
+WRITE_EVERY_S = 5.0
+"""How often a ping tries a write: a server whose disk is full still answers."""
 
 
 class AlreadyHandled(Exception):
     """The inbox has this message: its effect was committed before."""
-
-
-class Away(Exception):
-    """No connection to the database can be had now."""
-
-    loggable = True
-
-
-def is_away(error: Exception) -> bool:
-    """Whether an error means that the database cannot be reached, or does not take work now."""
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated or _sqlstate(error).startswith(AWAY)
-    return isinstance(error, Away)
-
-
-def is_unstorable(error: Exception) -> bool:
-    """Whether the database refused a value itself, so that another attempt is refused too."""
-    return isinstance(error, DBAPIError) and _sqlstate(error).startswith(BAD_VALUE)
-
-
-def _sqlstate(error: DBAPIError) -> str:
-    return str(getattr(error.orig, "sqlstate", None) or "")
 
 
 def async_url(url: str) -> str:
@@ -81,11 +59,16 @@ def async_url(url: str) -> str:
 
 @dataclass(slots=True)
 class Transaction:
-    """An open transaction and the messages that will leave with it."""
+    """An open transaction and the messages that will leave with it.
+
+    Attributes:
+        begins: whether it begins something new, which is refused when its messages cannot leave.
+    """
 
     conn: AsyncConnection
     source: str
     cause: Envelope | None = None
+    begins: bool = False
     _leaving: list[dict[str, object]] = field(default_factory=list)
     _afterwards: list[Callable[[], object]] = field(default_factory=list)
 
@@ -127,9 +110,15 @@ class Transaction:
             do()
 
     async def flush(self, outbox: OutboxBroker, departures: Departures | None) -> None:
-        """Write what is to leave into the outbox, as one row that leaves after the commit."""
+        """Write what is to leave into the outbox, as one row that leaves after the commit.
+
+        Raises:
+            Unavailable: it is of something new, and the streams take nothing now.
+        """
         if not self._leaving:
             return
+        if self.begins and departures is not None:
+            departures.intake.check(str(message["stream"]) for message in self._leaving)
         row = self._leaving
         row_id = await outbox.publish(
             row,
@@ -190,6 +179,14 @@ class Database:
         self.departures: Departures | None = None
         inbox = metadata.tables[f"{self.schema}.inbox"]
         self._remember = insert(inbox).on_conflict_do_nothing()
+        self._try = (
+            insert(inbox)
+            .values(consumer="ping", message_id="ping")
+            .on_conflict_do_update(
+                index_elements=["consumer", "message_id"], set_={"handled_at": func.now()}
+            )
+        )
+        self._wrote_at = float("-inf")
         self._remember_many = text(
             f"INSERT INTO {self.schema}.inbox (consumer, message_id) "  # noqa: S608  (schema is ours)
             "SELECT * FROM unnest(CAST(:consumers AS text[]), CAST(:ids AS text[])) "
@@ -197,14 +194,18 @@ class Database:
         )
 
     @asynccontextmanager
-    async def transaction(self, cause: Envelope | None = None) -> AsyncIterator[Transaction]:
+    async def transaction(
+        self, cause: Envelope | None = None, *, begins: bool = False
+    ) -> AsyncIterator[Transaction]:
         """Open a transaction; it commits at the end of the block, or rolls back on an error.
 
         Args:
             cause: the message being handled; what is published names it as its cause.
+            begins: whether it begins something new, which can be refused.
 
         Raises:
             Away: there is no connection to be had, or the database does not answer.
+            Unavailable: it begins something, and the streams take no messages now.
             TimeoutError: a statement took too long, though the database answers.
         """
         try:
@@ -213,9 +214,14 @@ class Database:
                     conn = await stack.enter_async_context(self.engine.begin())
                 except (OSError, PoolTimeout) as error:
                     raise Away("the database cannot be reached") from error
-                tx = Transaction(conn, self.schema, cause)
-                yield tx
-                await tx.flush(self.outbox, self.departures)
+                tx = Transaction(conn, self.schema, cause, begins)
+                try:
+                    yield tx
+                    await tx.flush(self.outbox, self.departures)
+                except DBAPIError as error:
+                    if sqlstate(error) == ONLY_READS:
+                        await conn.invalidate()  # Another may lead to a server that takes writes.
+                    raise
         except TimeoutError as error:
             if await self._answers():
                 raise
@@ -252,7 +258,18 @@ class Database:
         return [message for key, message in keys.items() if key in fresh]
 
     async def ping(self) -> None:
-        """Ask the database for an answer; raises what the driver raises when there is none."""
+        """Ask the database for an answer, and now and then whether it takes a write.
+
+        Raises what the driver raises when it does not.
+        """
+        if time.monotonic() - self._wrote_at < WRITE_EVERY_S:
+            await self._look()
+            return
+        async with self.transaction() as tx:
+            await tx.conn.execute(self._try)
+        self._wrote_at = time.monotonic()
+
+    async def _look(self) -> None:
         async with self.engine.connect() as conn:
             await conn.execute(text("SELECT 1"))
 
@@ -260,28 +277,10 @@ class Database:
         """Whether the database answers at all, which one slow statement does not tell."""
         try:
             async with asyncio.timeout(ANSWERS_WITHIN_S):
-                await self.ping()
+                await self._look()
         except (DBAPIError, PoolTimeout, OSError):
             return False
         return True
-
-    async def forget_handled(self, older_than_days: int = 31, at_most: int = 5_000) -> int:
-        """Drop inbox rows older than any message that can still be redelivered.
-
-        Returns:
-            How many rows went.
-        """
-        inbox = f'"{self.schema}".inbox'
-        async with self.engine.begin() as conn:
-            gone = await conn.execute(
-                text(
-                    f"DELETE FROM {inbox} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {inbox} "  # noqa: S608  (schema is ours)
-                    "WHERE handled_at < now() - make_interval(days => :days) "
-                    "ORDER BY handled_at LIMIT :most))"
-                ),
-                {"days": older_than_days, "most": at_most},
-            )
-        return int(gone.rowcount)
 
 
 def _replace_closed(connection: Any, _record: object, _proxy: object) -> None:

@@ -8,8 +8,8 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from chassis import metrics
+from chassis.away import is_away
 from chassis.bus import HEADERS_BYTES, MAX_MESSAGE_BYTES
-from chassis.database import is_away
 from chassis.replies import in_words
 from contracts.envelope import Envelope
 from contracts.topology import DEADLETTER, Durable

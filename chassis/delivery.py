@@ -40,7 +40,7 @@ async def transaction(
     db: Annotated[Database, Given("db")], here: Annotated[Envelope, Given("envelope")]
 ) -> "AsyncIterator[Transaction]":
     """FastStream dependency: one transaction around a request's handler."""
-    async with db.transaction(here) as tx:
+    async with db.transaction(here, begins=True) as tx:
         yield tx
 
 

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from chassis.database import Database, Transaction, is_away
+from chassis.away import is_away
+from chassis.database import Database, Transaction
 from contracts.envelope import Envelope
 
 MOST_IN_A_GROUP = 64

@@ -77,7 +77,11 @@ class Keeper:
 
     async def _keep(self, client: Client) -> None:
         try:
-            declared = await declare(client, replicas=self._settings.stream_replicas)
+            declared = await declare(
+                client,
+                replicas=self._settings.stream_replicas,
+                in_all=self._settings.stream_bytes,
+            )
         except (NatsError, TimeoutError, OSError, ValueError) as error:
             if client.is_closed:  # The server threw us out; whoever supervises us starts us anew.
                 raise
@@ -101,6 +105,9 @@ class Keeper:
             log.error("drift that cannot be undone", what=what)
         self.wrong = wrong
         metrics.DRIFTED.set(len(wrong))
+        for name, (taken, most) in declared.bytes.items():
+            metrics.STREAM_BYTES.labels(name).set(taken)
+            metrics.STREAM_MAX_BYTES.labels(name).set(most)
 
     def _asked(self, client: Client) -> Callable[[Msg], Awaitable[None]]:
         async def asked(message: Msg) -> None:

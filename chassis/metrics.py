@@ -37,6 +37,8 @@ DRIFTS = Counter(
     "bazaar_drifts_undone", "Settings of streams and consumers that the keeper put right"
 )
 DRIFTED = Gauge("bazaar_drifted", "Settings on the bus that the keeper cannot put right")
+STREAM_BYTES = Gauge("bazaar_stream_bytes", "What a stream takes on disk", ["stream"])
+STREAM_MAX_BYTES = Gauge("bazaar_stream_max_bytes", "What a stream may take on disk", ["stream"])
 LEFT_TO_RELAY = Counter(
     "bazaar_left_to_relay", "Outbox rows that did not leave from memory", ["service"]
 )

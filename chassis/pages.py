@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+from sqlalchemy import Select, func, select
+
 from contracts.base import Model, Page
 from contracts.errors import Invalid
 
@@ -90,6 +92,27 @@ def place_in_sequence(page: Page) -> int | None:
     if not (number.isascii() and number.isdecimal() and len(number) <= SEQUENCE_DIGITS):
         raise Invalid("The cursor is not one of ours.")
     return int(number)
+
+
+def loadable(
+    page: Select[*tuple[Any, ...]], order: Sequence[str], heavy: str
+) -> Select[*tuple[Any, ...]]:
+    """Those rows of a page that `fitting` can show, and one more, so that no other is loaded.
+
+    Args:
+        page: a query in the order of the page.
+        order: its columns by which it is ordered, each descending.
+        heavy: the column that makes rows heavy; its size is known without reading it.
+    """
+    rows = page.subquery()
+    falling = [rows.c[name].desc() for name in order]
+    weight = func.sum(func.octet_length(rows.c[heavy]))
+    # Of those before the row before: the first that is too much is the sign that there are more.
+    before = weight.over(order_by=falling, rows=(None, -2)).label("before")
+    weighed = select(rows, before).subquery()
+    columns = [weighed.c[name] for name in rows.c.keys()]  # noqa: SIM118  (of columns)
+    light = func.coalesce(weighed.c.before, 0) <= MOST_PAGE_BYTES
+    return select(*columns).where(light).order_by(*(weighed.c[name].desc() for name in order))
 
 
 def fitting(views: Sequence[ViewT]) -> list[ViewT]:

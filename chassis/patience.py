@@ -9,7 +9,7 @@ from fast_depends.exceptions import ValidationError as ArgumentError
 from pydantic import ValidationError
 
 from chassis import metrics
-from chassis.database import is_away, is_unstorable
+from chassis.away import is_away, is_unstorable
 from contracts.errors import Conflict, Invalid, NotFound, TooSlow, Unavailable
 
 log = structlog.get_logger()

@@ -14,8 +14,8 @@ import uvicorn
 from pydantic import ValidationError
 
 from chassis import connections, logs, telemetry, topology
+from chassis.away import is_away
 from chassis.bounds import Bounds
-from chassis.database import is_away
 from chassis.probes import probes
 from chassis.service import Service
 from chassis.settings import ServiceSettings, WrongSetting, what_is_wrong

@@ -1,13 +1,18 @@
 """From the outbox to the streams: at once after the commit, and again by the relay if need be.
 
 A message leaves right after its transaction committed, straight from memory; its row is deleted
-when the streams have confirmed it. A process that dies in between, or a bus that is away, leaves
-the row behind: it becomes due after `GRACE_S`, and the relay of any replica publishes it then.
+a moment after the streams have confirmed it, when their disk has it too. A process that dies in
+between, or a bus that is away, leaves the row behind: it becomes due after `GRACE_S`, and the relay
+of any replica publishes it then.
 Measured at 16 callers, this halves what events cost compared to relaying every row.
 """
 
 import asyncio
 import json
+import math
+import time
+from collections import deque
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -15,13 +20,16 @@ import structlog
 from faststream.nats import NatsBroker
 from faststream_outbox import OutboxBroker
 from faststream_outbox.retry import ExponentialRetry
+from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.js import JetStreamContext
+from nats.js.errors import NoStreamResponseError, ServiceUnavailableError
 from sqlalchemy import Table, bindparam, delete
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chassis.bus import MAX_MESSAGE_BYTES
+from chassis.endings import end
+from chassis.intake import Intake
 from chassis.metrics import LEFT_TO_RELAY
 from chassis.terminal import escaped
 
@@ -29,30 +37,39 @@ log = structlog.get_logger()
 RELAY_QUEUE = "bus"
 GRACE_S = 4.0
 PUBLISH_TIMEOUT_S = 3.0
-CLEAR_EVERY_S = 0.02
+SYNCED_S = 2.0
+"""A server has confirmed a message before it is safe from a power cut: its row stays so long, twice
+the server's `sync_interval` where one server keeps the streams."""
+CLEAR_EVERY_S = 0.25
 MOST_AT_ONCE = 500
 """Rows that leave from memory at once; beyond that the relay takes its share."""
 
 Row = list[dict[str, Any]]
 
 
-async def publish(stream: JetStreamContext, row: Row) -> None:
+async def publish(client: Client, row: Row, intake: Intake) -> None:
     """Publish the messages of one transaction, in order; returns when all are confirmed."""
-    await asyncio.gather(
-        *(
-            stream.publish(
-                message["subject"],
-                weighed(as_sent(message["data"])),
-                stream=message["stream"],
-                headers=message["headers"],
-                timeout=PUBLISH_TIMEOUT_S,
-            )
-            for message in row
+    await asyncio.gather(*(_publish(client, message, intake) for message in row))
+
+
+async def _publish(client: Client, message: dict[str, Any], intake: Intake) -> None:
+    stream, connection = message["stream"], client.stats["reconnects"]
+    try:
+        await client.jetstream().publish(
+            message["subject"],
+            weighed(as_sent(message["data"])),
+            stream=stream,
+            headers=message["headers"],
+            timeout=PUBLISH_TIMEOUT_S,
         )
-    )
+    except (ServiceUnavailableError, NoStreamResponseError, TimeoutError) as error:
+        if client.is_connected and client.stats["reconnects"] == connection:
+            intake.refused(stream, error)
+        raise
+    intake.took(stream)
 
 
-def relay(outbox: OutboxBroker, broker: NatsBroker, *, workers: int) -> None:
+def relay(outbox: OutboxBroker, broker: NatsBroker, intake: Intake, *, workers: int) -> None:
     """Subscribe the relay to a service's outbox: it publishes rows that are due.
 
     A row comes again, for ever, when the streams did not confirm it. A repeat is recognised by
@@ -72,14 +89,19 @@ def relay(outbox: OutboxBroker, broker: NatsBroker, *, workers: int) -> None:
     )
     async def publish_due(row: Row) -> None:
         client = await broker.connect()
-        await publish(client.jetstream(), row)
+        await publish(client, row, intake)
 
 
 class Departures:
-    """Rows of this process that were just committed and leave from memory."""
+    """Rows of this process that were just committed and leave from memory.
+
+    Attributes:
+        intake: whether the streams take them.
+    """
 
     def __init__(self, broker: NatsBroker, engine: AsyncEngine, table: Table) -> None:
         """Publish on `broker`'s connection, delete from `table` on `engine`."""
+        self.intake = Intake()
         self._broker = broker
         self._service = str(table.schema)
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -87,7 +109,7 @@ class Departures:
             table.c.id.in_(bindparam("ids", expanding=True)), table.c.acquired_token.is_(None)
         )
         self._leaving: set[asyncio.Task[None]] = set()
-        self._gone: list[int] = []
+        self._gone: deque[tuple[float, int]] = deque()
         self._clearing: asyncio.Task[None] | None = None
 
     @property
@@ -107,20 +129,26 @@ class Departures:
             client = await self._broker.connect()
             if not client.is_connected:
                 return  # The client would keep it and send it late, beside the relay.
-            await publish(client.jetstream(), row)
+            await publish(client, row, self.intake)
         except (NatsError, TimeoutError, OSError, ValueError) as error:
             log.warning("left to the relay", row=row_id, error=error)
             LEFT_TO_RELAY.labels(self._service).inc()
             return
-        self._gone.append(row_id)
+        self._gone.append((time.monotonic(), row_id))
         if self._clearing is None or self._clearing.done():
             self._clearing = asyncio.create_task(self._clear())
 
     async def _clear(self) -> None:
-        """Delete the rows that have left, many at a time."""
+        """Delete the rows that have left and are safe, many at a time."""
         while self._gone:
             await asyncio.sleep(CLEAR_EVERY_S)
-            ids, self._gone = self._gone[:MOST_AT_ONCE], self._gone[MOST_AT_ONCE:]
+            await self._clear_older(time.monotonic() - SYNCED_S)
+
+    async def _clear_older(self, than: float) -> None:
+        while self._gone and self._gone[0][0] < than:
+            ids: list[int] = []
+            while self._gone and self._gone[0][0] < than and len(ids) < MOST_AT_ONCE:
+                ids.append(self._gone.popleft()[1])
             try:
                 async with self._engine.connect() as conn:
                     await conn.execute(self._delete, {"ids": ids})
@@ -132,7 +160,10 @@ class Departures:
         if self._leaving:
             await asyncio.wait(set(self._leaving), timeout=at_most_s)
         if self._clearing is not None:
-            await asyncio.wait({self._clearing}, timeout=at_most_s)
+            await end(self._clearing)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(at_most_s):
+                await self._clear_older(math.inf)
 
 
 def as_sent(data: object) -> bytes:

@@ -8,8 +8,8 @@ from faststream import Response
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
+from chassis.away import is_away, is_unstorable, takes_nothing, why_away
 from chassis.bus import MAX_MESSAGE_BYTES, encoded, refusal_headers
-from chassis.database import is_away, is_unstorable
 from chassis.terminal import one_line
 from chassis.wording import worded
 from contracts.base import Model
@@ -27,6 +27,8 @@ def as_refusal(error: Exception, context: str) -> Refusal:
         return Invalid(f"The request is not valid: {_first(error)}")
     if is_away(error) or isinstance(error, OSError):
         log.error("database unreachable", error=error)
+        if takes_nothing(error):
+            return Unavailable(f"The database of the {context} service {why_away(error)}.")
         return Unavailable(f"The {context} service cannot reach its database.")
     if is_unstorable(error):
         log.warning("request cannot be stored", error=error)

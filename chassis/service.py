@@ -21,6 +21,7 @@ from nats.js import JetStreamContext
 from sqlalchemy import MetaData
 
 from chassis import metrics, telemetry, topology
+from chassis.away import why_away
 from chassis.bus import (
     Bus,
     answers,
@@ -34,6 +35,7 @@ from chassis.database import Database
 from chassis.dead_letters import Tell
 from chassis.delivery import Delivery, decoded
 from chassis.endings import end
+from chassis.inbox import forget_handled
 from chassis.readings import Readings
 from chassis.relay import Departures, relay
 from chassis.release import release
@@ -49,6 +51,7 @@ Job = Callable[[], Awaitable[object]]
 
 DRIFT_EVERY_S = 10.0
 """How often a service makes sure that its durables are as declared; the keeper mends them."""
+FORGET_EVERY_S = 60.0
 LOOK_EVERY_S = 1.0
 """How often a replica looks for messages that waited at another, which has died."""
 
@@ -89,9 +92,14 @@ class Service:
             pool=settings.database_pool,
             relay_workers=settings.outbox_workers,
         )
-        relay(self.database.outbox, self.broker, workers=settings.outbox_workers)
         self.departures = Departures(
             self.broker, self.database.engine, outbox_table(self.database.metadata)
+        )
+        relay(
+            self.database.outbox,
+            self.broker,
+            self.departures.intake,
+            workers=settings.outbox_workers,
         )
         self.database.departures = self.departures
         self.readings = Readings(name, self.database)
@@ -114,7 +122,7 @@ class Service:
         self.drifted: str | None = None
         self._tasks_at_start: dict[int, int] = {}
         self.every(DRIFT_EVERY_S, self.look_for_drift)
-        self.every(3600, self.database.forget_handled)
+        self.every(FORGET_EVERY_S, partial(forget_handled, self.database.engine, name))
         self.every(LOOK_EVERY_S, self.waiting.look)
 
     def offer(self, **things: object) -> None:
@@ -218,7 +226,8 @@ class Service:
             async with asyncio.timeout(2):
                 await self.database.ping()
         except Exception as error:  # noqa: BLE001  (whatever keeps the database from answering)
-            wrong.append(f"database does not answer: {type(error).__name__}")
+            wrong.append(f"database {why_away(error)}: {type(error).__name__}")
+        wrong += [f"stream {name} takes no messages" for name in self.departures.intake.full]
         wrong += [f"consumer {name} has stopped" for name in self._dead_consumers()]
         return [*wrong, *([self.drifted] if self.drifted else [])]
 
@@ -256,6 +265,8 @@ class Service:
 
     async def _pong(self, _request: Ping) -> Pong:
         await self.database.ping()
+        if self.departures.intake.full:
+            raise Unavailable(f"The message bus has no room for what the {self.name} service says.")
         if wrong := self.drifted or next(iter(self._dead_consumers()), None):
             raise Unavailable(f"Messages may not reach the {self.name} service: {wrong}")
         return Pong(service=self.name, version=release(), details=self.details)

@@ -7,6 +7,7 @@ One request is answered by the messages themselves (the server's "direct get", i
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -41,15 +42,29 @@ class Found:
     left: int
 
 
-async def read(client: Client, stream: str, subject: str, first: int, most: int) -> Found:
-    """The messages on `subject` (or its wildcards) from the sequence `first` on, `most` of them.
+async def read(
+    client: Client, stream: str, subject: str, first: int | datetime, most: int
+) -> Found:
+    """The messages on `subject` (or its wildcards) from `first` on, `most` of them.
+
+    Args:
+        client: to ask by.
+        stream: which one.
+        subject: of the messages.
+        first: a sequence, or a time: the server finds it without looking at what lies before.
+        most: how many at once.
 
     Raises:
         NotRead: the server refuses.
         TimeoutError: it does not answer.
         NatsError: the connection is gone.
     """
-    asked = {"seq": max(first, 1), "batch": most, "next_by_subj": subject, "max_bytes": PAGE_BYTES}
+    place = (
+        {"start_time": first.astimezone(UTC).isoformat()}
+        if isinstance(first, datetime)
+        else {"seq": max(first, 1)}
+    )
+    asked = {**place, "batch": most, "next_by_subj": subject, "max_bytes": PAGE_BYTES}
     inbox = client.new_inbox()
     answers = await client.subscribe(inbox)
     found: list[Stored] = []

@@ -7,7 +7,7 @@ the others, and because the server ignores a changed setting of an existing cons
 import asyncio
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -26,26 +26,23 @@ from nats.js.api import (
 from nats.js.errors import APIError, BadRequestError, ServerError
 from pydantic import Field
 
+from chassis.drift import differences
 from chassis.settings import BusSettings
 from contracts.permissions import ADMIN, inbox
-from contracts.topology import BUCKETS, DURABLES, STREAMS, Bucket, Durable, Stream
+from contracts.topology import (
+    BUCKETS,
+    DURABLES,
+    STREAM_BYTES,
+    STREAMS,
+    Bucket,
+    Durable,
+    Stream,
+)
 
 ANSWER_S = 5.0
-NANOSECONDS = frozenset({"max_age", "duplicate_window", "ack_wait", "inactive_threshold"})
-BY_ITSELF = {
-    "max_consumers": -1,
-    "max_msgs": -1,
-    "max_bytes": -1,
-    "max_msgs_per_subject": -1,
-    "max_msg_size": -1,
-    "max_deliver": -1,
-    "max_waiting": 512,
-    "retention": "limits",
-    "compression": "none",
-    "deliver_policy": "all",
-    "replay_policy": "instant",
-}
-"""Settings as the server makes them when nobody says anything."""
+NO_ROOM = 10047
+"""JetStream's number for what the server cannot set so many bytes aside for."""
+DISCARD = {"drop_old": DiscardPolicy.OLD, "refuse_new": DiscardPolicy.NEW}
 
 
 class Drift(Exception):
@@ -54,8 +51,14 @@ class Drift(Exception):
     loggable = True
 
 
-def stream_config(stream: Stream, replicas: int) -> StreamConfig:
-    """The server's settings for a stream; file storage, so that it survives a restart."""
+def stream_config(stream: Stream, replicas: int, in_all: int = STREAM_BYTES) -> StreamConfig:
+    """The server's settings for a stream; file storage, so that it survives a restart.
+
+    Args:
+        stream: its page.
+        replicas: servers that keep it.
+        in_all: bytes that all streams together may take.
+    """
     return StreamConfig(
         name=stream.name,
         subjects=list(stream.subjects),
@@ -65,15 +68,16 @@ def stream_config(stream: Stream, replicas: int) -> StreamConfig:
             else RetentionPolicy.LIMITS
         ),
         max_age=stream.max_age_s,
+        max_bytes=_share(stream, in_all),
         storage=StorageType.FILE,
-        discard=DiscardPolicy.OLD,
+        discard=DISCARD[stream.at_bound],
         duplicate_window=stream.duplicate_window_s,
         num_replicas=replicas,
         allow_direct=True,
     )
 
 
-def bucket_config(bucket: Bucket, replicas: int) -> StreamConfig:
+def bucket_config(bucket: Bucket, replicas: int, in_all: int = STREAM_BYTES) -> StreamConfig:
     """The server's settings for the stream of a bucket, as all clients of NATS make them."""
     return StreamConfig(
         name=bucket.stream,
@@ -81,14 +85,19 @@ def bucket_config(bucket: Bucket, replicas: int) -> StreamConfig:
         max_msgs_per_subject=1,
         max_age=bucket.max_age_s,
         max_msg_size=bucket.max_value_bytes,
+        max_bytes=_share(bucket, in_all),
         storage=StorageType.FILE,
-        discard=DiscardPolicy.NEW,
+        discard=DISCARD[bucket.at_bound],
         duplicate_window=120,
         num_replicas=replicas,
         allow_rollup_hdrs=True,
         deny_delete=True,
         allow_direct=True,
     )
+
+
+def _share(kept: Stream | Bucket, in_all: int) -> int:
+    return in_all * kept.percent // 100
 
 
 def consumer_config(durable: Durable) -> ConsumerConfig:
@@ -113,22 +122,26 @@ class Declared:
         mended: what was missing or different.
         missing: what could not be made, so that nobody can work with it.
         different: what could not be undone.
+        bytes: what each stream has on disk, and what it may have.
     """
 
     mended: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     different: list[str] = field(default_factory=list)
+    bytes: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def failed(self, name: str, wrong: Sequence[str], error: APIError) -> None:
         """Note what the server refused to make, or to change."""
         said = f"({error.description})"
+        if error.err_code == NO_ROOM:
+            said = f"({error.description}; make room, or set STREAM_BYTES to less)"
         if wrong:
             self.different.append(f"{'; '.join(wrong)}, and cannot be undone {said}")
         else:
             self.missing.append(f"{name} is missing, and cannot be made {said}")
 
 
-async def declare(client: Client, *, replicas: int = 1) -> Declared:
+async def declare(client: Client, *, replicas: int = 1, in_all: int = STREAM_BYTES) -> Declared:
     """Create or change all to what `contracts.topology` says; what cannot be changed is told.
 
     Whoever finds everything as it should be has changed nothing.
@@ -137,8 +150,8 @@ async def declare(client: Client, *, replicas: int = 1) -> Declared:
         NatsError: the server does not answer.
     """
     declared = Declared()
-    streams = [stream_config(stream, replicas) for stream in STREAMS]
-    for config in [*streams, *(bucket_config(bucket, replicas) for bucket in BUCKETS)]:
+    streams = [stream_config(stream, replicas, in_all) for stream in STREAMS]
+    for config in [*streams, *(bucket_config(bucket, replicas, in_all) for bucket in BUCKETS)]:
         await _declare_stream(client, config, declared)
     await _remove_strangers(client, declared)
     for durable in DURABLES:
@@ -148,8 +161,11 @@ async def declare(client: Client, *, replicas: int = 1) -> Declared:
 
 async def _declare_stream(client: Client, wanted: StreamConfig, declared: Declared) -> None:
     js, name = client.jetstream(), str(wanted.name)
-    found = await _config(client, f"STREAM.INFO.{name}")
+    info = await _info(client, f"STREAM.INFO.{name}")
+    found = None if info is None else info["config"]
     wrong = [] if found is None else differences(name, wanted.as_dict(), found)
+    if info is not None:
+        declared.bytes[name] = (info["state"]["bytes"], int(wanted.max_bytes or 0))
     try:
         if found is None:
             await js.add_stream(wanted)
@@ -204,7 +220,13 @@ async def _declare_consumer(client: Client, durable: Durable, declared: Declared
 
 
 async def _config(client: Client, what: str) -> dict[str, Any] | None:
-    """The settings of a stream or consumer as the server has them; None when there is none.
+    """The settings of a stream or consumer as the server has them; None when there is none."""
+    info = await _info(client, what)
+    return None if info is None else info["config"]
+
+
+async def _info(client: Client, what: str) -> dict[str, Any] | None:
+    """What the server says of a stream or consumer; None when there is none.
 
     Read as JSON, since nats-py leaves out settings that it does not know.
 
@@ -216,33 +238,8 @@ async def _config(client: Client, what: str) -> dict[str, Any] | None:
         if said["error"].get("code") == HTTPStatus.NOT_FOUND:
             return None
         raise APIError.from_error(said["error"])
-    found: dict[str, Any] = said["config"]
-    return found
-
-
-def differences(name: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """Where the server's settings differ from the wanted ones, as readable words.
-
-    A setting that is not wanted has to be as the server makes it by itself: what nobody asked for
-    can end a consumer too. Times are in seconds in these words, in nanoseconds in the settings.
-    """
-    wrong = []
-    for key in sorted({*wanted, *found} - {"metadata"}):
-        is_, should_be = (_plain(key, settings.get(key)) for settings in (found, wanted))
-        if is_ != should_be:
-            wrong.append(f"{name}.{key} is {is_}, not {should_be or BY_ITSELF.get(key)}")
-    ours = {k: v for k, v in (found.get("metadata") or {}).items() if not k.startswith("_nats.")}
-    return [*wrong, *([f"{name}.metadata is {ours}, not empty"] if ours else [])]
-
-
-def _plain(key: str, value: Any) -> Any:
-    """A setting as it compares: without enumerations, and empty when it says nothing."""
-    value = getattr(value, "value", value)
-    if value == BY_ITSELF.get(key):
-        return None
-    if key in NANOSECONDS and value:
-        return value / 1e9
-    return value or None
+    info: dict[str, Any] = said
+    return info
 
 
 async def verify(client: Client, context: str) -> None:
@@ -269,9 +266,11 @@ class Settings(BusSettings):
 
     Attributes:
         stream_replicas: servers of a NATS cluster that keep each message; 1 without a cluster.
+        stream_bytes: what all streams and buckets together may take on the disk of a server.
     """
 
     stream_replicas: int = Field(default=1, ge=1, le=5)
+    stream_bytes: int = Field(default=STREAM_BYTES, ge=64 * 1024**2)
 
 
 async def main() -> int:
@@ -284,7 +283,8 @@ async def main() -> int:
         inbox_prefix=inbox(ADMIN),
     )
     try:
-        declared = await declare(client, replicas=settings.stream_replicas)
+        in_all = settings.stream_bytes
+        declared = await declare(client, replicas=settings.stream_replicas, in_all=in_all)
     finally:
         await client.close()
     if wrong := [*declared.missing, *declared.different]:

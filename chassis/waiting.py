@@ -20,7 +20,8 @@ from sqlalchemy import JSON, Float, Row, bindparam, delete, func, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from chassis.database import Away, Database
+from chassis.away import Away
+from chassis.database import Database
 from chassis.endings import end
 from chassis.schema import waiting_table
 

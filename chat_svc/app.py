@@ -10,9 +10,10 @@ service.
 
 from functools import partial
 
+from chassis.aging import AGE_EVERY_S, age
 from chassis.bus import answers, consumes
 from chassis.service import Service
-from chat_svc import tables
+from chat_svc import store_aging, tables
 from chat_svc.claude import DEFAULT_MODEL, Claude
 from chat_svc.handlers import (
     forgetting,
@@ -61,6 +62,9 @@ def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Servi
     ask_after = partial(reconcile.ask_after_turns, *given, settings)
     service.every(settings.reconcile_s / 2, ask_after)
     service.at_start(partial(given_up.listen, *given))
+    service.every(
+        AGE_EVERY_S, partial(age, service.database, store_aging.strip_turns, settings.details_days)
+    )
     return service
 
 

@@ -31,6 +31,7 @@ class Settings(ServiceSettings):
         llm_account: the agent that is paid for it.
         llm_input_usd: US dollars per million input tokens of a model without a known price.
         llm_output_usd: the same of output tokens.
+        details_days: so long moves, tool calls and causes of turns are kept; messages stay.
     """
 
     orchestrator: Literal["auto", "claude", "rules"] = "auto"
@@ -51,6 +52,7 @@ class Settings(ServiceSettings):
     llm_account: str = Field(default="language-model", pattern=r"^[A-Za-z0-9_-]{1,64}$")
     llm_input_usd: Decimal = Field(default=Decimal(5), ge=0)
     llm_output_usd: Decimal = Field(default=Decimal(25), ge=0)
+    details_days: int = Field(default=90, ge=1)
 
     @model_validator(mode="after")
     def _claude_has_a_key(self) -> "Settings":

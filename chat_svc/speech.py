@@ -1,4 +1,4 @@
-"""What a language model says, told to whoever listens while it says it."""
+"""What a language model says, told to whoever listens while it says it, and kept by nobody."""
 
 import asyncio
 import json
@@ -8,7 +8,6 @@ from typing import cast
 
 import structlog
 from nats.errors import Error as NatsError
-from nats.js.errors import Error as JetStreamError
 
 from chassis.bus import Bus
 from chassis.endings import end
@@ -16,14 +15,12 @@ from chassis.envelopes import enclose
 from chat_svc.orchestrator import Say
 from contracts.chat import TurnStreamed
 from contracts.envelope import Envelope
-from contracts.topology import EVENTS
 
 log = structlog.get_logger()
 
 TOGETHER_S = 0.1
 """Pieces that come within this time are one event."""
 MOST_CHARS = 100_000
-PUBLISH_S = 2.0
 
 
 class _Voice:
@@ -60,14 +57,14 @@ class _Voice:
             sent = enclose(event, "chat", self._here, None)
             try:
                 client = await self._bus.client()
-                await client.jetstream().publish(
+                if not client.is_connected:
+                    continue  # It would be kept and told late, in the midst of what is said then.
+                await client.publish(
                     str(sent["subject"]),
                     json.dumps(sent["data"]).encode(),
-                    timeout=PUBLISH_S,
-                    stream=EVENTS.name,
                     headers=cast("dict[str, str]", sent["headers"]),
                 )
-            except (NatsError, JetStreamError, OSError, TimeoutError) as error:
+            except (NatsError, OSError) as error:
                 log.warning("words not told", turn_id=event.turn_id, error=error)
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import Row, delete, func, insert, null, or_, select, text, updat
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.pages import loadable
 from chassis.schema import outbox_table
 from chat_svc.tables import messages, turns
 
@@ -203,7 +204,7 @@ async def page_of_messages(
     before: int | None,
     task_id: str | None = None,
 ) -> Sequence[Found]:
-    """An account's newest messages, newest first, one more than `limit` when there are more.
+    """An account's newest messages, newest first: more than can be shown when there are more.
 
     Args:
         conn: in a transaction.
@@ -218,7 +219,8 @@ async def page_of_messages(
     query = query.order_by(messages.c.seq.desc()).limit(limit + 1)
     if before is not None:
         query = query.where(messages.c.seq < before)
-    return (await conn.execute(query)).all()
+    found = await conn.execute(loadable(query, ("seq",), "content"))
+    return found.all()
 
 
 def _in(seconds: float) -> Any:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     func,
 )
 
@@ -75,6 +76,8 @@ turns = Table(
     Column("deadline_at", DateTime(timezone=True), nullable=False),
     # When what it waits for is asked after next; None when it never was.
     Column("ask_at", DateTime(timezone=True)),
+    # Whether its moves, calls and cause are gone: it was long ago.
+    Column("aged", Boolean, nullable=False, server_default="false"),
     # When it was forgotten, while the event stream may still have its words.
     Column("forgotten_at", DateTime(timezone=True)),
     CheckConstraint("status IN ('thinking', 'acting', 'settling', 'done')", name="known_status"),
@@ -90,6 +93,11 @@ Index(
     turns.c.account,
     turns.c.created_at.desc(),
     postgresql_where=turns.c.content != "",
+)
+Index(
+    "turns_aging_idx",
+    turns.c.created_at,
+    postgresql_where=and_(~turns.c.aged, turns.c.status == "done"),
 )
 Index(
     "turns_forgotten_idx",

@@ -73,15 +73,24 @@ Moment = Annotated[datetime, AfterValidator(_as_utc)]
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 """An identifier that is safe as the last token of a NATS subject."""
 
+PASSING = "passing"
+"""The token in the subjects of events that are not kept."""
+
 Payload = dict[str, Any]
 """JSON that AgentBazaar passes on without knowing its shape."""
 
 
 class Event(Model):
-    """Something that happened. Published on `bazaar.evt.<noun>.<past-verb>.<entity id>`."""
+    """Something that happened. Published on `bazaar.evt.<noun>.<past-verb>.<entity id>`.
+
+    Attributes:
+        kept: whether the stream EVENTS keeps it; else it only passes, with one more token in its
+            subject, `bazaar.evt.<noun>.<past-verb>.passing.<entity id>`.
+    """
 
     type: ClassVar[str]
     version: ClassVar[int] = 1
+    kept: ClassVar[bool] = True
 
     def entity_id(self) -> str:
         """The last token of the subject: the task's id wherever there is one."""
@@ -89,7 +98,8 @@ class Event(Model):
 
     def subject(self) -> str:
         """The subject that this event is published on."""
-        return f"bazaar.evt.{self.type}.{self.entity_id()}"
+        passing = "" if self.kept else f"{PASSING}."
+        return f"bazaar.evt.{self.type}.{passing}{self.entity_id()}"
 
 
 class TaskEvent(Event):

@@ -241,7 +241,7 @@ class PlanProposed(Event):
 class TurnStreamed(Event):
     """A piece of what the language model says, while it says it.
 
-    Not stored with anything: whoever misses it finds the whole in the assistant's message.
+    Not kept anywhere: whoever misses it finds the whole in the assistant's message.
 
     Attributes:
         round: which of the turn's moves it belongs to.
@@ -249,6 +249,7 @@ class TurnStreamed(Event):
     """
 
     type = "turn.streamed"
+    kept = False
     turn_id: Id
     task_id: Id
     round: int = Field(ge=0)

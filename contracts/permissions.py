@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from contracts import chat, ledger, negotiation, orders, payment, registry, standing, task
-from contracts.base import Call, Command, ping_call
+from contracts.base import PASSING, Call, Command, ping_call
 from contracts.catalogue import CALLS, EVENTS
 from contracts.topology import (
     API_KEYS,
@@ -217,6 +217,8 @@ def _service(context: str) -> Permissions:
     return Permissions(
         publish=(
             *(f"bazaar.evt.{event.type}.*" for event in EVENTS[context]),
+            # Those of release 0.2.0 are kept; who publishes them may be one that is not new yet.
+            *(f"bazaar.evt.{e.type}.{PASSING}.*" for e in EVENTS[context] if not e.kept),
             *(f"bazaar.cmd.{command.type}.*" for command in ORDERS[context]),
             *_asked(context),
             *(("_R_.>",) if context in ANSWERS_FOR_THE_DEAD else ()),

@@ -232,6 +232,7 @@ class StepCompleted(TaskEvent):
         billed: what the agent asked for in all, with the surge; more than `cost` plus
             `external_cost` is an overcharge and is not paid.
         execution_time: milliseconds.
+        cut: whether `result` is only the beginning of it; the whole is the step's.
     """
 
     type = "step.completed"
@@ -246,6 +247,7 @@ class StepCompleted(TaskEvent):
     vendor: str | None = None
     execution_time: int = Field(ge=1)
     turn_id: Id | None = None
+    cut: bool = False
 
 
 class StepFailed(TaskEvent):

@@ -10,16 +10,30 @@ from typing import Literal
 from contracts.envelope import TURN
 
 DAY_S = 86_400
+STREAM_BYTES = 4 * 1024**3
+"""What all streams and buckets together may take on a server's disk, unless it is told otherwise.
+
+Each has its share of it, in percent; what is left over is for the server's own notes on them.
+"""
+AtBound = Literal["drop_old", "refuse_new"]
+"""What gives way in a stream that is as large as it may be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A JetStream stream; `max_age_s` 0 keeps messages until they are consumed or dropped."""
+    """A JetStream stream.
+
+    Attributes:
+        max_age_s: messages are dropped after so long; 0 keeps them until they are consumed.
+        percent: its share of what all streams may take on disk.
+    """
 
     name: str
     subjects: tuple[str, ...]
     retention: Literal["limits", "workqueue"]
     max_age_s: int
+    percent: int
+    at_bound: AtBound = "drop_old"
     duplicate_window_s: int = 120
 
 
@@ -55,11 +69,14 @@ class Bucket:
     Attributes:
         max_age_s: values are dropped after so long; 0 keeps them.
         max_value_bytes: the most that a value may weigh.
+        percent: its share of what all streams may take on disk.
     """
 
     name: str
     max_age_s: int
     max_value_bytes: int
+    percent: int
+    at_bound: AtBound
 
     @property
     def stream(self) -> str:
@@ -67,15 +84,23 @@ class Bucket:
         return f"KV_{self.name}"
 
 
-EVENTS = Stream("EVENTS", ("bazaar.evt.>",), "limits", 30 * DAY_S)
-COMMANDS = Stream("COMMANDS", ("bazaar.cmd.>",), "workqueue", 0)
-DEADLETTER = Stream("DEADLETTER", ("bazaar.dlq.>",), "limits", 90 * DAY_S)
+EVENTS = Stream("EVENTS", ("bazaar.evt.*.*.*",), "limits", 30 * DAY_S, percent=60)
+"""What happened. What passes and is not kept (`contracts.base.Event.kept`) has a longer subject.
+
+At its bound it keeps less than 30 days: consumers are seconds behind, not weeks.
+"""
+COMMANDS = Stream("COMMANDS", ("bazaar.cmd.>",), "workqueue", 0, percent=10, at_bound="refuse_new")
+"""Orders. None is dropped: at its bound it takes no more, and nothing new is begun meanwhile."""
+DEADLETTER = Stream("DEADLETTER", ("bazaar.dlq.>",), "limits", 90 * DAY_S, percent=8)
 STREAMS = (EVENTS, COMMANDS, DEADLETTER)
 
-API_KEYS = Bucket("API_KEYS", 0, 4096)
+API_KEYS = Bucket("API_KEYS", 0, 4096, percent=2, at_bound="refuse_new")
 """Hashes of API keys with their accounts and scopes, for the gateways."""
-IDEMPOTENCY = Bucket("IDEMPOTENCY", DAY_S, 2 * 1024 * 1024)
-"""Answers to requests with an `Idempotency-Key`, for the gateways."""
+IDEMPOTENCY = Bucket("IDEMPOTENCY", DAY_S, 2 * 1024 * 1024, percent=16, at_bound="drop_old")
+"""Answers to requests with an `Idempotency-Key`, for the gateways.
+
+What is dropped early is carried out again with the same ids, which makes nothing new.
+"""
 BUCKETS = (API_KEYS, IDEMPOTENCY)
 
 REGISTRY_STEP_STARTED = Durable("registry-step-started", "EVENTS", "bazaar.evt.step.started.*")

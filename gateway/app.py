@@ -14,7 +14,7 @@ from chassis import telemetry
 from chassis.release import release
 from gateway import errors, keys, rates
 from gateway.access import RequestLog
-from gateway.asking import Gateway
+from gateway.asking import Gateway, only_with_room
 from gateway.auth import Door
 from gateway.claims import Claims
 from gateway.document import describe, operation_id
@@ -28,6 +28,7 @@ from gateway.link import Link
 from gateway.paths import PlainPaths
 from gateway.protection import Protection
 from gateway.rates import RateLimit
+from gateway.room import Room
 from gateway.routes import agents, books, cards, chat, events, health, payments, tasks
 from gateway.routes.turns import router as one_turn
 from gateway.settings import Settings
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
     turns = Turns()
     hear: dict[str, Callable[[Msg], Awaitable[None]]] = {SUBJECT: turns.heard}
     link = Link(settings, hear)
+    room = Room(link, settings.nats_monitor_url)
     doors = []
     issuer: IssuerKeys | None = None
     if settings.auth_mode == "token":
@@ -112,7 +114,7 @@ def create_app(settings: Settings) -> FastAPI:
             Middleware(Head),
         ],
     )
-    app.state.gateway = Gateway(settings, link, turns, Streams(settings, link))
+    app.state.gateway = Gateway(settings, link, room, turns, Streams(settings, link))
     errors.install(app)
     for routes in (
         agents.router,
@@ -128,7 +130,8 @@ def create_app(settings: Settings) -> FastAPI:
         cards.posts,
         events.router,
     ):
-        app.include_router(routes, dependencies=[Depends(BEARER)] if doors else None)
+        bearer = [Depends(BEARER)] if doors else []
+        app.include_router(routes, dependencies=[*bearer, Depends(only_with_room)])
     app.include_router(health.router)
     describe(app, bearer=bool(doors))
     if settings.ui_dist is not None:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import Request, Response
+from fastapi import HTTPException, Request, Response
 from pydantic import TypeAdapter, ValidationError
 
 from chassis import telemetry
@@ -12,10 +12,12 @@ from chassis.envelopes import new_id, origin
 from chassis.terminal import escaped
 from contracts.base import Call, Id, Model, ReplyT, RequestT
 from contracts.envelope import Envelope
-from contracts.errors import Invalid, NotFound
+from contracts.errors import Invalid, NotFound, Unavailable
+from gateway.auth import READING
 from gateway.errors import sentence
 from gateway.identity import Identity
 from gateway.link import NAME, Link
+from gateway.room import Room
 from gateway.settings import Settings
 from gateway.streams import Streams
 from gateway.turns import Turns
@@ -30,6 +32,7 @@ class Gateway:
 
     settings: Settings
     link: Link
+    room: Room
     turns: Turns
     streams: Streams
 
@@ -44,6 +47,20 @@ def account_of(request: Request) -> str:
     """Whose money and data the request concerns. The one place where that is decided."""
     identity: Identity | None = getattr(request.state, "identity", None)
     return identity.account if identity else gateway_of(request).settings.default_account
+
+
+async def only_with_room(request: Request) -> None:
+    """What every route depends on: nothing is begun while the bus stores nothing.
+
+    Raises:
+        HTTPException: 503, and when to come again.
+    """
+    if request.method in READING:
+        return
+    try:
+        await gateway_of(request).room.check()
+    except Unavailable as error:
+        raise HTTPException(error.code, error.message, {"Retry-After": "5"}) from None
 
 
 def effect_of(request: Request) -> str:

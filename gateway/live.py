@@ -7,22 +7,24 @@ from pydantic_core import from_json, to_json
 
 from chassis.terminal import escaped_bytes
 from contracts import envelope
+from contracts.base import PASSING
 
 PREFIX = "bazaar.evt."
 
 
 @dataclass(slots=True)
 class LiveEvent:
-    """An event as it lies in the stream.
+    """An event as it lies in the stream, or passes.
 
     Attributes:
-        sequence: its place in the stream; the `id` that a reader resumes by.
+        sequence: its place in the stream, the `id` that a reader resumes by; None when it only
+            passes, so that a reader's place stays where it was.
         noun: what it is about: `step` of `bazaar.evt.step.completed.<task>`.
         entity: the last token of the subject: the task's id wherever there is one.
         account: whose it is.
     """
 
-    sequence: int
+    sequence: int | None
     noun: str
     entity: str
     account: str
@@ -36,7 +38,8 @@ class LiveEvent:
         A body that is no JSON object (somebody published it by hand) is shown as null.
         """
         if self._frame is None:
-            self._frame = b"id: %d\ndata: %s\n\n" % (self.sequence, self._json())
+            place = b"" if self.sequence is None else b"id: %d\n" % self.sequence
+            self._frame = b"%sdata: %s\n\n" % (place, self._json())
         return self._frame
 
     def _json(self) -> bytes:
@@ -50,7 +53,7 @@ class LiveEvent:
             {
                 "type": type_,
                 "version": int(version) if version.isdecimal() else 1,
-                "id": self.headers.get(envelope.ID) or str(self.sequence),
+                "id": self.headers.get(envelope.ID) or str(self.sequence or ""),
                 "time": self.headers.get(envelope.TIME),
                 "subject": self.entity,
                 "taskId": known.get("taskId"),
@@ -61,10 +64,15 @@ class LiveEvent:
         return escaped_bytes(shown)
 
 
+def passes(subject: str) -> bool:
+    """Whether an event on this subject is not kept in the stream."""
+    return subject.split(".")[4:5] == [PASSING]
+
+
 def live_event(
-    sequence: int, subject: str, headers: Mapping[str, str] | None, body: bytes
+    sequence: int | None, subject: str, headers: Mapping[str, str] | None, body: bytes
 ) -> LiveEvent:
-    """An event from the parts of a message of the stream EVENTS."""
+    """An event from the parts of a message; `sequence` None when no stream keeps it."""
     noun, _, rest = subject.removeprefix(PREFIX).partition(".")
     headers = headers or {}
     account = headers.get(envelope.ACCOUNT) or envelope.DEFAULT_ACCOUNT

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from datetime import datetime
 
 from nats.errors import Error as NatsError
 
@@ -33,15 +34,24 @@ class Past:
         found = await self._page(f"{PREFIX}>", 1, 1)
         return found.messages[0].sequence if found.messages else None
 
-    async def read(self, subject: str, first: int, until: int) -> AsyncGenerator[LiveEvent]:
+    async def read(
+        self, subject: str, first: int, until: int, since: datetime | None = None
+    ) -> AsyncGenerator[LiveEvent]:
         """The events on `subject` from the sequence `first` up to `until`, both included.
+
+        Args:
+            subject: with wildcards.
+            first: where to begin.
+            until: where to end.
+            since: begin at this time instead: what lies before is not looked through.
 
         Raises:
             Unavailable: the bus was lost on the way.
         """
         left = 1
         while first <= until and left:
-            page = await self._page(subject, first, PAGE)
+            page = await self._page(subject, since or first, PAGE)
+            since = None
             for one in page.messages:
                 if one.sequence > until:
                     return
@@ -49,7 +59,7 @@ class Past:
                 first = one.sequence + 1
             left = page.left
 
-    async def _page(self, subject: str, first: int, most: int) -> stored.Found:
+    async def _page(self, subject: str, first: int | datetime, most: int) -> stored.Found:
         try:
             async with self._turns:
                 return await stored.read(self._link.client, EVENTS.name, subject, first, most)

@@ -59,6 +59,7 @@ class Settings(BusSettings):
             without ports. Without authentication the usual ones of this machine, unless set;
             with it, any, unless set.
         cors_origins: other origins whose pages may call the API, comma-separated.
+        nats_monitor_url: where a single NATS server tells of its health over HTTP.
         ui_dist: a folder with a built client to serve at /; it must hold index.html.
         chat_wait_s: how long POST /api/hubchat/message waits for the assistant's message.
         body_limit: bytes that a request's body may have.
@@ -106,6 +107,7 @@ class Settings(BusSettings):
         "http://localhost:5000",
         "http://localhost:3000",
     )
+    nats_monitor_url: HttpUrl | None = None
     ui_dist: Path | None = None
     chat_wait_s: float = Field(default=25.0, ge=0)
     body_limit: int = Field(default=1_048_576, ge=0)

@@ -6,6 +6,7 @@ from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 import structlog
@@ -54,6 +55,7 @@ class Reader:
         task_id: of one task only.
         nouns: only about these; None for all.
         after: begin after this place in the stream; None for what happens from now on.
+        since: begin at this time, when that is later than `after`.
         room: events that may wait for the reader to take them.
     """
 
@@ -61,6 +63,7 @@ class Reader:
     task_id: str | None = None
     nouns: frozenset[str] | None = None
     after: int | None = None
+    since: datetime | None = None
     room: int = 1000
     end: End | None = None
     _waiting: deque[LiveEvent | bytes] = field(default_factory=deque)
@@ -198,7 +201,7 @@ class Streams:
         while True:
             item = await reader.take(self._settings.event_heartbeat_s)
             if isinstance(item, LiveEvent):
-                seen = item.sequence
+                seen = item.sequence or seen
                 yield item.frame()
             elif item is not None:
                 yield item
@@ -220,19 +223,19 @@ class Streams:
         if resumed and not first - 1 <= at <= self._tail.seen:
             yield _notice("gap")
             at = at if at <= self._tail.seen else 0
-        joined = False
+        joined, since = False, reader.since
         while not joined and reader.end is None:
             joined = self._tail.seen - at <= NEAR
             until = self._follow(reader) if joined else self._tail.seen
-            async with aclosing(self._past.read(reader.subject, at + 1, until)) as events:
+            async with aclosing(self._past.read(reader.subject, at + 1, until, since)) as events:
                 async for event in events:
                     if reader.end is not None:
                         reader.drop()
                         return
                     if reader.wants(event):
                         yield event.frame()
-                    at = event.sequence
-            at = until
+                    at = event.sequence or at
+            at, since = until, None
         reader.after = at
 
     def _follow(self, reader: Reader) -> int:

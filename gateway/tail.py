@@ -1,6 +1,7 @@
 """The end of the stream EVENTS, followed once per gateway whoever reads along."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from chassis import stored
 from contracts.errors import Unavailable
 from contracts.topology import EVENTS
 from gateway.link import Link
-from gateway.live import PREFIX, LiveEvent, live_event
+from gateway.live import PREFIX, LiveEvent, live_event, passes
 
 log = structlog.get_logger()
 
@@ -23,6 +24,8 @@ PAGE = 200
 AGAIN_S = 0.5
 BEAT_S = 1.0
 """How often we look although nothing was heard, and whether the connection lives."""
+PASSING = 1000
+"""What passes and waits for what was heard before it; with more, the oldest is not told."""
 SOON_S = 0.01
 """An event is heard while the stream still stores it: how soon we look again, then twice that."""
 
@@ -37,15 +40,32 @@ class Ended(Exception):
 
 @dataclass(slots=True)
 class _Ear:
-    """Hears that something happened; what it was is read from the stream, in order."""
+    """Hears that something happened; what it was is read from the stream, in order.
 
+    What only passes is in no stream: it is told when what was heard before it is found.
+    """
+
+    tell: Callable[[LiveEvent], None]
     heard: int = 0
+    found: int = 0
     woken: asyncio.Event = field(default_factory=asyncio.Event)
+    _passing: deque[tuple[int, LiveEvent]] = field(default_factory=lambda: deque(maxlen=PASSING))
 
-    async def hear(self, _message: Msg) -> None:
-        """Count an event, and wake whoever reads."""
+    async def hear(self, message: Msg) -> None:
+        """Count an event, and wake whoever reads; or let it pass."""
+        if passes(message.subject):
+            event = live_event(None, message.subject, message.headers, message.data)
+            self._passing.append((self.heard, event))
+            self.find(0)
+            return
         self.heard += 1
         self.woken.set()
+
+    def find(self, more: int) -> None:
+        """So many more were read; tell what may pass now."""
+        self.found += more
+        while self._passing and self._passing[0][0] <= self.found:
+            self.tell(self._passing.popleft()[1])
 
 
 class Tail:
@@ -140,7 +160,7 @@ class Tail:
             Ended: this is not to be followed any more.
         """
         client = self._link.client
-        ear = _Ear()
+        ear = _Ear(self._tell_passing)
         subscription = await client.subscribe(ALL, cb=ear.hear)
         try:
             await client.flush()
@@ -154,6 +174,10 @@ class Tail:
                 with suppress(NatsError):
                     await subscription.unsubscribe()
 
+    def _tell_passing(self, event: LiveEvent) -> None:
+        if self._wanted and self.following:
+            self._tell(event)
+
     async def _find_end(self, client: Client) -> None:
         """Begin at the stream's end, the first time or when the stream was made anew."""
         newest = await stored.last(client, EVENTS.name, ALL)
@@ -163,23 +187,22 @@ class Tail:
             self.seen = end
 
     async def _read_on(self, client: Client, ear: _Ear) -> None:
-        found, wait_s = 0, SOON_S
+        wait_s = SOON_S
         while True:
             heard = ear.heard
             ear.woken.clear()
-            new = await self._read(client)
-            found += new
-            if new or heard <= found:
+            new = await self._read(client, ear)
+            if new or heard <= ear.found:
                 wait_s = SOON_S
-            if heard > found and wait_s < BEAT_S:
+            if heard > ear.found and wait_s < BEAT_S:
                 await asyncio.sleep(wait_s)
                 wait_s *= 2
                 continue
             # What was heard and never stored was a repeat, that the stream passed over.
-            found = max(found, heard)
+            ear.find(max(0, heard - ear.found))
             await self._wait(client, ear)
 
-    async def _read(self, client: Client) -> int:
+    async def _read(self, client: Client, ear: _Ear) -> int:
         """Tell what is new in the stream; how much that was."""
         told, left = 0, 1
         while left:
@@ -187,7 +210,9 @@ class Tail:
             self._check()
             for one in page.messages:
                 self.seen = one.sequence
-                self._tell(live_event(one.sequence, one.subject, one.headers, one.data))
+                if not passes(one.subject):  # Of a bus whose streams are those of 0.2.0.
+                    self._tell(live_event(one.sequence, one.subject, one.headers, one.data))
+                ear.find(1)
             told += len(page.messages)
             left = page.left
         return told

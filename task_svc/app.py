@@ -10,10 +10,11 @@ step.failed, price.negotiated.
 
 from functools import partial
 
+from chassis.aging import AGE_EVERY_S, age
 from chassis.bus import answers, consumes
 from chassis.service import Service
 from contracts import negotiation, standing, task, topology
-from task_svc import measures, tables
+from task_svc import measures, store_aging, tables
 from task_svc.agents import Agents
 from task_svc.handlers import given_up, invoke, negotiating, orders, payments, queries
 from task_svc.handlers import standing as asked_after
@@ -70,6 +71,9 @@ def build(settings: Settings) -> Service:
     service.at_start(quotes.listen)
     service.every(settings.sweep_s, runner.sweep)
     service.every(settings.lease_s / 3, runner.renew, to_the_end=True)
+    service.every(
+        AGE_EVERY_S, partial(age, service.database, store_aging.strip_steps, settings.details_days)
+    )
     service.at_stop(runner.close)
     service.at_end(partial(runner.drain, settings.drain_s))
     ask_after = partial(asked_after.ask_after_ends, service.database, service.bus, settings)

@@ -21,6 +21,9 @@ from task_svc import store
 from task_svc.agents import AgentAnswer
 from task_svc.domain import Quote, Split, as_refusal, status_after
 
+TOLD_CHARS = 16_384
+"""Of a result that nobody acts on, so much is in the event; events are kept for a month."""
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
@@ -139,12 +142,16 @@ def _event(
             started=started,
             turn_id=step.turn_id,
         )
+    # Whoever ordered the step acts on the whole; without an orchestrator nobody does.
+    whole = outcome.answer.result
+    told = whole if step.turn_id is not None else whole[:TOLD_CHARS]
     return StepCompleted(
         task_id=step.task_id,
         step_id=step.id,
         agent_id=step.agent_id,
         subtask_type=outcome.answer.subtask_type,
-        result=outcome.answer.result,
+        result=told,
+        cut=len(told) < len(whole),
         cost=outcome.paid.cost,
         external_cost=outcome.paid.external,
         billed=outcome.billed,
@@ -199,11 +206,11 @@ def ended(
 
 
 def bill_line(step: store.Found) -> StepBill:
-    """A step as a line of its task's bill."""
+    """A step, as `store.bill_of` finds it, as a line of its task's bill."""
     return StepBill(
         step_id=step.id,
         agent_id=step.agent_id,
-        agent_name=Quote.model_validate(step.quote).agent_name if step.quote else step.agent_id,
+        agent_name=step.agent_name or step.agent_id,
         status=step.status,
         cost=step.cost,
         external_cost=step.external_cost,

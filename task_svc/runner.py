@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 
 import structlog
 
-from chassis.database import Database, is_away, is_unstorable
+from chassis.away import is_away, is_unstorable
+from chassis.database import Database
 from chassis.endings import end
 from chassis.envelopes import new_id
 from contracts.envelope import Envelope

@@ -24,10 +24,20 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.pages import loadable
+from contracts.task import StepView, TaskView
 from task_svc.tables import steps, tasks
 
 Found = Row[*tuple[Any, ...]]
 OPEN = ("pending", "in_progress")
+
+# What lists and bills show. A step's payload, its result and its cause may weigh a megabyte, and
+# five hundred are read at once.
+_SHOWN_TASK = [tasks.c[name] for name in TaskView.model_fields]
+_SHOWN_STEP = [steps.c.seq, *(steps.c[name] for name in StepView.model_fields)]
+_BILLED = [
+    steps.c[name] for name in ("id", "agent_id", "status", "cost", "external_cost", "turn_id")
+] + [steps.c.quote["agentName"].as_string().label("agent_name")]
 
 
 # Statements of the hot path are built once: building costs more time than running them.
@@ -84,31 +94,33 @@ def is_over_budget(error: IntegrityError) -> bool:
 async def page_of_tasks(
     conn: AsyncConnection, account: str, limit: int, before: tuple[datetime, str] | None
 ) -> Sequence[Found]:
-    """An account's tasks, newest first, one more than `limit` when there are more."""
+    """An account's tasks, newest first: more than can be shown when there are more."""
     query = (
-        select(tasks)
+        select(*_SHOWN_TASK)
         .where(tasks.c.account == account)
         .order_by(tasks.c.created_at.desc(), tasks.c.id.desc())
         .limit(limit + 1)
     )
     if before is not None:
         query = query.where(tuple_(tasks.c.created_at, tasks.c.id) < before)
-    return (await conn.execute(query)).all()
+    found = await conn.execute(loadable(query, ("created_at", "id"), "user_query"))
+    return found.all()
 
 
 async def page_of_steps(
     conn: AsyncConnection, task_id: str, limit: int, before: int | None
 ) -> Sequence[Found]:
-    """A task's newest steps, newest first, one more than `limit` when there are more."""
+    """A task's newest steps, newest first: more than can be shown when there are more."""
     query = (
-        select(steps)
+        select(*_SHOWN_STEP)
         .where(steps.c.task_id == task_id)
         .order_by(steps.c.seq.desc())
         .limit(limit + 1)
     )
     if before is not None:
         query = query.where(steps.c.seq < before)
-    return (await conn.execute(query)).all()
+    found = await conn.execute(loadable(query, ("seq",), "result"))
+    return found.all()
 
 
 async def insert_steps(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -249,5 +261,5 @@ async def repoint(
 
 async def bill_of(conn: AsyncConnection, task_id: str) -> Sequence[Found]:
     """What each step of a task cost, oldest first."""
-    query = select(steps).where(steps.c.task_id == task_id).order_by(steps.c.seq).limit(500)
+    query = select(*_BILLED).where(steps.c.task_id == task_id).order_by(steps.c.seq).limit(500)
     return (await conn.execute(query)).all()

@@ -32,6 +32,14 @@ async def ended_task(conn: AsyncConnection, task_id: str) -> Found | None:
     return (await conn.execute(query.with_for_update())).one_or_none()
 
 
+async def last_cause(conn: AsyncConnection, task_id: str) -> dict[str, Any] | None:
+    """The envelope that the newest step of a task was ordered with; None without any."""
+    query = select(steps.c.cause).where(steps.c.task_id == task_id)
+    found = await conn.execute(query.order_by(steps.c.seq.desc()).limit(1))
+    cause: dict[str, Any] | None = found.scalar_one_or_none()
+    return cause
+
+
 async def running(conn: AsyncConnection, agent_ids: Sequence[str]) -> tuple[dict[str, int], int]:
     """How many steps these agents have in hand, and how many rows of the outbox are leaving.
 

@@ -104,6 +104,8 @@ steps = Table(
     Column("next_attempt_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("completed_at", DateTime(timezone=True)),
+    # Whether its payload and its cause are gone: it ended long ago.
+    Column("aged", Boolean, nullable=False, server_default="false"),
     CheckConstraint(
         "status IN ('pending', 'in_progress', 'completed', 'failed')", name="known_step_status"
     ),
@@ -135,4 +137,9 @@ Index(
     "steps_open_idx",
     steps.c.next_attempt_at,
     postgresql_where=and_(steps.c.status.in_(("pending", "in_progress")), steps.c.waits_for == 0),
+)
+Index(
+    "steps_aging_idx",
+    steps.c.completed_at,
+    postgresql_where=and_(~steps.c.aged, steps.c.completed_at.is_not(None)),
 )

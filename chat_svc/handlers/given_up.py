@@ -9,8 +9,9 @@ import structlog
 from nats.aio.msg import Msg
 from sqlalchemy.exc import SQLAlchemyError
 
+from chassis.away import Away
 from chassis.bus import Bus
-from chassis.database import Away, Database
+from chassis.database import Database
 from chat_svc import store
 from contracts.envelope import TURN
 from contracts.permissions import HEARS

@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import structlog
 
+from chassis.away import is_away
 from chassis.bus import Bus
-from chassis.database import Database, Transaction, is_away
+from chassis.database import Database, Transaction
 from chat_svc import store, store_rounds
 from chat_svc.adopting import known
 from chat_svc.domain import CHARGE

@@ -10,7 +10,8 @@ from typing import Annotated
 import structlog
 
 from chassis.bus import Bus
-from chassis.database import Database, Transaction, is_away
+from chassis.away import is_away
+from chassis.database import Database, Transaction
 from chassis.envelopes import derived_id, origin
 from chassis.given import Given
 from chat_svc import store, store_rounds, store_standing

@@ -8,10 +8,15 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+import httpx
+
 from contracts.permissions import BAZAAR, OPERATOR, USERS
 from deploy import nats_users
 from deploy.local.errors import StartError
-from deploy.local.process import Process
+from deploy.local.process import Process, client
+
+ROOM_BYTES = 64 * 1024 * 1024
+"""With less on its disk, a new start would not help the server."""
 
 
 def process(
@@ -35,7 +40,8 @@ def process(
         f"listen: 127.0.0.1:{port}\n"
         f"http: 127.0.0.1:{monitor_port}\n"
         "max_payload: 8MB\n"
-        f"jetstream {{ store_dir: {json.dumps(str(folder))} }}\n"
+        # Outbox rows stay until what they said is safe on this disk (`chassis.relay`).
+        f"jetstream {{ store_dir: {json.dumps(str(folder))}, sync_interval: 1s }}\n"
         + (f"no_auth_user: {OPERATOR}\n{nats_users.config()}" if known else "")
     )
     return Process(
@@ -49,7 +55,23 @@ def process(
         cwd=folder,
         prepare=partial(move_streams, folder / "jetstream") if known else None,
         ready=f"http://127.0.0.1:{monitor_port}/healthz",
+        sick=partial(stuck, monitor_port, folder),
     )
+
+
+async def stuck(monitor_port: int, folder: Path) -> bool:
+    """Whether the server has stopped storing and there is room on its disk.
+
+    It gives a stream up at the first write that fails, for as long as it lives.
+    """
+    if shutil.disk_usage(folder).free < ROOM_BYTES:
+        return False
+    async with client() as http:
+        try:
+            answer = await http.get(f"http://127.0.0.1:{monitor_port}/healthz")
+        except httpx.TransportError:
+            return False
+    return not answer.is_success
 
 
 def move_streams(store: Path) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import ctypes
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -41,6 +42,8 @@ class Process:
     """The names of those that must be ready (a one-shot: done) before it is started."""
     ready: str | Callable[[], Awaitable[bool]] | None = None
     """A URL that answers 2xx, or a question, once it is ready; None: as soon as it runs."""
+    sick: Callable[[], Awaitable[bool]] | None = None
+    """Asked now and then while it runs: whether only a new start can help it."""
     prepare: Callable[[], None] | None = None
     """Blocking work before each start, done in a thread. A StartError ends the attempt."""
     one_shot: bool = False
@@ -77,7 +80,8 @@ class Child:
         """The last lines that this start wrote to its log, indented."""
         with self.log.open("rb") as log:
             end = log.seek(0, os.SEEK_END)
-            log.seek(max(self.log_start, end - 8192))
+            begin = self.log_start if self.log_start <= end else 0  # It was rotated meanwhile.
+            log.seek(max(begin, end - 8192))
             tail = log.read().decode(errors="replace").splitlines()[-lines:]
         # Whatever it logged, it may have come from anybody.
         return "\n".join(f"    {plain(line)}" for line in tail) or "    (nothing)"
@@ -124,8 +128,7 @@ def start(process: Process, log_dir: Path) -> Child:
     To be called from the main thread: on Linux the child ends with the thread that started it.
     """
     log = log_dir / f"{process.name}.log"
-    if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
-        log.replace(log.with_suffix(".log.1"))
+    rotate(log)
     uid, gid = process.run_as or (None, None)
     with log.open("ab") as output:
         log_start = output.tell()
@@ -143,6 +146,21 @@ def start(process: Process, log_dir: Path) -> Child:
             preexec_fn=_dies_with(os.getpid(), process.orphan_signal),  # noqa: PLW1509 - a thread's lock cannot matter: it calls libc alone
         )
     return Child(process, popen, log, log_start)
+
+
+def rotate(log: Path) -> None:
+    """Keeps a log that has grown too large as `.log.1`, and empties it.
+
+    Whoever writes to it goes on: it was opened for appending. A line that is written between the
+    copy and the emptying, a moment, is lost.
+    """
+    if not log.exists() or log.stat().st_size <= MAX_LOG_BYTES:
+        return
+    draft = log.with_suffix(".log.new")
+    with log.open("r+b") as source, draft.open("wb") as copy:
+        shutil.copyfileobj(source, copy)
+        source.truncate(0)
+    draft.replace(log.with_suffix(".log.1"))
 
 
 def client() -> httpx.AsyncClient:

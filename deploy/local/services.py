@@ -200,10 +200,12 @@ def _services(
         )
         for name, port in ports.items()
     ]
+    monitor = {"NATS_MONITOR_URL": f"http://127.0.0.1:{settings.nats_monitor_port}"}
     gateway = Process(
         name="gateway",
         argv=_module("gateway"),
         env={
+            **(monitor if settings.nats_url is None else {}),
             **env,
             "NATS_URL": buses[GATEWAY],
             "PORT": str(settings.gateway_port),

@@ -1,6 +1,7 @@
 """Keeps a table of processes running: in order, with their logs, restarted when they die."""
 
 import asyncio
+import math
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import httpx
 
 from deploy.local.errors import StartError
-from deploy.local.process import POLL_SECONDS, Child, Process, client, start
+from deploy.local.process import POLL_SECONDS, Child, Process, client, rotate, start
 
 FIRST_DELAY_SECONDS = 0.5
 LONGEST_DELAY_SECONDS = 10.0
@@ -19,6 +20,9 @@ SETTLED_SECONDS = 30.0
 READY_SECONDS = 120.0
 GRACE_SECONDS = 60.0
 DEATHS_BEFORE_READY = 3
+ROTATE_EVERY_SECONDS = 5.0
+SICK_EVERY_SECONDS = 2.0
+TIMES_SICK = 4
 
 Say = Callable[[str], None]
 
@@ -46,6 +50,7 @@ class Supervisor:
         Raises an ExceptionGroup of StartErrors if one of them does not come up the first time.
         """
         async with client() as http, asyncio.TaskGroup() as lives:
+            lives.create_task(self._keep_logs_small())
             for process in self._table:
                 lives.create_task(self._live(process, http))
             for ready in self._ready.values():
@@ -65,6 +70,12 @@ class Supervisor:
         """Kills every process at once."""
         for child in self._children.values():
             child.kill()
+
+    async def _keep_logs_small(self) -> None:
+        while True:
+            for child in list(self._children.values()):
+                await asyncio.to_thread(rotate, child.log)
+            await asyncio.sleep(ROTATE_EVERY_SECONDS)
 
     async def _live(self, process: Process, http: httpx.AsyncClient) -> None:
         """All the lives of one process: returns only when a one-shot has done its work."""
@@ -97,15 +108,24 @@ class Supervisor:
             if not self._ready[process.name].is_set():
                 raise StartError(f"{process.name} cannot be started: {error}") from None
             return End("cannot be started", str(error))
-        if in_time:
-            await child.ends()
-        what = child.obituary() if in_time else f"was not ready within {READY_SECONDS:g} s"
+        well = in_time and await self._ends_well(child)
+        late = f"was not ready within {READY_SECONDS:g} s"
+        what = child.obituary() if well else "could not work any more" if in_time else late
         child.kill()  # What it started must not outlive it.
         await child.ends()
         if process.one_shot and in_time and child.popen.returncode == 0:
             self._up(process, "done")
             return None
         return End(what, f"last lines of its log ({child.log}):\n{child.last_words()}")
+
+    async def _ends_well(self, child: Child) -> bool:
+        """Waits for its end; False when it lives and is sick, several times in a row."""
+        sick, times = child.process.sick, 0
+        while not await child.ends(within=math.inf if sick is None else SICK_EVERY_SECONDS):
+            times = times + 1 if sick is not None and await sick() else 0
+            if times == TIMES_SICK:
+                return False
+        return True
 
     async def _becomes_ready(self, child: Child, http: httpx.AsyncClient) -> bool:
         """Waits until it is ready, or dead; False if it is neither for too long."""

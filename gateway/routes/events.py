@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import structlog
@@ -33,6 +35,18 @@ LastEventId = Annotated[
         description="The `id` of the last event that was received; what came after it follows.",
     ),
 ]
+BEFORE = timedelta(hours=1)
+"""The first words about a task come before it: its turn was planned, its order waited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A task that is told from its beginning, and the time before which nothing is about it."""
+
+    task_id: str
+    since: datetime
+
+
 _STREAM: dict[int | str, dict[str, Any]] = {200: {"content": STREAM}}
 
 
@@ -106,7 +120,7 @@ async def stream_task_events(
     last_event_id: LastEventId = None,
 ) -> Response:
     """From its beginning, or from after `Last-Event-ID`."""
-    return _stream(request, last_event_id, task_id=await _task_of(request, id))
+    return _stream(request, last_event_id, task=await _task_of(request, id))
 
 
 @router.get(
@@ -123,29 +137,31 @@ async def stream_chat(
     last_event_id: LastEventId = None,
 ) -> Response:
     """Text of the model, messages, plans, prices and steps; what is paid is in `/api/events`."""
-    if task_id is not None:
-        task_id = await _task_of(request, task_id)
-    return _stream(request, last_event_id, task_id=task_id, nouns=CHAT)
+    task = None if task_id is None else await _task_of(request, task_id)
+    return _stream(request, last_event_id, task=task, nouns=CHAT)
 
 
-async def _task_of(request: Request, id_: str) -> str:
-    """The id of a task of the caller's account; `NotFound` when it has no such task."""
+async def _task_of(request: Request, id_: str) -> Told:
+    """What is told of a task of the caller's account; `NotFound` when it has no such task."""
     task_id = known_id(id_, "Task")
-    await ask(request, GET_TASK, GetTask(task_id=task_id))
-    return task_id
+    found = await ask(request, GET_TASK, GetTask(task_id=task_id))
+    return Told(task_id, found.task.created_at - BEFORE)
 
 
 def _stream(
     request: Request,
     last_event_id: int | None,
     *,
-    task_id: str | None = None,
+    task: Told | None = None,
     nouns: frozenset[str] | None = None,
 ) -> Response:
-    after = last_event_id
-    if after is None and task_id is not None:
-        after = 0
+    from_beginning = task is not None and last_event_id is None
     reader = Reader(
-        account_of(request), task_id, nouns, after, gateway_of(request).settings.event_buffer
+        account_of(request),
+        task.task_id if task else None,
+        nouns,
+        after=0 if from_beginning else last_event_id,
+        since=task.since if task and from_beginning else None,
+        room=gateway_of(request).settings.event_buffer,
     )
     return EventStream(request, reader, resumed=last_event_id is not None)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 
 from contracts import api
 from contracts.base import Model, Ping, ping_call
-from contracts.errors import Refusal, Unavailable
+from contracts.errors import Refusal
 from gateway.asking import ask, gateway_of
 from gateway.parameters import StrictRoute
 
@@ -37,17 +37,18 @@ async def get_health(request: Request) -> api.Health:
     )
 
 
-@router.get("/ready", summary="Whether the gateway reaches the bus")
+@router.get("/ready", summary="Whether the gateway reaches the bus, and the bus stores")
 async def get_readiness(request: Request) -> Ready:
     """200 when requests can be passed on, else 503."""
-    if not gateway_of(request).link.connected:
-        raise Unavailable("The message bus is not reachable.")
+    await gateway_of(request).room.check()
     return Ready()
 
 
 async def _bus(request: Request) -> api.ServiceHealth:
     try:
-        return api.ServiceHealth(status="up", ms=await gateway_of(request).link.ping())
+        ms = await gateway_of(request).link.ping()
+        await gateway_of(request).room.check()
+        return api.ServiceHealth(status="up", ms=ms)
     except Refusal as error:
         return api.ServiceHealth(status="down", detail=error.message)
 

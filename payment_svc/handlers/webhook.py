@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import stripe
 import structlog
 
-from chassis.database import Database, Transaction, is_away
+from chassis.away import is_away
+from chassis.database import Database, Transaction
 from chassis.delivery import Tx
 from chassis.envelopes import origin
 from chassis.given import Given

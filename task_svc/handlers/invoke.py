@@ -114,7 +114,7 @@ async def _store_step(
     """
     first = request.step_id or new_id()
     task_id = before.task_id if before is not None else request.task_id
-    async with db.transaction(here) as tx:
+    async with db.transaction(here, begins=True) as tx:
         if task_id is None:
             task = await _make_task(tx, settings, quote, here)
         else:

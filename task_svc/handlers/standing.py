@@ -69,10 +69,9 @@ async def _tell_task(db: Database, task_id: str) -> None:
         task = await store_standing.ended_task(tx.conn, task_id)
         if task is None or task.turn_id is None:
             return
-        lines = await store.bill_of(tx.conn, task_id)
-        causes = [step.cause for step in lines if step.turn_id == task.turn_id and step.cause]
-        tx.cause = Envelope.model_validate(causes[-1]) if causes else None
-        bill = [bill_line(step) for step in lines]
+        cause = await store_standing.last_cause(tx.conn, task_id)
+        tx.cause = Envelope.model_validate(cause) if cause else None
+        bill = [bill_line(step) for step in await store.bill_of(tx.conn, task_id)]
         tell_task(tx, task, ended(task, task.status, task.total_cost, bill))
     log.info("end of a task told again", task_id=task_id)
 

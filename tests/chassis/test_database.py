@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from chassis.database import Away, Database, is_away, is_unstorable
+from chassis.away import Away, is_away, is_unstorable
+from chassis.database import Database
 from chassis.envelopes import new_id
 from tests.chassis import probe
 from tests.chassis.helpers import connected

@@ -11,7 +11,8 @@ from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError
 from nats.js import JetStreamContext
 
-from chassis import database, patience
+from chassis import away as away_rules
+from chassis import patience
 from chassis.delivery import Effect, Here
 from chassis.envelopes import new_id
 from chassis.patience import retry_delay_s
@@ -152,7 +153,7 @@ async def test_an_outage_of_the_database_costs_a_message_no_attempts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     task, away = new_id(), []
-    sound = database.is_away
+    sound = away_rules.is_away
 
     def is_away(error: Exception) -> bool:
         away.append(sound(error))

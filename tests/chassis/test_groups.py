@@ -8,7 +8,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from chassis.database import Database, Transaction, is_away
+from chassis.away import is_away
+from chassis.database import Database, Transaction
 from chassis.envelopes import new_id, origin
 from chassis.groups import MOST_IN_A_GROUP, GroupCommit, Member
 from contracts.envelope import Envelope

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from nats.js import JetStreamContext
 
+from chassis import away as away_rules
 from chassis import database, patience
 from chassis.bus import consumes
 from chassis.delivery import Effect
@@ -69,7 +70,7 @@ async def test_a_database_that_hangs_costs_a_message_no_tries(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     task, away = new_id(), []
-    sound = database.is_away
+    sound = away_rules.is_away
 
     def is_away(error: Exception) -> bool:
         away.append(sound(error))

@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from chassis import looking, stored, topology
+from chassis.drift import differences
 from chassis.endings import end
 from chassis.envelopes import new_id, origin
 from chassis.keeper import Keeper
@@ -75,7 +76,7 @@ async def settings_of(client: Client, durable: Durable) -> dict[str, Any]:
 async def is_as_declared(client: Client, durable: Durable) -> bool:
     said = await settings_of(client, durable)
     wanted = topology.consumer_config(durable).as_dict()
-    return "config" in said and not topology.differences("it", wanted, said["config"])
+    return "config" in said and not differences("it", wanted, said["config"])
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from nats.js import JetStreamContext
 from sqlalchemy.exc import IntegrityError
 
-from chassis import database
+from chassis import database, relay
 from chassis.bus import MAX_MESSAGE_BYTES
 from chassis.envelopes import new_id, origin
 from chassis.service import Service
@@ -162,6 +162,29 @@ async def test_what_left_from_memory_leaves_nothing_for_the_relay(
     await eventually(cleared)
     assert [event.body["number"] for event in await happened(js, task)] == [1, 2]
     await service.stop()
+
+
+async def test_a_row_stays_until_its_message_is_safe_on_the_disk(
+    probe_stack: Stack,
+    js: JetStreamContext,
+    sql: "asyncpg.Pool[Any]",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server confirms before that: a power cut would take the message and leave no row."""
+    monkeypatch.setattr(relay, "SYNCED_S", 3600.0)
+    task, service = new_id(), probe.build(probe_stack)
+    query = (
+        "SELECT count(*) FROM probe_outbox WHERE position(convert_to($1, 'UTF8') in payload) > 0"
+    )
+    async with service.database.transaction() as tx:
+        tx.publish(Happened(task_id=task))
+    await arrived(js, task, 1)
+    clearing = service.departures._clearing
+    assert clearing is not None
+    await asyncio.wait({clearing}, timeout=3 * relay.CLEAR_EVERY_S)
+    assert await sql.fetchval(query, task) == 1
+    await service.stop()
+    assert await sql.fetchval(query, task) == 0
 
 
 async def test_what_a_process_committed_before_it_died_is_published_by_another(

@@ -14,6 +14,7 @@ from contracts.topology import (
     BUCKETS,
     DURABLES,
     PAYMENT_STEP_FAILED,
+    STREAM_BYTES,
     STREAMS,
     Bucket,
     Durable,
@@ -36,14 +37,17 @@ async def test_a_stream_is_as_its_page_says(js: JetStreamContext, stream: Stream
             "workqueue": RetentionPolicy.WORK_QUEUE,
         }[stream.retention]
     )
-    # No bound at which a message would be thrown away before its time.
-    assert (config.max_msgs, config.max_bytes, config.max_msgs_per_subject) == (-1, -1, -1)
+    assert (config.max_msgs, config.max_msgs_per_subject) == (-1, -1)
+    assert config.max_bytes == STREAM_BYTES * stream.percent // 100
+    assert config.discard == topology.DISCARD[stream.at_bound]
 
 
 @pytest.mark.parametrize("bucket", BUCKETS, ids=lambda bucket: bucket.name)
 async def test_a_bucket_is_as_its_page_says(js: JetStreamContext, bucket: Bucket) -> None:
     config = (await js.stream_info(bucket.stream)).config
     assert (config.max_age, config.max_msg_size) == (bucket.max_age_s, bucket.max_value_bytes)
+    assert config.max_bytes == STREAM_BYTES * bucket.percent // 100
+    assert config.discard == topology.DISCARD[bucket.at_bound]
     kept = await js.key_value(bucket.name)
     first = await kept.create("a-test", b"1")
     with pytest.raises(KeyWrongLastSequenceError):
@@ -72,7 +76,7 @@ def test_names_and_filters_fit_together() -> None:
     streams = {stream.name: stream for stream in STREAMS}
     for durable in DURABLES:
         assert durable.name.split("-")[0] in CONTEXTS
-        prefixes = [subject.removesuffix(">") for subject in streams[durable.stream].subjects]
+        prefixes = [subject.rstrip("*.>") for subject in streams[durable.stream].subjects]
         assert any(durable.filter.startswith(prefix) for prefix in prefixes)
         assert re.fullmatch(r"bazaar\.(evt|cmd)\.[a-z_]+\.[a-z_]+\.\*", durable.filter)
     commands = [durable.filter for durable in DURABLES if durable.stream == "COMMANDS"]

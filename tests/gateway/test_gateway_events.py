@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -13,7 +13,7 @@ from contracts.chat import MessagePosted, TurnStreamed
 from contracts.errors import NotFound
 from contracts.payment import HoldPlaced
 from contracts.registry import AgentRepriced
-from contracts.task import GET_TASK
+from contracts.task import GET_TASK, TaskReply
 from tests.gateway import samples
 from tests.gateway.helpers import (
     Served,
@@ -160,6 +160,49 @@ async def test_the_chat_shows_words_and_work_but_no_payments(
     ]
     assert heard.events[0]["data"]["content"] == "hi\n"
     assert heard.events[1]["turnId"] == "u1"
+
+
+async def test_words_pass_at_every_gateway_and_are_not_kept(
+    http: httpx.AsyncClient, other: Served, services: StandIns
+) -> None:
+    task = fresh("task")
+    words = [
+        TurnStreamed(turn_id="u1", task_id=task, round=0, offset=n, text=str(n)) for n in range(9)
+    ]
+    async with (
+        other.client() as elsewhere,
+        reading(http, "/api/events") as one,
+        reading(elsewhere, "/api/hubchat/stream") as two,
+    ):
+        await tell(services.client, started(task, 1), "demo")
+        for event in words:
+            await tell(services.client, event, "demo")
+        place = await tell(services.client, started(task, 2), "demo")
+        for heard in (one, two):
+            await heard.until_heard(11)
+            assert [e["type"] for e in heard.events[1:10]] == ["turn.streamed"] * 9
+            assert [e["data"]["text"] for e in heard.events[1:10]] == [str(n) for n in range(9)]
+            assert heard.ids == [heard.ids[0]] * 10 + [place]  # Words move no reader's place.
+    async with reading(http, "/api/events", one.ids[0]) as resumed:
+        await resumed.until_heard(1)
+    assert (resumed.steps, resumed.notices) == (["s2"], [])
+
+
+async def test_what_lies_long_before_a_task_is_not_looked_through(
+    http: httpx.AsyncClient, services: StandIns
+) -> None:
+    """A month of events may lie before it."""
+    task = fresh("task")
+    await tell(services.client, started(task, 0), "demo")
+    for hours, told in ((2, ["s9"]), (0, ["s0", "s9"])):
+        made_at = datetime.now(UTC) + timedelta(hours=hours)
+        later = samples.TASK.model_copy(update={"created_at": made_at})
+        await services.answer(GET_TASK, TaskReply(task=later))
+        async with reading(http, f"/api/tasks/{task}/events") as heard:
+            if hours:
+                await tell(services.client, started(task, 9), "demo")
+            await heard.until_heard(len(told))
+        assert heard.steps == told
 
 
 async def test_what_was_published_by_hand_does_no_harm(

@@ -64,6 +64,7 @@ async def test_nats_comes_goes_and_comes_again(tmp_path: Path) -> None:
     with serving(gateway_settings(f"nats://127.0.0.1:{port}")) as served:
         await bus_is_missing(served)
         async with embedded_nats_server(tmp_path, port) as server:
+            await declare(server.url)
             await works(served, server)
             for _ in range(2):
                 await server.kill()
@@ -78,6 +79,7 @@ async def test_what_was_asked_before_an_interruption_may_be_answered_after_it(
     tmp_path: Path,
 ) -> None:
     async with embedded_nats_server(tmp_path) as server:
+        await declare(server.url)
         with serving(gateway_settings(server.url)) as served:
             async with stand_ins(server.url) as services, served.client() as http:
                 await until_answered(http, "/ready", 200)
@@ -104,6 +106,7 @@ async def test_a_server_that_throws_the_gateway_out_is_connected_to_again(
 ) -> None:
     """After a protocol error the client gives up for good; a new one takes its place."""
     async with embedded_nats_server(tmp_path) as server:
+        await declare(server.url)
         with serving(gateway_settings(server.url)) as served:
             await works(served, server)
             client = served.gateway.link._client

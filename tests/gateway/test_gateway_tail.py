@@ -20,7 +20,7 @@ async def test_whoever_comes_and_goes_leaves_no_tail_behind(bus_url: str) -> Non
     told: list[int] = []
 
     def take(event: LiveEvent) -> None:
-        told.append(event.sequence)
+        told.append(event.sequence or 0)
 
     tail = Tail(link, take, lambda _following: None)
     publishing = asyncio.create_task(_publish(link))

@@ -7,7 +7,7 @@ their documentation names are allowed.
 
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +171,58 @@ def test_a_service_is_started_as_it_expects(service: str) -> None:
     assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
     [mounted] = [v["secret"]["secretName"] for v in pod["spec"]["volumes"] if "secret" in v]
     assert mounted == service
+
+
+def connections_of(settings: Any, given: Mapping[str, str]) -> int:
+    """What one replica of a service takes of the database's connections."""
+    pool, workers = (
+        int(given.get(name.upper()) or settings.model_fields[name].default)
+        for name in ("database_pool", "outbox_workers")
+    )
+    return pool + workers + 1
+
+
+OTHERS = 20
+"""Connections that provision, migrations, the operator and people take at once."""
+
+
+def test_all_replicas_together_fit_into_the_database() -> None:
+    most = {
+        scaled["spec"]["scaleTargetRef"]["name"]: scaled["spec"]["maxReplicaCount"]
+        for scaled in of_kind("ScaledObject")
+    }
+    wanted = OTHERS
+    for deployment in of_kind("Deployment"):
+        name = deployment["metadata"]["name"]
+        if name in CONTEXTS:
+            [container] = pod_of(deployment)["spec"]["containers"]
+            given = {one["name"]: one.get("value", "") for one in container["env"]}
+            at_once = most[name] + deployment["spec"]["strategy"]["rollingUpdate"]["maxSurge"]
+            settings = importlib.import_module(f"{name}_svc.settings").Settings
+            wanted += at_once * connections_of(settings, given)
+    [cluster] = of_kind("Cluster")
+    assert wanted <= int(cluster["spec"]["postgresql"]["parameters"]["max_connections"])
+
+
+def test_two_replicas_of_each_fit_into_the_databases_of_compose_and_make_up() -> None:
+    wanted = OTHERS + sum(
+        2 * connections_of(importlib.import_module(f"{name}_svc.settings").Settings, {})
+        for name in CONTEXTS
+    )
+    compose = yaml.safe_load((K8S.parents[1] / "docker-compose.yml").read_text())
+    asked = " ".join(compose["services"]["postgres"]["command"])
+    embedded = (K8S.parents[1] / "deploy/local/postgres.py").read_text()
+    for page in (asked, embedded):
+        [most] = re.findall(r"max_connections=(\d+)", page)
+        assert wanted <= int(most)
+
+
+def test_the_streams_fit_onto_their_disks() -> None:
+    [keeper] = [one for one in of_kind("Deployment") if one["metadata"]["name"] == "keeper"]
+    given = {one["name"]: one["value"] for one in pod_of(keeper)["spec"]["containers"][0]["env"]}
+    values = yaml.safe_load((K8S / "operators/nats-values.yaml").read_text())
+    disk = values["config"]["jetstream"]["fileStore"]["pvc"]["size"]
+    assert int(given["STREAM_BYTES"]) <= int(disk.removesuffix("Gi")) * 1024**3 * 0.8
 
 
 def test_secrets_are_only_named() -> None:

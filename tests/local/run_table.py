@@ -1,7 +1,7 @@
 """A runner over a table of stand-ins: `run_table.py HOME TABLE`, TABLE as JSON.
 
-Each row has the fields of Process, with `args` of the stand-in for `argv`; the row "postgres" or
-"nats" with a `port` is the real one.
+Each row has the fields of Process, with `args` of the stand-in for `argv`, and a file in HOME that
+says `sick` while it is there; the row "postgres" or "nats" with a `port` is the real one.
 """
 
 import asyncio
@@ -26,10 +26,17 @@ def process(home: Path, row: dict[str, Any]) -> Process:
         return postgres.process(home, row["port"], passwords(home)["postgres"], fast=True)
     if row["name"] == "nats":
         return nats.process(home, row["port"], free_port())
+    if "sick" in row:
+        sign = home / row.pop("sick")
+        row["sick"] = lambda: _there(sign)
     if "args" in row:
         args = map(str, row.pop("args"))
         row["argv"] = [sys.executable, str(STAND_IN), "--tag", str(home), *args]
     return Process(env=dict(os.environ), cwd=home, **row)
+
+
+async def _there(sign: Path) -> bool:
+    return await asyncio.to_thread(sign.exists)
 
 
 def say(line: str) -> None:

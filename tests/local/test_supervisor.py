@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from deploy.local.ports import free_port
-from deploy.local.process import MAX_LOG_BYTES
+from deploy.local.process import MAX_LOG_BYTES, rotate
 from tests.local.helpers import Runner, eventually, pid_at, processes_of
 
 
@@ -162,5 +162,45 @@ def test_a_log_that_has_grown_long_is_set_aside(home: Path) -> None:
     assert eventually(lambda: "hello" in (logs / "idle.log").read_text())
     assert (logs / "idle.log").stat().st_size < 100
     assert (logs / "idle.log.1").stat().st_size == MAX_LOG_BYTES + 1
+    runner.popen.send_signal(signal.SIGTERM)
+    runner.ends(code=0)
+
+
+def test_a_process_that_lives_and_cannot_work_is_started_again(home: Path) -> None:
+    port, sign = free_port(), home / "sick"
+    runner = Runner(home, web("bus", port, "--stubborn", sick=sign.name))
+    assert runner.says("all up")
+    first = pid_at(port)
+    sign.touch()
+    assert runner.says("bus could not work any more; restarting in 0.5 s")
+    sign.unlink()
+    assert eventually(lambda: pid_at(port) not in {None, first})
+    runner.popen.send_signal(signal.SIGTERM)
+    runner.ends(code=0)
+
+
+def test_a_log_is_set_aside_while_it_is_written(home: Path) -> None:
+    log = home / "busy.log"
+    with log.open("ab", buffering=0) as busy:
+        busy.write(b"x" * MAX_LOG_BYTES)
+        rotate(log)
+        assert not log.with_suffix(".log.1").exists()
+        busy.write(b"y\n")
+        rotate(log)
+        busy.write(b"z\n")
+    assert log.read_bytes() == b"z\n"
+    kept = log.with_suffix(".log.1").read_bytes()
+    assert (len(kept), kept[-2:]) == (MAX_LOG_BYTES + 2, b"y\n")
+    assert sorted(path.name for path in home.iterdir()) == ["busy.log", "busy.log.1"]
+
+
+def test_logs_of_what_runs_are_looked_after(home: Path) -> None:
+    runner = Runner(home, {"name": "idle", "args": []})
+    assert runner.says("all up")
+    log = home / "logs" / "idle.log"
+    with log.open("ab") as busy:
+        busy.write(b"x" * (MAX_LOG_BYTES + 1))
+    assert eventually((home / "logs" / "idle.log.1").exists)
+    assert eventually(lambda: log.stat().st_size < MAX_LOG_BYTES)
     runner.popen.send_signal(signal.SIGTERM)
     runner.ends(code=0)

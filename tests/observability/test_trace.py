@@ -10,6 +10,7 @@ import pytest
 from chassis import topology
 from chassis.endings import end
 from chassis.envelopes import new_id, origin
+from chassis.intake import Intake
 from chassis.keeper import Keeper
 from chassis.relay import publish
 from chassis.terminal import plain
@@ -52,7 +53,7 @@ async def test_it_is_told_in_order_with_causes(
     }
     client = await nats.connect(stack.nats_url)
     for message in (first, second):
-        await publish(client.jetstream(), [message])
+        await publish(client, [message], Intake())
     await client.close()
     monkeypatch.setenv("NATS_URL", stack.nats_url)
     assert await trace.tell(task) == 0

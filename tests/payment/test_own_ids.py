@@ -107,6 +107,7 @@ async def test_the_id_of_a_purchases_refund(cards: CardSystem) -> None:
         step = await who.hold("5", task=task)
         await who.told(completed(task, step, "1", external_cost="2"))
         (bought,) = (await who.ask(LIST_STRIPE, ListStripe())).payments
+        await cards.until(bought.id, "completed")
         request = RefundCard(payment_id=bought.id, refund_id=id_)
         for _ in range(2):
             back = (await who.ask(REFUND_CARD, request)).payment

@@ -8,6 +8,7 @@ import pytest
 from contracts.base import Payload
 from contracts.errors import BadAnswer, Conflict, Invalid, NotFound, PaymentRequired, Unavailable
 from contracts.task import RESULT_KEY
+from task_svc.ending import TOLD_CHARS
 from tests.task.plans import spec, start
 from tests.task.scripted_agent import (
     ScriptedAgent,
@@ -234,3 +235,13 @@ async def test_the_registry_hears_of_every_step(system: System):
             return (agent.jobs_completed, agent.load) == (2, 0)
 
         await eventually(counted)
+
+
+async def test_a_long_result_is_cut_in_the_event_and_whole_everywhere_else(system: System):
+    account, long = await system.account(), "Hola " * 20_000
+    async with system.agent(answers(long, 0.1)) as (agent_id, _):
+        reply = await system.invoke(account, agent_id)
+    said = (await system.event(reply.task_id, "step.completed")).body
+    assert (said["cut"], said["result"]) == (True, long[:TOLD_CHARS])
+    (step,) = await system.steps(account, reply.task_id)
+    assert step.result == reply.result == long

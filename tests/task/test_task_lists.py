@@ -1,16 +1,23 @@
 """Lists of tasks and steps: their order, their pages, and whose they are."""
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from chassis.aging import age
+from chassis.database import Database
 from chassis.pages import encode_cursor
 from contracts.base import Call
 from contracts.errors import Invalid, NotFound
 from contracts.task import CREATE_TASK, GET_TASK, LIST_STEPS, LIST_TASKS
+from task_svc import store
+from task_svc.store_aging import strip_steps
+from task_svc.tables import metadata
+from tests.conftest import Stack
 from tests.task.plans import spec, start
-from tests.task.scripted_agent import answer, says
+from tests.task.scripted_agent import answer, answers, says
 from tests.task.system import System
 
 
@@ -114,3 +121,46 @@ async def test_heavy_steps_come_in_more_pages(system: System, task_id: str):
     found = await pages(system, account, 100, LIST_STEPS, task_id=task_id)
     assert len(found) > 1
     assert [step.id for page in reversed(found) for step in page.steps] == ids
+
+
+@pytest.fixture
+async def database(stack: Stack) -> AsyncIterator[Database]:
+    found = Database(stack.database_url("task"), metadata, pool=1, relay_workers=1)
+    yield found
+    await found.engine.dispose()
+
+
+async def test_heavy_steps_are_not_loaded_to_be_left_out(system: System, database: Database):
+    """Five hundred results of 256 KiB would be 128 MB, for a page of one."""
+    account = await system.account()
+    async with system.agent(answers("x" * 200_000, 0.1)) as (agent_id, _):
+        task = await system.new_task(account, max_budget=50)
+        for _ in range(12):
+            await system.invoke(account, agent_id, task_id=task.id)
+    async with database.engine.connect() as conn:
+        loaded = await store.page_of_steps(conn, task.id, 500, None)
+    assert 6 <= len(loaded) <= 8
+    found = await pages(system, account, 500, LIST_STEPS, task_id=task.id)
+    assert [len(page.steps) for page in found] == [5, 5, 2]
+    assert not {"payload", "cause", "quote"} & set(loaded[0]._fields)
+    async with database.engine.connect() as conn:
+        (bill, *_) = await store.bill_of(conn, task.id)
+    assert not {"payload", "cause", "quote", "result"} & set(bill._fields)
+
+
+async def test_what_ended_long_ago_keeps_what_it_did_and_cost(system: System, database: Database):
+    account = await system.account()
+    async with system.agent(answers("Hola", 0.1)) as (agent_id, _):
+        reply = await system.invoke(account, agent_id, payload={"text": "a secret"})
+    before = await system.steps(account, reply.task_id)
+    kept = "SELECT payload::text, cause::text FROM task.steps WHERE id = $1"
+    assert await age(database, strip_steps, 90) == 0
+    ((payload, _cause),) = await system.rows(kept, reply.step_id)
+    assert "a secret" in payload
+    while_ago = "UPDATE task.steps SET completed_at = now() - interval '91 days' WHERE id = $1"
+    await system.rows(while_ago, reply.step_id)
+    assert await age(database, strip_steps, 90, at_once=1) == 1
+    assert await age(database, strip_steps, 90) == 0
+    assert [tuple(row) for row in await system.rows(kept, reply.step_id)] == [("{}", "{}")]
+    after = await system.steps(account, reply.task_id)
+    assert [(s.id, s.result, s.cost) for s in after] == [(s.id, s.result, s.cost) for s in before]
