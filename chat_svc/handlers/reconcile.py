@@ -9,8 +9,8 @@ from typing import Annotated
 
 import structlog
 
-from chassis.bus import Bus
 from chassis.away import is_away
+from chassis.bus import Bus
 from chassis.database import Database, Transaction
 from chassis.envelopes import derived_id, origin
 from chassis.given import Given
