@@ -160,7 +160,7 @@ async def check(till: Till, *, full: bool) -> float:
     """Seconds that the check takes; it must find nothing."""
     began = time.perf_counter()
     async with till.db.transaction() as tx:
-        found = await check_ledger(CheckLedger(full=full), tx)
+        found = await check_ledger(CheckLedger(full=full), tx, Settings())
     assert found.ok, found
     return time.perf_counter() - began
 

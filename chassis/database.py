@@ -77,6 +77,7 @@ class Transaction:
         *messages: Event | Command,
         account: str | None = None,
         deadline: datetime | None = None,
+        message_id: str | None = None,
     ) -> None:
         """Send messages when, and only when, this transaction commits.
 
@@ -84,12 +85,14 @@ class Transaction:
             messages: events of this context, or commands to any.
             account: whom they concern, when not the account of the message being handled.
             deadline: until when somebody waits for what comes of a command.
+            message_id: of a single message that may have to be published again as itself
+                (`chassis.envelopes.derived_id`); else a fresh one.
 
         Raises:
             Invalid: a message is heavier than the bus carries; nothing of this is stored.
         """
         for message in messages:
-            enclosed = enclose(message, self.source, self.cause, account, deadline)
+            enclosed = enclose(message, self.source, self.cause, account, deadline, message_id)
             if len(as_sent(enclosed["data"])) > MAX_MESSAGE_BYTES:
                 raise Invalid(f"What would be told as {message.type} is too large.")
             self._leaving.append(enclosed)

@@ -17,6 +17,17 @@ def new_id() -> str:
     return uuid.uuid4().hex
 
 
+def derived_id(*parts: object) -> str:
+    """The id of a message that is the same message however often it is published.
+
+    The stream drops a repeat that comes within two minutes, and the inboxes know any other.
+
+    Args:
+        parts: what the message is about, and what it is.
+    """
+    return uuid.uuid5(uuid.NAMESPACE_OID, "/".join(map(str, parts))).hex
+
+
 def origin(source: str, type_: str, account: str = DEFAULT_ACCOUNT) -> Envelope:
     """The envelope of something that no message caused: a request from outside, a timer.
 
@@ -61,14 +72,19 @@ def enclose(
     cause: Envelope | None,
     account: str | None,
     deadline: datetime | None = None,
+    message_id: str | None = None,
 ) -> dict[str, object]:
     """One entry of an outbox row: where the message goes, its headers and its JSON."""
     envelope = caused_by(
         cause, source, f"{message.type}.v{message.version}", message.entity_id(), account
     )
-    about_it = {"turn_id": getattr(message, "turn_id", None), "deadline": deadline}
-    if any(about_it.values()):
-        envelope = envelope.model_copy(update=about_it)
+    about_it = {
+        "id": message_id,
+        "turn_id": getattr(message, "turn_id", None),
+        "deadline": deadline,
+    }
+    if known := {name: value for name, value in about_it.items() if value}:
+        envelope = envelope.model_copy(update=known)
     subject = message.subject()
     about = {"messaging.destination.name": subject, "messaging.message.id": envelope.id}
     create = f"create {telemetry.kind_of(subject)}"

@@ -14,8 +14,8 @@ from chat_svc.domain import StoredCall, readable, spec
 from chat_svc.orchestrator import Move, Tokens
 from chat_svc.planner import Candidate
 from chat_svc.settings import Settings
-from chat_svc.turn import close, order, order_steps, worth
-from contracts.chat import PlannedStep, PlanProposed, Think, UseTool
+from chat_svc.turn import close, order, order_steps, think, worth
+from contracts.chat import PlannedStep, PlanProposed, UseTool
 from contracts.orders import StepSpec
 
 log = structlog.get_logger()
@@ -108,7 +108,7 @@ async def act(
     if decided.spoiled is not None:
         changes = {"round": turn.round + 1, "orchestrator": name, "trouble": decided.spoiled}
         turn = await store.update_turn(tx.conn, turn.id, **changes)
-        tx.publish(Think(turn_id=turn.id, round=turn.round), account=turn.account)
+        think(tx, turn)
         return
     await store_rounds.insert_calls(tx.conn, turn.id, decided.calls)
     if decided.steps:
@@ -134,7 +134,7 @@ async def act(
             charge=charge,
         )
     elif turn.status == "thinking":
-        tx.publish(Think(turn_id=turn.id, round=turn.round), account=turn.account)
+        think(tx, turn)
     else:
         for call in decided.calls:
             if call.open and call.work is None:

@@ -1,6 +1,7 @@
 """The chat service's table of contents.
 
-Answers post_message, list_messages, forget_messages, get_turn, cancel_turn.
+Answers post_message, list_messages, forget_messages, get_turn, cancel_turn, and order_ends for a
+task service that was not told to end tasks.
 Consumes its own orders chat.think and chat.use_tool, and step.completed, step.failed,
 task.completed, task.failed; hears what was given up of all that.
 Publishes message.posted, plan.proposed, turn.streamed, turn.completed, and orders to the task
@@ -21,6 +22,7 @@ from chat_svc.handlers import (
     messages,
     outcomes,
     overdue,
+    reconcile,
     thinking,
     tools,
 )
@@ -28,6 +30,9 @@ from chat_svc.orchestrator import Orchestrator
 from chat_svc.rules import Rules
 from chat_svc.settings import Settings
 from contracts import chat, topology
+
+ASKED_AFTER = 2
+"""Requests of others' slow sweeps that are answered at once."""
 
 
 def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Service:
@@ -44,6 +49,8 @@ def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Servi
     on(**answers(chat.GET_TURN))(messages.get_turn)
     on(**answers(chat.CANCEL_TURN))(cancelling.cancel_turn)
 
+    on(**answers(chat.ORDER_ENDS, workers=ASKED_AFTER))(reconcile.order_ends)
+
     on(**consumes(topology.CHAT_THINK))(thinking.on_think)
     on(**consumes(topology.CHAT_USE_TOOL))(tools.on_use_tool)
     on(**consumes(topology.CHAT_STEP_COMPLETED))(outcomes.on_step_completed)
@@ -54,6 +61,8 @@ def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Servi
     given = (service.database, service.bus)
     service.every(settings.watch_s, partial(overdue.answer_overdue, *given, settings))
     service.every(settings.watch_s, partial(forgetting.forget_events, *given))
+    ask_after = partial(reconcile.ask_after_turns, *given, settings)
+    service.every(settings.reconcile_s / 2, ask_after)
     service.at_start(partial(given_up.listen, *given))
     service.every(
         AGE_EVERY_S, partial(age, service.database, store_aging.strip_turns, settings.details_days)

@@ -24,6 +24,7 @@ class Settings(ServiceSettings):
         answer_reserve_s: seconds before the deadline from which the answer is asked for.
         settlement_grace_s: how long a turn whose work is over waits for its bill, at least.
         watch_s: how often overdue turns are looked for, and those to be forgotten.
+        reconcile_s: after so many seconds, what an open turn waits for is asked after.
         history_turns: earlier turns that an orchestrator is told of, at most.
         history_chars: characters of them, at most, with moves and results.
         charge_llm: whether the user pays for the language model, in BazaarBucks.
@@ -44,6 +45,7 @@ class Settings(ServiceSettings):
     answer_reserve_s: float = Field(default=20.0, ge=0)
     settlement_grace_s: float = Field(default=20.0, gt=0)
     watch_s: float = Field(default=2.0, gt=0)
+    reconcile_s: float = Field(default=30.0, gt=0)
     history_turns: int = Field(default=50, ge=0, le=500)
     history_chars: int = Field(default=400_000, ge=0)
     charge_llm: bool = False

@@ -76,6 +76,8 @@ turns = Table(
     Column("cause", JSON, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("deadline_at", DateTime(timezone=True), nullable=False),
+    # When what it waits for is asked after next; None when it never was.
+    Column("ask_at", DateTime(timezone=True)),
     # Whether its moves, calls and cause are gone: it was long ago.
     Column("aged", Boolean, nullable=False, server_default="false"),
     # When it was forgotten, while the event stream may still have its words.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from chassis.database import Transaction
-from chassis.envelopes import new_id
+from chassis.envelopes import derived_id, new_id
 from chat_svc import store, store_rounds
 from chat_svc.domain import CHARGE, CHARGE_ID, StoredCall, message_id_of, outcome, readable
 from chat_svc.orchestrator import Tokens
@@ -36,7 +36,30 @@ async def go_on(tx: Transaction, turn: store.Found, calls: Sequence[StoredCall])
         return
     if turn.status == "acting":
         await store.update_turn(tx.conn, turn.id, status="thinking")
-        tx.publish(Think(turn_id=turn.id, round=turn.round), account=turn.account)
+        think(tx, turn)
+
+
+def think(tx: Transaction, turn: store.Found) -> None:
+    """Order the next move of a turn: for each move the same order, however often."""
+    tx.publish(
+        Think(turn_id=turn.id, round=turn.round),
+        account=turn.account,
+        message_id=think_id(turn.id, turn.round),
+    )
+
+
+def think_id(turn_id: str, round_: int) -> str:
+    """The id of the order to think about a turn's move."""
+    return derived_id(turn_id, round_, "think")
+
+
+def end_again(tx: Transaction, turn: store.Found, calls: Sequence[StoredCall]) -> None:
+    """Order the end of a turn's task once more; it ends once."""
+    tx.publish(
+        finish_task(turn, calls),
+        account=turn.account,
+        message_id=derived_id(turn.id, "finish again"),
+    )
 
 
 async def order_steps(
@@ -119,7 +142,7 @@ def finish_task(turn: store.Found, calls: Sequence[StoredCall]) -> FinishTask:
         task_id=turn.task_id,
         turn_id=turn.id,
         outcome="failed" if turn.stopped else outcome(calls),
-        note=turn.answer[:500] if turn.stopped else None,
+        note=(turn.answer or "")[:500] if turn.stopped else None,
         cancelled=turn.cancelled_at is not None,
     )
 

@@ -15,13 +15,14 @@ from contracts import (
     orders,
     payment,
     registry,
+    standing,
     task,
 )
 from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry,),
-    "task": (task, orders, negotiation, cancelling),
+    "task": (task, orders, negotiation, cancelling, standing),
     "payment": (payment, ledger, cards),
     "chat": (chat,),
 }

@@ -189,6 +189,18 @@ class CancelledTurn(Model):
     done: bool
 
 
+class OrderEnds(Model):
+    """Asks for the orders to end tasks to be given again, of those turns that are over."""
+
+    turn_ids: list[Id] = Field(max_length=100)
+
+
+class EndsOrdered(Model):
+    """How the turns stand; `task.finish` follows for those that have ended."""
+
+    turns: dict[str, Literal["open", "ended", "unknown"]]
+
+
 class Think(Command):
     """Orders the orchestrator to make its next move in a turn.
 
@@ -294,5 +306,6 @@ class TurnCompleted(Event):
 POST_MESSAGE = Call("chat", "post_message", PostMessage, PostReply)
 LIST_MESSAGES = Call("chat", "list_messages", ListMessages, MessageList)
 FORGET_MESSAGES = Call("chat", "forget_messages", ForgetMessages, Forgotten)
+ORDER_ENDS = Call("chat", "order_ends", OrderEnds, EndsOrdered)
 GET_TURN = Call("chat", "get_turn", GetTurn, TurnView)
 CANCEL_TURN = Call("chat", "cancel_turn", CancelTurn, CancelledTurn)

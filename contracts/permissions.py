@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from contracts import chat, ledger, negotiation, orders, payment, registry, task
+from contracts import chat, ledger, negotiation, orders, payment, registry, standing, task
 from contracts.base import PASSING, Call, Command, ping_call
 from contracts.catalogue import CALLS, EVENTS
 from contracts.topology import (
@@ -60,22 +60,28 @@ BETWEEN_SERVICES: tuple[Call[Any, Any], ...] = (
     ledger.OPEN_WALLET,
     registry.REGISTER_AGENT,
     negotiation.NEGOTIATE,
+    standing.TELL_ENDS,
+    standing.COUNT_RUNNING,
+    chat.ORDER_ENDS,
 )
 """What the gateway has no business to ask; opening wallets and listing agents are an admin's."""
 
 ASKS: dict[str, tuple[Call[Any, Any], ...]] = {
-    "registry": (),
+    "registry": (standing.COUNT_RUNNING,),
     "task": (
         registry.GET_AGENT,
         payment.PLACE_HOLD,
         payment.EXTEND_HOLD,
         payment.GET_TASK_ACCOUNT,
+        ledger.GET_RECEIPT,
+        chat.ORDER_ENDS,
     ),
-    "payment": (),
+    "payment": (standing.TELL_ENDS,),
     "chat": (
         registry.LIST_AGENTS,
         task.GET_TASK,
         task.LIST_STEPS,
+        standing.TELL_ENDS,
         negotiation.NEGOTIATE,
         ledger.ENTER_PAYMENT,
     ),

@@ -4,8 +4,8 @@ Answers place_hold, extend_hold, get_task_account, list_bazaarbucks, list_stripe
 open_wallet, list_entries, check_ledger, get_receipt, refund_payment, enter_payment,
 open_checkout, retry_card, refund_card, take_webhook.
 Consumes step.completed and step.failed.
-By itself: charges cards for what agents bought, refunds it to them, handles what Stripe's
-webhooks told, checks the books as they grow.
+By itself: asks after steps whose holds stay open, charges cards for what agents bought, refunds it
+to them, handles what Stripe's webhooks told, checks the books as they grow.
 Publishes hold.placed, hold.declined, hold.extended, hold.released, hold.overcharged,
 payment.recorded, payment.refunded, payment.entered, stripe_payment.updated, wallet.credited.
 """
@@ -27,6 +27,7 @@ from payment_svc.handlers import (
     checks,
     holds,
     queries,
+    reconcile,
     refunds,
     releases,
     top_ups,
@@ -68,6 +69,8 @@ def build(settings: Settings) -> Service:
     on(**consumes(topology.PAYMENT_STEP_COMPLETED))(captures.on_step_completed)
     on(**consumes(topology.PAYMENT_STEP_FAILED))(releases.on_step_failed)
 
+    ask_after = partial(reconcile.ask_after_steps, service.database, service.bus, settings)
+    service.every(settings.reconcile_s / 2, ask_after)
     service.every(CHECK_EVERY_S, partial(checks.work, service.database))
     if stripe is not None:
         charge = partial(cards.work, service.database, stripe, settings)

@@ -46,6 +46,7 @@ class Settings(ServiceSettings):
             over; longer than a call of Stripe may take.
         card_retry_s: seconds until the second attempt; each further one waits twice as long.
         card_retry_at_most_s: the longest wait between two attempts.
+        reconcile_s: after so many seconds, the step of an open hold is asked after.
         card_look_s: after so many seconds Stripe is asked about what its webhook was to tell.
     """
 
@@ -67,6 +68,7 @@ class Settings(ServiceSettings):
     card_lease_s: float = Field(default=60.0, gt=0)
     card_retry_s: float = Field(default=2.0, gt=0)
     card_retry_at_most_s: float = Field(default=600.0, gt=0)
+    reconcile_s: float = Field(default=30.0, gt=0)
     card_look_s: float = Field(default=600.0, gt=0)
 
     @property

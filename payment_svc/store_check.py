@@ -54,6 +54,10 @@ _CHECKPOINT_QUERY = f"""
       WHERE id <= (SELECT entries_to FROM payment.checkpoints ORDER BY id DESC LIMIT 1) GROUP BY 1
     ) e LEFT JOIN {_LATEST_SUM.format(account="e.id")} ON true
     WHERE e.posted IS DISTINCT FROM latest.posted"""  # noqa: S608  (our own words)
+STANDING_RULE = "no hold is open whose step does not go on"
+_STANDING_QUERY = """
+    SELECT id FROM payment.holds WHERE status = 'held' AND NOT running
+      AND created_at < now() - make_interval(secs => :unheard_s)"""
 AT_MOST = 20_000
 """Lines of the ledger that one look at what is recent reads."""
 _ONLY_ONE = 7_201_994
@@ -88,6 +92,18 @@ async def broken_rules(conn: AsyncConnection) -> dict[str, int]:
     """How many rows break each rule, in all of the books."""
     queries = {rule: query.format_map(EVERYTHING) for rule, query in RULES.items()}
     return await _counted(conn, queries | {CHECKPOINT_RULE: _CHECKPOINT_QUERY}, {})
+
+
+async def broken_standing(conn: AsyncConnection, unheard_s: float) -> dict[str, int]:
+    """How many holds stand open though nobody says that their steps go on.
+
+    The books add up all the same, so that no checkpoint waits for this.
+
+    Args:
+        conn: the transaction's.
+        unheard_s: seconds that a hold may be open before that counts.
+    """
+    return await _counted(conn, {STANDING_RULE: _STANDING_QUERY}, {"unheard_s": unheard_s})
 
 
 async def broken_lately(conn: AsyncConnection, span: Span) -> dict[str, int]:

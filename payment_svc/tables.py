@@ -108,6 +108,9 @@ holds = Table(
     Column("list_price", MONEY),
     created_at(),
     Column("resolved_at", DateTime(timezone=True)),
+    # When its step is asked after next, and whether it went on when it was asked after last.
+    Column("ask_at", DateTime(timezone=True)),
+    Column("running", Boolean, nullable=False, server_default="false"),
     CheckConstraint("status IN ('held', 'captured', 'released')", name="known_status"),
     CheckConstraint("captured + external <= held", name="captured_within_held"),
     CheckConstraint("fee BETWEEN 0 AND captured", name="fee_within_captured"),

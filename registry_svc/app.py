@@ -3,7 +3,8 @@
 Answers list_agents, get_agent, register_agent.
 Consumes step.started, step.completed, step.failed.
 Publishes agent.registered, agent.updated, agent.availability_changed, agent.repriced.
-By itself: lists the six agents of the first start, and probes every agent's /health.
+By itself: lists the six agents of the first start, probes every agent's /health, and has the task
+service count what agents have in hand.
 """
 
 from functools import partial
@@ -13,7 +14,7 @@ from chassis.groups import GroupCommit
 from chassis.service import Service
 from contracts import registry, topology
 from registry_svc import agents_http, measures, tables
-from registry_svc.handlers import listing, probes, queries, steps
+from registry_svc.handlers import listing, probes, queries, reconcile, steps
 from registry_svc.settings import Settings
 
 
@@ -40,5 +41,7 @@ def build(settings: Settings) -> Service:
     service.at_start(partial(listing.list_seeds, db, settings.agent_urls()))
     service.at_start(partial(probes.first_look, db, http, every_s))
     service.every(probes.look_every_s(every_s), partial(probes.probe_due, db, http, every_s))
+    put_right = partial(reconcile.count_again, db, service.bus)
+    service.every(settings.reconcile_s, put_right)
     service.readings.add(measures.read_agents)
     return service

@@ -89,6 +89,19 @@ class Tally:
 STARTED = Tally(active=1)
 
 
+def put_right(active: int, running: int, under_way: int) -> int:
+    """How many steps an agent has in hand, by what is certain.
+
+    Args:
+        active: as events were counted.
+        running: as the task service counts them.
+        under_way: events that may be on their way; so far apart both can be in good order.
+    """
+    off = running - active
+    beyond = max(0, abs(off) - under_way)
+    return active + (beyond if off > 0 else -beyond)
+
+
 def completed(execution_time: int) -> Tally:
     """A step done in `execution_time` ms."""
     return Tally(active=-1, jobs_completed=1, response_ms=execution_time)

@@ -12,11 +12,13 @@ class Settings(ServiceSettings):
     Attributes:
         probe_every_s: seconds between two probes of an agent that answers.
         agent_hosts: hosts of agents, comma-separated, whose addresses may be private.
+        reconcile_s: seconds between two looks whether agents have in hand what is counted.
         summarizer_url: where this agent is; so for the other five.
     """
 
     probe_every_s: float = Field(default=5.0, gt=0, le=3600)
     agent_hosts: Hosts = ()
+    reconcile_s: float = Field(default=30.0, gt=0)
     summarizer_url: HttpUrl = HttpUrl("http://localhost:8001")
     translator_url: HttpUrl = HttpUrl("http://localhost:8002")
     search_url: HttpUrl = HttpUrl("http://localhost:8003")

@@ -18,8 +18,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.schema import waiting_table
 from registry_svc.domain import Agent, Tally, Vitals
-from registry_svc.tables import agents
+from registry_svc.tables import agents, metadata
 
 COLUMNS = [agents.c[column.name] for column in fields(Agent)]
 SOONEST = timedelta(seconds=0.5)
@@ -106,6 +107,28 @@ async def add(conn: AsyncConnection, agent_id: str, tally: Tally) -> RowMapping 
     by = {f"by_{name}": amount for name, amount in asdict(tally).items()}
     stored = await conn.execute(_ADD, {"agent": agent_id, **by})
     return stored.mappings().one_or_none()
+
+
+async def put_right(conn: AsyncConnection, was: Agent, active: int) -> RowMapping | None:
+    """Say how many steps an agent has in hand, unless an event was counted since it was read.
+
+    Returns:
+        As `add` does.
+    """
+    counted = ("active", "jobs_completed", "faults", "busy")
+    query = (
+        update(agents)
+        .where(agents.c.id == was.id, *(agents.c[name] == getattr(was, name) for name in counted))
+        .values(active=active)
+        .returning(agents.c.base_price, agents.c.reported_load, agents.c.active)
+    )
+    return (await conn.execute(query)).mappings().one_or_none()
+
+
+async def waiting(conn: AsyncConnection) -> int:
+    """How many messages wait to be handled again."""
+    found = await conn.execute(select(func.count()).select_from(waiting_table(metadata)))
+    return int(found.scalar_one())
 
 
 async def claim_due(conn: AsyncConnection, every: timedelta, at_most: int) -> list[Agent]:

@@ -1,6 +1,7 @@
 """The task service's table of contents.
 
-Answers create_task, get_task, list_tasks, list_steps, invoke_agent, negotiate, cancel_task.
+Answers create_task, get_task, list_tasks, list_steps, invoke_agent, negotiate, cancel_task, and for
+those who did not hear of something tell_ends and count_running.
 Consumes the orders task.start, task.add_steps, task.finish, and payment.refunded and
 payment.entered; hears of agents that change.
 Publishes task.created, task.started, task.completed, task.failed, task.cancelled, step.started,
@@ -13,7 +14,7 @@ from chassis.aging import AGE_EVERY_S, age
 from chassis.bus import answers, consumes
 from chassis.service import Service
 from contracts import cancelling as cancel
-from contracts import negotiation, task, topology
+from contracts import negotiation, standing, task, topology
 from task_svc import measures, store_aging, tables
 from task_svc.agents import Agents
 from task_svc.calls import LOOKS
@@ -26,6 +27,7 @@ from task_svc.handlers import (
     payments,
     queries,
 )
+from task_svc.handlers import standing as asked_after
 from task_svc.quotes import Quotes
 from task_svc.runner import Runner
 from task_svc.saga import Saga
@@ -36,6 +38,9 @@ CALLERS = 512
 """Requests that may wait for agents at once: many times the share of one account or agent. All they
 hold meanwhile is memory, no connection to the database.
 """
+
+ASKED_AFTER = 2
+"""Requests of others' slow sweeps that are answered at once: they are not to hold anybody up."""
 
 LAST_STEP_S = 10.0
 """How long a step may take beside its agent; whoever stops waits for the last one."""
@@ -62,6 +67,9 @@ def build(settings: Settings) -> Service:
     on(**answers(negotiation.NEGOTIATE, workers=CALLERS))(negotiating.negotiate)
     on(**answers(cancel.CANCEL_TASK))(cancelling.cancel_task)
 
+    on(**answers(standing.TELL_ENDS, workers=ASKED_AFTER))(asked_after.tell_ends)
+    on(**answers(standing.COUNT_RUNNING, workers=ASKED_AFTER))(asked_after.count_running)
+
     on(**consumes(topology.TASK_START))(orders.on_start)
     on(**consumes(topology.TASK_ADD_STEPS))(orders.on_add_steps)
     on(**consumes(topology.TASK_FINISH))(orders.on_finish)
@@ -80,6 +88,8 @@ def build(settings: Settings) -> Service:
     )
     service.at_stop(runner.close)
     service.at_end(partial(runner.drain, settings.drain_s))
+    ask_after = partial(asked_after.ask_after_ends, service.database, service.bus, settings)
+    service.every(settings.reconcile_s / 2, ask_after)
     service.at_end(agents.close)
     service.readings.add(measures.read_steps)
     return service

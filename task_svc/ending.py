@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from chassis.database import Transaction
+from chassis.envelopes import derived_id
 from contracts.errors import Refusal
 from contracts.task import (
     FailureReason,
@@ -52,11 +53,13 @@ def recorded(step: store.Found) -> Done | Failed:
         subtask_type=step.subtask_type,
         requires_external_tool=step.requires_external_tool,
         external_cost=step.external_cost,
-        vendor=None,
+        vendor=step.vendor,
         execution_time=step.execution_time,
     )
     paid = Split(step.cost, step.external_cost)
-    return Done(answer, paid, paid.cost + paid.external, Quote.model_validate(step.quote))
+    # Of a step that the release before ended, what was billed is not kept.
+    billed = paid.cost + paid.external if step.billed is None else step.billed
+    return Done(answer, paid, billed, Quote.model_validate(step.quote))
 
 
 def answer_to(step: store.Found, outcome: Done | Failed) -> InvokeReply | Refusal:
@@ -88,11 +91,24 @@ async def end_step(tx: Transaction, step: store.Found, outcome: Done | Failed) -
     started = await store.end_step(tx.conn, step.id, **values)
     if started is None:
         return None
-    tx.publish(_event(step, outcome, started=started), account=step.account)
+    tell_step(tx, step, outcome, started=started)
     await _update_task(tx, task, step, outcome)
     if task.turn_id is None or isinstance(outcome, Failed):
         return []
     return await store.free_dependents(tx.conn, step.task_id, step.id)
+
+
+def tell_step(tx: Transaction, step: store.Found, outcome: Done | Failed, *, started: bool) -> None:
+    """Tell how a step ended: always the same event, however often."""
+    event = _event(step, outcome, started=started)
+    message_id = derived_id(step.account, step.id, event.type)
+    tx.publish(event, account=step.account, message_id=message_id)
+
+
+def tell_task(tx: Transaction, task: store.Found, event: TaskCompleted | TaskFailed) -> None:
+    """Tell how a task ended; a turn ends its task once, and that is always the same event."""
+    by_turn = derived_id(task.account, task.id, event.turn_id, "ended") if event.turn_id else None
+    tx.publish(event, account=task.account, message_id=by_turn)
 
 
 def _completed(done: Done) -> dict[str, Any]:
@@ -104,6 +120,8 @@ def _completed(done: Done) -> dict[str, Any]:
         "external_cost": done.paid.external,
         "requires_external_tool": done.answer.requires_external_tool,
         "execution_time": done.answer.execution_time,
+        "billed": done.billed,
+        "vendor": done.answer.vendor,
     }
 
 

@@ -26,6 +26,7 @@ class Settings(ServiceSettings):
         lease_s: a replica that shows no sign of life for this long loses its steps to another.
         sweep_s: how often a replica looks for steps that nobody runs; four times as often, whether
             those that it runs itself have ended elsewhere.
+        reconcile_s: after so many seconds, the end of an orchestrated task is asked after.
         details_days: so long after a step's end its payload and its cause are kept.
     """
 
@@ -41,4 +42,5 @@ class Settings(ServiceSettings):
     running_steps: int = Field(default=256, ge=1)
     lease_s: float = Field(default=8.0, gt=0)
     sweep_s: float = Field(default=2.0, gt=0)
+    reconcile_s: float = Field(default=30.0, gt=0)
     details_days: int = Field(default=90, ge=1)

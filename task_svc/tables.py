@@ -44,6 +44,8 @@ tasks = Table(
     Column("cancelled_at", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("completed_at", DateTime(timezone=True)),
+    # When its orchestrator is asked next whether it is to end; None when it never was.
+    Column("ask_at", DateTime(timezone=True)),
     CheckConstraint(
         "status IN ('created', 'in_progress', 'completed', 'failed')", name="known_status"
     ),
@@ -51,6 +53,14 @@ tasks = Table(
     CheckConstraint("total_cost <= max_budget", name="within_budget"),
 )
 Index("tasks_page_idx", tasks.c.account, tasks.c.created_at.desc(), tasks.c.id.desc())
+# Those that wait for the word of an orchestrator.
+Index(
+    "tasks_orchestrated_idx",
+    tasks.c.created_at,
+    postgresql_where=and_(
+        tasks.c.status.in_(("created", "in_progress")), tasks.c.turn_id.is_not(None)
+    ),
+)
 
 steps = Table(
     "steps",
@@ -81,6 +91,9 @@ steps = Table(
     Column("cost", MONEY, nullable=False, server_default="0"),
     Column("external_cost", MONEY, nullable=False, server_default="0"),
     Column("requires_external_tool", Boolean, nullable=False, server_default="false"),
+    # What the agent asked for in all, and whom it bought from.
+    Column("billed", MONEY),
+    Column("vendor", Text),
     Column("result", Text),
     Column("execution_time", Integer),
     Column("reason", String(30)),

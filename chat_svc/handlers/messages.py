@@ -11,7 +11,7 @@ from chassis.pages import encode_cursor, fitting, place_in_sequence
 from chat_svc import store, store_rounds
 from chat_svc.domain import message_id_of, task_id_of
 from chat_svc.settings import Settings
-from chat_svc.turn import message_view
+from chat_svc.turn import message_view, think_id
 from contracts.chat import (
     ForgetMessages,
     Forgotten,
@@ -122,9 +122,9 @@ async def _post(
             role="user",
             content=request.content,
             task_id=told,
-        ),
-        Think(turn_id=request.turn_id),
+        )
     )
+    tx.publish(Think(turn_id=request.turn_id), message_id=think_id(request.turn_id, 0))
     return PostReply(turn_id=request.turn_id, message=message_view(row), task_id=task.id)
 
 

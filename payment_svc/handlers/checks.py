@@ -1,11 +1,15 @@
 """Whether the books add up: asked for at any time, and kept as checkpoints in the background."""
 
+from typing import Annotated
+
 import structlog
 
 from chassis.database import Database
 from chassis.delivery import Tx
+from chassis.given import Given
 from contracts.ledger import CheckLedger, Finding, LedgerCheck
 from payment_svc import store_check
+from payment_svc.settings import Settings
 
 log = structlog.get_logger()
 
@@ -13,7 +17,13 @@ STRIDE = 2_000
 """Ledger lines from one checkpoint to the next; a look at what is recent reads about so many."""
 
 
-async def check_ledger(request: CheckLedger, tx: Tx) -> LedgerCheck:
+UNHEARD = 10
+"""A hold may be open so many times as long as it is until its step is asked after."""
+
+
+async def check_ledger(
+    request: CheckLedger, tx: Tx, settings: Annotated[Settings, Given("settings")]
+) -> LedgerCheck:
     """Every rule of the books, computed in SQL at one moment: for what is recent, or for all."""
     await store_check.at_one_moment(tx.conn)
     span = await store_check.recent(tx.conn)
@@ -23,6 +33,7 @@ async def check_ledger(request: CheckLedger, tx: Tx) -> LedgerCheck:
     else:
         broken = await store_check.broken_lately(tx.conn, span)
         checked, verified, pending = span.to - span.after, span.after, span.pending
+    broken |= await store_check.broken_standing(tx.conn, settings.reconcile_s * UNHEARD)
     return LedgerCheck(
         ok=not any(broken.values()),
         findings=[Finding(rule=rule, broken=rows) for rule, rows in broken.items()],

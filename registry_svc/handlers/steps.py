@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import structlog
+from sqlalchemy import RowMapping
 
 from chassis.database import Transaction
 from chassis.delivery import Here
@@ -72,7 +73,12 @@ async def _add(tx: Transaction, agent_id: str, tally: domain.Tally) -> None:
     if now is None:
         log.warning("event about an agent that is not listed", agent_id=agent_id)
         return
-    was = domain.load_of(now["active"] - tally.active, now["reported_load"])
+    tell_price(tx, agent_id, now, now["active"] - tally.active)
+
+
+def tell_price(tx: Transaction, agent_id: str, now: RowMapping, active_before: int) -> None:
+    """Say that an agent's price moved, if it did when its steps in hand became another number."""
+    was = domain.load_of(active_before, now["reported_load"])
     load = domain.load_of(now["active"], now["reported_load"])
     if event := domain.repriced(agent_id, now["base_price"], was, load):
         tx.publish(event)

@@ -7,7 +7,7 @@ from chassis.database import Database, Transaction
 from chassis.dead_letters import Buried
 from contracts.task import TaskFailed
 from task_svc import store
-from task_svc.ending import Failed, bill_line, end_step
+from task_svc.ending import Failed, bill_line, end_step, tell_task
 
 GIVEN_UP = "Something went wrong on our side; what was not done by then was given up."
 
@@ -41,7 +41,7 @@ async def _end(tx: Transaction, task: store.Found, changes: dict[str, Any]) -> N
     bill = [bill_line(step) for step in await store.bill_of(tx.conn, task.id)]
     turn_id = changes.get("turn_id", task.turn_id)
     failed = _failed(task.id, turn_id, task.total_cost).model_copy(update={"bill": bill})
-    tx.publish(failed, account=task.account)
+    tell_task(tx, task, failed)
 
 
 def _failed(task_id: str, turn_id: str | None, total_cost: Decimal) -> TaskFailed:

@@ -17,7 +17,7 @@ from contracts.topology import Durable
 from task_svc import store, store_cancelling
 from task_svc.cancelling import end_open, note_cancelled
 from task_svc.domain import referring_to
-from task_svc.ending import bill_line, ended
+from task_svc.ending import bill_line, ended, tell_task
 from task_svc.runner import Runner
 
 log = structlog.get_logger()
@@ -173,7 +173,7 @@ async def on_finish(
         if order.cancelled:
             await store_cancelling.forget_turn(tx.conn, order.turn_id)
         bill = [bill_line(step) for step in await store.bill_of(tx.conn, task.id)]
-        tx.publish(ended(task, order.outcome, task.total_cost, bill, order.note))
+        tell_task(tx, task, ended(task, order.outcome, task.total_cost, bill, order.note))
 
 
 async def _end_steps(order: FinishTask, db: Database, here: Envelope) -> bool:

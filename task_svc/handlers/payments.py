@@ -3,7 +3,9 @@
 import structlog
 from sqlalchemy import func
 
+from chassis.database import Transaction
 from chassis.delivery import Effect, Here, Later
+from contracts.envelope import Envelope
 from contracts.ledger import PaymentEntered, PaymentRefunded
 from task_svc import store
 
@@ -33,10 +35,15 @@ async def on_refunded(event: PaymentRefunded, tx: Effect, here: Here) -> None:
 
 async def on_entered(event: PaymentEntered, tx: Effect, here: Here) -> None:
     """A payment by hand is a step of its own, so that the cost stays the sum of the steps."""
+    await enter(tx, event, here)
+
+
+async def enter(tx: Transaction, event: PaymentEntered, here: Envelope) -> bool:
+    """Count a payment by hand, once; whether it had not been counted before."""
     task = await store.find_task(tx.conn, event.task_id, here.account, lock=True)
     if task is None:
         log.warning("payment for an unknown task", task_id=event.task_id)
-        return
+        return False
     row = {
         "id": event.payment_id,
         "task_id": task.id,
@@ -51,5 +58,7 @@ async def on_entered(event: PaymentEntered, tx: Effect, here: Here) -> None:
         "cost": event.amount,
         "completed_at": func.now(),
     }
-    if await store.insert_steps(tx.conn, [row]):
-        await store.update_task(tx.conn, task.id, total_cost=task.total_cost + event.amount)
+    if not await store.insert_steps(tx.conn, [row]):
+        return False
+    await store.update_task(tx.conn, task.id, total_cost=task.total_cost + event.amount)
+    return True

@@ -15,13 +15,16 @@ from chassis.inbox import forget_handled
 from chat_svc import store as chat
 from chat_svc import store_aging as chat_aging
 from chat_svc import store_rounds
+from chat_svc import store_standing as waiting_turns
 from payment_svc import store_books as payment
-from payment_svc import store_cards, store_reversals, store_tab
+from payment_svc import store_cards, store_check, store_reversals, store_tab
+from payment_svc import store_standing as asked_of
 from payment_svc import tables as payment_tables
 from task_svc import store as task
 from task_svc import store_aging as task_aging
 from task_svc import store_cancelling as cancelling
 from task_svc import store_leases as leases
+from task_svc import store_standing as standing
 from tests.conftest import CONTEXTS, Stack
 
 HISTORY = {
@@ -43,11 +46,16 @@ HISTORY = {
           (id, intent_id, kind, amount, taken, rank, told_at, received_at)
         SELECT 'r' || n, 'pi' || n, 'refund', 1, true, 1, n, now() - n * interval '1 day'
         FROM generate_series(1, 5000) n;
+        INSERT INTO holds (id, account, task_id, agent_id, asked, held, status, created_at)
+        SELECT 'h' || n, 'a' || n % 40, 't' || n, 'a', 0, 0,
+          CASE WHEN n % 100 = 0 THEN 'held' ELSE 'captured' END, now() - n * interval '1s'
+        FROM generate_series(1, 5000) n;
     """,
     "task": """
         INSERT INTO tasks (id, account, user_query, required_skills, status, max_budget, created_at)
         SELECT 't' || n, 'a' || n % 40, 'q', '{}', 'completed', 1, now() - n * interval '1s'
         FROM generate_series(1, 5000) n;
+        UPDATE tasks SET status = 'in_progress', turn_id = 'u' WHERE right(id, 2) = '00';
         INSERT INTO steps (id, task_id, account, agent_id, skill, subtask_type, status, payload,
           max_budget, cause, waits_for, completed_at)
         SELECT 's' || n, 't' || n % 50, 'a', 'a', 's', 's',
@@ -91,6 +99,13 @@ QUERIES: list[tuple[str, str, Query]] = [
         "later page of card payments",
         lambda c: payment.page_of(c, payment_tables.stripe_payments, "a1", 100, (THEN, "p")),
     ),
+    ("payment", "holds to ask after", lambda c: asked_of.claim_open(c, 30, 50)),
+    ("payment", "holds that stand", lambda c: store_check.broken_standing(c, 300)),
+    ("task", "tasks to ask after", lambda c: standing.claim_unended(c, 30, 50)),
+    ("task", "how steps stand", lambda c: standing.statuses_of_steps(c, ["s1", "s2"])),
+    ("task", "how tasks stand", lambda c: standing.statuses_of_tasks(c, ["t1", "t2"])),
+    ("task", "what a task was ordered with", lambda c: standing.last_cause(c, "t1")),
+    ("task", "steps in hand", lambda c: standing.running(c, ["a", "b"])),
     ("payment", "payment of a name", lambda c: payment.find_payment(c, "p41", "a1")),
     ("payment", "card payment of a name", lambda c: store_cards.find_own(c, "a10", "x10")),
     ("payment", "card payments that are due", lambda c: store_cards.claim_due(c, 10)),
@@ -117,6 +132,8 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("chat", "newest turn of a task", lambda c: chat.last_turn_of(c, "a1", "t41")),
     ("chat", "open turn of a task", lambda c: chat.is_open(c, "a1", "t41")),
     ("chat", "overdue turns", lambda c: chat.overdue_turns(c, 10)),
+    ("chat", "turns to ask after", lambda c: waiting_turns.claim_open(c, 30, 5)),
+    ("chat", "a turn that moved", lambda c: waiting_turns.moved_lately(c, TURN, 100)),
     ("chat", "turn to put off", lambda c: chat.put_off(c, "t1", 60)),
     ("chat", "turn to give up", lambda c: chat.give_up(c, "t1", "why")),
     ("chat", "turns to be forgotten", lambda c: chat.forgotten_turns(c, 10)),

@@ -20,7 +20,14 @@ from tests.chassis.helpers import connected
 from tests.conftest import CONTEXTS, Stack, logins
 
 APPEND_ONLY = {
-    *("entries", "hold_lines", "checkpoints", "checkpoint_sums", "bazaarbucks_payments"),
+    *(
+        "entries",
+        "hold_lines",
+        "checkpoints",
+        "checkpoint_sums",
+        "bazaarbucks_payments",
+        "top_up_returns",
+    ),
 }
 NEVER_DELETED = {"ledger_accounts", "budgets", "holds", "stripe_payments"}
 OWNERS = (

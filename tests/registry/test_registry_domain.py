@@ -136,3 +136,12 @@ def test_words_are_trimmed_and_listed_once(given_words: list[str]) -> None:
     assert found == [word.strip() for word in found]
     assert len(set(found)) == len(found)
     assert set(found) == {word.strip() for word in given_words} - {""}
+
+
+@given(st.integers(-20, 20), st.integers(0, 20), st.integers(0, 20))
+def test_what_is_put_right_is_no_further_off_than_what_is_under_way(
+    active: int, running: int, under_way: int
+) -> None:
+    after = domain.put_right(active, running, under_way)
+    assert min(active, running) <= after <= max(active, running)
+    assert abs(running - after) == min(abs(running - active), under_way)

@@ -48,13 +48,12 @@ def task_settings(stack: Stack, **settings: Any) -> TaskSettings:
     )
 
 
-def payment_service(stack: Stack) -> Service:
-    return build_payment(
-        PaymentSettings(nats_url=stack.nats_url, database_url=stack.database_url("payment"))
-    )
+def payment_service(stack: Stack, **settings: Any) -> Service:
+    stores = {"nats_url": stack.nats_url, "database_url": stack.database_url("payment")}
+    return build_payment(PaymentSettings.model_validate({**stores, **settings}))
 
 
-def registry_service(stack: Stack, agent_url: str = NOWHERE) -> Service:
+def registry_service(stack: Stack, agent_url: str = NOWHERE, **settings: Any) -> Service:
     """A registry that hardly asks again: many agents of earlier tests are gone.
 
     The six agents that it lists by itself are all at `agent_url`.
@@ -63,7 +62,7 @@ def registry_service(stack: Stack, agent_url: str = NOWHERE) -> Service:
     stores = {"nats_url": stack.nats_url, "database_url": stack.database_url("registry")}
     return build_registry(
         RegistrySettings.model_validate(
-            {**urls, **stores, "agent_hosts": "127.0.0.1", "probe_every_s": SELDOM_S}
+            {**urls, **stores, "agent_hosts": "127.0.0.1", "probe_every_s": SELDOM_S, **settings}
         )
     )
 
