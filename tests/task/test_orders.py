@@ -46,7 +46,7 @@ async def test_what_nobody_waits_for_any_more_is_neither_begun_nor_held_for(
     async with system.agent() as (agent_id, agent):
         await system.order(account, start(task_id, spec(step_id, agent_id)), deadline=over)
         failed = (await system.event(task_id, "step.failed")).body
-        assert (failed["reason"], failed["started"]) == ("cancelled", False)
+        assert (failed["reason"], failed["started"]) == ("payment_unavailable", False)
         in_time = datetime.now(UTC) + timedelta(minutes=5)
         more = AddSteps(task_id=task_id, steps=[spec(f"{task_id}-2", agent_id)])
         await system.order(account, more, deadline=in_time)
