@@ -100,9 +100,14 @@ class Talk:
     system: System
     registry: Service
     ends: dict[str, list[End]] = field(default_factory=dict)
+    _heard: set[str] = field(default_factory=set)
 
     async def hear(self, said: Msg) -> None:
-        """Look at everything right when a turn has ended."""
+        """Look at everything right when a turn has ended; a message may leave again, as itself."""
+        id_ = (said.headers or {})["ce-id"]
+        if id_ in self._heard:
+            return
+        self._heard.add(id_)
         body, account = json.loads(said.data), (said.headers or {})["ce-account"]
         task_id, task, steps, sums = body.get("taskId"), None, [], (NOTHING, NOTHING, NOTHING)
         if task_id:

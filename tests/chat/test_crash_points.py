@@ -59,8 +59,10 @@ class Doom:
         whole = service.database.transaction
 
         @asynccontextmanager
-        async def doomed(cause: Envelope | None = None) -> AsyncIterator[Transaction]:
-            async with whole(cause) as tx:
+        async def doomed(
+            cause: Envelope | None = None, *, begins: bool = False
+        ) -> AsyncIterator[Transaction]:
+            async with whole(cause, begins=begins) as tx:
                 yield tx
                 if cause is not None and cause.account in self.plans:
                     self._crash(cause, tx)

@@ -62,6 +62,7 @@ def test_schemathesis_finds_nothing(found: dict[str, tuple[int, str]], mode: str
 OPERATIONS = {
     *("list_agents", "get_agent"),
     *("list_tasks", "get_task", "list_steps", "create_task", "invoke_agent"),
+    *("cancel_task", "cancel_turn"),
     *("list_messages", "post_message", "forget_messages", "get_turn"),
     *("list_payments", "pay_agent", "refund_payment"),
     *("list_card_payments", "retry_card_payment", "refund_card_payment", "open_checkout"),

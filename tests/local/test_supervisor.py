@@ -176,6 +176,8 @@ def test_a_process_that_lives_and_cannot_work_is_started_again(home: Path) -> No
     sign.unlink()
     assert eventually(lambda: pid_at(port) not in {None, first})
     runner.popen.send_signal(signal.SIGTERM)
+    assert runner.says("stopping")
+    runner.popen.send_signal(signal.SIGTERM)  # It is stubborn: it would be waited for.
     runner.ends(code=0)
 
 

@@ -131,6 +131,7 @@ async def quick_to_come_again(js: JetStreamContext) -> AsyncIterator[None]:
 @contextlib.asynccontextmanager
 async def victim(stack: Stack) -> AsyncIterator[ServiceProcess]:
     env = {"NATS_URL": stack.nats_url, "DATABASE_URL": stack.database_url("payment")}
+    env |= {"RECONCILE_S": "3600"}
     async with process("payment_svc", PLATFORM_FEE_RATE=FEE, **env) as replica:
         await eventually(replica.is_ready)
         yield replica

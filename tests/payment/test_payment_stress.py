@@ -119,6 +119,7 @@ async def test_a_replica_that_is_killed_takes_no_money_with_it(
     stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]"
 ) -> None:
     env = {"NATS_URL": stack.nats_url, "DATABASE_URL": stack.database_url("payment")}
+    env |= {"RECONCILE_S": "3600"}
     survivor = build(payment_settings(stack))
     async with process("payment_svc", DATABASE_POOL=4, **env) as victim:
         await eventually(victim.is_ready)
