@@ -7,17 +7,28 @@ when only one is named. The service's own role then gets what its tables say tha
 
 import asyncio
 import importlib
+import itertools
 import sys
+import time
 from pathlib import Path
 
 from alembic import command, context
 from alembic.config import Config
 from sqlalchemy import Connection, MetaData, pool, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis import grants
+from chassis.away import sqlstate
 from chassis.database import async_url
 from chassis.secrets import BadSecret, secret
+
+LOCK_S = 3
+"""How long a table may be waited for: whoever works in it waits behind us."""
+IN_THE_WAY = frozenset({"40P01", "55P03"})
+"""SQLSTATEs of a deadlock, and of a lock that was not free in time."""
+TRIES = 40
+AGAIN_S = 0.5
 
 
 def alembic_config(package: str, url: str) -> Config:
@@ -44,6 +55,7 @@ async def _online(url: str, metadata: MetaData) -> None:
         await conn.execute(
             text("SELECT pg_advisory_xact_lock(hashtext(:key))"), {"key": f"migrate {schema}"}
         )
+        await conn.execute(text(f"SET LOCAL lock_timeout = '{LOCK_S}s'"))
         await conn.run_sync(_migrate, metadata)
     await engine.dispose()
 
@@ -63,6 +75,26 @@ def _migrate(conn: Connection, metadata: MetaData) -> None:
         grants.grant(conn, metadata)
 
 
+def upgrade(config: Config) -> None:
+    """Upgrade a schema to its newest revision, beside services that are at work in it.
+
+    All of it is one transaction, so one that met with theirs (a deadlock, a lock that was not free
+    in time) is begun again.
+
+    Raises:
+        DBAPIError: it met with them too often, or failed.
+    """
+    for tries in itertools.count(1):
+        try:
+            command.upgrade(config, "head")
+        except DBAPIError as error:
+            if sqlstate(error) not in IN_THE_WAY or tries == TRIES:
+                raise
+        else:
+            return
+        time.sleep(AGAIN_S)
+
+
 def url_of(package: str) -> str:
     """The database URL for a service package, from the environment or a file that it names.
 
@@ -80,7 +112,7 @@ def main(packages: list[str]) -> int:
     """Upgrade every named service's schema to its newest revision."""
     for package in packages:
         try:
-            command.upgrade(alembic_config(package, url_of(package)), "head")
+            upgrade(alembic_config(package, url_of(package)))
         except (grants.NotTheOwner, BadSecret) as error:
             sys.stderr.write(f"{package}: {error}\n")
             return 1
