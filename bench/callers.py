@@ -173,19 +173,19 @@ class Callers:
             with suppress(httpx.TransportError):
                 url = f"{gateway}/api/events"
                 async with self.http.stream("GET", url, headers=headers, timeout=20) as stream:
-                    kind = ""
+                    kind, passing = "", True
                     async for line in stream.aiter_lines():
                         name, _, value = line.partition(": ")
                         if name == "id":
-                            last = value
+                            last, passing = value, False
                         elif name == "event":
                             kind = value
                         elif name == "data":
                             said = json.loads(value)
                             if kind == "notice":
                                 self.notices[said["notice"]] += 1
-                            else:
+                            elif not passing:  # What has no id is told as it passes, and not kept.
                                 self.events.append((int(last), said["type"]))
                         elif not line:
-                            kind = ""
+                            kind, passing = "", True
             await asyncio.sleep(AGAIN_S)
