@@ -86,7 +86,7 @@ class Callers:
     async def answered(self) -> None:
         """Wait until all that is being tried now has its answer."""
         now = set(self.trying)
-        while now & self.trying:  # noqa: ASYNC110  (what ends it is many answers)
+        while now & self.trying:  # noqa: ASYNC110  (there is no one event: many answers end it)
             await asyncio.sleep(AGAIN_S)
 
     def look(self) -> Felt:

@@ -127,10 +127,7 @@ class Delivery(BaseMiddleware[Any, Any]):
             metrics.REQUEST_SECONDS.labels(asked).time(),
         ):
             try:
-                if here.is_over() and verb != "ping":
-                    # Whoever still listens, by a clock that is late, is told as if nobody was.
-                    text = f"The {context} service did not answer in time."
-                    raise TooSlow(text)  # noqa: TRY301  (as any refusal)
+                _check_time(here, context, verb)
                 answer = weighed(await call_next(msg))
             except Exception as error:  # noqa: BLE001  (whatever it is, who asked gets an answer)
                 refusal = as_refusal(error, context)
@@ -140,6 +137,16 @@ class Delivery(BaseMiddleware[Any, Any]):
             metrics.REQUESTS.labels(asked, 200).inc()
             telemetry.outcome(200)
             return answer
+
+
+def _check_time(here: Envelope, context: str, verb: str) -> None:
+    """Make sure that somebody still waits for the answer; a ping tells that, so it has time.
+
+    Raises:
+        TooSlow: the deadline is over. Whoever listens yet, by a clock that is late, is told so.
+    """
+    if here.is_over() and verb != "ping":
+        raise TooSlow(f"The {context} service did not answer in time.")
 
 
 def _about(here: Envelope, raw: "Msg") -> dict[str, str | int]:

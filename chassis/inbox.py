@@ -24,7 +24,7 @@ async def forget_handled(
     """
     inbox = f'"{schema}".inbox'
     drop = text(
-        f"WITH gone AS (DELETE FROM {inbox} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {inbox} "  # noqa: S608  (schema is ours)
+        f"WITH gone AS (DELETE FROM {inbox} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {inbox} "  # noqa: S608  (the name of a service, no caller's word)
         "WHERE handled_at >= :since AND handled_at < now() - make_interval(days => :days) "
         "ORDER BY handled_at LIMIT :most FOR UPDATE SKIP LOCKED)) RETURNING handled_at) "
         "SELECT count(*) AS rows, max(handled_at) AS until FROM gone"

@@ -110,7 +110,7 @@ def loadable(
     # Of those before the row before: the first that is too much is the sign that there are more.
     before = weight.over(order_by=falling, rows=(None, -2)).label("before")
     weighed = select(rows, before).subquery()
-    columns = [weighed.c[name] for name in rows.c.keys()]  # noqa: SIM118  (of columns)
+    columns = [weighed.c[column.key] for column in rows.c]
     light = func.coalesce(weighed.c.before, 0) <= MOST_PAGE_BYTES
     return select(*columns).where(light).order_by(*(weighed.c[name].desc() for name in order))
 

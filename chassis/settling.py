@@ -65,8 +65,7 @@ class Settling:
         """Handle the message and settle it; returns what came of it (`metrics.MESSAGES`)."""
         alive = asyncio.create_task(_sign_of_life(self.raw, self.durable.ack_wait_s / 3))
         try:
-            if self._failures() >= self.durable.attempts:
-                raise Unfinished("tried too often")  # noqa: TRY301  (one place settles what failed)
+            self._check_failures()
             await self._try(handle)
         except AlreadyHandled:
             await self.raw.ack()
@@ -80,6 +79,15 @@ class Settling:
             return "done"
         finally:
             alive.cancel()
+
+    def _check_failures(self) -> None:
+        """Make sure that another try is due.
+
+        Raises:
+            Unfinished: the last that it had ended without a word, with its process perhaps.
+        """
+        if self._failures() >= self.durable.attempts:
+            raise Unfinished("tried too often")
 
     def _failures(self) -> int:
         """How many tries before this one failed.

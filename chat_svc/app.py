@@ -29,7 +29,7 @@ from chat_svc.handlers import (
 from chat_svc.orchestrator import Orchestrator
 from chat_svc.rules import Rules
 from chat_svc.settings import Settings
-from contracts import chat, topology
+from contracts import chat, topology, turns
 
 ASKED_AFTER = 2
 """Requests of others' slow sweeps that are answered at once."""
@@ -46,10 +46,10 @@ def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Servi
     on(**answers(chat.POST_MESSAGE))(messages.post_message)
     on(**answers(chat.LIST_MESSAGES))(messages.list_messages)
     on(**answers(chat.FORGET_MESSAGES))(messages.forget_messages)
-    on(**answers(chat.GET_TURN))(messages.get_turn)
-    on(**answers(chat.CANCEL_TURN))(cancelling.cancel_turn)
+    on(**answers(turns.GET_TURN))(messages.get_turn)
+    on(**answers(turns.CANCEL_TURN))(cancelling.cancel_turn)
 
-    on(**answers(chat.ORDER_ENDS, workers=ASKED_AFTER))(reconcile.order_ends)
+    on(**answers(turns.ORDER_ENDS, workers=ASKED_AFTER))(reconcile.order_ends)
 
     on(**consumes(topology.CHAT_THINK))(thinking.on_think)
     on(**consumes(topology.CHAT_USE_TOOL))(tools.on_use_tool)

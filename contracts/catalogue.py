@@ -17,6 +17,7 @@ from contracts import (
     registry,
     standing,
     task,
+    turns,
 )
 from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 
@@ -24,7 +25,7 @@ CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry,),
     "task": (task, orders, negotiation, cancelling, standing),
     "payment": (payment, ledger, cards),
-    "chat": (chat,),
+    "chat": (chat, turns),
 }
 """The contexts that own messages, each with the modules that define them."""
 

@@ -13,7 +13,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from contracts import chat, ledger, negotiation, orders, payment, registry, standing, task
+from contracts import (
+    chat,
+    ledger,
+    negotiation,
+    orders,
+    payment,
+    registry,
+    standing,
+    task,
+    turns,
+)
 from contracts.base import PASSING, Call, Command, ping_call
 from contracts.catalogue import CALLS, EVENTS
 from contracts.topology import (
@@ -62,7 +72,7 @@ BETWEEN_SERVICES: tuple[Call[Any, Any], ...] = (
     negotiation.NEGOTIATE,
     standing.TELL_ENDS,
     standing.COUNT_RUNNING,
-    chat.ORDER_ENDS,
+    turns.ORDER_ENDS,
 )
 """What the gateway has no business to ask; opening wallets and listing agents are an admin's."""
 
@@ -74,7 +84,7 @@ ASKS: dict[str, tuple[Call[Any, Any], ...]] = {
         payment.EXTEND_HOLD,
         payment.GET_TASK_ACCOUNT,
         ledger.GET_RECEIPT,
-        chat.ORDER_ENDS,
+        turns.ORDER_ENDS,
     ),
     "payment": (standing.TELL_ENDS,),
     "chat": (

@@ -13,10 +13,10 @@ from chat_svc.adopting import known
 from chat_svc.money import charge_at_the_end
 from chat_svc.settings import Settings
 from chat_svc.turn import close
-from contracts.chat import CancelledTurn, CancelTurn
 from contracts.envelope import Envelope
 from contracts.errors import NotFound
 from contracts.orders import FinishTask
+from contracts.turns import CancelledTurn, CancelTurn
 
 CANCELLED = "You cancelled this, so I stopped."
 NOTHING_PAID = "You cancelled this before anything was paid."

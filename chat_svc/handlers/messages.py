@@ -15,18 +15,17 @@ from chat_svc.turn import message_view, think_id
 from contracts.chat import (
     ForgetMessages,
     Forgotten,
-    GetTurn,
     ListMessages,
     MessageList,
     MessagePosted,
     PostMessage,
     PostReply,
     Think,
-    TurnView,
 )
 from contracts.envelope import Envelope
 from contracts.errors import Busy, Conflict, Invalid, NotFound
 from contracts.task import GET_TASK, GetTask
+from contracts.turns import GetTurn, TurnView
 
 WORKING = "HubChat is still working on this task; wait for its answer."
 

@@ -18,12 +18,13 @@ from chat_svc import store, store_rounds, store_standing
 from chat_svc.domain import CHARGE, StoredCall, spec, step_id_of
 from chat_svc.settings import Settings
 from chat_svc.turn import end_again, order, think
-from contracts.chat import EndsOrdered, OrderEnds, UseTool
+from contracts.chat import UseTool
 from contracts.envelope import Envelope
 from contracts.errors import Refusal
 from contracts.orders import AddSteps, StartTask
 from contracts.standing import TELL_ENDS, EndsTold, TellEnds
 from contracts.topology import COMMANDS
+from contracts.turns import EndsOrdered, OrderEnds
 
 log = structlog.get_logger()
 AT_ONCE = 5

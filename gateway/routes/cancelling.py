@@ -4,9 +4,9 @@ from fastapi import APIRouter, Request, Response
 
 from contracts import api
 from contracts.cancelling import CANCEL_TASK, CancelReply, CancelTask
-from contracts.chat import CANCEL_TURN, CancelledTurn, CancelTurn
 from contracts.errors import NotFound
 from contracts.task import GET_TASK, GetTask, TaskStatus
+from contracts.turns import CANCEL_TURN, CancelledTurn, CancelTurn
 from gateway.asking import answer, ask, known_id
 from gateway.errors import problems
 from gateway.parameters import PathId, StrictRoute

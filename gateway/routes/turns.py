@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from contracts import api
-from contracts.chat import GET_TURN, GetTurn, TurnView
+from contracts.turns import GET_TURN, GetTurn, TurnView
 from gateway.asking import answer, as_shown, ask, known_id
 from gateway.errors import problems
 from gateway.parameters import PathId, StrictRoute

@@ -10,11 +10,11 @@ from chassis.database import Database
 from chassis.delivery import Tx
 from chassis.envelopes import origin
 from chassis.given import Given
-from contracts.chat import ORDER_ENDS, OrderEnds
 from contracts.envelope import Envelope
 from contracts.errors import Refusal
 from contracts.ledger import GET_RECEIPT, GetReceipt, PaymentEntered
 from contracts.standing import CountRunning, EndsTold, Running, Standing, TellEnds
+from contracts.turns import ORDER_ENDS, OrderEnds
 from task_svc import store, store_standing
 from task_svc.ending import bill_line, ended, recorded, tell_step, tell_task
 from task_svc.handlers.payments import enter

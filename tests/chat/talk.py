@@ -17,10 +17,8 @@ from chat_svc.domain import task_id_of
 from contracts.base import Event
 from contracts.catalogue import EVENTS as KINDS
 from contracts.chat import (
-    CANCEL_TURN,
     LIST_MESSAGES,
     POST_MESSAGE,
-    CancelledTurn,
     MessageView,
 )
 from contracts.envelope import Envelope
@@ -28,6 +26,7 @@ from contracts.errors import Refusal
 from contracts.registry import REGISTER_AGENT
 from contracts.task import StepView, TaskView
 from contracts.topology import DURABLES, EVENTS, Durable
+from contracts.turns import CANCEL_TURN, CancelledTurn
 from registry_svc.handlers.probes import probe_due
 from tests.task.scripted_agent import Behaviour, ScriptedAgent
 from tests.task.services import eventually

@@ -4,7 +4,7 @@ import asyncio
 from decimal import Decimal
 
 from chat_svc.domain import task_id_of
-from contracts.chat import CancelledTurn
+from contracts.turns import CancelledTurn
 from tests.chat.services import new_skill
 from tests.chat.talk import Talk
 from tests.task.scripted_agent import answers, until_hung_up

@@ -18,17 +18,16 @@ from chassis.telemetry import kind_of
 from chat_svc.domain import task_id_of
 from contracts.chat import (
     FORGET_MESSAGES,
-    GET_TURN,
     LIST_MESSAGES,
     MAX_CONTENT,
     POST_MESSAGE,
     MessageView,
-    TurnView,
 )
 from contracts.envelope import ERROR_CODE, ERROR_TEXT, TURN
 from contracts.errors import Busy, Conflict, Invalid, NotFound, Refusal
 from contracts.permissions import ADMIN
 from contracts.topology import EVENTS
+from contracts.turns import GET_TURN, TurnView
 from tests.chat.talk import Talk
 from tests.conftest import Stack
 from tests.task.scripted_agent import answers, waits_for

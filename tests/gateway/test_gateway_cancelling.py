@@ -4,9 +4,9 @@ import httpx
 import pytest
 
 from contracts.cancelling import CANCEL_TASK, CancelReply
-from contracts.chat import CANCEL_TURN, CancelledTurn
 from contracts.errors import NotFound, Unavailable
 from contracts.task import GET_TASK, TaskReply
+from contracts.turns import CANCEL_TURN, CancelledTurn
 from tests.gateway import samples
 from tests.gateway.helpers import StandIns, assert_problem
 

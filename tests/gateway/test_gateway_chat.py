@@ -9,13 +9,12 @@ import pytest
 
 from contracts.chat import (
     FORGET_MESSAGES,
-    GET_TURN,
     POST_MESSAGE,
     Forgotten,
     TurnCompleted,
-    TurnView,
 )
 from contracts.errors import Conflict, NotFound, Unavailable
+from contracts.turns import GET_TURN, TurnView
 from tests.gateway import samples
 from tests.gateway.helpers import (
     Served,
