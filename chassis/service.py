@@ -31,6 +31,7 @@ from chassis.bus import (
     noticed,
     stop_answering,
 )
+from chassis.consumers import Consumers
 from chassis.database import Database
 from chassis.dead_letters import Tell
 from chassis.delivery import Delivery, decoded
@@ -119,7 +120,7 @@ class Service:
         self.offer(db=self.database, bus=self.bus, waiting=self.waiting, buried=self._buried)
         self.broker.subscriber(**answers(ping_call(name)))(self._pong)
         self.drifted: str | None = None
-        self._tasks_at_start: dict[int, int] = {}
+        self.consumers = Consumers(self.broker)
         self.every(DRIFT_EVERY_S, self.look_for_drift)
         self.every(FORGET_EVERY_S, partial(forget_handled, self.database.engine, name))
         self.every(LOOK_EVERY_S, self.waiting.look)
@@ -172,7 +173,7 @@ class Service:
         for job in self._starts:
             await job()
         await self.broker.start()
-        self._tasks_at_start = {id(one): _tasks_of(one) for one in self.broker.subscribers}
+        self.consumers.begun()
         # Whoever sees this service ready is answered. nats-py sends a flush's PING ahead of what
         # is queued, so that only the second one proves that the subscriptions arrived.
         await client.flush()
@@ -227,7 +228,7 @@ class Service:
         except Exception as error:  # noqa: BLE001  (whatever keeps the database from answering)
             wrong.append(f"database {why_away(error)}: {type(error).__name__}")
         wrong += [f"stream {name} takes no messages" for name in self.departures.intake.full]
-        wrong += [f"consumer {name} has stopped" for name in self._dead_consumers()]
+        wrong += [f"consumer {name} has stopped" for name in self.consumers.dead()]
         return [*wrong, *([self.drifted] if self.drifted else [])]
 
     async def able(self) -> tuple[bool, list[str]]:
@@ -254,19 +255,11 @@ class Service:
     async def _streams(self) -> JetStreamContext:
         return (await self.broker.connect()).jetstream()
 
-    def _dead_consumers(self) -> list[str]:
-        """Which subscribers have fewer tasks than when they began; FastStream restarts most."""
-        return [
-            str(getattr(subscriber, "subject", subscriber))
-            for subscriber in self.broker.subscribers
-            if _tasks_of(subscriber) < self._tasks_at_start.get(id(subscriber), 0)
-        ]
-
     async def _pong(self, _request: Ping) -> Pong:
         await self.database.ping()
         if self.departures.intake.full:
             raise Unavailable(f"The message bus has no room for what the {self.name} service says.")
-        if wrong := self.drifted or next(iter(self._dead_consumers()), None):
+        if wrong := self.drifted or next(iter(self.consumers.dead()), None):
             raise Unavailable(f"Messages may not reach the {self.name} service: {wrong}")
         return Pong(service=self.name, version=release(), details=self.details)
 
@@ -290,10 +283,6 @@ class Service:
     async def _on_closed(self) -> None:
         if not self.stopping:
             _give_up(0)
-
-
-def _tasks_of(subscriber: object) -> int:
-    return sum(not task.done() for task in getattr(subscriber, "tasks", []))
 
 
 def _give_up(after_s: float) -> None:
