@@ -4,7 +4,6 @@ Nothing here belongs to an event loop: a child started in one loop may be stoppe
 """
 
 import asyncio
-import ctypes
 import math
 import os
 import shutil
@@ -15,18 +14,19 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 import httpx
 
 from chassis.terminal import plain
+from deploy.local.forks import CAN_FORK, Forked
+from deploy.local.ties import die_with
 
 POLL_SECONDS = 0.05
 REQUEST_SECONDS = 5.0
 MAX_LOG_BYTES = 10 * 1024 * 1024
-
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,8 @@ class Process:
 
     name: str
     argv: Sequence[str]
+    module: bool = False
+    """Whether it is a Python module of ours: `argv` is its name and its arguments then."""
     env: Mapping[str, str]
     """Its whole environment; nothing is inherited."""
     cwd: Path
@@ -62,7 +64,7 @@ class Child:
     """A started process. It leads its own session, so its group is known by its pid."""
 
     process: Process
-    popen: subprocess.Popen[bytes]
+    popen: subprocess.Popen[bytes] | Forked
     log: Path
     log_start: int
     """Where the log of this start begins, in bytes."""
@@ -73,7 +75,7 @@ class Child:
 
     def obituary(self) -> str:
         """How it ended, in words."""
-        code = self.popen.returncode
+        code = self.popen.poll() or 0
         return f"died (signal {-code})" if code < 0 else f"died (exit code {code})"
 
     def last_words(self, lines: int = 8) -> str:
@@ -118,6 +120,7 @@ class Child:
 
     def kill(self) -> None:
         """Kills it and what is left of its group, at once."""
+        self.popen.kill()  # One that was just forked leads no group yet.
         with suppress(ProcessLookupError, PermissionError):  # Gone, or (macOS) not yet reaped.
             os.killpg(self.popen.pid, signal.SIGKILL)
 
@@ -129,23 +132,38 @@ def start(process: Process, log_dir: Path) -> Child:
     """
     log = log_dir / f"{process.name}.log"
     rotate(log)
-    uid, gid = process.run_as or (None, None)
     with log.open("ab") as output:
         log_start = output.tell()
-        popen = subprocess.Popen(
-            process.argv,
-            env=process.env,
-            cwd=process.cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            user=uid,
-            group=gid,
-            extra_groups=None if uid is None else [],
-            preexec_fn=_dies_with(os.getpid(), process.orphan_signal),  # noqa: PLW1509 - a thread's lock cannot matter: it calls libc alone
-        )
+        popen = _fork(process, log) if process.module and CAN_FORK else _spawn(process, output)
     return Child(process, popen, log, log_start)
+
+
+def _fork(process: Process, log: Path) -> Forked:
+    return Forked(
+        process.argv,
+        env=process.env,
+        cwd=process.cwd,
+        log=log,
+        orphan_signal=process.orphan_signal,
+    )
+
+
+def _spawn(process: Process, output: IO[bytes]) -> "subprocess.Popen[bytes]":
+    uid, gid = process.run_as or (None, None)
+    python = [sys.executable, "-m"] if process.module else []
+    return subprocess.Popen(
+        [*python, *process.argv],
+        env=process.env,
+        cwd=process.cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        user=uid,
+        group=gid,
+        extra_groups=None if uid is None else [],
+        preexec_fn=partial(die_with, os.getpid(), process.orphan_signal),  # noqa: PLW1509 - a thread's lock cannot matter: it calls libc alone
+    )
 
 
 def rotate(log: Path) -> None:
@@ -166,17 +184,3 @@ def rotate(log: Path) -> None:
 def client() -> httpx.AsyncClient:
     """An HTTP client for asking local processes, blind to proxies."""
     return httpx.AsyncClient(trust_env=False, timeout=REQUEST_SECONDS)
-
-
-def _dies_with(parent: int, orphan_signal: signal.Signals) -> Callable[[], None] | None:
-    """What a child does first: tie its life to the runner's. Linux alone can do this."""
-    libc = _libc
-    if libc is None:
-        return None
-
-    def tie() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, int(orphan_signal))
-        if os.getppid() != parent:
-            os._exit(1)  # The runner died in between.
-
-    return tie

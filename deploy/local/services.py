@@ -1,7 +1,6 @@
 """The table of the whole system: what runs, after what, and with which environment."""
 
 import os
-import sys
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -118,7 +117,8 @@ def _agents(settings: Settings, env: Mapping[str, str]) -> list[Process]:
     return [
         Process(
             name=name,
-            argv=_module("agents", name, "--port", str(port)),
+            argv=["agents", name, "--port", str(port)],
+            module=True,
             env=env,
             cwd=PROJECT,
             ready=f"http://127.0.0.1:{port}/health",
@@ -141,7 +141,8 @@ def _one_shots(
     return [
         Process(
             name="provision",
-            argv=_module("chassis.provision"),
+            argv=["chassis.provision"],
+            module=True,
             env={**env, "DATABASE_URL": admin, **role_passwords},
             cwd=PROJECT,
             after=sorted({"postgres"} & stores),
@@ -149,7 +150,8 @@ def _one_shots(
         ),
         Process(
             name="migrate",
-            argv=_module("chassis.migrate", *(f"{name}_svc" for name in CONTEXTS)),
+            argv=["chassis.migrate", *(f"{name}_svc" for name in CONTEXTS)],
+            module=True,
             env={**env, **owner_dsns},
             cwd=PROJECT,
             after=["provision"],
@@ -165,7 +167,8 @@ def _keeper(
     port = _health_port(settings, KEEPER)
     return Process(
         name=KEEPER,
-        argv=_module("chassis.keeper"),
+        argv=["chassis.keeper"],
+        module=True,
         env={**env, "NATS_URL": buses[KEEPER], "HEALTH_PORT": str(port)},
         cwd=PROJECT,
         after=sorted({"nats"} & stores),
@@ -186,7 +189,8 @@ def _services(
     services = [
         Process(
             name=f"{name}_svc",
-            argv=_module(f"{name}_svc"),
+            argv=[f"{name}_svc"],
+            module=True,
             env={
                 **env,
                 "DATABASE_URL": dsns[name],
@@ -203,7 +207,8 @@ def _services(
     monitor = {"NATS_MONITOR_URL": f"http://127.0.0.1:{settings.nats_monitor_port}"}
     gateway = Process(
         name="gateway",
-        argv=_module("gateway"),
+        argv=["gateway"],
+        module=True,
         env={
             **(monitor if settings.nats_url is None else {}),
             **env,
@@ -218,10 +223,6 @@ def _services(
         stage=GATEWAY_STAGE,
     )
     return [*services, gateway]
-
-
-def _module(name: str, *args: str) -> list[str]:
-    return [sys.executable, "-m", name, *args]
 
 
 def _health_port(settings: Settings, context: str) -> int:

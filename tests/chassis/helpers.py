@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,7 +20,9 @@ from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
 from contracts import envelope
+from deploy.local.forks import Forked
 from deploy.local.ports import free_port
+from deploy.local.process import Process, start
 
 T = TypeVar("T")
 PROJECT = Path(__file__).resolve().parents[2]
@@ -101,7 +102,7 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
 class ServiceProcess:
     """A service in a process of its own, as in production."""
 
-    popen: "subprocess.Popen[bytes]"
+    popen: "subprocess.Popen[bytes] | Forked"
     log: Path
     port: int
     http: httpx.AsyncClient = field(repr=False)
@@ -134,7 +135,7 @@ class ServiceProcess:
             return self.popen.poll() is not None
 
         await eventually(ended, within_s)
-        return int(self.popen.returncode)
+        return self.popen.wait()
 
     async def says(self, words: str) -> None:
         """Waits for words in its log."""
@@ -146,7 +147,7 @@ class ServiceProcess:
 
     def kill(self) -> None:
         """Ends it as a crash would."""
-        self.popen.send_signal(signal.SIGKILL)
+        self.popen.kill()
         self.popen.wait()
 
     def terminate(self) -> None:
@@ -159,26 +160,26 @@ async def process(package: str, **env: object) -> AsyncIterator[ServiceProcess]:
     """`python -m <package>` with an environment of its own; not waited for."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="bazaar-test-") as folder:
-        log = Path(folder, "log")
-        with log.open("wb") as output:  # noqa: ASYNC230  (opening it takes no time)
-            popen = subprocess.Popen(  # noqa: ASYNC220, S603  (starting it takes no time)
-                [sys.executable, "-m", package],
-                cwd=folder,
+        given = {name: str(value) for name, value in env.items()}
+        child = start(
+            Process(
+                name="service",
+                argv=[package],
+                module=True,
                 env={
                     "PATH": os.environ.get("PATH", os.defpath),
                     "PYTHONPATH": str(PROJECT),
                     "HEALTH_PORT": str(port),
-                    **{name: str(value) for name, value in env.items()},
+                    **given,
                 },
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+                cwd=Path(folder),
+            ),
+            Path(folder),
+        )
         async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
-            service = ServiceProcess(popen, log, port, http)
+            service = ServiceProcess(child.popen, child.log, port, http)
             try:
                 yield service
             finally:
-                if popen.poll() is None:
-                    popen.kill()
-                popen.wait()
+                service.kill()
                 service.said = service.text()

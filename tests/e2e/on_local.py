@@ -181,6 +181,7 @@ def _is(name: str, argv: list[str]) -> bool:
     """Whether a command line is that of a process of the runner's table."""
     if name in {"nats", "postgres"}:
         return Path(argv[0]).name in {"nats-server", "postgres"} and name in Path(argv[0]).name
+    argv = " ".join(argv).split()  # A forked process has its command line in one piece.
     module = argv[argv.index("-m") + 1 :] if "-m" in argv else []
     return module[:1] == [name] or module[:2] == ["agents", name]
 

@@ -63,7 +63,7 @@ async def test_a_claim_is_free_soon_after_its_gateway_was_killed_and_not_before(
         assert not lost.done(), lost.result().text
         await until_renewed(await claim_of(same, services), same, services)
         assert_problem(await http.post(PATH, json=CALL, headers=same), 409, "still")
-        dying.popen.kill()
+        dying.service.kill()
         await asyncio.wait({lost})
         assert isinstance(lost.exception(), httpx.TransportError)
     await services.answer(INVOKE_AGENT, samples.RESULT)

@@ -114,11 +114,11 @@ async def test_streams_end_when_the_gateway_stops(bus_url: str) -> None:
             reading(gateway.http, "/api/events") as one,
             reading(gateway.http, "/api/hubchat/stream") as two,
         ):
-            gateway.popen.send_signal(signal.SIGTERM)
+            gateway.service.terminate()
             await until(lambda: one.ended and two.ended, "both ended in good order")
         log = await gateway.end()
     assert one.notices == two.notices == ["stopping"]
-    assert gateway.popen.returncode == -signal.SIGTERM
+    assert gateway.service.popen.returncode == -signal.SIGTERM
     assert {line["level"] for line in log} == {"info"}
 
 
@@ -131,7 +131,7 @@ async def test_a_killed_gateway_leaves_no_gap(bus_url: str, services: StandIns) 
         async with reading(first.http, "/api/events") as heard:
             await tell(services.client, started(task, 0), "demo")
             await heard.until_heard(1)
-            first.popen.kill()
+            first.service.kill()
             for number in range(1, 20):
                 await tell(services.client, started(task, number), "demo")
         async with reading(second.http, "/api/events", heard.last_id) as resumed:

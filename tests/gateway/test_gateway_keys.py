@@ -243,7 +243,7 @@ async def test_a_key_is_never_in_the_log(bus_url: str, services: StandIns) -> No
         assert (await gateway.http.get("/api/tasks", headers=bearer(key))).status_code == 200
         gateway.http.headers.update(bearer(key[:-1]))
         assert (await gateway.http.get("/api/tasks")).status_code == 401
-        gateway.popen.terminate()
+        gateway.service.terminate()
         log = json.dumps(await gateway.end())
     assert '"account": "someone"' in log
     assert key.split("_", 2)[2][:20] not in log

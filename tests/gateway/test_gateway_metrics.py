@@ -1,6 +1,5 @@
 """The gateway shows what it counted, by route and status."""
 
-import asyncio
 import signal
 import socket
 
@@ -9,14 +8,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.ports import free_port
+from tests.chassis import helpers
 from tests.gateway.helpers import (
-    DEADLINE_S,
     Served,
     assert_problem,
     gateway_settings,
     serving,
 )
-from tests.gateway.test_gateway_process import NO_BUS, process, run
+from tests.gateway.test_gateway_process import NO_BUS, process
 
 Samples = dict[tuple[str, ...], float]
 
@@ -74,17 +73,17 @@ async def test_a_process_shows_them_until_it_ends() -> None:
     async with process(ready=503, NATS_URL=NO_BUS, METRICS_PORT=str(port)) as gateway:
         page = await gateway.http.get(f"http://127.0.0.1:{port}/metrics")
         assert "bazaar_http_requests_total" in page.text
-        gateway.popen.send_signal(signal.SIGTERM)
+        gateway.service.terminate()
         await gateway.end()
-    assert gateway.popen.returncode == -signal.SIGTERM
+    assert gateway.service.popen.returncode == -signal.SIGTERM
 
 
 async def test_without_a_port_to_show_them_at_it_does_not_start() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        popen = run(NATS_URL=NO_BUS, METRICS_PORT=str(taken.getsockname()[1]))
-        out, _ = await asyncio.to_thread(popen.communicate, timeout=DEADLINE_S)
-    assert popen.returncode == 1
-    assert "cannot show metrics" in out
+        where = {"NATS_URL": NO_BUS, "METRICS_PORT": taken.getsockname()[1]}
+        async with helpers.process("gateway", PORT=0, **where) as gateway:
+            assert await gateway.ends() == 1
+    assert "cannot show metrics" in gateway.text()
 
 
 @pytest.mark.parametrize("mode", ["none", "token", "jwt"])

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -22,6 +21,8 @@ from contracts.task import INVOKE_AGENT
 from deploy.local.ports import free_port
 from gateway.__main__ import main
 from gateway.settings import Settings
+from tests.chassis import helpers
+from tests.chassis.helpers import ServiceProcess
 from tests.gateway import samples
 from tests.gateway.helpers import DEADLINE_S, StandIns, assert_problem, until, until_answered
 
@@ -33,49 +34,33 @@ NO_BUS = "nats://127.0.0.1:1"
 class Process:
     """A gateway in a process of its own."""
 
-    popen: subprocess.Popen[str]
+    service: ServiceProcess
     http: httpx.AsyncClient
 
     async def end(self) -> list[dict[str, Any]]:
         """Wait until it has ended by itself; its log."""
-        out, _ = await asyncio.to_thread(self.popen.communicate, timeout=DEADLINE_S)
-        return [json.loads(line) for line in out.splitlines()]
-
-
-def run(**env: str) -> subprocess.Popen[str]:
-    shared = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return subprocess.Popen(
-        [sys.executable, "-m", "gateway"],
-        env={**shared, "PYTHONPATH": str(PROJECT), "PORT": "0", **env},
-        cwd=os.environ.get("TMPDIR", "/"),  # away from a .env that may be in the project
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+        await self.service.ends()
+        return self.service.lines()
 
 
 @asynccontextmanager
 async def process(ready: int = 200, **env: str) -> AsyncIterator[Process]:
     port = free_port()
-    popen = run(PORT=str(port), **env)
-    try:
-        async with httpx.AsyncClient(
-            base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE_S
-        ) as http:
-            await until_listening(http, popen)
-            await until_answered(http, "/ready", ready)
-            yield Process(popen, http)
-    finally:
-        popen.kill()
-        popen.communicate()
+    async with (
+        helpers.process("gateway", PORT=port, **env) as service,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE_S) as http,
+    ):
+        await until_listening(http, service)
+        await until_answered(http, "/ready", ready)
+        yield Process(service, http)
 
 
-async def until_listening(http: httpx.AsyncClient, popen: subprocess.Popen[str]) -> None:
+async def until_listening(http: httpx.AsyncClient, service: ServiceProcess) -> None:
     while True:
         try:
             await http.get("/ready")
         except httpx.ConnectError:
-            assert popen.poll() is None, popen.communicate()
+            assert service.popen.poll() is None, service.text()
             await asyncio.sleep(0.05)
         else:
             return
@@ -91,7 +76,7 @@ async def test_each_request_is_one_line_without_its_body(bus_url: str, services:
         await gateway.http.get("/api/tasks/t1")
         await gateway.http.get("/nothing/private")
         await gateway.http.get("/health")
-        gateway.popen.send_signal(signal.SIGTERM)
+        gateway.service.terminate()
         log = await gateway.end()
 
     lines = [line for line in log if line["event"] == "request"]
@@ -132,7 +117,7 @@ async def test_sigterm_lets_requests_finish(bus_url: str, services: StandIns) ->
         await until(
             lambda: services.got(INVOKE_AGENT) and services.got(POST_MESSAGE), "both arrived"
         )
-        gateway.popen.send_signal(signal.SIGTERM)
+        gateway.service.terminate()
         await until_refused(gateway.http)
         enough.set()
         await services.publish(samples.turn_end(services.got(POST_MESSAGE)[0].body.turn_id))
@@ -140,7 +125,7 @@ async def test_sigterm_lets_requests_finish(bus_url: str, services: StandIns) ->
         assert (await calling).json()["result"] == "hola"
         assert (await saying).json()["done"] is True
         log = await gateway.end()
-    assert gateway.popen.returncode == -signal.SIGTERM
+    assert gateway.service.popen.returncode == -signal.SIGTERM
     assert {line["level"] for line in log} == {"info"}
 
 
@@ -158,13 +143,13 @@ async def test_sigterm_does_not_wait_for_ever(bus_url: str, services: StandIns) 
         await until(
             lambda: services.got(INVOKE_AGENT) and services.got(POST_MESSAGE), "both arrived"
         )
-        gateway.popen.send_signal(signal.SIGTERM)
+        gateway.service.terminate()
 
         assert_problem(await calling, 503, "being stopped", "unknown")
         said = await saying
         assert (said.status_code, said.json()["done"]) == (200, False)
         await gateway.end()
-    assert gateway.popen.returncode == -signal.SIGTERM
+    assert gateway.service.popen.returncode == -signal.SIGTERM
 
 
 async def until_refused(http: httpx.AsyncClient) -> None:
@@ -180,9 +165,9 @@ async def until_refused(http: httpx.AsyncClient) -> None:
 
 async def test_it_stops_while_it_cannot_connect() -> None:
     async with process(ready=503, NATS_URL=NO_BUS) as gateway:
-        gateway.popen.send_signal(signal.SIGTERM)
+        gateway.service.terminate()
         await gateway.end()
-    assert gateway.popen.returncode == -signal.SIGTERM
+    assert gateway.service.popen.returncode == -signal.SIGTERM
 
 
 @pytest.mark.parametrize(

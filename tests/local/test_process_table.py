@@ -133,7 +133,7 @@ def test_agents_run_where_their_urls_say_and_the_others_are_only_named(
     monkeypatch.setenv("SUMMARIZER_URL", "https://agents.example/summarizer")
     processes = table()
     assert set(AGENTS) & set(processes) == {"search", "translator"}
-    assert processes["search"].argv[-3:] == ["search", "--port", "9103"]
+    assert processes["search"].argv == ["agents", "search", "--port", "9103"]
     env = processes["registry_svc"].env
     assert env["SEARCH_URL"] == "http://localhost:9103"
     assert env["SUMMARIZER_URL"] == "https://agents.example/summarizer"

@@ -28,7 +28,7 @@ async def test_a_step_that_a_dead_replica_ran_is_cancelled_by_another(stack: Sta
         calling = asyncio.create_task(system.refusal(account, agent_id, task_id=task.id))
         await agent.called()
         async with running(task_service(stack)):
-            await doomed.kill()
+            doomed.kill()
             assert (await system.ask(CANCEL_TASK, account, task_id=task.id)).cancelled
             assert (await calling).code == Conflict.code
             await free(system, account)

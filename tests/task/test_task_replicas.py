@@ -50,7 +50,7 @@ async def test_a_killed_replicas_plan_is_finished_by_another(system: System, tas
             )
             await system.order(account, plan)
             await agent.called()
-            await doomed.kill()
+            doomed.kill()
         async with running(task_service(system.stack)):
             await agent.called(3)
             await system.event(task_id, "payment.recorded", count=2)
@@ -71,7 +71,7 @@ async def test_a_killed_replicas_call_is_finished_by_another(system: System):
         async with replica(system.stack) as doomed:
             waiting = asyncio.create_task(system.invoke(account, agent_id))
             await agent.called()
-            await doomed.kill()
+            doomed.kill()
         async with running(task_service(system.stack)):
             await agent.called(2)
             (row,) = await system.rows("SELECT id FROM task.tasks WHERE account = $1", account)
@@ -90,7 +90,7 @@ async def test_a_killed_replicas_caller_is_answered_by_another(system: System, t
         waiting = asyncio.create_task(system.invoke(account, agent_id))
         await agent.called()
         async with running(task_service(system.stack)):
-            await doomed.kill()
+            doomed.kill()
             if then is WORKS:
                 reply = await waiting
                 assert (reply.result, reply.cost) == ("done", Decimal("0.3"))
@@ -139,7 +139,7 @@ async def test_a_killed_replicas_negotiation_goes_on_where_it_was(system: System
         async with replica(system.stack) as doomed:
             waiting = asyncio.create_task(system.negotiate(account, agent_id, **asked))
             await agent.offered(2)
-            await doomed.kill()
+            doomed.kill()
         waiting.cancel()
         async with running(task_service(system.stack)):
             found = await system.negotiate(account, agent_id, **asked)
@@ -241,7 +241,7 @@ async def test_sigterm_lets_a_running_step_finish(system: System, task_id: str):
             await gone(system)
             gate.set()
             reply = await call
-            assert await leaving.stopped() == 0
+            assert await leaving.ends() == 0
         assert reply.result == "done"
         await system.event(task_id, "step.completed")
         await system.event(reply.task_id, "task.completed")
@@ -274,7 +274,7 @@ async def test_a_step_stays_with_a_replica_that_stops_until_it_is_done(
             await eventually(renewed)
             gate.set()
             assert (await call).result == "done"
-            assert await leaving.stopped() == 0
+            assert await leaving.ends() == 0
             await system.step_is(account, task_id, step_id, "completed")
     assert len(agent.calls) == 2
 
