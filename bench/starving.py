@@ -29,6 +29,7 @@ import psutil
 
 from bench.invoke import marketplace, register
 from bench.wire import OK, exchange, instant_agent, request
+from deploy.local.forks import command
 from deploy.local.ports import free_port
 
 INVOKE = "/api/invoke-agent"
@@ -135,7 +136,7 @@ def processor_s(runner_pid: int) -> dict[str, float]:
     """Processor time that each of the two services has taken so far."""
     found = {}
     for process in psutil.Process(runner_pid).children(recursive=True):
-        name = process.cmdline()[-1] if process.cmdline() else ""
+        name = next(reversed(command(process)), "")
         if name in SERVICES:
             times = process.cpu_times()
             found[name] = times.user + times.system

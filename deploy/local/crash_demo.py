@@ -24,6 +24,7 @@ from chassis.terminal import one_line, plain
 from deploy.local.crash_checks import checks
 from deploy.local.errors import StartError
 from deploy.local.following import AskError, body_of, follow
+from deploy.local.forks import command
 from deploy.local.ports import free_port
 from deploy.local.settings import AGENTS, PROJECT, Settings, load
 from deploy.local.telling import Telling
@@ -130,9 +131,9 @@ async def _answers(http: httpx.AsyncClient, url: str) -> None:
 
 def _service(runner: psutil.Process, name: str) -> psutil.Process:
     """The living process of a service; a StartError if there is none."""
-    for child in runner.children():
+    for child in runner.children(recursive=True):
         with suppress(psutil.Error):
-            if child.cmdline()[-2:] == ["-m", f"{name}_svc"]:
+            if command(child)[-2:] == ["-m", f"{name}_svc"]:
                 return child
     raise StartError(f"there is no {name}_svc")
 

@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+import psutil
+
 from deploy.local.ties import die_with
 
 CAN_FORK = sys.platform == "linux"
@@ -77,6 +79,15 @@ class Forked:
         while (code := self.poll()) is None:
             time.sleep(WAIT_EVERY_S)
         return code
+
+
+def command(process: psutil.Process) -> list[str]:
+    """The command line of a process, word by word; that of a forked one is kept in one piece.
+
+    Raises:
+        psutil.Error: it is gone, or somebody else's.
+    """
+    return " ".join(process.cmdline()).split()
 
 
 def _become(

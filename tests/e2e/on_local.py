@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from contracts.permissions import ADMIN
+from deploy.local.forks import command
 from deploy.local.nats import url
 from deploy.local.ports import free_port
 from deploy.local.settings import AGENTS, PROJECT
@@ -94,9 +95,9 @@ class LocalPowers:
         return lambda: [repr(process) for process in processes if not _is_dead(process)]
 
     def _process(self, name: str) -> psutil.Process:
-        for child in psutil.Process(self._running.pid).children():
+        for child in psutil.Process(self._running.pid).children(recursive=True):
             try:
-                if child.status() != psutil.STATUS_ZOMBIE and _is(name, child.cmdline()):
+                if child.status() != psutil.STATUS_ZOMBIE and _is(name, command(child)):
                     return child
             except psutil.NoSuchProcess:
                 continue
@@ -181,7 +182,6 @@ def _is(name: str, argv: list[str]) -> bool:
     """Whether a command line is that of a process of the runner's table."""
     if name in {"nats", "postgres"}:
         return Path(argv[0]).name in {"nats-server", "postgres"} and name in Path(argv[0]).name
-    argv = " ".join(argv).split()  # A forked process has its command line in one piece.
     module = argv[argv.index("-m") + 1 :] if "-m" in argv else []
     return module[:1] == [name] or module[:2] == ["agents", name]
 

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from deploy.local.forks import CAN_FORK, Forked
+from deploy.local.forks import CAN_FORK, Forked, command
 
 pytestmark = pytest.mark.skipif(not CAN_FORK, reason="nothing is forked on this system")
 MODULE = "tests.local.forked"
@@ -58,7 +58,7 @@ def test_it_has_what_it_was_given_and_nothing_else(fork: Fork, tmp_path: Path) -
 def test_it_is_listed_by_its_own_command_line(fork: Fork, tmp_path: Path) -> None:
     one = fork()
     said(tmp_path)
-    assert " ".join(psutil.Process(one.pid).cmdline()).split()[1:] == ["-m", MODULE]
+    assert command(psutil.Process(one.pid))[1:] == ["-m", MODULE]
 
 
 def test_how_it_ends_is_known(fork: Fork) -> None:
