@@ -109,8 +109,10 @@ async def record(conn: AsyncConnection, transfer_id: str, payment_id: str, amoun
     await conn.execute(insert(top_up_returns).values(values))
 
 
-async def forget_strangers(conn: AsyncConnection, older_than_days: int) -> None:
-    """Drop what was told of payments that nobody here has heard of for so long."""
+async def forget_strangers(conn: AsyncConnection, older_than_days: int, at_most: int) -> int:
+    """Drop what was told of payments that nobody here has heard of for so long; how many went."""
     known = exists().where(_CARD.intent_id == _KNOWN.intent_id)
     old = _KNOWN.received_at < func.now() - func.make_interval(0, 0, 0, older_than_days)
-    await conn.execute(delete(card_reversals).where(old, ~known))
+    some = select(_KNOWN.id).where(old, ~known).order_by(_KNOWN.received_at).limit(at_most)
+    gone = await conn.execute(delete(card_reversals).where(_KNOWN.id.in_(some)))
+    return gone.rowcount
