@@ -129,6 +129,17 @@ async def test_a_caller_that_hangs_up_is_not_waited_for(services: StandIns, serv
     await until(lambda: served.gateway.turns.waiting == 0, "the waiter is gone")
 
 
+async def test_two_may_wait_for_one_turn(services: StandIns, served: Served) -> None:
+    turns = served.gateway.turns
+    with turns.expect("both") as first:
+        with turns.expect("both") as second:
+            await services.publish(samples.turn_end("both"))
+            await until(second.done, "who asked last has heard it")
+        assert turns.waiting == 1
+        assert first.done()
+    assert turns.waiting == 0
+
+
 async def test_an_empty_task_id_is_as_good_as_none(services: StandIns, hasty: Served) -> None:
     await services.answer(POST_MESSAGE, samples.posted)
     async with hasty.client() as http:
