@@ -32,7 +32,12 @@ class Room:
     def __init__(self, link: Link, monitor: HttpUrl | None) -> None:
         """Try over `link`, and ask the server's `monitor` too when there is one."""
         self._link = link
-        self._health = f"{str(monitor).rstrip('/')}/healthz" if monitor else None
+        # One for all looks: making one holds up the loop for as long as a hundred requests.
+        self._monitor = (
+            httpx.AsyncClient(base_url=str(monitor), trust_env=False, timeout=HEALTH_S)
+            if monitor
+            else None
+        )
         self._tried_at = float("-inf")
         self._wrong: str | None = None
         self._trying: asyncio.Task[None] | None = None
@@ -51,6 +56,11 @@ class Room:
         if self._wrong is not None:
             raise Unavailable(self._wrong)
 
+    async def close(self) -> None:
+        """Ask no more."""
+        if self._monitor is not None:
+            await self._monitor.aclose()
+
     async def _try(self, client: Client) -> None:
         try:
             async with asyncio.timeout(WRITE_S):
@@ -63,11 +73,10 @@ class Room:
 
     async def _well(self) -> bool:
         """What the server says of itself: one stream may be stuck and another not."""
-        if self._health is None:
+        if self._monitor is None:
             return True
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=HEALTH_S) as http:
-                answer = await http.get(self._health)
+            answer = await self._monitor.get("/healthz")
         except httpx.HTTPError:
             return True  # That cannot be asked, and a write has succeeded.
         if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
