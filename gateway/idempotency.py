@@ -141,7 +141,7 @@ def _in_place(error: Exception) -> Response:
             text = "A request with this Idempotency-Key is still being carried out."
             return _marked(problem(Busy.code, text, AGAIN), "running")
     text = "The message bus is not reachable."
-    return _marked(problem(Unavailable.code, text, AGAIN), "open")
+    return _marked(problem(Unavailable.code, text), "open")
 
 
 def _marked(response: Response, outcome: Outcome) -> Response:
