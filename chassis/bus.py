@@ -50,6 +50,8 @@ WAITING_BYTES = 32 * 1024 * 1024
 """What may wait in a replica for each call; whoever asks more is told so at once (`crowded`)."""
 QUIET_ROUNDS = 5
 """Looks that must find nothing: a request on its way from one task to the next is in no count."""
+CROWDED = "Too many requests wait already; try again in a moment."
+UNREACHABLE = "The message bus is not reachable."
 NOTICED_S = 3.0
 """A first connection takes no longer where there is a server."""
 HEADERS_BYTES = 4096
@@ -88,7 +90,7 @@ def consumes(durable: Durable) -> dict[str, Any]:
         "pull_sub": PullSub(batch_size=1, timeout=5.0),
         "max_workers": durable.concurrency,
         "ack_policy": AckPolicy.MANUAL,
-        "inbox_prefix": f"{inbox(durable.name.split('-')[0])}.".encode(),
+        "inbox_prefix": f"{inbox(durable.context)}.".encode(),
     }
 
 
@@ -160,7 +162,7 @@ def noticed() -> asyncio.TimerHandle:
 async def crowded(client: Client, dropped: SlowConsumerError) -> None:
     """Tell whoever sent a request, which the client had no room for, that too many wait."""
     if dropped.subject.startswith(REQUEST) and answerable(dropped.reply):
-        busy = Unavailable("Too many requests wait already; try again in a moment.")
+        busy = Unavailable(CROWDED)
         await client.publish(dropped.reply, b"", headers=refusal_headers(busy))
 
 
@@ -221,7 +223,7 @@ class Bus:
     ) -> ReplyT:
         client = await self.client()
         if not client.is_connected:
-            raise Unavailable("The message bus is not reachable.", loggable=True)
+            raise Unavailable(UNREACHABLE, loggable=True)
         body = encoded(request)
         if len(body) > client.max_payload - HEADERS_BYTES:
             raise Invalid("The request is too large for the message bus.")
@@ -246,7 +248,7 @@ class Bus:
             text = f"The {call.context} service did not answer in time."
             raise TooSlow(text, loggable=True) from None
         except (ConnectionClosedError, ConnectionDrainingError, OSError):
-            raise Unavailable("The message bus is not reachable.", loggable=True) from None
+            raise Unavailable(UNREACHABLE, loggable=True) from None
         return _read_reply(call, answer.headers or {}, answer.data)
 
     async def reply(self, to: str, answer: Model | Refusal) -> None:

@@ -9,6 +9,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from pydantic import HttpUrl
 
+from chassis.bus import UNREACHABLE
 from contracts.errors import Unavailable
 from contracts.topology import IDEMPOTENCY
 from gateway.buckets import bucket
@@ -22,7 +23,6 @@ WRITE_S = 3.0
 HEALTH_S = 1.0
 KEY, PIECE = "room", bytes(8192)
 """What every gateway writes over and over, and nobody reads; more than what a block has left."""
-GONE = "The message bus is not reachable."
 FULL = "The message bus stores nothing just now: its disk may be full. Try again in a while."
 
 
@@ -67,7 +67,7 @@ class Room:
                 await bucket(client, IDEMPOTENCY).put(KEY, PIECE)
             self._wrong = None if await self._well() else FULL
         except (NatsError, TimeoutError, OSError) as error:
-            self._wrong = FULL if self._link.connected else GONE
+            self._wrong = FULL if self._link.connected else UNREACHABLE
             log.error("the bus stores nothing", error=type(error).__name__)
         self._tried_at = time.monotonic()
 
