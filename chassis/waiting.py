@@ -16,13 +16,14 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from sqlalchemy import JSON, Float, Row, bindparam, delete, func, text, update
+from sqlalchemy import JSON, Float, Row, bindparam, delete, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from chassis.away import Away
 from chassis.database import Database
 from chassis.endings import end
+from chassis.intervals import after
 from chassis.schema import waiting_table
 
 log = structlog.get_logger()
@@ -81,8 +82,7 @@ class WaitingRoom:
         """Nothing is taken before `open`."""
         self._db = db
         table = waiting_table(db.metadata)
-        delay = func.make_interval(0, 0, 0, 0, 0, 0, bindparam("delay_s", type_=Float))
-        due_at = func.now() + delay
+        due_at = after(bindparam("delay_s", type_=Float))
         this = (table.c.consumer == bindparam("who"), table.c.message_id == bindparam("what"))
         self._keep = insert(table).values(due_at=due_at).on_conflict_do_nothing()
         self._put_off = update(table).where(*this).values(due_at=due_at)

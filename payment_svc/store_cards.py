@@ -11,6 +11,7 @@ from sqlalchemy import Row, Select, Text, Update, func, literal, or_, select, up
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.intervals import after
 from payment_svc.store_names import called
 from payment_svc.tables import stripe_payments
 
@@ -21,10 +22,6 @@ AT_ONCE = 10
 _CARD = stripe_payments.c
 
 
-def _in(seconds: float) -> Any:
-    return func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
-
-
 async def claim_due(conn: AsyncConnection, lease_s: float) -> Sequence[Found]:
     """Take payments that are due in hand for `lease_s` seconds; nobody else takes them then."""
     due = (
@@ -32,7 +29,7 @@ async def claim_due(conn: AsyncConnection, lease_s: float) -> Sequence[Found]:
         .where(_CARD.next_attempt_at <= func.now(), _CARD.status == "pending")
         .order_by(_CARD.next_attempt_at)
     )
-    return await _claimed(conn, due, next_attempt_at=_in(lease_s))
+    return await _claimed(conn, due, next_attempt_at=after(lease_s))
 
 
 async def claim_waiting(conn: AsyncConnection, lease_s: float) -> Sequence[Found]:
@@ -46,7 +43,7 @@ async def claim_waiting(conn: AsyncConnection, lease_s: float) -> Sequence[Found
         )
         .order_by(_CARD.look_at)
     )
-    return await _claimed(conn, silent, look_at=_in(lease_s))
+    return await _claimed(conn, silent, look_at=after(lease_s))
 
 
 async def _claimed(conn: AsyncConnection, due: Select[tuple[str]], **lease: Any) -> Sequence[Found]:
@@ -151,8 +148,8 @@ async def wait(
         .values(
             intent_id=func.coalesce(literal(intent_id, Text), _CARD.intent_id),
             note=note,
-            next_attempt_at=None if again_s is None else _in(again_s),
-            look_at=None if look_s is None else _in(look_s),
+            next_attempt_at=None if again_s is None else after(again_s),
+            look_at=None if look_s is None else after(look_s),
         ),
     )
 
@@ -207,7 +204,7 @@ async def new_key(
             page_url=None,
             note=note,
             first_attempt_at=None,
-            next_attempt_at=None if again_s is None else _in(again_s),
+            next_attempt_at=None if again_s is None else after(again_s),
         ),
     )
 
@@ -241,7 +238,7 @@ async def insert_load(
             status="pending",
             type="balance_load",
             rail="stripe",
-            next_attempt_at=_in(abandon_s),
+            next_attempt_at=after(abandon_s),
             asked_id=asked_id,
         )
         .on_conflict_do_nothing()
@@ -272,6 +269,6 @@ async def set_session(
             status="pending",
             note=None,
             next_attempt_at=None,
-            look_at=_in(look_s),
+            look_at=after(look_s),
         ),
     )
