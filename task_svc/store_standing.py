@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.intervals import after
 from chassis.schema import outbox_table
 from chassis.unheard import claim
-from task_svc.store import Found
+from task_svc.store import ENDED, Found
 from task_svc.tables import metadata, steps, tasks
 
 MOST_LEAVING = 10_000
@@ -30,7 +30,7 @@ async def statuses_of_tasks(conn: AsyncConnection, ids: Sequence[str]) -> dict[s
 
 async def ended_task(conn: AsyncConnection, task_id: str) -> Found | None:
     """A task that has ended, locked so that nobody takes it up meanwhile; None when one did."""
-    query = select(tasks).where(tasks.c.id == task_id, tasks.c.status.in_(("completed", "failed")))
+    query = select(tasks).where(tasks.c.id == task_id, tasks.c.status.in_(ENDED))
     return (await conn.execute(query.with_for_update())).one_or_none()
 
 

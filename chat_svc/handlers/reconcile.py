@@ -15,14 +15,13 @@ from chassis.database import Database, Transaction
 from chassis.envelopes import derived_id, origin
 from chassis.given import Given
 from chat_svc import store, store_rounds, store_standing
-from chat_svc.domain import CHARGE, StoredCall, spec, step_id_of
+from chat_svc.domain import CHARGE, StoredCall, skills_of, spec, step_id_of
 from chat_svc.settings import Settings
-from chat_svc.turn import end_again, order, think
+from chat_svc.turn import end_again, order, start, think
 from contracts.chat import UseTool
 from contracts.envelope import Envelope
 from contracts.errors import Refusal
-from contracts.orders import AddSteps, StartTask
-from contracts.standing import TELL_ENDS, EndsTold, TellEnds
+from contracts.standing import TELL_ENDS, EndsTold, Standing, TellEnds
 from contracts.topology import COMMANDS
 from contracts.turns import EndsOrdered, OrderEnds
 
@@ -38,7 +37,7 @@ async def order_ends(request: OrderEnds, db: Annotated[Database, Given("db")]) -
     return EndsOrdered(turns={id_: await _order_end(db, id_) for id_ in request.turn_ids})
 
 
-async def _order_end(db: Database, turn_id: str) -> str:
+async def _order_end(db: Database, turn_id: str) -> Standing:
     async with db.transaction() as tx:
         turn = await store.find_turn(tx.conn, turn_id, lock=True)
         if turn is None:
@@ -138,18 +137,7 @@ def _order_again(
     if lost or task == "unknown":
         log.warning("order given again", task_id=turn.task_id, turn_id=turn.id, steps=len(lost))
         steps = [spec(turn.id, call, calls) for call in lost]
-        if task == "unknown":
-            skills = list(dict.fromkeys(c.work.skill for c in lost if c.work and c.work.skill))
-            again: StartTask | AddSteps = StartTask(
-                task_id=turn.task_id,
-                turn_id=turn.id,
-                user_query=turn.content,
-                required_skills=skills,
-                max_budget=turn.max_budget,
-                steps=steps,
-            )
-        else:
-            again = order(turn, steps, [])
+        again = (start if task == "unknown" else order)(turn, steps, skills_of(lost))
         # Of a turn that is settling, the task is made so that it can be ended.
         until = turn.deadline_at if steps else None
         tx.publish(again, account=turn.account, deadline=until)
