@@ -5,7 +5,7 @@ traps demand (explicit streams, manual acknowledgement, bounded concurrency, end
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -268,16 +268,24 @@ class Bus:
 
 
 def _read_reply(call: Call[Any, ReplyT], headers: dict[str, str], body: bytes) -> ReplyT:
-    if code := headers.get(ERROR_CODE):
-        text = headers.get(ERROR_TEXT) or "no reason given"
-        if ERROR_BUSY in headers:
-            raise Busy(text)
-        raise refusal(int(code) if code.isdecimal() else 500, text)
+    if refused := refusal_in(headers):
+        raise refused
     try:
         return call.reply.model_validate_json(body)
     except ValidationError as error:
         text = f"The {call.context} service gave an answer of another shape."
         raise Internal(text, loggable=True) from error
+
+
+def refusal_in(headers: Mapping[str, str]) -> Refusal | None:
+    """The refusal that an answer is, by its headers; None when it is none."""
+    code = headers.get(ERROR_CODE)
+    if not code:
+        return None
+    text = headers.get(ERROR_TEXT) or "no reason given"
+    if ERROR_BUSY in headers:
+        return Busy(text)
+    return refusal(int(code) if code.isdecimal() else 500, text)
 
 
 def refusal_headers(refused: Refusal) -> dict[str, str]:

@@ -20,6 +20,16 @@ AT_ONCE = 10
 """Card payments that one look takes in hand."""
 
 _CARD = stripe_payments.c
+ANOTHER_TRY = {
+    "status": "pending",
+    "retries": _CARD.retries + 1,
+    "attempts": 0,
+    "first_attempt_at": None,
+    "next_attempt_at": func.now(),
+    "intent_id": None,
+    "note": None,
+}
+"""What makes a payment pending and due again, as a new try."""
 
 
 async def claim_due(conn: AsyncConnection, lease_s: float) -> Sequence[Found]:
@@ -79,6 +89,12 @@ async def find_own(
     return (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
 
 
+async def changed(conn: AsyncConnection, change: Update) -> Found | None:
+    """A card payment as a change left it; None when the change was of none."""
+    found: Found | None = (await conn.execute(change.returning(stripe_payments))).one_or_none()
+    return found
+
+
 async def end(
     conn: AsyncConnection,
     payment_id: str,
@@ -89,7 +105,7 @@ async def end(
     note: str | None = None,
 ) -> Found | None:
     """Complete or fail a pending payment; None when it is not pending or this try is an old one."""
-    return await _changed(
+    return await changed(
         conn,
         update(stripe_payments)
         .where(_CARD.id == payment_id, _CARD.retries == retries, _CARD.status == "pending")
@@ -106,7 +122,7 @@ async def complete(
     conn: AsyncConnection, payment_id: str, *, intent_id: str | None, session_id: str | None
 ) -> Found | None:
     """Complete a payment that Stripe says was paid, even one that had failed; None if it is."""
-    return await _changed(
+    return await changed(
         conn,
         update(stripe_payments)
         .where(_CARD.id == payment_id, _CARD.status != "completed")
@@ -141,7 +157,7 @@ async def wait(
         intent_id: Stripe's id of it, when there is one.
         note: why, as a sentence.
     """
-    return await _changed(
+    return await changed(
         conn,
         update(stripe_payments)
         .where(_CARD.id == payment_id, _CARD.retries == retries, _CARD.status == "pending")
@@ -156,7 +172,7 @@ async def wait(
 
 async def begin_again(conn: AsyncConnection, payment_id: str) -> Found | None:
     """Make a failed purchase or refund pending and due again, as a new try; None if it is not."""
-    return await _changed(
+    return await changed(
         conn,
         update(stripe_payments)
         .where(
@@ -164,15 +180,7 @@ async def begin_again(conn: AsyncConnection, payment_id: str) -> Found | None:
             _CARD.status == "failed",
             or_(_CARD.type == "card_spend", _CARD.refund_of.is_not(None)),
         )
-        .values(
-            status="pending",
-            retries=_CARD.retries + 1,
-            attempts=0,
-            first_attempt_at=None,
-            next_attempt_at=func.now(),
-            intent_id=None,
-            note=None,
-        ),
+        .values(ANOTHER_TRY),
     )
 
 
@@ -188,7 +196,7 @@ async def new_key(
 
     What is known of the try before is forgotten: its page, its payment at Stripe.
     """
-    return await _changed(
+    return await changed(
         conn,
         update(stripe_payments)
         .where(
@@ -207,11 +215,6 @@ async def new_key(
             next_attempt_at=None if again_s is None else after(again_s),
         ),
     )
-
-
-async def _changed(conn: AsyncConnection, change: Update) -> Found | None:
-    found: Found | None = (await conn.execute(change.returning(stripe_payments))).one_or_none()
-    return found
 
 
 async def insert_load(
@@ -254,7 +257,7 @@ async def set_session(
     One that was given up for want of a page waits again. None when its page is known, or another
     one is opened by now.
     """
-    return await _changed(
+    return await changed(
         conn,
         update(stripe_payments)
         .where(
