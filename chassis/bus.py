@@ -47,7 +47,7 @@ RPC_WORKERS = 64
 REQUESTS_WAITING = 512
 PINGS_WAITING = 128
 WAITING_BYTES = 32 * 1024 * 1024
-"""What may wait in a replica for each call; whoever asks more is told so at once (`crowded`)."""
+"""What may wait in a replica for each call; whoever asks more is told so at once (`on_error`)."""
 QUIET_ROUNDS = 5
 """Looks that must find nothing: a request on its way from one task to the next is in no count."""
 CROWDED = "Too many requests wait already; try again in a moment."
@@ -159,11 +159,18 @@ def noticed() -> asyncio.TimerHandle:
     return asyncio.get_running_loop().call_later(NOTICED_S, log.warning, text)
 
 
-async def crowded(client: Client, dropped: SlowConsumerError) -> None:
-    """Tell whoever sent a request, which the client had no room for, that too many wait."""
-    if dropped.subject.startswith(REQUEST) and answerable(dropped.reply):
-        busy = Unavailable(CROWDED)
-        await client.publish(dropped.reply, b"", headers=refusal_headers(busy))
+async def on_error(client: Client, error: Exception) -> None:
+    """What is done about an error that the client can tell nobody but us.
+
+    Whoever sent a request that there was no room for is told that too many wait. All else is
+    logged, such as what the server does not permit; but for attempts to connect, which are many.
+    """
+    if isinstance(error, SlowConsumerError) and error.subject.startswith(REQUEST):
+        if answerable(error.reply):
+            busy = Unavailable(CROWDED)
+            await client.publish(error.reply, b"", headers=refusal_headers(busy))
+    elif client.is_connected:
+        log.error("NATS", error=error)
 
 
 class Bus:

@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from chassis.bus import CROWDED, UNREACHABLE, Bus, connect_options, noticed
+from chassis.bus import CROWDED, UNREACHABLE, Bus, connect_options, noticed, on_error
 from chassis.endings import end
 from chassis.settings import BusSettings
 from contracts.base import Call, ReplyT, RequestT
@@ -137,6 +137,7 @@ class Link:
             disconnected_cb=self._on_disconnected,
             reconnected_cb=_on_reconnected,
             closed_cb=on_closed,
+            error_cb=self._on_error,
             logger=None,
         )
         log.info("connecting to NATS")
@@ -147,6 +148,10 @@ class Link:
             await client.subscribe(subject, cb=hear)
         self._client, self._bus = client, Bus(broker, NAME)
         return closed
+
+    async def _on_error(self, error: Exception) -> None:
+        if self._client is not None:
+            await on_error(self._client, error)
 
     async def _on_disconnected(self) -> None:
         if not self._closing:
