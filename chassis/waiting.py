@@ -54,6 +54,8 @@ class Parked(Msg):
         self.tries: int = row.tries - 1
         self.failures: int = row.failures - 1
         self.waited_s = float(row.waited_s)
+        self._writing = asyncio.Lock()
+        self._settled = False
 
     async def ack(self) -> None:
         """It was handled: forget it."""
@@ -65,12 +67,20 @@ class Parked(Msg):
 
     async def nak(self, delay: float | None = None) -> None:
         """It is due again in `delay` seconds, and this was no failure."""
-        await self._room.put_off(self, self.failures, delay or 0)
+        await self.put_off(self.failures, delay or 0)
+
+    async def put_off(self, failures: int, delay_s: float) -> None:
+        """It is due again in `delay_s` seconds, after so many failures."""
+        async with self._writing:
+            self._settled = True
+            await self._room.put_off(self, failures, delay_s)
 
     async def in_progress(self) -> None:
-        """A sign of life."""
+        """A sign of life; once it was put off, it would undo that."""
         try:
-            await self._room.put_off(self, self.failures + 1, LEASE_S)
+            async with self._writing:
+                if not self._settled:
+                    await self._room.put_off(self, self.failures + 1, LEASE_S)
         except (SQLAlchemyError, Away, OSError) as error:
             log.warning("no sign of life", consumer=self.consumer, error=error)
 
@@ -126,7 +136,7 @@ class WaitingRoom:
             Away: the database is.
         """
         if isinstance(raw, Parked):
-            await self.put_off(raw, failures, delay_s)
+            await raw.put_off(failures, delay_s)
             return
         async with self._db.transaction() as tx:
             await tx.conn.execute(
