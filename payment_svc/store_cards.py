@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, Select, Text, Update, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, Text, Update, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -89,6 +89,11 @@ async def find_own(
     return (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
 
 
+def pending(payment_id: str, retries: int) -> tuple[ColumnElement[bool], ...]:
+    """The conditions of a payment that waits, and is at this try."""
+    return _CARD.id == payment_id, _CARD.retries == retries, _CARD.status == "pending"
+
+
 async def changed(conn: AsyncConnection, change: Update) -> Found | None:
     """A card payment as a change left it; None when the change was of none."""
     found: Found | None = (await conn.execute(change.returning(stripe_payments))).one_or_none()
@@ -108,7 +113,7 @@ async def end(
     return await changed(
         conn,
         update(stripe_payments)
-        .where(_CARD.id == payment_id, _CARD.retries == retries, _CARD.status == "pending")
+        .where(*pending(payment_id, retries))
         .values(
             status=status,
             intent_id=func.coalesce(literal(intent_id, Text), _CARD.intent_id),
@@ -160,7 +165,7 @@ async def wait(
     return await changed(
         conn,
         update(stripe_payments)
-        .where(_CARD.id == payment_id, _CARD.retries == retries, _CARD.status == "pending")
+        .where(*pending(payment_id, retries))
         .values(
             intent_id=func.coalesce(literal(intent_id, Text), _CARD.intent_id),
             note=note,

@@ -5,7 +5,7 @@ from decimal import Decimal
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from payment_svc.store_cards import Found, changed
+from payment_svc.store_cards import Found, changed, pending
 from payment_svc.tables import stripe_payments
 
 _CARD = stripe_payments.c
@@ -48,11 +48,7 @@ async def put(conn: AsyncConnection, purchase: Found, note: str) -> Found | None
     return await changed(
         conn,
         update(stripe_payments)
-        .where(
-            _CARD.id == purchase.id,
-            _CARD.retries == purchase.retries,
-            _CARD.status == "pending",
-        )
+        .where(*pending(purchase.id, purchase.retries))
         .values(status="completed", on_tab=True, note=note, next_attempt_at=None),
     )
 
