@@ -31,6 +31,7 @@ class Turns:
 
     def __init__(self) -> None:
         """Nobody waits yet."""
+        # Two may wait for one: who holds the claim of its key, and who held it before.
         self._waiting: dict[asyncio.Future[TurnEnd], str] = {}
 
     @property
@@ -41,8 +42,6 @@ class Turns:
     @contextmanager
     def expect(self, turn_id: str) -> Iterator[asyncio.Future[TurnEnd]]:
         """Listen for the end of a turn, from before it is asked for until the block is left.
-
-        Several may wait for one turn: whoever asks again, while the first is still waiting.
 
         Raises:
             Unavailable: so many wait that the turns of more would not end in time.

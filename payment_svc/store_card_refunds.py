@@ -52,12 +52,13 @@ def values_of(purchase: Found, refund_id: str, status: str, note: str | None) ->
 
 async def stop(conn: AsyncConnection, purchase: Found, note: str) -> Found | None:
     """Give a locked purchase up that Stripe was never asked for; None when it was."""
-    return await changed(
-        conn,
+    changed = (
         update(stripe_payments)
         .where(_CARD.id == purchase.id, _CARD.status == "pending", _CARD.attempts == 0)
-        .values(status="failed", note=note, next_attempt_at=None),
+        .values(status="failed", note=note, next_attempt_at=None)
     )
+    found: Found | None = (await conn.execute(changed.returning(stripe_payments))).one_or_none()
+    return found
 
 
 async def fail(conn: AsyncConnection, refund: Found, stripe_id: str, note: str) -> Found | None:

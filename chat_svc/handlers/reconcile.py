@@ -21,7 +21,8 @@ from chat_svc.turn import end_again, order, start, think
 from contracts.chat import UseTool
 from contracts.envelope import Envelope
 from contracts.errors import Refusal
-from contracts.standing import TELL_ENDS, EndsTold, Standing, TellEnds
+from contracts.orders import AddSteps, StartTask
+from contracts.standing import TELL_ENDS, EndsTold, TellEnds
 from contracts.topology import COMMANDS
 from contracts.turns import EndsOrdered, OrderEnds
 
@@ -37,7 +38,7 @@ async def order_ends(request: OrderEnds, db: Annotated[Database, Given("db")]) -
     return EndsOrdered(turns={id_: await _order_end(db, id_) for id_ in request.turn_ids})
 
 
-async def _order_end(db: Database, turn_id: str) -> Standing:
+async def _order_end(db: Database, turn_id: str) -> str:
     async with db.transaction() as tx:
         turn = await store.find_turn(tx.conn, turn_id, lock=True)
         if turn is None:
@@ -137,7 +138,8 @@ def _order_again(
     if lost or task == "unknown":
         log.warning("order given again", task_id=turn.task_id, turn_id=turn.id, steps=len(lost))
         steps = [spec(turn.id, call, calls) for call in lost]
-        again = (start if task == "unknown" else order)(turn, steps, skills_of(lost))
+        make = start if task == "unknown" else order
+        again: StartTask | AddSteps = make(turn, steps, skills_of(lost))
         # Of a turn that is settling, the task is made so that it can be ended.
         until = turn.deadline_at if steps else None
         tx.publish(again, account=turn.account, deadline=until)
