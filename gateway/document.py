@@ -39,7 +39,7 @@ HEADERS = {
         False,
     ),
     429: ("Retry-After", "Seconds after which to ask again.", True),
-    503: ("Retry-After", "Seconds after which to ask again.", False),
+    503: ("Retry-After", "Seconds after which to ask again.", True),
 }
 """What an error's header is, what it says, and whether it is always there."""
 REPLAY = (REPLAYED, "`true`: this was answered before, for the same `Idempotency-Key`.", False)
