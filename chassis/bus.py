@@ -5,7 +5,7 @@ traps demand (explicit streams, manual acknowledgement, bounded concurrency, end
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,9 +47,11 @@ RPC_WORKERS = 64
 REQUESTS_WAITING = 512
 PINGS_WAITING = 128
 WAITING_BYTES = 32 * 1024 * 1024
-"""What may wait in a replica for each call; whoever asks more is told so at once (`crowded`)."""
+"""What may wait in a replica for each call; whoever asks more is told so at once (`on_error`)."""
 QUIET_ROUNDS = 5
 """Looks that must find nothing: a request on its way from one task to the next is in no count."""
+CROWDED = "Too many requests wait already; try again in a moment."
+UNREACHABLE = "The message bus is not reachable."
 NOTICED_S = 3.0
 """A first connection takes no longer where there is a server."""
 HEADERS_BYTES = 4096
@@ -88,7 +90,7 @@ def consumes(durable: Durable) -> dict[str, Any]:
         "pull_sub": PullSub(batch_size=1, timeout=5.0),
         "max_workers": durable.concurrency,
         "ack_policy": AckPolicy.MANUAL,
-        "inbox_prefix": f"{inbox(durable.name.split('-')[0])}.".encode(),
+        "inbox_prefix": f"{inbox(durable.context)}.".encode(),
     }
 
 
@@ -157,11 +159,18 @@ def noticed() -> asyncio.TimerHandle:
     return asyncio.get_running_loop().call_later(NOTICED_S, log.warning, text)
 
 
-async def crowded(client: Client, dropped: SlowConsumerError) -> None:
-    """Tell whoever sent a request, which the client had no room for, that too many wait."""
-    if dropped.subject.startswith(REQUEST) and answerable(dropped.reply):
-        busy = Unavailable("Too many requests wait already; try again in a moment.")
-        await client.publish(dropped.reply, b"", headers=refusal_headers(busy))
+async def on_error(client: Client, error: Exception) -> None:
+    """What is done about an error that the client can tell nobody but us.
+
+    Whoever sent a request that there was no room for is told that too many wait. All else is
+    logged, such as what the server does not permit; but for attempts to connect, which are many.
+    """
+    if isinstance(error, SlowConsumerError) and error.subject.startswith(REQUEST):
+        if answerable(error.reply):
+            busy = Unavailable(CROWDED)
+            await client.publish(error.reply, b"", headers=refusal_headers(busy))
+    elif client.is_connected:
+        log.error("NATS", error=error)
 
 
 class Bus:
@@ -221,7 +230,7 @@ class Bus:
     ) -> ReplyT:
         client = await self.client()
         if not client.is_connected:
-            raise Unavailable("The message bus is not reachable.", loggable=True)
+            raise Unavailable(UNREACHABLE, loggable=True)
         body = encoded(request)
         if len(body) > client.max_payload - HEADERS_BYTES:
             raise Invalid("The request is too large for the message bus.")
@@ -246,7 +255,7 @@ class Bus:
             text = f"The {call.context} service did not answer in time."
             raise TooSlow(text, loggable=True) from None
         except (ConnectionClosedError, ConnectionDrainingError, OSError):
-            raise Unavailable("The message bus is not reachable.", loggable=True) from None
+            raise Unavailable(UNREACHABLE, loggable=True) from None
         return _read_reply(call, answer.headers or {}, answer.data)
 
     async def reply(self, to: str, answer: Model | Refusal) -> None:
@@ -266,16 +275,24 @@ class Bus:
 
 
 def _read_reply(call: Call[Any, ReplyT], headers: dict[str, str], body: bytes) -> ReplyT:
-    if code := headers.get(ERROR_CODE):
-        text = headers.get(ERROR_TEXT) or "no reason given"
-        if ERROR_BUSY in headers:
-            raise Busy(text)
-        raise refusal(int(code) if code.isdecimal() else 500, text)
+    if refused := refusal_in(headers):
+        raise refused
     try:
         return call.reply.model_validate_json(body)
     except ValidationError as error:
         text = f"The {call.context} service gave an answer of another shape."
         raise Internal(text, loggable=True) from error
+
+
+def refusal_in(headers: Mapping[str, str]) -> Refusal | None:
+    """The refusal that an answer is, by its headers; None when it is none."""
+    code = headers.get(ERROR_CODE)
+    if not code:
+        return None
+    text = headers.get(ERROR_TEXT) or "no reason given"
+    if ERROR_BUSY in headers:
+        return Busy(text)
+    return refusal(int(code) if code.isdecimal() else 500, text)
 
 
 def refusal_headers(refused: Refusal) -> dict[str, str]:

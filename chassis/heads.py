@@ -30,10 +30,15 @@ def without_upgrade(method: bytes, url: bytes, version: str, headers: Iterable[H
 
 
 def refusal(status: HTTPStatus, text: str) -> bytes:
-    """A whole answer in the shape of all errors, after which the connection is closed."""
+    """A whole answer in the shape of all errors, after which the connection is closed.
+
+    Whoever is refused because we are too busy may come again in a second.
+    """
     body = Problem(error=text, title=status.phrase, status=status, detail=text)
     content = body.model_dump_json().encode()
+    later = b"retry-after: 1\r\n" if status == HTTPStatus.SERVICE_UNAVAILABLE else b""
     return (
         b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n"
-        b"connection: close\r\n\r\n%s" % (status, status.phrase.encode(), len(content), content)
+        b"%sconnection: close\r\n\r\n%s"
+        % (status, status.phrase.encode(), len(content), later, content)
     )

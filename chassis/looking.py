@@ -15,10 +15,10 @@ from nats.errors import Error as NatsError
 from pydantic import Field
 
 from chassis import stored
+from chassis.bus import refusal_in
 from chassis.envelopes import origin
 from contracts.base import Call, Model, ping_call
-from contracts.envelope import ERROR_CODE, ERROR_TEXT
-from contracts.errors import Invalid, NotFound, Refusal, refusal
+from contracts.errors import Invalid, NotFound, Refusal
 from contracts.permissions import CONTEXTS, KEEPER, LOOKING, REFUSED
 from contracts.registry import LIST_AGENTS
 from contracts.topology import DEADLETTER, DURABLES, EVENTS, STREAMS
@@ -148,9 +148,8 @@ async def _ask(client: Client, call: Call[Any, Any]) -> bytes:
     """
     heads = origin(KEEPER, f"{call.context}.{call.verb}").headers()
     reply = await client.request(call.subject, b"{}", timeout=call.timeout_ms / 1000, headers=heads)
-    if code := (reply.headers or {}).get(ERROR_CODE):
-        text = (reply.headers or {}).get(ERROR_TEXT, "no reason given")
-        raise refusal(int(code) if code.isdecimal() else 500, text)
+    if refused := refusal_in(reply.headers or {}):
+        raise refused
     return reply.data
 
 

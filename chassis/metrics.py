@@ -75,7 +75,7 @@ def start_counting(service: str) -> None:
     LEFT_TO_RELAY.labels(service)
     READ_FAILURES.labels(service)
     for durable in DURABLES:
-        if durable.name.split("-")[0] == service:
+        if durable.context == service:
             REDELIVERIES.labels(durable.name)
             DEAD_LETTERS.labels(durable.name)
 

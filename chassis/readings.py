@@ -98,7 +98,7 @@ class Readings:
 
 async def _read_lag(js: JetStreamContext, service: str) -> None:
     for durable in DURABLES:
-        if durable.name.split("-")[0] == service:
+        if durable.context == service:
             found = await js.consumer_info(durable.stream, durable.name)
             CONSUMER_PENDING.labels(durable.name).set(found.num_pending or 0)
             CONSUMER_IN_WORK.labels(durable.name).set(found.num_ack_pending or 0)

@@ -16,7 +16,6 @@ from faststream import ContextRepo
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.errors import SlowConsumerError
 from nats.js import JetStreamContext
 from sqlalchemy import MetaData
 
@@ -26,9 +25,9 @@ from chassis.bus import (
     Bus,
     answers,
     connect_options,
-    crowded,
     hands,
     noticed,
+    on_error,
     stop_answering,
 )
 from chassis.consumers import Consumers
@@ -277,8 +276,8 @@ class Service:
             self._lost = None
 
     async def _on_error(self, error: Exception) -> None:
-        if isinstance(error, SlowConsumerError):
-            await crowded(await self.broker.connect(), error)
+        if self._client is not None:
+            await on_error(self._client, error)
 
     async def _on_closed(self) -> None:
         if not self.stopping:

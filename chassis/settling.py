@@ -106,7 +106,7 @@ class Settling:
         until = loop.time() + (0 if isinstance(self.raw, Parked) else MOMENT_S)
         while True:
             try:
-                await outlast(handle, self._service)
+                await outlast(handle, self.durable.context)
             except WAITING as error:
                 delay_s = waiting_delay_s(error, self.tries)
                 if loop.time() + delay_s > until:
@@ -146,7 +146,7 @@ class Settling:
             )
 
         try:
-            await outlast(keep, self._service)
+            await outlast(keep, self.durable.context)
         except Exception as error:  # noqa: BLE001  (it must come again, and the bus can see to that)
             log.error("no room to wait", error=error)
             await self.raw.nak(delay=delay_s)
@@ -154,10 +154,6 @@ class Settling:
     async def _bury(self, error: Exception) -> str:
         tell = self.told.get(self.durable.name)
         return await bury(self.raw, self.durable, self.tries, error, self.here, tell)
-
-    @property
-    def _service(self) -> str:
-        return self.durable.name.split("-")[0]
 
 
 async def _sign_of_life(raw: Msg, every_s: float) -> None:

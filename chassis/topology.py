@@ -250,7 +250,7 @@ async def verify(client: Client, context: str) -> None:
     """
     wrong: list[str] = []
     for durable in DURABLES:
-        if durable.name.split("-")[0] == context:
+        if durable.context == context:
             found = await _config(client, f"CONSUMER.INFO.{durable.stream}.{durable.name}")
             wrong += (
                 [f"{durable.name} is missing"]

@@ -16,13 +16,14 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from sqlalchemy import JSON, Float, Row, bindparam, delete, func, text, update
+from sqlalchemy import JSON, Float, Row, bindparam, delete, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from chassis.away import Away
 from chassis.database import Database
 from chassis.endings import end
+from chassis.intervals import after
 from chassis.schema import waiting_table
 
 log = structlog.get_logger()
@@ -53,6 +54,8 @@ class Parked(Msg):
         self.tries: int = row.tries - 1
         self.failures: int = row.failures - 1
         self.waited_s = float(row.waited_s)
+        self._writing = asyncio.Lock()
+        self._settled = False
 
     async def ack(self) -> None:
         """It was handled: forget it."""
@@ -64,12 +67,20 @@ class Parked(Msg):
 
     async def nak(self, delay: float | None = None) -> None:
         """It is due again in `delay` seconds, and this was no failure."""
-        await self._room.put_off(self, self.failures, delay or 0)
+        await self.put_off(self.failures, delay or 0)
+
+    async def put_off(self, failures: int, delay_s: float) -> None:
+        """It is due again in `delay_s` seconds, after so many failures."""
+        async with self._writing:
+            self._settled = True
+            await self._room.put_off(self, failures, delay_s)
 
     async def in_progress(self) -> None:
-        """A sign of life."""
+        """A sign of life; once it was put off, it would undo that."""
         try:
-            await self._room.put_off(self, self.failures + 1, LEASE_S)
+            async with self._writing:
+                if not self._settled:
+                    await self._room.put_off(self, self.failures + 1, LEASE_S)
         except (SQLAlchemyError, Away, OSError) as error:
             log.warning("no sign of life", consumer=self.consumer, error=error)
 
@@ -81,8 +92,7 @@ class WaitingRoom:
         """Nothing is taken before `open`."""
         self._db = db
         table = waiting_table(db.metadata)
-        delay = func.make_interval(0, 0, 0, 0, 0, 0, bindparam("delay_s", type_=Float))
-        due_at = func.now() + delay
+        due_at = after(bindparam("delay_s", type_=Float))
         this = (table.c.consumer == bindparam("who"), table.c.message_id == bindparam("what"))
         self._keep = insert(table).values(due_at=due_at).on_conflict_do_nothing()
         self._put_off = update(table).where(*this).values(due_at=due_at)
@@ -126,7 +136,7 @@ class WaitingRoom:
             Away: the database is.
         """
         if isinstance(raw, Parked):
-            await self.put_off(raw, failures, delay_s)
+            await raw.put_off(failures, delay_s)
             return
         async with self._db.transaction() as tx:
             await tx.conn.execute(

@@ -10,7 +10,7 @@ from chassis.bus import MAX_MESSAGE_BYTES, encoded
 from chassis.database import Transaction
 from chat_svc import store, store_rounds
 from chat_svc.checks import Unusable, check, failure
-from chat_svc.domain import StoredCall, readable, spec
+from chat_svc.domain import StoredCall, readable, skills_of, spec
 from chat_svc.orchestrator import Move, Tokens
 from chat_svc.planner import Candidate
 from chat_svc.settings import Settings
@@ -69,7 +69,7 @@ def decide(
         log.warning("move without usable ids", turn_id=turn.id)
         return Decided(move, UNUSABLE, before=before)
     steps = [spec(turn.id, call, (*before, *calls)) for call in calls if call.work]
-    if steps and len(encoded(order(turn, steps, _skills(calls)))) > MOST_ORDER_BYTES:
+    if steps and len(encoded(order(turn, steps, skills_of(calls)))) > MOST_ORDER_BYTES:
         calls = [
             replace(call, work=None, content=failure(TOO_LONG), error=True) if call.work else call
             for call in calls
@@ -170,8 +170,4 @@ async def _propose(tx: Transaction, turn: store.Found, decided: Decided, name: s
         ),
         account=turn.account,
     )
-    await order_steps(tx, turn, steps, _skills(decided.calls))
-
-
-def _skills(calls: Sequence[StoredCall]) -> list[str]:
-    return list(dict.fromkeys(call.work.skill for call in calls if call.work and call.work.skill))
+    await order_steps(tx, turn, steps, skills_of(decided.calls))

@@ -1,6 +1,5 @@
 """Rules of a turn, without I/O: ids, who gets a piece of work, what comes of a round, the bill."""
 
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -8,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from chassis.envelopes import derived_id
 from contracts.base import Id, Model, Money
 from contracts.chat import CostBreakdown, CostLine
 from contracts.orders import StepSpec
@@ -88,33 +88,29 @@ class StoredCall:
         return self.content is None
 
 
-def _derived(*parts: object) -> str:
-    return uuid.uuid5(uuid.NAMESPACE_OID, "/".join(map(str, parts))).hex
-
-
 def task_id_of(turn_id: str) -> str:
     """The id of a turn's task: derived, so that ordering it twice is ordering it once."""
-    return _derived(turn_id, "task")
+    return derived_id(turn_id, "task")
 
 
 def message_id_of(turn_id: str) -> str:
     """The id of the message that began a turn: derived, so that posting it twice is once."""
-    return _derived(turn_id, "message")
+    return derived_id(turn_id, "message")
 
 
 def step_id_of(turn_id: str, call_id: str, attempt: int) -> str:
     """The id of the step that carries out a call, as its n-th agent gets it."""
-    return _derived(turn_id, call_id, attempt)
+    return derived_id(turn_id, call_id, attempt)
 
 
 def negotiation_id_of(turn_id: str, call_id: str) -> str:
     """The id of the negotiation that carries out a call."""
-    return _derived(turn_id, call_id, "negotiation")
+    return derived_id(turn_id, call_id, "negotiation")
 
 
 def charge_id_of(turn_id: str) -> str:
     """The id of the payment for a turn's language model."""
-    return _derived(turn_id, CHARGE)
+    return derived_id(turn_id, CHARGE)
 
 
 def find_open(turn_id: str, calls: Iterable[StoredCall], step_id: str) -> StoredCall | None:
@@ -145,6 +141,11 @@ def spec(turn_id: str, call: StoredCall, calls: Iterable[StoredCall]) -> StepSpe
         replaces=step_id_of(turn_id, call.id, work.attempt - 1) if work.attempt else None,
         negotiation_id=None if work.attempt else work.negotiation_id,
     )
+
+
+def skills_of(calls: Iterable[StoredCall]) -> list[str]:
+    """What the agents' work of these calls takes, each skill once."""
+    return list(dict.fromkeys(call.work.skill for call in calls if call.work and call.work.skill))
 
 
 def references(value: Any) -> list[Any]:

@@ -8,11 +8,9 @@ nothing itself, so that after a crash any replica asks for the next move.
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from chat_svc.planner import Candidate
-
-ToolName = Literal["list_agents", "negotiate_price", "invoke_agent", "get_task"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, null, or_, select, text, update
+from sqlalchemy import Row, delete, func, insert, null, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.intervals import after
 from chassis.pages import loadable
 from chassis.schema import outbox_table
 from chat_svc.tables import messages, turns
@@ -19,7 +20,7 @@ LONGEST_PAST = 100_000
 async def insert_turn(conn: AsyncConnection, deadline_s: float, **values: object) -> bool:
     """Store a turn; False when its id is known already, or its task has an open turn."""
     done = await conn.execute(
-        upsert(turns).values(**values, deadline_at=_in(deadline_s)).on_conflict_do_nothing()
+        upsert(turns).values(**values, deadline_at=after(deadline_s)).on_conflict_do_nothing()
     )
     return done.rowcount == 1
 
@@ -48,7 +49,7 @@ async def note_trouble(conn: AsyncConnection, turn_id: str, trouble: str) -> Non
 
 def no_sooner_than(seconds: float) -> Any:
     """A value for `deadline_at`: what it is, but at least `seconds` from now."""
-    return func.greatest(turns.c.deadline_at, _in(seconds))
+    return func.greatest(turns.c.deadline_at, after(seconds))
 
 
 async def overdue_turns(conn: AsyncConnection, limit: int) -> Sequence[Found]:
@@ -66,7 +67,7 @@ async def overdue_turns(conn: AsyncConnection, limit: int) -> Sequence[Found]:
 async def put_off(conn: AsyncConnection, turn_id: str, seconds: float) -> None:
     """Have an overdue turn looked after no sooner than in `seconds`."""
     query = update(turns).where(turns.c.id == turn_id, turns.c.status != "done")
-    await conn.execute(query.values(deadline_at=_in(seconds)))
+    await conn.execute(query.values(deadline_at=after(seconds)))
 
 
 async def give_up(conn: AsyncConnection, turn_id: str, why: str) -> None:
@@ -221,7 +222,3 @@ async def page_of_messages(
         query = query.where(messages.c.seq < before)
     found = await conn.execute(loadable(query, ("seq",), "content"))
     return found.all()
-
-
-def _in(seconds: float) -> Any:
-    return func.now() + text(f"interval '{float(seconds):.3f} seconds'")

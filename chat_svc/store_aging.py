@@ -3,12 +3,13 @@
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.intervals import days
 from chat_svc.store_rounds import forget_rounds
 from chat_svc.tables import turns
 
 
-async def strip_turns(conn: AsyncConnection, days: int, at_most: int) -> int:
-    """Drop moves, calls and causes of turns that began `days` ago; what was said stays.
+async def strip_turns(conn: AsyncConnection, older_than: int, at_most: int) -> int:
+    """Drop moves, calls and causes of turns that began so many days ago; what was said stays.
 
     Returns:
         How many turns those were; another replica's are left to it.
@@ -18,7 +19,7 @@ async def strip_turns(conn: AsyncConnection, days: int, at_most: int) -> int:
         .where(
             ~turns.c.aged,
             turns.c.status == "done",
-            turns.c.created_at < func.now() - func.make_interval(0, 0, 0, days),
+            turns.c.created_at < func.now() - days(older_than),
         )
         .order_by(turns.c.created_at)
         .limit(at_most)

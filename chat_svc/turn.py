@@ -78,6 +78,11 @@ def order(turn: store.Found, steps: list[StepSpec], skills: list[str]) -> StartT
         return AddSteps(
             task_id=turn.task_id, turn_id=turn.id, max_budget=turn.max_budget, steps=steps
         )
+    return start(turn, steps, skills)
+
+
+def start(turn: store.Found, steps: list[StepSpec], skills: list[str]) -> StartTask:
+    """The order to make a turn's task with these steps."""
     return StartTask(
         task_id=turn.task_id,
         turn_id=turn.id,

@@ -122,7 +122,7 @@ HEARS: dict[str, tuple[str, ...]] = {
     "chat": tuple(
         f"bazaar.dlq.{durable.name}"
         for durable in DURABLES
-        if durable.name.startswith("chat-") or durable in (TASK_START, TASK_ADD_STEPS, TASK_FINISH)
+        if durable.context == "chat" or durable in (TASK_START, TASK_ADD_STEPS, TASK_FINISH)
     ),
     GATEWAY: ("bazaar.evt.>", f"$KV.{API_KEYS.name}.*"),
     OPERATOR: ("bazaar.evt.>", "bazaar.dlq.*"),
@@ -223,7 +223,7 @@ def _guest(user: str) -> Permissions:
 
 
 def _service(context: str) -> Permissions:
-    durables = [durable for durable in DURABLES if durable.name.split("-")[0] == context]
+    durables = [durable for durable in DURABLES if durable.context == context]
     return Permissions(
         publish=(
             *(f"bazaar.evt.{event.type}.*" for event in EVENTS[context]),

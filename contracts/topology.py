@@ -61,6 +61,11 @@ class Durable:
     patience_s: int = DAY_S
     only_with: str | None = None
 
+    @property
+    def context(self) -> str:
+        """The service that consumes it."""
+        return self.name.split("-")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Bucket:

@@ -1,11 +1,10 @@
 """What is asked about turns of HubChat: how one stands, that it is to end, that it has ended."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from contracts.base import Call, Id, Model
 from contracts.chat import MessageView
+from contracts.standing import MOST, Standing
 
 
 class GetTurn(Model):
@@ -61,13 +60,13 @@ class CancelledTurn(Model):
 class OrderEnds(Model):
     """Asks for the orders to end tasks to be given again, of those turns that are over."""
 
-    turn_ids: list[Id] = Field(max_length=100)
+    turn_ids: list[Id] = Field(max_length=MOST)
 
 
 class EndsOrdered(Model):
     """How the turns stand; `task.finish` follows for those that have ended."""
 
-    turns: dict[str, Literal["open", "ended", "unknown"]]
+    turns: dict[str, Standing]
 
 
 ORDER_ENDS = Call("chat", "order_ends", OrderEnds, EndsOrdered)

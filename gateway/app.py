@@ -69,6 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
         link.open()
         yield
         await link.close()
+        await room.close()
         if issuer is not None:
             await issuer.close()
         await telemetry.stop()

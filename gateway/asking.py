@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from fastapi import HTTPException, Request, Response
+from fastapi import Request, Response
 from pydantic import TypeAdapter, ValidationError
 
 from chassis import telemetry
@@ -12,7 +12,7 @@ from chassis.envelopes import new_id, origin
 from chassis.terminal import escaped
 from contracts.base import Call, Id, Model, ReplyT, RequestT
 from contracts.envelope import Envelope
-from contracts.errors import Invalid, NotFound, Unavailable
+from contracts.errors import Invalid, NotFound
 from gateway.auth import READING
 from gateway.errors import sentence
 from gateway.identity import Identity
@@ -53,14 +53,10 @@ async def only_with_room(request: Request) -> None:
     """What every route depends on: nothing is begun while the bus stores nothing.
 
     Raises:
-        HTTPException: 503, and when to come again.
+        Unavailable: it stores nothing, or cannot be reached.
     """
-    if request.method in READING:
-        return
-    try:
+    if request.method not in READING:
         await gateway_of(request).room.check()
-    except Unavailable as error:
-        raise HTTPException(error.code, error.message, {"Retry-After": "5"}) from None
 
 
 def effect_of(request: Request) -> str:

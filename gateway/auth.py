@@ -80,7 +80,7 @@ class Door:
             await problem(401, error.args[0], {"WWW-Authenticate": header})(scope, receive, send)
             return
         except Unavailable as error:
-            await problem(503, error.message, {"Retry-After": "1"})(scope, receive, send)
+            await problem(503, error.message)(scope, receive, send)
             return
         scope.setdefault("state", {})["identity"] = identity
         if refused := lacking(identity, needed(scope["method"], scope["path"])):

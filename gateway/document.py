@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from gateway.auth import guarded
+from gateway.auth import READING, guarded
 from gateway.event_schemas import REF, event_schemas
 from gateway.idempotency import KEY, OUTCOME, REPLAYED
 
@@ -24,7 +24,6 @@ TAGS = {
 }
 EVERYWHERE = (422, 431, 500, 503)
 """A query parameter nobody knows, large headers, a defect, and a gateway that is being stopped."""
-BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 WITH_BODY = (408, 413)
 OF_STRANGERS = (401, 403)
 OF_OTHER_PAGES = (403,)
@@ -40,7 +39,7 @@ HEADERS = {
         False,
     ),
     429: ("Retry-After", "Seconds after which to ask again.", True),
-    503: ("Retry-After", "Seconds after which to ask again.", False),
+    503: ("Retry-After", "Seconds after which to ask again.", True),
 }
 """What an error's header is, what it says, and whether it is always there."""
 REPLAY = (REPLAYED, "`true`: this was answered before, for the same `Idempotency-Key`.", False)
@@ -105,7 +104,7 @@ def _document(app: FastAPI, bearer: bool) -> Json:
 
 def _complete(operation: Json, method: str, path: str, bearer: bool) -> None:
     """Add what the middlewares answer and heed, in the order in which they are asked."""
-    statuses = {*EVERYWHERE, *(() if method in BODILESS else WITH_BODY)}
+    statuses = {*EVERYWHERE, *(() if method in READING else WITH_BODY)}
     statuses |= set() if bearer else set(OF_OTHER_HOSTS)
     responses = operation["responses"]
     if guarded(path):

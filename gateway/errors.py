@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.terminal import escaped
 from contracts.api import Problem
-from contracts.errors import Busy, Internal, Refusal, Unavailable
+from contracts.errors import Busy, Internal, Refusal
 from gateway.faults import told, where
 from gateway.link import STOPPING
 
@@ -24,7 +24,6 @@ OURS = "Something went wrong on our side."
 MAX_SENTENCE = 500
 AGAIN = {"Retry-After": "1"}
 """For who may come again in a moment."""
-PASSING = (Busy, Unavailable)
 _WORDS = {"extra_forbidden": "There is no such field."}
 _SENTENCES = {
     404: "There is nothing at this address.",
@@ -33,7 +32,9 @@ _SENTENCES = {
 
 
 def problem(status: int, text: str, headers: Mapping[str, str] | None = None) -> Response:
-    """The response for an error."""
+    """The response for an error; each 503 says when to come again."""
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers = {**AGAIN, **(headers or {})}
     try:
         title = HTTPStatus(status).phrase
     except ValueError:
@@ -64,7 +65,7 @@ async def _refused(request: Request, error: Refusal) -> Response:
     if isinstance(error, Internal):
         route = getattr(request.scope.get("route"), "path", None)
         log.error("refused", route=route, error=error.message, why=told(error.__cause__))
-    return problem(error.code, error.message, AGAIN if isinstance(error, PASSING) else None)
+    return problem(error.code, error.message, AGAIN if isinstance(error, Busy) else None)
 
 
 async def _not_valid(_request: Request, error: RequestValidationError) -> Response:

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chassis.bus import UNREACHABLE
 from contracts.errors import Busy, Refusal, Unavailable
 from gateway.auth import guarded
 from gateway.claims import Claim, Claims, Done, OtherBody, Running
@@ -140,8 +141,7 @@ def _in_place(error: Exception) -> Response:
         case Running():
             text = "A request with this Idempotency-Key is still being carried out."
             return _marked(problem(Busy.code, text, AGAIN), "running")
-    text = "The message bus is not reachable."
-    return _marked(problem(Unavailable.code, text, AGAIN), "open")
+    return _marked(problem(Unavailable.code, UNREACHABLE), "open")
 
 
 def _marked(response: Response, outcome: Outcome) -> Response:

@@ -80,7 +80,7 @@ class BodyLimit:
             if error.more:
                 await _discard(scope, receive)
             if isinstance(error, Crowded):
-                return problem(503, CROWDED, {"Retry-After": "1", **CLOSE})
+                return problem(503, CROWDED, CLOSE)
             return problem(413, f"The body is larger than {self._limit} bytes.", CLOSE)
         except TimeoutError:
             text = f"The body did not arrive within {self._wait_s:g} seconds."

@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from chassis.bus import Bus, connect_options, noticed
+from chassis.bus import CROWDED, UNREACHABLE, Bus, connect_options, noticed, on_error
 from chassis.endings import end
 from chassis.settings import BusSettings
 from contracts.base import Call, ReplyT, RequestT
@@ -31,7 +31,6 @@ MOST = 256
 MOST_WAITING = {POST_MESSAGE.subject: 64, INVOKE_AGENT.subject: 512}
 """Requests of one kind that may wait for their answer: about as many as are answered in time. Who
 asks more is refused at once, before anything is stored for him."""
-CROWDED = "Too many requests wait already; try again in a moment."
 STOPPING = "The gateway is being stopped; what came of the request is unknown."
 CLOSE_S = 5.0
 
@@ -64,7 +63,7 @@ class Link:
             Unavailable: there is none now.
         """
         if self._client is None or not self._client.is_connected:
-            raise Unavailable("The message bus is not reachable.")
+            raise Unavailable(UNREACHABLE)
         return self._client
 
     def open(self) -> None:
@@ -84,7 +83,7 @@ class Link:
     async def ask(self, call: Call[RequestT, ReplyT], request: RequestT, cause: Envelope) -> ReplyT:
         """`Bus.ask`, and `Unavailable` at once without a connection, or while too many wait."""
         if self._bus is None:
-            raise Unavailable("The message bus is not reachable.")
+            raise Unavailable(UNREACHABLE)
         if self._waiting[call.subject] >= MOST_WAITING.get(call.subject, MOST):
             raise Unavailable(CROWDED)
         self._waiting[call.subject] += 1
@@ -106,7 +105,7 @@ class Link:
         begun = time.perf_counter()
         try:
             if self._client is None or not self.connected:
-                raise Unavailable("The message bus is not reachable.")
+                raise Unavailable(UNREACHABLE)
             async with asyncio.timeout(PING_S):
                 await self._client.flush()
         except (NatsError, TimeoutError):
@@ -138,6 +137,7 @@ class Link:
             disconnected_cb=self._on_disconnected,
             reconnected_cb=_on_reconnected,
             closed_cb=on_closed,
+            error_cb=self._on_error,
             logger=None,
         )
         log.info("connecting to NATS")
@@ -148,6 +148,10 @@ class Link:
             await client.subscribe(subject, cb=hear)
         self._client, self._bus = client, Bus(broker, NAME)
         return closed
+
+    async def _on_error(self, error: Exception) -> None:
+        if self._client is not None:
+            await on_error(self._client, error)
 
     async def _on_disconnected(self) -> None:
         if not self._closing:

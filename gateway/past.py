@@ -7,6 +7,7 @@ from datetime import datetime
 from nats.errors import Error as NatsError
 
 from chassis import stored
+from chassis.bus import UNREACHABLE
 from contracts.errors import Unavailable
 from contracts.topology import EVENTS
 from gateway.link import Link
@@ -64,4 +65,4 @@ class Past:
             async with self._turns:
                 return await stored.read(self._link.client, EVENTS.name, subject, first, most)
         except (NatsError, TimeoutError, OSError):
-            raise Unavailable("The message bus is not reachable.") from None
+            raise Unavailable(UNREACHABLE) from None

@@ -9,6 +9,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from pydantic import HttpUrl
 
+from chassis.bus import UNREACHABLE
 from contracts.errors import Unavailable
 from contracts.topology import IDEMPOTENCY
 from gateway.buckets import bucket
@@ -22,7 +23,6 @@ WRITE_S = 3.0
 HEALTH_S = 1.0
 KEY, PIECE = "room", bytes(8192)
 """What every gateway writes over and over, and nobody reads; more than what a block has left."""
-GONE = "The message bus is not reachable."
 FULL = "The message bus stores nothing just now: its disk may be full. Try again in a while."
 
 
@@ -32,7 +32,12 @@ class Room:
     def __init__(self, link: Link, monitor: HttpUrl | None) -> None:
         """Try over `link`, and ask the server's `monitor` too when there is one."""
         self._link = link
-        self._health = f"{str(monitor).rstrip('/')}/healthz" if monitor else None
+        # One for all looks: making one holds up the loop for as long as a hundred requests.
+        self._monitor = (
+            httpx.AsyncClient(base_url=str(monitor), trust_env=False, timeout=HEALTH_S)
+            if monitor
+            else None
+        )
         self._tried_at = float("-inf")
         self._wrong: str | None = None
         self._trying: asyncio.Task[None] | None = None
@@ -51,23 +56,27 @@ class Room:
         if self._wrong is not None:
             raise Unavailable(self._wrong)
 
+    async def close(self) -> None:
+        """Ask no more."""
+        if self._monitor is not None:
+            await self._monitor.aclose()
+
     async def _try(self, client: Client) -> None:
         try:
             async with asyncio.timeout(WRITE_S):
                 await bucket(client, IDEMPOTENCY).put(KEY, PIECE)
             self._wrong = None if await self._well() else FULL
         except (NatsError, TimeoutError, OSError) as error:
-            self._wrong = FULL if self._link.connected else GONE
+            self._wrong = FULL if self._link.connected else UNREACHABLE
             log.error("the bus stores nothing", error=type(error).__name__)
         self._tried_at = time.monotonic()
 
     async def _well(self) -> bool:
         """What the server says of itself: one stream may be stuck and another not."""
-        if self._health is None:
+        if self._monitor is None:
             return True
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=HEALTH_S) as http:
-                answer = await http.get(self._health)
+            answer = await self._monitor.get("/healthz")
         except httpx.HTTPError:
             return True  # That cannot be asked, and a write has succeeded.
         if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:

@@ -153,8 +153,8 @@ class Streams:
         """Be a reader; from here on nothing that is for it is missed.
 
         Raises:
-            HTTPException: 429, the account has as many as it may; 503, the gateway has.
-            Unavailable: the bus cannot be followed now, or the gateway stops.
+            HTTPException: 429, the account has as many as it may.
+            Unavailable: the gateway has, or stops, or the bus cannot be followed now.
         """
         with self._counted(reader):
             await self._tail.begin(BEGIN_S)
@@ -170,7 +170,7 @@ class Streams:
             text = f"This account has {self._settings.event_streams} open event streams already."
             raise HTTPException(429, text, {"Retry-After": str(math.ceil(RETRY_MS / 1000))})
         if len(self._readers) >= self._settings.event_streams_in_all:
-            raise HTTPException(503, "Too many event streams are open.", {"Retry-After": "5"})
+            raise Unavailable("Too many event streams are open.")
         self._open[reader.account] += 1
         self._readers.add(reader)
         try:

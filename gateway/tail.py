@@ -12,6 +12,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from chassis import stored
+from chassis.bus import UNREACHABLE
 from contracts.errors import Unavailable
 from contracts.topology import EVENTS
 from gateway.link import Link
@@ -111,7 +112,7 @@ class Tail:
             async with asyncio.timeout(wait_s):
                 await self._following.wait()
         except TimeoutError:
-            raise Unavailable("The message bus is not reachable.") from None
+            raise Unavailable(UNREACHABLE) from None
 
     def end(self) -> None:
         """Follow no longer; whoever begins again within a beat finds it still following.

@@ -12,6 +12,7 @@ payment.recorded, payment.refunded, payment.entered, stripe_payment.updated, wal
 
 from functools import partial
 
+from chassis.aging import AGE_EVERY_S
 from chassis.bus import answers, consumes
 from chassis.groups import GroupCommit
 from chassis.service import Service
@@ -78,7 +79,7 @@ def build(settings: Settings) -> Service:
         service.at_end(partial(rail.close, stripe))
     if settings.stripe_webhook_secret is not None:
         service.every(settings.card_poll_s, partial(webhook.work, service.database))
-        service.every(3600, partial(webhook.forget, service.database))
+        service.every(AGE_EVERY_S, partial(webhook.forget, service.database))
     service.at_start(
         partial(
             wallets.open_wallet, service.database, settings.wallet_account, settings.wallet_grant

@@ -5,28 +5,26 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import stripe
-import structlog
 
 from payment_svc.cards import (
     CALL_S,
     NOTE_LENGTH,
+    REFUNDED_BEFORE,
     SLOW,
     Outcome,
+    attempted,
     in_cents,
     key_of,
     outcome_of,
     payment_of,
-    sentence,
+    seen,
 )
 
 if TYPE_CHECKING:
     from stripe.params import RefundCreateParams
 
-log = structlog.get_logger()
-
 FAILED = frozenset({"failed", "canceled"})
 """Stripe's words for a refund that came to nothing."""
-BEFORE = "Stripe says that it was refunded before."
 
 
 def failure_note(reason: str | None) -> str:
@@ -64,7 +62,7 @@ async def refund(
             return _of_refund(one)
     left = in_cents(charged) - sum(one.amount for one in made)
     if left <= 0:
-        return Outcome("completed", note=BEFORE)
+        return Outcome("completed", note=REFUNDED_BEFORE)
     return await _create(client, payment, intent_id, min(left, in_cents(payment.amount)))
 
 
@@ -80,28 +78,14 @@ async def _create(client: stripe.StripeClient, payment: Any, intent_id: str, cen
             "key": key,
         },
     }
-    try:
-        async with asyncio.timeout(CALL_S):
-            made = await client.v1.refunds.create_async(params, {"idempotency_key": key})
-    except TimeoutError:
-        return Outcome("again", note=SLOW)
-    except stripe.StripeError as error:
-        if error.code == "charge_already_refunded":
-            return Outcome("completed", note=BEFORE)
-        return outcome_of(error)
-    return _of_refund(made)
+    return await attempted(
+        client.v1.refunds.create_async(params, {"idempotency_key": key}), _of_refund
+    )
 
 
 async def look(client: stripe.StripeClient, refund_id: str) -> Outcome:
     """What became of a refund that was on its way; a webhook may have told nobody."""
-    try:
-        async with asyncio.timeout(CALL_S):
-            return _of_refund(await client.v1.refunds.retrieve_async(refund_id))
-    except TimeoutError:
-        return Outcome("waiting")
-    except stripe.StripeError as error:
-        log.warning("Stripe told nothing of a refund", refund_id=refund_id, why=sentence(error))
-        return Outcome("waiting")
+    return await seen(client.v1.refunds.retrieve_async(refund_id), _of_refund)
 
 
 def _of_refund(made: stripe.Refund) -> Outcome:

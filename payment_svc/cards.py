@@ -5,9 +5,10 @@ Stripe charges once however often it is asked.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import stripe
 import structlog
@@ -27,6 +28,7 @@ IN_USE = 409
 BROKEN = 500
 TOO_SMALL = "Too little for a charge of its own: it is charged with the next purchase."
 SLOW = "Stripe did not answer in time."
+REFUNDED_BEFORE = "Stripe says that it was refunded before."
 UNKNOWN = "What came of it at Stripe is unknown: look there before you retry."
 
 LOOKED_AT = 2_000
@@ -36,6 +38,7 @@ LOOK_BACK_S = 300
 NOT_CHARGED = frozenset({"canceled", "requires_payment_method"})
 """Stripe's words for a payment that took nothing and will not."""
 
+MadeT = TypeVar("MadeT")
 End = Literal["completed", "failed", "waiting", "again"]
 
 
@@ -127,25 +130,35 @@ async def charge(
     }
     if settings.stripe_customer:
         params["customer"] = settings.stripe_customer
-    try:
-        async with asyncio.timeout(CALL_S):
-            intent = await client.v1.payment_intents.create_async(params, {"idempotency_key": key})
-    except TimeoutError:
-        return Outcome("again", note=SLOW)
-    except stripe.StripeError as error:
-        return outcome_of(error)
-    return _of_intent(intent)
+    asked = client.v1.payment_intents.create_async(params, {"idempotency_key": key})
+    return await attempted(asked, _of_intent)
 
 
 async def look(client: stripe.StripeClient, intent_id: str) -> Outcome:
     """What became of a payment that Stripe was still at; a webhook may have told nobody."""
+    return await seen(client.v1.payment_intents.retrieve_async(intent_id), _of_intent)
+
+
+async def attempted(asked: Awaitable[MadeT], read: Callable[[MadeT], Outcome]) -> Outcome:
+    """What came of having Stripe do something; `read` says it of Stripe's answer."""
     try:
         async with asyncio.timeout(CALL_S):
-            return _of_intent(await client.v1.payment_intents.retrieve_async(intent_id))
+            return read(await asked)
+    except TimeoutError:
+        return Outcome("again", note=SLOW)
+    except stripe.StripeError as error:
+        return outcome_of(error)
+
+
+async def seen(asked: Awaitable[MadeT], read: Callable[[MadeT], Outcome]) -> Outcome:
+    """The same of having it tell how something stands; without an answer that is not known."""
+    try:
+        async with asyncio.timeout(CALL_S):
+            return read(await asked)
     except TimeoutError:
         return Outcome("waiting")
     except stripe.StripeError as error:
-        log.warning("Stripe told nothing of a payment", intent_id=intent_id, why=sentence(error))
+        log.warning("Stripe does not tell how a payment stands", why=sentence(error))
         return Outcome("waiting")
 
 
@@ -193,6 +206,8 @@ def outcome_of(error: stripe.StripeError) -> Outcome:
         return Outcome("failed", note=UNKNOWN)
     if error.code == "amount_too_small":
         return Outcome("completed", note=TOO_SMALL, too_small=True)
+    if error.code == "charge_already_refunded":
+        return Outcome("completed", note=REFUNDED_BEFORE)
     intent = getattr(error.error, "payment_intent", None) if error.error else None
     return Outcome("failed", intent["id"] if intent else None, sentence(error))
 

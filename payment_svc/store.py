@@ -28,17 +28,6 @@ from payment_svc.tables import MONEY, holds
 
 Found = Row[*tuple[Any, ...]]
 
-_PLACED_COLUMNS = (
-    "id",
-    "account",
-    "task_id",
-    "agent_id",
-    "asked",
-    "held",
-    "replaces",
-    "list_price",
-)
-
 # Statements of the hot path are built once: building costs more time than running them.
 # One statement whether the hold replaces another or not, so that a hold costs the same.
 _INSERT_HOLD = text(

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from payment_svc.store_cards import ANOTHER_TRY, Found, changed
 from payment_svc.tables import stripe_payments
 
-Found = Row[*tuple[Any, ...]]
 VENDOR_LENGTH = 200
 
 _CARD = stripe_payments.c
@@ -63,28 +63,15 @@ async def stop(conn: AsyncConnection, purchase: Found, note: str) -> Found | Non
 
 async def fail(conn: AsyncConnection, refund: Found, stripe_id: str, note: str) -> Found | None:
     """A refund came to nothing, even one that had been completed; None when it has failed."""
-    changed = (
+    return await changed(
+        conn,
         update(stripe_payments)
         .where(_CARD.id == refund.id, _CARD.status != "failed")
-        .values(status="failed", intent_id=stripe_id, note=note, next_attempt_at=None)
+        .values(status="failed", intent_id=stripe_id, note=note, next_attempt_at=None),
     )
-    found: Found | None = (await conn.execute(changed.returning(stripe_payments))).one_or_none()
-    return found
 
 
 async def reopen(conn: AsyncConnection, purchase_id: str) -> Found | None:
     """Make the refund of a purchase due that was closed because nothing seemed to be charged."""
-    changed = (
-        update(stripe_payments)
-        .where(_CARD.refund_of == purchase_id, _CARD.status != "pending", _CARD.intent_id.is_(None))
-        .values(
-            status="pending",
-            retries=_CARD.retries + 1,
-            attempts=0,
-            first_attempt_at=None,
-            next_attempt_at=func.now(),
-            note=None,
-        )
-    )
-    found: Found | None = (await conn.execute(changed.returning(stripe_payments))).one_or_none()
-    return found
+    this = (_CARD.refund_of == purchase_id, _CARD.status != "pending", _CARD.intent_id.is_(None))
+    return await changed(conn, update(stripe_payments).where(*this).values(ANOTHER_TRY))

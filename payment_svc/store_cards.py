@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, Select, Text, Update, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, Text, Update, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.intervals import after
 from payment_svc.store_names import called
 from payment_svc.tables import stripe_payments
 
@@ -19,10 +20,16 @@ AT_ONCE = 10
 """Card payments that one look takes in hand."""
 
 _CARD = stripe_payments.c
-
-
-def _in(seconds: float) -> Any:
-    return func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+ANOTHER_TRY = {
+    "status": "pending",
+    "retries": _CARD.retries + 1,
+    "attempts": 0,
+    "first_attempt_at": None,
+    "next_attempt_at": func.now(),
+    "intent_id": None,
+    "note": None,
+}
+"""What makes a payment pending and due again, as a new try."""
 
 
 async def claim_due(conn: AsyncConnection, lease_s: float) -> Sequence[Found]:
@@ -32,7 +39,7 @@ async def claim_due(conn: AsyncConnection, lease_s: float) -> Sequence[Found]:
         .where(_CARD.next_attempt_at <= func.now(), _CARD.status == "pending")
         .order_by(_CARD.next_attempt_at)
     )
-    return await _claimed(conn, due, next_attempt_at=_in(lease_s))
+    return await _claimed(conn, due, next_attempt_at=after(lease_s))
 
 
 async def claim_waiting(conn: AsyncConnection, lease_s: float) -> Sequence[Found]:
@@ -46,7 +53,7 @@ async def claim_waiting(conn: AsyncConnection, lease_s: float) -> Sequence[Found
         )
         .order_by(_CARD.look_at)
     )
-    return await _claimed(conn, silent, look_at=_in(lease_s))
+    return await _claimed(conn, silent, look_at=after(lease_s))
 
 
 async def _claimed(conn: AsyncConnection, due: Select[tuple[str]], **lease: Any) -> Sequence[Found]:
@@ -82,6 +89,17 @@ async def find_own(
     return (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
 
 
+def pending(payment_id: str, retries: int) -> tuple[ColumnElement[bool], ...]:
+    """The conditions of a payment that waits, and is at this try."""
+    return _CARD.id == payment_id, _CARD.retries == retries, _CARD.status == "pending"
+
+
+async def changed(conn: AsyncConnection, change: Update) -> Found | None:
+    """A card payment as a change left it; None when the change was of none."""
+    found: Found | None = (await conn.execute(change.returning(stripe_payments))).one_or_none()
+    return found
+
+
 async def end(
     conn: AsyncConnection,
     payment_id: str,
@@ -92,10 +110,10 @@ async def end(
     note: str | None = None,
 ) -> Found | None:
     """Complete or fail a pending payment; None when it is not pending or this try is an old one."""
-    return await _changed(
+    return await changed(
         conn,
         update(stripe_payments)
-        .where(_CARD.id == payment_id, _CARD.retries == retries, _CARD.status == "pending")
+        .where(*pending(payment_id, retries))
         .values(
             status=status,
             intent_id=func.coalesce(literal(intent_id, Text), _CARD.intent_id),
@@ -109,7 +127,7 @@ async def complete(
     conn: AsyncConnection, payment_id: str, *, intent_id: str | None, session_id: str | None
 ) -> Found | None:
     """Complete a payment that Stripe says was paid, even one that had failed; None if it is."""
-    return await _changed(
+    return await changed(
         conn,
         update(stripe_payments)
         .where(_CARD.id == payment_id, _CARD.status != "completed")
@@ -144,22 +162,22 @@ async def wait(
         intent_id: Stripe's id of it, when there is one.
         note: why, as a sentence.
     """
-    return await _changed(
+    return await changed(
         conn,
         update(stripe_payments)
-        .where(_CARD.id == payment_id, _CARD.retries == retries, _CARD.status == "pending")
+        .where(*pending(payment_id, retries))
         .values(
             intent_id=func.coalesce(literal(intent_id, Text), _CARD.intent_id),
             note=note,
-            next_attempt_at=None if again_s is None else _in(again_s),
-            look_at=None if look_s is None else _in(look_s),
+            next_attempt_at=None if again_s is None else after(again_s),
+            look_at=None if look_s is None else after(look_s),
         ),
     )
 
 
 async def begin_again(conn: AsyncConnection, payment_id: str) -> Found | None:
     """Make a failed purchase or refund pending and due again, as a new try; None if it is not."""
-    return await _changed(
+    return await changed(
         conn,
         update(stripe_payments)
         .where(
@@ -167,15 +185,7 @@ async def begin_again(conn: AsyncConnection, payment_id: str) -> Found | None:
             _CARD.status == "failed",
             or_(_CARD.type == "card_spend", _CARD.refund_of.is_not(None)),
         )
-        .values(
-            status="pending",
-            retries=_CARD.retries + 1,
-            attempts=0,
-            first_attempt_at=None,
-            next_attempt_at=func.now(),
-            intent_id=None,
-            note=None,
-        ),
+        .values(ANOTHER_TRY),
     )
 
 
@@ -191,7 +201,7 @@ async def new_key(
 
     What is known of the try before is forgotten: its page, its payment at Stripe.
     """
-    return await _changed(
+    return await changed(
         conn,
         update(stripe_payments)
         .where(
@@ -207,14 +217,9 @@ async def new_key(
             page_url=None,
             note=note,
             first_attempt_at=None,
-            next_attempt_at=None if again_s is None else _in(again_s),
+            next_attempt_at=None if again_s is None else after(again_s),
         ),
     )
-
-
-async def _changed(conn: AsyncConnection, change: Update) -> Found | None:
-    found: Found | None = (await conn.execute(change.returning(stripe_payments))).one_or_none()
-    return found
 
 
 async def insert_load(
@@ -241,7 +246,7 @@ async def insert_load(
             status="pending",
             type="balance_load",
             rail="stripe",
-            next_attempt_at=_in(abandon_s),
+            next_attempt_at=after(abandon_s),
             asked_id=asked_id,
         )
         .on_conflict_do_nothing()
@@ -257,7 +262,7 @@ async def set_session(
     One that was given up for want of a page waits again. None when its page is known, or another
     one is opened by now.
     """
-    return await _changed(
+    return await changed(
         conn,
         update(stripe_payments)
         .where(
@@ -272,6 +277,6 @@ async def set_session(
             status="pending",
             note=None,
             next_attempt_at=None,
-            look_at=_in(look_s),
+            look_at=after(look_s),
         ),
     )

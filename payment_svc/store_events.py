@@ -6,6 +6,7 @@ from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.intervals import after
 from payment_svc.tables import stripe_events
 
 Found = Row[*tuple[Any, ...]]
@@ -49,7 +50,7 @@ async def put_off_event(conn: AsyncConnection, id_: str, why: str) -> None:
         update(stripe_events)
         .where(_EVENT.id == id_, _EVENT.next_attempt_at.is_not(None))
         .values(
-            next_attempt_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, delay_s),
+            next_attempt_at=after(delay_s),
             attempts=_EVENT.attempts + 1,
             outcome=why[:500],
         )

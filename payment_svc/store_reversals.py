@@ -8,6 +8,7 @@ from sqlalchemy import Row, and_, delete, exists, func, insert, or_, select, tex
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.intervals import days
 from payment_svc.domain import Reversal
 from payment_svc.tables import card_reversals, ledger_accounts, stripe_payments, top_up_returns
 
@@ -109,8 +110,10 @@ async def record(conn: AsyncConnection, transfer_id: str, payment_id: str, amoun
     await conn.execute(insert(top_up_returns).values(values))
 
 
-async def forget_strangers(conn: AsyncConnection, older_than_days: int) -> None:
-    """Drop what was told of payments that nobody here has heard of for so long."""
+async def forget_strangers(conn: AsyncConnection, older_than_days: int, at_most: int) -> int:
+    """Drop what was told of payments that nobody here has heard of for so long; how many went."""
     known = exists().where(_CARD.intent_id == _KNOWN.intent_id)
-    old = _KNOWN.received_at < func.now() - func.make_interval(0, 0, 0, older_than_days)
-    await conn.execute(delete(card_reversals).where(old, ~known))
+    old = _KNOWN.received_at < func.now() - days(older_than_days)
+    some = select(_KNOWN.id).where(old, ~known).order_by(_KNOWN.received_at).limit(at_most)
+    gone = await conn.execute(delete(card_reversals).where(_KNOWN.id.in_(some)))
+    return gone.rowcount

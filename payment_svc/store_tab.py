@@ -1,14 +1,12 @@
 """SQL of purchases that are too small to be charged by themselves: they wait for the next one."""
 
 from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from payment_svc.store_cards import Found, changed, pending
 from payment_svc.tables import stripe_payments
-
-Found = Row[*tuple[Any, ...]]
 
 _CARD = stripe_payments.c
 
@@ -47,18 +45,12 @@ async def let_go(conn: AsyncConnection, purchase_id: str) -> None:
 
 async def put(conn: AsyncConnection, purchase: Found, note: str) -> Found | None:
     """Have a purchase itself wait for another one; None when it is not pending any more."""
-    changed = (
+    return await changed(
+        conn,
         update(stripe_payments)
-        .where(
-            _CARD.id == purchase.id,
-            _CARD.retries == purchase.retries,
-            _CARD.status == "pending",
-        )
-        .values(status="completed", on_tab=True, note=note, next_attempt_at=None)
-        .returning(stripe_payments)
+        .where(*pending(purchase.id, purchase.retries))
+        .values(status="completed", on_tab=True, note=note, next_attempt_at=None),
     )
-    found: Found | None = (await conn.execute(changed)).one_or_none()
-    return found
 
 
 async def strike(conn: AsyncConnection, purchase_id: str) -> bool:

@@ -24,7 +24,7 @@ async def end_open(tx: Transaction, task: store.Found, why: str) -> Sequence[sto
 
 async def note_cancelled(tx: Transaction, task: store.Found, steps: Sequence[store.Found]) -> None:
     """Let a task that has not ended, its row locked, be a cancelled one, and tell so once."""
-    if task.cancelled_at is not None or task.status in ("completed", "failed"):
+    if task.cancelled_at is not None or task.status in store.ENDED:
         return
     await store_cancelling.cancel_task(tx.conn, task.id)
     tx.publish(

@@ -177,7 +177,7 @@ async def _update_task(
         "total_cost": task.total_cost + spent,
         "done_skills": sorted(done_skills),
     }
-    if task.turn_id is None and task.status not in ("completed", "failed"):
+    if task.turn_id is None and task.status not in store.ENDED:
         verdict: Literal["completed", "failed"] = (
             "completed" if isinstance(outcome, Done) else "failed"
         )

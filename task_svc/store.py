@@ -32,6 +32,8 @@ from task_svc.tables import cancelled_turns, steps, tasks
 
 Found = Row[*tuple[Any, ...]]
 OPEN = ("pending", "in_progress")
+ENDED = ("completed", "failed")
+"""Where steps, and tasks too, come to their end."""
 
 # What lists and bills show. A step's payload, its result and its cause may weigh a megabyte, and
 # five hundred are read at once.
@@ -93,7 +95,7 @@ async def find_task(
 
 async def update_task(conn: AsyncConnection, task_id: str, **values: object) -> None:
     """Change a task whose row is locked; an end gets its time."""
-    ends = values.get("status") in ("completed", "failed")
+    ends = values.get("status") in ENDED
     await conn.execute(_END_TASK if ends else _UPDATE_TASK, {"task": task_id, **values})
 
 

@@ -3,11 +3,12 @@
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.intervals import days
 from task_svc.tables import steps
 
 
-async def strip_steps(conn: AsyncConnection, days: int, at_most: int) -> int:
-    """Drop payloads and causes of steps that ended `days` ago; what they did and cost stays.
+async def strip_steps(conn: AsyncConnection, older_than: int, at_most: int) -> int:
+    """Drop payloads and causes of steps that ended so many days ago; what they did and cost stays.
 
     Returns:
         How many steps those were; another replica's are left to it.
@@ -16,7 +17,7 @@ async def strip_steps(conn: AsyncConnection, days: int, at_most: int) -> int:
         select(steps.c.id)
         .where(
             ~steps.c.aged,
-            steps.c.completed_at < func.now() - func.make_interval(0, 0, 0, days),
+            steps.c.completed_at < func.now() - days(older_than),
         )
         .order_by(steps.c.completed_at)
         .limit(at_most)

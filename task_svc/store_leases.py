@@ -1,11 +1,11 @@
 """SQL of leases: which replica runs a step, until when, and when it is tried again."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select, text, update
+from sqlalchemy import and_, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.intervals import after
 from task_svc.store import OPEN, Found
 from task_svc.tables import steps
 
@@ -46,9 +46,9 @@ async def claim(
     if only is not None:
         free = free.where(steps.c.id.in_(only))
     if no_agents:
-        free = free.where(steps.c.agent_id.not_in(no_agents))
+        free = free.where(steps.c.agent_id.notafter(no_agents))
     if no_accounts:
-        free = free.where(steps.c.account.not_in(no_accounts))
+        free = free.where(steps.c.account.notafter(no_accounts))
     # A subquery could be run more than once, and take more than its limit.
     chosen = free.cte("free")
     lost = case((and_(steps.c.lease_owner.is_not(None), steps.c.lease_owner != owner), 1), else_=0)
@@ -58,7 +58,7 @@ async def claim(
             .where(steps.c.id == chosen.c.id)
             .values(
                 lease_owner=owner,
-                lease_until=_in(lease_s),
+                lease_until=after(lease_s),
                 attempts=steps.c.attempts + 1,
                 failures=steps.c.failures + lost,
             )
@@ -79,7 +79,7 @@ async def renew(conn: AsyncConnection, owner: str, lease_s: float, ids: Sequence
         .cte("mine")
     )
     await conn.execute(
-        update(steps).where(steps.c.id == mine.c.id).values(lease_until=_in(lease_s))
+        update(steps).where(steps.c.id == mine.c.id).values(lease_until=after(lease_s))
     )
 
 
@@ -110,11 +110,7 @@ async def postpone(
         .values(
             lease_owner=None,
             lease_until=None,
-            next_attempt_at=_in(delay_s),
+            next_attempt_at=after(delay_s),
             failures=steps.c.failures + failures,
         )
     )
-
-
-def _in(seconds: float) -> Any:
-    return func.now() + text(f"interval '{float(seconds):.3f} seconds'")

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, literal, null, or_, select, union_all, update
+from sqlalchemy import func, literal, null, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.intervals import after
 from chassis.schema import outbox_table
-from task_svc.store import Found
+from chassis.unheard import claim
+from task_svc.store import ENDED, Found
 from task_svc.tables import metadata, steps, tasks
 
 MOST_LEAVING = 10_000
@@ -28,7 +30,7 @@ async def statuses_of_tasks(conn: AsyncConnection, ids: Sequence[str]) -> dict[s
 
 async def ended_task(conn: AsyncConnection, task_id: str) -> Found | None:
     """A task that has ended, locked so that nobody takes it up meanwhile; None when one did."""
-    query = select(tasks).where(tasks.c.id == task_id, tasks.c.status.in_(("completed", "failed")))
+    query = select(tasks).where(tasks.c.id == task_id, tasks.c.status.in_(ENDED))
     return (await conn.execute(query.with_for_update())).one_or_none()
 
 
@@ -63,41 +65,15 @@ async def running(conn: AsyncConnection, agent_ids: Sequence[str]) -> tuple[dict
 
 
 async def claim_unended(conn: AsyncConnection, wait_s: float, limit: int) -> Sequence[Found]:
-    """Take tasks that an orchestrator has not ended; each goes to one replica.
-
-    Args:
-        conn: in a transaction.
-        wait_s: seconds that a task is left alone, after it was made and between two times.
-        limit: how many at most.
-    """
-    due = (
-        select(tasks.c.id)
-        .where(
-            tasks.c.status.in_(("created", "in_progress")),
-            tasks.c.turn_id.is_not(None),
-            tasks.c.created_at < func.now() - _seconds(wait_s),
-            or_(tasks.c.ask_at.is_(None), tasks.c.ask_at <= func.now()),
-        )
-        .order_by(tasks.c.created_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")
-    )
+    """Take tasks that nobody has ended in so many seconds, and that were not taken as lately."""
+    orchestrated = (tasks.c.status.in_(("created", "in_progress")), tasks.c.turn_id.is_not(None))
+    query = claim(tasks, *orchestrated, by=tasks.c.created_at, wait_s=wait_s, limit=limit)
     taken = await conn.execute(
-        update(tasks)
-        .where(tasks.c.id == due.c.id)
-        .values(ask_at=func.now() + _seconds(wait_s))
-        .returning(tasks.c.id, tasks.c.turn_id, tasks.c.account, tasks.c.open_steps)
+        query.returning(tasks.c.id, tasks.c.turn_id, tasks.c.account, tasks.c.open_steps)
     )
     return taken.all()
 
 
 async def ask_later(conn: AsyncConnection, ids: Sequence[str], delay_s: float) -> None:
     """Leave tasks alone for so many seconds, that are being ended now."""
-    await conn.execute(
-        update(tasks).where(tasks.c.id.in_(ids)).values(ask_at=func.now() + _seconds(delay_s))
-    )
-
-
-def _seconds(seconds: float) -> Any:
-    return func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    await conn.execute(update(tasks).where(tasks.c.id.in_(ids)).values(ask_at=after(delay_s)))

@@ -1,6 +1,5 @@
 """What was said in a forgotten conversation is forgotten by the event stream, too."""
 
-import json
 from collections import defaultdict
 
 import structlog
@@ -8,12 +7,12 @@ from nats.errors import Error as NatsError
 
 from chassis.bus import Bus
 from chassis.database import Database
+from chassis.forgetting import AT_ONCE, Forget
 from chat_svc import store
 from contracts.envelope import ERROR_TEXT
 from contracts.permissions import FORGET
 
 log = structlog.get_logger()
-AT_ONCE = 100
 ANSWER_S = 10.0
 
 
@@ -33,7 +32,7 @@ async def forget_events(db: Database, bus: Bus) -> None:
 
 async def _deleted(bus: Bus, task_id: str, turn_ids: list[str]) -> bool:
     client = await bus.client()
-    asked = json.dumps({"taskId": task_id, "turnIds": turn_ids}).encode()
+    asked = Forget(task_id=task_id, turn_ids=turn_ids).model_dump_json().encode()
     try:
         reply = await client.request(FORGET, asked, timeout=ANSWER_S)
     except (NatsError, TimeoutError, OSError) as error:

@@ -14,10 +14,9 @@ from chat_svc.adopting import known
 from chat_svc.domain import StoredCall, another_agent, find_open, finished, spec, stuck
 from chat_svc.domain import bill as bill_of
 from chat_svc.settings import Settings
-from chat_svc.turn import bill, go_on
+from chat_svc.turn import bill, go_on, order
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
-from contracts.orders import AddSteps
 from contracts.task import StepCompleted, StepFailed, TaskCompleted, TaskEnded, TaskFailed
 from contracts.topology import Durable
 
@@ -59,11 +58,8 @@ async def on_step_failed(event: StepFailed, db: Db, durable: On, here: Here) -> 
         following = another_agent(call, event.reason, event.error)
         if following is not None:
             await store_rounds.update_call(tx.conn, turn.id, following)
-            steps = [spec(turn.id, following, calls)]
-            order = AddSteps(
-                task_id=turn.task_id, turn_id=turn.id, max_budget=turn.max_budget, steps=steps
-            )
-            tx.publish(order, account=turn.account, deadline=turn.deadline_at)
+            again = order(turn, [spec(turn.id, following, calls)], [])
+            tx.publish(again, account=turn.account, deadline=turn.deadline_at)
             return
         failed = finished(call, telling.failed(call, event.reason, event.error), well=False)
         waiting = [

@@ -15,9 +15,9 @@ from chassis.database import Database, Transaction
 from chassis.envelopes import derived_id, origin
 from chassis.given import Given
 from chat_svc import store, store_rounds, store_standing
-from chat_svc.domain import CHARGE, StoredCall, spec, step_id_of
+from chat_svc.domain import CHARGE, StoredCall, skills_of, spec, step_id_of
 from chat_svc.settings import Settings
-from chat_svc.turn import end_again, order, think
+from chat_svc.turn import end_again, order, start, think
 from contracts.chat import UseTool
 from contracts.envelope import Envelope
 from contracts.errors import Refusal
@@ -138,18 +138,8 @@ def _order_again(
     if lost or task == "unknown":
         log.warning("order given again", task_id=turn.task_id, turn_id=turn.id, steps=len(lost))
         steps = [spec(turn.id, call, calls) for call in lost]
-        if task == "unknown":
-            skills = list(dict.fromkeys(c.work.skill for c in lost if c.work and c.work.skill))
-            again: StartTask | AddSteps = StartTask(
-                task_id=turn.task_id,
-                turn_id=turn.id,
-                user_query=turn.content,
-                required_skills=skills,
-                max_budget=turn.max_budget,
-                steps=steps,
-            )
-        else:
-            again = order(turn, steps, [])
+        make = start if task == "unknown" else order
+        again: StartTask | AddSteps = make(turn, steps, skills_of(lost))
         # Of a turn that is settling, the task is made so that it can be ended.
         until = turn.deadline_at if steps else None
         tx.publish(again, account=turn.account, deadline=until)

@@ -13,7 +13,7 @@ import httpx
 from contracts.permissions import BAZAAR, OPERATOR, USERS
 from deploy import nats_users
 from deploy.local.errors import StartError
-from deploy.local.process import Process, client
+from deploy.local.process import Process
 
 ROOM_BYTES = 64 * 1024 * 1024
 """With less on its disk, a new start would not help the server."""
@@ -59,18 +59,17 @@ def process(
     )
 
 
-async def stuck(monitor_port: int, folder: Path) -> bool:
+async def stuck(monitor_port: int, folder: Path, http: httpx.AsyncClient) -> bool:
     """Whether the server has stopped storing and there is room on its disk.
 
     It gives a stream up at the first write that fails, for as long as it lives.
     """
     if shutil.disk_usage(folder).free < ROOM_BYTES:
         return False
-    async with client() as http:
-        try:
-            answer = await http.get(f"http://127.0.0.1:{monitor_port}/healthz")
-        except httpx.TransportError:
-            return False
+    try:
+        answer = await http.get(f"http://127.0.0.1:{monitor_port}/healthz")
+    except httpx.TransportError:
+        return False
     return not answer.is_success
 
 

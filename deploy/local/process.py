@@ -44,7 +44,7 @@ class Process:
     """The names of those that must be ready (a one-shot: done) before it is started."""
     ready: str | Callable[[], Awaitable[bool]] | None = None
     """A URL that answers 2xx, or a question, once it is ready; None: as soon as it runs."""
-    sick: Callable[[], Awaitable[bool]] | None = None
+    sick: Callable[[httpx.AsyncClient], Awaitable[bool]] | None = None
     """Asked now and then while it runs: whether only a new start can help it."""
     prepare: Callable[[], None] | None = None
     """Blocking work before each start, done in a thread. A StartError ends the attempt."""

@@ -108,7 +108,7 @@ class Supervisor:
             if not self._ready[process.name].is_set():
                 raise StartError(f"{process.name} cannot be started: {error}") from None
             return End("cannot be started", str(error))
-        well = in_time and await self._ends_well(child)
+        well = in_time and await self._ends_well(child, http)
         late = f"was not ready within {READY_SECONDS:g} s"
         what = child.obituary() if well else "could not work any more" if in_time else late
         child.kill()  # What it started must not outlive it.
@@ -118,11 +118,11 @@ class Supervisor:
             return None
         return End(what, f"last lines of its log ({child.log}):\n{child.last_words()}")
 
-    async def _ends_well(self, child: Child) -> bool:
+    async def _ends_well(self, child: Child, http: httpx.AsyncClient) -> bool:
         """Waits for its end; False when it lives and is sick, several times in a row."""
         sick, times = child.process.sick, 0
         while not await child.ends(within=math.inf if sick is None else SICK_EVERY_SECONDS):
-            times = times + 1 if sick is not None and await sick() else 0
+            times = times + 1 if sick is not None and await sick(http) else 0
             if times == TIMES_SICK:
                 return False
         return True

@@ -9,12 +9,11 @@ from fastapi import APIRouter, Request
 from contracts import api
 from contracts.base import Model, Ping, ping_call
 from contracts.errors import Refusal
+from contracts.permissions import CONTEXTS
 from gateway.asking import ask, gateway_of
 from gateway.parameters import StrictRoute
 
 router = APIRouter(tags=["health"], route_class=StrictRoute)
-
-CONTEXTS = ("registry", "task", "payment", "chat")
 
 
 class Ready(Model):

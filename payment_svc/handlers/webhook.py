@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import stripe
 import structlog
 
+from chassis.aging import age
 from chassis.away import is_away
 from chassis.database import Database, Transaction
 from chassis.delivery import Tx
@@ -37,7 +38,7 @@ log = structlog.get_logger()
 TOLERANCE_S = 300
 ID_LENGTH = 255
 KEPT_DAYS = 31
-AT_MOST = 5_000
+AT_ONCE = 1_000
 
 SUCCEEDED = "payment_intent.succeeded"
 INTENT_FAILED = frozenset({"payment_intent.payment_failed", "payment_intent.canceled"})
@@ -85,9 +86,8 @@ async def work(db: Database) -> None:
 
 async def forget(db: Database) -> None:
     """Drop events that were handled long ago, and what they told of payments of others."""
-    async with db.transaction() as tx:
-        await store_events.forget_events(tx.conn, KEPT_DAYS, AT_MOST)
-        await store_reversals.forget_strangers(tx.conn, KEPT_DAYS)
+    await age(db, store_events.forget_events, KEPT_DAYS, AT_ONCE)
+    await age(db, store_reversals.forget_strangers, KEPT_DAYS, AT_ONCE)
 
 
 async def _handle_one(db: Database) -> bool:

@@ -32,7 +32,7 @@ async def cancel_task(
         task = await store.find_task(tx.conn, request.task_id, here.account, lock=True)
         if task is None:
             raise NotFound("Task not found")
-        if task.turn_id is None and task.status not in ("completed", "failed"):
+        if task.turn_id is None and task.status not in store.ENDED:
             waiting = await _cancel(tx, task)
             task = await store.find_task(tx.conn, task.id, here.account)
     for step in waiting:

@@ -7,7 +7,8 @@ from chassis.database import Database, Transaction
 from chassis.dead_letters import Buried
 from contracts.task import TaskFailed
 from task_svc import store
-from task_svc.ending import Failed, bill_line, end_step, tell_task
+from task_svc.cancelling import end_open
+from task_svc.ending import bill_line, tell_task
 
 GIVEN_UP = "Something went wrong on our side; what was not done by then was given up."
 
@@ -29,14 +30,13 @@ async def on_given_up(db: Database, order: Buried) -> None:
                 return
             changes["turn_id"] = here.turn_id
             changes["former_turns"] = [*task.former_turns, *filter(None, [task.turn_id])]
-        elif task.status in ("completed", "failed"):
+        elif task.status in store.ENDED:
             return
         await _end(tx, task, changes)
 
 
 async def _end(tx: Transaction, task: store.Found, changes: dict[str, Any]) -> None:
-    for step in await store.open_steps_of(tx.conn, task.id):
-        await end_step(tx, step, Failed("cancelled", GIVEN_UP))
+    await end_open(tx, task, GIVEN_UP)
     await store.update_task(tx.conn, task.id, **changes)
     bill = [bill_line(step) for step in await store.bill_of(tx.conn, task.id)]
     turn_id = changes.get("turn_id", task.turn_id)

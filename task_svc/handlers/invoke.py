@@ -91,7 +91,7 @@ async def _last_try(request: InvokeAgent, db: Database, here: Envelope) -> store
             raise Conflict("This step id is taken.")
         if step.status == "failed":
             step = await store.last_try(tx.conn, step)
-    if step.status not in ("completed", "failed"):
+    if step.status not in store.ENDED:
         raise Busy(RUNS)
     return step
 

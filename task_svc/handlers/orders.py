@@ -64,7 +64,7 @@ async def on_add_steps(
     if task is None:
         # The order to make the task was sent first but may arrive later.
         raise Later(0.2, "the task is not there yet")
-    ended = task.status in ("completed", "failed")
+    over = task.status in store.ENDED
     steps, changes = order.steps, dict[str, Any]()
     if order.turn_id not in (None, task.turn_id):
         if order.turn_id in task.former_turns:
@@ -75,10 +75,10 @@ async def on_add_steps(
         changes["turn_id"] = order.turn_id
         changes["cancelled_at"] = None
         changes["former_turns"] = [*task.former_turns, *filter(None, [task.turn_id])]
-        if ended:
+        if over:
             changes |= {"status": "in_progress", "completed_at": None}
             tx.publish(TaskStarted(task_id=task.id, turn_id=order.turn_id))
-    elif ended or task.cancelled_at is not None:
+    elif over or task.cancelled_at is not None:
         log.info("steps for a task that has ended", task_id=task.id)
         return
     if order.max_budget is not None and order.max_budget > task.max_budget:
@@ -163,7 +163,7 @@ async def on_finish(
         raise Later(SETTLEMENT_WAIT_S, f"{account.held} BazaarBucks are still held")
     async with db.effect(durable.name, here) as tx:
         task = await store.find_task(tx.conn, order.task_id, here.account, lock=True)
-        if task is None or task.status in ("completed", "failed") or _is_over(order, task):
+        if task is None or task.status in store.ENDED or _is_over(order, task):
             return
         if account.captured != task.total_cost:
             raise Later(SETTLEMENT_WAIT_S, f"{account.captured} paid, {task.total_cost} charged")

@@ -45,7 +45,7 @@ def _standing(asked: Iterable[str], statuses: Mapping[str, str]) -> dict[str, St
     def of(id_: str) -> Standing:
         if id_ not in statuses:
             return "unknown"
-        return "ended" if statuses[id_] in ("completed", "failed") else "open"
+        return "ended" if statuses[id_] in store.ENDED else "open"
 
     return {id_: of(id_) for id_ in asked}
 

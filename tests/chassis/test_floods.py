@@ -5,6 +5,7 @@ import asyncio
 import nats
 import pytest
 from nats.aio.msg import Msg
+from structlog.testing import capture_logs
 
 from chassis.bus import PINGS_WAITING, REQUESTS_WAITING, RPC_WORKERS
 from chassis.service import Service
@@ -82,3 +83,21 @@ async def test_who_is_too_much_is_told_at_once_and_the_next_is_answered(
         subject = (ping_call("probe") if verb == "ping" else ASK).subject
         answered = await flood(probe_stack, service, subject, most, gate)
     assert most <= answered <= most + RPC_WORKERS + BESIDE
+
+
+async def test_what_is_dropped_and_no_request_is_logged(probe_stack: Stack) -> None:
+    gate = asyncio.Event()
+
+    async def slow(_message: Msg) -> None:
+        await gate.wait()
+
+    service = probe.build(probe_stack)
+    with capture_logs() as log:
+        async with running(service):
+            client = await service.bus.client()
+            await client.subscribe("bazaar.evt.>", cb=slow, pending_msgs_limit=1)
+            for _ in range(8):
+                await client.publish("bazaar.evt.probe.said.x", b"{}")
+            await client.flush()
+            gate.set()
+    assert any(one["event"] == "NATS" and one["log_level"] == "error" for one in log)

@@ -1,6 +1,8 @@
 """Waiting is not failing: it costs no tries and no place, and ends when the patience does."""
 
 import asyncio
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -13,6 +15,7 @@ from chassis.dead_letters import Buried
 from chassis.delivery import Effect, Later
 from chassis.envelopes import new_id
 from chassis.service import Service
+from chassis.waiting import Parked
 from contracts.errors import TooSlow, Unavailable
 from contracts.topology import Durable
 from tests.chassis import probe
@@ -88,6 +91,35 @@ async def test_only_the_failures_among_the_tries_count(
     assert len(calls) == 3 * wanted.attempts
     assert letter.headers["bazaar-attempts"] == str(3 * wanted.attempts)
     assert letter.headers["bazaar-error"] == "RuntimeError: a defect"
+
+
+async def test_a_sign_of_life_is_none_once_the_message_was_put_off(
+    probe_stack: Stack,
+    js: JetStreamContext,
+    sql: "asyncpg.Pool[Any]",
+    durable: NewDurable,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patience, "OUTAGE_DELAY_S", 3600.0)
+    task = new_id()
+
+    async def handle(event: Happened) -> None:
+        raise Later(3600, f"{event.task_id} is not there yet")
+
+    wanted = await durable(task)
+    async with consumer(probe_stack, wanted, handle) as service:
+        await tell(js, task)
+        [row] = await eventually(lambda: waiting(sql, wanted))
+        taken: Any = SimpleNamespace(**dict(row) | {"tries": 2, "failures": 1, "waited_s": 0})
+        parked = Parked(service.waiting, await service.bus.client(), taken)
+        await parked.in_progress()
+        [alive] = await waiting(sql, wanted)
+        await parked.nak(600)
+        await parked.in_progress()
+        [put_off] = await waiting(sql, wanted)
+    assert alive["failures"] == 1
+    assert put_off["failures"] == 0
+    assert put_off["due_at"] - alive["due_at"] > timedelta(seconds=500)
 
 
 async def test_who_waits_holds_no_place(

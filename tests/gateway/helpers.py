@@ -18,7 +18,7 @@ from nats.aio.subscription import Subscription
 from chassis.bus import refusal_headers
 from contracts.base import Call, Event, Model
 from contracts.envelope import Envelope, read_envelope
-from contracts.errors import Refusal
+from contracts.errors import Refusal, Unavailable
 from gateway.__main__ import Server
 from gateway.asking import Gateway
 from gateway.settings import Settings
@@ -202,5 +202,7 @@ def assert_problem(answer: httpx.Response, status: int, *words: str) -> None:
     assert body["title"]
     assert body["error"].strip()
     assert body["detail"] == body["error"]
+    if status == Unavailable.code:
+        assert answer.headers["retry-after"] == "1"
     for word in words:
         assert word in body["error"]

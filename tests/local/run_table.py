@@ -28,7 +28,7 @@ def process(home: Path, row: dict[str, Any]) -> Process:
         return nats.process(home, row["port"], free_port())
     if "sick" in row:
         sign = home / row.pop("sick")
-        row["sick"] = lambda: _there(sign)
+        row["sick"] = lambda _http: _there(sign)
     if "args" in row:
         args = map(str, row.pop("args"))
         row["argv"] = [sys.executable, str(STAND_IN), "--tag", str(home), *args]

@@ -313,6 +313,27 @@ async def test_what_strangers_get_back_is_kept_for_a_month(cards: CardSystem) ->
     assert [row["id"] for row in left] == ["du_new"]
 
 
+async def test_old_events_go_however_many_they_are(cards: CardSystem) -> None:
+    many, sql = 6_000, cards.buyer.sql
+    await sql.execute(
+        """INSERT INTO stripe_events (id, type, body, received_at, next_attempt_at)
+           SELECT 'evt_old_' || n, 'charge.succeeded', '{}', now() - interval '32 days', NULL
+           FROM generate_series(1, $1) n""",
+        many,
+    )
+    await sql.execute(
+        """INSERT INTO card_reversals
+             (id, intent_id, kind, amount, taken, rank, told_at, received_at)
+           SELECT 're_old_' || n, 'pi_old_' || n, 'refund', 1, true, 1, 0,
+                  now() - interval '32 days'
+           FROM generate_series(1, $1) n""",
+        many,
+    )
+    await webhook.forget(cards.payment.database)
+    assert await sql.fetchval("SELECT count(*) FROM stripe_events WHERE id LIKE 'evt_old_%'") == 0
+    assert await sql.fetchval("SELECT count(*) FROM card_reversals WHERE id LIKE 're_old_%'") == 0
+
+
 async def test_the_wallet_says_what_is_owed_over_http(cards: CardSystem) -> None:
     shown = (await cards.http.get("/api/wallet")).json()
     assert shown["owed"] == 0

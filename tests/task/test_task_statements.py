@@ -18,7 +18,10 @@ OURS = ("task.tasks", "task.steps", "task.negotiations", "INSERT INTO task.task_
 async def counted(stack: Stack) -> AsyncIterator[tuple[System, list[str]]]:
     """The services, with nothing but requests to work on, and the statements that ran."""
     statements: list[str] = []
-    payment, task = payment_service(stack), task_service(stack, sweep_s=3600, lease_s=10_000)
+    payment, task = (
+        payment_service(stack),
+        task_service(stack, sweep_s=3600, lease_s=10_000, reconcile_s=86_400),
+    )
 
     @event.listens_for(task.database.engine.sync_engine, "before_cursor_execute")
     def note(_conn: object, _cursor: object, statement: str, *_: object) -> None:
