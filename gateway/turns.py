@@ -31,7 +31,8 @@ class Turns:
 
     def __init__(self) -> None:
         """Nobody waits yet."""
-        self._waiting: dict[str, asyncio.Future[TurnEnd]] = {}
+        # Two may wait for one: who holds the claim of its key, and who held it before.
+        self._waiting: dict[asyncio.Future[TurnEnd], str] = {}
 
     @property
     def waiting(self) -> int:
@@ -48,11 +49,11 @@ class Turns:
         if len(self._waiting) >= MOST_WAITING:
             raise Unavailable("Too many wait for the assistant already; try again in a moment.")
         ending: asyncio.Future[TurnEnd] = asyncio.get_running_loop().create_future()
-        self._waiting[turn_id] = ending
+        self._waiting[ending] = turn_id
         try:
             yield ending
         finally:
-            del self._waiting[turn_id]
+            del self._waiting[ending]
 
     async def heard(self, message: Msg) -> None:
         """Take a `turn.completed` event; turns that nobody here waits for are passed over."""
@@ -63,6 +64,6 @@ class Turns:
         except ValidationError as error:
             log.warning("event of another shape", subject=message.subject, error=told(error))
             return
-        ending = self._waiting.get(ended.turn_id)
-        if ending is not None and not ending.done():
-            ending.set_result(ended)
+        for ending, turn_id in self._waiting.items():
+            if turn_id == ended.turn_id and not ending.done():
+                ending.set_result(ended)

@@ -24,7 +24,7 @@ async def end_open(tx: Transaction, task: store.Found, why: str) -> Sequence[sto
 
 
 async def end_former(tx: Transaction, task: store.Found) -> store.Found:
-    """End what turns before have left open of a task, whose row is locked and which another takes up.
+    """End what turns before left open of a task, whose row is locked, as another takes it up.
 
     Such a turn was given up while the order to end its task was on its way; that order comes too
     late now, and nobody waits for its steps. Steps by hand are nobody's turn, and go on.

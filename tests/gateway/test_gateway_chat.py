@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from nats.aio.msg import Msg
 
 from contracts.chat import (
     FORGET_MESSAGES,
@@ -15,6 +16,7 @@ from contracts.chat import (
 )
 from contracts.errors import Conflict, NotFound, Unavailable
 from contracts.turns import GET_TURN, TurnView
+from gateway.turns import Turns
 from tests.gateway import samples
 from tests.gateway.helpers import (
     Served,
@@ -36,6 +38,18 @@ async def hasty(bus_url: str) -> AsyncIterator[Served]:
         async with served.client() as http:
             await until_answered(http, "/ready", 200)
         yield served
+
+
+async def test_two_may_wait_for_one_turn(services: StandIns) -> None:
+    """Whoever lost the claim of a key to another request may still wait beside it."""
+    turns, ended = Turns(), samples.turn_end("one")
+    with turns.expect("one") as before:
+        with turns.expect("one") as after, turns.expect("other") as other:
+            assert turns.waiting == 3
+            await turns.heard(Msg(services.client, "s", data=ended.model_dump_json().encode()))
+            assert (before.done(), after.done(), other.done()) == (True, True, False)
+        assert turns.waiting == 1
+    assert turns.waiting == 0
 
 
 async def test_the_answer_comes_with_the_event(
