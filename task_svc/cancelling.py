@@ -11,6 +11,11 @@ CANCELLED = "The task was cancelled."
 OVER = "The turn that it was for is over."
 
 
+def is_over(task: store.Found) -> bool:
+    """Whether a task has ended; calls by hand for it may still go on."""
+    return task.status in ("completed", "failed")
+
+
 async def end_open(tx: Transaction, task: store.Found, why: str) -> Sequence[store.Found]:
     """End all open steps of a task, whose row is locked; whoever works on one will notice.
 
@@ -42,8 +47,11 @@ async def end_former(tx: Transaction, task: store.Found) -> store.Found:
 
 
 async def note_cancelled(tx: Transaction, task: store.Found, steps: Sequence[store.Found]) -> None:
-    """Let a task that has not ended, its row locked, be a cancelled one, and tell so once."""
-    if task.cancelled_at is not None or task.status in ("completed", "failed"):
+    """Let a task, its row locked, be a cancelled one, and tell so once.
+
+    One that had ended is none, unless steps of it went on all the same.
+    """
+    if task.cancelled_at is not None or (is_over(task) and not steps):
         return
     await store_cancelling.cancel_task(tx.conn, task.id)
     tx.publish(
