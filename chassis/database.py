@@ -34,6 +34,10 @@ from contracts.errors import Invalid
 
 STATEMENT_S = 30
 """How long a statement may take, waiting for locks too."""
+IDLE_S = 10
+"""How long a transaction may lie open without a statement. Whoever stands still in one, or has lost
+its machine, holds what it locked, such as a wallet; then the server ends it.
+"""
 ANSWERS_WITHIN_S = 2.0
 """How long a database that lives takes at most to say so."""
 WRITE_EVERY_S = 5.0
@@ -169,7 +173,11 @@ class Database:
             connect_args={
                 "timeout": 5,
                 "command_timeout": STATEMENT_S,
-                "server_settings": {"application_name": self.schema, "jit": "off"},
+                "server_settings": {
+                    "application_name": self.schema,
+                    "jit": "off",
+                    "idle_in_transaction_session_timeout": str(int(IDLE_S * 1000)),
+                },
             },
         )
         event.listen(self.engine.sync_engine, "checkout", _replace_closed)

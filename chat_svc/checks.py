@@ -11,7 +11,15 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from chat_svc.domain import MAX_AGENTS_PER_STEP, Choice, StoredCall, Work, readable, references
+from chat_svc.domain import (
+    CHARGE_ID,
+    MAX_AGENTS_PER_STEP,
+    Choice,
+    StoredCall,
+    Work,
+    readable,
+    references,
+)
 from chat_svc.orchestrator import ToolCall
 from chat_svc.planner import Candidate
 from chat_svc.tools import TOOLS, InvokeAgent, Tool
@@ -48,7 +56,7 @@ def check(
         agents: the marketplace.
 
     Raises:
-        Unusable: an id is used twice, or is none.
+        Unusable: an id is used twice, is none, or is that of the charge.
     """
     _check_ids(calls, before)
     stored = [_checked(call, place, round_, before, agents) for place, call in enumerate(calls)]
@@ -61,7 +69,7 @@ def failure(message: str) -> str:
 
 
 def _check_ids(calls: Sequence[ToolCall], before: Sequence[StoredCall]) -> None:
-    known = {call.id for call in before}
+    known = {CHARGE_ID, *(call.id for call in before)}
     for call in calls:
         try:
             _ID.validate_python(call.id)

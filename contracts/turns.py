@@ -48,7 +48,7 @@ class CancelledTurn(Model):
     Attributes:
         task_id: the task that it used; None when there was none.
         cancelled: whether it was cancelled, now or before.
-        done: whether it had come to its end before this was asked.
+        done: whether it has come to its end, and nothing of it is to be settled.
     """
 
     turn_id: Id

@@ -70,6 +70,14 @@ def keyed_effect(request: Request) -> str | None:
     return effect
 
 
+def said_again(request: Request) -> None:
+    """Say of an answer that its key keeps nothing of it: the service gives it again.
+
+    So what a service forgets, no key remembers.
+    """
+    request.state.said_again = True
+
+
 def goes_on(request: Request) -> None:
     """Say of an answer that what was asked is still being carried out: it is not the last word."""
     request.state.goes_on = True

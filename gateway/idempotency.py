@@ -71,7 +71,8 @@ class Idempotency:
         finally:
             claim.leave()
         outcome = run.outcome(goes_on=state.get("goes_on", False))
-        await claim.settle(**run.kept(outcome))
+        said_again = state.get("said_again", False)
+        await claim.settle(**({"state": "open"} if said_again else run.kept(outcome)))
         for message in run.messages:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)[OUTCOME] = outcome

@@ -54,7 +54,12 @@ async def stop(conn: AsyncConnection, purchase: Found, note: str) -> Found | Non
     """Give a locked purchase up that Stripe was never asked for; None when it was."""
     changed = (
         update(stripe_payments)
-        .where(_CARD.id == purchase.id, _CARD.status == "pending", _CARD.attempts == 0)
+        .where(
+            _CARD.id == purchase.id,
+            _CARD.status == "pending",
+            _CARD.attempts == 0,
+            _CARD.retries == 0,  # An earlier try may have charged the card after all.
+        )
         .values(status="failed", note=note, next_attempt_at=None)
     )
     found: Found | None = (await conn.execute(changed.returning(stripe_payments))).one_or_none()

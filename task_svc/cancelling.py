@@ -8,6 +8,7 @@ from task_svc import store, store_cancelling
 from task_svc.ending import Failed, end_step
 
 CANCELLED = "The task was cancelled."
+OVER = "The turn that it was for is over."
 
 
 async def end_open(tx: Transaction, task: store.Found, why: str) -> Sequence[store.Found]:
@@ -22,9 +23,30 @@ async def end_open(tx: Transaction, task: store.Found, why: str) -> Sequence[sto
     return steps
 
 
+async def end_former(tx: Transaction, task: store.Found) -> store.Found:
+    """End what turns before left open of a task, whose row is locked, as another takes it up.
+
+    Such a turn was given up while the order to end its task was on its way; that order comes too
+    late now, and nobody waits for its steps. Steps by hand are nobody's turn, and go on.
+
+    Returns:
+        The task as it is then.
+    """
+    if not task.open_steps:
+        return task
+    for step in await store.open_steps_of(tx.conn, task.id):
+        if step.turn_id is not None:
+            await end_step(tx, step, Failed("cancelled", OVER))
+    found = await store.find_task(tx.conn, task.id, task.account)
+    return task if found is None else found
+
+
 async def note_cancelled(tx: Transaction, task: store.Found, steps: Sequence[store.Found]) -> None:
-    """Let a task that has not ended, its row locked, be a cancelled one, and tell so once."""
-    if task.cancelled_at is not None or task.status in store.ENDED:
+    """Let a task, its row locked, be a cancelled one, and tell so once.
+
+    One that had ended is none, unless steps of it went on all the same.
+    """
+    if task.cancelled_at is not None or (task.status in store.ENDED and not steps):
         return
     await store_cancelling.cancel_task(tx.conn, task.id)
     tx.publish(

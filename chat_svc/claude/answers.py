@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from chat_svc.claude import troubles
 from chat_svc.claude.listening import Heard
 from chat_svc.claude.rounds import blocks_to_keep
+from chat_svc.domain import readable
 from chat_svc.orchestrator import Move, Round, Situation, ToolCall, Trouble
 from contracts import numbers
 
@@ -44,14 +45,14 @@ def move(message: Message, heard: Heard, situation: Situation) -> tuple[Move, st
     ]
     for block, input_ in uses:
         block["input"] = input_ if isinstance(input_, dict) else {}
-    content = _storable(blocks)
+    content = _as_json(blocks)
     if message.stop_reason == "refusal":
         details = message.stop_details
         raise troubles.refused(details.explanation if details else None, tokens)
     if message.stop_reason in WHOLE:
         if uses and not situation.last:
             calls = tuple(
-                ToolCall(str(use["id"]), _name(use), without_nul(input_)) for use, input_ in uses
+                ToolCall(str(use["id"]), _name(use), storable(input_)) for use, input_ in uses
             )
             return Move(text, calls, raw=blocks_to_keep(content), tokens=tokens), ""
         rest = "" if text.strip() else _instead(situation, heard)
@@ -85,14 +86,14 @@ def latest_result(rounds: Sequence[Round]) -> str | None:
     return None
 
 
-def without_nul(value: Any) -> Any:
-    """JSON without the NUL character, which the database does not take."""
+def storable(value: Any) -> Any:
+    """JSON without NUL and without half characters: no database, bus or API takes them."""
     if isinstance(value, str):
-        return value.replace("\x00", "")
+        return readable(value.replace("\x00", ""))
     if isinstance(value, dict):
-        return {without_nul(key): without_nul(item) for key, item in value.items()}
+        return {storable(key): storable(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [without_nul(item) for item in value]
+        return [storable(item) for item in value]
     return value
 
 
@@ -118,13 +119,13 @@ def _name(use: dict[str, Any]) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _storable(blocks: list[dict[str, Any]]) -> Any:
+def _as_json(blocks: list[dict[str, Any]]) -> Any:
     """The blocks as the database takes them.
 
     Raises:
         ValueError: there is something in them that is no JSON.
     """
-    return without_nul(json.loads(json.dumps(blocks, allow_nan=False)))
+    return storable(json.loads(json.dumps(blocks, allow_nan=False)))
 
 
 def _instead(situation: Situation, heard: Heard) -> str:

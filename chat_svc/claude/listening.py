@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from chat_svc.domain import readable
 from chat_svc.orchestrator import Say, Tokens
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Heard:
                     known = self.inputs.get(event.index, "")
                     self.inputs[event.index] = known + event.delta.partial_json
             elif event.type == "text":
-                piece = event.text.replace("\x00", "")
+                piece = readable(event.text.replace("\x00", ""))
             elif event.type == "message_stop":
                 self.ended = True
             if piece:
@@ -77,7 +78,7 @@ class Heard:
             )
         )
         self.tokens = Tokens(
-            model=name if isinstance(name, str) and name else self.model,
+            model=readable(name) if isinstance(name, str) and name else self.model,
             input=min(fresh + cached + written, MOST_TOKENS),
             output=output,
             cached=cached,

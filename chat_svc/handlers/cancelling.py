@@ -77,7 +77,7 @@ async def _cancel(
 ) -> CancelledTurn:
     turn, calls = await known(tx, turn)
     turn = await store.update_turn(tx.conn, turn.id, cancelled_at=datetime.now(UTC))
-    paid = charge or any(call.work for call in calls)
+    paid = bool(charge) or any(call.work for call in calls)
     await close(
         tx, turn, CANCELLED if paid else NOTHING_PAID, calls, settings, stopped=True, charge=charge
     )
@@ -93,6 +93,7 @@ async def _cancel(
             )
         )
     begun = turn.task_begun or bool(charge)
+    # With nothing to settle it is over, and its task is not its own: others may work for that.
     return CancelledTurn(
-        turn_id=turn.id, task_id=turn.task_id if begun else None, cancelled=True, done=False
+        turn_id=turn.id, task_id=turn.task_id if begun else None, cancelled=True, done=not paid
     )

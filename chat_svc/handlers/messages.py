@@ -27,6 +27,7 @@ from contracts.errors import Busy, Conflict, Invalid, NotFound
 from contracts.task import GET_TASK, GetTask
 from contracts.turns import GetTurn, TurnView
 
+FORGOTTEN = "What was said here was forgotten."
 WORKING = "HubChat is still working on this task; wait for its answer."
 
 
@@ -134,6 +135,8 @@ async def _posted_before(
     if turn is None:
         raise Busy(WORKING)
     row = await store.first_message(tx.conn, request.turn_id, message_id)
+    if row is None and turn.account == account and not turn.content:
+        raise Conflict(FORGOTTEN)
     if row is None or row.account != account or row.content != request.content:
         raise Conflict("This turn id was used for another message.")
     answer = await store.answer_of(tx.conn, turn.id) if turn.status == "done" else None

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import structlog
+from pydantic import ValidationError
 
 from chassis.away import is_away
 from chassis.bus import Bus
@@ -22,7 +23,7 @@ from contracts.chat import UseTool
 from contracts.envelope import Envelope
 from contracts.errors import Refusal
 from contracts.orders import AddSteps, StartTask
-from contracts.standing import TELL_ENDS, EndsTold, TellEnds
+from contracts.standing import TELL_ENDS, EndsTold, Standing, TellEnds
 from contracts.topology import COMMANDS
 from contracts.turns import EndsOrdered, OrderEnds
 
@@ -34,11 +35,19 @@ STILL_KNOWN_S = COMMANDS.duplicate_window_s - 20
 
 
 async def order_ends(request: OrderEnds, db: Annotated[Database, Given("db")]) -> EndsOrdered:
-    """Order again to end the tasks of those turns that are over."""
-    return EndsOrdered(turns={id_: await _order_end(db, id_) for id_ in request.turn_ids})
+    """Order again to end the tasks of those turns that are over; one that cannot is left out."""
+    turns = dict[str, Standing]()
+    for id_ in request.turn_ids:
+        try:
+            turns[id_] = await _order_end(db, id_)
+        except Exception as error:
+            if is_away(error):
+                raise
+            log.exception("a turn whose task cannot be ended", turn_id=id_)
+    return EndsOrdered(turns=turns)
 
 
-async def _order_end(db: Database, turn_id: str) -> str:
+async def _order_end(db: Database, turn_id: str) -> Standing:
     async with db.transaction() as tx:
         turn = await store.find_turn(tx.conn, turn_id, lock=True)
         if turn is None:
@@ -56,11 +65,12 @@ async def ask_after_turns(db: Database, bus: Bus, settings: Settings) -> None:
     while True:
         async with db.transaction() as tx:
             due = await store_standing.claim_open(tx.conn, settings.reconcile_s, AT_ONCE)
-            calls = {turn.id: await store_rounds.calls_of(tx.conn, turn.id) for turn in due}
+            calls = await _readable_calls(tx, due)
         if not due:
             return
-        told = await _ask(bus, due, calls)
-        for turn in due:
+        readable = [turn for turn in due if turn.id in calls]
+        told = await _ask(bus, readable, calls)
+        for turn in readable:
             try:
                 await _go_on(db, turn, told)
             except Exception as error:
@@ -69,6 +79,19 @@ async def ask_after_turns(db: Database, bus: Bus, settings: Settings) -> None:
                 log.exception("a turn that cannot be gone on with", turn_id=turn.id)
         if len(due) < AT_ONCE:
             return
+
+
+async def _readable_calls(
+    tx: Transaction, due: Sequence[store.Found]
+) -> dict[str, list[StoredCall]]:
+    """The calls of turns; one that has some that nobody can read is in no other's way."""
+    calls = dict[str, list[StoredCall]]()
+    for turn in due:
+        try:
+            calls[turn.id] = await store_rounds.calls_of(tx.conn, turn.id)
+        except ValidationError:
+            log.exception("a turn that cannot be read", turn_id=turn.id)
+    return calls
 
 
 async def _ask(

@@ -19,9 +19,20 @@ from contracts.chat import (
     PostMessage,
     PostReply,
 )
-from gateway.asking import answer, as_shown, ask, effect_of, gateway_of, goes_on, known_id, made
+from gateway.asking import (
+    answer,
+    as_shown,
+    ask,
+    effect_of,
+    gateway_of,
+    goes_on,
+    known_id,
+    made,
+    said_again,
+)
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
+from gateway.idempotency import REPLAYED
 from gateway.pages import LINKED, Page, page_of
 from gateway.parameters import PathId, StrictRoute
 from gateway.turns import TurnEnd
@@ -89,7 +100,8 @@ async def post_message(request: Request, body: bodies.ChatInput) -> Response:
             message = ended.message if ended else None
     if message is None:
         goes_on(request)
-    return answer(
+    said_again(request)
+    shown = answer(
         api.ChatAnswer(
             turn_id=turn_id,
             task_id=message.task_id if message else posted.task_id,
@@ -97,6 +109,9 @@ async def post_message(request: Request, body: bodies.ChatInput) -> Response:
             message=message,
         )
     )
+    if posted.answer is not None:
+        shown.headers[REPLAYED] = "true"
+    return shown
 
 
 @router.delete(

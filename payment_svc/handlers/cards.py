@@ -40,9 +40,21 @@ async def work(db: Database, client: StripeClient, settings: Settings) -> None:
                 *await store_cards.claim_due(tx.conn, settings.card_lease_s),
                 *await store_cards.claim_waiting(tx.conn, settings.card_lease_s),
             ]
+            for payment in due:
+                await _gather_small(tx, payment)
         if not due:
             return
         await asyncio.gather(*(_attempt(db, client, settings, payment) for payment in due))
+
+
+async def _gather_small(tx: Transaction, payment: store_cards.Found) -> None:
+    """Have a purchase carry what waits for one, from its first attempt on.
+
+    It is decided as the purchase is taken in hand: a repeat, also after a crash, is of the same
+    amount, as it has the same key.
+    """
+    if payment.type == "card_spend" and payment.attempts == 1 and cards.in_cents(payment.amount):
+        await store_tab.carry(tx.conn, payment.id)
 
 
 async def _attempt(
@@ -103,8 +115,6 @@ async def _outcome(
     if payment.trying_for > KEY_LASTS:
         return cards.Outcome("failed", note=cards.UNKNOWN)
     async with db.transaction() as tx:
-        if payment.attempts == 1:  # A repeat is of the same amount, as it has the same key.
-            await store_tab.carry(tx.conn, payment.id)
         amount = await store_tab.total(tx.conn, payment.id)
     return await cards.charge(client, settings, payment, amount)
 

@@ -22,7 +22,8 @@ async def cancel_task(
 ) -> CancelReply:
     """Cancel a task made by hand: it has failed, and whoever waits for a call of it is told.
 
-    One that has ended, or that a turn works on, stays as it is.
+    One that has ended, or that a turn works on, stays as it is. Of one that is completed already
+    while calls for it go on, these are cancelled.
 
     Raises:
         NotFound: no such task in this account.
@@ -32,7 +33,7 @@ async def cancel_task(
         task = await store.find_task(tx.conn, request.task_id, here.account, lock=True)
         if task is None:
             raise NotFound("Task not found")
-        if task.turn_id is None and task.status not in store.ENDED:
+        if task.turn_id is None and (task.open_steps or task.status not in store.ENDED):
             waiting = await _cancel(tx, task)
             task = await store.find_task(tx.conn, task.id, here.account)
     for step in waiting:
@@ -44,9 +45,11 @@ async def cancel_task(
 
 async def _cancel(tx: Transaction, task: store.Found) -> list[store.Found]:
     """End a task; returns the steps that somebody waits for."""
-    # First, so that the ends of its steps do not end it in a way of their own.
-    await store.update_task(tx.conn, task.id, status="failed")
+    if task.status not in store.ENDED:
+        # First, so that the ends of its steps do not end it in a way of their own.
+        await store.update_task(tx.conn, task.id, status="failed")
     steps = await end_open(tx, task, CANCELLED)
     await note_cancelled(tx, task, steps)
-    tx.publish(ended(task, "failed", task.total_cost, note=CANCELLED))
+    if task.status not in store.ENDED:
+        tx.publish(ended(task, "failed", task.total_cost, note=CANCELLED))
     return [step for step in steps if step.reply_to is not None]

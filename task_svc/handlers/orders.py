@@ -15,7 +15,7 @@ from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
 from contracts.task import TaskCreated, TaskStarted
 from contracts.topology import Durable
 from task_svc import store, store_cancelling
-from task_svc.cancelling import end_open, note_cancelled
+from task_svc.cancelling import end_former, end_open, note_cancelled
 from task_svc.domain import referring_to
 from task_svc.ending import bill_line, ended, tell_task
 from task_svc.runner import Runner
@@ -72,6 +72,7 @@ async def on_add_steps(
             return
         if await store_cancelling.is_cancelled(tx.conn, order.turn_id):
             steps = []
+        task = await end_former(tx, task)
         changes["turn_id"] = order.turn_id
         changes["cancelled_at"] = None
         changes["former_turns"] = [*task.former_turns, *filter(None, [task.turn_id])]

@@ -1,10 +1,11 @@
 """What became of steps and tasks, for those who did not hear of it; and who is asked in turn."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Annotated
 
 import structlog
 
+from chassis.away import is_away
 from chassis.bus import Bus
 from chassis.database import Database
 from chassis.delivery import Tx
@@ -35,10 +36,20 @@ async def tell_ends(request: TellEnds, db: Annotated[Database, Given("db")]) -> 
         steps=_standing(request.step_ids, steps), tasks=_standing(request.task_ids, tasks)
     )
     for step_id in _ended(told.steps):
-        await _tell_step(db, step_id)
+        await _apart(_tell_step(db, step_id), step_id=step_id)
     for task_id in _ended(told.tasks):
-        await _tell_task(db, task_id)
+        await _apart(_tell_task(db, task_id), task_id=task_id)
     return told
+
+
+async def _apart(work: Awaitable[None], **about: str) -> None:
+    """Do what concerns one of many, so that what is wrong with it is in no other's way."""
+    try:
+        await work
+    except Exception as error:
+        if is_away(error):
+            raise
+        log.exception("an end that cannot be told", **about)
 
 
 def _standing(asked: Iterable[str], statuses: Mapping[str, str]) -> dict[str, Standing]:
@@ -96,7 +107,7 @@ async def ask_after_ends(db: Database, bus: Bus, settings: Settings) -> None:
             return
         for task in found:
             if not task.open_steps:
-                await _count_payments(db, bus, task)
+                await _apart(_count_payments(db, bus, task), task_id=task.id)
         asked = OrderEnds(turn_ids=list(due))
         try:
             turns = (await bus.ask(ORDER_ENDS, asked, origin("task", "reconcile"))).turns

@@ -1,10 +1,12 @@
 """Connections that come and go under a service."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from chassis import database
 from chassis.away import Away, is_away, is_unstorable
 from chassis.database import Database
 from chassis.envelopes import new_id
@@ -58,6 +60,36 @@ async def test_a_connection_that_goes_in_the_middle_is_told(
     async with connected(probe_stack.database_url("probe")) as conn:
         kept = await conn.fetch("SELECT what FROM effects WHERE task_id = $1", task)
     assert [row["what"] for row in kept] == ["done"]
+
+
+async def test_whoever_stands_still_in_a_transaction_holds_up_nobody_for_long(
+    db: Database, probe_stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a frozen process does, or one whose machine is gone: PostgreSQL hears of no end."""
+    monkeypatch.setattr(database, "IDLE_S", 0.5)
+    url = probe_stack.database_url("probe")
+    frozen = Database(url, probe.metadata, pool=1, relay_workers=1)
+    lock, task, thawed = "SELECT pg_advisory_xact_lock(471147)", new_id(), asyncio.Event()
+
+    async def stands_still() -> None:
+        async with frozen.transaction() as tx:
+            await tx.conn.exec_driver_sql(lock)
+            locked.set()
+            await thawed.wait()
+            await probe.note(tx.conn, task, "late")
+
+    locked = asyncio.Event()
+    standing = asyncio.create_task(stands_still())
+    await locked.wait()
+    async with db.transaction() as tx:
+        await tx.conn.exec_driver_sql(lock)
+        await probe.note(tx.conn, task, "done")
+    thawed.set()
+    with pytest.raises(DBAPIError) as told:
+        await standing
+    assert is_away(told.value)  # It is done again from the beginning.
+    await note(frozen, new_id())
+    await frozen.engine.dispose()
 
 
 async def test_a_server_that_is_not_there_is_away() -> None:

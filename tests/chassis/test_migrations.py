@@ -9,12 +9,16 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from chassis import migrate
 from chassis.database import Database, async_url
 from chassis.migrate import alembic_config
 from chassis.provision import provision
@@ -104,6 +108,68 @@ async def test_the_outbox_is_as_its_library_wants_it(stack: Stack, context: str)
 
 
 async def test_two_replicas_that_migrate_at_once_do_it_once(stack: Stack) -> None:
+    async with fresh_database(stack) as url:
+        outcomes = [await migrating(url) for _ in range(2)]
+        for outcome in outcomes:
+            said, _ = await outcome.communicate()
+            assert outcome.returncode == 0, said.decode()
+            assert b"migrated payment_svc" in said
+        assert await reached(url) == newest(alembic_config("payment_svc", url)).revision
+
+
+@pytest.mark.parametrize("met", ["55P03", "40P01"])
+async def test_a_migration_that_meets_with_a_service_at_work_is_begun_again(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, met: str
+) -> None:
+    """With a lock that is not free in time, and with what PostgreSQL says of a deadlock."""
+    loop, rests = asyncio.get_running_loop(), list[float]()
+    monkeypatch.setattr(migrate, "LOCK_S", 0.2)
+    async with (
+        fresh_database(stack) as url,
+        connected(stack.admin_url.rpartition("/")[0] + "/fresh") as root,
+    ):
+        config = alembic_config("payment_svc", url)
+        last = newest(config)
+        await asyncio.to_thread(command.upgrade, config, str(last.down_revision))
+        if met == "55P03":
+            await root.execute("BEGIN; LOCK TABLE payment.holds IN ACCESS SHARE MODE")
+            leave = "ROLLBACK"
+        else:
+            await root.execute(DEADLOCK)
+            leave = "DROP EVENT TRIGGER met"
+
+        def rest(seconds: float) -> None:
+            """The service is done when the migration has met with it once."""
+            rests.append(seconds)
+            asyncio.run_coroutine_threadsafe(root.execute(leave), loop).result()
+
+        monkeypatch.setattr("chassis.migrate.time.sleep", rest)
+        await asyncio.to_thread(migrate.upgrade, config)
+        assert await reached(url) == last.revision
+    assert rests == [migrate.AGAIN_S]
+
+
+DEADLOCK = """
+    CREATE FUNCTION public.met() RETURNS event_trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01'; END $$;
+    CREATE EVENT TRIGGER met ON ddl_command_start EXECUTE FUNCTION public.met();
+"""
+
+
+async def test_a_migration_that_fails_is_not_begun_again(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chassis.migrate.time.sleep", lambda _seconds: pytest.fail("begun again"))
+    async with fresh_database(stack) as url:
+        async with connected(url) as conn:
+            await conn.execute("CREATE TABLE payment.holds ()")
+        with pytest.raises(DBAPIError, match="already exists"):
+            await asyncio.to_thread(migrate.upgrade, alembic_config("payment_svc", url))
+
+
+@asynccontextmanager
+async def fresh_database(stack: Stack) -> AsyncIterator[str]:
+    """A database of its own without tables; the URL of the owner of payment's schema."""
     async with connected(stack.admin_url) as root:
         await root.execute("CREATE DATABASE fresh")
     try:
@@ -111,23 +177,22 @@ async def test_two_replicas_that_migrate_at_once_do_it_once(stack: Stack) -> Non
             url.rpartition("/")[0] for url in (stack.admin_url, stack.owner_url("payment"))
         )
         await provision(f"{admin}/fresh", logins("payment"))
-        outcomes = [await migrating(f"{own}/fresh") for _ in range(2)]
-        for outcome in outcomes:
-            said, _ = await outcome.communicate()
-            assert outcome.returncode == 0, said.decode()
-            assert b"migrated payment_svc" in said
-        async with connected(f"{own}/fresh") as conn:
-            [(reached,)] = await conn.fetch("SELECT version_num FROM alembic_version")
-            assert reached == newest("payment_svc")
+        yield f"{own}/fresh"
     finally:
         async with connected(stack.admin_url) as root:
             await root.execute("DROP DATABASE fresh WITH (FORCE)")
 
 
-def newest(package: str) -> str:
+async def reached(url: str) -> str:
+    """The revision that payment's schema is at."""
+    async with connected(url) as conn:
+        return str(await conn.fetchval("SELECT version_num FROM payment.alembic_version"))
+
+
+def newest(config: Config) -> Script:
     """The newest revision of a service's migrations."""
-    config = alembic_config(package, "postgresql://nobody@127.0.0.1/nothing")
-    return str(ScriptDirectory.from_config(config).get_current_head())
+    scripts = ScriptDirectory.from_config(config)
+    return scripts.get_revision("head")
 
 
 async def migrating(url: str) -> asyncio.subprocess.Process:

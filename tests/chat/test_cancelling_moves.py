@@ -8,7 +8,8 @@ import pytest
 
 from chat_svc.domain import task_id_of
 from chat_svc.orchestrator import Move, Say, Situation
-from contracts.errors import NotFound
+from contracts.cancelling import CANCEL_TASK
+from contracts.errors import Conflict, NotFound
 from tests.chat.script import Script, calls, invoke, tokens
 from tests.chat.services import deciding, new_skill
 from tests.chat.talk import Talk
@@ -39,7 +40,8 @@ async def test_what_was_cancelled_before_any_work_costs_nothing(script: Script):
     turn_id = await script.say(account, thinks)
     async with asyncio.timeout(40):
         await gate.wait()
-    assert (await script.talk.cancel(account, turn_id=turn_id)).task_id is None
+    found = await script.talk.cancel(account, turn_id=turn_id)
+    assert (found.task_id, found.cancelled, found.done) == (None, True, True)
     end = await script.talk.end(turn_id)
     assert end.text == "You cancelled this before anything was paid."
     assert (end.task, end.message.cost_breakdown) == (None, None)
@@ -47,6 +49,28 @@ async def test_what_was_cancelled_before_any_work_costs_nothing(script: Script):
         await stopped.wait()
     await script.talk.quiet()
     assert len(script.talk.ends[turn_id]) == 1
+
+
+async def test_a_call_by_hand_for_a_task_that_a_cancelled_turn_never_took_up(script: Script):
+    """The gateway cancels the task itself of a turn that is done; this turn has to say so."""
+    talk, gate = script.talk, asyncio.Event()
+    account = await talk.system.account()
+    task = await talk.system.new_task(account)
+
+    async def thinks(_situation: Situation, _say: Say) -> Move:
+        gate.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with talk.agent(new_skill(), hangs) as agent:
+        calling = asyncio.create_task(talk.system.refusal(account, agent.id, task_id=task.id))
+        await agent.does.called()
+        await script.say(account, thinks, task_id=task.id)
+        async with asyncio.timeout(40):
+            await gate.wait()
+        assert (await talk.cancel(account, task_id=task.id)).done
+        assert (await talk.system.ask(CANCEL_TASK, account, task_id=task.id)).cancelled
+        assert (await calling).code == Conflict.code
 
 
 async def test_another_accounts_turn_is_not_found(script: Script):

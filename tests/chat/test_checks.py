@@ -110,7 +110,7 @@ def test_too_many_calls_at_once():
     assert [call.error for call in found] == [False] * MOST_CALLS + [True] * 2
 
 
-@pytest.mark.parametrize("ids", [("a", "a"), ("",), ("a b",), ("x" * 65,), ("old",)])
+@pytest.mark.parametrize("ids", [("llm",), ("a", "a"), ("",), ("a b",), ("x" * 65,), ("old",)])
 def test_ids_that_are_none_or_not_new(ids: tuple[str, ...]):
     with pytest.raises(Unusable):
         checked(*(use(id_, "get_task") for id_ in ids), before=(done(),))

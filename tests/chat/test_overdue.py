@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from chat_svc.domain import step_id_of, task_id_of
+from chat_svc.handlers.reconcile import ask_after_turns
 from contracts.envelope import ACCOUNT, CORRELATION
 from contracts.orders import FinishTask
 from contracts.task import StepBill, TaskFailed
 from contracts.topology import CHAT_TASK_FAILED
-from tests.chat.services import new_skill
+from contracts.turns import ORDER_ENDS, OrderEnds
+from tests.chat.services import chat_service, chat_settings, new_skill
 from tests.chat.talk import NOTHING, Listed, Talk
+from tests.conftest import Stack
 from tests.task.scripted_agent import Behaviour, answers, waits_for
 from tests.task.services import eventually
 
@@ -98,6 +101,9 @@ async def test_the_bill_waits_for_the_results_that_are_on_it(talk: Talk, skill: 
     """The end of the task may be heard before the end of its last step."""
     wish = f"Write a {skill} about the sea"
     async with slow_turn(talk, wish, skill, answers("Overtaken.", 0.1)) as slow:
+        # It awaits its bill: else the moves that follow the last step race the end of the task.
+        query = "UPDATE chat.turns SET status = 'settling' WHERE id = $1"
+        await talk.system.rows(query, slow.turn_id)
         task_id = task_id_of(slow.turn_id)
         line = StepBill(
             step_id=step_id_of(slow.turn_id, "s0", 0),
@@ -112,8 +118,43 @@ async def test_the_bill_waits_for_the_results_that_are_on_it(talk: Talk, skill: 
         await eventually(lambda: talk.waits(CHAT_TASK_FAILED))
         slow.gate.set()
         end = await talk.end(slow.turn_id)
-    assert end.text == "Overtaken."
+    assert end.text == f"{slow.agent.name} ({skill}):\nOvertaken."
     assert end.bill == {slow.agent.name: Decimal("0.1")}
+
+
+async def test_a_turn_that_cannot_be_read_is_in_no_others_way_when_it_is_asked_after(
+    stack: Stack, talk: Talk, skill: str
+):
+    service = chat_service(stack, reconcile_s=3600)
+    other = new_skill()
+    async with (
+        slow_turn(talk, f"Write a {skill} about the sea", skill, answers("Read.", 0.1)) as broken,
+        slow_turn(talk, f"Write a {other} about the sea", other, answers("Read.", 0.1)) as whole,
+    ):
+        ids = [broken.turn_id, whole.turn_id]
+        query = "SELECT id, work FROM chat.calls WHERE turn_id = $1"
+        ((call_id, work),) = await talk.system.rows(query, broken.turn_id)
+        change = "UPDATE chat.calls SET work = $3 WHERE turn_id = $1 AND id = $2"
+        await talk.system.rows(change, broken.turn_id, call_id, "{}")
+        old = "UPDATE chat.turns SET created_at = 'epoch', ask_at = NULL WHERE id = ANY($1)"
+        await talk.system.rows(old, ids)
+        await ask_after_turns(
+            service.database, talk.system.bus, chat_settings(stack, reconcile_s=60)
+        )
+        asked = "SELECT FROM chat.turns WHERE id = ANY($1) AND ask_at > now()"
+        assert len(await talk.system.rows(asked, ids)) == 2
+        done = "UPDATE chat.turns SET status = 'done' WHERE id = ANY($1)"
+        await talk.system.rows(done, ids)
+        again = OrderEnds(turn_ids=ids)
+        found = await talk.system.bus.ask(ORDER_ENDS, again, talk.cause(broken.account))
+        assert found.turns == {whole.turn_id: "ended"}
+        await talk.system.rows(change, broken.turn_id, call_id, work)
+        opened = "UPDATE chat.turns SET status = 'acting' WHERE id = $1"
+        await talk.system.rows(opened, broken.turn_id)
+        for slow in (broken, whole):
+            slow.gate.set()
+        await talk.end(broken.turn_id)
+    await service.database.engine.dispose()
 
 
 async def test_a_turn_about_to_be_billed_has_time_for_that(talk: Talk, skill: str):

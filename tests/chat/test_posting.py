@@ -173,7 +173,7 @@ async def test_what_was_said_about_a_task_is_forgotten_and_what_it_cost_is_not(
     assert len(turns) == 2
     assert "secret" not in str([dict(turn) for turn in turns])
     assert await talk.system.task(account, task_id_of(end.turn_id)) == end.task
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match="forgotten"):
         await talk.say(account, f"Write a {skill} about my secret", turn_id=end.turn_id)
 
 

@@ -98,7 +98,28 @@ async def test_a_message_is_answered_at_once_when_its_turn_has_ended(
                 answer.content,
                 "true",
             )
-    assert len(services.got(POST_MESSAGE)) == 3
+    assert len(services.got(POST_MESSAGE)) == 4
+
+
+async def test_what_was_said_is_kept_by_the_chat_service_alone(
+    http: httpx.AsyncClient, services: StandIns
+) -> None:
+    chat, same, say = ChatDouble(services), key(), {"content": "my secret"}
+    chat.free.set()
+    await services.answer(POST_MESSAGE, chat)
+    first, again = [
+        await http.post("/api/hubchat/message", json=say, headers=same) for _ in range(2)
+    ]
+    assert (first.json(), first.headers["idempotency-outcome"]) == (again.json(), "final")
+    assert "idempotency-replayed" not in first.headers
+    assert again.headers["idempotency-replayed"] == "true"
+    other = await http.post("/api/hubchat/message", json={"content": "hello"}, headers=same)
+    assert other.status_code == 422
+    await services.answer(POST_MESSAGE, Conflict("What was said here was forgotten."))
+    for _ in range(2):
+        refused = await http.post("/api/hubchat/message", json=say, headers=same)
+        assert_problem(refused, 409, "forgotten")
+        assert refused.headers["idempotency-outcome"] == "final"
 
 
 async def test_a_busy_conversation_is_no_answer_to_keep(

@@ -23,7 +23,13 @@ from tests.payment.cards_double import KEY, SECRET, StripeDouble, body_of, servi
 from tests.payment.conftest import payment_settings
 from tests.payment.helpers import Customer, by_admin, completed, failed
 
-FAST = {"card_poll_s": 0.1, "card_retry_s": 0.05, "card_retry_at_most_s": 0.2}
+FAST = {
+    "card_poll_s": 0.1,
+    "card_retry_s": 0.05,
+    "card_retry_at_most_s": 0.2,
+    # A machine that stands still interrupts an attempt; tests do not wait a minute for the next.
+    "card_lease_s": 10,
+}
 WEBHOOK = "/api/payments/stripe/webhook"
 
 

@@ -158,6 +158,22 @@ async def test_what_was_never_asked_of_stripe_is_not_charged(cards: CardSystem) 
     assert "given back" in again.json()["error"]
 
 
+async def test_what_an_earlier_try_may_have_charged_is_given_back(cards: CardSystem) -> None:
+    """Its outcome was not known, and somebody tries again; nobody has asked Stripe since."""
+    id_, _ = await charged(cards, "1.5")
+    await cards.buyer.sql.execute(
+        "UPDATE stripe_payments SET status = 'pending', attempts = 0, retries = 1,"
+        " intent_id = NULL, next_attempt_at = now() + interval '1 hour' WHERE id = $1",
+        id_,
+    )
+    refund = await cards.void(id_)
+    await cards.until(refund, "pending", "still pending")
+    due = "UPDATE stripe_payments SET next_attempt_at = now() WHERE id = $1"
+    await cards.buyer.sql.execute(due, id_)
+    await cards.until(refund, "completed")
+    assert cards.double.charged(id_) == cards.double.given_back(refund) == [150]
+
+
 async def test_a_refund_waits_for_the_outcome_of_its_purchase(cards: CardSystem) -> None:
     cards.double.ends = "processing"
     id_ = await cards.bought("2")

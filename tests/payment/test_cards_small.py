@@ -1,10 +1,15 @@
 """Purchases that are too small for a charge of their own are charged with the next one, once."""
 
 import asyncio
+from decimal import Decimal
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.away import Away
 from contracts.payment import LIST_STRIPE, ListStripe
+from payment_svc import store_tab
+from tests.chassis.helpers import eventually
 from tests.payment.books_helpers import check
 from tests.payment.cards_double import refused
 from tests.payment.cards_system import CardSystem
@@ -96,6 +101,32 @@ async def test_a_repeat_is_of_the_same_amount(cards: CardSystem) -> None:
     assert cards.double.calls[f"step-{row['step_id']}"] == 4
     assert cards.double.problems == []
     assert cards.double.charged(ids[0]) == []
+
+
+@pytest.mark.usefixtures("none_waits")
+async def test_an_attempt_that_was_interrupted_has_gathered_them(
+    cards: CardSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database went away after the purchase was taken in hand, before Stripe was asked."""
+    ids, total = await small(cards, "0.2"), store_tab.total
+
+    async def gone(_conn: AsyncConnection, _id: str) -> Decimal:
+        raise Away("the database cannot be reached")
+
+    monkeypatch.setattr(store_tab, "total", gone)
+    large = await cards.bought("2")
+
+    async def taken_in_hand() -> bool:
+        return bool((await cards.row(large))["attempts"])
+
+    await eventually(taken_in_hand)
+    assert (await cards.row(ids[0]))["charged_with"] == large
+    monkeypatch.setattr(store_tab, "total", total)
+    due = "UPDATE stripe_payments SET next_attempt_at = now() WHERE id = $1"
+    await cards.buyer.sql.execute(due, large)
+    await cards.until(large, "completed")
+    assert cards.double.charged(large) == [220]
+    assert await waiting(cards) == set()
 
 
 @pytest.mark.usefixtures("none_waits")

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from nats.aio.msg import Msg
@@ -23,6 +24,7 @@ from tests.reconcile.holding import OLD, hold, hold_of, let_go
 from tests.task.plans import spec, start
 from tests.task.scripted_agent import answers, says, waits_for
 from tests.task.services import eventually, payment_service, task_settings
+from tests.task.system import System
 
 CALLS = 12
 PAID = "SELECT count(*), sum(amount) FROM payment.bazaarbucks_payments WHERE step_id = ANY($1)"
@@ -230,3 +232,57 @@ async def test_a_payment_by_hand_that_was_not_heard_of_is_counted_once(parts: Pa
     assert await counted()
     await system.finish(account, task_id, turn_id=f"turn-{task_id}")
     assert (await system.ended(account, task_id)).status == "completed"
+
+
+async def test_an_end_that_cannot_be_told_is_in_no_others_way(parts: Parts) -> None:
+    system, account, told = parts.system, await parts.system.account(), list[str]()
+
+    async def hear(message: Msg) -> None:
+        told.append(message.subject.rpartition(".")[2])
+
+    async with system.agent(answers("done", 0.1)) as (agent_id, _):
+        broken, whole = [await system.invoke(account, agent_id) for _ in range(2)]
+    await system.rows("UPDATE task.steps SET quote = '{}' WHERE id = $1", broken.step_id)
+    ear = await (await system.bus.client()).subscribe("bazaar.evt.step.completed.*", cb=hear)
+    found = await tell(parts, step_ids=[broken.step_id, whole.step_id])
+    assert found.steps == {broken.step_id: "ended", whole.step_id: "ended"}
+
+    async def heard() -> bool:
+        return whole.task_id in told
+
+    await eventually(heard)
+    await ear.unsubscribe()
+    assert broken.task_id not in told
+
+
+async def test_a_payment_that_cannot_be_counted_is_in_no_others_way(parts: Parts) -> None:
+    system, account = parts.system, await parts.system.account()
+    tasks = [f"task-{new_id()[:10]}" for _ in range(2)]
+    for n, task_id in enumerate(tasks):
+        await system.order(account, start(task_id))
+        await eventually(partial(_stored, system, task_id))
+        paid = {"payment_id": f"p-{task_id}", "agent_id": "a", "amount": "1", "max_budget": "10"}
+        await system.ask(ENTER_PAYMENT, account, task_id=task_id, **paid)
+        await eventually(partial(_counted, system, task_id))
+        # As if the event had been lost; the first task has no room for it any more.
+        await system.rows("DELETE FROM task.steps WHERE id = $1", f"p-{task_id}")
+        await system.rows(
+            "UPDATE task.tasks SET total_cost = 0, ask_at = NULL, max_budget = $2,"
+            " created_at = 'epoch' WHERE id = $1",
+            task_id,
+            n * 10,
+        )
+    hourly = task_settings(system.stack, reconcile_s=3600)
+    await ask_after_ends(parts.task.database, parts.task.bus, hourly)
+    assert await _counted(system, tasks[1])
+    assert not await _counted(system, tasks[0])
+    await system.rows("UPDATE task.tasks SET status = 'failed' WHERE id = ANY($1)", tasks)
+
+
+async def _stored(system: System, task_id: str) -> bool:
+    return bool(await system.rows("SELECT FROM task.tasks WHERE id = $1", task_id))
+
+
+async def _counted(system: System, task_id: str) -> bool:
+    (row,) = await system.rows("SELECT total_cost FROM task.tasks WHERE id = $1", task_id)
+    return bool(row["total_cost"] == 1)

@@ -109,6 +109,31 @@ async def test_a_task_whose_skills_are_done_is_cancelled_all_the_same(two: Syste
     assert (await two.task(account, task.id)).status == "failed"
 
 
+async def test_a_call_that_goes_on_when_its_task_is_completed_is_cancelled(two: System):
+    account, left = await two.account(), asyncio.Event()
+    task = await two.new_task(account, required_skills=["general"])
+    async with (
+        two.agent(until_hung_up(left)) as (slow, agent),
+        two.agent(answers(cost=0.3)) as (quick, _),
+    ):
+        calling = asyncio.create_task(two.refusal(account, slow, task_id=task.id))
+        await agent.called()
+        await two.invoke(account, quick, task_id=task.id)
+        assert (await two.task(account, task.id)).status == "completed"
+        first = await cancel(two, account, task.id)
+        assert (first.cancelled, first.task.status) == (True, "completed")
+        assert (await calling).code == Conflict.code
+        async with asyncio.timeout(40):
+            await left.wait()
+        assert await cancel(two, account, task.id) == first
+        assert (await two.refusal(account, quick, task_id=task.id)).code == Conflict.code
+    assert await two.paid(account, task.id) == Decimal("0.3")
+    await free(two, account)
+    assert await two.wallet(account) == (Decimal("99.7"), Decimal(0))
+    assert len(two.events(task.id, "task.cancelled")) == 1
+    assert two.events(task.id, "task.failed") == []
+
+
 async def test_another_accounts_task_is_not_found(two: System):
     account = await two.account()
     task = await two.new_task(account)

@@ -14,7 +14,7 @@ from contracts.topology import TASK_FINISH
 from task_svc import store
 from task_svc.handlers import orders
 from tests.conftest import Stack
-from tests.task.plans import spec, start
+from tests.task.plans import spec, start, stop
 from tests.task.services import task_service
 
 
@@ -59,4 +59,34 @@ async def test_a_task_does_not_end_over_steps_that_were_added_meanwhile(stack: S
         (step,) = await store.page_of_steps(tx.conn, task_id, 5, None)
     assert task is not None
     assert (task.status, task.open_steps, step.reason) == ("completed", 0, "cancelled")
+    await db.engine.dispose()
+
+
+async def test_what_a_turn_left_open_is_over_when_the_next_takes_its_task_up(
+    stack: Stack, task_id: str
+):
+    """The order to end the first turn's task, which was cancelled, comes behind the next turn's."""
+    service = task_service(stack)
+    db, here, runner = service.database, origin("chat", "test", "races"), Nothing()
+    more = AddSteps(task_id=task_id, turn_id="next", steps=[spec(f"{task_id}-2", "somebody")])
+    async with db.transaction(here) as tx:
+        await orders.on_start(start(task_id, spec(f"{task_id}-1", "a")), tx, here, runner)  # type: ignore[arg-type]
+        by_hand = {"id": f"{task_id}-0", "task_id": task_id, "account": "races", "agent_id": "a"}
+        running = {"status": "in_progress", "skill": "", "subtask_type": "", "payload": {}}
+        row = by_hand | running | {"max_budget": 1, "cause": {}}
+        await store.insert_steps(tx.conn, [row])
+        await store.update_task(tx.conn, task_id, open_steps=2)
+    async with db.transaction(here) as tx:
+        await orders.on_add_steps(more, tx, here, runner)  # type: ignore[arg-type]
+    await orders.on_finish(stop(task_id), db, Meanwhile(None), TASK_FINISH, here)  # type: ignore[arg-type]
+    async with db.transaction() as tx:
+        task = await store.find_task(tx.conn, task_id, "races")
+        found = await store.page_of_steps(tx.conn, task_id, 5, None)
+    assert task is not None
+    assert (task.turn_id, task.status, task.open_steps) == ("next", "created", 2)
+    assert {step.id.removeprefix(task_id): (step.status, step.reason) for step in found} == {
+        "-0": ("in_progress", None),
+        "-1": ("failed", "cancelled"),
+        "-2": ("pending", None),
+    }
     await db.engine.dispose()

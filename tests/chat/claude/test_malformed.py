@@ -129,6 +129,26 @@ SPOILED: dict[str, Change] = {
 }
 
 
+HALF = "\ud83d\x00"
+NO_CHARACTERS: dict[str, Change] = {
+    "a text": lambda said: of(said, "content_block_delta")[0]["delta"].update(text=f"I look{HALF}"),
+    "a tool's name": block(name=HALF),
+    "a model's name": start(model=f"m{HALF}"),
+}
+
+
+@pytest.mark.parametrize("change", NO_CHARACTERS.values(), ids=NO_CHARACTERS)
+async def test_what_is_no_character_is_told_stored_and_given_back_by_nobody(
+    claude: Asking, change: Change
+) -> None:
+    first = await claude.move(situation(), streamed(change))
+    assert first.tokens is not None
+    kept = [first.text, first.tokens.model, first.raw, claude.said]
+    assert b"u0000" not in json.dumps(kept, ensure_ascii=False).encode()
+    last = await claude.move(situation(rounds=[after(first, "no")]), Reply(say=["I see."]))
+    assert last.text == "I see."
+
+
 async def test_what_is_changed_here_is_a_good_answer(claude: Asking) -> None:
     move = await claude.move(situation(), streamed())
     [call] = move.calls
