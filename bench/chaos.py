@@ -84,11 +84,12 @@ def sum_of(it: Storm) -> str:
     killed = it.happened("killed")
     lost = it.happened("lost")
     tries = sum(one.tries for one in it.callers.asked)
-    slowest = max(one.took_s for one in it.callers.asked)
+    slow = max(it.callers.asked, key=lambda one: one.took_s)
     return (
         f"{killed} kills, {it.happened('frozen')} freezes, {lost} lost for good,"
         f" {it.deaths - killed} ends of themselves;"
-        f" {tries} tries, the slowest request took {slowest:.1f} s"
+        f" {tries} tries; the slowest request (POST {slow.path}, {slow.tries} tries) took"
+        f" {slow.took_s:.1f} s"
     )
 
 
@@ -122,17 +123,16 @@ def main() -> int:
     parser.add_argument("--callers", type=int, default=8)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cluster", action="store_true", help="three NATS servers, a standby")
-    parser.add_argument("--keep-logs", type=Path, help="where logs go when it fails")
+    parser.add_argument("--keep-logs", type=Path, help="where logs go")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bazaar-chaos-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL does not run as root.
         try:
             asyncio.run(storm(folder, options))
-        except BaseException:
+        finally:
             if options.keep_logs:
                 shutil.copytree(folder / "logs", options.keep_logs, dirs_exist_ok=True)
-            raise
     return 0
 
 

@@ -30,7 +30,8 @@ class Loss:
 
     Attributes:
         times: how often it happened.
-        slowest_s: the longest that a request took with all its tries, of those answered then.
+        slowest_s: the longest that a request took with all its tries, of those answered then and
+            until the next loss.
         silent_s: the longest time without a good answer to a plain question.
         idle_s: the longest time in which nothing that was asked for was done.
     """
@@ -69,13 +70,15 @@ class Storm:
 
     async def rage(self, turns: Iterable[Turn]) -> None:
         """Have one turn after the other."""
+        does = {"killed": self._kill, "frozen": self._freeze, "lost": self._lose}
+        before = Loss()
         for name, fault in turns:
             await asyncio.sleep(self.random.uniform(*self.between_s))
-            self.callers.look()
-            await {"killed": self._kill, "frozen": self._freeze, "lost": self._lose}[fault](name)
+            before.slowest_s = max(before.slowest_s, self.callers.look().slowest_s)
+            await does[fault](name)
             await asyncio.sleep(AFTER_S)
             await self.callers.well(WELL_WITHIN_S)
-            self._note(name, fault)
+            before = self._note(name, fault)
 
     def rounds(self, names: Iterable[str], *faults: Fault) -> Iterator[Turn]:
         """Each process and fault once in every round, in an order of chance, for ever."""
@@ -122,13 +125,14 @@ class Storm:
                     with suppress(psutil.NoSuchProcess):
                         one.resume()
 
-    def _note(self, name: str, fault: Fault) -> None:
+    def _note(self, name: str, fault: Fault) -> Loss:
         felt = self.callers.look()
         loss = self.losses.setdefault((name.rstrip("-123"), fault), Loss())
         loss.times += 1
         loss.slowest_s = max(loss.slowest_s, felt.slowest_s)
         loss.silent_s = max(loss.silent_s, felt.silent_s)
         loss.idle_s = max(loss.idle_s, felt.idle_s)
+        return loss
 
     def table(self) -> str:
         """What was felt of which loss."""
