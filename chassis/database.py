@@ -46,7 +46,7 @@ class AlreadyHandled(Exception):
 
 
 def async_url(url: str) -> str:
-    """The asyncpg form of a `postgresql://` URL, which may name several hosts.
+    """The asyncpg form of a `postgresql://` URL, which may name several hosts and an `sslmode`.
 
     Raises:
         WrongSetting: it is no URL; the message does not repeat it, as it may hold a password.
@@ -55,7 +55,9 @@ def async_url(url: str) -> str:
         parsed = make_url(primary.spelled(url))
     except (ArgumentError, ValueError):
         raise WrongSetting("DATABASE_URL is not a URL") from None
-    return parsed.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+    query = {{"sslmode": "ssl"}.get(name, name): value for name, value in parsed.query.items()}
+    for_driver = parsed.set(drivername="postgresql+asyncpg", query=query)
+    return for_driver.render_as_string(hide_password=False)
 
 
 @dataclass(slots=True)

@@ -79,6 +79,7 @@ async def test_servers_that_only_read_are_as_good_as_away(probe_stack: Stack) ->
             "postgresql+asyncpg:///x?host=a%3A5432&host=b%3A5432&ssl=require",
         ),
         ("postgresql://me:a,b@c:1/x", "postgresql+asyncpg://me:a%2Cb@c:1/x"),
+        ("postgresql://c/x?sslmode=require", "postgresql+asyncpg://c/x?ssl=require"),
     ],
 )
 def test_several_hosts_are_told_to_the_driver(url: str, for_driver: str) -> None:
