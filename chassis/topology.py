@@ -277,12 +277,8 @@ class Settings(BusSettings):
 async def main() -> int:
     """Declare everything on the server at NATS_URL."""
     settings = Settings()
-    client = await nats.connect(
-        **servers(settings.nats_url).options(),
-        connect_timeout=5,
-        max_reconnect_attempts=20,
-        inbox_prefix=inbox(ADMIN),
-    )
+    options = {**servers(settings.nats_url).options(), "inbox_prefix": inbox(ADMIN)}
+    client = await nats.connect(**options, connect_timeout=5, max_reconnect_attempts=20)
     try:
         declared = await declare(
             client, replicas=settings.stream_replicas, in_all=settings.stream_bytes

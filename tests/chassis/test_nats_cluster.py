@@ -1,13 +1,18 @@
 """A server of a cluster tells clients of the others; whoever goes there is the same one there."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import nats
 import pytest
 from faststream.nats import NatsBroker
 
+from chassis import topology
 from chassis.bus import connect_options
+from chassis.leaders import verified
 from chassis.servers import servers
 from chassis.settings import BusSettings
 from deploy.local import nats as local_nats
@@ -20,26 +25,30 @@ USERS = "authorization { users: [{ user: task, password: hush }] }\n"
 
 @asynccontextmanager
 async def cluster(folder: Path) -> AsyncIterator[list[EmbeddedServer]]:
-    """Two servers that turn strangers away."""
+    """Two servers that turn strangers away; none is started yet."""
     routes, found = [free_port(), free_port()], []
     urls = ", ".join(f"nats://127.0.0.1:{port}" for port in routes)
     async with AsyncExitStack() as stack:
         for n, route in enumerate(routes):
             home, port, monitor_port = folder / str(n), free_port(), free_port()
             home.mkdir()
-            process = local_nats.process(home, port, monitor_port)
+            process = replace(
+                local_nats.process(home, port, monitor_port),
+                ready=f"http://127.0.0.1:{monitor_port}/varz",
+            )
             (home / "nats/server.conf").write_text(
                 f"listen: 127.0.0.1:{port}\nhttp: 127.0.0.1:{monitor_port}\n{USERS}"
+                f'server_name: n{n}\njetstream {{ store_dir: "{home}" }}\n'
                 f"cluster {{ name: c, listen: 127.0.0.1:{route}, routes: [{urls}] }}\n"
             )
             found.append(EmbeddedServer(process, home, f"nats://task:hush@127.0.0.1:{port}"))
             stack.push_async_callback(found[-1].stop)
-            await found[-1].start()
         yield found
 
 
 async def test_a_server_that_was_not_named_knows_who_comes(tmp_path: Path) -> None:
     async with cluster(tmp_path) as (first, second):
+        await asyncio.gather(first.start(), second.start())
         settings = BusSettings(nats_url=first.url)
         broker = NatsBroker(**connect_options(settings, "task_svc"), logger=None)
         client = await broker.connect()
@@ -56,6 +65,22 @@ async def test_a_server_that_was_not_named_knows_who_comes(tmp_path: Path) -> No
         await eventually(there)
         await client.flush()
         await broker.stop()
+
+
+async def test_a_service_that_starts_waits_for_a_leader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topology, "ANSWER_S", 0.2)
+    async with cluster(tmp_path) as (first, second):
+        await first.start()
+        client = await nats.connect(**servers(first.url).options())
+        with pytest.raises(TimeoutError):  # One of two servers leads nothing.
+            await topology.verify(client, "task")
+        verifying = asyncio.create_task(verified(client, "task"))
+        await second.start()
+        with pytest.raises(topology.Drift, match="is missing"):
+            await verifying
+        await client.close()
 
 
 @pytest.mark.parametrize(
