@@ -51,17 +51,23 @@ class Felt:
         done: requests that were answered for good.
         slowest_s: the longest that one of them took, with all its tries.
         silent_s: the longest time without a single good answer to a plain question.
+        idle_s: the longest time in which not one request was answered for good.
     """
 
     answers: Counter[int] = field(default_factory=Counter)
     done: int = 0
     slowest_s: float = 0
     silent_s: float = 0
+    idle_s: float = 0
 
 
 @dataclass
 class Callers:
-    """People who ask one after the other, at whatever gateways there are."""
+    """People who ask one after the other, at whatever gateways there are.
+
+    Attributes:
+        every_s: between the beginnings of two requests of one of them, if the first is done.
+    """
 
     http: httpx.AsyncClient
     gateways: list[str]
@@ -72,6 +78,9 @@ class Callers:
     trying: set[str] = field(default_factory=set)
     """Keys of requests that have no answer for good yet."""
     stopping: bool = False
+    every_s: float = 0
+    _read_at: float = field(default_factory=time.monotonic)
+    _done_at: float = field(default_factory=time.monotonic)
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     async def run(self, callers: int) -> None:
@@ -91,8 +100,17 @@ class Callers:
 
     def look(self) -> Felt:
         """What was felt since the last look."""
-        felt, self.felt = self.felt, Felt()
+        felt, self.felt, now = self.felt, Felt(), time.monotonic()
+        felt.silent_s = max(felt.silent_s, now - self._read_at)
+        felt.idle_s = max(felt.idle_s, now - self._done_at)
         return felt
+
+    async def well(self, within_s: float) -> None:
+        """Wait until a question and a request have been answered since this was called."""
+        since = time.monotonic()
+        async with asyncio.timeout(within_s):
+            while min(self._read_at, self._done_at) < since:  # noqa: ASYNC110  (as above)
+                await asyncio.sleep(AGAIN_S)
 
     async def followed(self) -> str:
         """Compare what the reader was told with what the stream tells anew; a line about it.
@@ -117,7 +135,7 @@ class Callers:
         for n in itertools.count(number):
             if self.stopping:
                 return
-            i = next(self._numbers)
+            i, next_at = next(self._numbers), time.monotonic() + self.every_s
             text = f"The {i} bells rang. They rang twice. Nobody heard them."
             if n % 2:
                 body: dict[str, Any] = {"content": f"Summarize and translate to French: {text}"}
@@ -125,6 +143,7 @@ class Callers:
             else:
                 call = {"text": text, "target_language": "es"}
                 await self._insist(i, INVOKE, {"agentId": "translator", "payload": call})
+            await asyncio.sleep(max(0, next_at - time.monotonic()))
 
     async def _insist(self, first: int, path: str, body: dict[str, Any]) -> None:
         """Ask until there is an answer for good, each time at the next gateway."""
@@ -147,12 +166,14 @@ class Callers:
                 self.trying.discard(key)
                 self.felt.done += 1
                 self.felt.slowest_s = max(self.felt.slowest_s, took)
+                now = time.monotonic()
+                self.felt.idle_s = max(self.felt.idle_s, now - self._done_at)
+                self._done_at = now
                 return
             await asyncio.sleep(AGAIN_S)
 
     async def _pulse(self) -> None:
         """Look into the wallet again and again, at one gateway or the other."""
-        good = time.monotonic()
         for n in itertools.count():
             if self.stopping:
                 return
@@ -160,8 +181,8 @@ class Callers:
             with suppress(httpx.TransportError):
                 if (await self.http.get(f"{gateway}/api/wallet", timeout=2)).status_code == OK:
                     now = time.monotonic()
-                    self.felt.silent_s = max(self.felt.silent_s, now - good)
-                    good = now
+                    self.felt.silent_s = max(self.felt.silent_s, now - self._read_at)
+                    self._read_at = now
             await asyncio.sleep(PULSE_S)
 
     async def _read(self) -> None:

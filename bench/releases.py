@@ -125,7 +125,7 @@ class Fleet:
 
     async def end(self) -> None:
         """End all that is left, the stores last."""
-        stores = {"postgres", "nats"} & set(self.running)
+        stores = {name for name in self.running if name.startswith(("postgres", "nats"))}
         for names in (set(self.running) - stores, stores):
             await asyncio.gather(*(self.running.pop(name).stop(STOP_S) for name in names))
 

@@ -29,28 +29,40 @@ async def everything(http: httpx.AsyncClient, path: str) -> list[Json]:
     return found
 
 
-async def streams(monitor: str) -> dict[str, Json]:
-    """The streams as the server at this address has them, by name."""
-    async with httpx.AsyncClient(trust_env=False) as http:
-        query = {"streams": "true", "consumers": "true", "accounts": "true"}
-        said = (await http.get(f"{monitor}/jsz", params=query)).json()
-    return {
-        stream["name"]: stream
-        for account in said["account_details"]
-        for stream in account.get("stream_detail", [])
-    }
+async def streams(*monitors: str) -> dict[str, Json]:
+    """The streams by name, as the servers at these addresses have them that lead them."""
+    found: dict[str, Json] = {}
+    for monitor in monitors:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            query = {"streams": "true", "consumers": "true", "accounts": "true"}
+            said = (await http.get(f"{monitor}/jsz", params=query)).json()
+            me = (await http.get(f"{monitor}/varz")).json()["server_name"]
+        for account in said["account_details"]:
+            for stream in account.get("stream_detail", []):
+                known = found.setdefault(stream["name"], {"state": {}, "consumer_detail": []})
+                if _leads(stream, me):
+                    known["state"] = stream["state"]
+                consumers = stream.get("consumer_detail", [])
+                known["consumer_detail"] += [one for one in consumers if _leads(one, me)]
+    return found
 
 
-async def settled(dsn: str, monitor: str) -> None:
+def _leads(what: Json, server: str) -> bool:
+    """Whether a server knows best about a stream or consumer: one without a cluster does."""
+    leader: str = what.get("cluster", {}).get("leader", server)
+    return leader == server
+
+
+async def settled(dsn: str, *monitors: str) -> None:
     """Wait until no message is under way, no step is open, and nothing is held."""
     async with asyncio.timeout(SETTLED_S):
-        while left := [line async for line in _under_way(dsn, monitor)]:
+        while left := [line async for line in _under_way(dsn, *monitors)]:
             await asyncio.sleep(0.5)
             print("  waits for", ", ".join(left))
 
 
-async def _under_way(dsn: str, monitor: str) -> Any:
-    found = await streams(monitor)
+async def _under_way(dsn: str, *monitors: str) -> Any:
+    found = await streams(*monitors)
     for durable in DURABLES:
         for consumer in found[durable.stream]["consumer_detail"]:
             waiting = consumer["num_pending"] + consumer["num_ack_pending"]
@@ -80,8 +92,7 @@ async def add_up(
     asked: list[Asked],
     grant: Decimal,
     dsn: str,
-    monitor: str,
-    *,
+    *monitors: str,
     some_refused: bool = False,
 ) -> str:
     """Compare all that was asked with all that is there; a line that tells how much that was.
@@ -91,13 +102,13 @@ async def add_up(
         asked: all that came of what was asked.
         grant: what was in the wallet.
         dsn: of the database's administrator.
-        monitor: URL of the NATS server's monitoring.
+        monitors: URLs of the NATS servers' monitoring.
         some_refused: whether a request may have been refused for good.
 
     Raises:
         AssertionError: something is missing, there twice, or costs another sum.
     """
-    await settled(dsn, monitor)
+    await settled(dsn, *monitors)
     refused = [one for one in asked if one.status != OK]
     unanswered = [one for one in refused if not final(one.status)]
     assert not unanswered, f"{len(unanswered)} of {len(asked)} have no answer: {unanswered[:3]}"
@@ -136,7 +147,7 @@ async def add_up(
     broken = [rule for rule in check["findings"] if rule["broken"]]
     assert not broken, broken
     assert not check["pending"], check
-    dead = (await streams(monitor))[DEADLETTER.name]["state"]["messages"]
+    dead = (await streams(*monitors))[DEADLETTER.name]["state"]["messages"]
     assert dead == 0, f"{dead} dead letters"
     return (
         f"{len(calls)} calls and {len(wishes)} wishes were done, {len(refused)} refused for good:"

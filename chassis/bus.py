@@ -31,6 +31,7 @@ from pydantic import ValidationError
 from chassis import telemetry
 from chassis.envelopes import caused_by
 from chassis.metrics import ASKED
+from chassis.servers import servers
 from chassis.settings import BusSettings
 from chassis.terminal import escaped, one_line
 from chassis.watching import Watch
@@ -54,6 +55,9 @@ CROWDED = "Too many requests wait already; try again in a moment."
 UNREACHABLE = "The message bus is not reachable."
 NOTICED_S = 3.0
 """A first connection takes no longer where there is a server."""
+PING_EVERY_S = 2
+"""A server that has not answered the third is taken for dead: a machine that lost its power closes
+no connection."""
 HEADERS_BYTES = 4096
 """Room for an envelope: the server counts headers too, and cuts off whoever sends too much."""
 MAX_MESSAGE_BYTES = 7 * 1024 * 1024
@@ -139,16 +143,19 @@ def _at_work(subscriber: ConcurrentCoreSubscriber) -> bool:
 def connect_options(settings: BusSettings, name: str) -> dict[str, Any]:
     """How a service connects: for ever, with its name where an operator can see it.
 
-    Its replies come to inboxes of its own, which the server lets nobody else listen to.
+    Its replies come to inboxes of its own, which the server lets nobody else listen to. A server
+    that says nothing is left for another.
     """
+    there = servers(settings.nats_url)
     return {
-        "servers": settings.nats_url.split(","),
+        "servers": there.urls,
+        "security": there.security(),
         "name": name,
         "inbox_prefix": inbox(name.removesuffix("_svc")),
         "max_reconnect_attempts": -1,
         "reconnect_time_wait": 0.25,
         "connect_timeout": 5,
-        "ping_interval": 20,
+        "ping_interval": PING_EVERY_S,
         "graceful_timeout": settings.drain_s,
     }
 

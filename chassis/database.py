@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from chassis import primary
 from chassis.away import ONLY_READS, Away, sqlstate
 from chassis.bus import MAX_MESSAGE_BYTES
 from chassis.envelopes import enclose
@@ -49,16 +50,18 @@ class AlreadyHandled(Exception):
 
 
 def async_url(url: str) -> str:
-    """The asyncpg form of a `postgresql://` URL.
+    """The asyncpg form of a `postgresql://` URL, which may name several hosts and an `sslmode`.
 
     Raises:
         WrongSetting: it is no URL; the message does not repeat it, as it may hold a password.
     """
     try:
-        parsed = make_url(url)
+        parsed = make_url(primary.spelled(url))
     except (ArgumentError, ValueError):
         raise WrongSetting("DATABASE_URL is not a URL") from None
-    return parsed.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+    query = {{"sslmode": "ssl"}.get(name, name): value for name, value in parsed.query.items()}
+    for_driver = parsed.set(drivername="postgresql+asyncpg", query=query)
+    return for_driver.render_as_string(hide_password=False)
 
 
 @dataclass(slots=True)
@@ -171,6 +174,7 @@ class Database:
             pool_timeout=5,
             pool_pre_ping=False,
             connect_args={
+                "async_creator_fn": primary.Primary().connect,
                 "timeout": 5,
                 "command_timeout": STATEMENT_S,
                 "server_settings": {

@@ -23,6 +23,7 @@ from chassis.bounds import Bounds
 from chassis.bus import connect_options, refusal_headers
 from chassis.endings import end
 from chassis.probes import probes
+from chassis.servers import servers
 from chassis.topology import Declared, Settings, declare
 from contracts.errors import Invalid, Refusal, Unavailable
 from contracts.permissions import FORGET, KEEPER, LOOKING
@@ -55,7 +56,9 @@ class Keeper:
     async def run(self) -> None:
         """Keep until cancelled."""
         options = connect_options(self._settings, KEEPER)
-        options.pop("graceful_timeout")
+        for of_faststream in ("graceful_timeout", "security"):
+            del options[of_faststream]
+        options |= servers(self._settings.nats_url).options()
         client = await nats.connect(**options, error_cb=_told)
         try:
             for subject in (f"{LOOKING}.>", FORGET):

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from chassis import grants
 from chassis.away import sqlstate
 from chassis.database import async_url
+from chassis.primary import Primary
 from chassis.secrets import BadSecret, secret
 
 LOCK_S = 3
@@ -48,7 +49,10 @@ def run_environment(metadata: MetaData) -> None:
 
 async def _online(url: str, metadata: MetaData) -> None:
     engine = create_async_engine(
-        url, poolclass=pool.NullPool, hide_parameters=True, connect_args={"timeout": 10}
+        url,
+        poolclass=pool.NullPool,
+        hide_parameters=True,
+        connect_args={"timeout": 10, "async_creator_fn": Primary().connect},
     )
     async with engine.begin() as conn:
         schema = metadata.schema

@@ -34,13 +34,14 @@ async def provision(admin_url: str, logins: Mapping[str, Logins]) -> None:
     """Create or mend schema and roles of each context; what a service still owns is handed over.
 
     Args:
-        admin_url: `postgresql://` of the database, as a role that may create roles.
+        admin_url: `postgresql://` of the database, as a role that may create roles; of several
+            hosts, the one that takes writes.
         logins: passwords per context.
 
     Raises:
         chassis.ownership.Busy: a table was in use for too long; running it again goes on.
     """
-    conn = await asyncpg.connect(admin_url, timeout=10)
+    conn = await asyncpg.connect(admin_url, timeout=10, target_session_attrs="read-write")
     try:
         await conn.execute("SELECT pg_advisory_lock(hashtext('bazaar.provision'))")
         async with conn.transaction():

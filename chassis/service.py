@@ -19,7 +19,7 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from sqlalchemy import MetaData
 
-from chassis import metrics, telemetry, topology
+from chassis import leaders, metrics, telemetry, topology
 from chassis.away import why_away
 from chassis.bus import (
     Bus,
@@ -167,8 +167,8 @@ class Service:
         giving_up = asyncio.get_running_loop().call_later(wait, _give_up, wait)
         client = self._client = await self.broker.connect()
         noticing.cancel()
+        await leaders.verified(client, self.name)
         giving_up.cancel()
-        await topology.verify(client, self.name)
         for job in self._starts:
             await job()
         await self.broker.start()

@@ -27,6 +27,7 @@ from nats.js.errors import APIError, BadRequestError, ServerError
 from pydantic import Field
 
 from chassis.drift import differences
+from chassis.servers import servers
 from chassis.settings import BusSettings
 from contracts.permissions import ADMIN, inbox
 from contracts.topology import (
@@ -276,15 +277,12 @@ class Settings(BusSettings):
 async def main() -> int:
     """Declare everything on the server at NATS_URL."""
     settings = Settings()
-    client = await nats.connect(
-        settings.nats_url.split(","),
-        connect_timeout=5,
-        max_reconnect_attempts=20,
-        inbox_prefix=inbox(ADMIN),
-    )
+    options = {**servers(settings.nats_url).options(), "inbox_prefix": inbox(ADMIN)}
+    client = await nats.connect(**options, connect_timeout=5, max_reconnect_attempts=20)
     try:
-        in_all = settings.stream_bytes
-        declared = await declare(client, replicas=settings.stream_replicas, in_all=in_all)
+        declared = await declare(
+            client, replicas=settings.stream_replicas, in_all=settings.stream_bytes
+        )
     finally:
         await client.close()
     if wrong := [*declared.missing, *declared.different]:

@@ -31,6 +31,11 @@ SOON_S = 0.01
 """An event is heard while the stream still stores it: how soon we look again, then twice that."""
 
 
+LOOKS = 3
+"""So many in a row have to find the stream shorter than it was: a copy of it on another server of a
+cluster may lag for a moment, and only a stream that was made anew stays so."""
+
+
 class Broken(Exception):
     """The connection is gone."""
 
@@ -69,6 +74,26 @@ class _Ear:
             self.tell(self._passing.popleft()[1])
 
 
+@dataclass(slots=True)
+class Shorter:
+    """Whether a stream has become shorter than what was read of it."""
+
+    lowest: int = 0
+    looks: int = 0
+
+    def place(self, seen: int, end: int) -> int:
+        """Where to go on, of a stream read up to `seen` that was just found to end at `end`."""
+        if end >= seen:
+            self.looks = 0
+            return seen
+        self.lowest = min(self.lowest, end) if self.looks else end
+        self.looks += 1
+        if self.looks < LOOKS:
+            return seen
+        self.looks = 0
+        return self.lowest
+
+
 class Tail:
     """Tells every event once and in order, over lost connections and restarts of the server.
 
@@ -89,6 +114,7 @@ class Tail:
         self._keeping: asyncio.Task[None] | None = None
         self._wanted = False
         self._following = asyncio.Event()
+        self._shorter = Shorter()
         self.seen = 0
 
     @property
@@ -184,8 +210,7 @@ class Tail:
         newest = await stored.last(client, EVENTS.name, ALL)
         self._check()
         end = newest.sequence if newest else 0
-        if not self.seen or end < self.seen:
-            self.seen = end
+        self.seen = self._shorter.place(self.seen, end) if self.seen else end
 
     async def _read_on(self, client: Client, ear: _Ear) -> None:
         wait_s = SOON_S

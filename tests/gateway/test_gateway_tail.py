@@ -2,11 +2,14 @@
 
 import asyncio
 
+from hypothesis import given
+from hypothesis.strategies import booleans, integers, lists
+
 from chassis.endings import end
 from contracts.registry import AgentUpdated
 from gateway.link import Link
 from gateway.live import LiveEvent
-from gateway.tail import Tail
+from gateway.tail import LOOKS, Shorter, Tail
 from tests.chassis.helpers import eventually
 from tests.gateway.helpers import gateway_settings
 from tests.gateway.reading import fresh, tell
@@ -38,6 +41,26 @@ async def test_whoever_comes_and_goes_leaves_no_tail_behind(bus_url: str) -> Non
     assert told == sorted(set(told))
     tail.end()
     await link.close()
+
+
+@given(seen=integers(2, 1_000), behind=integers(1, 999), ends=lists(booleans(), max_size=30))
+def test_a_copy_that_lags_now_and_then_is_no_new_stream(
+    seen: int, behind: int, ends: list[bool]
+) -> None:
+    """What was told would be told again."""
+    shorter = Shorter()
+    in_a_row = 0
+    for lags in ends:
+        in_a_row = in_a_row + 1 if lags else 0
+        if in_a_row == LOOKS:
+            return
+        assert shorter.place(seen, max(0, seen - behind) if lags else seen) == seen
+
+
+def test_a_stream_that_stays_shorter_was_made_anew_and_is_read_from_there() -> None:
+    shorter = Shorter()
+    assert [shorter.place(9, end) for end in (3, 5, 4)] == [9, 9, 3]
+    assert shorter.place(3, 4) == 3
 
 
 async def _now(question: bool) -> bool:
