@@ -4,8 +4,15 @@ from typing import Any
 
 import httpx
 
+from contracts.topology import IDEMPOTENCY
 from tests.complaints.system import Json, Marketplace, Person
 from tests.task.scripted_agent import answers
+
+STORED = """
+    SELECT (SELECT count(*) FROM task.tasks) + (SELECT count(*) FROM task.steps)
+         + (SELECT count(*) FROM chat.messages) + (SELECT count(*) FROM payment.ledger_accounts)
+    AS n
+"""
 
 
 async def owned(market: Marketplace, person: Person) -> dict[str, str]:
@@ -79,3 +86,23 @@ async def asked_with(person: Person, path: str, body: Json) -> tuple[int, Json]:
     """Status and body of a POST."""
     answer = await person.second.post(path, json=body)
     return answer.status_code, answer.json()
+
+
+async def test_whoever_had_no_key_filled_the_tables(market: Marketplace, alice: Person) -> None:
+    """BerriAI/litellm#42689: each wrong key left rows of its own, for whoever reads them to pay."""
+
+    async def stored() -> list[int]:
+        [row] = await market.system.rows(STORED)
+        js = (await market.system.bus.client()).jetstream()
+        keys = await js.stream_info(f"KV_{IDEMPOTENCY.name}")
+        return [row["n"], keys.state.messages]
+
+    await alice.wallet()
+    before = await stored()
+    body = {"agentId": "translator", "payload": {"text": "hello"}}
+    for number in range(20):
+        headers = {"Authorization": f"Bearer bzr_{number:032x}", "Idempotency-Key": f"k{number}"}
+        gateway = alice.at(number)
+        answer = await gateway.post("/api/invoke-agent", json=body, headers=headers)
+        assert answer.status_code == httpx.codes.UNAUTHORIZED
+    assert await stored() == before

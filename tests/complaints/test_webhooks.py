@@ -144,7 +144,10 @@ async def test_a_refund_or_a_chargeback_left_the_credits(market: Marketplace) ->
 
 
 async def test_a_time_out_of_the_card_was_taken_for_a_failure(market: Marketplace) -> None:
-    """coinbase/x402#853: the payer was charged, was told that it had failed, and paid again."""
+    """x402-foundation/x402#853, aws-samples/sample-agentcore-cloudfront-x402-payments#40.
+
+    The payer was charged, was told that it had failed, and paid again.
+    """
     person, stripe = await market.person("100"), market.stripe
     stripe.works_before_it_breaks = stripe.remembers_script = True
     stripe.script.append(refused(500, "api_error", "Sorry, it may have worked."))
