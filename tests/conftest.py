@@ -26,6 +26,8 @@ from deploy.local.embedded import (
 )
 
 CONTEXTS = ("registry", "task", "payment", "chat")
+SHARING = ("e2e", "complaints")
+"""Folders whose tests share one running system."""
 
 
 @dataclass
@@ -88,10 +90,10 @@ async def new_stack() -> AsyncIterator[Stack]:
 # First of all: xdist's own hook writes the groups into the node ids, and reads them only once.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's tests in one worker, and all that use the whole system in one as well."""
+    """Keep a file's tests in one worker, and those that share a system in one as well."""
     for item in items:
         place = item.path.relative_to(Path(__file__).parent)
-        group = place.parts[0] if place.parts[0] == "e2e" else str(place)
+        group = place.parts[0] if place.parts[0] in SHARING else str(place)
         item.add_marker(pytest.mark.xdist_group(group))
 
 

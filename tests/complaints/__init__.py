@@ -1,0 +1,1 @@
+"""What people suffered from systems of this kind, tried on this one (see README.md)."""

@@ -1,0 +1,61 @@
+"""Listings: shown as soon as they are accepted, and true of agents that come and go."""
+
+import httpx
+
+from tests.complaints.system import Json, Marketplace, Person
+from tests.task.scripted_agent import says
+from tests.task.services import eventually
+
+
+async def listed(person: Person, id_: str) -> list[Json]:
+    """An agent as both gateways list it."""
+    found = [await person.at(number).get("/api/agents?limit=500") for number in range(2)]
+    return [next(one for one in page.json() if one["id"] == id_) for page in found]
+
+
+async def test_a_listing_was_accepted_and_never_shown(market: Marketplace, alice: Person) -> None:
+    """A new agent is in everybody's list at once, and was asked whether it is there."""
+    async with market.agent(load=30) as (agent, _):
+        for shown in await listed(alice, agent):
+            assert (shown["availability"], shown["basePrice"]) == (True, 0.1)
+        assert (await alice.call(agent, 1)).status_code == httpx.codes.OK
+
+
+async def test_a_listing_stayed_as_it_was_whatever_became_of_the_agent(
+    market: Marketplace, alice: Person
+) -> None:
+    """Agents that were gone were offered for ever, and those that came back never again."""
+    async with market.agent(load=10) as (agent, does):
+
+        async def shown(what: str, value: object) -> None:
+            async def so() -> bool:
+                return [one[what] for one in await listed(alice, agent)] == [value] * 2
+
+            await eventually(so)
+
+        await shown("load", 1)
+        does.load = 80
+        await shown("load", 8)
+        await does.stop()
+        await shown("availability", False)
+        gone = await alice.call(agent)
+        assert gone.status_code == httpx.codes.BAD_GATEWAY
+        await does.start()
+        await shown("availability", True)
+        assert (await alice.call(agent, 1)).status_code == httpx.codes.OK
+
+    left = (await alice.wallet())["posted"]
+    [paid] = await alice.get("/api/payments/bazaarbucks")
+    assert (paid["agentId"], round(100 - paid["amount"], 6)) == (agent, left)
+
+
+async def test_one_agents_trouble_was_everybodys(market: Marketplace, alice: Person) -> None:
+    """An agent that answers its probes badly makes no other one unavailable."""
+    async with market.agent() as (good, _), market.agent(says("no", 500)) as (bad, does):
+        await does.stop()
+
+        async def away() -> bool:
+            return not any(one["availability"] for one in await listed(alice, bad))
+
+        await eventually(away)
+        assert [one["availability"] for one in await listed(alice, good)] == [True, True]
