@@ -95,5 +95,4 @@ def asked(side: Side, names: tuple[str, str]) -> list[Row]:
     ):
         found = side.rounds(work, names, one, p50_ms)
         rows.append(Row(work, "ms", found, (at_most(1.5, FEW),)))
-    costs = [Row(f"processor time: {work}", "ms", of) for work, of in side.costs.items()]
-    return [*rows, *costs]
+    return [*rows, *side.cost_rows()]

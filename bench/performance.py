@@ -10,6 +10,7 @@ rounds' ratios. Needs a checkout with git, and a package index for what stands b
 import argparse
 import os
 import platform
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -35,6 +36,7 @@ from bench.table import Row, markdown
 from bench.wire import request
 
 ALL = [*rows.ROWS, "starts", "sizes", "many"]
+COMPARED = ("this", "0.2.0")
 FULL = Pace(rounds=3, seconds=4, calls=100)
 QUICK = Pace(rounds=1, seconds=1.5, calls=40)
 
@@ -75,12 +77,14 @@ def side_by_side(folder: Path, peers: Peers, pace: Pace) -> Iterator[Side]:
         yield Side({one.name: one for one in found}, pace)
 
 
-def by_process(found: Side) -> str:
-    """Processor time of a paid call by process."""
-    ours, theirs = (found.processes.get(name, {}) for name in ("this", "0.2.0"))
-    kinds = sorted({*ours, *theirs}, key=lambda kind: -theirs.get(kind, 0))
-    lines = [f"| {kind} | {ours.get(kind, 0):.2f} | {theirs.get(kind, 0):.2f} |" for kind in kinds]
-    return "\n".join(["| process, ms a call | this | 0.2.0 |", "|---|---|---|", *lines])
+def by_process(beside: Side, name: str) -> list[Row]:
+    """Processor time of an answer by process of a system."""
+    rows_ = []
+    for work, found in beside.costs.items():
+        if rounds := found.get(name):
+            kinds = {kind: [of.get(kind, 0.0) for of in rounds] for kind in rounds[0]}
+            rows_.append(Row(f"{name}: {work.removesuffix(', all processes')}", "ms", kinds))
+    return rows_
 
 
 def ceiling() -> float:
@@ -103,9 +107,9 @@ def measure(folder: Path, peers: Peers, wanted: list[str], pace: Pace, sizes_: S
     if names := [name for name in rows.ROWS if name in wanted]:
         with side_by_side(folder / "side", peers, pace) as beside:
             show([row for name in names for row in rows.ROWS[name](beside)])
-            show([Row(f"processor time: {work}", "ms", of) for work, of in beside.costs.items()])
-            if beside.processes:
-                print(by_process(beside), "\n", flush=True)
+            show(beside.cost_rows())
+            for name in COMPARED:
+                show(by_process(beside, name))
     if "sizes" in wanted:
         show(sizes.rows(folder / "sizes", pace, *sizes_.stored))
     if "many" in wanted:
@@ -129,6 +133,7 @@ def main() -> None:
     wanted = options.rows.split(",")
     if unknown := set(wanted) - set(ALL):
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # What was started is ended.
     pace, sizes_ = (QUICK, SMALL) if options.quick else (FULL, LARGE)
     if options.rounds:
         pace = replace(pace, rounds=options.rounds)

@@ -1,12 +1,24 @@
 """The rows that compare systems: reads and calls."""
 
 import itertools
-import statistics
 import time
 from collections.abc import Callable
 
 from bench.load import Load, drive, in_turn
-from bench.side import COUNTED, LINKS, PAGE, READERS, Found, Side, ask, p50_ms, rate, task_body
+from bench.side import (
+    COUNTED,
+    LINKS,
+    PAGE,
+    READERS,
+    Found,
+    Side,
+    Spent,
+    ask,
+    p50_ms,
+    rate,
+    spent,
+    task_body,
+)
 from bench.systems import System
 from bench.table import Row, at_least, at_most
 from bench.wire import request
@@ -101,7 +113,7 @@ def invoke(side: Side) -> list[Row]:
 def processor(side: Side) -> list[Row]:
     """Processor time of a paid call, without what is spent when nobody calls."""
     calls = 2 * side.pace.calls
-    by: dict[str, list[dict[str, float]]] = {}
+    each: dict[str, list[Spent]] = {}
 
     def one(system: System) -> Load:
         time.sleep(SETTLED_S)
@@ -110,26 +122,15 @@ def processor(side: Side) -> list[Row]:
         before, middle = system.processor_s(), time.monotonic()
         load = drive(system.port, side.calls(system), callers=COUNTED, calls=calls)
         time.sleep(SETTLED_S)  # What lags behind an answer belongs to it.
-        after = system.processor_s()
         waited = (time.monotonic() - middle) / (middle - began)
-        by.setdefault(system.name, []).append(
-            {
-                name: (after[name] - before[name] - waited * (before[name] - idle[name]))
-                / calls
-                * 1000
-                for name in after
-            }
-        )
+        unasked = {kind: at + waited * (at - idle[kind]) for kind, at in before.items()}
+        each.setdefault(system.name, []).append(spent(unasked, system.processor_s(), calls))
         return load
 
     work = "processor time of a paid call, all processes"
     side.rounds(work, ("this", "0.2.0", "plain", "DBOS"), one, p50_ms)
-    del side.costs[work]  # It is told here, and better.
-    for name, each in by.items():
-        side.processes[name] = {
-            kind: statistics.median(of.get(kind, 0.0) for of in each) for kind in each[0]
-        }
-    found = {name: [sum(of.values()) for of in each] for name, each in by.items()}
+    side.costs[work] = each
+    found = {name: [sum(of.values()) for of in rounds] for name, rounds in each.items()}
     return [Row(work, "ms", found, (at_most(0.4, "0.2.0"),))]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from bench.load import OK, Ask, Load, answered, drive, in_turn
 from bench.systems import System
+from bench.table import Row
 from bench.wire import request
 
 READERS, COUNTED = 32, 4
@@ -19,6 +20,8 @@ AGENT = "summarizer"
 BREATH_S = 0.3
 LINKS = "/api/tasks", "/api/tasks/{}/steps"
 
+Spent = dict[str, float]
+"""Processor time by kind of process."""
 Found = dict[str, list[float]]
 """Figures by system, one a round."""
 
@@ -40,10 +43,8 @@ class Side:
     pace: Pace
     pools: dict[str, list[str]] = field(default_factory=dict)
     listed: dict[str, str] = field(default_factory=dict)
-    costs: dict[str, Found] = field(default_factory=dict)
-    """Processor time of an answer in ms, by work."""
-    processes: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Processor time of a paid call in ms, by system and process."""
+    costs: dict[str, dict[str, list[Spent]]] = field(default_factory=dict)
+    """Processor time of an answer in ms, by work and system, one a round."""
 
     def rounds(
         self,
@@ -58,19 +59,29 @@ class Side:
         """
         systems = [self.systems[name] for name in names if name in self.systems]
         found: Found = {system.name: [] for system in systems}
-        cost = self.costs[work] = {system.name: [] for system in systems}
+        costs = self.costs[work] = {system.name: [] for system in systems}
         for system in systems:
             self.ready(system)
         for _ in range(self.pace.rounds):
             for system in systems:
                 before = system.processor_s()
                 load = answered(one(system))
-                spent = sum(system.processor_s().values()) - sum(before.values())
+                costs[system.name].append(spent(before, system.processor_s(), len(load.took)))
                 found[system.name].append(figure(load))
-                cost[system.name].append(spent / len(load.took) * 1000)
                 print(f"  {system.name}: {figure(load):.4g}", file=sys.stderr, flush=True)
                 time.sleep(BREATH_S)
         return found
+
+    def cost_rows(self) -> list[Row]:
+        """Processor time of an answer to each work, all processes of a system together."""
+        return [
+            Row(
+                f"processor time: {work}",
+                "ms",
+                {name: [sum(of.values()) for of in rounds] for name, rounds in found.items()},
+            )
+            for work, found in self.costs.items()
+        ]
 
     def ready(self, system: System) -> None:
         """Make what is read and called: tasks, and one with 100 steps."""
@@ -95,6 +106,11 @@ class Side:
         """Answers to GET requests."""
         asked = in_turn([request("GET", link) for link in links])
         return drive(system.port, asked, callers=READERS, seconds=self.pace.seconds)
+
+
+def spent(before: Spent, after: Spent, answers: int) -> Spent:
+    """Processor time of an answer, in ms."""
+    return {kind: (after[kind] - before.get(kind, 0.0)) / answers * 1000 for kind in after}
 
 
 def rate(load: Load) -> float:

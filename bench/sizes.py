@@ -76,8 +76,7 @@ def measured(side: Side, names: tuple[str, ...]) -> list[Row]:
         work = f"GET {link.format('{id}')}, first page, p50"
         times = side.rounds(work, names, first_pages(side, names, link), p50_ms)
         found.append(Row(work, "ms", times, target))
-    costs = [Row(f"processor time: {work}", "ms", of) for work, of in side.costs.items()]
-    return [*found, *costs]
+    return [*found, *side.cost_rows()]
 
 
 def first_pages(side: Side, names: tuple[str, ...], link: str) -> Callable[[System], Load]:

@@ -48,7 +48,7 @@ UNLIMITED = {
     "WALLET_GRANT": "1000000",
     "ORCHESTRATOR": "rules",
 }
-START_S, STOP_S = 60.0, 30.0
+START_S, STOP_S = 240.0, 60.0
 HERE = Release("this", PROJECT, sys.executable)
 
 
@@ -85,10 +85,9 @@ class System:
 def _kind(process: psutil.Process) -> str:
     if (name := process.name()) in {"postgres", "nats-server", "node"}:
         return name
-    line = process.cmdline()
+    line = " ".join(process.cmdline()).split()  # A forked process has it in one piece.
     if "-m" in line[:-1]:
-        module = line[line.index("-m") + 1]
-        return "agents" if module == "agents" else module
+        return line[line.index("-m") + 1]
     return Path(line[-1]).name if line else name
 
 
