@@ -82,8 +82,9 @@ trace: export TASK := $(TASK)
 trace: env ## Tell the story of a task from its events: make trace TASK=<id>
 	@exec $(BIN)/python -m deploy.trace "$$TASK"
 
-bench: env ## Measure the marketplace against a plain server
-	$(BIN)/python -m bench.invoke
+# make bench BENCH='--quick --rows agents,invoke'
+bench: env ## Measure it beside release 0.2.0, a plain server, DBOS and Express
+	$(BIN)/python -m bench.performance $(BENCH)
 
 images: ## Build every image: make images, or some: make images IMAGES='gateway task_svc'
 	@for image in $(IMAGES); do \

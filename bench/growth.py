@@ -18,13 +18,14 @@ from typing import NamedTuple
 import asyncpg
 import httpx
 
-from bench.invoke import BODY, PATH, marketplace, register
+from bench.systems import admin_dsn, marketplace, register
 from bench.wire import instant_agent
 from chassis.inbox import KEPT_DAYS
 from contracts.topology import BUCKETS, DAY_S, STREAMS
-from deploy.local import home, postgres
 from deploy.local.ports import free_port
 
+PATH = "/api/invoke-agent"
+BODY = {"agentId": "instant", "payload": {"text": "hello"}}
 CALLERS = 8
 WARM = 200
 """Calls before the first look: first pages of tables and blocks of streams are nobody's."""
@@ -61,8 +62,7 @@ class Stores:
         """Of the marketplace with this environment."""
         self._home = Path(env["BAZAAR_HOME"])
         self._monitor = f"http://127.0.0.1:{env['NATS_MONITOR_PORT']}/jsz?accounts=1&streams=1"
-        password = home.passwords(self._home)["postgres"]
-        self._admin = postgres.dsn(int(env["POSTGRES_PORT"]), password)
+        self._admin = admin_dsn(env)
 
     async def sizes(self) -> dict[str, Store]:
         """The size of each, by name."""

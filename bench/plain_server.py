@@ -1,212 +1,277 @@
-"""The yardstick: one FastAPI process with SQLAlchemy that does an invocation's work without a bus.
+"""The yardstick: one FastAPI process with SQLAlchemy, as somebody would write it in a day.
 
-The same rows as the marketplace: a task, a step, a hold under the budget and the wallet's row
-lock, the call of the agent over HTTP, the capture with its ledger lines, the payment record, and
-the agent's counters. Two transactions, as anybody would write it: one before the call, one after.
+The same routes on the same kind of PostgreSQL, and no more care than that takes: a call of an agent
+is one transaction after the answer, and the payment is written when the caller has it. A crash in
+between loses work, and nothing is held before. So it is as fast as such a server can be.
 
-Run by bench/invoke.py with DATABASE_URL, AGENT_URL and PORT in the environment.
+Run by `bench.performance` with DATABASE_URL, AGENT_URL and PORT in the environment.
 """
 
 import os
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import uvicorn
-from fastapi import FastAPI, HTTPException
-from pydantic import BaseModel
-from sqlalchemy import JSON, Column, MetaData, Numeric, String, Table, Text, insert, select, update
-from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
+from fastapi import BackgroundTasks, Depends, FastAPI, HTTPException
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+from sqlalchemy import JSON, DateTime, ForeignKey, Numeric, String, Text, select
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-metadata = MetaData()
 MONEY = Numeric(20, 6)
+AGENTS = ("summarizer", "translator", "search", "mock_busy", "mock_highprice", "mock_negotiator")
+PAGE = 100
 
-
-def _table(name: str, *columns: Column[Any]) -> Table:
-    return Table(name, metadata, Column("id", String(64), primary_key=True), *columns)
-
-
-agents = _table(
-    "plain_agents",
-    Column("url", Text),
-    Column("price", MONEY),
-    Column("active", Numeric, server_default="0"),
-    Column("jobs", Numeric, server_default="0"),
-    Column("ms", Numeric, server_default="0"),
+engine = create_async_engine(
+    os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+asyncpg://"),
+    pool_size=20,
+    max_overflow=0,
 )
-tasks = _table(
-    "plain_tasks",
-    Column("query", Text),
-    Column("status", String(12)),
-    Column("max_budget", MONEY),
-    Column("held", MONEY, server_default="0"),
-    Column("total_cost", MONEY, server_default="0"),
-)
-steps = _table(
-    "plain_steps",
-    Column("task_id", String(64)),
-    Column("agent_id", String(64)),
-    Column("status", String(12)),
-    Column("payload", JSON),
-    Column("result", Text),
-    Column("cost", MONEY, server_default="0"),
-)
-wallets = _table("plain_wallets", Column("posted", MONEY), Column("held", MONEY))
-holds = _table(
-    "plain_holds",
-    Column("task_id", String(64)),
-    Column("amount", MONEY),
-    Column("status", String(12)),
-)
-entries = _table(
-    "plain_entries",
-    Column("transfer_id", String(64)),
-    Column("account", String(80)),
-    Column("amount", MONEY),
-)
-payments = _table(
-    "plain_payments",
-    Column("task_id", String(64)),
-    Column("agent_id", String(64)),
-    Column("amount", MONEY),
-    Column("type", String(20)),
-)
-
-url = os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+asyncpg://")
-engine = create_async_engine(url, pool_size=20, max_overflow=0)
 sessions = async_sessionmaker(engine, expire_on_commit=False)
-http = httpx.AsyncClient(timeout=30, limits=httpx.Limits(max_connections=64))
+http = httpx.AsyncClient(timeout=30)
 
 
-class Invocation(BaseModel):
+def new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    """Of all tables."""
+
+    type_annotation_map = {  # noqa: RUF012  (SQLAlchemy's way)
+        Decimal: MONEY,
+        datetime: DateTime(timezone=True),
+        list[str]: JSON,
+    }
+
+
+class AgentRow(Base):
+    """An agent as it is listed."""
+
+    __tablename__ = "agents"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(200))
+    description: Mapped[str] = mapped_column(Text)
+    skills: Mapped[list[str]]
+    capabilities: Mapped[list[str]]
+    base_price: Mapped[Decimal]
+    dynamic_price: Mapped[Decimal]
+    load: Mapped[int] = mapped_column(default=0)
+    rating: Mapped[float] = mapped_column(default=5.0)
+    jobs_completed: Mapped[int] = mapped_column(default=0)
+    endpoint_url: Mapped[str] = mapped_column(Text)
+    avg_response_time: Mapped[int] = mapped_column(default=0)
+    availability: Mapped[bool] = mapped_column(default=True)
+
+
+class TaskRow(Base):
+    """A task."""
+
+    __tablename__ = "tasks"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True, default=new_id)
+    user_query: Mapped[str] = mapped_column(Text)
+    required_skills: Mapped[list[str]]
+    status: Mapped[str] = mapped_column(String(12), default="created")
+    max_budget: Mapped[Decimal]
+    total_cost: Mapped[Decimal] = mapped_column(default=Decimal(0))
+    created_at: Mapped[datetime] = mapped_column(default=now, index=True)
+    completed_at: Mapped[datetime | None]
+
+
+class StepRow(Base):
+    """A call of an agent."""
+
+    __tablename__ = "steps"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True, default=new_id)
+    task_id: Mapped[str] = mapped_column(ForeignKey("tasks.id"), index=True)
+    agent_id: Mapped[str] = mapped_column(String(64))
+    subtask_type: Mapped[str] = mapped_column(String(100))
+    status: Mapped[str] = mapped_column(String(12))
+    cost: Mapped[Decimal]
+    external_cost: Mapped[Decimal]
+    requires_external_tool: Mapped[bool]
+    result: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    completed_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class PaymentRow(Base):
+    """What an agent was paid."""
+
+    __tablename__ = "payments"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True, default=new_id)
+    task_id: Mapped[str] = mapped_column(String(64), index=True)
+    agent_id: Mapped[str] = mapped_column(String(64))
+    amount: Mapped[Decimal]
+    type: Mapped[str] = mapped_column(String(20), default="agent_payment")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Shown(BaseModel):
+    """Of all bodies."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True)
+
+
+class Agent(Shown):
+    """An agent as it is shown."""
+
+    id: str
+    name: str
+    description: str
+    skills: list[str]
+    capabilities: list[str]
+    base_price: float
+    dynamic_price: float
+    load: int
+    rating: float
+    jobs_completed: int
+    endpoint_url: str
+    avg_response_time: int
+    availability: bool
+
+
+class Wish(Shown):
+    """Body of POST /api/tasks."""
+
+    user_query: str
+    required_skills: list[str] = []
+    max_budget: float = 1.0
+
+
+class Task(Wish):
+    """A task as it is shown."""
+
+    id: str
+    status: str
+    total_cost: float
+    created_at: datetime
+    completed_at: datetime | None
+
+
+class Step(Shown):
+    """A step as it is shown."""
+
+    id: str
+    task_id: str
+    agent_id: str
+    subtask_type: str
+    status: str
+    cost: float
+    external_cost: float
+    requires_external_tool: bool
+    result: str
+    created_at: datetime
+    completed_at: datetime
+
+
+class Invocation(Shown):
     """Body of POST /api/invoke-agent."""
 
-    agentId: str  # noqa: N815  (the name on the wire)
+    agent_id: str
+    task_id: str
     payload: dict[str, Any]
 
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    """Create the tables, one agent and one wallet."""
+    """Create the tables, and list six agents."""
     async with engine.begin() as conn:
-        await conn.run_sync(metadata.create_all)
-        await conn.execute(
-            insert(agents).values(id="instant", url=os.environ["AGENT_URL"], price=Decimal("0.01"))
-        )
-        await conn.execute(insert(wallets).values(id="demo", posted=Decimal(1_000_000), held=0))
+        await conn.run_sync(Base.metadata.create_all)
+    async with sessions.begin() as db:
+        for name in AGENTS:
+            listing = AgentRow(
+                id=name,
+                name=f"{name} agent",
+                description="Does what its name says, for whoever pays",
+                skills=["summarize", "condense", "extract"],
+                capabilities=["Summarizes articles", "Extracts key points"],
+                base_price=Decimal("0.05"),
+                dynamic_price=Decimal("0.05"),
+                endpoint_url=os.environ["AGENT_URL"],
+            )
+            db.add(listing)
     yield
 
 
+async def session() -> AsyncIterator[AsyncSession]:
+    async with sessions() as db:
+        yield db
+
+
+Db = Annotated[AsyncSession, Depends(session)]
 app = FastAPI(lifespan=lifespan)
 
 
+@app.get("/api/agents", response_model=list[Agent])
+async def agents(db: Db) -> Any:
+    return (await db.execute(select(AgentRow).limit(PAGE))).scalars().all()
+
+
+@app.get("/api/tasks", response_model=list[Task])
+async def tasks(db: Db) -> Any:
+    newest = select(TaskRow).order_by(TaskRow.created_at.desc()).limit(PAGE)
+    return (await db.execute(newest)).scalars().all()
+
+
+@app.get("/api/tasks/{task_id}/steps", response_model=list[Step])
+async def steps(task_id: str, db: Db) -> Any:
+    found = select(StepRow).where(StepRow.task_id == task_id).order_by(StepRow.created_at)
+    return (await db.execute(found.limit(PAGE))).scalars().all()
+
+
+@app.post("/api/tasks", response_model=Task)
+async def create_task(body: Wish, db: Db) -> Any:
+    row = TaskRow(**body.model_dump())
+    db.add(row)
+    await db.commit()
+    return row
+
+
+async def pay(task_id: str, agent_id: str, amount: Decimal) -> None:
+    async with sessions.begin() as db:
+        db.add(PaymentRow(task_id=task_id, agent_id=agent_id, amount=amount))
+
+
 @app.post("/api/invoke-agent")
-async def invoke(body: Invocation) -> dict[str, Any]:
-    """Call the agent and pay it."""
-    task_id, step_id = uuid.uuid4().hex, uuid.uuid4().hex
-    async with sessions() as db, db.begin():
-        agent = (await db.execute(select(agents).where(agents.c.id == body.agentId))).one_or_none()
-        if agent is None:
-            raise HTTPException(404)
-        await db.execute(
-            insert(tasks).values(id=task_id, query="call", status="in_progress", max_budget=1)
-        )
-        await db.execute(
-            insert(steps).values(
-                id=step_id,
-                task_id=task_id,
-                agent_id=agent.id,
-                status="in_progress",
-                payload=body.payload,
-            )
-        )
-        await db.execute(
-            insert(holds).values(id=step_id, task_id=task_id, amount=agent.price, status="held")
-        )
-        covered = await db.execute(
-            update(tasks)
-            .where(
-                tasks.c.id == task_id,
-                tasks.c.held + tasks.c.total_cost + agent.price <= tasks.c.max_budget,
-            )
-            .values(held=tasks.c.held + agent.price)
-            .returning(tasks.c.id)
-        )
-        paid = await db.execute(
-            update(wallets)
-            .where(wallets.c.id == "demo", wallets.c.posted - wallets.c.held >= agent.price)
-            .values(held=wallets.c.held + agent.price)
-            .returning(wallets.c.id)
-        )
-        if covered.one_or_none() is None or paid.one_or_none() is None:
-            raise HTTPException(402)
-        await db.execute(
-            update(agents).where(agents.c.id == agent.id).values(active=agents.c.active + 1)
-        )
-    answer = await http.post(
-        f"{agent.url}/execute", json=body.payload, headers={"Idempotency-Key": step_id}
-    )
+async def invoke(body: Invocation, later: BackgroundTasks, db: Db) -> dict[str, Any]:
+    """Call the agent, note what it did, and pay it when the caller has been answered."""
+    agent = await db.get(AgentRow, body.agent_id)
+    if agent is None:
+        raise HTTPException(404)
+    answer = await http.post(f"{agent.endpoint_url}/execute", json=body.payload)
     answer.raise_for_status()
-    found = answer.json()
+    found: dict[str, Any] = answer.json()
     cost = Decimal(str(found["cost"]))
-    async with sessions() as db, db.begin():
-        await db.execute(
-            update(steps)
-            .where(steps.c.id == step_id)
-            .values(status="completed", result=found["result"], cost=cost)
-        )
-        await db.execute(
-            update(tasks)
-            .where(tasks.c.id == task_id)
-            .values(
-                status="completed",
-                total_cost=tasks.c.total_cost + cost,
-                held=tasks.c.held - agent.price,
-            )
-        )
-        await db.execute(update(holds).where(holds.c.id == step_id).values(status="captured"))
-        await db.execute(
-            update(wallets)
-            .where(wallets.c.id == "demo")
-            .values(held=wallets.c.held - agent.price, posted=wallets.c.posted - cost)
-        )
-        transfer = uuid.uuid4().hex
-        await db.execute(
-            insert(entries),
-            [
-                {
-                    "id": uuid.uuid4().hex,
-                    "transfer_id": transfer,
-                    "account": name,
-                    "amount": amount,
-                }
-                for name, amount in (("wallet:demo", -cost), (f"agent:{agent.id}", cost))
-            ],
-        )
-        await db.execute(
-            insert(payments).values(
-                id=uuid.uuid4().hex,
-                task_id=task_id,
-                agent_id=agent.id,
-                amount=cost,
-                type="agent_payment",
-            )
-        )
-        await db.execute(
-            update(agents)
-            .where(agents.c.id == agent.id)
-            .values(active=agents.c.active - 1, jobs=agents.c.jobs + 1, ms=agents.c.ms + 1)
-        )
-    return {
-        "result": found["result"],
-        "cost": float(cost),
-        "subtaskType": found["subtask_type"],
-        "requiresExternalTool": False,
-        "externalCost": 0.0,
-    }
+    task = await db.get(TaskRow, body.task_id)
+    if task is None:
+        raise HTTPException(404)
+    step = StepRow(
+        task_id=task.id,
+        agent_id=agent.id,
+        subtask_type=found["subtask_type"],
+        status="completed",
+        cost=cost,
+        external_cost=Decimal(str(found["external_cost"])),
+        requires_external_tool=found["requires_external_tool"],
+        result=found["result"],
+    )
+    db.add(step)
+    task.total_cost += cost
+    agent.jobs_completed += 1
+    await db.commit()
+    later.add_task(pay, task.id, agent.id, cost)
+    return {**found, "taskId": task.id, "stepId": step.id}
 
 
 if __name__ == "__main__":

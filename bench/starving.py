@@ -27,7 +27,7 @@ from pathlib import Path
 
 import psutil
 
-from bench.invoke import marketplace, register
+from bench.systems import marketplace, register
 from bench.wire import OK, exchange, instant_agent, request
 from deploy.local.forks import command
 from deploy.local.ports import free_port

@@ -1,11 +1,19 @@
 """The least that speaks HTTP/1.1: an agent that answers at once, and a client that only counts.
 
 Both take next to no processor time, so that a measurement is of the servers and not of these.
+
+    python -m bench.wire PORT [HOST]
+
+is the agent as a process of its own. It counts its answers to /health: GET /probes tells.
 """
 
 import asyncio
 import json
-import time
+import sys
+from contextlib import suppress
+from typing import cast
+
+import uvloop
 
 ANSWER = json.dumps(
     {
@@ -31,27 +39,43 @@ def _length(head: bytes) -> int:
     return 0
 
 
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while True:
-            head = await reader.readuntil(b"\r\n\r\n")
-            await reader.readexactly(_length(head))
-            path = head.split(b" ", 2)[1]
-            body = {b"/health": HEALTH, b"/info": INFO}.get(path, ANSWER)
-            writer.write(
+class _Agent(asyncio.Protocol):
+    """A connection of a caller; agents may live under any path."""
+
+    probes = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass of it.
+        self._got = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._got += data
+        while (end := self._got.find(b"\r\n\r\n")) >= 0:
+            head = self._got[:end]
+            whole = end + 4 + _length(head)
+            if len(self._got) < whole:
+                return
+            self._got = self._got[whole:]
+            body = self._answer(head.split(b" ", 2)[1].rpartition(b"/")[2])
+            self._transport.write(
                 b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: "
                 + str(len(body)).encode()
                 + b"\r\n\r\n"
                 + body
             )
-            await writer.drain()
-    except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-        writer.close()
+
+    def _answer(self, name: bytes) -> bytes:
+        if name == b"health":
+            _Agent.probes += 1
+            return HEALTH
+        if name == b"probes":
+            return str(_Agent.probes).encode()
+        return INFO if name == b"info" else ANSWER
 
 
-async def instant_agent(port: int) -> asyncio.Server:
-    """An agent on 127.0.0.1:`port` whose work takes no time and costs 0.01 BazaarBucks."""
-    return await asyncio.start_server(_serve, "127.0.0.1", port)
+async def instant_agent(port: int, host: str = "127.0.0.1") -> asyncio.Server:
+    """An agent on `host`:`port` whose work takes no time and costs 0.01 BazaarBucks."""
+    return await asyncio.get_running_loop().create_server(_Agent, host, port, backlog=4096)
 
 
 def request(method: str, path: str, body: dict[str, object] | None = None) -> bytes:
@@ -70,20 +94,12 @@ async def exchange(
     return int(head[9:12]), await reader.readexactly(_length(head))
 
 
-async def caller(port: int, path: str, body: dict[str, object], calls: int) -> list[float]:
-    """Post `body` `calls` times over one connection; seconds that each call took.
+async def _serve(port: str, host: str = "127.0.0.1") -> None:
+    async with await instant_agent(int(port), host) as server:
+        print("listens", flush=True)
+        await server.serve_forever()
 
-    Raises:
-        RuntimeError: an answer was not 200.
-    """
-    asked = request("POST", path, body)
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    took = []
-    for _ in range(calls):
-        began = time.perf_counter()
-        status, answer = await exchange(reader, writer, asked)
-        took.append(time.perf_counter() - began)
-        if status != OK:
-            raise RuntimeError(answer.decode())
-    writer.close()
-    return took
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        uvloop.run(_serve(*sys.argv[1:]))
