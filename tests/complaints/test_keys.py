@@ -56,7 +56,7 @@ async def test_a_retry_after_a_lost_answer_made_a_second_task(
         body = {"agentId": agent, "payload": {"text": "hello"}}
         lost = asyncio.create_task(dying.http.post("/api/invoke-agent", json=body, headers=mine))
         await does.called()
-        dying.popen.kill()
+        dying.service.kill()
         await asyncio.wait({lost})
         assert isinstance(lost.exception(), httpx.TransportError)
         gate.set()
