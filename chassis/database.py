@@ -10,12 +10,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from faststream_outbox import OutboxBroker
-from sqlalchemy import MetaData, event, func, text
+from sqlalchemy import Executable, Interval, MetaData, bindparam, event, func, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
@@ -25,7 +25,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from chassis.away import ONLY_READS, Away, sqlstate
 from chassis.bus import MAX_MESSAGE_BYTES
 from chassis.envelopes import enclose
-from chassis.relay import RELAY_QUEUE, Departures, as_sent
+from chassis.outgoing import Outgoing, as_row
+from chassis.relay import RELAY_QUEUE, Departures
 from chassis.schema import outbox_table
 from chassis.settings import WrongSetting
 from contracts.base import Command, Event
@@ -36,6 +37,8 @@ STATEMENT_S = 30
 """How long a statement may take, waiting for locks too."""
 ANSWERS_WITHIN_S = 2.0
 """How long a database that lives takes at most to say so."""
+ROW_HEADERS = {"content-type": "application/json"}
+"""By which the relay of every release knows how to read an outbox row."""
 WRITE_EVERY_S = 5.0
 """How often a ping tries a write: a server whose disk is full still answers."""
 
@@ -69,7 +72,7 @@ class Transaction:
     source: str
     cause: Envelope | None = None
     begins: bool = False
-    _leaving: list[dict[str, object]] = field(default_factory=list)
+    _leaving: list[Outgoing] = field(default_factory=list)
     _afterwards: list[Callable[[], object]] = field(default_factory=list)
 
     def publish(
@@ -93,7 +96,7 @@ class Transaction:
         """
         for message in messages:
             enclosed = enclose(message, self.source, self.cause, account, deadline, message_id)
-            if len(as_sent(enclosed["data"])) > MAX_MESSAGE_BYTES:
+            if len(enclosed.body) > MAX_MESSAGE_BYTES:
                 raise Invalid(f"What would be told as {message.type} is too large.")
             self._leaving.append(enclosed)
 
@@ -109,7 +112,7 @@ class Transaction:
         for do in self._afterwards:
             do()
 
-    async def flush(self, outbox: OutboxBroker, departures: Departures | None) -> None:
+    async def flush(self, store: Executable, departures: Departures | None) -> None:
         """Write what is to leave into the outbox, as one row that leaves after the commit.
 
         Raises:
@@ -118,16 +121,12 @@ class Transaction:
         if not self._leaving:
             return
         if self.begins and departures is not None:
-            departures.intake.check(str(message["stream"]) for message in self._leaving)
+            departures.publisher.intake.check(message.stream for message in self._leaving)
         row = self._leaving
-        row_id = await outbox.publish(
-            row,
-            queue=RELAY_QUEUE,
-            session=self.conn,
-            activate_in=departures.grace if departures else None,
-        )
-        if departures is not None and row_id is not None:
-            self.then(partial(departures.send, row_id, row))
+        grace = departures.grace if departures else timedelta(0)
+        stored = await self.conn.execute(store, {"payload": as_row(row), "grace": grace})
+        if departures is not None:
+            self.then(partial(departures.send, stored.scalar_one(), row))
 
 
 class Received(Protocol):
@@ -177,6 +176,13 @@ class Database:
             self.engine, outbox_table=outbox_table(metadata), logger=None, apply_types=False
         )
         self.departures: Departures | None = None
+        table = outbox_table(metadata)
+        due_at = func.now() + bindparam("grace", type_=Interval)
+        self._store = (
+            insert(table)
+            .values(queue=RELAY_QUEUE, headers=ROW_HEADERS, next_attempt_at=due_at)
+            .returning(table.c.id)
+        )
         inbox = metadata.tables[f"{self.schema}.inbox"]
         self._remember = insert(inbox).on_conflict_do_nothing()
         self._try = (
@@ -217,7 +223,7 @@ class Database:
                 tx = Transaction(conn, self.schema, cause, begins)
                 try:
                     yield tx
-                    await tx.flush(self.outbox, self.departures)
+                    await tx.flush(self._store, self.departures)
                 except DBAPIError as error:
                     if sqlstate(error) == ONLY_READS:
                         await conn.invalidate()  # Another may lead to a server that takes writes.

@@ -1,11 +1,15 @@
 """Making envelopes: who caused what, for whom, under which trace."""
 
+import json
 import uuid
 from datetime import UTC, datetime
 
 from opentelemetry.trace import SpanKind
+from pydantic_core import PydanticSerializationError
 
 from chassis import telemetry
+from chassis.outgoing import Outgoing
+from chassis.terminal import escaped
 from contracts.base import Command, Event
 from contracts.envelope import DEFAULT_ACCOUNT, Envelope
 
@@ -73,8 +77,8 @@ def enclose(
     account: str | None,
     deadline: datetime | None = None,
     message_id: str | None = None,
-) -> dict[str, object]:
-    """One entry of an outbox row: where the message goes, its headers and its JSON."""
+) -> Outgoing:
+    """A message as it leaves: where it goes, its headers and its JSON."""
     envelope = caused_by(
         cause, source, f"{message.type}.v{message.version}", message.entity_id(), account
     )
@@ -90,9 +94,11 @@ def enclose(
     create = f"create {telemetry.kind_of(subject)}"
     with telemetry.within(create, SpanKind.PRODUCER, envelope, about) as created:
         headers = created.headers()
-    return {
-        "subject": subject,
-        "stream": STREAM_OF[subject.split(".", 2)[1]],
-        "headers": headers,
-        "data": message.model_dump(mode="json"),
-    }
+    return Outgoing(subject, STREAM_OF[subject.split(".", 2)[1]], headers, _body(message))
+
+
+def _body(message: Event | Command) -> bytes:
+    try:
+        return escaped(message.model_dump_json()).encode()
+    except PydanticSerializationError:  # Half a character, which Python's JSON can write.
+        return escaped(json.dumps(message.model_dump(mode="json"), ensure_ascii=False)).encode()

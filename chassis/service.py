@@ -98,7 +98,7 @@ class Service:
         relay(
             self.database.outbox,
             self.broker,
-            self.departures.intake,
+            self.departures.publisher,
             workers=settings.outbox_workers,
         )
         self.database.departures = self.departures
@@ -227,7 +227,8 @@ class Service:
                 await self.database.ping()
         except Exception as error:  # noqa: BLE001  (whatever keeps the database from answering)
             wrong.append(f"database {why_away(error)}: {type(error).__name__}")
-        wrong += [f"stream {name} takes no messages" for name in self.departures.intake.full]
+        full = self.departures.publisher.intake.full
+        wrong += [f"stream {name} takes no messages" for name in full]
         wrong += [f"consumer {name} has stopped" for name in self.consumers.dead()]
         return [*wrong, *([self.drifted] if self.drifted else [])]
 
@@ -257,7 +258,7 @@ class Service:
 
     async def _pong(self, _request: Ping) -> Pong:
         await self.database.ping()
-        if self.departures.intake.full:
+        if self.departures.publisher.intake.full:
             raise Unavailable(f"The message bus has no room for what the {self.name} service says.")
         if wrong := self.drifted or next(iter(self.consumers.dead()), None):
             raise Unavailable(f"Messages may not reach the {self.name} service: {wrong}")

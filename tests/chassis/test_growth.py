@@ -90,7 +90,7 @@ async def test_where_orders_find_no_room_nothing_is_begun(small: tuple[Stack, Cl
         assert await ask(service.bus, Question(text=first)) == "begun"  # Nobody knew yet.
 
         async def known() -> list[str]:
-            return service.departures.intake.full
+            return service.departures.publisher.intake.full
 
         assert await eventually(known) == [COMMANDS.name]
         with pytest.raises(Unavailable, match="no room"):
@@ -101,7 +101,7 @@ async def test_where_orders_find_no_room_nothing_is_begun(small: tuple[Stack, Cl
         await js.purge_stream(COMMANDS.name, subject="bazaar.cmd.probe.fill.x")
 
         async def room() -> bool:
-            return not service.departures.intake.full
+            return not service.departures.publisher.intake.full
 
         await eventually(room)
         assert await ask(service.bus, Question(text=third)) == "begun"

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerInfo
@@ -171,10 +171,10 @@ class Talk:
         sent = enclose(event, source, self.cause(account), None)
         client = await self.system.bus.client()
         await client.jetstream().publish(
-            str(sent["subject"]),
-            event.model_dump_json().encode(),
+            sent.subject,
+            sent.body,
             stream=EVENTS.name,
-            headers={**cast("dict[str, str]", sent["headers"]), **headers},
+            headers={**sent.headers, **headers},
         )
 
     async def consumer(self, durable: Durable) -> ConsumerInfo:
