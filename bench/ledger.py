@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -32,7 +33,7 @@ from contracts.task import StepCompleted
 from contracts.topology import PAYMENT_STEP_COMPLETED
 from deploy.local.embedded import embedded_postgres_server
 from payment_svc.app import build
-from payment_svc.handlers.captures import on_step_completed
+from payment_svc.handlers.captures import capture, on_step_completed
 from payment_svc.handlers.checks import check_ledger
 from payment_svc.handlers.checks import work as checkpoints
 from payment_svc.handlers.holds import place_hold
@@ -82,7 +83,9 @@ class Till:
         self.db: Database = service.database
         self.owner = owner
         self.db.departures = None
-        self.captures: GroupCommit[StepCompleted] = service.context.get("captures")
+        self.captures: GroupCommit[StepCompleted] = GroupCommit(
+            service.database, partial(capture, Decimal(0), "simulated")
+        )
 
     async def step(self, account: str, task: str) -> float:
         """A hold and its capture; the seconds that it took."""

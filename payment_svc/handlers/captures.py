@@ -8,15 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated
 
 import structlog
 
 from chassis.database import Transaction
-from chassis.delivery import Here
 from chassis.envelopes import new_id
-from chassis.given import Given
 from chassis.groups import GroupCommit, Member
+from contracts.envelope import Envelope
 from contracts.errors import Invalid
 from contracts.payment import (
     HoldOvercharged,
@@ -63,9 +61,9 @@ class Capture:
 
 async def on_step_completed(
     event: StepCompleted,
-    captures: Annotated[GroupCommit[StepCompleted], Given("captures")],
-    on: Annotated[Durable, Given("durable")],
-    here: Here,
+    captures: GroupCommit[StepCompleted],
+    on: Durable,
+    here: Envelope,
 ) -> None:
     """Capture the step's hold: pay the agent, book what it bought, free the rest.
 

@@ -3,9 +3,9 @@
 from decimal import Decimal
 
 from chassis.database import Transaction
-from chassis.delivery import Here, Tx
 from chassis.envelopes import new_id
 from contracts.cards import CardReply, RefundCard
+from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, Invalid, NotFound
 from contracts.ledger import PaymentRefunded, PaymentReply, RefundPayment
 from payment_svc import (
@@ -27,7 +27,7 @@ TAKEN = "This refund id was used for something else."
 STOPPED = "Given back before the card was charged."
 
 
-async def refund_payment(request: RefundPayment, tx: Tx, here: Here) -> PaymentReply:
+async def refund_payment(request: RefundPayment, tx: Transaction, here: Envelope) -> PaymentReply:
     """Give back what was paid for a step, or part of it; the task's cost follows.
 
     Raises:
@@ -59,7 +59,7 @@ async def refund_payment(request: RefundPayment, tx: Tx, here: Here) -> PaymentR
     return PaymentReply(payment=payment_view(row))
 
 
-async def refund_card(request: RefundCard, tx: Tx, here: Here) -> CardReply:
+async def refund_card(request: RefundCard, tx: Transaction, here: Envelope) -> CardReply:
     """Give back what an agent bought by card: to the wallet at once, to the card by the rail.
 
     Raises:

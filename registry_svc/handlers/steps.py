@@ -5,14 +5,11 @@ Every step of every task comes by here twice, so these events are taken in group
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import structlog
 from sqlalchemy import RowMapping
 
 from chassis.database import Transaction
-from chassis.delivery import Here
-from chassis.given import Given
 from chassis.groups import GroupCommit, Member
 from contracts.envelope import Envelope
 from contracts.task import StepCompleted, StepFailed, StepStarted
@@ -32,22 +29,25 @@ class Change:
     tally: domain.Tally
 
 
-Tallies = Annotated[GroupCommit[Change], Given("tallies")]
-On = Annotated[Durable, Given("durable")]
+Tallies = GroupCommit[Change]
 
 
-async def on_step_started(event: StepStarted, tallies: Tallies, on: On, here: Here) -> None:
+async def on_step_started(
+    event: StepStarted, tallies: Tallies, on: Durable, here: Envelope
+) -> None:
     """The agent has one task more."""
     await tallies.add(on.name, here, Change(event.agent_id, domain.STARTED))
 
 
-async def on_step_completed(event: StepCompleted, tallies: Tallies, on: On, here: Here) -> None:
+async def on_step_completed(
+    event: StepCompleted, tallies: Tallies, on: Durable, here: Envelope
+) -> None:
     """The agent has one task less, one job more, and so a response time and a rating."""
     tally = domain.completed(event.execution_time)
     await tallies.add(on.name, here, Change(event.agent_id, tally))
 
 
-async def on_step_failed(event: StepFailed, tallies: Tallies, on: On, here: Here) -> None:
+async def on_step_failed(event: StepFailed, tallies: Tallies, on: Durable, here: Envelope) -> None:
     """The agent has one task less; its rating falls when the failure was its own."""
     tally = domain.failed(event.reason, started=event.started)
     if tally is not None:

@@ -1,12 +1,9 @@
 """POST /api/tasks/{id}/cancel, for tasks made by hand; a turn's own end cancels its task."""
 
-from typing import Annotated
-
 from chassis.bus import Bus
 from chassis.database import Database, Transaction
-from chassis.delivery import Here
-from chassis.given import Given
 from contracts.cancelling import CancelReply, CancelTask
+from contracts.envelope import Envelope
 from contracts.errors import NotFound
 from contracts.task import TaskView
 from task_svc import store
@@ -16,9 +13,9 @@ from task_svc.ending import Failed, answer_to, ended
 
 async def cancel_task(
     request: CancelTask,
-    db: Annotated[Database, Given("db")],
-    bus: Annotated[Bus, Given("bus")],
-    here: Here,
+    db: Database,
+    bus: Bus,
+    here: Envelope,
 ) -> CancelReply:
     """Cancel a task made by hand: it has failed, and whoever waits for a call of it is told.
 

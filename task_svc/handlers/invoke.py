@@ -1,13 +1,8 @@
 """POST /api/invoke-agent: one step, run at once, answered when it has ended."""
 
-from typing import Annotated
-
-from faststream.nats.annotations import NatsMessage
-
 from chassis.database import Database, Transaction
-from chassis.delivery import Here
 from chassis.envelopes import new_id
-from chassis.given import Given
+from chassis.injection import ReplyTo
 from contracts.envelope import Envelope
 from contracts.errors import Busy, Conflict, NotFound, Refusal
 from contracts.task import InvokeAgent, InvokeReply, StepStarted, TaskCreated, TaskStarted
@@ -25,13 +20,13 @@ RUNS = "This call is still being carried out; ask again in a moment."
 
 async def invoke_agent(
     request: InvokeAgent,
-    db: Annotated[Database, Given("db")],
-    saga: Annotated[Saga, Given("saga")],
-    runner: Annotated[Runner, Given("runner")],
-    settings: Annotated[Settings, Given("settings")],
-    shares: Annotated[Shares, Given("shares")],
-    here: Here,
-    message: NatsMessage,
+    db: Database,
+    saga: Saga,
+    runner: Runner,
+    settings: Settings,
+    shares: Shares,
+    here: Envelope,
+    reply_to: ReplyTo,
 ) -> InvokeReply:
     """Call one agent for a task, or for a task made for this call.
 
@@ -57,7 +52,6 @@ async def invoke_agent(
         if before is not None:
             key = key_after(before.id, Quote.model_validate(before.quote), before.reason)
             quote = quote.model_copy(update={"agent_key": key})
-        reply_to = message.raw_message.reply
         step = await _store_step(request, before, db, settings, runner, quote, here, reply_to)
         with runner.holding(step.id):
             try:

@@ -1,14 +1,13 @@
 """Orders of an orchestrator: start a task with its steps, add steps, finish it."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import structlog
 
 from chassis.bus import Bus
 from chassis.database import Database, Transaction
-from chassis.delivery import Effect, Here, Later
-from chassis.given import Given
+from chassis.patience import Later
 from contracts.envelope import Envelope
 from contracts.orders import AddSteps, FinishTask, StartTask, StepSpec
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
@@ -24,9 +23,7 @@ log = structlog.get_logger()
 SETTLEMENT_WAIT_S = 0.03
 
 
-async def on_start(
-    order: StartTask, tx: Effect, here: Here, runner: Annotated[Runner, Given("runner")]
-) -> None:
+async def on_start(order: StartTask, tx: Transaction, here: Envelope, runner: Runner) -> None:
     """Make the task and its steps, and run what is ready; ordered twice, it is made once."""
     task = await store.insert_task(
         tx.conn,
@@ -53,9 +50,7 @@ async def on_start(
         await _add(tx, task, order.steps, here, runner, {})
 
 
-async def on_add_steps(
-    order: AddSteps, tx: Effect, here: Here, runner: Annotated[Runner, Given("runner")]
-) -> None:
+async def on_add_steps(order: AddSteps, tx: Transaction, here: Envelope, runner: Runner) -> None:
     """Add steps to a task; one may take the place of a failed one.
 
     A turn that the task has not seen before takes it up, also when it has ended.
@@ -144,10 +139,10 @@ async def _replace(tx: Transaction, task: store.Found, old: str, new: str) -> No
 
 async def on_finish(
     order: FinishTask,
-    db: Annotated[Database, Given("db")],
-    bus: Annotated[Bus, Given("bus")],
-    durable: Annotated[Durable, Given("durable")],
-    here: Here,
+    db: Database,
+    bus: Bus,
+    durable: Durable,
+    here: Envelope,
 ) -> None:
     """End the task when every payment of it is settled, so that its bill is final.
 

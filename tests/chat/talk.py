@@ -28,6 +28,7 @@ from contracts.task import StepView, TaskView
 from contracts.topology import DURABLES, EVENTS, Durable
 from contracts.turns import CANCEL_TURN, CancelledTurn
 from registry_svc.handlers.probes import probe_due
+from tests.bound import bound
 from tests.task.scripted_agent import Behaviour, ScriptedAgent
 from tests.task.services import eventually
 from tests.task.system import Said, System
@@ -233,7 +234,7 @@ class Talk:
             skills=[skill],
             base_price=price,
         )
-        settings, http = self.registry.settings, self.registry.context.get("http")
+        settings, http = self.registry.settings, bound(self.registry, "http")
         await probe_due(self.registry.database, http, getattr(settings, "probe_every_s", 1.0))
 
         async def available() -> bool:
