@@ -45,7 +45,7 @@ def build(settings: Settings) -> Service:
     stripe = rail.client_of(settings)
     capture = partial(captures.capture, settings.platform_fee_rate, settings.rail)
     db, bus = service.database, service.bus
-    group = GroupCommit(db, capture)
+    group = GroupCommit(db, capture, apart_s=captures.APART_S)
     service.details["rail"] = settings.rail
     answer, consume = service.answer, service.consume
 

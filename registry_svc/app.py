@@ -22,7 +22,7 @@ def build(settings: Settings) -> Service:
     service = Service("registry", settings, tables.metadata)
     db = service.database
     http = agents_http.client(settings.agent_hosts)
-    tallies = GroupCommit(db, steps.count, gather_s=steps.GATHER_S)
+    tallies = GroupCommit(db, steps.count, apart_s=steps.APART_S)
     answer, consume = service.answer, service.consume
 
     answer(registry.LIST_AGENTS, queries.list_agents)

@@ -30,6 +30,8 @@ from payment_svc.domain import Transfer, capture_postings, fee_of, wallet_of
 from payment_svc.tables import bazaarbucks_payments, stripe_payments
 
 log = structlog.get_logger()
+APART_S = 0.05
+"""Groups begin so far apart: a capture after a pause is done at once, many are done together."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from contracts.topology import Durable
 from registry_svc import domain, store
 
 log = structlog.get_logger()
-GATHER_S = 0.02
+APART_S = 0.1
 """Load and ratings may lag this far behind; under load that saves most of their transactions."""
 
 
