@@ -5,19 +5,15 @@ traps demand (explicit streams, manual acknowledgement, bounded concurrency, end
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from faststream.middlewares import AckPolicy
 from faststream.nats import JStream, NatsBroker, PullSub
-from faststream.nats.subscriber.usecases import (
-    ConcurrentCoreSubscriber,
-    ConcurrentPullStreamSubscriber,
-)
 from nats.aio.client import Client
-from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import (
     ConnectionClosedError,
     ConnectionDrainingError,
@@ -49,8 +45,6 @@ REQUESTS_WAITING = 512
 PINGS_WAITING = 128
 WAITING_BYTES = 32 * 1024 * 1024
 """What may wait in a replica for each call; whoever asks more is told so at once (`on_error`)."""
-QUIET_ROUNDS = 5
-"""Looks that must find nothing: a request on its way from one task to the next is in no count."""
 CROWDED = "Too many requests wait already; try again in a moment."
 UNREACHABLE = "The message bus is not reachable."
 NOTICED_S = 3.0
@@ -62,6 +56,13 @@ HEADERS_BYTES = 4096
 """Room for an envelope: the server counts headers too, and cuts off whoever sends too much."""
 MAX_MESSAGE_BYTES = 7 * 1024 * 1024
 """The most that a message may weigh; the server's max_payload is 8 MiB."""
+
+
+class Reply(NamedTuple):
+    """What whoever asked gets, as it travels."""
+
+    body: bytes
+    headers: dict[str, str]
 
 
 def answers(call: Call[Any, Any], *, workers: int = RPC_WORKERS) -> dict[str, Any]:
@@ -98,28 +99,8 @@ def consumes(durable: Durable) -> dict[str, Any]:
     }
 
 
-def hands(broker: NatsBroker) -> dict[str, Callable[[Msg], Awaitable[object]]]:
-    """What handles the messages of which durable."""
-    return {
-        one.extra_options["durable"]: one.consume
-        for one in broker.subscribers
-        if isinstance(one, ConcurrentPullStreamSubscriber)
-    }
-
-
-async def stop_answering(broker: NatsBroker) -> None:
-    """Leave the queue groups; returns when every request that came before is answered.
-
-    FastStream's own stop drops what it has not begun, and whoever asked waits in vain. Pings are
-    answered to the end: whoever waits for a reply takes silence for a crash.
-    """
-    answering = [
-        one
-        for one in broker.subscribers
-        if isinstance(one, ConcurrentCoreSubscriber) and not one.subject.template.endswith(".ping")
-    ]
-    client = await broker.connect()
-    subscriptions = [one.subscription for one in answering if one.subscription is not None]
+async def leave(client: Client, *subscriptions: Subscription) -> None:
+    """Hear nothing new; returns when all that had come was taken."""
     for subscription in subscriptions:
         # A drain alone sends its PING ahead of this, and so can miss what was still on its way.
         await client._send_unsubscribe(subscription._id)  # noqa: SLF001  (no public way)
@@ -127,17 +108,6 @@ async def stop_answering(broker: NatsBroker) -> None:
     await client.flush()
     for subscription in subscriptions:
         await subscription.drain()  # type: ignore[no-untyped-call]  # nats-py has no types here
-    for subscriber in answering:
-        subscriber.subscription = None
-    quiet = 0
-    while quiet < QUIET_ROUNDS:
-        await asyncio.sleep(0.01)
-        quiet = 0 if any(_at_work(subscriber) for subscriber in answering) else quiet + 1
-
-
-def _at_work(subscriber: ConcurrentCoreSubscriber) -> bool:
-    waiting = subscriber.receive_stream.statistics().current_buffer_used
-    return bool(waiting) or subscriber.limiter.value < subscriber.max_workers
 
 
 def connect_options(settings: BusSettings, name: str) -> dict[str, Any]:
@@ -247,13 +217,14 @@ class Bus:
             until = min(until, cause.deadline)
         if until <= now:
             raise TooSlow(f"Nobody waits any more for the {call.context} service.", loggable=True)
-        envelope = caused_by(cause, self._source, f"{call.context}.{call.verb}", "", None)
+        verb = f"{call.context}.{call.verb}"
+        envelope = caused_by(cause, self._source, verb, "", None, deadline=until)
         try:
             asked = client.request(
                 call.subject,
                 body,
                 timeout=(until - now).total_seconds(),
-                headers=envelope.model_copy(update={"deadline": until}).headers(),
+                headers=envelope.headers(),
             )
             answer = await self._watch.reply(asked, client, call.context)
         except NoRespondersError:
@@ -274,11 +245,15 @@ class Bus:
             to: the subject that the request asked to be answered on.
             answer: what the caller gets.
         """
-        client = await self.client()
         if isinstance(answer, Refusal):
-            await client.publish(to, b"", headers=refusal_headers(answer))
+            await self.send(to, Reply(b"", refusal_headers(answer)))
         else:
-            await client.publish(to, encoded(answer), headers={CONTENT_TYPE: "application/json"})
+            await self.send(to, Reply(encoded(answer), {CONTENT_TYPE: "application/json"}))
+
+    async def send(self, to: str, reply: Reply) -> None:
+        """Send a reply as it travels."""
+        client = await self.client()
+        await client.publish(to, reply.body, headers=reply.headers)
 
 
 def _read_reply(call: Call[Any, ReplyT], headers: dict[str, str], body: bytes) -> ReplyT:

@@ -10,12 +10,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from faststream_outbox import OutboxBroker
-from sqlalchemy import MetaData, event, func, text
+from sqlalchemy import Interval, MetaData, bindparam, event, func, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
@@ -26,9 +26,11 @@ from chassis import primary
 from chassis.away import ONLY_READS, Away, sqlstate
 from chassis.bus import MAX_MESSAGE_BYTES
 from chassis.envelopes import enclose
-from chassis.relay import RELAY_QUEUE, Departures, as_sent
+from chassis.outgoing import Outgoing, as_row
+from chassis.relay import RELAY_QUEUE, Departures
 from chassis.schema import outbox_table
 from chassis.settings import WrongSetting
+from chassis.statements import Statement
 from contracts.base import Command, Event
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
@@ -41,6 +43,8 @@ its machine, holds what it locked, such as a wallet; then the server ends it.
 """
 ANSWERS_WITHIN_S = 2.0
 """How long a database that lives takes at most to say so."""
+ROW_HEADERS = {"content-type": "application/json"}
+"""By which the relay of every release knows how to read an outbox row."""
 WRITE_EVERY_S = 5.0
 """How often a ping tries a write: a server whose disk is full still answers."""
 
@@ -76,7 +80,7 @@ class Transaction:
     source: str
     cause: Envelope | None = None
     begins: bool = False
-    _leaving: list[dict[str, object]] = field(default_factory=list)
+    _leaving: list[Outgoing] = field(default_factory=list)
     _afterwards: list[Callable[[], object]] = field(default_factory=list)
 
     def publish(
@@ -100,7 +104,7 @@ class Transaction:
         """
         for message in messages:
             enclosed = enclose(message, self.source, self.cause, account, deadline, message_id)
-            if len(as_sent(enclosed["data"])) > MAX_MESSAGE_BYTES:
+            if len(enclosed.body) > MAX_MESSAGE_BYTES:
                 raise Invalid(f"What would be told as {message.type} is too large.")
             self._leaving.append(enclosed)
 
@@ -116,7 +120,7 @@ class Transaction:
         for do in self._afterwards:
             do()
 
-    async def flush(self, outbox: OutboxBroker, departures: Departures | None) -> None:
+    async def flush(self, store: Statement[int], departures: Departures | None) -> None:
         """Write what is to leave into the outbox, as one row that leaves after the commit.
 
         Raises:
@@ -125,15 +129,11 @@ class Transaction:
         if not self._leaving:
             return
         if self.begins and departures is not None:
-            departures.intake.check(str(message["stream"]) for message in self._leaving)
+            departures.publisher.intake.check(message.stream for message in self._leaving)
         row = self._leaving
-        row_id = await outbox.publish(
-            row,
-            queue=RELAY_QUEUE,
-            session=self.conn,
-            activate_in=departures.grace if departures else None,
-        )
-        if departures is not None and row_id is not None:
+        grace = departures.grace if departures else timedelta(0)
+        row_id = await store.one(self.conn, {"payload": as_row(row), "grace": grace})
+        if departures is not None:
             self.then(partial(departures.send, row_id, row))
 
 
@@ -147,6 +147,11 @@ class Received(Protocol):
     @property
     def here(self) -> Envelope:
         """Its envelope."""
+
+
+class _Key(NamedTuple):
+    consumer: str
+    message_id: str
 
 
 MessageT = TypeVar("MessageT", bound=Received)
@@ -189,8 +194,16 @@ class Database:
             self.engine, outbox_table=outbox_table(metadata), logger=None, apply_types=False
         )
         self.departures: Departures | None = None
+        table = outbox_table(metadata)
+        due_at = func.now() + bindparam("grace", type_=Interval)
+        leaving = insert(table).values(
+            queue=RELAY_QUEUE, headers=ROW_HEADERS, next_attempt_at=due_at
+        )
+        self._store = Statement(leaving.returning(table.c.id), int, keys=["payload"])
         inbox = metadata.tables[f"{self.schema}.inbox"]
-        self._remember = insert(inbox).on_conflict_do_nothing()
+        self._remember = Statement(
+            insert(inbox).on_conflict_do_nothing(), tuple, keys=["consumer", "message_id"]
+        )
         self._try = (
             insert(inbox)
             .values(consumer="ping", message_id="ping")
@@ -199,11 +212,12 @@ class Database:
             )
         )
         self._wrote_at = float("-inf")
-        self._remember_many = text(
+        remember_many = text(
             f"INSERT INTO {self.schema}.inbox (consumer, message_id) "  # noqa: S608  (schema is ours)
             "SELECT * FROM unnest(CAST(:consumers AS text[]), CAST(:ids AS text[])) "
             "ON CONFLICT DO NOTHING RETURNING consumer, message_id"
         )
+        self._remember_many = Statement(remember_many, _Key)
 
     @asynccontextmanager
     async def transaction(
@@ -229,7 +243,7 @@ class Database:
                 tx = Transaction(conn, self.schema, cause, begins)
                 try:
                     yield tx
-                    await tx.flush(self.outbox, self.departures)
+                    await tx.flush(self._store, self.departures)
                 except DBAPIError as error:
                     if sqlstate(error) == ONLY_READS:
                         await conn.invalidate()  # Another may lead to a server that takes writes.
@@ -248,10 +262,8 @@ class Database:
             AlreadyHandled: an earlier delivery of the message was committed.
         """
         async with self.transaction(cause) as tx:
-            stored = await tx.conn.execute(
-                self._remember, {"consumer": consumer, "message_id": cause.id}
-            )
-            if stored.rowcount == 0:
+            key = {"consumer": consumer, "message_id": cause.id}
+            if not await self._remember.run(tx.conn, key):
                 raise AlreadyHandled
             yield tx
 
@@ -261,12 +273,9 @@ class Database:
         Returns:
             Those that were not there already, each once, in their order.
         """
-        keys = {(m.consumer, m.here.id): m for m in messages}
-        stored = await tx.conn.execute(
-            self._remember_many,
-            {"consumers": [key[0] for key in keys], "ids": [key[1] for key in keys]},
-        )
-        fresh = {(row.consumer, row.message_id) for row in stored}
+        keys = {_Key(m.consumer, m.here.id): m for m in messages}
+        named = {"consumers": [key[0] for key in keys], "ids": [key[1] for key in keys]}
+        fresh = set(await self._remember_many.all(tx.conn, named))
         return [message for key, message in keys.items() if key in fresh]
 
     async def ping(self) -> None:

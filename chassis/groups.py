@@ -1,12 +1,14 @@
 """Group commit: what many messages do at the same time goes into one transaction.
 
-While one group is being committed the next one gathers, so an idle service commits each message
-by itself and a busy one commits many together, with one inbox statement, one outbox row and one
-sync to disk. Each message still takes effect exactly once, and none fails for another's sake.
+While one group is being committed the next one gathers, and groups follow each other at a distance:
+an idle service commits each message at once by itself, and a busy one commits many together, with
+one inbox statement, one outbox row and one sync to disk. Each message still takes effect exactly
+once, and none fails for another's sake.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -15,6 +17,8 @@ from chassis.database import Database, Transaction
 from contracts.envelope import Envelope
 
 MOST_IN_A_GROUP = 64
+ENOUGH = 32
+"""So many do not wait for more: no more than these are in work of one durable."""
 
 ItemT = TypeVar("ItemT")
 
@@ -37,17 +41,19 @@ Work = Callable[[Transaction, Sequence[Member[ItemT]]], Awaitable[None]]
 class GroupCommit(Generic[ItemT]):
     """Gathers messages for one piece of work."""
 
-    def __init__(self, db: Database, work: Work[ItemT], *, gather_s: float = 0) -> None:
+    def __init__(self, db: Database, work: Work[ItemT], *, apart_s: float = 0) -> None:
         """Have `work` done in `db` for groups of messages, none of them done before.
 
         Args:
             db: where it is done.
             work: what is done, in one transaction for the group.
-            gather_s: how long the first message of a group waits for others to join it.
+            apart_s: how far apart groups begin, unless one is large.
         """
         self._db = db
         self._work = work
-        self._gather_s = gather_s
+        self._apart_s = apart_s
+        self._next_at = 0.0
+        self._enough = asyncio.Event()
         self._waiting: list[Member[ItemT]] = []
         self._committing: asyncio.Task[None] | None = None
 
@@ -59,16 +65,23 @@ class GroupCommit(Generic[ItemT]):
         """
         member = Member(consumer, here, item)
         self._waiting.append(member)
+        if len(self._waiting) >= ENOUGH:
+            self._enough.set()
         if self._committing is None or self._committing.done():
             self._committing = asyncio.create_task(self._commit_all())
         await member.done
 
     async def _commit_all(self) -> None:
+        loop = asyncio.get_running_loop()
         while self._waiting:
-            if self._gather_s and len(self._waiting) < MOST_IN_A_GROUP:
-                await asyncio.sleep(self._gather_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self._next_at):
+                    await self._enough.wait()
+            self._next_at = loop.time() + self._apart_s
             group = self._waiting[:MOST_IN_A_GROUP]
             del self._waiting[:MOST_IN_A_GROUP]
+            if len(self._waiting) < ENOUGH:
+                self._enough.clear()
             await self._commit(group)
 
     async def _commit(self, group: list[Member[ItemT]]) -> None:

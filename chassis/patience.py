@@ -5,7 +5,6 @@ import itertools
 from collections.abc import Awaitable, Callable
 
 import structlog
-from fast_depends.exceptions import ValidationError as ArgumentError
 from pydantic import ValidationError
 
 from chassis import metrics
@@ -48,7 +47,7 @@ class Unfinished(Exception):
 
 WAITING = (Later, Unavailable, TooSlow)
 """What is no fault of the message, nor of who handles it: somebody else is not ready."""
-HOPELESS = (Invalid, NotFound, Conflict, ValidationError, ArgumentError, Unfinished)
+HOPELESS = (Invalid, NotFound, Conflict, ValidationError, Unfinished)
 """What another try cannot mend."""
 
 

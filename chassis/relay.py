@@ -8,10 +8,10 @@ Measured at 16 callers, this halves what events cost compared to relaying every 
 """
 
 import asyncio
-import json
 import math
 import time
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -20,56 +20,31 @@ import structlog
 from faststream.nats import NatsBroker
 from faststream_outbox import OutboxBroker
 from faststream_outbox.retry import ExponentialRetry
-from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.js.errors import NoStreamResponseError, ServiceUnavailableError
 from sqlalchemy import Table, bindparam, delete
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chassis.bus import MAX_MESSAGE_BYTES
 from chassis.endings import end
-from chassis.intake import Intake
 from chassis.metrics import LEFT_TO_RELAY
-from chassis.terminal import escaped
+from chassis.outgoing import Outgoing, read_row
+from chassis.publishing import Publisher
 
 log = structlog.get_logger()
 RELAY_QUEUE = "bus"
 GRACE_S = 4.0
-PUBLISH_TIMEOUT_S = 3.0
 SYNCED_S = 2.0
 """A server has confirmed a message before it is safe from a power cut: its row stays so long, twice
 the server's `sync_interval` where one server keeps the streams."""
-CLEAR_EVERY_S = 0.25
+CLEAR_EVERY_S = 1.0
+"""Rows are cleared so rarely, many at once; with `SYNCED_S` it is less than `GRACE_S`."""
 MOST_AT_ONCE = 500
 """Rows that leave from memory at once; beyond that the relay takes its share."""
 
-Row = list[dict[str, Any]]
+Row = Sequence[Outgoing]
 
 
-async def publish(client: Client, row: Row, intake: Intake) -> None:
-    """Publish the messages of one transaction, in order; returns when all are confirmed."""
-    await asyncio.gather(*(_publish(client, message, intake) for message in row))
-
-
-async def _publish(client: Client, message: dict[str, Any], intake: Intake) -> None:
-    stream, connection = message["stream"], client.stats["reconnects"]
-    try:
-        await client.jetstream().publish(
-            message["subject"],
-            weighed(as_sent(message["data"])),
-            stream=stream,
-            headers=message["headers"],
-            timeout=PUBLISH_TIMEOUT_S,
-        )
-    except (ServiceUnavailableError, NoStreamResponseError, TimeoutError) as error:
-        if client.is_connected and client.stats["reconnects"] == connection:
-            intake.refused(stream, error)
-        raise
-    intake.took(stream)
-
-
-def relay(outbox: OutboxBroker, broker: NatsBroker, intake: Intake, *, workers: int) -> None:
+def relay(outbox: OutboxBroker, broker: NatsBroker, publisher: Publisher, *, workers: int) -> None:
     """Subscribe the relay to a service's outbox: it publishes rows that are due.
 
     A row comes again, for ever, when the streams did not confirm it. A repeat is recognised by
@@ -87,21 +62,20 @@ def relay(outbox: OutboxBroker, broker: NatsBroker, intake: Intake, *, workers: 
             initial_delay_seconds=0.2, max_delay_seconds=10.0, jitter_factor=0.2
         ),
     )
-    async def publish_due(row: Row) -> None:
-        client = await broker.connect()
-        await publish(client, row, intake)
+    async def publish_due(row: list[dict[str, Any]]) -> None:
+        await publisher.publish(await broker.connect(), read_row(row))
 
 
 class Departures:
     """Rows of this process that were just committed and leave from memory.
 
     Attributes:
-        intake: whether the streams take them.
+        publisher: how they leave, and the relay's.
     """
 
     def __init__(self, broker: NatsBroker, engine: AsyncEngine, table: Table) -> None:
         """Publish on `broker`'s connection, delete from `table` on `engine`."""
-        self.intake = Intake()
+        self.publisher = Publisher()
         self._broker = broker
         self._service = str(table.schema)
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -129,7 +103,7 @@ class Departures:
             client = await self._broker.connect()
             if not client.is_connected:
                 return  # The client would keep it and send it late, beside the relay.
-            await publish(client, row, self.intake)
+            await self.publisher.publish(client, row)
         except (NatsError, TimeoutError, OSError, ValueError) as error:
             log.warning("left to the relay", row=row_id, error=error)
             LEFT_TO_RELAY.labels(self._service).inc()
@@ -164,20 +138,3 @@ class Departures:
         with suppress(TimeoutError):
             async with asyncio.timeout(at_most_s):
                 await self._clear_older(math.inf)
-
-
-def as_sent(data: object) -> bytes:
-    """The body of a message as it travels; also a terminal may show it."""
-    return escaped(json.dumps(data, ensure_ascii=False)).encode()
-
-
-def weighed(body: bytes) -> bytes:
-    """The body, or a log line that says why it will never leave.
-
-    Raises:
-        ValueError: heavier than a message may be.
-    """
-    if len(body) > MAX_MESSAGE_BYTES:
-        log.error("message too heavy", bytes=len(body))
-        raise ValueError(f"{len(body)} bytes are more than a message may have")
-    return body

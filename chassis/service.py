@@ -7,12 +7,11 @@ is to happen at its end. `chassis.process` makes it a process.
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import structlog
 from fast_depends.pydantic import PydanticSerializer
-from faststream import ContextRepo
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -22,27 +21,27 @@ from sqlalchemy import MetaData
 from chassis import leaders, metrics, telemetry, topology
 from chassis.away import why_away
 from chassis.bus import (
+    RPC_WORKERS,
     Bus,
-    answers,
     connect_options,
-    hands,
     noticed,
     on_error,
-    stop_answering,
 )
 from chassis.consumers import Consumers
 from chassis.database import Database
 from chassis.dead_letters import Tell
-from chassis.delivery import Delivery, decoded
+from chassis.delivery import Answering, Consuming
 from chassis.endings import Job, end, repeat
 from chassis.inbox import forget_handled
+from chassis.injection import handler, named
 from chassis.readings import Readings
 from chassis.relay import Departures, relay
 from chassis.release import release
 from chassis.schema import outbox_table
 from chassis.settings import ServiceSettings
+from chassis.subscribers import Subscribers
 from chassis.waiting import WaitingRoom
-from contracts.base import Ping, Pong, ping_call
+from contracts.base import Call, Ping, Pong, ReplyT, RequestT, ping_call
 from contracts.errors import Unavailable
 from contracts.topology import Durable
 
@@ -62,7 +61,7 @@ class Service:
         broker: FastStream's; the composition root registers subscribers on it.
         bus: typed requests to other services.
         database: this service's schema.
-        context: what handlers may ask for with `Given`.
+        subscribers: what it answers and consumes.
         readings: what it looks up for its metrics.
         details: what it tells about itself when asked whether it lives, such as adapters in use.
     """
@@ -71,17 +70,13 @@ class Service:
         """Wire broker, database and outbox for the context `name`; nothing is opened yet."""
         self.name = name
         self.settings = settings
-        self.context = ContextRepo()
         self.broker = NatsBroker(
             **connect_options(settings, f"{name}_svc"),
             disconnected_cb=self._on_disconnect,
             reconnected_cb=self._on_reconnect,
             closed_cb=self._on_closed,
             error_cb=self._on_error,
-            middlewares=[Delivery],
-            decoder=decoded,
             serializer=PydanticSerializer(),
-            context=self.context,
             logger=None,
         )
         self.bus = Bus(self.broker, name)
@@ -97,7 +92,7 @@ class Service:
         relay(
             self.database.outbox,
             self.broker,
-            self.departures.intake,
+            self.departures.publisher,
             workers=settings.outbox_workers,
         )
         self.database.departures = self.departures
@@ -116,18 +111,48 @@ class Service:
         self._last_tasks: list[asyncio.Task[None]] = []
         self._buried: dict[str, Tell] = {}
         self.waiting = WaitingRoom(self.database)
-        self.offer(db=self.database, bus=self.bus, waiting=self.waiting, buried=self._buried)
-        self.broker.subscriber(**answers(ping_call(name)))(self._pong)
+        self.subscribers = Subscribers(self.broker)
+        self.answer(ping_call(name), self._pong)
         self.drifted: str | None = None
         self.consumers = Consumers(self.broker)
         self.every(DRIFT_EVERY_S, self.look_for_drift)
         self.every(FORGET_EVERY_S, partial(forget_handled, self.database.engine, name))
         self.every(LOOK_EVERY_S, self.waiting.look)
 
-    def offer(self, **things: object) -> None:
-        """Make objects available to handlers as `Annotated[T, Given("name")]`."""
-        for name, thing in things.items():
-            self.context.set_global(name, thing)
+    def answer(
+        self,
+        call: Call[RequestT, ReplyT],
+        function: Callable[..., Awaitable[ReplyT]],
+        *,
+        workers: int = RPC_WORKERS,
+    ) -> None:
+        """Have a function answer a call; what it takes is told in `chassis.injection`.
+
+        Args:
+            call: what is answered.
+            function: gets the request, in a transaction if it takes one.
+            workers: requests that one replica works on at once; the next ones wait.
+
+        Raises:
+            TypeError: the function takes another request, or what nobody binds.
+        """
+        found = handler(function)
+        if found.body[1] is not call.request:
+            raise TypeError(f"{named(function)} does not take what {call.subject} is asked")
+        work = Answering(found, self.database, self.bus)
+        self.subscribers.answer(call, function, work, workers)
+
+    def consume(self, durable: Durable, function: Callable[..., Awaitable[None]]) -> None:
+        """Have a function handle the messages of a durable; see `chassis.injection`.
+
+        If it takes a transaction, that is the one in which the message takes effect, once.
+
+        Raises:
+            TypeError: the function takes what nobody binds.
+        """
+        found = handler(function, durable)
+        work = Consuming(durable, found, self.database, self.waiting, self._buried)
+        self.subscribers.consume(durable, function, work)
 
     def at_start(self, job: Job) -> None:
         """Run `job` once, after the bus is connected and before messages are consumed."""
@@ -178,7 +203,7 @@ class Service:
         await client.flush()
         await client.flush()
         await self.database.outbox.start()
-        self.waiting.open(client, hands(self.broker))
+        self.waiting.open(client, self.subscribers.hands())
         for seconds, job, to_the_end in self._loops:
             tasks = self._last_tasks if to_the_end else self._tasks
             tasks.append(asyncio.create_task(repeat(seconds, job)))
@@ -196,8 +221,8 @@ class Service:
         await end(*self._tasks)
         with contextlib.suppress(TimeoutError, NatsError):  # What is left undone comes again.
             async with asyncio.timeout(self.settings.drain_s):
-                await stop_answering(self.broker)
-        await asyncio.gather(*(subscriber.stop() for subscriber in self.broker.subscribers))
+                await self.subscribers.close()
+        await self.subscribers.stop(self.settings.drain_s)
         await self.waiting.stop()
         for job in self._ends:
             await job()
@@ -226,7 +251,8 @@ class Service:
                 await self.database.ping()
         except Exception as error:  # noqa: BLE001  (whatever keeps the database from answering)
             wrong.append(f"database {why_away(error)}: {type(error).__name__}")
-        wrong += [f"stream {name} takes no messages" for name in self.departures.intake.full]
+        full = self.departures.publisher.intake.full
+        wrong += [f"stream {name} takes no messages" for name in full]
         wrong += [f"consumer {name} has stopped" for name in self.consumers.dead()]
         return [*wrong, *([self.drifted] if self.drifted else [])]
 
@@ -256,7 +282,7 @@ class Service:
 
     async def _pong(self, _request: Ping) -> Pong:
         await self.database.ping()
-        if self.departures.intake.full:
+        if self.departures.publisher.intake.full:
             raise Unavailable(f"The message bus has no room for what the {self.name} service says.")
         if wrong := self.drifted or next(iter(self.consumers.dead()), None):
             raise Unavailable(f"Messages may not reach the {self.name} service: {wrong}")

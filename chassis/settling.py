@@ -63,7 +63,7 @@ class Settling:
 
     async def settle(self, handle: Callable[[], Awaitable[object]]) -> str:
         """Handle the message and settle it; returns what came of it (`metrics.MESSAGES`)."""
-        alive = asyncio.create_task(_sign_of_life(self.raw, self.durable.ack_wait_s / 3))
+        alive = _SignsOfLife(self.raw, self.durable.ack_wait_s / 3)
         try:
             self._check_failures()
             await self._try(handle)
@@ -78,7 +78,7 @@ class Settling:
             await self.raw.ack()
             return "done"
         finally:
-            alive.cancel()
+            alive.stop()
 
     def _check_failures(self) -> None:
         """Make sure that another try is due.
@@ -156,8 +156,25 @@ class Settling:
         return await bury(self.raw, self.durable, self.tries, error, self.here, tell)
 
 
-async def _sign_of_life(raw: Msg, every_s: float) -> None:
-    while True:
-        await asyncio.sleep(every_s)
-        with suppress(NatsError):
-            await raw.in_progress()
+class _SignsOfLife:
+    """Shows that a message is in work; most are settled before the first sign is due."""
+
+    def __init__(self, raw: Msg, every_s: float) -> None:
+        self._raw = raw
+        self._every_s = every_s
+        self._task: asyncio.Task[None] | None = None
+        self._timer = asyncio.get_running_loop().call_later(every_s, self._begin)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+
+    def _begin(self) -> None:
+        self._task = asyncio.create_task(self._show())
+
+    async def _show(self) -> None:
+        while True:
+            with suppress(NatsError):
+                await self._raw.in_progress()
+            await asyncio.sleep(self._every_s)

@@ -11,7 +11,6 @@ service.
 from functools import partial
 
 from chassis.aging import AGE_EVERY_S, age
-from chassis.bus import answers, consumes
 from chassis.service import Service
 from chat_svc import store_aging, tables
 from chat_svc.claude import DEFAULT_MODEL, Claude
@@ -40,33 +39,35 @@ def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Servi
     service = Service("chat", settings, tables.metadata)
     decides = orchestrator or chosen(settings, service)
     service.details["orchestrator"] = decides.name
-    service.offer(settings=settings, orchestrator=decides)
-    on = service.broker.subscriber
+    db, bus = service.database, service.bus
+    answer, consume = service.answer, service.consume
 
-    on(**answers(chat.POST_MESSAGE))(messages.post_message)
-    on(**answers(chat.LIST_MESSAGES))(messages.list_messages)
-    on(**answers(chat.FORGET_MESSAGES))(messages.forget_messages)
-    on(**answers(turns.GET_TURN))(messages.get_turn)
-    on(**answers(turns.CANCEL_TURN))(cancelling.cancel_turn)
+    answer(chat.POST_MESSAGE, partial(messages.post_message, db=db, bus=bus, settings=settings))
+    answer(chat.LIST_MESSAGES, messages.list_messages)
+    answer(chat.FORGET_MESSAGES, messages.forget_messages)
+    answer(turns.GET_TURN, messages.get_turn)
+    answer(turns.CANCEL_TURN, partial(cancelling.cancel_turn, db=db, bus=bus, settings=settings))
 
-    on(**answers(turns.ORDER_ENDS, workers=ASKED_AFTER))(reconcile.order_ends)
+    answer(turns.ORDER_ENDS, partial(reconcile.order_ends, db=db), workers=ASKED_AFTER)
 
-    on(**consumes(topology.CHAT_THINK))(thinking.on_think)
-    on(**consumes(topology.CHAT_USE_TOOL))(tools.on_use_tool)
-    on(**consumes(topology.CHAT_STEP_COMPLETED))(outcomes.on_step_completed)
-    on(**consumes(topology.CHAT_STEP_FAILED))(outcomes.on_step_failed)
-    on(**consumes(topology.CHAT_TASK_COMPLETED))(outcomes.on_task_completed)
-    on(**consumes(topology.CHAT_TASK_FAILED))(outcomes.on_task_failed)
-
-    given = (service.database, service.bus)
-    service.every(settings.watch_s, partial(overdue.answer_overdue, *given, settings))
-    service.every(settings.watch_s, partial(forgetting.forget_events, *given))
-    ask_after = partial(reconcile.ask_after_turns, *given, settings)
-    service.every(settings.reconcile_s / 2, ask_after)
-    service.at_start(partial(given_up.listen, *given))
-    service.every(
-        AGE_EVERY_S, partial(age, service.database, store_aging.strip_turns, settings.details_days)
+    consume(
+        topology.CHAT_THINK,
+        partial(thinking.on_think, db=db, bus=bus, settings=settings, orchestrator=decides),
     )
+    consume(topology.CHAT_USE_TOOL, partial(tools.on_use_tool, db=db, bus=bus, settings=settings))
+    consume(topology.CHAT_STEP_COMPLETED, partial(outcomes.on_step_completed, db=db))
+    consume(topology.CHAT_STEP_FAILED, partial(outcomes.on_step_failed, db=db))
+    consume(
+        topology.CHAT_TASK_COMPLETED, partial(outcomes.on_task_completed, db=db, settings=settings)
+    )
+    consume(topology.CHAT_TASK_FAILED, partial(outcomes.on_task_failed, db=db, settings=settings))
+
+    service.every(settings.watch_s, partial(overdue.answer_overdue, db, bus, settings))
+    service.every(settings.watch_s, partial(forgetting.forget_events, db, bus))
+    ask_after = partial(reconcile.ask_after_turns, db, bus, settings)
+    service.every(settings.reconcile_s / 2, ask_after)
+    service.at_start(partial(given_up.listen, db, bus))
+    service.every(AGE_EVERY_S, partial(age, db, store_aging.strip_turns, settings.details_days))
     return service
 
 

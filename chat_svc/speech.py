@@ -1,10 +1,8 @@
 """What a language model says, told to whoever listens while it says it, and kept by nobody."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
 
 import structlog
 from nats.errors import Error as NatsError
@@ -59,11 +57,7 @@ class _Voice:
                 client = await self._bus.client()
                 if not client.is_connected:
                     continue  # It would be kept and told late, in the midst of what is said then.
-                await client.publish(
-                    str(sent["subject"]),
-                    json.dumps(sent["data"]).encode(),
-                    headers=cast("dict[str, str]", sent["headers"]),
-                )
+                await client.publish(sent.subject, sent.body, headers=sent.headers)
             except (NatsError, OSError) as error:
                 log.warning("words not told", turn_id=event.turn_id, error=error)
 

@@ -13,7 +13,6 @@ payment.recorded, payment.refunded, payment.entered, stripe_payment.updated, wal
 from functools import partial
 
 from chassis.aging import AGE_EVERY_S
-from chassis.bus import answers, consumes
 from chassis.groups import GroupCommit
 from chassis.service import Service
 from contracts import cards as card_calls
@@ -46,44 +45,46 @@ def build(settings: Settings) -> Service:
     service = Service("payment", settings, tables.metadata)
     stripe = rail.client_of(settings)
     capture = partial(captures.capture, settings.platform_fee_rate, settings.rail)
-    service.offer(settings=settings, stripe=stripe, captures=GroupCommit(service.database, capture))
+    db, bus = service.database, service.bus
+    group = GroupCommit(db, capture, apart_s=captures.APART_S)
     service.details["rail"] = settings.rail
-    on = service.broker.subscriber
+    answer, consume = service.answer, service.consume
 
-    on(**answers(payment.PLACE_HOLD))(holds.place_hold)
-    on(**answers(payment.EXTEND_HOLD))(holds.extend_hold)
-    on(**answers(payment.GET_TASK_ACCOUNT))(queries.get_task_account)
-    on(**answers(payment.LIST_BAZAARBUCKS))(queries.list_bazaarbucks)
-    on(**answers(payment.LIST_STRIPE))(queries.list_stripe)
-    on(**answers(ledger.GET_WALLET))(books.get_wallet)
-    on(**answers(ledger.OPEN_WALLET))(wallets.open_on_order)
-    on(**answers(ledger.LIST_ENTRIES))(books.list_entries)
-    on(**answers(ledger.CHECK_LEDGER))(checks.check_ledger)
-    on(**answers(ledger.GET_RECEIPT))(books.get_receipt)
-    on(**answers(ledger.REFUND_PAYMENT))(refunds.refund_payment)
-    on(**answers(ledger.ENTER_PAYMENT))(by_hand.enter_payment)
-    on(**answers(card_calls.OPEN_CHECKOUT))(top_ups.open_checkout)
-    on(**answers(card_calls.RETRY_CARD))(cards.retry_card)
-    on(**answers(card_calls.REFUND_CARD))(refunds.refund_card)
-    on(**answers(card_calls.TAKE_WEBHOOK))(webhook.take_webhook)
+    answer(payment.PLACE_HOLD, partial(holds.place_hold, db=db))
+    answer(payment.EXTEND_HOLD, holds.extend_hold)
+    answer(payment.GET_TASK_ACCOUNT, queries.get_task_account)
+    answer(payment.LIST_BAZAARBUCKS, queries.list_bazaarbucks)
+    answer(payment.LIST_STRIPE, queries.list_stripe)
+    answer(ledger.GET_WALLET, books.get_wallet)
+    answer(ledger.OPEN_WALLET, partial(wallets.open_on_order, settings=settings))
+    answer(ledger.LIST_ENTRIES, books.list_entries)
+    answer(ledger.CHECK_LEDGER, partial(checks.check_ledger, settings=settings))
+    answer(ledger.GET_RECEIPT, books.get_receipt)
+    answer(ledger.REFUND_PAYMENT, refunds.refund_payment)
+    answer(ledger.ENTER_PAYMENT, partial(by_hand.enter_payment, settings=settings))
+    answer(
+        card_calls.OPEN_CHECKOUT,
+        partial(top_ups.open_checkout, db=db, client=stripe, settings=settings),
+    )
+    answer(card_calls.RETRY_CARD, partial(cards.retry_card, client=stripe))
+    answer(card_calls.REFUND_CARD, refunds.refund_card)
+    answer(card_calls.TAKE_WEBHOOK, partial(webhook.take_webhook, settings=settings))
 
-    on(**consumes(topology.PAYMENT_STEP_COMPLETED))(captures.on_step_completed)
-    on(**consumes(topology.PAYMENT_STEP_FAILED))(releases.on_step_failed)
+    consume(topology.PAYMENT_STEP_COMPLETED, partial(captures.on_step_completed, captures=group))
+    consume(topology.PAYMENT_STEP_FAILED, releases.on_step_failed)
 
-    ask_after = partial(reconcile.ask_after_steps, service.database, service.bus, settings)
+    ask_after = partial(reconcile.ask_after_steps, db, bus, settings)
     service.every(settings.reconcile_s / 2, ask_after)
-    service.every(CHECK_EVERY_S, partial(checks.work, service.database))
+    service.every(CHECK_EVERY_S, partial(checks.work, db))
     if stripe is not None:
-        charge = partial(cards.work, service.database, stripe, settings)
+        charge = partial(cards.work, db, stripe, settings)
         service.every(settings.card_poll_s, charge)
         service.at_end(partial(rail.close, stripe))
     if settings.stripe_webhook_secret is not None:
-        service.every(settings.card_poll_s, partial(webhook.work, service.database))
-        service.every(AGE_EVERY_S, partial(webhook.forget, service.database))
+        service.every(settings.card_poll_s, partial(webhook.work, db))
+        service.every(AGE_EVERY_S, partial(webhook.forget, db))
     service.at_start(
-        partial(
-            wallets.open_wallet, service.database, settings.wallet_account, settings.wallet_grant
-        )
+        partial(wallets.open_wallet, db, settings.wallet_account, settings.wallet_grant)
     )
     service.readings.add(measures.read_holds)
     return service

@@ -9,7 +9,6 @@ service count what agents have in hand.
 
 from functools import partial
 
-from chassis.bus import answers, consumes
 from chassis.groups import GroupCommit
 from chassis.service import Service
 from contracts import registry, topology
@@ -21,23 +20,22 @@ from registry_svc.settings import Settings
 def build(settings: Settings) -> Service:
     """The registry, wired but not started."""
     service = Service("registry", settings, tables.metadata)
-    on = service.broker.subscriber
-
-    on(**answers(registry.LIST_AGENTS))(queries.list_agents)
-    on(**answers(registry.GET_AGENT))(queries.get_agent)
-    on(**answers(registry.REGISTER_AGENT))(listing.register_agent)
-
-    on(**consumes(topology.REGISTRY_STEP_STARTED))(steps.on_step_started)
-    on(**consumes(topology.REGISTRY_STEP_COMPLETED))(steps.on_step_completed)
-    on(**consumes(topology.REGISTRY_STEP_FAILED))(steps.on_step_failed)
-
+    db = service.database
     http = agents_http.client(settings.agent_hosts)
-    service.offer(
-        http=http, tallies=GroupCommit(service.database, steps.count, gather_s=steps.GATHER_S)
-    )
+    tallies = GroupCommit(db, steps.count, apart_s=steps.APART_S)
+    answer, consume = service.answer, service.consume
+
+    answer(registry.LIST_AGENTS, queries.list_agents)
+    answer(registry.GET_AGENT, queries.get_agent)
+    answer(registry.REGISTER_AGENT, partial(listing.register_agent, db=db, http=http))
+
+    consume(topology.REGISTRY_STEP_STARTED, partial(steps.on_step_started, tallies=tallies))
+    consume(topology.REGISTRY_STEP_COMPLETED, partial(steps.on_step_completed, tallies=tallies))
+    consume(topology.REGISTRY_STEP_FAILED, partial(steps.on_step_failed, tallies=tallies))
+
     service.at_end(http.aclose)
 
-    db, every_s = service.database, settings.probe_every_s
+    every_s = settings.probe_every_s
     service.at_start(partial(listing.list_seeds, db, settings.agent_urls()))
     service.at_start(partial(probes.first_look, db, http, every_s))
     service.every(probes.look_every_s(every_s), partial(probes.probe_due, db, http, every_s))

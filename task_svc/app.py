@@ -11,7 +11,6 @@ step.completed, step.failed, price.negotiated.
 from functools import partial
 
 from chassis.aging import AGE_EVERY_S, age
-from chassis.bus import answers, consumes
 from chassis.service import Service
 from contracts import cancelling as cancel
 from contracts import negotiation, standing, task, topology
@@ -51,44 +50,50 @@ def build(settings: Settings) -> Service:
     drain_s = max(settings.drain_s, settings.agent_timeout_s + LAST_STEP_S)
     settings = settings.model_copy(update={"drain_s": drain_s})
     service = Service("task", settings, tables.metadata)
-    agents = Agents(settings)
-    quotes = Quotes(service.bus)
-    saga = Saga(service.database, service.bus, quotes, agents)
-    runner = Runner(service.database, saga, settings)
-    service.offer(settings=settings, saga=saga, runner=runner, agents=agents, quotes=quotes)
-    service.offer(shares=Shares(settings))
-    on = service.broker.subscriber
+    db, bus = service.database, service.bus
+    agents, quotes, shares = Agents(settings), Quotes(bus), Shares(settings)
+    saga = Saga(db, bus, quotes, agents)
+    runner = Runner(db, saga, settings)
+    answer, consume = service.answer, service.consume
 
-    on(**answers(task.CREATE_TASK))(queries.create_task)
-    on(**answers(task.GET_TASK))(queries.get_task)
-    on(**answers(task.LIST_TASKS))(queries.list_tasks)
-    on(**answers(task.LIST_STEPS))(queries.list_steps)
-    on(**answers(task.INVOKE_AGENT, workers=CALLERS))(invoke.invoke_agent)
-    on(**answers(negotiation.NEGOTIATE, workers=CALLERS))(negotiating.negotiate)
-    on(**answers(cancel.CANCEL_TASK))(cancelling.cancel_task)
+    answer(task.CREATE_TASK, partial(queries.create_task, settings=settings))
+    answer(task.GET_TASK, partial(queries.get_task, db=db, bus=bus))
+    answer(task.LIST_TASKS, queries.list_tasks)
+    answer(task.LIST_STEPS, queries.list_steps)
+    answer(
+        task.INVOKE_AGENT,
+        partial(
+            invoke.invoke_agent, db=db, saga=saga, runner=runner, settings=settings, shares=shares
+        ),
+        workers=CALLERS,
+    )
+    answer(
+        negotiation.NEGOTIATE,
+        partial(negotiating.negotiate, db=db, agents=agents, quotes=quotes, shares=shares),
+        workers=CALLERS,
+    )
+    answer(cancel.CANCEL_TASK, partial(cancelling.cancel_task, db=db, bus=bus))
 
-    on(**answers(standing.TELL_ENDS, workers=ASKED_AFTER))(asked_after.tell_ends)
-    on(**answers(standing.COUNT_RUNNING, workers=ASKED_AFTER))(asked_after.count_running)
+    answer(standing.TELL_ENDS, partial(asked_after.tell_ends, db=db), workers=ASKED_AFTER)
+    answer(standing.COUNT_RUNNING, asked_after.count_running, workers=ASKED_AFTER)
 
-    on(**consumes(topology.TASK_START))(orders.on_start)
-    on(**consumes(topology.TASK_ADD_STEPS))(orders.on_add_steps)
-    on(**consumes(topology.TASK_FINISH))(orders.on_finish)
-    on(**consumes(topology.TASK_PAYMENT_REFUNDED))(payments.on_refunded)
-    on(**consumes(topology.TASK_PAYMENT_ENTERED))(payments.on_entered)
+    consume(topology.TASK_START, partial(orders.on_start, runner=runner))
+    consume(topology.TASK_ADD_STEPS, partial(orders.on_add_steps, runner=runner))
+    consume(topology.TASK_FINISH, partial(orders.on_finish, db=db, bus=bus))
+    consume(topology.TASK_PAYMENT_REFUNDED, payments.on_refunded)
+    consume(topology.TASK_PAYMENT_ENTERED, payments.on_entered)
 
     for durable in (topology.TASK_START, topology.TASK_ADD_STEPS, topology.TASK_FINISH):
-        service.when_buried(durable, partial(given_up.on_given_up, service.database))
+        service.when_buried(durable, partial(given_up.on_given_up, db))
 
     service.at_start(quotes.listen)
     service.every(settings.sweep_s, runner.sweep)
     service.every(settings.lease_s / 3, runner.renew, to_the_end=True)
     service.every(settings.sweep_s / LOOKS, saga.calls.look, to_the_end=True)
-    service.every(
-        AGE_EVERY_S, partial(age, service.database, store_aging.strip_steps, settings.details_days)
-    )
+    service.every(AGE_EVERY_S, partial(age, db, store_aging.strip_steps, settings.details_days))
     service.at_stop(runner.close)
     service.at_end(partial(runner.drain, settings.drain_s))
-    ask_after = partial(asked_after.ask_after_ends, service.database, service.bus, settings)
+    ask_after = partial(asked_after.ask_after_ends, db, bus, settings)
     service.every(settings.reconcile_s / 2, ask_after)
     service.at_end(agents.close)
     service.readings.add(measures.read_steps)

@@ -6,12 +6,13 @@ from chassis.database import Transaction
 from contracts.cancelling import TaskCancelled
 from task_svc import store, store_cancelling
 from task_svc.ending import Failed, end_step
+from task_svc.rows import Step, Task
 
 CANCELLED = "The task was cancelled."
 OVER = "The turn that it was for is over."
 
 
-async def end_open(tx: Transaction, task: store.Found, why: str) -> Sequence[store.Found]:
+async def end_open(tx: Transaction, task: Task, why: str) -> Sequence[Step]:
     """End all open steps of a task, whose row is locked; whoever works on one will notice.
 
     Returns:
@@ -23,7 +24,7 @@ async def end_open(tx: Transaction, task: store.Found, why: str) -> Sequence[sto
     return steps
 
 
-async def end_former(tx: Transaction, task: store.Found) -> store.Found:
+async def end_former(tx: Transaction, task: Task) -> Task:
     """End what turns before left open of a task, whose row is locked, as another takes it up.
 
     Such a turn was given up while the order to end its task was on its way; that order comes too
@@ -41,7 +42,7 @@ async def end_former(tx: Transaction, task: store.Found) -> store.Found:
     return task if found is None else found
 
 
-async def note_cancelled(tx: Transaction, task: store.Found, steps: Sequence[store.Found]) -> None:
+async def note_cancelled(tx: Transaction, task: Task, steps: Sequence[Step]) -> None:
     """Let a task, its row locked, be a cancelled one, and tell so once.
 
     One that had ended is none, unless steps of it went on all the same.

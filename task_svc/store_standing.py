@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.intervals import after
 from chassis.schema import outbox_table
 from chassis.unheard import claim
+from task_svc.rows import Task
 from task_svc.store import ENDED, Found
 from task_svc.tables import metadata, steps, tasks
 
@@ -28,10 +29,11 @@ async def statuses_of_tasks(conn: AsyncConnection, ids: Sequence[str]) -> dict[s
     return {row.id: row.status for row in found}
 
 
-async def ended_task(conn: AsyncConnection, task_id: str) -> Found | None:
+async def ended_task(conn: AsyncConnection, task_id: str) -> Task | None:
     """A task that has ended, locked so that nobody takes it up meanwhile; None when one did."""
     query = select(tasks).where(tasks.c.id == task_id, tasks.c.status.in_(ENDED))
-    return (await conn.execute(query.with_for_update())).one_or_none()
+    found = (await conn.execute(query.with_for_update())).one_or_none()
+    return Task(*found) if found else None
 
 
 async def last_cause(conn: AsyncConnection, task_id: str) -> dict[str, Any] | None:

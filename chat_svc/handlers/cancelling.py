@@ -2,12 +2,9 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated
 
 from chassis.bus import Bus
 from chassis.database import Database, Transaction
-from chassis.delivery import Here
-from chassis.given import Given
 from chat_svc import store
 from chat_svc.adopting import known
 from chat_svc.money import charge_at_the_end
@@ -26,10 +23,10 @@ WORKING = ("thinking", "acting")
 
 async def cancel_turn(
     request: CancelTurn,
-    db: Annotated[Database, Given("db")],
-    bus: Annotated[Bus, Given("bus")],
-    settings: Annotated[Settings, Given("settings")],
-    here: Here,
+    db: Database,
+    bus: Bus,
+    settings: Settings,
+    here: Envelope,
 ) -> CancelledTurn:
     """End a turn that still thinks or acts; its task's end cancels the steps and brings the bill.
 

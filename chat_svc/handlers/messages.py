@@ -1,12 +1,10 @@
 """Messages: posted by people, listed for the UI."""
 
 from decimal import Decimal
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 from chassis.bus import Bus
 from chassis.database import Database, Transaction
-from chassis.delivery import Here, Tx
-from chassis.given import Given
 from chassis.pages import encode_cursor, fitting, place_in_sequence
 from chat_svc import store, store_rounds
 from chat_svc.domain import message_id_of, task_id_of
@@ -33,10 +31,10 @@ WORKING = "HubChat is still working on this task; wait for its answer."
 
 async def post_message(
     request: PostMessage,
-    db: Annotated[Database, Given("db")],
-    bus: Annotated[Bus, Given("bus")],
-    settings: Annotated[Settings, Given("settings")],
-    here: Here,
+    db: Database,
+    bus: Bus,
+    settings: Settings,
+    here: Envelope,
 ) -> PostReply:
     """Store what a person said, with a turn and the order to think about it.
 
@@ -148,7 +146,7 @@ async def _posted_before(
     )
 
 
-async def list_messages(request: ListMessages, tx: Tx, here: Here) -> MessageList:
+async def list_messages(request: ListMessages, tx: Transaction, here: Envelope) -> MessageList:
     """The account's newest messages, oldest first; fewer than asked for when they are heavy.
 
     With a task, only those about it; none for a task that the account does not have.
@@ -165,7 +163,7 @@ async def list_messages(request: ListMessages, tx: Tx, here: Here) -> MessageLis
     )
 
 
-async def get_turn(request: GetTurn, tx: Tx, here: Here) -> TurnView:
+async def get_turn(request: GetTurn, tx: Transaction, here: Envelope) -> TurnView:
     """What became of a turn of the account.
 
     Raises:
@@ -184,7 +182,7 @@ async def get_turn(request: GetTurn, tx: Tx, here: Here) -> TurnView:
     )
 
 
-async def forget_messages(request: ForgetMessages, tx: Tx, here: Here) -> Forgotten:
+async def forget_messages(request: ForgetMessages, tx: Transaction, here: Envelope) -> Forgotten:
     """Delete what was said about a task; what it did and cost stays.
 
     Raises:

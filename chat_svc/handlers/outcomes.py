@@ -2,13 +2,11 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Annotated
 
 import structlog
 
 from chassis.database import AlreadyHandled, Database, Transaction
-from chassis.delivery import Here, Later
-from chassis.given import Given
+from chassis.patience import Later
 from chat_svc import store, store_rounds, telling
 from chat_svc.adopting import known
 from chat_svc.domain import StoredCall, another_agent, find_open, finished, spec, stuck
@@ -25,12 +23,10 @@ RESULT_WAIT_S = 0.3
 NEEDED = "It needed the result of another call, which failed."
 ENDED = "The task was ended before I was done."
 
-Db = Annotated[Database, Given("db")]
-On = Annotated[Durable, Given("durable")]
-Our = Annotated[Settings, Given("settings")]
 
-
-async def on_step_completed(event: StepCompleted, db: Db, durable: On, here: Here) -> None:
+async def on_step_completed(
+    event: StepCompleted, db: Database, durable: Durable, here: Envelope
+) -> None:
     """Keep the result of the call that the step carries out.
 
     A result that comes while the task is being ended is kept too: it will be on the bill.
@@ -47,7 +43,7 @@ async def on_step_completed(event: StepCompleted, db: Db, durable: On, here: Her
         await _keep(tx, turn, calls, [done])
 
 
-async def on_step_failed(event: StepFailed, db: Db, durable: On, here: Here) -> None:
+async def on_step_failed(event: StepFailed, db: Database, durable: Durable, here: Envelope) -> None:
     """Give the work to the next agent that can do it; give it up when there is none."""
     if event.turn_id is None:
         return
@@ -70,13 +66,15 @@ async def on_step_failed(event: StepFailed, db: Db, durable: On, here: Here) -> 
 
 
 async def on_task_completed(
-    event: TaskCompleted, db: Db, durable: On, here: Here, settings: Our
+    event: TaskCompleted, db: Database, durable: Durable, here: Envelope, settings: Settings
 ) -> None:
     """Answer the person: what the orchestrator said, and the final bill."""
     await _answer(event, db, durable, here, settings, "")
 
 
-async def on_task_failed(event: TaskFailed, db: Db, durable: On, here: Here, settings: Our) -> None:
+async def on_task_failed(
+    event: TaskFailed, db: Database, durable: Durable, here: Envelope, settings: Settings
+) -> None:
     """Answer the person: what was done, what was not, and the final bill."""
     await _answer(event, db, durable, here, settings, event.note or ENDED)
 

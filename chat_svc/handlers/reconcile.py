@@ -5,7 +5,6 @@ given again with the ids that they had, and the turn goes on by its handlers.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated
 
 import structlog
 from pydantic import ValidationError
@@ -14,7 +13,6 @@ from chassis.away import is_away
 from chassis.bus import Bus
 from chassis.database import Database, Transaction
 from chassis.envelopes import derived_id, origin
-from chassis.given import Given
 from chat_svc import store, store_rounds, store_standing
 from chat_svc.domain import CHARGE, StoredCall, skills_of, spec, step_id_of
 from chat_svc.settings import Settings
@@ -34,7 +32,7 @@ STILL_KNOWN_S = COMMANDS.duplicate_window_s - 20
 """For so long the stream knows an order that it still has, and drops its repeat."""
 
 
-async def order_ends(request: OrderEnds, db: Annotated[Database, Given("db")]) -> EndsOrdered:
+async def order_ends(request: OrderEnds, db: Database) -> EndsOrdered:
     """Order again to end the tasks of those turns that are over; one that cannot is left out."""
     turns = dict[str, Standing]()
     for id_ in request.turn_ids:

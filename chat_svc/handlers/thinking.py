@@ -4,14 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
 
 import structlog
 
 from chassis.bus import Bus
 from chassis.database import Database
-from chassis.delivery import Here, Later
-from chassis.given import Given
+from chassis.patience import Later
 from chat_svc import store, store_rounds
 from chat_svc.acting import Decided, act, charge_for, decide
 from chat_svc.limits import limit_reached, seconds_until
@@ -37,12 +35,12 @@ BEFORE_THE_DEADLINE_S = 1.0
 
 async def on_think(
     command: Think,
-    db: Annotated[Database, Given("db")],
-    bus: Annotated[Bus, Given("bus")],
-    durable: Annotated[Durable, Given("durable")],
-    settings: Annotated[Settings, Given("settings")],
-    orchestrator: Annotated[Orchestrator, Given("orchestrator")],
-    here: Here,
+    db: Database,
+    bus: Bus,
+    durable: Durable,
+    settings: Settings,
+    orchestrator: Orchestrator,
+    here: Envelope,
 ) -> None:
     """Ask for the turn's next move, store it, and have it carried out; or end the turn with it.
 

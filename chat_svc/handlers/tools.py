@@ -4,14 +4,13 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any
 
 import structlog
 
 from chassis.bus import Bus
 from chassis.database import Database
-from chassis.delivery import Here, Later
-from chassis.given import Given
+from chassis.patience import Later
 from chat_svc import store, store_rounds
 from chat_svc.checks import failure
 from chat_svc.domain import (
@@ -63,11 +62,11 @@ class _Use:
 
 async def on_use_tool(
     command: UseTool,
-    db: Annotated[Database, Given("db")],
-    bus: Annotated[Bus, Given("bus")],
-    durable: Annotated[Durable, Given("durable")],
-    settings: Annotated[Settings, Given("settings")],
-    here: Here,
+    db: Database,
+    bus: Bus,
+    durable: Durable,
+    settings: Settings,
+    here: Envelope,
 ) -> None:
     """Use a tool and keep its result; the turn goes on when it was the last that was awaited.
 

@@ -1,7 +1,8 @@
 """Questions about the books: the wallet, statements, receipts."""
 
-from chassis.delivery import Here, Tx
+from chassis.database import Transaction
 from chassis.pages import encode_cursor, place_in_sequence
+from contracts.envelope import Envelope
 from contracts.errors import NotFound
 from contracts.ledger import (
     EntryList,
@@ -17,7 +18,7 @@ from payment_svc import store_books, store_ledger
 from payment_svc.domain import HOLDS, wallet_of
 
 
-async def get_wallet(_request: GetWallet, tx: Tx, here: Here) -> WalletView:
+async def get_wallet(_request: GetWallet, tx: Transaction, here: Envelope) -> WalletView:
     """The wallet of the account.
 
     Raises:
@@ -36,7 +37,7 @@ async def get_wallet(_request: GetWallet, tx: Tx, here: Here) -> WalletView:
     )
 
 
-async def list_entries(request: ListEntries, tx: Tx, here: Here) -> EntryList:
+async def list_entries(request: ListEntries, tx: Transaction, here: Envelope) -> EntryList:
     """The statement of a ledger account, as far as it concerns the asking account."""
     name = request.ledger_account
     before = place_in_sequence(request)
@@ -54,7 +55,7 @@ async def list_entries(request: ListEntries, tx: Tx, here: Here) -> EntryList:
 
 
 async def _journal(
-    request: ListEntries, name: str, tx: Tx, account: str, before: int | None
+    request: ListEntries, name: str, tx: Transaction, account: str, before: int | None
 ) -> EntryList:
     """The journal of a task's holds: what was set aside, and where it went."""
     task_id = name.removeprefix(HOLDS)
@@ -78,7 +79,7 @@ async def _journal(
     )
 
 
-async def get_receipt(request: GetReceipt, tx: Tx, here: Here) -> Receipt:
+async def get_receipt(request: GetReceipt, tx: Transaction, here: Envelope) -> Receipt:
     """What each step of a task cost; empty for a task without holds.
 
     Steps that ended before anything was held for them are left out.

@@ -1,11 +1,10 @@
 """Payments by hand: a hold and its capture at once, for a task, without a call of the agent."""
 
 from decimal import Decimal
-from typing import Annotated
 
-from chassis.delivery import Here, Tx
+from chassis.database import Transaction
 from chassis.envelopes import new_id
-from chassis.given import Given
+from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, PaymentRequired
 from contracts.ledger import EnterPayment, PaymentEntered, PaymentReply
 from contracts.payment import PaymentRecorded, PlaceHold
@@ -20,9 +19,9 @@ TAKEN = "This payment id was used for something else."
 
 async def enter_payment(
     request: EnterPayment,
-    tx: Tx,
-    here: Here,
-    settings: Annotated[Settings, Given("settings")],
+    tx: Transaction,
+    here: Envelope,
+    settings: Settings,
 ) -> PaymentReply:
     """Pay an agent for a task; the budget and the wallet hold here as everywhere.
 
@@ -74,7 +73,7 @@ async def enter_payment(
     return PaymentReply(payment=payment_view(payment))
 
 
-async def _same_again(request: EnterPayment, tx: Tx, account: str) -> PaymentReply:
+async def _same_again(request: EnterPayment, tx: Transaction, account: str) -> PaymentReply:
     known = await store_books.find_payment(tx.conn, request.payment_id, account)
     hold = await store.find_hold(tx.conn, known.step_id) if known is not None else None
     same = (
@@ -91,7 +90,7 @@ async def _same_again(request: EnterPayment, tx: Tx, account: str) -> PaymentRep
 
 
 async def _capture(
-    request: EnterPayment, step_id: str, tx: Tx, account: str, fee: Decimal
+    request: EnterPayment, step_id: str, tx: Transaction, account: str, fee: Decimal
 ) -> store.Found:
     hold = await store.find_hold(tx.conn, step_id)
     if hold is None:

@@ -8,15 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated
 
 import structlog
 
 from chassis.database import Transaction
-from chassis.delivery import Here
 from chassis.envelopes import new_id
-from chassis.given import Given
 from chassis.groups import GroupCommit, Member
+from contracts.envelope import Envelope
 from contracts.errors import Invalid
 from contracts.payment import (
     HoldOvercharged,
@@ -29,16 +27,19 @@ from contracts.task import StepCompleted
 from contracts.topology import Durable
 from payment_svc import store, store_books, store_budgets, store_ledger
 from payment_svc.domain import Transfer, capture_postings, fee_of, wallet_of
+from payment_svc.rows import Hold
 from payment_svc.tables import bazaarbucks_payments, stripe_payments
 
 log = structlog.get_logger()
+APART_S = 0.05
+"""Groups begin so far apart: a capture after a pause is done at once, many are done together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capture:
     """A hold that is being captured, and the event that says for how much."""
 
-    hold: store.Found
+    hold: Hold
     event: StepCompleted
     payment_id: str
     card_id: str
@@ -63,9 +64,9 @@ class Capture:
 
 async def on_step_completed(
     event: StepCompleted,
-    captures: Annotated[GroupCommit[StepCompleted], Given("captures")],
-    on: Annotated[Durable, Given("durable")],
-    here: Here,
+    captures: GroupCommit[StepCompleted],
+    on: Durable,
+    here: Envelope,
 ) -> None:
     """Capture the step's hold: pay the agent, book what it bought, free the rest.
 
@@ -110,7 +111,7 @@ async def capture(
         _tell(tx, c)
 
 
-def _is_due(hold: store.Found | None, event: StepCompleted) -> bool:
+def _is_due(hold: Hold | None, event: StepCompleted) -> bool:
     if hold is None or hold.status == "released":
         raise Invalid(f"step {event.step_id} is completed but has no open hold")
     if hold.status == "captured":

@@ -7,16 +7,14 @@ taken up again with the same idempotency key.
 
 import asyncio
 from datetime import timedelta
-from typing import Annotated
 
 import structlog
 from stripe import StripeClient
 
 from chassis.database import Database, Transaction
-from chassis.delivery import Here, Tx
 from chassis.envelopes import origin
-from chassis.given import Given
 from contracts.cards import CardReply, RetryCard
+from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, NotFound
 from payment_svc import card_refunds, cards, store_card_refunds, store_cards, store_tab
 from payment_svc.handlers import top_ups
@@ -156,9 +154,9 @@ def retry_s(settings: Settings, attempts: int) -> float:
 
 async def retry_card(
     request: RetryCard,
-    tx: Tx,
-    here: Here,
-    client: Annotated[StripeClient | None, Given("stripe")],
+    tx: Transaction,
+    here: Envelope,
+    client: StripeClient | None,
 ) -> CardReply:
     """Try a failed purchase, or its failed refund, again, with a new idempotency key.
 

@@ -1,12 +1,8 @@
 """Whether the books add up: asked for at any time, and kept as checkpoints in the background."""
 
-from typing import Annotated
-
 import structlog
 
-from chassis.database import Database
-from chassis.delivery import Tx
-from chassis.given import Given
+from chassis.database import Database, Transaction
 from contracts.ledger import CheckLedger, Finding, LedgerCheck
 from payment_svc import store_check
 from payment_svc.settings import Settings
@@ -21,9 +17,7 @@ UNHEARD = 10
 """A hold may be open so many times as long as it is until its step is asked after."""
 
 
-async def check_ledger(
-    request: CheckLedger, tx: Tx, settings: Annotated[Settings, Given("settings")]
-) -> LedgerCheck:
+async def check_ledger(request: CheckLedger, tx: Transaction, settings: Settings) -> LedgerCheck:
     """Every rule of the books, computed in SQL at one moment: for what is recent, or for all."""
     await store_check.at_one_moment(tx.conn)
     span = await store_check.recent(tx.conn)

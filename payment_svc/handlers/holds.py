@@ -1,10 +1,6 @@
 """Holds: money set aside for a step before its agent is called."""
 
-from typing import Annotated
-
 from chassis.database import Database, Transaction
-from chassis.delivery import Here, Tx
-from chassis.given import Given
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, NotFound, PaymentRequired
 from contracts.payment import (
@@ -28,9 +24,7 @@ class _Declined(PaymentRequired):
         self.event = event
 
 
-async def place_hold(
-    request: PlaceHold, db: Annotated[Database, Given("db")], here: Here
-) -> HoldReply:
+async def place_hold(request: PlaceHold, db: Database, here: Envelope) -> HoldReply:
     """Set money aside, or say that the budget or the wallet is too small.
 
     Raises:
@@ -105,7 +99,7 @@ def _decline(request: PlaceHold, reason: str) -> HoldDeclined:
     )
 
 
-async def extend_hold(request: ExtendHold, tx: Tx, here: Here) -> HoldReply:
+async def extend_hold(request: ExtendHold, tx: Transaction, here: Envelope) -> HoldReply:
     """Raise a hold towards what the step costs, as far as budget and wallet allow.
 
     Raises:

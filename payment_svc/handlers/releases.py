@@ -1,15 +1,15 @@
 """step.failed: the step's hold is released, or what it paid is given back. Exactly once."""
 
 from chassis.database import Transaction
-from chassis.delivery import Effect, Here
 from chassis.envelopes import new_id
+from contracts.envelope import Envelope
 from contracts.payment import HoldReleased
 from contracts.task import StepFailed
 from payment_svc import store, store_budgets
 from payment_svc.handlers.refunds import give_back_all
 
 
-async def on_step_failed(event: StepFailed, tx: Effect, here: Here) -> None:
+async def on_step_failed(event: StepFailed, tx: Transaction, here: Envelope) -> None:
     """Release the step's hold; everything that was set aside comes free."""
     hold = await store.resolve_released(
         tx.conn, event.step_id, here.account, event.task_id, event.agent_id

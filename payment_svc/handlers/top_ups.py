@@ -4,15 +4,13 @@ Its webhook says so; where that says nothing, the page is looked at now and then
 """
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Any
 
 import structlog
 from stripe import StripeClient
 
 from chassis.database import Database, Transaction
-from chassis.delivery import Here
 from chassis.envelopes import new_id, origin
-from chassis.given import Given
 from contracts.cards import Checkout, OpenCheckout
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, Invalid, Unavailable
@@ -44,10 +42,10 @@ LOOKS_LAST = timedelta(days=30)
 
 async def open_checkout(
     request: OpenCheckout,
-    here: Here,
-    db: Annotated[Database, Given("db")],
-    client: Annotated[StripeClient | None, Given("stripe")],
-    settings: Annotated[Settings, Given("settings")],
+    here: Envelope,
+    db: Database,
+    client: StripeClient | None,
+    settings: Settings,
 ) -> Checkout:
     """Store a top-up, then open the page where it is paid.
 

@@ -1,12 +1,10 @@
 """Wallets: opened once, with a grant from outside."""
 
 from decimal import Decimal
-from typing import Annotated
 
-from chassis.database import Database
-from chassis.delivery import Here, Tx
+from chassis.database import Database, Transaction
 from chassis.envelopes import new_id, origin
-from chassis.given import Given
+from contracts.envelope import Envelope
 from contracts.ledger import GetWallet, OpenWallet, WalletView
 from contracts.payment import WalletCredited
 from payment_svc import store_ledger
@@ -26,7 +24,7 @@ async def open_wallet(db: Database, account: str, grant: Decimal) -> bool:
 
 
 async def open_on_order(
-    request: OpenWallet, tx: Tx, here: Here, settings: Annotated[Settings, Given("settings")]
+    request: OpenWallet, tx: Transaction, here: Envelope, settings: Settings
 ) -> WalletView:
     """Open the wallet of the account unless it is open; the wallet as it then is."""
     grant = settings.wallet_grant if request.grant is None else request.grant
@@ -34,7 +32,7 @@ async def open_on_order(
     return await get_wallet(GetWallet(), tx, here)
 
 
-async def _open(tx: Tx, account: str, grant: Decimal) -> bool:
+async def _open(tx: Transaction, account: str, grant: Decimal) -> bool:
     if not await store_ledger.open_wallet(tx.conn, wallet_of(account)):
         return False
     if grant:

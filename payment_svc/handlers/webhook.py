@@ -7,7 +7,7 @@ only for the try that it belongs to; a wallet is credited by the one change to `
 import base64
 import binascii
 import json
-from typing import Annotated, Any
+from typing import Any
 
 import stripe
 import structlog
@@ -15,9 +15,7 @@ import structlog
 from chassis.aging import age
 from chassis.away import is_away
 from chassis.database import Database, Transaction
-from chassis.delivery import Tx
 from chassis.envelopes import origin
-from chassis.given import Given
 from contracts.cards import TakeWebhook, WebhookTaken
 from contracts.errors import Unavailable
 from payment_svc import (
@@ -45,9 +43,7 @@ INTENT_FAILED = frozenset({"payment_intent.payment_failed", "payment_intent.canc
 CHARGE_REFUNDED = "charge.refunded"
 
 
-async def take_webhook(
-    request: TakeWebhook, tx: Tx, settings: Annotated[Settings, Given("settings")]
-) -> WebhookTaken:
+async def take_webhook(request: TakeWebhook, tx: Transaction, settings: Settings) -> WebhookTaken:
     """Store an event that Stripe signed, unless it is known; it is handled afterwards.
 
     Raises:

@@ -1,16 +1,15 @@
 """Listing agents: the six of the first start, and whoever is registered later."""
 
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import HttpUrl, ValidationError
 
 from chassis.amounts import plain_amount
 from chassis.database import Database, Transaction
-from chassis.delivery import Here
 from chassis.envelopes import origin
-from chassis.given import Given
 from chassis.outbound import Outbound
 from chassis.terminal import SHAPING, is_name, plain
+from contracts.envelope import Envelope
 from contracts.errors import BadAnswer, Invalid
 from contracts.registry import AgentRegistered, AgentReply, AgentUpdated, RegisterAgent
 from registry_svc import agents_http, store
@@ -54,9 +53,9 @@ def _seed_row(seed: Seed, url: HttpUrl) -> dict[str, Any]:
 
 async def register_agent(
     request: RegisterAgent,
-    db: Annotated[Database, Given("db")],
-    http: Annotated[Outbound, Given("http")],
-    here: Here,
+    db: Database,
+    http: Outbound,
+    here: Envelope,
 ) -> AgentReply:
     """List an agent, or change its listing; what is left out is asked of the agent first.
 

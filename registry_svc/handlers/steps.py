@@ -5,14 +5,10 @@ Every step of every task comes by here twice, so these events are taken in group
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import structlog
-from sqlalchemy import RowMapping
 
 from chassis.database import Transaction
-from chassis.delivery import Here
-from chassis.given import Given
 from chassis.groups import GroupCommit, Member
 from contracts.envelope import Envelope
 from contracts.task import StepCompleted, StepFailed, StepStarted
@@ -20,7 +16,7 @@ from contracts.topology import Durable
 from registry_svc import domain, store
 
 log = structlog.get_logger()
-GATHER_S = 0.02
+APART_S = 0.1
 """Load and ratings may lag this far behind; under load that saves most of their transactions."""
 
 
@@ -32,22 +28,25 @@ class Change:
     tally: domain.Tally
 
 
-Tallies = Annotated[GroupCommit[Change], Given("tallies")]
-On = Annotated[Durable, Given("durable")]
+Tallies = GroupCommit[Change]
 
 
-async def on_step_started(event: StepStarted, tallies: Tallies, on: On, here: Here) -> None:
+async def on_step_started(
+    event: StepStarted, tallies: Tallies, on: Durable, here: Envelope
+) -> None:
     """The agent has one task more."""
     await tallies.add(on.name, here, Change(event.agent_id, domain.STARTED))
 
 
-async def on_step_completed(event: StepCompleted, tallies: Tallies, on: On, here: Here) -> None:
+async def on_step_completed(
+    event: StepCompleted, tallies: Tallies, on: Durable, here: Envelope
+) -> None:
     """The agent has one task less, one job more, and so a response time and a rating."""
     tally = domain.completed(event.execution_time)
     await tallies.add(on.name, here, Change(event.agent_id, tally))
 
 
-async def on_step_failed(event: StepFailed, tallies: Tallies, on: On, here: Here) -> None:
+async def on_step_failed(event: StepFailed, tallies: Tallies, on: Durable, here: Envelope) -> None:
     """The agent has one task less; its rating falls when the failure was its own."""
     tally = domain.failed(event.reason, started=event.started)
     if tally is not None:
@@ -73,12 +72,12 @@ async def _add(tx: Transaction, agent_id: str, tally: domain.Tally) -> None:
     if now is None:
         log.warning("event about an agent that is not listed", agent_id=agent_id)
         return
-    tell_price(tx, agent_id, now, now["active"] - tally.active)
+    tell_price(tx, agent_id, now, now.active - tally.active)
 
 
-def tell_price(tx: Transaction, agent_id: str, now: RowMapping, active_before: int) -> None:
+def tell_price(tx: Transaction, agent_id: str, now: store.Standing, active_before: int) -> None:
     """Say that an agent's price moved, if it did when its steps in hand became another number."""
-    was = domain.load_of(active_before, now["reported_load"])
-    load = domain.load_of(now["active"], now["reported_load"])
-    if event := domain.repriced(agent_id, now["base_price"], was, load):
+    was = domain.load_of(active_before, now.reported_load)
+    load = domain.load_of(now.active, now.reported_load)
+    if event := domain.repriced(agent_id, now.base_price, was, load):
         tx.publish(event)

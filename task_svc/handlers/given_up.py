@@ -9,6 +9,7 @@ from contracts.task import TaskFailed
 from task_svc import store
 from task_svc.cancelling import end_open
 from task_svc.ending import bill_line, tell_task
+from task_svc.rows import Task
 
 GIVEN_UP = "Something went wrong on our side; what was not done by then was given up."
 
@@ -35,7 +36,7 @@ async def on_given_up(db: Database, order: Buried) -> None:
         await _end(tx, task, changes)
 
 
-async def _end(tx: Transaction, task: store.Found, changes: dict[str, Any]) -> None:
+async def _end(tx: Transaction, task: Task, changes: dict[str, Any]) -> None:
     await end_open(tx, task, GIVEN_UP)
     await store.update_task(tx.conn, task.id, **changes)
     bill = [bill_line(step) for step in await store.bill_of(tx.conn, task.id)]

@@ -6,11 +6,8 @@ same time one records the round and the other goes on from there.
 """
 
 from collections.abc import Sequence
-from typing import Annotated
 
 from chassis.database import Database
-from chassis.delivery import Here
-from chassis.given import Given
 from contracts.envelope import Envelope
 from contracts.errors import Conflict
 from contracts.negotiation import Negotiate, Negotiated, Offer, PriceNegotiated
@@ -28,11 +25,11 @@ Step = tuple[Sequence[Offer], Verdict | None]
 
 async def negotiate(
     request: Negotiate,
-    db: Annotated[Database, Given("db")],
-    agents: Annotated[Agents, Given("agents")],
-    quotes: Annotated[Quotes, Given("quotes")],
-    shares: Annotated[Shares, Given("shares")],
-    here: Here,
+    db: Database,
+    agents: Agents,
+    quotes: Quotes,
+    shares: Shares,
+    here: Envelope,
 ) -> Negotiated:
     """Negotiate with an agent to the end, from wherever an earlier request left it.
 

@@ -1,14 +1,13 @@
 """Orders of an orchestrator: start a task with its steps, add steps, finish it."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import structlog
 
 from chassis.bus import Bus
 from chassis.database import Database, Transaction
-from chassis.delivery import Effect, Here, Later
-from chassis.given import Given
+from chassis.patience import Later
 from contracts.envelope import Envelope
 from contracts.orders import AddSteps, FinishTask, StartTask, StepSpec
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
@@ -18,15 +17,14 @@ from task_svc import store, store_cancelling
 from task_svc.cancelling import end_former, end_open, note_cancelled
 from task_svc.domain import referring_to
 from task_svc.ending import bill_line, ended, tell_task
+from task_svc.rows import Task
 from task_svc.runner import Runner
 
 log = structlog.get_logger()
 SETTLEMENT_WAIT_S = 0.03
 
 
-async def on_start(
-    order: StartTask, tx: Effect, here: Here, runner: Annotated[Runner, Given("runner")]
-) -> None:
+async def on_start(order: StartTask, tx: Transaction, here: Envelope, runner: Runner) -> None:
     """Make the task and its steps, and run what is ready; ordered twice, it is made once."""
     task = await store.insert_task(
         tx.conn,
@@ -53,9 +51,7 @@ async def on_start(
         await _add(tx, task, order.steps, here, runner, {})
 
 
-async def on_add_steps(
-    order: AddSteps, tx: Effect, here: Here, runner: Annotated[Runner, Given("runner")]
-) -> None:
+async def on_add_steps(order: AddSteps, tx: Transaction, here: Envelope, runner: Runner) -> None:
     """Add steps to a task; one may take the place of a failed one.
 
     A turn that the task has not seen before takes it up, also when it has ended.
@@ -92,7 +88,7 @@ async def on_add_steps(
 
 async def _add(
     tx: Transaction,
-    task: store.Found,
+    task: Task,
     specs: list[StepSpec],
     here: Envelope,
     runner: Runner,
@@ -134,7 +130,7 @@ def _row(spec: StepSpec, done: set[str], failed: set[str]) -> dict[str, Any]:
     }
 
 
-async def _replace(tx: Transaction, task: store.Found, old: str, new: str) -> None:
+async def _replace(tx: Transaction, task: Task, old: str, new: str) -> None:
     """Make the steps that wait for the failed step `old` wait for `new`."""
     for step in await store.open_steps_of(tx.conn, task.id):
         if old in step.depends_on:
@@ -145,10 +141,10 @@ async def _replace(tx: Transaction, task: store.Found, old: str, new: str) -> No
 
 async def on_finish(
     order: FinishTask,
-    db: Annotated[Database, Given("db")],
-    bus: Annotated[Bus, Given("bus")],
-    durable: Annotated[Durable, Given("durable")],
-    here: Here,
+    db: Database,
+    bus: Bus,
+    durable: Durable,
+    here: Envelope,
 ) -> None:
     """End the task when every payment of it is settled, so that its bill is final.
 
@@ -199,7 +195,7 @@ async def _end_steps(order: FinishTask, db: Database, here: Envelope) -> bool:
     return True
 
 
-def _not_begun(order: FinishTask, task: store.Found | None) -> str | None:
+def _not_begun(order: FinishTask, task: Task | None) -> str | None:
     """What has to come before a task can be ended; None when nothing has."""
     if task is None:
         return "the task is not there yet"
@@ -208,7 +204,7 @@ def _not_begun(order: FinishTask, task: store.Found | None) -> str | None:
     return None
 
 
-def _is_over(order: FinishTask, task: store.Found) -> bool:
+def _is_over(order: FinishTask, task: Task) -> bool:
     """Whether another turn has taken the task up after the one that orders its end."""
     if order.turn_id not in task.former_turns:
         return False

@@ -4,7 +4,7 @@ import structlog
 from sqlalchemy import func
 
 from chassis.database import Transaction
-from chassis.delivery import Effect, Here, Later
+from chassis.patience import Later
 from contracts.envelope import Envelope
 from contracts.ledger import PaymentEntered, PaymentRefunded
 from task_svc import store
@@ -14,7 +14,7 @@ BY_HAND = "payment"
 NOT_HEARD_OF_S = 0.2
 
 
-async def on_refunded(event: PaymentRefunded, tx: Effect, here: Here) -> None:
+async def on_refunded(event: PaymentRefunded, tx: Transaction, here: Envelope) -> None:
     """The step costs less now, and so does its task.
 
     Raises:
@@ -33,7 +33,7 @@ async def on_refunded(event: PaymentRefunded, tx: Effect, here: Here) -> None:
     await store.update_task(tx.conn, task.id, total_cost=task.total_cost - back)
 
 
-async def on_entered(event: PaymentEntered, tx: Effect, here: Here) -> None:
+async def on_entered(event: PaymentEntered, tx: Transaction, here: Envelope) -> None:
     """A payment by hand is a step of its own, so that the cost stays the sum of the steps."""
     await enter(tx, event, here)
 

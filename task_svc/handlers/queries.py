@@ -1,14 +1,12 @@
 """Questions about tasks, and the making of one by hand."""
 
 from decimal import Decimal
-from typing import Annotated
 
 from chassis.bus import Bus
-from chassis.database import Database
-from chassis.delivery import Here, Tx
+from chassis.database import Database, Transaction
 from chassis.envelopes import new_id
-from chassis.given import Given
 from chassis.pages import encode_cursor, fitting, next_in_time, place_in_sequence, place_in_time
+from contracts.envelope import Envelope
 from contracts.errors import Conflict, NotFound
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
 from contracts.task import (
@@ -28,7 +26,7 @@ from task_svc.settings import Settings
 
 
 async def create_task(
-    request: CreateTask, tx: Tx, here: Here, settings: Annotated[Settings, Given("settings")]
+    request: CreateTask, tx: Transaction, here: Envelope, settings: Settings
 ) -> TaskReply:
     """Make a task that later calls of agents belong to."""
     budget = settings.default_budget if request.max_budget is None else request.max_budget
@@ -55,7 +53,7 @@ async def create_task(
     return TaskReply(task=task)
 
 
-async def _made_before(request: CreateTask, tx: Tx, here: Here) -> TaskReply:
+async def _made_before(request: CreateTask, tx: Transaction, here: Envelope) -> TaskReply:
     row = await store.find_task(tx.conn, request.task_id or "", here.account)
     if row is None or row.user_query != request.user_query:
         raise Conflict("This task id is taken.")
@@ -64,9 +62,9 @@ async def _made_before(request: CreateTask, tx: Tx, here: Here) -> TaskReply:
 
 async def get_task(
     request: GetTask,
-    db: Annotated[Database, Given("db")],
-    bus: Annotated[Bus, Given("bus")],
-    here: Here,
+    db: Database,
+    bus: Bus,
+    here: Envelope,
 ) -> TaskReply:
     """One task of the account.
 
@@ -85,7 +83,7 @@ async def get_task(
     return TaskReply(task=TaskView.model_validate(row, from_attributes=True), left=left)
 
 
-async def list_tasks(request: ListTasks, tx: Tx, here: Here) -> TaskList:
+async def list_tasks(request: ListTasks, tx: Transaction, here: Envelope) -> TaskList:
     """The account's tasks, newest first; fewer than asked for when they are heavy."""
     rows = await store.page_of_tasks(tx.conn, here.account, request.limit, place_in_time(request))
     shown = fitting(
@@ -94,7 +92,7 @@ async def list_tasks(request: ListTasks, tx: Tx, here: Here) -> TaskList:
     return TaskList(tasks=shown, next_cursor=next_in_time(rows, len(shown)))
 
 
-async def list_steps(request: ListSteps, tx: Tx, here: Here) -> StepList:
+async def list_steps(request: ListSteps, tx: Transaction, here: Envelope) -> StepList:
     """A task's newest steps, oldest first; fewer than asked for when they are heavy.
 
     Raises:

@@ -1,16 +1,13 @@
 """What became of steps and tasks, for those who did not hear of it; and who is asked in turn."""
 
 from collections.abc import Awaitable, Iterable, Mapping
-from typing import Annotated
 
 import structlog
 
 from chassis.away import is_away
 from chassis.bus import Bus
-from chassis.database import Database
-from chassis.delivery import Tx
+from chassis.database import Database, Transaction
 from chassis.envelopes import origin
-from chassis.given import Given
 from contracts.envelope import Envelope
 from contracts.errors import Refusal
 from contracts.ledger import GET_RECEIPT, GetReceipt, PaymentEntered
@@ -27,7 +24,7 @@ ORDERED_AGAIN = 20
 """An end that was ordered again is given so many times as long as what is looked at usually."""
 
 
-async def tell_ends(request: TellEnds, db: Annotated[Database, Given("db")]) -> EndsTold:
+async def tell_ends(request: TellEnds, db: Database) -> EndsTold:
     """Tell again how steps and tasks have ended; each in a transaction of its own."""
     async with db.transaction() as tx:
         steps = await store_standing.statuses_of_steps(tx.conn, request.step_ids)
@@ -87,7 +84,7 @@ async def _tell_task(db: Database, task_id: str) -> None:
     log.info("end of a task told again", task_id=task_id)
 
 
-async def count_running(request: CountRunning, tx: Tx) -> Running:
+async def count_running(request: CountRunning, tx: Transaction) -> Running:
     """How many steps agents have in hand now."""
     steps, leaving = await store_standing.running(tx.conn, request.agent_ids)
     return Running(steps={id_: steps.get(id_, 0) for id_ in request.agent_ids}, leaving=leaving)

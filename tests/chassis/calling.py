@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from chassis.bus import Bus
-from chassis.delivery import Here
 from chassis.envelopes import origin
 from chassis.service import Service
+from contracts.envelope import Envelope
 from tests.chassis import probe
 from tests.chassis.probe import ASK, Answer, Answerer, Question
 from tests.conftest import Stack, running
@@ -23,5 +23,5 @@ async def ask(bus: Bus, question: Question | None = None, timeout_ms: int = 30_0
     return (await bus.ask(ASK, question or Question(), cause, timeout_ms=timeout_ms)).text
 
 
-async def echo(request: Question, here: Here) -> Answer:
+async def echo(request: Question, here: Envelope) -> Answer:
     return Answer(text=f"{request.text} for {here.account}")

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from nats.js import JetStreamContext
 
-from chassis import delivery, topology
+from chassis import topology
 from chassis.envelopes import new_id
 from chassis.service import Service
 from contracts.topology import Durable
@@ -57,7 +57,7 @@ async def service(probe_stack: Stack) -> AsyncIterator[Service]:
 
 @pytest.fixture
 async def durable(
-    js: JetStreamContext, monkeypatch: pytest.MonkeyPatch
+    js: JetStreamContext,
 ) -> AsyncIterator[NewDurable]:
     """Declares a durable for one task's events, in the tests' own little topology."""
     made: list[Durable] = []
@@ -70,7 +70,6 @@ async def durable(
             **{"concurrency": 4, "ack_wait_s": 2, "attempts": 3, **settings},
         )
         await js.add_consumer(wanted.stream, topology.consumer_config(wanted))
-        monkeypatch.setitem(delivery._DURABLES, wanted.name, wanted)
         made.append(wanted)
         return wanted
 

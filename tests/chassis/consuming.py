@@ -7,8 +7,7 @@ from typing import Any
 import asyncpg
 from nats.js import JetStreamContext
 
-from chassis.bus import consumes
-from chassis.delivery import Effect
+from chassis.database import Transaction
 from chassis.envelopes import origin
 from chassis.service import Service
 from contracts import envelope
@@ -25,7 +24,7 @@ Handler = Callable[..., Awaitable[None]]
 async def consumer(stack: Stack, durable: Durable, handler: Handler) -> AsyncIterator[Service]:
     """A probe that consumes a durable."""
     service = probe.build(stack)
-    service.broker.subscriber(**consumes(durable))(handler)
+    service.consume(durable, handler)
     async with running(service):
         yield service
 
@@ -63,5 +62,5 @@ async def traces(sql: "asyncpg.Pool[Any]", task: str) -> int:
     return found
 
 
-async def leave_trace(event: Happened, tx: Effect) -> None:
+async def leave_trace(event: Happened, tx: Transaction) -> None:
     await probe.note(tx.conn, event.task_id, event.what)

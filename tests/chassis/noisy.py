@@ -16,8 +16,7 @@ from typing import NoReturn
 import structlog
 from sqlalchemy import text as sql
 
-from chassis.bus import answers
-from chassis.delivery import Tx
+from chassis.database import Transaction
 from chassis.process import run
 from chassis.service import Service
 from chassis.settings import ServiceSettings
@@ -27,33 +26,33 @@ from tests.chassis.probe import ASK, Answer, Question, metadata
 
 log = structlog.get_logger("chassis.noisy")  # Of ours, so that LOG_LEVEL counts.
 STEERING = "\x1b[2J\x9b\u202e\nforged"
-Way = Callable[[str, Tx], Awaitable[object]]
+Way = Callable[[str, Transaction], Awaitable[object]]
 
 
 def fail(said: str) -> NoReturn:
     raise ValueError(said)
 
 
-async def raises(error: Callable[[str], Exception], said: str, _tx: Tx) -> NoReturn:
+async def raises(error: Callable[[str], Exception], said: str, _tx: Transaction) -> NoReturn:
     raise error(said)
 
 
-async def chained(said: str, _tx: Tx) -> NoReturn:
+async def chained(said: str, _tx: Transaction) -> NoReturn:
     try:
         fail(said)
     except ValueError as error:
         raise RuntimeError(said) from error
 
 
-async def runs(statement: str, said: str, tx: Tx) -> None:
+async def runs(statement: str, said: str, tx: Transaction) -> None:
     await tx.conn.execute(sql(statement), {"said": said})
 
 
-async def of_another_shape(said: str, _tx: Tx) -> None:
+async def of_another_shape(said: str, _tx: Transaction) -> None:
     Page.model_validate({"limit": said, said: said})
 
 
-async def never_looked_at(said: str, _tx: Tx) -> None:
+async def never_looked_at(said: str, _tx: Transaction) -> None:
     asyncio.get_running_loop().call_soon(fail, said)
     forgotten = asyncio.create_task(raises(ValueError, said, _tx))
     await asyncio.wait({forgotten})
@@ -61,7 +60,7 @@ async def never_looked_at(said: str, _tx: Tx) -> None:
     gc.collect()
 
 
-async def in_a_thread(said: str, _tx: Tx) -> None:
+async def in_a_thread(said: str, _tx: Transaction) -> None:
     thread = threading.Thread(target=fail, args=(said,))
     thread.start()
     await asyncio.to_thread(thread.join)
@@ -77,12 +76,12 @@ class Failing:
         fail(self.said)
 
 
-async def thrown_away(said: str, _tx: Tx) -> None:
+async def thrown_away(said: str, _tx: Transaction) -> None:
     Failing(said)
     gc.collect()
 
 
-async def by_a_library(said: str, _tx: Tx) -> None:
+async def by_a_library(said: str, _tx: Transaction) -> None:
     warnings.warn(said, UserWarning, stacklevel=1)
     for name in ("httpx2", "anthropic", "stripe", "nats", "somebody", "talkative"):
         library = logging.getLogger(name)
@@ -95,7 +94,7 @@ async def by_a_library(said: str, _tx: Tx) -> None:
         library.error(ValueError(said))
 
 
-async def by_ourselves(said: str, _tx: Tx) -> None:
+async def by_ourselves(said: str, _tx: Transaction) -> None:
     error = ValueError(said)
     error.add_note(said)
     log.debug("debugging is on")
@@ -138,7 +137,7 @@ def build(settings: ServiceSettings) -> Service:
     service = Service("probe", settings, metadata)
     jobs: list[str] = []
 
-    async def answer(request: Question, tx: Tx) -> Answer:
+    async def answer(request: Question, tx: Transaction) -> Answer:
         await WAYS[str((request.data or {})["way"])](request.text, tx)
         jobs.append(request.text)
         return Answer(text="")
@@ -147,7 +146,7 @@ def build(settings: ServiceSettings) -> Service:
         if jobs:
             fail(jobs.pop())
 
-    service.broker.subscriber(**answers(ASK))(answer)
+    service.answer(ASK, answer)
     service.every(0.05, job)
     return service
 

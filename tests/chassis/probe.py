@@ -8,7 +8,6 @@ from sqlalchemy import Column, Integer, String, Table, insert
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis import grants
-from chassis.bus import answers
 from chassis.database import async_url
 from chassis.provision import provision
 from chassis.schema import service_metadata
@@ -91,7 +90,7 @@ def build(stack: Stack, answer: Answerer | None = None, **settings: Any) -> Serv
         metadata,
     )
     if answer is not None:
-        service.broker.subscriber(**answers(ASK))(answer)
+        service.answer(ASK, answer)
     return service
 
 

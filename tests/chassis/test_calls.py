@@ -8,13 +8,13 @@ from decimal import Decimal
 
 import pytest
 
-from chassis.bus import MAX_MESSAGE_BYTES, Bus, answers
-from chassis.delivery import Here, Tx
+from chassis.bus import MAX_MESSAGE_BYTES, Bus
+from chassis.database import Transaction
 from chassis.envelopes import new_id, origin
 from chassis.service import Service
 from contracts import errors
 from contracts.base import Call, Page, ping_call
-from contracts.envelope import DEADLINE, ERROR_CODE
+from contracts.envelope import DEADLINE, ERROR_CODE, Envelope
 from contracts.errors import (
     Internal,
     Invalid,
@@ -59,7 +59,7 @@ async def say(parrot: Bus, question: Question | None = None) -> str:
 async def parrot(probe_stack: Stack) -> AsyncIterator[Bus]:
     """A way to ask a probe that says, refuses or breaks what it is told to."""
 
-    async def answer(request: Question, here: Here) -> Answer:
+    async def answer(request: Question, here: Envelope) -> Answer:
         if request.data and "refuse" in request.data:
             raise errors.refusal(request.data["refuse"], request.text)
         if request.data and "defect" in request.data:
@@ -67,7 +67,7 @@ async def parrot(probe_stack: Stack) -> AsyncIterator[Bus]:
         return await echo(request, here)
 
     service = probe.build(probe_stack)
-    service.broker.subscriber(**answers(SAY))(answer)
+    service.answer(SAY, answer)
     async with running(service):
         yield service.bus
 
@@ -99,7 +99,7 @@ async def test_no_answer_in_time_is_told(probe_stack: Stack) -> None:
 async def test_what_nobody_waits_for_any_more_is_not_begun(probe_stack: Stack) -> None:
     begun: list[str] = []
 
-    async def answer(request: Question, here: Here) -> Answer:
+    async def answer(request: Question, here: Envelope) -> Answer:
         begun.append(request.text)
         assert here.deadline is not None
         return Answer(text=here.deadline.isoformat())
@@ -206,7 +206,7 @@ async def test_a_request_that_is_too_large_is_refused_before_it_is_sent(parrot: 
 async def test_a_refused_request_leaves_nothing_behind(probe_stack: Stack) -> None:
     task = new_id()
 
-    async def refuse(_request: Question, tx: Tx) -> Answer:
+    async def refuse(_request: Question, tx: Transaction) -> Answer:
         await probe.note(tx.conn, task, "half-done")
         tx.publish(Happened(task_id=task))
         raise errors.Conflict("no")
@@ -220,7 +220,7 @@ async def test_a_refused_request_leaves_nothing_behind(probe_stack: Stack) -> No
 
 
 async def test_the_reply_leaves_after_the_commit(probe_stack: Stack) -> None:
-    async def write(request: Question, tx: Tx) -> Answer:
+    async def write(request: Question, tx: Transaction) -> Answer:
         await probe.note(tx.conn, request.text, "done")
         return Answer(text="done")
 
@@ -237,7 +237,7 @@ async def test_the_reply_leaves_after_the_commit(probe_stack: Stack) -> None:
 async def test_a_value_that_cannot_be_stored_is_the_askers_mistake(
     probe_stack: Stack, value: str
 ) -> None:
-    async def write(request: Question, tx: Tx) -> Answer:
+    async def write(request: Question, tx: Transaction) -> Answer:
         await probe.note(tx.conn, request.text, "done")
         return Answer(text="done")
 
@@ -298,7 +298,7 @@ async def test_requests_are_shared_among_replicas_and_survive_the_stop_of_one(
 
 
 async def test_a_burst_beyond_the_connections_is_answered(probe_stack: Stack) -> None:
-    async def read(request: Question, tx: Tx) -> Answer:
+    async def read(request: Question, tx: Transaction) -> Answer:
         await tx.conn.exec_driver_sql("SELECT 1")
         return Answer(text=request.text)
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from chassis.delivery import Tx
+from chassis.database import Transaction
 from chassis.envelopes import new_id, origin
 from contracts.base import ping_call
 from contracts.errors import (
@@ -19,7 +19,7 @@ from tests.conftest import Stack
 
 
 async def test_a_database_that_is_down_is_named_soon_and_found_again(killable: Stack) -> None:
-    async def write(request: Question, tx: Tx) -> Answer:
+    async def write(request: Question, tx: Transaction) -> Answer:
         await probe.note(tx.conn, request.text, "done")
         return Answer(text="done")
 
@@ -47,7 +47,7 @@ async def test_a_database_that_is_down_is_named_soon_and_found_again(killable: S
 async def test_a_restart_of_the_database_between_two_requests_is_not_noticed(
     killable: Stack,
 ) -> None:
-    async def write(request: Question, tx: Tx) -> Answer:
+    async def write(request: Question, tx: Transaction) -> Answer:
         await probe.note(tx.conn, request.text, "done")
         return Answer(text="done")
 
@@ -60,7 +60,7 @@ async def test_a_restart_of_the_database_between_two_requests_is_not_noticed(
 
 
 async def test_a_database_that_goes_in_the_middle_of_a_request_is_named(killable: Stack) -> None:
-    async def dawdle(_request: Question, tx: Tx) -> Answer:
+    async def dawdle(_request: Question, tx: Transaction) -> Answer:
         await tx.conn.exec_driver_sql("SELECT pg_sleep(60)")
         return Answer(text="done")
 
@@ -100,7 +100,7 @@ async def test_a_database_that_goes_in_the_middle_of_a_request_is_named(killable
 async def test_a_database_that_takes_no_connection_is_named(
     killable: Stack, refusing: str, again: str
 ) -> None:
-    async def write(request: Question, tx: Tx) -> Answer:
+    async def write(request: Question, tx: Transaction) -> Answer:
         await probe.note(tx.conn, request.text, "done")
         return Answer(text="done")
 

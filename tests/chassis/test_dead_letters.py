@@ -9,7 +9,7 @@ import asyncpg
 from nats.js import JetStreamContext
 from prometheus_client import REGISTRY
 
-from chassis.delivery import Effect
+from chassis.database import Transaction
 from chassis.envelopes import new_id
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from tests.chassis.conftest import NewDurable
@@ -24,7 +24,7 @@ async def test_a_handlers_error_is_tried_again_later_and_later_then_put_aside(
 ) -> None:
     task, at = new_id(), []
 
-    async def fail(event: Happened, tx: Effect) -> None:
+    async def fail(event: Happened, tx: Transaction) -> None:
         at.append(time.monotonic())
         await leave_trace(event, tx)
         raise RuntimeError("still\nbroken ¿")
@@ -79,7 +79,7 @@ async def test_an_error_that_passes_is_no_dead_letter(
 ) -> None:
     task, calls = new_id(), []
 
-    async def recover(event: Happened, tx: Effect) -> None:
+    async def recover(event: Happened, tx: Transaction) -> None:
         calls.append(1)
         await leave_trace(event, tx)
         if len(calls) < 3:
@@ -118,8 +118,8 @@ NO_EVENTS: list[tuple[bytes, dict[str, str | None], str]] = [
     (b"\xff\xfe", {}, "not JSON"),
     (b"", {}, "not JSON"),
     (b"[" * 100_000, {}, "not JSON"),
-    (b"{not json", {"content-type": None}, "dictionary"),
-    (b"hello", {"content-type": "text/plain"}, "dictionary"),
+    (b"{not json", {"content-type": None}, "not JSON"),
+    (b"hello", {"content-type": "text/plain"}, "not JSON"),
     (b"[]", {}, "dictionary"),
     (b"null", {}, "dictionary"),
     (b"{}", {}, "taskId: Field required"),
@@ -133,7 +133,7 @@ async def test_a_poison_message_is_put_aside_at_once(
 ) -> None:
     task, calls = new_id(), []
 
-    async def handle(event: Happened, tx: Effect) -> None:
+    async def handle(event: Happened, tx: Transaction) -> None:
         calls.append((event, tx))
 
     wanted = await durable(task)

@@ -13,10 +13,11 @@ from nats.js import JetStreamContext
 
 from chassis import away as away_rules
 from chassis import patience
-from chassis.delivery import Effect, Here
+from chassis.database import Transaction
 from chassis.envelopes import new_id
 from chassis.patience import retry_delay_s
 from contracts import envelope
+from contracts.envelope import Envelope
 from tests.chassis.conftest import NewDurable
 from tests.chassis.consuming import consumer, leave_trace, settled, tell, traces
 from tests.chassis.helpers import connected, dead_letters, eventually
@@ -29,7 +30,7 @@ async def test_an_effect_and_its_events_come_with_the_message(
 ) -> None:
     task, seen = new_id(), []
 
-    async def handle(event: Happened, tx: Effect, here: Here) -> None:
+    async def handle(event: Happened, tx: Transaction, here: Envelope) -> None:
         seen.append(here)
         await leave_trace(event, tx)
 
@@ -46,7 +47,7 @@ async def test_a_message_without_an_id_is_handled_once(
 ) -> None:
     task, seen = new_id(), []
 
-    async def handle(event: Happened, tx: Effect, here: Here) -> None:
+    async def handle(event: Happened, tx: Transaction, here: Envelope) -> None:
         seen.append(here)
         await leave_trace(event, tx)
         if len(seen) == 1:
@@ -187,7 +188,7 @@ async def test_one_message_that_fails_does_not_hold_up_the_others(
 ) -> None:
     task, failed, free = new_id(), [], asyncio.Event()
 
-    async def handle(event: Happened, tx: Effect) -> None:
+    async def handle(event: Happened, tx: Transaction) -> None:
         if event.number == 0:
             failed.append(1)
             if not free.is_set():

@@ -11,7 +11,7 @@ import pytest
 from chassis.away import is_away
 from chassis.database import Database, Transaction
 from chassis.envelopes import new_id, origin
-from chassis.groups import MOST_IN_A_GROUP, GroupCommit, Member
+from chassis.groups import ENOUGH, MOST_IN_A_GROUP, GroupCommit, Member
 from contracts.envelope import Envelope
 from tests.chassis import probe
 from tests.conftest import Stack
@@ -64,6 +64,20 @@ async def test_what_comes_meanwhile_is_committed_together(
     assert max(len(found) for found in worker.groups) <= MOST_IN_A_GROUP
     assert len(worker.groups) <= 4
     assert await traces(sql, items) == sorted(items)
+
+
+async def test_groups_are_apart_unless_many_wait(db: Database, sql: "asyncpg.Pool[Any]") -> None:
+    worker, items = Worker(), [new_id() for _ in range(ENOUGH)]
+    worker.gate.set()
+    group = GroupCommit(db, worker.work, apart_s=3600)
+    await group.add("c", envelope(), items[0])  # After a pause, nobody is waited for.
+    adding = [asyncio.create_task(group.add("c", envelope(), item)) for item in items[1:]]
+    await asyncio.sleep(0.05)
+    assert await traces(sql, items) == items[:1]
+    last = new_id()
+    await asyncio.gather(*adding, group.add("c", envelope(), last))
+    assert await traces(sql, [*items, last]) == sorted([*items, last])
+    assert len(worker.groups) == 2
 
 
 async def test_whoever_waits_is_told_after_the_commit(

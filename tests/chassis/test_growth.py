@@ -13,8 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from chassis import topology
 from chassis.away import is_away, takes_nothing, why_away
-from chassis.database import Database
-from chassis.delivery import Tx
+from chassis.database import Database, Transaction
 from chassis.envelopes import new_id
 from chassis.intake import BELIEVED_S, Intake
 from contracts.errors import Unavailable
@@ -76,12 +75,12 @@ async def test_where_orders_find_no_room_nothing_is_begun(small: tuple[Stack, Cl
     stack, client = small
     js = client.jetstream()
 
-    async def begin(request: Question, tx: Tx) -> Answer:
+    async def begin(request: Question, tx: Transaction) -> Answer:
         await probe.note(tx.conn, request.text, "begun")
         tx.publish(Order(task_id=request.text))
         return Answer(text="begun")
 
-    async def only_look(request: Question, tx: Tx) -> Answer:
+    async def only_look(request: Question, tx: Transaction) -> Answer:
         return Answer(text="seen") if request.amount else await begin(request, tx)
 
     async with answering(stack, only_look) as service:
@@ -90,7 +89,7 @@ async def test_where_orders_find_no_room_nothing_is_begun(small: tuple[Stack, Cl
         assert await ask(service.bus, Question(text=first)) == "begun"  # Nobody knew yet.
 
         async def known() -> list[str]:
-            return service.departures.intake.full
+            return service.departures.publisher.intake.full
 
         assert await eventually(known) == [COMMANDS.name]
         with pytest.raises(Unavailable, match="no room"):
@@ -101,7 +100,7 @@ async def test_where_orders_find_no_room_nothing_is_begun(small: tuple[Stack, Cl
         await js.purge_stream(COMMANDS.name, subject="bazaar.cmd.probe.fill.x")
 
         async def room() -> bool:
-            return not service.departures.intake.full
+            return not service.departures.publisher.intake.full
 
         await eventually(room)
         assert await ask(service.bus, Question(text=third)) == "begun"
@@ -165,7 +164,7 @@ async def test_a_database_that_can_only_be_read_is_away(probe_stack: Stack) -> N
 
 
 async def test_a_request_is_told_that_the_database_takes_nothing(probe_stack: Stack) -> None:
-    async def begin(request: Question, tx: Tx) -> Answer:
+    async def begin(request: Question, tx: Transaction) -> Answer:
         await tx.conn.exec_driver_sql("SET TRANSACTION READ ONLY")
         await probe.note(tx.conn, request.text, "begun")
         return Answer(text="begun")

@@ -12,8 +12,7 @@ from nats.js import JetStreamContext
 
 from chassis import away as away_rules
 from chassis import database, patience
-from chassis.bus import consumes
-from chassis.delivery import Effect
+from chassis.database import Transaction
 from chassis.envelopes import new_id
 from tests.chassis import probe
 from tests.chassis.conftest import NewDurable
@@ -84,7 +83,7 @@ async def test_a_database_that_hangs_costs_a_message_no_tries(
         there = urlsplit(url)
         through = there._replace(netloc=there.netloc.replace(f":{there.port}", f":{line.port}"))
         service = probe.build(probe_stack, database_url=through.geturl())
-        service.broker.subscriber(**consumes(wanted))(leave_trace)
+        service.consume(wanted, leave_trace)
         async with running(service):
             line.open.clear()
             id_ = await tell(js, task)
@@ -111,12 +110,12 @@ async def test_one_slow_statement_is_no_database_that_hangs(
     monkeypatch.setattr(database, "ANSWERS_WITHIN_S", 20.0)
     task = new_id()
 
-    async def dawdle(event: Happened, tx: Effect) -> None:
+    async def dawdle(event: Happened, tx: Transaction) -> None:
         await tx.conn.exec_driver_sql(f"SELECT pg_sleep(20), '{event.task_id}'")
 
     wanted = await durable(task, attempts=2)
     service = probe.build(probe_stack)
-    service.broker.subscriber(**consumes(wanted))(dawdle)
+    service.consume(wanted, dawdle)
     async with running(service):
         id_ = await tell(js, task)
         [letter] = await eventually(lambda: dead_letters(js, wanted.name, id_))

@@ -1,6 +1,7 @@
 """Messages exist exactly when the transaction that published them was committed."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from chassis import database, relay
 from chassis.bus import MAX_MESSAGE_BYTES
 from chassis.envelopes import new_id, origin
+from chassis.outgoing import read_row
 from chassis.service import Service
 from contracts import envelope
 from contracts.errors import Invalid
@@ -199,6 +201,32 @@ async def test_what_a_process_committed_before_it_died_is_published_by_another(
     async with running(probe.build(probe_stack)):
         found = await arrived(js, task, 2)
     assert [event.body["number"] for event in found] == [1, 2]
+
+
+async def test_a_row_is_what_the_relay_of_the_release_before_reads(
+    probe_stack: Stack, sql: "asyncpg.Pool[Any]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old and new replicas publish each other's rows."""
+    task, service = new_id(), probe.build(probe_stack)
+    monkeypatch.setattr(service.departures, "send", lambda *_: None)
+    async with service.database.transaction() as tx:
+        tx.publish(Happened(task_id=task, what="\x9b漢", number=7))
+    found = await sql.fetchrow(
+        "DELETE FROM probe_outbox WHERE position(convert_to($1, 'UTF8') in payload) > 0 "
+        "RETURNING payload, headers",
+        task,
+    )
+    await service.database.engine.dispose()
+    assert found is not None
+    assert json.loads(found["headers"]) == {"content-type": "application/json"}
+    [entry] = json.loads(found["payload"])
+    assert set(entry) == {"subject", "stream", "headers", "data"}
+    assert entry["stream"] == "EVENTS"
+    assert entry["headers"]["ce-type"] == "probe.happened.v1"
+    assert entry["data"] == {"taskId": task, "what": "\x9b漢", "number": 7}
+    [again] = read_row([entry])
+    assert rb"\u009b" in again.body
+    assert json.loads(again.body) == entry["data"]
 
 
 async def test_a_message_that_is_too_heavy_is_refused_with_all_that_goes_with_it(

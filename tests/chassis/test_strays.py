@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from nats.js import JetStreamContext
 
-from chassis.delivery import Effect
+from chassis.database import Transaction
 from chassis.envelopes import new_id, origin
 from contracts import envelope
 from contracts.envelope import ERROR_CODE, ERROR_TEXT
@@ -75,7 +75,7 @@ async def test_what_grew_spoils_nothing_that_follows(
     """A request's envelope is copied into all that comes of it; so it is refused first."""
     task = new_id()
 
-    async def answer(request: Question, tx: Effect) -> Answer:
+    async def answer(request: Question, tx: Transaction) -> Answer:
         tx.publish(Happened(task_id=request.text))
         return Answer(text="done")
 

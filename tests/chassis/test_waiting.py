@@ -10,10 +10,10 @@ import pytest
 from nats.js import JetStreamContext
 
 from chassis import patience, settling
-from chassis.bus import consumes
+from chassis.database import Transaction
 from chassis.dead_letters import Buried
-from chassis.delivery import Effect, Later
 from chassis.envelopes import new_id
+from chassis.patience import Later
 from chassis.service import Service
 from chassis.waiting import Parked
 from contracts.errors import TooSlow, Unavailable
@@ -55,7 +55,7 @@ async def test_who_waits_for_others_waits_as_often_as_it_takes(
 ) -> None:
     task, calls = new_id(), []
 
-    async def handle(event: Happened, tx: Effect) -> None:
+    async def handle(event: Happened, tx: Transaction) -> None:
         calls.append(event)
         await leave_trace(event, tx)
         if len(calls) <= 2 * wanted.attempts:
@@ -127,7 +127,7 @@ async def test_who_waits_holds_no_place(
 ) -> None:
     task, ready = new_id(), asyncio.Event()
 
-    async def handle(event: Happened, tx: Effect) -> None:
+    async def handle(event: Happened, tx: Transaction) -> None:
         if event.number and not ready.is_set():
             raise Unavailable("The payment service is down.")
         await leave_trace(event, tx)
@@ -178,7 +178,7 @@ async def test_who_waits_is_taken_on_by_another_replica(
 ) -> None:
     task = new_id()
 
-    async def wait(event: Happened, tx: Effect) -> None:
+    async def wait(event: Happened, tx: Transaction) -> None:
         await leave_trace(event, tx)
         raise Later(0.01, "not yet")
 
@@ -223,7 +223,7 @@ async def test_what_is_put_off_twice_waits_once(
     """As when the bus has missed that it was acknowledged."""
     task, ready, id_ = new_id(), asyncio.Event(), new_id()
 
-    async def handle(event: Happened, tx: Effect) -> None:
+    async def handle(event: Happened, tx: Transaction) -> None:
         if not ready.is_set():
             raise Later(0.01, "not yet")
         await leave_trace(event, tx)
@@ -242,7 +242,7 @@ async def test_what_is_put_off_twice_waits_once(
 
 def consuming(stack: Stack, durable: Durable, handler: Handler) -> Service:
     service = probe.build(stack)
-    service.broker.subscriber(**consumes(durable))(handler)
+    service.consume(durable, handler)
     return service
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerInfo
@@ -28,6 +28,7 @@ from contracts.task import StepView, TaskView
 from contracts.topology import DURABLES, EVENTS, Durable
 from contracts.turns import CANCEL_TURN, CancelledTurn
 from registry_svc.handlers.probes import probe_due
+from tests.bound import bound
 from tests.task.scripted_agent import Behaviour, ScriptedAgent
 from tests.task.services import eventually
 from tests.task.system import Said, System
@@ -171,10 +172,10 @@ class Talk:
         sent = enclose(event, source, self.cause(account), None)
         client = await self.system.bus.client()
         await client.jetstream().publish(
-            str(sent["subject"]),
-            event.model_dump_json().encode(),
+            sent.subject,
+            sent.body,
             stream=EVENTS.name,
-            headers={**cast("dict[str, str]", sent["headers"]), **headers},
+            headers={**sent.headers, **headers},
         )
 
     async def consumer(self, durable: Durable) -> ConsumerInfo:
@@ -233,7 +234,7 @@ class Talk:
             skills=[skill],
             base_price=price,
         )
-        settings, http = self.registry.settings, self.registry.context.get("http")
+        settings, http = self.registry.settings, bound(self.registry, "http")
         await probe_due(self.registry.database, http, getattr(settings, "probe_every_s", 1.0))
 
         async def available() -> bool:

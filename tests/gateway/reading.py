@@ -30,15 +30,14 @@ async def tell(client: Client, event: Event, account: str) -> int:
     """Publish an event as a service does; its sequence in the stream, 0 when it is not kept."""
     row = enclose(event, event.type.partition(".")[0], origin("test", "test", account), account)
     if not event.kept:
-        headers: Any = row["headers"]
-        await client.publish(str(row["subject"]), json.dumps(row["data"]).encode(), headers=headers)
+        await client.publish(row.subject, row.body, headers=row.headers)
         await client.flush()
         return 0
     acked = await client.jetstream().publish(
-        str(row["subject"]),
-        json.dumps(row["data"]).encode(),
-        stream=str(row["stream"]),
-        headers=row["headers"],  # type: ignore[arg-type]  # a row is loosely typed
+        row.subject,
+        row.body,
+        stream=row.stream,
+        headers=row.headers,
     )
     return acked.seq
 

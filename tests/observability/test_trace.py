@@ -1,6 +1,7 @@
 """The story of a task, told from the stream."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,9 +11,9 @@ import pytest
 from chassis import topology
 from chassis.endings import end
 from chassis.envelopes import new_id, origin
-from chassis.intake import Intake
 from chassis.keeper import Keeper
-from chassis.relay import publish
+from chassis.outgoing import Outgoing
+from chassis.publishing import Publisher
 from chassis.terminal import plain
 from deploy import trace
 from tests.chassis.helpers import eventually
@@ -39,21 +40,13 @@ async def test_it_is_told_in_order_with_causes(
     task = new_id()
     cause = origin("task", "task.started.v1")
     caused = origin("payment", "hold.placed.v1").model_copy(update={"causation_id": cause.id})
-    first = {
-        "subject": f"bazaar.evt.task.started.{task}",
-        "stream": "EVENTS",
-        "data": {"taskId": task},
-        "headers": cause.headers(),
-    }
-    second = {
-        "subject": f"bazaar.evt.hold.placed.{task}",
-        "stream": "EVENTS",
-        "data": {"taskId": task, "held": "0.250000"},
-        "headers": caused.headers(),
-    }
+    begun = json.dumps({"taskId": task}).encode()
+    held = json.dumps({"taskId": task, "held": "0.250000"}).encode()
+    first = Outgoing(f"bazaar.evt.task.started.{task}", "EVENTS", cause.headers(), begun)
+    second = Outgoing(f"bazaar.evt.hold.placed.{task}", "EVENTS", caused.headers(), held)
     client = await nats.connect(stack.nats_url)
     for message in (first, second):
-        await publish(client, [message], Intake())
+        await Publisher().publish(client, [message])
     await client.close()
     monkeypatch.setenv("NATS_URL", stack.nats_url)
     assert await trace.tell(task) == 0

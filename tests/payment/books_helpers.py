@@ -18,6 +18,7 @@ from contracts.topology import PAYMENT_STEP_COMPLETED, PAYMENT_STEP_FAILED
 from payment_svc import store_cards
 from payment_svc.handlers import books, by_hand, captures, checks, holds, refunds, releases, webhook
 from payment_svc.settings import Settings
+from tests.bound import bound
 
 
 def micro(amount: Decimal | str) -> int:
@@ -41,7 +42,7 @@ class Desk:
     def __init__(self, service: Service, settings: Settings) -> None:
         self.db: Database = service.database
         self.settings = settings
-        self.captures: GroupCommit[StepCompleted] = service.context.get("captures")
+        self.captures: GroupCommit[StepCompleted] = bound(service, "captures")
 
     @staticmethod
     def here(account: str, id_: str | None = None) -> Envelope:

@@ -10,6 +10,7 @@ from chassis.envelopes import new_id, origin
 from contracts.cards import OPEN_CHECKOUT, OpenCheckout
 from contracts.errors import Conflict
 from payment_svc.handlers.top_ups import open_checkout
+from tests.bound import bound
 from tests.chassis.helpers import eventually, stored
 from tests.payment.cards_double import refused
 from tests.payment.cards_system import CardSystem, card_settings
@@ -308,7 +309,7 @@ async def test_an_error_that_stripe_remembers_does_not_block_a_top_up(cards: Car
 
 async def test_no_checkout_opens_that_nobody_would_hear_of(cards: CardSystem) -> None:
     settings = card_settings(cards.stack, "http://127.0.0.1:9", stripe_webhook_secret="")
-    client = cards.payment.context.get("stripe")
+    client = bound(cards.payment, "client")
     made = len(cards.double.sessions)
     with pytest.raises(Conflict, match="STRIPE_WEBHOOK_SECRET"):
         await open_checkout(

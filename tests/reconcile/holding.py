@@ -1,6 +1,6 @@
 """Holds for steps that nobody has heard of, and their end."""
 
-from typing import Any, cast
+from typing import Any
 
 from chassis.envelopes import enclose, new_id, origin
 from contracts.payment import PLACE_HOLD
@@ -28,9 +28,7 @@ async def let_go(system: System, account: str, *ids: str) -> None:
             task_id=id_, step_id=id_, agent_id="a", reason="cancelled", error="", started=False
         )
         sent = enclose(failed, "task", origin("task", "test", account), None)
-        headers = cast("dict[str, str]", sent["headers"])
-        body = failed.model_dump_json().encode()
-        await client.jetstream().publish(failed.subject(), body, headers=headers)
+        await client.jetstream().publish(sent.subject, sent.body, headers=sent.headers)
 
     async def free() -> bool:
         return all([(await hold_of(system, id_))["status"] == "released" for id_ in ids])

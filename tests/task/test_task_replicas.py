@@ -13,6 +13,7 @@ from contracts.orders import AddSteps
 from contracts.task import INVOKE_AGENT
 from task_svc import runner, store
 from task_svc.ending import Failed, answer_to
+from tests.bound import bound
 from tests.conftest import Stack, running
 from tests.task.plans import bill, result_of, spec, start
 from tests.task.replica import replica
@@ -111,7 +112,7 @@ async def test_a_caller_hears_what_was_recorded_though_its_replica_was_held_up(s
         waiting = asyncio.create_task(system.invoke(account, agent_id))
         await agent.called()
         (step_id,) = agent.keys
-        runners = [service.context.resolve("runner") for service in services]
+        runners = [bound(service, "runner") for service in services]
         query = "SELECT lease_owner FROM task.steps WHERE id = $1"
         owner = (await system.rows(query, step_id))[0]["lease_owner"]
         forget = "UPDATE task.steps SET lease_until = now() - interval '1 second' WHERE id = $1"
@@ -124,7 +125,7 @@ async def test_a_caller_hears_what_was_recorded_though_its_replica_was_held_up(s
         # The other's outcome comes too late: whoever asks is told what was recorded.
         async with services[0].database.transaction() as tx:
             step = await store.find_step(tx.conn, step_id)
-        saga = services[0].context.resolve("saga")
+        saga = bound(services[0], "saga")
         late = Failed("agent_error", "Bug")
         outcome, _ = await saga.end(step, late, origin("task", "test", account))
         assert answer_to(step, outcome) == reply
@@ -159,7 +160,7 @@ async def test_a_step_stays_with_its_replica_while_that_shows_signs_of_life(
     services = [task_service(system.stack, sweep_s=3600, lease_s=600) for _ in range(2)]
     query = "SELECT lease_until, lease_owner FROM task.steps WHERE id = $1"
     async with system.agent(waits_for(gate, answers())) as (agent_id, agent), running(*services):
-        runners = [service.context.resolve("runner") for service in services]
+        runners = [bound(service, "runner") for service in services]
         await system.order(account, start(task_id, spec(step_id, agent_id)))
         await agent.called()
         (before,) = await system.rows(query, step_id)
@@ -299,7 +300,7 @@ async def test_what_does_not_finish_in_time_is_left_for_another(system: System, 
         async with running(leaving):
             await system.order(account, start(task_id, spec(f"{task_id}-1", agent_id)))
             await agent.called()
-            await leaving.context.resolve("runner").drain(at_most_s=0.1)
+            await bound(leaving, "runner").drain(at_most_s=0.1)
         async with running(task_service(system.stack)):
             await system.step_is(account, task_id, f"{task_id}-1", "completed")
             await system.event(task_id, "payment.recorded")
@@ -318,7 +319,7 @@ async def test_a_step_that_cannot_be_run_ends_and_gives_its_money_back(
         async with running(lost):
             await system.order(account, start(task_id, spec(bad, agent_id)))
             await agent.called()
-            await lost.context.resolve("runner").drain(at_most_s=0.1)
+            await bound(lost, "runner").drain(at_most_s=0.1)
         # What nobody expected, with the money held; whoever takes the step meets it again.
         spoil = "UPDATE task.steps SET quote = '{}', lease_until = now() WHERE id = $1"
         await system.rows(spoil, bad)
