@@ -71,8 +71,9 @@ def counted(all_counted: Counted) -> tuple[System, list[str]]:
 async def test_a_call_sends_a_message_for_each_thing_that_happens(all_counted: Counted):
     system, _, sent = all_counted
     account = await system.account()
-    async with system.agent() as (agent_id, _):
-        await system.invoke(account, agent_id)  # Its price is known now.
+
+    async def call(agent_id: str) -> None:
+        """A call, with all that comes of it."""
         sent.clear()
         reply = await system.invoke(account, agent_id)
         await system.event(reply.task_id, "payment.recorded")
@@ -81,6 +82,10 @@ async def test_a_call_sends_a_message_for_each_thing_that_happens(all_counted: C
             return any(subject.startswith("$JS.ACK.") for subject in sent)
 
         await eventually(acknowledged)
+
+    async with system.agent() as (agent_id, _):
+        await call(agent_id)  # Its price is known now.
+        await call(agent_id)
     kinds = Counter(".".join(subject.split(".")[1:4]) for subject in sent if "bazaar" in subject)
     kinds.pop("rpc.registry.get_agent", None)  # It is asked again after two seconds.
     assert kinds == {
