@@ -5,8 +5,8 @@
 Runs this checkout as separate processes: PostgreSQL, NATS, the keeper, the agents, two replicas of
 each service, two gateways. Every 5 to 25 seconds one of them is killed (and started again, as a
 supervisor does) or frozen for a while; each meets both in turn. With --cluster there are three NATS
-servers, and a PostgreSQL with a standby: each is killed and stays away for a while, a NATS server
-is frozen for longer, and in the middle the primary is lost for good and its standby promoted.
+servers, and a PostgreSQL with a standby: each is killed and stays away for a while, and in the
+middle the primary is lost for good and its standby promoted.
 Callers ask with keys and do not give up: every request has to end with 200, or with a refusal that
 is final. At the end nothing may be held, under way or a dead letter, and the books must agree with
 what callers were told. The table says how long each loss was felt.
@@ -26,7 +26,7 @@ from pathlib import Path
 import httpx
 
 from bench.callers import ANSWER_S, Callers
-from bench.cluster import PRIMARY, SERVERS, STANDBY, clustered
+from bench.cluster import PRIMARY, STANDBY, clustered
 from bench.releases import Fleet
 from bench.storm import AFTER_S, FROZEN_S, Storm, Turn
 from bench.sums import add_up
@@ -41,8 +41,6 @@ LOSSES = 40
 BETWEEN_SERVERS_S = (2.0, 6.0)
 AWAY_S = 8.0
 """How long a server of a cluster stays away."""
-SILENT_S = (12.0, 16.0)
-"""How long one says nothing and keeps its connections, as a machine does that lost its power."""
 
 
 def turns(it: Storm, *, cluster: bool) -> list[Turn]:
@@ -53,8 +51,7 @@ def turns(it: Storm, *, cluster: bool) -> list[Turn]:
     servers = set(it.processes) - {PRIMARY, STANDBY, *AGENTS}
     rounds = it.rounds(sorted(servers), "killed")
     before, after = (list(itertools.islice(rounds, len(servers))) for _ in range(2))
-    silent: list[Turn] = [(name, "frozen") for name in SERVERS]
-    return [*before, (STANDBY, "killed"), (PRIMARY, "lost"), *silent, *after]
+    return [*before, (STANDBY, "killed"), (PRIMARY, "lost"), *after]
 
 
 async def storm(folder: Path, options: argparse.Namespace) -> None:
@@ -68,7 +65,7 @@ async def storm(folder: Path, options: argparse.Namespace) -> None:
             callers = Callers(http, system.gateways)
             it = Storm(fleet, callers, system.processes, random.Random(options.seed), system.lose)
             if options.cluster:
-                it.between_s, it.away_s, it.frozen_s = BETWEEN_SERVERS_S, AWAY_S, SILENT_S
+                it.between_s, it.away_s = BETWEEN_SERVERS_S, AWAY_S
             key = await asyncio.to_thread(new_key, folder, system.processes["gateway-1"])
             http.headers["Authorization"] = f"Bearer {key}"
             took = await _pass(it, turns(it, cluster=options.cluster), options)

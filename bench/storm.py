@@ -49,7 +49,6 @@ class Storm:
     Attributes:
         lose: what is done when a process is lost for good, by its name.
         between_s: from when to when the next loss may come.
-        frozen_s: how long what is frozen says nothing.
         away_s: how long what was killed stays away.
     """
 
@@ -59,7 +58,6 @@ class Storm:
     random: random.Random
     lose: dict[str, Callable[[], Awaitable[None]]]
     between_s: tuple[float, float] = BETWEEN_S
-    frozen_s: tuple[float, float] = FROZEN_S
     away_s: float = 0
     losses: dict[Turn, Loss] = field(default_factory=dict)
     deaths: int = 0
@@ -121,7 +119,7 @@ class Storm:
                 for one in frozen:
                     with suppress(psutil.NoSuchProcess):
                         one.suspend()
-                await asyncio.sleep(self.random.uniform(*self.frozen_s))
+                await asyncio.sleep(self.random.uniform(*FROZEN_S))
             finally:
                 for one in frozen:
                     with suppress(psutil.NoSuchProcess):

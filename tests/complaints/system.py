@@ -104,7 +104,7 @@ class Marketplace:
     clients: AsyncExitStack
 
     async def person(self, grant: str | None = "100") -> Person:
-        """A new account with so much in its wallet; None for one without a wallet."""
+        """A new account with so much in its wallet; None for the 1 that whoever is new gets."""
         account = f"person-{new_id()[:12]}"
         key = await make_key(self.stack.nats_url, account, *(("--grant", grant) if grant else ()))
         first, second = [await self.client(url, key) for url in self.urls]
@@ -149,7 +149,7 @@ async def marketplace() -> AsyncIterator[Marketplace]:
         stripe, claude = StripeDouble(), Double(market.script)
         stripe_url = await open_.enter_async_context(stripe_serving(stripe))
         claude_url = str(open_.enter_context(served(claude.app())).base_url)
-        payment = build_payment(card_settings(stack, stripe_url, reconcile_s=1))
+        payment = build_payment(card_settings(stack, stripe_url, reconcile_s=1, wallet_grant="1"))
         services = (
             registry_service(stack, probe_every_s=0.5),
             payment,

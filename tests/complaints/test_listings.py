@@ -3,7 +3,6 @@
 import httpx
 
 from tests.complaints.system import Json, Marketplace, Person
-from tests.task.scripted_agent import says
 from tests.task.services import eventually
 
 
@@ -47,15 +46,3 @@ async def test_a_listing_stayed_as_it_was_whatever_became_of_the_agent(
     left = (await alice.wallet())["posted"]
     [paid] = await alice.get("/api/payments/bazaarbucks")
     assert (paid["agentId"], round(100 - paid["amount"], 6)) == (agent, left)
-
-
-async def test_one_agents_trouble_was_everybodys(market: Marketplace, alice: Person) -> None:
-    """An agent that answers its probes badly makes no other one unavailable."""
-    async with market.agent() as (good, _), market.agent(says("no", 500)) as (bad, does):
-        await does.stop()
-
-        async def away() -> bool:
-            return not any(one["availability"] for one in await listed(alice, bad))
-
-        await eventually(away)
-        assert [one["availability"] for one in await listed(alice, good)] == [True, True]
