@@ -53,6 +53,8 @@ class Parked(Msg):
         self.tries: int = row.tries - 1
         self.failures: int = row.failures - 1
         self.waited_s = float(row.waited_s)
+        self._settled = False
+        self._writing = asyncio.Lock()
 
     async def ack(self) -> None:
         """It was handled: forget it."""
@@ -69,9 +71,16 @@ class Parked(Msg):
     async def in_progress(self) -> None:
         """A sign of life."""
         try:
-            await self._room.put_off(self, self.failures + 1, LEASE_S)
+            async with self._writing:
+                if not self._settled:
+                    await self._room.hold(self)
         except (SQLAlchemyError, Away, OSError) as error:
             log.warning("no sign of life", consumer=self.consumer, error=error)
+
+    def settling(self) -> asyncio.Lock:
+        """What is held while it is settled: no sign of life may be written over that."""
+        self._settled = True
+        return self._writing
 
 
 class WaitingRoom:
@@ -149,17 +158,26 @@ class WaitingRoom:
 
     async def put_off(self, parked: Parked, failures: int, delay_s: float) -> None:
         """Have a message due again in `delay_s` seconds."""
+        async with parked.settling():
+            await self._due_in(parked, failures, delay_s)
+        self._look_in(delay_s)
+
+    async def hold(self, parked: Parked) -> None:
+        """Have a message that is in work due for no other replica."""
+        await self._due_in(parked, parked.failures + 1, LEASE_S)
+        self._look_in(LEASE_S)
+
+    async def forget(self, parked: Parked) -> None:
+        """Drop a message that was settled."""
+        async with parked.settling(), self._db.transaction() as tx:
+            await tx.conn.execute(self._forget, {"who": parked.consumer, "what": parked.message_id})
+
+    async def _due_in(self, parked: Parked, failures: int, delay_s: float) -> None:
         async with self._db.transaction() as tx:
             which = {"who": parked.consumer, "what": parked.message_id}
             await tx.conn.execute(
                 self._put_off, {**which, "delay_s": delay_s, "failures": failures}
             )
-        self._look_in(delay_s)
-
-    async def forget(self, parked: Parked) -> None:
-        """Drop a message that was settled."""
-        async with self._db.transaction() as tx:
-            await tx.conn.execute(self._forget, {"who": parked.consumer, "what": parked.message_id})
 
     async def look(self) -> None:
         """Take what is due, as far as there is room, and have it handled."""

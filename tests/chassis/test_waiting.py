@@ -1,18 +1,22 @@
 """Waiting is not failing: it costs no tries and no place, and ends when the patience does."""
 
 import asyncio
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import asyncpg
 import pytest
+from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from chassis import patience, settling
 from chassis.bus import consumes
+from chassis.database import Database
 from chassis.dead_letters import Buried
 from chassis.delivery import Effect, Later
 from chassis.envelopes import new_id
 from chassis.service import Service
+from chassis.waiting import Parked, WaitingRoom
 from contracts.errors import TooSlow, Unavailable
 from contracts.topology import Durable
 from tests.chassis import probe
@@ -216,3 +220,34 @@ def consuming(stack: Stack, durable: Durable, handler: Handler) -> Service:
 
 async def gone(sql: "asyncpg.Pool[Any]", durable: Durable) -> bool:
     return not await waiting(sql, durable)
+
+
+async def test_a_sign_of_life_is_not_written_over_what_became_of_a_message(
+    probe_stack: Stack, sql: "asyncpg.Pool[Any]"
+) -> None:
+    """Both come at once where what is asked does not answer: after five seconds, each."""
+    db = Database(probe_stack.database_url("probe"), probe.metadata, pool=4, relay_workers=1)
+    room, id_ = WaitingRoom(db), new_id()
+    row = await sql.fetchrow(
+        "INSERT INTO waiting (consumer, message_id, subject, reply, headers, body, tries, failures,"
+        " due_at) VALUES ('who', $1, 's', '', '{}', '', 1, 1, now()) RETURNING *, 0 AS waited_s",
+        id_,
+    )
+    parked = Parked(room, cast("Client", None), SimpleNamespace(**row))  # type: ignore[arg-type]
+
+    async def blocked() -> bool:
+        waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE $1"
+        return bool(await sql.fetch(waits, "UPDATE probe.waiting%"))
+
+    async with sql.acquire() as conn:
+        async with conn.transaction():
+            await conn.fetch("SELECT FROM waiting WHERE message_id = $1 FOR UPDATE", id_)
+            putting_off = asyncio.create_task(room.put_off(parked, 0, 60))
+            await eventually(blocked)
+            showing_life = asyncio.create_task(parked.in_progress())
+            await asyncio.sleep(0.1)
+        await asyncio.gather(putting_off, showing_life)
+    query = "SELECT failures, due_at > now() + interval '30 s' FROM waiting WHERE message_id = $1"
+    assert tuple(await sql.fetchrow(query, id_)) == (0, True)
+    await room.forget(parked)
+    await db.engine.dispose()
