@@ -189,11 +189,12 @@ async def forget_messages(request: ForgetMessages, tx: Transaction, here: Envelo
         NotFound: nothing was said about such a task in this account.
         Busy: a turn works on it.
     """
-    if await store.is_open(tx.conn, here.account, request.task_id):
-        raise Busy(WORKING)
     gone = await store.delete_messages(tx.conn, here.account, request.task_id)
-    if not gone:
-        raise NotFound("Nothing was said about this task.")
     turn_ids = await store.forget_turns(tx.conn, here.account, request.task_id)
     await store_rounds.forget_rounds(tx.conn, turn_ids)
+    # Last: of a turn that was posted meanwhile, nothing may be forgotten either.
+    if await store.is_open(tx.conn, here.account, request.task_id):
+        raise Busy(WORKING)
+    if not gone:
+        raise NotFound("Nothing was said about this task.")
     return Forgotten(messages=gone)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import stored, topology
 from chassis.endings import end
@@ -15,6 +16,7 @@ from chassis.envelopes import new_id, origin
 from chassis.forgetting import WORDS
 from chassis.keeper import Keeper
 from chassis.telemetry import kind_of
+from chat_svc import store
 from chat_svc.domain import task_id_of
 from contracts.chat import (
     FORGET_MESSAGES,
@@ -250,6 +252,27 @@ async def test_a_task_that_is_worked_on_is_not_forgotten(talk: Talk, skill: str)
         gate.set()
         await talk.end(turn_id)
     assert len(await talk.messages(account)) == 2
+
+
+async def test_what_is_said_while_it_is_forgotten_is_not_lost(
+    talk: Talk, skill: str, monkeypatch: pytest.MonkeyPatch
+):
+    account, gate = await talk.system.account(), asyncio.Event()
+    delete, said = store.delete_messages, list[str]()
+
+    async def delete_meanwhile(conn: AsyncConnection, whose: str, task_id: str) -> int:
+        wish = f"Write a {skill} about the moon"
+        said.append(await talk.say(account, wish, task_id=task_id))
+        return await delete(conn, whose, task_id)
+
+    async with talk.agent(skill, answers("Waves."), waits_for(gate, answers("Moon."))):
+        end = await talk.reply(account, f"Write a {skill} about the sea")
+        monkeypatch.setattr(store, "delete_messages", delete_meanwhile)
+        with pytest.raises(Busy):
+            await talk.system.ask(FORGET_MESSAGES, account, task_id=end.message.task_id)
+        gate.set()
+        assert (await talk.end(said[0])).text == "Moon."
+    assert len(await talk.messages(account)) == 4
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "LTE", "MTIzCjQ1Ng", "OTk5OTk5OTk5OTk5OTk5OTk5OQ"])
