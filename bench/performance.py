@@ -120,7 +120,7 @@ def measure(folder: Path, peers: Peers, wanted: list[str], pace: Pace, sizes_: S
 def show(found: list[Row]) -> None:
     """Print a table, unless it has no rows."""
     if found:
-        print(markdown(found), "\n", flush=True)
+        print(f"{markdown(found)}\n", flush=True)
 
 
 def main() -> None:
