@@ -3,8 +3,8 @@
 All belongs to one account, as if it had made each call itself: ten steps a task, each paid; a
 message and its answer for every two steps. The rules of the books hold: the lines of each transfer
 add up to nothing, each hold is in the journal (the tables' triggers write its first line, we its
-last), wallets and budgets hold the sums of their lines. `GET /api/ledger/check?full=true` is asked
-afterwards whether that is so.
+last), wallets and budgets hold the sums of their lines. `GET /api/ledger/check` is asked afterwards
+whether that is so.
 """
 # ruff: noqa: S608  (every part of these statements is written here)
 

@@ -80,10 +80,11 @@ def side_by_side(folder: Path, peers: Peers, pace: Pace) -> Iterator[Side]:
 def by_process(beside: Side, name: str) -> list[Row]:
     """Processor time of an answer by process of a system."""
     rows_ = []
-    for work, found in beside.costs.items():
+    for whole, found in beside.costs.items():
         if rounds := found.get(name):
             kinds = {kind: [of.get(kind, 0.0) for of in rounds] for kind in rounds[0]}
-            rows_.append(Row(f"{name}: {work.removesuffix(', all processes')}", "ms", kinds))
+            work = whole.removeprefix(f"{side.PROCESSOR} of ").removesuffix(", all processes")
+            rows_.append(Row(f"{name}: {work.removesuffix(', p50')}", "ms", kinds))
     return rows_
 
 
@@ -119,7 +120,7 @@ def measure(folder: Path, peers: Peers, wanted: list[str], pace: Pace, sizes_: S
 def show(found: list[Row]) -> None:
     """Print a table, unless it has no rows."""
     if found:
-        print(markdown(found), "\n", flush=True)
+        print(f"{markdown(found)}\n", flush=True)
 
 
 def main() -> None:

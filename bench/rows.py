@@ -9,6 +9,7 @@ from bench.side import (
     COUNTED,
     LINKS,
     PAGE,
+    PROCESSOR,
     READERS,
     Found,
     Side,
@@ -55,6 +56,7 @@ def lists(side: Side) -> list[Row]:
 def writing(side: Side) -> list[Row]:
     """The same lists, while the account writes."""
     stale: Found = {}
+    writes: Found = {}
 
     def one(system: System) -> Load:
         tasks, steps = side.lists(system)
@@ -65,12 +67,14 @@ def writing(side: Side) -> list[Row]:
                 system.port, asked, callers=READERS, seconds=side.pace.seconds, watch=writer
             )
         stale.setdefault(system.name, []).append(writer.stale)
+        writes.setdefault(system.name, []).append(writer.rate)
         return load
 
     work = "both in turn, while the account writes 10 times a second"
     found = side.rounds(work, ("this", "0.2.0"), one, rate)
     return [
         Row(work, "/s", found, (at_least(4, "0.2.0"),)),
+        Row("writes meanwhile", "/s", writes),
         Row("answers older than the caller's own last write", "", stale, (at_most(0),)),
     ]
 
@@ -127,7 +131,7 @@ def processor(side: Side) -> list[Row]:
         each.setdefault(system.name, []).append(spent(unasked, system.processor_s(), calls))
         return load
 
-    work = "processor time of a paid call, all processes"
+    work = f"{PROCESSOR} of a paid call, all processes"
     side.rounds(work, ("this", "0.2.0", "plain", "DBOS"), one, p50_ms)
     side.costs[work] = each
     found = {name: [sum(of.values()) for of in rounds] for name, rounds in each.items()}

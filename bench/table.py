@@ -69,13 +69,14 @@ class Row:
 def markdown(rows: Sequence[Row]) -> str:
     """A table of rows, with a column for each system that one of them has."""
     shown = sorted({name for row in rows for name in row.found}, key=_place)
-    lines = [f"| work | {' | '.join(shown)} | ratio (target) |", "|---" * (len(shown) + 2) + "|"]
+    judged = any(row.targets for row in rows)
+    lines = [["work", *shown, *["ratio (target)"] * judged]]
+    lines.append(["---"] * len(lines[0]))
     for row in rows:
-        cells = (_cell(row.found.get(name)) for name in shown)
-        judged = "; ".join(filter(None, map(row.judged, row.targets)))
-        unit = f", {row.unit}" if row.unit else ""
-        lines.append(f"| {row.work}{unit} | {' | '.join(cells)} | {judged} |")
-    return "\n".join(lines)
+        work = f"{row.work}, {row.unit}" if row.unit else row.work
+        ratios = ["; ".join(filter(None, map(row.judged, row.targets)))] * judged
+        lines.append([work, *(_cell(row.found.get(name)) for name in shown), *ratios])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def _place(name: str) -> tuple[int, int, str]:

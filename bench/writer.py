@@ -1,5 +1,6 @@
 """Who writes while others read, and sees whether a reader is told less than was written."""
 
+import http.client
 import threading
 import time
 from typing import Self
@@ -19,22 +20,37 @@ class Writer:
         self._written: tuple[str, str] | None = None
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._write)
+        self._trouble: Exception | None = None
+        self._began = time.monotonic()
         self.stale = 0
         self.writes = 0
+        self.rate = 0.0
+        """Writes a second, once it ended."""
 
     def __enter__(self) -> Self:
         """Return when both kinds were written once."""
         self._thread.start()
         while self._written is None and self._thread.is_alive():
             time.sleep(0.01)
+        if self._trouble is not None:
+            raise self._trouble
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop writing."""
+        """Stop writing; a write that failed is raised here."""
         self._ending.set()
         self._thread.join()
+        self.rate = self.writes / (time.monotonic() - self._began)
+        if self._trouble is not None:
+            raise self._trouble
 
     def _write(self) -> None:
+        try:
+            self._go_on()
+        except (AssertionError, OSError, http.client.HTTPException) as error:
+            self._trouble = error
+
+    def _go_on(self) -> None:
         task, due = "", time.monotonic()
         body = {"agentId": AGENT, "taskId": self._task, "payload": {"text": "hello"}}
         while not self._ending.wait(max(0.0, due - time.monotonic())):
