@@ -12,10 +12,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from faststream_outbox import OutboxBroker
-from sqlalchemy import Executable, Interval, MetaData, bindparam, event, func, text
+from sqlalchemy import Interval, MetaData, bindparam, event, func, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
@@ -29,6 +29,7 @@ from chassis.outgoing import Outgoing, as_row
 from chassis.relay import RELAY_QUEUE, Departures
 from chassis.schema import outbox_table
 from chassis.settings import WrongSetting
+from chassis.statements import Statement
 from contracts.base import Command, Event
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
@@ -112,7 +113,7 @@ class Transaction:
         for do in self._afterwards:
             do()
 
-    async def flush(self, store: Executable, departures: Departures | None) -> None:
+    async def flush(self, store: Statement[int], departures: Departures | None) -> None:
         """Write what is to leave into the outbox, as one row that leaves after the commit.
 
         Raises:
@@ -124,9 +125,9 @@ class Transaction:
             departures.publisher.intake.check(message.stream for message in self._leaving)
         row = self._leaving
         grace = departures.grace if departures else timedelta(0)
-        stored = await self.conn.execute(store, {"payload": as_row(row), "grace": grace})
+        row_id = await store.one(self.conn, {"payload": as_row(row), "grace": grace})
         if departures is not None:
-            self.then(partial(departures.send, stored.scalar_one(), row))
+            self.then(partial(departures.send, row_id, row))
 
 
 class Received(Protocol):
@@ -139,6 +140,11 @@ class Received(Protocol):
     @property
     def here(self) -> Envelope:
         """Its envelope."""
+
+
+class _Key(NamedTuple):
+    consumer: str
+    message_id: str
 
 
 MessageT = TypeVar("MessageT", bound=Received)
@@ -178,13 +184,14 @@ class Database:
         self.departures: Departures | None = None
         table = outbox_table(metadata)
         due_at = func.now() + bindparam("grace", type_=Interval)
-        self._store = (
-            insert(table)
-            .values(queue=RELAY_QUEUE, headers=ROW_HEADERS, next_attempt_at=due_at)
-            .returning(table.c.id)
+        leaving = insert(table).values(
+            queue=RELAY_QUEUE, headers=ROW_HEADERS, next_attempt_at=due_at
         )
+        self._store = Statement(leaving.returning(table.c.id), int, keys=["payload"])
         inbox = metadata.tables[f"{self.schema}.inbox"]
-        self._remember = insert(inbox).on_conflict_do_nothing()
+        self._remember = Statement(
+            insert(inbox).on_conflict_do_nothing(), tuple, keys=["consumer", "message_id"]
+        )
         self._try = (
             insert(inbox)
             .values(consumer="ping", message_id="ping")
@@ -193,11 +200,12 @@ class Database:
             )
         )
         self._wrote_at = float("-inf")
-        self._remember_many = text(
+        remember_many = text(
             f"INSERT INTO {self.schema}.inbox (consumer, message_id) "  # noqa: S608  (schema is ours)
             "SELECT * FROM unnest(CAST(:consumers AS text[]), CAST(:ids AS text[])) "
             "ON CONFLICT DO NOTHING RETURNING consumer, message_id"
         )
+        self._remember_many = Statement(remember_many, _Key)
 
     @asynccontextmanager
     async def transaction(
@@ -242,10 +250,8 @@ class Database:
             AlreadyHandled: an earlier delivery of the message was committed.
         """
         async with self.transaction(cause) as tx:
-            stored = await tx.conn.execute(
-                self._remember, {"consumer": consumer, "message_id": cause.id}
-            )
-            if stored.rowcount == 0:
+            key = {"consumer": consumer, "message_id": cause.id}
+            if not await self._remember.run(tx.conn, key):
                 raise AlreadyHandled
             yield tx
 
@@ -255,12 +261,9 @@ class Database:
         Returns:
             Those that were not there already, each once, in their order.
         """
-        keys = {(m.consumer, m.here.id): m for m in messages}
-        stored = await tx.conn.execute(
-            self._remember_many,
-            {"consumers": [key[0] for key in keys], "ids": [key[1] for key in keys]},
-        )
-        fresh = {(row.consumer, row.message_id) for row in stored}
+        keys = {_Key(m.consumer, m.here.id): m for m in messages}
+        named = {"consumers": [key[0] for key in keys], "ids": [key[1] for key in keys]}
+        fresh = set(await self._remember_many.all(tx.conn, named))
         return [message for key, message in keys.items() if key in fresh]
 
     async def ping(self) -> None:

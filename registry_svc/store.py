@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import timedelta
-from typing import Any
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Interval,
@@ -19,6 +20,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.schema import waiting_table
+from chassis.statements import Statement
 from registry_svc.domain import Agent, Tally, Vitals
 from registry_svc.tables import agents, metadata
 
@@ -90,26 +92,35 @@ async def move_seed(conn: AsyncConnection, agent_id: str, url: str) -> Agent | N
 
 
 # Built once, since it runs twice for every step of every task.
-_ADD = (
+class Standing(NamedTuple):
+    """What an agent's price is made of: what it asks for, and how busy it is."""
+
+    base_price: Decimal
+    reported_load: int | None
+    active: int
+
+
+_STANDING = (agents.c.base_price, agents.c.reported_load, agents.c.active)
+_ADD = Statement(
     update(agents)
     .where(agents.c.id == bindparam("agent"))
     .values({f.name: agents.c[f.name] + bindparam(f"by_{f.name}") for f in fields(Tally)})
-    .returning(agents.c.base_price, agents.c.reported_load, agents.c.active)
+    .returning(*_STANDING),
+    Standing,
 )
 
 
-async def add(conn: AsyncConnection, agent_id: str, tally: Tally) -> RowMapping | None:
+async def add(conn: AsyncConnection, agent_id: str, tally: Tally) -> Standing | None:
     """Add to an agent's counters.
 
     Returns:
-        base_price, reported_load and active as they are now; None when there is no such agent.
+        What it is now; None when there is no such agent.
     """
     by = {f"by_{name}": amount for name, amount in asdict(tally).items()}
-    stored = await conn.execute(_ADD, {"agent": agent_id, **by})
-    return stored.mappings().one_or_none()
+    return await _ADD.one_or_none(conn, {"agent": agent_id, **by})
 
 
-async def put_right(conn: AsyncConnection, was: Agent, active: int) -> RowMapping | None:
+async def put_right(conn: AsyncConnection, was: Agent, active: int) -> Standing | None:
     """Say how many steps an agent has in hand, unless an event was counted since it was read.
 
     Returns:
@@ -120,9 +131,10 @@ async def put_right(conn: AsyncConnection, was: Agent, active: int) -> RowMappin
         update(agents)
         .where(agents.c.id == was.id, *(agents.c[name] == getattr(was, name) for name in counted))
         .values(active=active)
-        .returning(agents.c.base_price, agents.c.reported_load, agents.c.active)
+        .returning(*_STANDING)
     )
-    return (await conn.execute(query)).mappings().one_or_none()
+    found = (await conn.execute(query)).one_or_none()
+    return Standing(*found) if found else None
 
 
 async def waiting(conn: AsyncConnection) -> int:

@@ -4,6 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from task_svc import store_negotiations as store
 from task_svc.domain import Agreement, Quote, shown
+from task_svc.rows import Step
 from task_svc.store import Found
 
 
@@ -16,7 +17,7 @@ class Unusable(Exception):
         self.message = message
 
 
-async def use(conn: AsyncConnection, step: Found) -> Agreement:
+async def use(conn: AsyncConnection, step: Step) -> Agreement:
     """Take the agreement that a step was ordered with.
 
     It is good for one step; one whose step failed was not used up, as nothing was paid.
@@ -24,9 +25,10 @@ async def use(conn: AsyncConnection, step: Found) -> Agreement:
     Raises:
         Unusable: there is none, or not for this step.
     """
-    known = await store.find_agreement(conn, step.account, step.negotiation_id)
+    id_ = step.negotiation_id
+    known = await store.find_agreement(conn, step.account, id_) if id_ else None
     if known is None:
-        raise Unusable(f"There is no agreement {step.negotiation_id}.")
+        raise Unusable(f"There is no agreement {id_}.")
     if why := _why_not(known, step):
         raise Unusable(why)
     await store.use(conn, step.account, known.id, step.id)
@@ -34,7 +36,7 @@ async def use(conn: AsyncConnection, step: Found) -> Agreement:
     return Agreement(price=known.price, list_price=list_price)
 
 
-def _why_not(known: Found, step: Found) -> str | None:
+def _why_not(known: Found, step: Step) -> str | None:
     if known.agent_id != step.agent_id:
         return "The agreed price is that of another agent."
     if known.task_id != step.task_id:

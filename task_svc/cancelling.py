@@ -6,11 +6,12 @@ from chassis.database import Transaction
 from contracts.cancelling import TaskCancelled
 from task_svc import store, store_cancelling
 from task_svc.ending import Failed, end_step
+from task_svc.rows import Step, Task
 
 CANCELLED = "The task was cancelled."
 
 
-async def end_open(tx: Transaction, task: store.Found, why: str) -> Sequence[store.Found]:
+async def end_open(tx: Transaction, task: Task, why: str) -> Sequence[Step]:
     """End all open steps of a task, whose row is locked; whoever works on one will notice.
 
     Returns:
@@ -22,7 +23,7 @@ async def end_open(tx: Transaction, task: store.Found, why: str) -> Sequence[sto
     return steps
 
 
-async def note_cancelled(tx: Transaction, task: store.Found, steps: Sequence[store.Found]) -> None:
+async def note_cancelled(tx: Transaction, task: Task, steps: Sequence[Step]) -> None:
     """Let a task that has not ended, its row locked, be a cancelled one, and tell so once."""
     if task.cancelled_at is not None or task.status in ("completed", "failed"):
         return

@@ -20,6 +20,7 @@ from contracts.task import (
 from task_svc import store
 from task_svc.agents import AgentAnswer
 from task_svc.domain import Quote, Split, as_refusal, status_after
+from task_svc.rows import Step, Task
 
 TOLD_CHARS = 16_384
 """Of a result that nobody acts on, so much is in the event; events are kept for a month."""
@@ -43,7 +44,7 @@ class Failed:
     error: str
 
 
-def recorded(step: store.Found) -> Done | Failed:
+def recorded(step: Step) -> Done | Failed:
     """The outcome that a step has ended with."""
     if step.status == "failed":
         return Failed(step.reason, step.error)
@@ -62,7 +63,7 @@ def recorded(step: store.Found) -> Done | Failed:
     return Done(answer, paid, billed, Quote.model_validate(step.quote))
 
 
-def answer_to(step: store.Found, outcome: Done | Failed) -> InvokeReply | Refusal:
+def answer_to(step: Step, outcome: Done | Failed) -> InvokeReply | Refusal:
     """What a caller gets who waited for a step."""
     if isinstance(outcome, Failed):
         return as_refusal(outcome.reason, outcome.error)
@@ -77,7 +78,7 @@ def answer_to(step: store.Found, outcome: Done | Failed) -> InvokeReply | Refusa
     )
 
 
-async def end_step(tx: Transaction, step: store.Found, outcome: Done | Failed) -> list[str] | None:
+async def end_step(tx: Transaction, step: Step, outcome: Done | Failed) -> list[str] | None:
     """End a step and bring its task up to date.
 
     Returns:
@@ -98,14 +99,14 @@ async def end_step(tx: Transaction, step: store.Found, outcome: Done | Failed) -
     return await store.free_dependents(tx.conn, step.task_id, step.id)
 
 
-def tell_step(tx: Transaction, step: store.Found, outcome: Done | Failed, *, started: bool) -> None:
+def tell_step(tx: Transaction, step: Step, outcome: Done | Failed, *, started: bool) -> None:
     """Tell how a step ended: always the same event, however often."""
     event = _event(step, outcome, started=started)
     message_id = derived_id(step.account, step.id, event.type)
     tx.publish(event, account=step.account, message_id=message_id)
 
 
-def tell_task(tx: Transaction, task: store.Found, event: TaskCompleted | TaskFailed) -> None:
+def tell_task(tx: Transaction, task: Task, event: TaskCompleted | TaskFailed) -> None:
     """Tell how a task ended; a turn ends its task once, and that is always the same event."""
     by_turn = derived_id(task.account, task.id, event.turn_id, "ended") if event.turn_id else None
     tx.publish(event, account=task.account, message_id=by_turn)
@@ -129,9 +130,7 @@ def _failed(failed: Failed) -> dict[str, Any]:
     return {"status": "failed", "reason": failed.reason, "error": failed.error}
 
 
-def _event(
-    step: store.Found, outcome: Done | Failed, *, started: bool
-) -> StepCompleted | StepFailed:
+def _event(step: Step, outcome: Done | Failed, *, started: bool) -> StepCompleted | StepFailed:
     if isinstance(outcome, Failed):
         return StepFailed(
             task_id=step.task_id,
@@ -162,9 +161,7 @@ def _event(
     )
 
 
-async def _update_task(
-    tx: Transaction, task: store.Found, step: store.Found, outcome: Done | Failed
-) -> None:
+async def _update_task(tx: Transaction, task: Task, step: Step, outcome: Done | Failed) -> None:
     """Sum up cost and skills; a task without an orchestrator may end with its step."""
     spent = Decimal(0)
     done_skills = set(task.done_skills)
@@ -189,7 +186,7 @@ async def _update_task(
 
 
 def ended(
-    task: store.Found,
+    task: Task,
     status: TaskStatus,
     total_cost: Decimal,
     bill: list[StepBill] | None = None,

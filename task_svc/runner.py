@@ -17,8 +17,9 @@ from chassis.endings import end
 from chassis.envelopes import new_id
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
-from task_svc import store, store_leases
+from task_svc import store_leases
 from task_svc.ending import Failed, answer_to
+from task_svc.rows import Step
 from task_svc.saga import Postponed, Saga
 from task_svc.settings import Settings
 from task_svc.shares import Shares
@@ -123,7 +124,7 @@ class Runner:
 
     async def _claim_within_shares(self, limit: int, only: list[str] | None) -> int:
         """Take up to `limit` steps and run them; how many were taken."""
-        taken: list[store.Found] = []
+        taken: list[Step] = []
         with contextlib.ExitStack() as undo:
             async with self._db.transaction() as tx:
                 while len(taken) < limit:
@@ -158,7 +159,7 @@ class Runner:
             self._running[step.id] = asyncio.create_task(self._run(step))
         return len(taken)
 
-    async def _run(self, step: store.Found) -> None:
+    async def _run(self, step: Step) -> None:
         ready: list[str] = []
         try:
             ready = await self._advance(step)
@@ -176,7 +177,7 @@ class Runner:
                 if self._behind:
                     self._claim_soon(None)
 
-    async def _try_again(self, step: store.Found, *, hopeless: bool) -> None:
+    async def _try_again(self, step: Step, *, hopeless: bool) -> None:
         """Have a step that failed run again, later and later; after too many tries, end it."""
         try:
             async with self._db.transaction() as tx:
@@ -188,7 +189,7 @@ class Runner:
         except Exception as error:  # noqa: BLE001  (the lease runs out, and the step is found again)
             log.warning("step not given back", step_id=step.id, error=error)
 
-    async def _advance(self, step: store.Found) -> list[str]:
+    async def _advance(self, step: Step) -> list[str]:
         """Run a step to its end or give it back; returns the ids that became ready by it."""
         cause = Envelope.model_validate(step.cause)
         structlog.contextvars.clear_contextvars()

@@ -33,6 +33,7 @@ from task_svc.domain import (
 )
 from task_svc.ending import Done, Failed, end_step, recorded
 from task_svc.quotes import Quotes
+from task_svc.rows import Step, Task
 
 log = structlog.get_logger()
 
@@ -68,7 +69,7 @@ class Saga:
         self.agents = agents
         self.calls = Calls(db)
 
-    async def run(self, step: store.Found, cause: Envelope) -> tuple[Done | Failed, list[str]]:
+    async def run(self, step: Step, cause: Envelope) -> tuple[Done | Failed, list[str]]:
         """Run a claimed step to its end, from wherever it was left.
 
         Returns:
@@ -97,7 +98,7 @@ class Saga:
         return await self.finish(step, payload, quote, cause)
 
     async def finish(
-        self, step: store.Found, payload: dict[str, Any], quote: Quote, cause: Envelope
+        self, step: Step, payload: dict[str, Any], quote: Quote, cause: Envelope
     ) -> tuple[Done | Failed, list[str]]:
         """The part from the hold on, for a step that is in progress. Raises like `run`."""
         outcome: Done | Failed
@@ -109,7 +110,7 @@ class Saga:
         return await self.end(step, outcome, cause)
 
     async def end(
-        self, step: store.Found, outcome: Done | Failed, cause: Envelope
+        self, step: Step, outcome: Done | Failed, cause: Envelope
     ) -> tuple[Done | Failed, list[str]]:
         """Record how a step ended, once; what was recorded before stays true.
 
@@ -127,7 +128,7 @@ class Saga:
         return await self._end(step, outcome, cause)
 
     async def _end(
-        self, step: store.Found, outcome: Done | Failed, cause: Envelope
+        self, step: Step, outcome: Done | Failed, cause: Envelope
     ) -> tuple[Done | Failed, list[str]]:
         async with self.db.transaction(cause) as tx:
             ready = await end_step(tx, step, outcome)
@@ -137,7 +138,7 @@ class Saga:
                 return recorded(known), []
         return outcome, ready
 
-    async def _payload(self, step: store.Found) -> dict[str, Any]:
+    async def _payload(self, step: Step) -> dict[str, Any]:
         if not step.depends_on:
             return dict(step.payload)
         async with self.db.transaction() as tx:
@@ -145,7 +146,7 @@ class Saga:
         filled: dict[str, Any] = with_results(step.payload, results)
         return filled
 
-    async def _begin(self, step: store.Found, cause: Envelope) -> Quote | None:
+    async def _begin(self, step: Step, cause: Envelope) -> Quote | None:
         """Quote a pending step and start it; an interrupted one keeps its first quote."""
         if step.quote is not None:
             return Quote.model_validate(step.quote)
@@ -171,7 +172,7 @@ class Saga:
         return quote
 
     async def _work(
-        self, step: store.Found, payload: dict[str, Any], quote: Quote, cause: Envelope
+        self, step: Step, payload: dict[str, Any], quote: Quote, cause: Envelope
     ) -> Done | Failed:
         if _nobody_waits(step, cause):
             return NOBODY_WAITS
@@ -211,7 +212,7 @@ class Saga:
         return Done(answer, paid, total, quote)
 
 
-def _nobody_waits(step: store.Found, cause: Envelope) -> bool:
+def _nobody_waits(step: Step, cause: Envelope) -> bool:
     """Whether a step comes too late to be begun.
 
     A call that was begun goes on when its caller has gone: the agent may have done its work.
@@ -219,7 +220,7 @@ def _nobody_waits(step: store.Found, cause: Envelope) -> bool:
     return cause.is_over() and (step.reply_to is None or step.attempts <= 1)
 
 
-async def start_task(tx: Transaction, task: store.Found, **changes: object) -> None:
+async def start_task(tx: Transaction, task: Task, **changes: object) -> None:
     """A task is in progress with its first step, and again when a step comes after its end.
 
     Args:

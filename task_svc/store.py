@@ -6,6 +6,7 @@ Rows are locked task first, then steps, so that concurrent messages wait instead
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -18,6 +19,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    or_,
     select,
     tuple_,
     update,
@@ -27,7 +29,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.pages import loadable
+from chassis.statements import Statement
 from contracts.task import StepView, TaskView
+from task_svc.rows import Step, Task
 from task_svc.tables import cancelled_turns, steps, tasks
 
 Found = Row[*tuple[Any, ...]]
@@ -42,59 +46,69 @@ _BILLED = [
 ] + [steps.c.quote["agentName"].as_string().label("agent_name")]
 
 
-# Statements of the hot path are built once: building costs more time than running them.
 # A turn may have been cancelled before its order to begin came (`store_cancelling`).
 _CANCELLED_BEFORE = exists().where(cancelled_turns.c.turn_id == literal_column("tasks.turn_id"))
-_INSERT_TASK = (
-    upsert(tasks)
-    .on_conflict_do_nothing()
-    .returning(tasks, _CANCELLED_BEFORE.label("cancelled_before"))
-)
-_FIND_TASK = select(tasks).where(
-    tasks.c.id == bindparam("task"), tasks.c.account == bindparam("owner")
-)
-_LOCK_TASK = _FIND_TASK.with_for_update()
-_UPDATE_TASK = update(tasks).where(tasks.c.id == bindparam("task"))
-_END_TASK = _UPDATE_TASK.values(completed_at=func.now())
-_INSERT_LEASED_STEP = (
-    upsert(steps)
-    .values(
-        lease_until=func.now() + bindparam("lease", type_=Interval),
-        status="in_progress",
-        attempts=1,
+_FIND = select(tasks).where(tasks.c.id == bindparam("task"), tasks.c.account == bindparam("owner"))
+_FIND_TASK = Statement(_FIND, Task)
+_LOCK_TASK = Statement(_FIND.with_for_update(), Task)
+
+
+@cache
+def _insert_task(keys: frozenset[str]) -> Statement[Task]:
+    query = upsert(tasks).on_conflict_do_nothing()
+    return Statement(query.returning(tasks, _CANCELLED_BEFORE), Task, keys=keys)
+
+
+@cache
+def _update_task(keys: frozenset[str], ends: bool) -> Statement[Any]:
+    query = update(tasks).where(tasks.c.id == bindparam("task"))
+    return Statement(query.values(completed_at=func.now()) if ends else query, tuple, keys=keys)
+
+
+@cache
+def _insert_leased_step(keys: frozenset[str]) -> Statement[Step]:
+    query = (
+        upsert(steps)
+        .values(
+            lease_until=func.now() + bindparam("lease", type_=Interval),
+            status="in_progress",
+            attempts=1,
+        )
+        .on_conflict_do_nothing()
     )
-    .on_conflict_do_nothing()
-    .returning(steps)
-)
-_END_STEP = (
-    update(steps)
-    .where(steps.c.id == bindparam("step"), steps.c.status.in_(OPEN))
-    .values(completed_at=func.now(), lease_owner=None, lease_until=None)
-    .returning(steps.c.quote.is_not(None))
-)
+    return Statement(query.returning(steps), Step, keys=keys)
 
 
-async def insert_task(conn: AsyncConnection, **values: object) -> Found | None:
+@cache
+def _end_step(keys: frozenset[str]) -> Statement[bool]:
+    query = (
+        update(steps)
+        .where(steps.c.id == bindparam("step"), or_(*(steps.c.status == one for one in OPEN)))
+        .values(completed_at=func.now(), lease_owner=None, lease_until=None)
+    )
+    return Statement(query.returning(steps.c.quote.is_not(None)), bool, keys=keys)
+
+
+async def insert_task(conn: AsyncConnection, **values: object) -> Task | None:
     """Store a task; None when its id is known already.
 
     `cancelled_before` says whether its turn is to begin nothing.
     """
-    found: Found | None = (await conn.execute(_INSERT_TASK, values)).one_or_none()
-    return found
+    return await _insert_task(frozenset(values)).one_or_none(conn, values)
 
 
 async def find_task(
     conn: AsyncConnection, task_id: str, account: str, *, lock: bool = False
-) -> Found | None:
+) -> Task | None:
     """A task of an account, its row locked until the end of the transaction when asked."""
     query = _LOCK_TASK if lock else _FIND_TASK
-    return (await conn.execute(query, {"task": task_id, "owner": account})).one_or_none()
+    return await query.one_or_none(conn, {"task": task_id, "owner": account})
 
 
 async def update_task(conn: AsyncConnection, task_id: str, **values: object) -> None:
     """Change a task whose row is locked; an end gets its time."""
     ends = values.get("status") in ("completed", "failed")
-    await conn.execute(_END_TASK if ends else _UPDATE_TASK, {"task": task_id, **values})
+    await _update_task(frozenset(values), ends).run(conn, {"task": task_id, **values})
 
 
 def is_over_budget(error: IntegrityError) -> bool:
@@ -146,15 +160,11 @@ async def insert_steps(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) ->
 
 async def insert_leased_step(
     conn: AsyncConnection, owner: str, lease_s: float, **values: object
-) -> Found | None:
+) -> Step | None:
     """Store a step that this replica runs at once; None when its id is known already."""
-    done: Found | None = (
-        await conn.execute(
-            _INSERT_LEASED_STEP,
-            {**values, "lease_owner": owner, "lease": timedelta(seconds=lease_s)},
-        )
-    ).one_or_none()
-    return done
+    values["lease_owner"] = owner
+    query = _insert_leased_step(frozenset(values))
+    return await query.one_or_none(conn, {**values, "lease": timedelta(seconds=lease_s)})
 
 
 async def begin_step(conn: AsyncConnection, step_id: str, **values: object) -> bool:
@@ -167,19 +177,19 @@ async def begin_step(conn: AsyncConnection, step_id: str, **values: object) -> b
     return done.rowcount == 1
 
 
-async def find_step(conn: AsyncConnection, step_id: str) -> Found:
+async def find_step(conn: AsyncConnection, step_id: str) -> Step:
     """A step that is known to exist."""
-    found: Found = (await conn.execute(select(steps).where(steps.c.id == step_id))).one()
-    return found
+    return Step(*(await conn.execute(select(steps).where(steps.c.id == step_id))).one())
 
 
-async def step_of(conn: AsyncConnection, step_id: str, account: str) -> Found | None:
+async def step_of(conn: AsyncConnection, step_id: str, account: str) -> Step | None:
     """A step of an account, by its id."""
     query = select(steps).where(steps.c.id == step_id, steps.c.account == account)
-    return (await conn.execute(query)).one_or_none()
+    found = (await conn.execute(query)).one_or_none()
+    return Step(*found) if found else None
 
 
-async def last_try(conn: AsyncConnection, first: Found) -> Found:
+async def last_try(conn: AsyncConnection, first: Step) -> Step:
     """The newest of the steps that a caller's one call came to: the first, or a try after it."""
     query = (
         select(steps)
@@ -190,8 +200,7 @@ async def last_try(conn: AsyncConnection, first: Found) -> Found:
         .order_by(steps.c.seq.desc())
         .limit(1)
     )
-    found: Found = (await conn.execute(query)).one()
-    return found
+    return Step(*(await conn.execute(query)).one())
 
 
 async def end_step(conn: AsyncConnection, step_id: str, **values: object) -> bool | None:
@@ -200,9 +209,7 @@ async def end_step(conn: AsyncConnection, step_id: str, **values: object) -> boo
     Returns:
         Whether the step had been started; None when somebody ended it before.
     """
-    ended = await conn.execute(_END_STEP, {"step": step_id, **values})
-    started: bool | None = ended.scalar_one_or_none()
-    return started
+    return await _end_step(frozenset(values)).one_or_none(conn, {"step": step_id, **values})
 
 
 async def free_dependents(conn: AsyncConnection, task_id: str, step_id: str) -> list[str]:
@@ -236,7 +243,7 @@ async def failed_of(conn: AsyncConnection, task_id: str, ids: Sequence[str]) -> 
     return set((await conn.execute(query)).scalars())
 
 
-async def open_steps_of(conn: AsyncConnection, task_id: str) -> Sequence[Found]:
+async def open_steps_of(conn: AsyncConnection, task_id: str) -> list[Step]:
     """A task's steps that have not ended, locked."""
     query = (
         select(steps)
@@ -244,7 +251,7 @@ async def open_steps_of(conn: AsyncConnection, task_id: str) -> Sequence[Found]:
         .order_by(steps.c.seq)
         .with_for_update()
     )
-    return (await conn.execute(query)).all()
+    return [Step(*row) for row in await conn.execute(query)]
 
 
 async def lower_cost(

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import and_, case, func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from task_svc.store import OPEN, Found
+from task_svc.rows import Step
+from task_svc.store import OPEN
 from task_svc.tables import steps
 
 
@@ -19,7 +20,7 @@ async def claim(
     *,
     no_agents: Sequence[str] = (),
     no_accounts: Sequence[str] = (),
-) -> Sequence[Found]:
+) -> list[Step]:
     """Take steps that are ready and that nobody runs; each goes to one replica.
 
     Args:
@@ -52,7 +53,7 @@ async def claim(
     # A subquery could be run more than once, and take more than its limit.
     chosen = free.cte("free")
     lost = case((and_(steps.c.lease_owner.is_not(None), steps.c.lease_owner != owner), 1), else_=0)
-    taken: Sequence[Found] = (
+    taken = (
         await conn.execute(
             update(steps)
             .where(steps.c.id == chosen.c.id)
@@ -65,7 +66,7 @@ async def claim(
             .returning(steps)
         )
     ).all()
-    return taken
+    return [Step(*row) for row in taken]
 
 
 async def renew(conn: AsyncConnection, owner: str, lease_s: float, ids: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import func, literal, null, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.schema import outbox_table
+from task_svc.rows import Task
 from task_svc.store import Found
 from task_svc.tables import metadata, steps, tasks
 
@@ -26,10 +27,11 @@ async def statuses_of_tasks(conn: AsyncConnection, ids: Sequence[str]) -> dict[s
     return {row.id: row.status for row in found}
 
 
-async def ended_task(conn: AsyncConnection, task_id: str) -> Found | None:
+async def ended_task(conn: AsyncConnection, task_id: str) -> Task | None:
     """A task that has ended, locked so that nobody takes it up meanwhile; None when one did."""
     query = select(tasks).where(tasks.c.id == task_id, tasks.c.status.in_(("completed", "failed")))
-    return (await conn.execute(query.with_for_update())).one_or_none()
+    found = (await conn.execute(query.with_for_update())).one_or_none()
+    return Task(*found) if found else None
 
 
 async def last_cause(conn: AsyncConnection, task_id: str) -> dict[str, Any] | None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import RowMapping
 
 from chassis.database import Transaction
 from chassis.groups import GroupCommit, Member
@@ -73,12 +72,12 @@ async def _add(tx: Transaction, agent_id: str, tally: domain.Tally) -> None:
     if now is None:
         log.warning("event about an agent that is not listed", agent_id=agent_id)
         return
-    tell_price(tx, agent_id, now, now["active"] - tally.active)
+    tell_price(tx, agent_id, now, now.active - tally.active)
 
 
-def tell_price(tx: Transaction, agent_id: str, now: RowMapping, active_before: int) -> None:
+def tell_price(tx: Transaction, agent_id: str, now: store.Standing, active_before: int) -> None:
     """Say that an agent's price moved, if it did when its steps in hand became another number."""
-    was = domain.load_of(active_before, now["reported_load"])
-    load = domain.load_of(now["active"], now["reported_load"])
-    if event := domain.repriced(agent_id, now["base_price"], was, load):
+    was = domain.load_of(active_before, now.reported_load)
+    load = domain.load_of(now.active, now.reported_load)
+    if event := domain.repriced(agent_id, now.base_price, was, load):
         tx.publish(event)

@@ -1,5 +1,7 @@
 """POST /api/tasks/{id}/cancel, for tasks made by hand; a turn's own end cancels its task."""
 
+from collections.abc import Sequence
+
 from chassis.bus import Bus
 from chassis.database import Database, Transaction
 from contracts.cancelling import CancelReply, CancelTask
@@ -9,6 +11,7 @@ from contracts.task import TaskView
 from task_svc import store
 from task_svc.cancelling import CANCELLED, end_open, note_cancelled
 from task_svc.ending import Failed, answer_to, ended
+from task_svc.rows import Step, Task
 
 
 async def cancel_task(
@@ -24,7 +27,7 @@ async def cancel_task(
     Raises:
         NotFound: no such task in this account.
     """
-    waiting: list[store.Found] = []
+    waiting: Sequence[Step] = []
     async with db.transaction(here) as tx:
         task = await store.find_task(tx.conn, request.task_id, here.account, lock=True)
         if task is None:
@@ -34,16 +37,17 @@ async def cancel_task(
             task = await store.find_task(tx.conn, task.id, here.account)
     for step in waiting:
         # The replica that has the call may be dead, and nobody will end the step after this.
-        await bus.reply(step.reply_to, answer_to(step, Failed("cancelled", CANCELLED)))
+        if step.reply_to is not None:
+            await bus.reply(step.reply_to, answer_to(step, Failed("cancelled", CANCELLED)))
     view = TaskView.model_validate(task, from_attributes=True)
     return CancelReply(task=view, cancelled=task is not None and task.cancelled_at is not None)
 
 
-async def _cancel(tx: Transaction, task: store.Found) -> list[store.Found]:
-    """End a task; returns the steps that somebody waits for."""
+async def _cancel(tx: Transaction, task: Task) -> Sequence[Step]:
+    """End a task; returns the steps that it ended."""
     # First, so that the ends of its steps do not end it in a way of their own.
     await store.update_task(tx.conn, task.id, status="failed")
     steps = await end_open(tx, task, CANCELLED)
     await note_cancelled(tx, task, steps)
     tx.publish(ended(task, "failed", task.total_cost, note=CANCELLED))
-    return [step for step in steps if step.reply_to is not None]
+    return steps

@@ -8,6 +8,7 @@ from chassis.dead_letters import Buried
 from contracts.task import TaskFailed
 from task_svc import store
 from task_svc.ending import Failed, bill_line, end_step, tell_task
+from task_svc.rows import Task
 
 GIVEN_UP = "Something went wrong on our side; what was not done by then was given up."
 
@@ -34,7 +35,7 @@ async def on_given_up(db: Database, order: Buried) -> None:
         await _end(tx, task, changes)
 
 
-async def _end(tx: Transaction, task: store.Found, changes: dict[str, Any]) -> None:
+async def _end(tx: Transaction, task: Task, changes: dict[str, Any]) -> None:
     for step in await store.open_steps_of(tx.conn, task.id):
         await end_step(tx, step, Failed("cancelled", GIVEN_UP))
     await store.update_task(tx.conn, task.id, **changes)

@@ -10,6 +10,7 @@ from task_svc import store, store_leases
 from task_svc.cancelling import CANCELLED
 from task_svc.domain import Quote, is_open, key_after, try_after
 from task_svc.ending import Done, Failed, answer_to, recorded
+from task_svc.rows import Step, Task
 from task_svc.runner import Runner
 from task_svc.saga import Postponed, Saga, start_task
 from task_svc.settings import Settings
@@ -61,14 +62,14 @@ async def invoke_agent(
     return _answered(step, outcome)
 
 
-def _answered(step: store.Found, outcome: Done | Failed) -> InvokeReply:
+def _answered(step: Step, outcome: Done | Failed) -> InvokeReply:
     answer = answer_to(step, outcome)
     if isinstance(answer, Refusal):
         raise answer
     return answer
 
 
-async def _last_try(request: InvokeAgent, db: Database, here: Envelope) -> store.Found | None:
+async def _last_try(request: InvokeAgent, db: Database, here: Envelope) -> Step | None:
     """The ended step that this call came to the last time; None when it is asked for at first.
 
     Raises:
@@ -92,14 +93,14 @@ async def _last_try(request: InvokeAgent, db: Database, here: Envelope) -> store
 
 async def _store_step(
     request: InvokeAgent,
-    before: store.Found | None,
+    before: Step | None,
     db: Database,
     settings: Settings,
     runner: Runner,
     quote: Quote,
     here: Envelope,
     reply_to: str,
-) -> store.Found:
+) -> Step:
     """Store the step, leased to this replica and in progress; its task too when it has none.
 
     A further try belongs to the task of the one before it, and takes its place.
@@ -146,9 +147,7 @@ async def _store_step(
     return step
 
 
-async def _make_task(
-    tx: Transaction, settings: Settings, quote: Quote, here: Envelope
-) -> store.Found:
+async def _make_task(tx: Transaction, settings: Settings, quote: Quote, here: Envelope) -> Task:
     task = await store.insert_task(
         tx.conn,
         id=new_id(),
@@ -174,7 +173,7 @@ async def _make_task(
 
 
 async def _give_up(
-    step: store.Found,
+    step: Step,
     saga: Saga,
     db: Database,
     runner: Runner,

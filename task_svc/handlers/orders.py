@@ -17,6 +17,7 @@ from task_svc import store, store_cancelling
 from task_svc.cancelling import end_open, note_cancelled
 from task_svc.domain import referring_to
 from task_svc.ending import bill_line, ended, tell_task
+from task_svc.rows import Task
 from task_svc.runner import Runner
 
 log = structlog.get_logger()
@@ -86,7 +87,7 @@ async def on_add_steps(order: AddSteps, tx: Transaction, here: Envelope, runner:
 
 async def _add(
     tx: Transaction,
-    task: store.Found,
+    task: Task,
     specs: list[StepSpec],
     here: Envelope,
     runner: Runner,
@@ -128,7 +129,7 @@ def _row(spec: StepSpec, done: set[str], failed: set[str]) -> dict[str, Any]:
     }
 
 
-async def _replace(tx: Transaction, task: store.Found, old: str, new: str) -> None:
+async def _replace(tx: Transaction, task: Task, old: str, new: str) -> None:
     """Make the steps that wait for the failed step `old` wait for `new`."""
     for step in await store.open_steps_of(tx.conn, task.id):
         if old in step.depends_on:
@@ -193,7 +194,7 @@ async def _end_steps(order: FinishTask, db: Database, here: Envelope) -> bool:
     return True
 
 
-def _not_begun(order: FinishTask, task: store.Found | None) -> str | None:
+def _not_begun(order: FinishTask, task: Task | None) -> str | None:
     """What has to come before a task can be ended; None when nothing has."""
     if task is None:
         return "the task is not there yet"
@@ -202,7 +203,7 @@ def _not_begun(order: FinishTask, task: store.Found | None) -> str | None:
     return None
 
 
-def _is_over(order: FinishTask, task: store.Found) -> bool:
+def _is_over(order: FinishTask, task: Task) -> bool:
     """Whether another turn has taken the task up after the one that orders its end."""
     if order.turn_id not in task.former_turns:
         return False
