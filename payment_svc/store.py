@@ -12,8 +12,10 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     Row,
     String,
+    any_,
     bindparam,
     func,
     select,
@@ -23,7 +25,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.statements import Statement
 from contracts.payment import PlaceHold
+from payment_svc.rows import Hold, Placed
 from payment_svc.tables import MONEY, holds
 
 Found = Row[*tuple[Any, ...]]
@@ -41,8 +45,9 @@ _PLACED_COLUMNS = (
 
 # Statements of the hot path are built once: building costs more time than running them.
 # One statement whether the hold replaces another or not, so that a hold costs the same.
-_INSERT_HOLD = text(
-    """
+_INSERT_HOLD = Statement(
+    text(
+        """
     WITH placed AS (
       INSERT INTO payment.holds
         (id, account, task_id, agent_id, asked, held, status, replaces, list_price)
@@ -55,14 +60,31 @@ _INSERT_HOLD = text(
     SELECT EXISTS (SELECT FROM placed) AS placed,
            coalesce((SELECT held FROM replaced), 0) AS freed
     """
-).bindparams(
-    *(bindparam(name, type_=String) for name in ("hold", "account", "task", "agent", "replaces")),
-    *(bindparam(name, type_=MONEY) for name in ("amount", "list_price")),
+    ).bindparams(
+        *(
+            bindparam(name, type_=String)
+            for name in ("hold", "account", "task", "agent", "replaces")
+        ),
+        *(bindparam(name, type_=MONEY) for name in ("amount", "list_price")),
+    ),
+    Placed,
 )
-_CAPTURE_HOLD = (
+_CAPTURE_HOLD = Statement(
     update(holds)
     .where(holds.c.id == bindparam("hold"))
-    .values(status="captured", resolved_at=func.now())
+    .values(status="captured", resolved_at=func.now()),
+    tuple,
+    keys=("captured", "external", "refused", "fee"),
+)
+_FIND_HOLD = select(holds).where(holds.c.id == bindparam("hold"))
+_LOCK_HOLD = Statement(_FIND_HOLD.with_for_update(), Hold)
+_LOOK_AT_HOLD = Statement(_FIND_HOLD, Hold)
+_LOCK_HOLDS = Statement(
+    select(holds)
+    .where(holds.c.id == any_(bindparam("holds", type_=ARRAY(String))))
+    .order_by(holds.c.id)
+    .with_for_update(),
+    Hold,
 )
 
 
@@ -73,8 +95,8 @@ async def insert_hold(conn: AsyncConnection, account: str, request: PlaceHold) -
         What was held for the replaced step, to be freed in budget and wallet; None when the hold's
         id is known already.
     """
-    done = await conn.execute(
-        _INSERT_HOLD,
+    row = await _INSERT_HOLD.one(
+        conn,
         {
             "hold": request.hold_id,
             "account": account,
@@ -85,14 +107,13 @@ async def insert_hold(conn: AsyncConnection, account: str, request: PlaceHold) -
             "list_price": request.list_price,
         },
     )
-    row = done.one()
-    return Decimal(row.freed) if row.placed else None
+    return row.freed if row.placed else None
 
 
-async def find_hold(conn: AsyncConnection, hold_id: str, *, lock: bool = False) -> Found | None:
+async def find_hold(conn: AsyncConnection, hold_id: str, *, lock: bool = False) -> Hold | None:
     """A hold by its id, locked until the end of the transaction when asked."""
-    query = select(holds).where(holds.c.id == hold_id)
-    return (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
+    query = _LOCK_HOLD if lock else _LOOK_AT_HOLD
+    return await query.one_or_none(conn, {"hold": hold_id})
 
 
 async def raise_hold(conn: AsyncConnection, hold_id: str, by: Decimal) -> None:
@@ -100,10 +121,9 @@ async def raise_hold(conn: AsyncConnection, hold_id: str, by: Decimal) -> None:
     await conn.execute(update(holds).where(holds.c.id == hold_id).values(held=holds.c.held + by))
 
 
-async def lock_holds(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, Found]:
+async def lock_holds(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, Hold]:
     """Holds by their ids, locked until the end of the transaction; unknown ones are left out."""
-    query = select(holds).where(holds.c.id.in_(sorted(ids))).order_by(holds.c.id)
-    return {row.id: row for row in await conn.execute(query.with_for_update())}
+    return {hold.id: hold for hold in await _LOCK_HOLDS.all(conn, {"holds": list(ids)})}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +137,7 @@ class Settlement:
         fee: what the platform keeps of `captured`.
     """
 
-    hold: Found
+    hold: Hold
     captured: Decimal = Decimal(0)
     external: Decimal = Decimal(0)
     refused: Decimal = Decimal(0)
@@ -126,8 +146,8 @@ class Settlement:
 
 async def capture_holds(conn: AsyncConnection, settlements: Sequence[Settlement]) -> None:
     """Turn open holds, which are locked, into captured ones."""
-    await conn.execute(
-        _CAPTURE_HOLD,
+    await _CAPTURE_HOLD.run_each(
+        conn,
         [
             {
                 "hold": s.hold.id,
@@ -143,7 +163,7 @@ async def capture_holds(conn: AsyncConnection, settlements: Sequence[Settlement]
 
 async def resolve_released(
     conn: AsyncConnection, hold_id: str, account: str, task_id: str, agent_id: str
-) -> Found | None:
+) -> Hold | None:
     """Release an open hold; None when it was captured or released before.
 
     A step that failed before its hold arrived leaves a released hold of nothing, so that a hold
@@ -159,7 +179,7 @@ async def resolve_released(
         status="released",
         resolved_at=func.now(),
     )
-    found: Found | None = (
+    found = (
         await conn.execute(
             never_held.on_conflict_do_update(
                 index_elements=[holds.c.id],
@@ -168,4 +188,4 @@ async def resolve_released(
             ).returning(holds)
         )
     ).one_or_none()
-    return found
+    return Hold(*found) if found else None

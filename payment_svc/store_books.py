@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Row, Table, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.statements import Statement
+from payment_svc.rows import Hold
 from payment_svc.store_names import called
 from payment_svc.tables import bazaarbucks_payments, budgets, holds
 
@@ -40,7 +43,7 @@ async def find_payment(conn: AsyncConnection, payment_id: str, account: str) -> 
     return (await conn.execute(query)).one_or_none()
 
 
-async def payment_of(conn: AsyncConnection, hold: Found) -> Found | None:
+async def payment_of(conn: AsyncConnection, hold: Hold) -> Found | None:
     """The agent's payment for a captured hold; None when the work was free."""
     query = select(bazaarbucks_payments).where(
         bazaarbucks_payments.c.account == hold.account,
@@ -52,7 +55,7 @@ async def payment_of(conn: AsyncConnection, hold: Found) -> Found | None:
     return (await conn.execute(query)).one_or_none()
 
 
-async def give_back(conn: AsyncConnection, hold: Found, amount: Decimal, external: Decimal) -> None:
+async def give_back(conn: AsyncConnection, hold: Hold, amount: Decimal, external: Decimal) -> None:
     """Count a refund on its hold, which is locked, and make room in its task's budget."""
     await conn.execute(
         update(holds)
@@ -69,10 +72,15 @@ async def give_back(conn: AsyncConnection, hold: Found, amount: Decimal, externa
     )
 
 
+@cache
+def _record(table: Table, keys: frozenset[str]) -> Statement[Any]:
+    return Statement(insert(table), tuple, keys=keys)
+
+
 async def record(conn: AsyncConnection, table: Table, payments: list[dict[str, object]]) -> None:
     """Record payments in one of the two tables of payments."""
     if payments:
-        await conn.execute(insert(table), payments)
+        await _record(table, frozenset(payments[0])).run_each(conn, payments)
 
 
 async def page_of(

@@ -8,8 +8,10 @@ from sqlalchemy import Boolean, Row, String, and_, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.statements import Statement
 from contracts.payment import PlaceHold
 from payment_svc.domain import wallet_of
+from payment_svc.rows import Reserved
 from payment_svc.store import Settlement
 from payment_svc.tables import MONEY, budgets, ledger_accounts
 
@@ -18,47 +20,55 @@ Found = Row[*tuple[Any, ...]]
 _FRESH_BUDGET = upsert(budgets)
 _MOST = func.greatest(budgets.c.max_budget, _FRESH_BUDGET.excluded.max_budget)
 _HELD_THEN = budgets.c.held + _FRESH_BUDGET.excluded.held - bindparam("freed", type_=MONEY)
-_RESERVE_BUDGET = _FRESH_BUDGET.values(
-    task_id=bindparam("task"),
-    account=bindparam("owner"),
-    max_budget=bindparam("most"),
-    held=bindparam("amount"),
-).on_conflict_do_update(
-    index_elements=[budgets.c.task_id],
-    set_={"held": _HELD_THEN, "max_budget": _MOST},
-    where=and_(
-        budgets.c.account == _FRESH_BUDGET.excluded.account,
-        _HELD_THEN + budgets.c.captured <= _MOST,
+_RESERVE_BUDGET = Statement(
+    _FRESH_BUDGET.values(
+        task_id=bindparam("task"),
+        account=bindparam("owner"),
+        max_budget=bindparam("most"),
+        held=bindparam("amount"),
+    ).on_conflict_do_update(
+        index_elements=[budgets.c.task_id],
+        set_={"held": _HELD_THEN, "max_budget": _MOST},
+        where=and_(
+            budgets.c.account == _FRESH_BUDGET.excluded.account,
+            _HELD_THEN + budgets.c.captured <= _MOST,
+        ),
     ),
+    tuple,
 )
 # What costs nothing is no spending, so it is not refused for a debt either.
-_RESERVE_WALLET = text(
-    """
+_RESERVE_WALLET = Statement(
+    text(
+        """
     WITH reserved AS (
       UPDATE payment.ledger_accounts SET held = held + :amount
       WHERE id = :wallet AND (posted - held >= :amount OR :free) RETURNING id)
     SELECT EXISTS (SELECT FROM reserved) AS done,
            coalesce((SELECT owed FROM payment.ledger_accounts WHERE id = :wallet), 0) AS owed
     """
-).bindparams(
-    bindparam("wallet", type_=String),
-    bindparam("amount", type_=MONEY),
-    bindparam("free", type_=Boolean),
+    ).bindparams(
+        bindparam("wallet", type_=String),
+        bindparam("amount", type_=MONEY),
+        bindparam("free", type_=Boolean),
+    ),
+    Reserved,
 )
-_SETTLE_BUDGET = (
+_SETTLE_BUDGET = Statement(
     update(budgets)
     .where(budgets.c.task_id == bindparam("task"))
     .values(
         held=budgets.c.held - bindparam("freed"), captured=budgets.c.captured + bindparam("spent")
-    )
+    ),
+    tuple,
 )
-_SETTLE_WALLET = (
+_SETTLE_WALLET = Statement(
     update(ledger_accounts)
     .where(ledger_accounts.c.id == bindparam("wallet"))
     .values(
         held=ledger_accounts.c.held - bindparam("freed"),
         posted=ledger_accounts.c.posted - bindparam("spent"),
-    )
+    ),
+    tuple,
 )
 
 
@@ -80,8 +90,8 @@ async def reserve_budget(
     """
     if request.amount > request.max_budget:
         return False
-    done = await conn.execute(
-        _RESERVE_BUDGET,
+    done = await _RESERVE_BUDGET.run(
+        conn,
         {
             "task": request.task_id,
             "owner": account,
@@ -90,19 +100,19 @@ async def reserve_budget(
             "freed": freed,
         },
     )
-    return done.rowcount == 1
+    return done == 1
 
 
 async def reserve_wallet(
     conn: AsyncConnection, wallet: str, amount: Decimal, freed: Decimal = Decimal(0)
-) -> Found:
+) -> Reserved:
     """Set `amount` of a wallet aside, of which `freed` came free in the same transaction.
 
     Returns:
         Whether it was `done`: it is not when less is available; and what the wallet `owed`.
     """
     values = {"wallet": wallet, "amount": amount - freed, "free": not amount}
-    return (await conn.execute(_RESERVE_WALLET, values)).one()
+    return await _RESERVE_WALLET.one(conn, values)
 
 
 async def lock_budget(conn: AsyncConnection, task_id: str) -> Found:
@@ -125,8 +135,8 @@ async def lock_available(conn: AsyncConnection, wallet: str) -> Decimal:
 async def set_more_aside(conn: AsyncConnection, task_id: str, wallet: str, by: Decimal) -> None:
     """Set `by` more aside in a budget and a wallet, whose rows are locked."""
     nothing = Decimal(0)
-    await conn.execute(_SETTLE_BUDGET, {"task": task_id, "freed": -by, "spent": nothing})
-    await conn.execute(_SETTLE_WALLET, {"wallet": wallet, "freed": -by, "spent": nothing})
+    await _SETTLE_BUDGET.run(conn, {"task": task_id, "freed": -by, "spent": nothing})
+    await _SETTLE_WALLET.run(conn, {"wallet": wallet, "freed": -by, "spent": nothing})
 
 
 async def settle(conn: AsyncConnection, settlements: Sequence[Settlement]) -> None:
@@ -137,12 +147,12 @@ async def settle(conn: AsyncConnection, settlements: Sequence[Settlement]) -> No
         for sums, key in ((tasks, s.hold.task_id), (wallets, wallet_of(s.hold.account))):
             freed, spent = sums.get(key, [Decimal(0), Decimal(0)])
             sums[key] = [freed + s.hold.held, spent + s.captured + s.external]
-    await conn.execute(
-        _SETTLE_BUDGET,
+    await _SETTLE_BUDGET.run_each(
+        conn,
         [{"task": key, "freed": f, "spent": s} for key, (f, s) in sorted(tasks.items())],
     )
-    await conn.execute(
-        _SETTLE_WALLET,
+    await _SETTLE_WALLET.run_each(
+        conn,
         [{"wallet": key, "freed": f, "spent": s} for key, (f, s) in sorted(wallets.items())],
     )
 

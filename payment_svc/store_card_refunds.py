@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from payment_svc.rows import Hold
 from payment_svc.tables import stripe_payments
 
 Found = Row[*tuple[Any, ...]]
@@ -13,7 +14,7 @@ VENDOR_LENGTH = 200
 _CARD = stripe_payments.c
 
 
-async def lock_purchase_of(conn: AsyncConnection, hold: Found) -> Found:
+async def lock_purchase_of(conn: AsyncConnection, hold: Hold) -> Found:
     """The purchase by card for a captured hold that has one, locked."""
     query = select(stripe_payments).where(
         _CARD.account == hold.account,

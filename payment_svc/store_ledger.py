@@ -8,19 +8,25 @@ from sqlalchemy import Row, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.statements import Statement
 from payment_svc.domain import Posting, Transfer
 from payment_svc.tables import entries, hold_lines, ledger_accounts
 
 Found = Row[*tuple[Any, ...]]
 
 _FRESH_ACCOUNT = upsert(ledger_accounts)
-_CREDIT = _FRESH_ACCOUNT.on_conflict_do_update(
-    index_elements=[ledger_accounts.c.id],
-    set_={"posted": ledger_accounts.c.posted + _FRESH_ACCOUNT.excluded.posted},
+_CREDIT = Statement(
+    _FRESH_ACCOUNT.on_conflict_do_update(
+        index_elements=[ledger_accounts.c.id],
+        set_={"posted": ledger_accounts.c.posted + _FRESH_ACCOUNT.excluded.posted},
+    ),
+    tuple,
+    keys=("id", "posted"),
 )
 # One statement for all lines: the trigger that refuses unbalanced transfers looks at statements.
-_POST = text(
-    """
+_POST = Statement(
+    text(
+        """
     INSERT INTO payment.entries
       (transfer_id, account, kind, task_id, step_id, ledger_account, amount)
     SELECT * FROM unnest(
@@ -28,6 +34,8 @@ _POST = text(
       CAST(:tasks AS text[]), CAST(:steps AS text[]), CAST(:accounts AS text[]),
       CAST(:amounts AS numeric[]))
     """
+    ),
+    tuple,
 )
 _MOVE = (
     update(ledger_accounts)
@@ -43,7 +51,7 @@ async def credit(conn: AsyncConnection, postings: Iterable[Posting]) -> None:
         sums[line.ledger_account] = sums.get(line.ledger_account, Decimal(0)) + line.amount
     if sums:
         rows = [{"id": name, "posted": amount} for name, amount in sorted(sums.items())]
-        await conn.execute(_CREDIT, rows)
+        await _CREDIT.run_each(conn, rows)
 
 
 async def move(conn: AsyncConnection, postings: Sequence[Posting]) -> None:
@@ -58,8 +66,8 @@ async def post(conn: AsyncConnection, transfers: Sequence[Transfer]) -> None:
     """Append the lines of transfers to the ledger; they are never changed again."""
     lines = [(transfer, line) for transfer in transfers for line in transfer.postings]
     if lines:
-        await conn.execute(
-            _POST,
+        await _POST.run(
+            conn,
             {
                 "transfers": [transfer.id for transfer, _ in lines],
                 "owners": [transfer.account for transfer, _ in lines],

@@ -27,6 +27,7 @@ from contracts.task import StepCompleted
 from contracts.topology import Durable
 from payment_svc import store, store_books, store_budgets, store_ledger
 from payment_svc.domain import Transfer, capture_postings, fee_of, wallet_of
+from payment_svc.rows import Hold
 from payment_svc.tables import bazaarbucks_payments, stripe_payments
 
 log = structlog.get_logger()
@@ -38,7 +39,7 @@ APART_S = 0.05
 class Capture:
     """A hold that is being captured, and the event that says for how much."""
 
-    hold: store.Found
+    hold: Hold
     event: StepCompleted
     payment_id: str
     card_id: str
@@ -110,7 +111,7 @@ async def capture(
         _tell(tx, c)
 
 
-def _is_due(hold: store.Found | None, event: StepCompleted) -> bool:
+def _is_due(hold: Hold | None, event: StepCompleted) -> bool:
     if hold is None or hold.status == "released":
         raise Invalid(f"step {event.step_id} is completed but has no open hold")
     if hold.status == "captured":

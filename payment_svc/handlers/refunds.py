@@ -19,6 +19,7 @@ from payment_svc import (
 from payment_svc.domain import Transfer, fee_returned, refund_postings
 from payment_svc.handlers.cards import NOT_CHARGED
 from payment_svc.handlers.telling import tell
+from payment_svc.rows import Hold
 from payment_svc.store_names import shown_id
 from payment_svc.tables import bazaarbucks_payments, stripe_payments
 from payment_svc.views import card_view, payment_view
@@ -85,7 +86,7 @@ async def refund_card(request: RefundCard, tx: Transaction, here: Envelope) -> C
     return CardReply(payment=card_view(known))
 
 
-async def give_back_all(tx: Transaction, hold: store.Found, refund_id: str) -> None:
+async def give_back_all(tx: Transaction, hold: Hold, refund_id: str) -> None:
     """Give back all that is left of what a captured hold, which is locked, paid for.
 
     Raises:
@@ -98,7 +99,7 @@ async def give_back_all(tx: Transaction, hold: store.Found, refund_id: str) -> N
     await _give_back(tx, hold, payment, refund_id, left, hold.external - hold.external_refunded)
 
 
-async def _locked(tx: Transaction, step_id: str) -> store.Found:
+async def _locked(tx: Transaction, step_id: str) -> Hold:
     hold = await store.find_hold(tx.conn, step_id, lock=True)
     if hold is None:
         raise Internal("The payment has no hold.")
@@ -118,7 +119,7 @@ def _same_again(
 
 async def _give_back(
     tx: Transaction,
-    hold: store.Found,
+    hold: Hold,
     payment: store.Found | None,
     refund_id: str,
     amount: Decimal,
@@ -160,7 +161,7 @@ async def _give_back(
 
 
 async def _record(
-    tx: Transaction, hold: store.Found, payment: store.Found, refund_id: str, amount: Decimal
+    tx: Transaction, hold: Hold, payment: store.Found, refund_id: str, amount: Decimal
 ) -> None:
     values = {
         "id": refund_id,
@@ -175,7 +176,7 @@ async def _record(
         raise Conflict(TAKEN)
 
 
-async def _to_card(tx: Transaction, hold: store.Found, refund_id: str) -> store.Found:
+async def _to_card(tx: Transaction, hold: Hold, refund_id: str) -> store.Found:
     """Store that a purchase is to be given back to its card; Stripe is asked after the commit.
 
     Returns:

@@ -1,0 +1,43 @@
+"""Rows of the hot path as what they are: their columns in the order of the tables."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+
+class Hold(NamedTuple):
+    """A row of `holds`; amounts in BazaarBucks."""
+
+    id: str
+    account: str
+    task_id: str
+    agent_id: str
+    asked: Decimal
+    held: Decimal
+    status: Literal["held", "captured", "released"]
+    captured: Decimal
+    external: Decimal
+    refused: Decimal
+    fee: Decimal
+    refunded: Decimal
+    external_refunded: Decimal
+    replaces: str | None
+    list_price: Decimal | None
+    created_at: datetime
+    resolved_at: datetime | None
+    ask_at: datetime | None
+    running: bool
+
+
+class Placed(NamedTuple):
+    """Whether a hold was stored, and what was held for the step that it replaces."""
+
+    placed: bool
+    freed: Decimal
+
+
+class Reserved(NamedTuple):
+    """Whether an amount was set aside in a wallet, and what that owes."""
+
+    done: bool
+    owed: Decimal
