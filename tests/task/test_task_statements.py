@@ -1,10 +1,14 @@
-"""What a call costs the database: a number of statements that does not grow with history."""
+"""What a call costs the database and the bus: numbers that do not grow with history."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
 
 import pytest
+from nats.aio.client import Client
 from sqlalchemy import event
 
+from tests.chassis.helpers import eventually
 from tests.conftest import Stack, running
 from tests.task.plans import spec, start
 from tests.task.scripted_agent import accepts, refuses, says
@@ -14,10 +18,19 @@ from tests.task.system import System, listening
 OURS = ("task.tasks", "task.steps", "task.negotiations", "INSERT INTO task.task_outbox")
 
 
+class Counted(NamedTuple):
+    """The services, the statements that ran, and where messages went."""
+
+    system: System
+    statements: list[str]
+    sent: list[str]
+
+
 @pytest.fixture(scope="module")
-async def counted(stack: Stack) -> AsyncIterator[tuple[System, list[str]]]:
-    """The services, with nothing but requests to work on, and the statements that ran."""
+async def all_counted(stack: Stack) -> AsyncIterator[Counted]:
+    """The services, with nothing but requests to work on."""
     statements: list[str] = []
+    sent: list[str] = []
     payment, task = payment_service(stack), task_service(stack, sweep_s=3600, lease_s=10_000)
 
     @event.listens_for(task.database.engine.sync_engine, "before_cursor_execute")
@@ -29,7 +42,57 @@ async def counted(stack: Stack) -> AsyncIterator[tuple[System, list[str]]]:
         running(registry_service(stack), payment, task),
         listening(stack, payment) as system,
     ):
-        yield system, statements
+        for service in (payment, task):
+            count(await service.broker.connect(), sent)
+        yield Counted(system, statements, sent)
+
+
+def count(client: Client, sent: list[str]) -> None:
+    """Note where a service's messages go, apart from its questions for more."""
+    sound = client.publish
+
+    async def publish(subject: str, *args: Any, **kwargs: Any) -> None:
+        if not subject.startswith("$JS.API."):
+            sent.append(subject)
+        await sound(subject, *args, **kwargs)
+
+    client.publish = publish  # type: ignore[method-assign]  # to count
+
+
+@pytest.fixture
+def counted(all_counted: Counted) -> tuple[System, list[str]]:
+    """The services, and the statements that ran."""
+    return all_counted.system, all_counted.statements
+
+
+async def test_a_call_sends_a_message_for_each_thing_that_happens(all_counted: Counted):
+    system, _, sent = all_counted
+    account = await system.account()
+    async with system.agent() as (agent_id, _):
+        await system.invoke(account, agent_id)  # Its price is known now.
+        sent.clear()
+        reply = await system.invoke(account, agent_id)
+        await system.event(reply.task_id, "payment.recorded")
+
+        async def acknowledged() -> bool:
+            return any(subject.startswith("$JS.ACK.") for subject in sent)
+
+        await eventually(acknowledged)
+    kinds = Counter(".".join(subject.split(".")[1:4]) for subject in sent if "bazaar" in subject)
+    kinds.pop("rpc.registry.get_agent", None)  # It is asked again after two seconds.
+    assert kinds == {
+        "rpc.payment.place_hold": 1,
+        "evt.task.created": 1,
+        "evt.task.started": 1,
+        "evt.step.started": 1,
+        "evt.hold.placed": 1,
+        "evt.step.completed": 1,
+        "evt.task.completed": 1,
+        "evt.payment.recorded": 1,
+    }
+    replies = [subject for subject in sent if subject.startswith("_INBOX")]
+    acks = [subject for subject in sent if subject.startswith("$JS.ACK.")]
+    assert (len(replies), len(acks)) == (2, 1)
 
 
 async def test_a_call_without_a_task(counted: tuple[System, list[str]]):
