@@ -200,13 +200,14 @@ class Bus:
             until = min(until, cause.deadline)
         if until <= now:
             raise TooSlow(f"Nobody waits any more for the {call.context} service.", loggable=True)
-        envelope = caused_by(cause, self._source, f"{call.context}.{call.verb}", "", None)
+        verb = f"{call.context}.{call.verb}"
+        envelope = caused_by(cause, self._source, verb, "", None, deadline=until)
         try:
             asked = client.request(
                 call.subject,
                 body,
                 timeout=(until - now).total_seconds(),
-                headers=envelope.model_copy(update={"deadline": until}).headers(),
+                headers=envelope.headers(),
             )
             answer = await self._watch.reply(asked, client, call.context)
         except NoRespondersError:

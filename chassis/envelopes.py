@@ -53,12 +53,31 @@ def origin(source: str, type_: str, account: str = DEFAULT_ACCOUNT) -> Envelope:
 
 
 def caused_by(
-    cause: Envelope | None, source: str, type_: str, subject: str, account: str | None
+    cause: Envelope | None,
+    source: str,
+    type_: str,
+    subject: str,
+    account: str | None,
+    *,
+    message_id: str | None = None,
+    turn_id: str | None = None,
+    deadline: datetime | None = None,
 ) -> Envelope:
-    """The envelope of a message published while `cause` was being handled."""
+    """The envelope of a message published while `cause` was being handled.
+
+    Args:
+        cause: what is being handled; None for what begins by itself.
+        source: the context that publishes.
+        type_: name and version.
+        subject: the entity that it is about.
+        account: whom it concerns, when not the account of the cause.
+        message_id: instead of a fresh one.
+        turn_id: the turn that it belongs to.
+        deadline: until when somebody waits for what comes of it.
+    """
     cause = cause or origin(source, type_)
     return Envelope(
-        id=new_id(),
+        id=message_id or new_id(),
         type=type_,
         source=source,
         time=datetime.now(UTC),
@@ -67,6 +86,8 @@ def caused_by(
         correlation_id=cause.correlation_id,
         causation_id=cause.id,
         traceparent=cause.traceparent,
+        turn_id=turn_id,
+        deadline=deadline,
     )
 
 
@@ -80,15 +101,15 @@ def enclose(
 ) -> Outgoing:
     """A message as it leaves: where it goes, its headers and its JSON."""
     envelope = caused_by(
-        cause, source, f"{message.type}.v{message.version}", message.entity_id(), account
+        cause,
+        source,
+        f"{message.type}.v{message.version}",
+        message.entity_id(),
+        account,
+        message_id=message_id,
+        turn_id=getattr(message, "turn_id", None),
+        deadline=deadline,
     )
-    about_it = {
-        "id": message_id,
-        "turn_id": getattr(message, "turn_id", None),
-        "deadline": deadline,
-    }
-    if known := {name: value for name, value in about_it.items() if value}:
-        envelope = envelope.model_copy(update=known)
     subject = message.subject()
     about = {"messaging.destination.name": subject, "messaging.message.id": envelope.id}
     create = f"create {telemetry.kind_of(subject)}"

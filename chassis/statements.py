@@ -6,7 +6,7 @@ is worth a way of its own. All else goes through SQLAlchemy.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from sqlalchemy import Executable
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
@@ -118,7 +118,7 @@ class _Line:
         for listener in self._conn.dispatch.before_cursor_execute:
             listener(self._conn, None, sql, given, None, False)
 
-    def failed(self, error: Exception, sql: str) -> None:
+    def failed(self, error: Exception, sql: str) -> NoReturn:
         """Raise what SQLAlchemy would."""
         errors: Any = self._adapter.dbapi
         try:
@@ -133,6 +133,7 @@ class _Line:
                 connection_invalidated=self.driver.is_closed(),
                 dialect=DIALECT,
             ) from error
+        raise error
 
 
 def _writes(type_: Any) -> Callable[[Any], Any] | None:

@@ -99,6 +99,8 @@ def current() -> str | None:
 
 def outcome(what: str | int, *, failed: bool = False) -> None:
     """Note on the open span what came of it."""
+    if _HERE.tracer is None:
+        return
     span = trace.get_current_span()
     span.set_attribute("bazaar.outcome", what)
     if failed:
@@ -142,6 +144,9 @@ def spanning(
 @contextmanager
 def within(name: str, kind: SpanKind, here: Envelope, attributes: Attributes) -> Iterator[Envelope]:
     """`spanning` for an envelope; yields it with the span as its trace, or as it is when off."""
+    if _HERE.tracer is None:
+        yield here
+        return
     with spanning(name, kind, here.traceparent, attributes) as found:
         if found == here.traceparent:
             yield here
