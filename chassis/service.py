@@ -7,7 +7,7 @@ is to happen at its end. `chassis.process` makes it a process.
 import asyncio
 import contextlib
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -21,7 +21,6 @@ from sqlalchemy import MetaData
 from chassis import leaders, metrics, telemetry, topology
 from chassis.away import why_away
 from chassis.bus import (
-    RPC_WORKERS,
     Bus,
     connect_options,
     noticed,
@@ -30,10 +29,8 @@ from chassis.bus import (
 from chassis.consumers import Consumers
 from chassis.database import Database
 from chassis.dead_letters import Tell
-from chassis.delivery import Answering, Consuming
 from chassis.endings import Job, end, repeat
 from chassis.inbox import forget_handled
-from chassis.injection import handler, named
 from chassis.readings import Readings
 from chassis.relay import Departures, relay
 from chassis.release import release
@@ -41,7 +38,7 @@ from chassis.schema import outbox_table
 from chassis.settings import ServiceSettings
 from chassis.subscribers import Subscribers
 from chassis.waiting import WaitingRoom
-from contracts.base import Call, Ping, Pong, ReplyT, RequestT, ping_call
+from contracts.base import Ping, Pong, ping_call
 from contracts.errors import Unavailable
 from contracts.topology import Durable
 
@@ -111,48 +108,16 @@ class Service:
         self._last_tasks: list[asyncio.Task[None]] = []
         self._buried: dict[str, Tell] = {}
         self.waiting = WaitingRoom(self.database)
-        self.subscribers = Subscribers(self.broker)
+        self.subscribers = Subscribers(
+            self.broker, self.database, self.bus, self.waiting, self._buried
+        )
+        self.answer, self.consume = self.subscribers.answer, self.subscribers.consume
         self.answer(ping_call(name), self._pong)
         self.drifted: str | None = None
         self.consumers = Consumers(self.broker)
         self.every(DRIFT_EVERY_S, self.look_for_drift)
         self.every(FORGET_EVERY_S, partial(forget_handled, self.database.engine, name))
         self.every(LOOK_EVERY_S, self.waiting.look)
-
-    def answer(
-        self,
-        call: Call[RequestT, ReplyT],
-        function: Callable[..., Awaitable[ReplyT]],
-        *,
-        workers: int = RPC_WORKERS,
-    ) -> None:
-        """Have a function answer a call; what it takes is told in `chassis.injection`.
-
-        Args:
-            call: what is answered.
-            function: gets the request, in a transaction if it takes one.
-            workers: requests that one replica works on at once; the next ones wait.
-
-        Raises:
-            TypeError: the function takes another request, or what nobody binds.
-        """
-        found = handler(function)
-        if found.body[1] is not call.request:
-            raise TypeError(f"{named(function)} does not take what {call.subject} is asked")
-        work = Answering(found, self.database, self.bus)
-        self.subscribers.answer(call, function, work, workers)
-
-    def consume(self, durable: Durable, function: Callable[..., Awaitable[None]]) -> None:
-        """Have a function handle the messages of a durable; see `chassis.injection`.
-
-        If it takes a transaction, that is the one in which the message takes effect, once.
-
-        Raises:
-            TypeError: the function takes what nobody binds.
-        """
-        found = handler(function, durable)
-        work = Consuming(durable, found, self.database, self.waiting, self._buried)
-        self.subscribers.consume(durable, function, work)
 
     def at_start(self, job: Job) -> None:
         """Run `job` once, after the bus is connected and before messages are consumed."""

@@ -6,17 +6,21 @@ subscribes with is replaced by a subscription that goes straight to the handler.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from faststream.nats import NatsBroker
 from nats.aio.msg import Msg
 
-from chassis.bus import answers, consumes, leave
-from chassis.injection import Function, described
+from chassis.bus import RPC_WORKERS, Bus, answers, consumes, leave
+from chassis.database import Database
+from chassis.dead_letters import Tell
+from chassis.delivery import Answering, Consuming
+from chassis.injection import Function, described, handler, named
 from chassis.pulling import Pull
+from chassis.waiting import WaitingRoom
 from chassis.workers import Workers
-from contracts.base import Call
+from contracts.base import Call, ReplyT, RequestT
 from contracts.topology import Durable
 
 Work = Callable[[Msg], Awaitable[object]]
@@ -30,20 +34,57 @@ class Subscribers:
         functions: what answers requests and handles messages, with what was bound to each.
     """
 
-    def __init__(self, broker: NatsBroker) -> None:
-        """Nothing is heard yet."""
+    def __init__(
+        self,
+        broker: NatsBroker,
+        db: Database,
+        bus: Bus,
+        room: WaitingRoom,
+        told: Mapping[str, Tell],
+    ) -> None:
+        """Nothing is heard yet.
+
+        Args:
+            broker: whose subscribers these are.
+            db: where transactions are.
+            bus: by which replies leave.
+            room: where messages wait.
+            told: who is told what became a dead letter, by the durable's name.
+        """
         self._broker = broker
+        self._db = db
+        self._bus = bus
+        self._room = room
+        self._told = told
         self.functions: list[Function] = []
         self._answering: dict[str, Workers] = {}
         self._consuming: dict[str, Workers] = {}
         self._pulls: list[Pull] = []
 
-    def answer(self, call: Call[Any, Any], function: Function, work: Work, workers: int) -> None:
-        """Have requests of a call worked on; `function` is what answers them in the end."""
-        options = answers(call, workers=workers)
-        subscriber: Any = self._broker.subscriber(**options)
+    def answer(
+        self,
+        call: Call[RequestT, ReplyT],
+        function: Callable[..., Awaitable[ReplyT]],
+        *,
+        workers: int = RPC_WORKERS,
+    ) -> None:
+        """Have a function answer a call; what it takes is told in `chassis.injection`.
+
+        Args:
+            call: what is answered.
+            function: gets the request, in a transaction if it takes one.
+            workers: requests that one replica works on at once; the next ones wait.
+
+        Raises:
+            TypeError: the function takes another request, or what nobody binds.
+        """
+        found = handler(function)
+        if found.body[1] is not call.request:
+            raise TypeError(f"{named(function)} does not take what {call.subject} is asked")
+        subscriber: Any = self._broker.subscriber(**answers(call, workers=workers))
         subscriber(described(function))
         self.functions.append(function)
+        work = Answering(found, self._db, self._bus)
         hands = self._answering[call.subject] = Workers(work, workers)
 
         async def subscribe() -> None:
@@ -53,11 +94,19 @@ class Subscribers:
 
         subscriber._create_subscription = subscribe  # noqa: SLF001  (FastStream's one seam for it)
 
-    def consume(self, durable: Durable, function: Function, work: Work) -> None:
-        """Have messages of a durable worked on; `function` is what handles them in the end."""
+    def consume(self, durable: Durable, function: Callable[..., Awaitable[None]]) -> None:
+        """Have a function handle the messages of a durable; see `chassis.injection`.
+
+        If it takes a transaction, that is the one in which the message takes effect, once.
+
+        Raises:
+            TypeError: the function takes what nobody binds.
+        """
         subscriber: Any = self._broker.subscriber(**consumes(durable))
         subscriber(described(function))
         self.functions.append(function)
+        found = handler(function, durable)
+        work = Consuming(durable, found, self._db, self._room, self._told)
         hands = self._consuming[durable.name] = Workers(work, durable.concurrency)
 
         async def subscribe() -> None:
