@@ -24,6 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from chassis.away import ONLY_READS, Away, sqlstate
 from chassis.bus import MAX_MESSAGE_BYTES
+from chassis.changes import Changes
 from chassis.envelopes import enclose
 from chassis.relay import RELAY_QUEUE, Departures, as_sent
 from chassis.schema import outbox_table
@@ -69,6 +70,7 @@ class Transaction:
     source: str
     cause: Envelope | None = None
     begins: bool = False
+    _touched: set[str] = field(default_factory=set)
     _leaving: list[dict[str, object]] = field(default_factory=list)
     _afterwards: list[Callable[[], object]] = field(default_factory=list)
 
@@ -91,11 +93,25 @@ class Transaction:
         Raises:
             Invalid: a message is heavier than the bus carries; nothing of this is stored.
         """
+        if account is not None:
+            self._touched.add(account)
         for message in messages:
             enclosed = enclose(message, self.source, self.cause, account, deadline, message_id)
             if len(as_sent(enclosed["data"])) > MAX_MESSAGE_BYTES:
                 raise Invalid(f"What would be told as {message.type} is too large.")
             self._leaving.append(enclosed)
+
+    def touches(self, *accounts: str) -> None:
+        """Say that it changes what is shown of these accounts.
+
+        Its cause's is among them anyway, and those of the messages that it publishes.
+        """
+        self._touched.update(accounts)
+
+    @property
+    def touched(self) -> set[str]:
+        """The accounts of which something changed; none for who only looks and has no cause."""
+        return self._touched | ({self.cause.account} if self.cause else set())
 
     def then(self, do: Callable[[], object]) -> None:
         """Run `do` right after the commit; not at all when the transaction is rolled back.
@@ -177,6 +193,7 @@ class Database:
             self.engine, outbox_table=outbox_table(metadata), logger=None, apply_types=False
         )
         self.departures: Departures | None = None
+        self.changes: Changes | None = None
         inbox = metadata.tables[f"{self.schema}.inbox"]
         self._remember = insert(inbox).on_conflict_do_nothing()
         self._try = (
@@ -208,6 +225,7 @@ class Database:
             Unavailable: it begins something, and the streams take no messages now.
             TimeoutError: a statement took too long, though the database answers.
         """
+        committing: Transaction | None = None
         try:
             async with AsyncExitStack() as stack:
                 try:
@@ -218,6 +236,7 @@ class Database:
                 try:
                     yield tx
                     await tx.flush(self.outbox, self.departures)
+                    committing = tx
                 except DBAPIError as error:
                     if sqlstate(error) == ONLY_READS:
                         await conn.invalidate()  # Another may lead to a server that takes writes.
@@ -226,6 +245,9 @@ class Database:
             if await self._answers():
                 raise
             raise Away("the database does not answer") from error
+        finally:
+            if committing is not None and self.changes is not None:  # It may be when that failed.
+                self.changes.note(committing.touched)
         tx.committed()
 
     @asynccontextmanager

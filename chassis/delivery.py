@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from faststream.message import StreamMessage
     from nats.aio.msg import Msg
 
-__all__ = ["Delivery", "Effect", "Here", "Later", "Tx", "decoded"]
+__all__ = ["Delivery", "Effect", "Here", "Later", "Reading", "Tx", "decoded"]
 
 log = structlog.get_logger()
 
@@ -54,8 +54,18 @@ async def effect(
         yield tx
 
 
+async def reading(
+    db: Annotated[Database, Given("db")],
+) -> "AsyncIterator[Transaction]":
+    """FastStream dependency: a transaction around a request's handler that only looks."""
+    async with db.transaction() as tx:
+        yield tx
+
+
 Tx = Annotated[Transaction, Depends(transaction)]
 """The transaction of a request; it commits before the reply leaves."""
+Reading = Annotated[Transaction, Depends(reading)]
+"""That of a request that changes nothing: nobody is told that something changed."""
 Effect = Annotated[Transaction, Depends(effect)]
 """The transaction of a consumed message, with its inbox row: the effect happens exactly once."""
 Here = Annotated[Envelope, Given("envelope")]
@@ -134,6 +144,8 @@ class Delivery(BaseMiddleware[Any, Any]):
                 metrics.REQUESTS.labels(asked, refusal.code).inc()
                 telemetry.outcome(refusal.code, failed=refusal.code >= Internal.code)
                 return refused(refusal)
+            finally:  # Whoever has the reply may ask others at once.
+                await self.context.get("changes").tell()
             metrics.REQUESTS.labels(asked, 200).inc()
             telemetry.outcome(200)
             return answer

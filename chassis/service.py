@@ -31,6 +31,7 @@ from chassis.bus import (
     noticed,
     stop_answering,
 )
+from chassis.changes import Changes
 from chassis.consumers import Consumers
 from chassis.database import Database
 from chassis.dead_letters import Tell
@@ -44,6 +45,7 @@ from chassis.schema import outbox_table
 from chassis.settings import ServiceSettings
 from chassis.waiting import WaitingRoom
 from contracts.base import Ping, Pong, ping_call
+from contracts.changes import ALIVE_EVERY_S
 from contracts.errors import Unavailable
 from contracts.topology import Durable
 
@@ -102,6 +104,7 @@ class Service:
             workers=settings.outbox_workers,
         )
         self.database.departures = self.departures
+        self.changes = self.database.changes = Changes(name, self.broker.connect)
         self.readings = Readings(name, self.database)
         self.readings.follow(self._streams)
         metrics.start_counting(name)
@@ -118,12 +121,14 @@ class Service:
         self._buried: dict[str, Tell] = {}
         self.waiting = WaitingRoom(self.database)
         self.offer(db=self.database, bus=self.bus, waiting=self.waiting, buried=self._buried)
+        self.offer(changes=self.changes)
         self.broker.subscriber(**answers(ping_call(name)))(self._pong)
         self.drifted: str | None = None
         self.consumers = Consumers(self.broker)
         self.every(DRIFT_EVERY_S, self.look_for_drift)
         self.every(FORGET_EVERY_S, partial(forget_handled, self.database.engine, name))
         self.every(LOOK_EVERY_S, self.waiting.look)
+        self.every(ALIVE_EVERY_S, self.changes.alive, to_the_end=True)
 
     def offer(self, **things: object) -> None:
         """Make objects available to handlers as `Annotated[T, Given("name")]`."""
@@ -203,6 +208,7 @@ class Service:
         for job in self._ends:
             await job()
         await end(*self._last_tasks)
+        await self.changes.tell()
         await self.departures.stop(self.settings.drain_s)
         await self.database.outbox.stop()
         with contextlib.suppress(NatsError):  # It may be away just now.

@@ -5,7 +5,7 @@ from typing import Annotated, NamedTuple
 
 from chassis.bus import Bus
 from chassis.database import Database, Transaction
-from chassis.delivery import Here, Tx
+from chassis.delivery import Here, Reading, Tx
 from chassis.given import Given
 from chassis.pages import encode_cursor, fitting, place_in_sequence
 from chat_svc import store, store_rounds
@@ -145,7 +145,7 @@ async def _posted_before(
     )
 
 
-async def list_messages(request: ListMessages, tx: Tx, here: Here) -> MessageList:
+async def list_messages(request: ListMessages, tx: Reading, here: Here) -> MessageList:
     """The account's newest messages, oldest first; fewer than asked for when they are heavy.
 
     With a task, only those about it; none for a task that the account does not have.
@@ -162,7 +162,7 @@ async def list_messages(request: ListMessages, tx: Tx, here: Here) -> MessageLis
     )
 
 
-async def get_turn(request: GetTurn, tx: Tx, here: Here) -> TurnView:
+async def get_turn(request: GetTurn, tx: Reading, here: Here) -> TurnView:
     """What became of a turn of the account.
 
     Raises:

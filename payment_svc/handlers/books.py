@@ -1,6 +1,6 @@
 """Questions about the books: the wallet, statements, receipts."""
 
-from chassis.delivery import Here, Tx
+from chassis.delivery import Here, Reading
 from chassis.pages import encode_cursor, place_in_sequence
 from contracts.errors import NotFound
 from contracts.ledger import (
@@ -17,7 +17,7 @@ from payment_svc import store_books, store_ledger
 from payment_svc.domain import HOLDS, wallet_of
 
 
-async def get_wallet(_request: GetWallet, tx: Tx, here: Here) -> WalletView:
+async def get_wallet(_request: GetWallet, tx: Reading, here: Here) -> WalletView:
     """The wallet of the account.
 
     Raises:
@@ -36,7 +36,7 @@ async def get_wallet(_request: GetWallet, tx: Tx, here: Here) -> WalletView:
     )
 
 
-async def list_entries(request: ListEntries, tx: Tx, here: Here) -> EntryList:
+async def list_entries(request: ListEntries, tx: Reading, here: Here) -> EntryList:
     """The statement of a ledger account, as far as it concerns the asking account."""
     name = request.ledger_account
     before = place_in_sequence(request)
@@ -54,7 +54,7 @@ async def list_entries(request: ListEntries, tx: Tx, here: Here) -> EntryList:
 
 
 async def _journal(
-    request: ListEntries, name: str, tx: Tx, account: str, before: int | None
+    request: ListEntries, name: str, tx: Reading, account: str, before: int | None
 ) -> EntryList:
     """The journal of a task's holds: what was set aside, and where it went."""
     task_id = name.removeprefix(HOLDS)
@@ -78,7 +78,7 @@ async def _journal(
     )
 
 
-async def get_receipt(request: GetReceipt, tx: Tx, here: Here) -> Receipt:
+async def get_receipt(request: GetReceipt, tx: Reading, here: Here) -> Receipt:
     """What each step of a task cost; empty for a task without holds.
 
     Steps that ended before anything was held for them are left out.

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from chassis.delivery import Here, Tx
+from chassis.delivery import Here, Reading
 from chassis.pages import next_in_time, place_in_time
 from contracts.payment import (
     BazaarBucksList,
@@ -17,7 +17,7 @@ from payment_svc.tables import bazaarbucks_payments, stripe_payments
 from payment_svc.views import card_view, payment_view
 
 
-async def get_task_account(request: GetTaskAccount, tx: Tx, here: Here) -> TaskAccount:
+async def get_task_account(request: GetTaskAccount, tx: Reading, here: Here) -> TaskAccount:
     """What a task holds and has paid; zeros for a task without holds."""
     row = await store_budgets.task_account(tx.conn, request.task_id, here.account)
     return TaskAccount(
@@ -27,7 +27,7 @@ async def get_task_account(request: GetTaskAccount, tx: Tx, here: Here) -> TaskA
     )
 
 
-async def list_bazaarbucks(request: ListBazaarBucks, tx: Tx, here: Here) -> BazaarBucksList:
+async def list_bazaarbucks(request: ListBazaarBucks, tx: Reading, here: Here) -> BazaarBucksList:
     """The account's payments in BazaarBucks, newest first."""
     rows = await store_books.page_of(
         tx.conn, bazaarbucks_payments, here.account, request.limit, place_in_time(request)
@@ -36,7 +36,7 @@ async def list_bazaarbucks(request: ListBazaarBucks, tx: Tx, here: Here) -> Baza
     return BazaarBucksList(payments=found, next_cursor=next_in_time(rows, request.limit))
 
 
-async def list_stripe(request: ListStripe, tx: Tx, here: Here) -> StripeList:
+async def list_stripe(request: ListStripe, tx: Reading, here: Here) -> StripeList:
     """The account's card payments, newest first."""
     rows = await store_books.page_of(
         tx.conn, stripe_payments, here.account, request.limit, place_in_time(request)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from chassis.bus import Bus
 from chassis.database import Database
-from chassis.delivery import Here, Tx
+from chassis.delivery import Here, Reading, Tx
 from chassis.envelopes import new_id
 from chassis.given import Given
 from chassis.pages import encode_cursor, fitting, next_in_time, place_in_sequence, place_in_time
@@ -85,7 +85,7 @@ async def get_task(
     return TaskReply(task=TaskView.model_validate(row, from_attributes=True), left=left)
 
 
-async def list_tasks(request: ListTasks, tx: Tx, here: Here) -> TaskList:
+async def list_tasks(request: ListTasks, tx: Reading, here: Here) -> TaskList:
     """The account's tasks, newest first; fewer than asked for when they are heavy."""
     rows = await store.page_of_tasks(tx.conn, here.account, request.limit, place_in_time(request))
     shown = fitting(
@@ -94,7 +94,7 @@ async def list_tasks(request: ListTasks, tx: Tx, here: Here) -> TaskList:
     return TaskList(tasks=shown, next_cursor=next_in_time(rows, len(shown)))
 
 
-async def list_steps(request: ListSteps, tx: Tx, here: Here) -> StepList:
+async def list_steps(request: ListSteps, tx: Reading, here: Here) -> StepList:
     """A task's newest steps, oldest first; fewer than asked for when they are heavy.
 
     Raises:

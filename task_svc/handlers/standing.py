@@ -7,7 +7,7 @@ import structlog
 
 from chassis.bus import Bus
 from chassis.database import Database
-from chassis.delivery import Tx
+from chassis.delivery import Reading
 from chassis.envelopes import origin
 from chassis.given import Given
 from contracts.envelope import Envelope
@@ -76,7 +76,7 @@ async def _tell_task(db: Database, task_id: str) -> None:
     log.info("end of a task told again", task_id=task_id)
 
 
-async def count_running(request: CountRunning, tx: Tx) -> Running:
+async def count_running(request: CountRunning, tx: Reading) -> Running:
     """How many steps agents have in hand now."""
     steps, leaving = await store_standing.running(tx.conn, request.agent_ids)
     return Running(steps={id_: steps.get(id_, 0) for id_ in request.agent_ids}, leaving=leaving)
