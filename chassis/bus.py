@@ -5,7 +5,7 @@ traps demand (explicit streams, manual acknowledgement, bounded concurrency, end
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -167,9 +167,18 @@ async def crowded(client: Client, dropped: SlowConsumerError) -> None:
 class Bus:
     """Typed requests to other services, on the connection of a service's broker."""
 
-    def __init__(self, broker: NatsBroker, source: str) -> None:
-        """Use `broker`'s connection; `source` is the context that asks."""
+    def __init__(
+        self,
+        broker: NatsBroker,
+        source: str,
+        answered: Callable[[str, Mapping[str, str]], None] = lambda _context, _headers: None,
+    ) -> None:
+        """Use `broker`'s connection; `source` is the context that asks.
+
+        `answered` is called for each reply, with the context that gave it and its headers.
+        """
         self._broker = broker
+        self._answered = answered
         self._source = source
         self._watch = Watch()
 
@@ -247,7 +256,9 @@ class Bus:
             raise TooSlow(text, loggable=True) from None
         except (ConnectionClosedError, ConnectionDrainingError, OSError):
             raise Unavailable("The message bus is not reachable.", loggable=True) from None
-        return _read_reply(call, answer.headers or {}, answer.data)
+        headers = answer.headers or {}
+        self._answered(call.context, headers)
+        return _read_reply(call, headers, answer.data)
 
     async def reply(self, to: str, answer: Model | Refusal) -> None:
         """Answer a request in the stead of the replica that took it, which may have died.

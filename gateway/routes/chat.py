@@ -22,7 +22,7 @@ from contracts.chat import (
 from gateway.asking import answer, as_shown, ask, effect_of, gateway_of, goes_on, known_id, made
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
-from gateway.pages import LINKED, Page, page_of
+from gateway.pages import LINKED, SAME, Page, page_of
 from gateway.parameters import PathId, StrictRoute
 from gateway.turns import TurnEnd
 
@@ -57,7 +57,7 @@ _LIST = TypeAdapter(list[api.Message])
     "/api/messages",
     summary="The newest messages, oldest first",
     response_model=list[api.Message],
-    responses={200: LINKED, **problems(504)},
+    responses={200: LINKED, **SAME, **problems(504)},
 )
 async def list_messages(request: Request, page: Annotated[MessagePage, Query()]) -> Response:
     """What was said; the next page holds the messages before these."""
