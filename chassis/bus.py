@@ -35,6 +35,7 @@ from chassis.settings import BusSettings
 from chassis.terminal import escaped, one_line
 from chassis.watching import Watch
 from contracts.base import Call, Model, ReplyT, RequestT
+from contracts.changes import TELLS
 from contracts.envelope import CONTENT_TYPE, ERROR_BUSY, ERROR_CODE, ERROR_TEXT, Envelope
 from contracts.errors import Busy, Internal, Invalid, Refusal, TooSlow, Unavailable, refusal
 from contracts.permissions import inbox
@@ -54,6 +55,8 @@ NOTICED_S = 3.0
 """A first connection takes no longer where there is a server."""
 HEADERS_BYTES = 4096
 """Room for an envelope: the server counts headers too, and cuts off whoever sends too much."""
+REPLIED = {CONTENT_TYPE: "application/json", TELLS: "true"}
+"""Headers of a reply that is no refusal."""
 MAX_MESSAGE_BYTES = 7 * 1024 * 1024
 """The most that a message may weigh; the server's max_payload is 8 MiB."""
 
@@ -273,7 +276,7 @@ class Bus:
         if isinstance(answer, Refusal):
             await client.publish(to, b"", headers=refusal_headers(answer))
         else:
-            await client.publish(to, encoded(answer), headers={CONTENT_TYPE: "application/json"})
+            await client.publish(to, encoded(answer), headers=dict(REPLIED))
 
 
 def _read_reply(call: Call[Any, ReplyT], headers: dict[str, str], body: bytes) -> ReplyT:

@@ -9,16 +9,13 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from chassis.away import is_away, is_unstorable, takes_nothing, why_away
-from chassis.bus import MAX_MESSAGE_BYTES, encoded, refusal_headers
+from chassis.bus import MAX_MESSAGE_BYTES, REPLIED, encoded, refusal_headers
 from chassis.terminal import one_line
 from chassis.wording import worded
 from contracts.base import Model
-from contracts.changes import TELLS
-from contracts.envelope import CONTENT_TYPE
 from contracts.errors import Internal, Invalid, Refusal, Unavailable
 
 log = structlog.get_logger()
-_HEADERS = {CONTENT_TYPE: "application/json", TELLS: "true"}
 
 
 def as_refusal(error: Exception, context: str) -> Refusal:
@@ -70,7 +67,7 @@ def weighed(reply: Any) -> Any:
     body = encoded(reply)
     if len(body) > MAX_MESSAGE_BYTES:
         raise Invalid("The answer is too large; ask for fewer at once with `limit`.")
-    return Response(body, headers=_HEADERS)
+    return Response(body, headers=dict(REPLIED))
 
 
 def refused(error: Refusal) -> Response:

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chassis import telemetry
 from chassis.metrics import HTTP_CACHE
 from contracts.changes import TELLS, Changed
-from contracts.envelope import SOURCE
+from contracts.envelope import ERROR_CODE, SOURCE
 from gateway.auth import READING
 from gateway.cache import Answer, Cache, Key
 from gateway.faults import told
@@ -232,6 +232,9 @@ class Hints:
         self._cache.changed(context, "" if context == PUBLIC else event.account)
 
     def answered(self, context: str, headers: Mapping[str, str]) -> None:
-        """Look at a reply: whether the replica that gave it tells of its changes."""
-        if TELLS not in headers:
+        """Look at a reply: whether the replica that gave it tells of its changes.
+
+        A refusal says nothing about that: it may be the server's, or of somebody in between.
+        """
+        if TELLS not in headers and ERROR_CODE not in headers:
             self._cache.apart(context)

@@ -240,11 +240,16 @@ async def test_what_could_change_unheard_is_asked_for_each_time(
 async def test_errors_are_not_kept(http: httpx.AsyncClient, services: Telling) -> None:
     await services.services.answer(GET_AGENT, NotFound("Agent not found"))
     await services.services.answer(GET_TASK, NotFound("Task not found"))
+    await services.answer(LIST_TASKS, samples.TASKS)
     for _ in range(2):
         assert_problem(await http.get("/api/agents/a1"), 404)
+        assert_problem(await http.get("/api/tasks/t1"), 404)
         assert_problem(await http.get("/api/agents?limit=0"), 422)
         assert_problem(await http.get("/api/agents?limit=1&limit=1"), 422)
-    assert len(services.services.asked) == 2
+    assert len(services.services.asked) == 4
+    for _ in range(2):  # And a refusal does not say that the service is an old one.
+        assert (await http.get("/api/tasks")).status_code == 200
+    assert services.asked(LIST_TASKS) == 1
 
 
 async def test_an_answer_is_its_accounts_alone(bus_url: str, services: Telling) -> None:
