@@ -18,12 +18,12 @@ from gateway import errors, keys
 from gateway.asking import Gateway, only_with_room
 from gateway.auth import Check
 from gateway.cache import Cache
-from gateway.caching import Hints
 from gateway.claims import Claims
 from gateway.document import describe, operation_id
 from gateway.issuer import IssuerKeys
 from gateway.keys import KeyRing
-from gateway.layers import around
+from gateway.layers.caching import Hints
+from gateway.layers.stack import around
 from gateway.link import Link
 from gateway.room import Room
 from gateway.routes import agents, books, cancelling, cards, chat, events, health, payments, tasks

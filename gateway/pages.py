@@ -26,7 +26,7 @@ LINKED: dict[str, Any] = {
 SAME: dict[int | str, dict[str, Any]] = {
     304: {"description": "Not Modified: `If-None-Match` names the present `ETag`."}
 }
-"""For the OpenAPI entry of an answer that is kept (`gateway.caching`)."""
+"""For the OpenAPI entry of an answer that is kept (`gateway.layers.caching`)."""
 
 
 class Page(ContractPage):

@@ -19,7 +19,7 @@ from contracts.task import CREATE_TASK, GET_TASK, LIST_STEPS, LIST_TASKS, TaskLi
 from deploy.local.embedded import embedded_nats_server
 from gateway import cache
 from gateway.cache import Answer, Cache, Key
-from gateway.caching import _KEPT
+from gateway.layers.caching import _KEPT
 from tests.conftest import declare
 from tests.gateway import samples
 from tests.gateway.credentials import bearer, make_key

@@ -11,8 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from gateway import cache
 from gateway.cache import Cache
-from gateway.caching import Caching
 from gateway.identity import Identity
+from gateway.layers.caching import Caching
 
 CONTEXT = {"/api/tasks": "task", "/api/wallet": "payment", "/api/agents": "registry"}
 
