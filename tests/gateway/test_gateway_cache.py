@@ -316,6 +316,37 @@ def test_it_holds_no_more_than_it_may() -> None:
     assert (small.weight, len(small._kept)) == (0, 0)
 
 
+def test_what_was_asked_for_while_something_could_be_missed_is_not_kept() -> None:
+    """Before the first hint, after silence, over a lost connection, and while one does not tell."""
+    clock = [100.0]
+    kept = Cache(10_000, lambda: clock[0])
+    key, answer = Key("task", "one", "/", ()), Answer(200, [], b"", None)
+
+    def counts(asked_at: float) -> bool:
+        kept.keep(key, asked_at, answer)
+        return kept.find(key) is not None
+
+    def hear_at(now: float) -> None:
+        clock[0] = now
+        kept.heard("task", [])
+        clock[0] = now + 0.2
+
+    assert not counts(99.9)
+    hear_at(100.0)
+    assert [counts(99.9), counts(100.1)] == [False, True]
+    hear_at(100.0 + cache.SILENT_S)
+    assert [counts(102.9), counts(103.1)] == [False, True]
+    kept.lost()
+    assert not counts(103.1)
+    hear_at(103.5)
+    assert [counts(103.4), counts(103.6)] == [False, True]
+    kept.apart("task")
+    assert not counts(103.6)
+    for moment in range(1, 33):
+        hear_at(103.5 + moment)
+    assert counts(clock[0] - 0.1)
+
+
 def test_what_is_known_of_changes_does_not_grow() -> None:
     clock = [100.0]
     kept = Cache(10_000, lambda: clock[0])

@@ -193,7 +193,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(steps=STEPS)
 def test_nobody_is_shown_less_than_he_wrote_or_was_told(steps: list[tuple[Any, ...]]) -> None:
     async def run() -> None:
