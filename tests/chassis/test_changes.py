@@ -68,7 +68,7 @@ class Ear:
     async def ask(self, text: str, account: str) -> list[list[str] | str | None]:
         """All that is heard up to the reply."""
         self.heard.clear()
-        headers = origin("admin", "test", account).headers()
+        headers = origin("admin", "probe.ask", account).headers()
         body = Question(text=text).model_dump_json().encode()
         await self.client.publish(ASK.subject, body, reply="here", headers=headers)
         await eventually(self._replied)

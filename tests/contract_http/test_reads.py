@@ -84,9 +84,12 @@ async def test_a_task_and_its_payments(pair: Pair) -> None:
     await pair.agree()
     await pair.post(f"/api/payments/bazaarbucks/{payment['id']}/refund", {})
     await pair.agree()
-    await pair.post(f"/api/tasks/{task['id']}/cancel", {})
+    other = await pair.post("/api/tasks", {"userQuery": "Wait.", "requiredSkills": ["waiting"]})
+    pair.also(other["id"])
     await pair.agree()
-    assert (await pair.keeps.get(f"/api/tasks/{task['id']}")).json()["status"] == "failed"
+    await pair.post(f"/api/tasks/{other['id']}/cancel", {})
+    await pair.agree()
+    assert (await pair.keeps.get(f"/api/tasks/{other['id']}")).json()["status"] == "failed"
 
 
 async def test_a_conversation(pair: Pair) -> None:
