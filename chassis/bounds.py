@@ -4,7 +4,7 @@ import ipaddress
 import resource
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 V6_SITE = 64
 """Bits of an IPv6 address that say whose it is; the rest its owner picks freely."""
@@ -37,6 +37,7 @@ class Bounds:
     proxies: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=4096)
 def place(address: str) -> str:
     """Whom an address is counted as: itself, or its site where somebody has a whole network.
 

@@ -5,7 +5,7 @@ traps demand (explicit streams, manual acknowledgement, bounded concurrency, end
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -32,6 +32,7 @@ from chassis.settings import BusSettings
 from chassis.terminal import escaped, one_line
 from chassis.watching import Watch
 from contracts.base import Call, Model, ReplyT, RequestT
+from contracts.changes import TELLS
 from contracts.envelope import CONTENT_TYPE, ERROR_BUSY, ERROR_CODE, ERROR_TEXT, Envelope
 from contracts.errors import Busy, Internal, Invalid, Refusal, TooSlow, Unavailable, refusal
 from contracts.permissions import inbox
@@ -54,6 +55,8 @@ PING_EVERY_S = 2
 no connection."""
 HEADERS_BYTES = 4096
 """Room for an envelope: the server counts headers too, and cuts off whoever sends too much."""
+REPLIED = {CONTENT_TYPE: "application/json", TELLS: "true"}
+"""Headers of a reply that is no refusal."""
 MAX_MESSAGE_BYTES = 7 * 1024 * 1024
 """The most that a message may weigh; the server's max_payload is 8 MiB."""
 
@@ -153,9 +156,18 @@ async def on_error(client: Client, error: Exception) -> None:
 class Bus:
     """Typed requests to other services, on the connection of a service's broker."""
 
-    def __init__(self, broker: NatsBroker, source: str) -> None:
-        """Use `broker`'s connection; `source` is the context that asks."""
+    def __init__(
+        self,
+        broker: NatsBroker,
+        source: str,
+        answered: Callable[[str, Mapping[str, str]], None] = lambda _context, _headers: None,
+    ) -> None:
+        """Use `broker`'s connection; `source` is the context that asks.
+
+        `answered` is called for each reply, with the context that gave it and its headers.
+        """
         self._broker = broker
+        self._answered = answered
         self._source = source
         self._watch = Watch()
 
@@ -234,7 +246,9 @@ class Bus:
             raise TooSlow(text, loggable=True) from None
         except (ConnectionClosedError, ConnectionDrainingError, OSError):
             raise Unavailable(UNREACHABLE, loggable=True) from None
-        return _read_reply(call, answer.headers or {}, answer.data)
+        headers = answer.headers or {}
+        self._answered(call.context, headers)
+        return _read_reply(call, headers, answer.data)
 
     async def reply(self, to: str, answer: Model | Refusal) -> None:
         """Answer a request in the stead of the replica that took it, which may have died.
@@ -248,7 +262,7 @@ class Bus:
         if isinstance(answer, Refusal):
             await self.send(to, Reply(b"", refusal_headers(answer)))
         else:
-            await self.send(to, Reply(encoded(answer), {CONTENT_TYPE: "application/json"}))
+            await self.send(to, Reply(encoded(answer), REPLIED))
 
     async def send(self, to: str, reply: Reply) -> None:
         """Send a reply as it travels."""

@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from chassis import primary
 from chassis.away import ONLY_READS, Away, sqlstate
 from chassis.bus import MAX_MESSAGE_BYTES
+from chassis.changes import Changes
 from chassis.envelopes import enclose
 from chassis.outgoing import Outgoing, as_row
 from chassis.relay import RELAY_QUEUE, Departures
@@ -80,6 +81,7 @@ class Transaction:
     source: str
     cause: Envelope | None = None
     begins: bool = False
+    _touched: set[str] = field(default_factory=set)
     _leaving: list[Outgoing] = field(default_factory=list)
     _afterwards: list[Callable[[], object]] = field(default_factory=list)
 
@@ -102,11 +104,25 @@ class Transaction:
         Raises:
             Invalid: a message is heavier than the bus carries; nothing of this is stored.
         """
+        if account is not None:
+            self._touched.add(account)
         for message in messages:
             enclosed = enclose(message, self.source, self.cause, account, deadline, message_id)
             if len(enclosed.body) > MAX_MESSAGE_BYTES:
                 raise Invalid(f"What would be told as {message.type} is too large.")
             self._leaving.append(enclosed)
+
+    def touches(self, *accounts: str) -> None:
+        """Say that it changes what is shown of these accounts.
+
+        Its cause's is among them anyway, and those of the messages that it publishes.
+        """
+        self._touched.update(accounts)
+
+    @property
+    def touched(self) -> set[str]:
+        """The accounts of which something changed; none for who only looks and has no cause."""
+        return self._touched | ({self.cause.account} if self.cause else set())
 
     def then(self, do: Callable[[], object]) -> None:
         """Run `do` right after the commit; not at all when the transaction is rolled back.
@@ -200,6 +216,7 @@ class Database:
             queue=RELAY_QUEUE, headers=ROW_HEADERS, next_attempt_at=due_at
         )
         self._store = Statement(leaving.returning(table.c.id), int, keys=["payload"])
+        self.changes: Changes | None = None
         inbox = metadata.tables[f"{self.schema}.inbox"]
         self._remember = Statement(
             insert(inbox).on_conflict_do_nothing(), tuple, keys=["consumer", "message_id"]
@@ -234,6 +251,7 @@ class Database:
             Unavailable: it begins something, and the streams take no messages now.
             TimeoutError: a statement took too long, though the database answers.
         """
+        committing: Transaction | None = None
         try:
             async with AsyncExitStack() as stack:
                 try:
@@ -244,6 +262,7 @@ class Database:
                 try:
                     yield tx
                     await tx.flush(self._store, self.departures)
+                    committing = tx
                 except DBAPIError as error:
                     if sqlstate(error) == ONLY_READS:
                         await conn.invalidate()  # Another may lead to a server that takes writes.
@@ -252,6 +271,9 @@ class Database:
             if await self._answers():
                 raise
             raise Away("the database does not answer") from error
+        finally:
+            if committing is not None and self.changes is not None:  # It may be when that failed.
+                self.changes.note(committing.touched)
         tx.committed()
 
     @asynccontextmanager

@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind
 
 from chassis import metrics, telemetry
 from chassis.bus import Bus, Reply
+from chassis.changes import Changes
 from chassis.database import Database
 from chassis.dead_letters import Tell, bury
 from chassis.injection import Handler
@@ -35,6 +36,7 @@ class Answering:
     handler: Handler
     db: Database
     bus: Bus
+    changes: Changes
 
     async def __call__(self, raw: Msg) -> None:
         """Answer a request."""
@@ -69,6 +71,8 @@ class Answering:
                 metrics.REQUESTS.labels(asked, refusal.code).inc()
                 telemetry.outcome(refusal.code, failed=refusal.code >= Internal.code)
                 return refused(refusal)
+            finally:  # Whoever has the reply may ask others at once.
+                await self.changes.tell()
             metrics.REQUESTS.labels(asked, 200).inc()
             telemetry.outcome(200)
             return answer
@@ -78,7 +82,8 @@ class Answering:
         body = self.handler.read(raw.data)
         if self.handler.tx is None:
             return await self.handler(body, here, raw.reply)
-        async with self.db.transaction(here, begins=True) as tx:
+        reads = self.handler.reads
+        async with self.db.transaction(None if reads else here, begins=not reads) as tx:
             return await self.handler(body, here, raw.reply, tx)
 
 

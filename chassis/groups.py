@@ -88,6 +88,7 @@ class GroupCommit(Generic[ItemT]):
         try:
             async with self._db.transaction(group[-1].here) as tx:
                 if fresh := await self._db.first_time(tx, group):
+                    tx.touches(*(member.here.account for member in fresh))
                     await self._work(tx, fresh)
         except Exception as error:  # noqa: BLE001  (it belongs to the messages, which are told)
             await self._one_by_one(group, error)

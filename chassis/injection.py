@@ -1,7 +1,8 @@
 """What a handler takes, found out once, when its service is wired.
 
 A handler is a plain function. It takes the body of a message, and by their types what the message
-comes with: its `Transaction`, its `Envelope`, its `Durable`, and `ReplyTo`. All else is bound in
+comes with: its `Transaction` (a `Reading` if it only looks), its `Envelope`, its `Durable`, and
+`ReplyTo`. All else is bound in
 app.py (`functools.partial`), where mypy sees it.
 """
 
@@ -10,7 +11,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NewType, get_type_hints
+from typing import Annotated, Any, NewType, get_type_hints
 
 from pydantic import ValidationError
 
@@ -23,6 +24,8 @@ from contracts.topology import Durable
 
 ReplyTo = NewType("ReplyTo", str)
 """The subject that whoever sent a request waits on."""
+Reading = Annotated[Transaction, "reads"]
+"""The transaction of a request that changes nothing: nobody is told that something changed."""
 Function = Callable[..., Awaitable[Any]]
 
 
@@ -34,6 +37,7 @@ class Handler:
         function: with all bound that is the same for every message.
         body: the parameter that takes the body, and its model.
         tx, here, reply_to: the parameters that take these, if any does.
+        reads: whether its transaction changes nothing.
     """
 
     function: Function
@@ -41,6 +45,7 @@ class Handler:
     tx: str | None
     here: str | None
     reply_to: str | None
+    reads: bool
 
     async def __call__(
         self, body: Model, here: Envelope, reply_to: str, tx: Transaction | None = None
@@ -75,14 +80,14 @@ def handler(function: Function, durable: Durable | None = None) -> Handler:
     Raises:
         TypeError: it takes no body, or something that is neither bound nor comes with a message.
     """
-    hints = get_type_hints(_plain(function))
+    hints = get_type_hints(_plain(function), include_extras=True)
     found: dict[object, str] = {}
     bodies: list[tuple[str, type[Model]]] = []
     for name, parameter in inspect.signature(function).parameters.items():
         kind = hints.get(name)
         if parameter.default is not inspect.Parameter.empty:
             continue
-        if kind in (Transaction, Envelope, Durable, ReplyTo):
+        if kind in (Transaction, Reading, Envelope, Durable, ReplyTo):
             found[kind] = name
         elif isinstance(kind, type) and issubclass(kind, Model):
             bodies.append((name, kind))
@@ -93,7 +98,12 @@ def handler(function: Function, durable: Durable | None = None) -> Handler:
     if Durable in found:
         function = partial(function, **{found[Durable]: durable})
     return Handler(
-        function, bodies[0], found.get(Transaction), found.get(Envelope), found.get(ReplyTo)
+        function,
+        bodies[0],
+        tx=found.get(Reading, found.get(Transaction)),
+        here=found.get(Envelope),
+        reply_to=found.get(ReplyTo),
+        reads=Reading in found,
     )
 
 

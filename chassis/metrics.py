@@ -51,6 +51,11 @@ HTTP_REQUEST_SECONDS = Histogram(
     buckets=SECONDS,
 )
 
+HTTP_CACHE = Counter(
+    "bazaar_http_cache", "Answers from the gateway's cache, or not", ["context", "outcome"]
+)
+HTTP_CACHE_BYTES = Gauge("bazaar_http_cache_bytes", "What the gateway's cache holds")
+
 CONSUMER_PENDING = Gauge(
     "bazaar_consumer_pending", "Messages of a durable that were not delivered yet", ["consumer"]
 )

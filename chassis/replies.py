@@ -4,11 +4,10 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from chassis.away import is_away, is_unstorable, takes_nothing, why_away
-from chassis.bus import MAX_MESSAGE_BYTES, Reply, encoded, refusal_headers
+from chassis.bus import MAX_MESSAGE_BYTES, REPLIED, Reply, encoded, refusal_headers
 from chassis.terminal import one_line
 from chassis.wording import worded
 from contracts.base import Model
-from contracts.envelope import CONTENT_TYPE
 from contracts.errors import Internal, Invalid, Refusal, Unavailable
 
 log = structlog.get_logger()
@@ -52,7 +51,7 @@ def weighed(answer: object) -> Reply:
     body = encoded(answer)
     if len(body) > MAX_MESSAGE_BYTES:
         raise Invalid("The answer is too large; ask for fewer at once with `limit`.")
-    return Reply(body, {CONTENT_TYPE: "application/json"})
+    return Reply(body, REPLIED)
 
 
 def refused(error: Refusal) -> Reply:

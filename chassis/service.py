@@ -26,6 +26,7 @@ from chassis.bus import (
     noticed,
     on_error,
 )
+from chassis.changes import Changes
 from chassis.consumers import Consumers
 from chassis.database import Database
 from chassis.dead_letters import Tell
@@ -39,6 +40,7 @@ from chassis.settings import ServiceSettings
 from chassis.subscribers import Subscribers
 from chassis.waiting import WaitingRoom
 from contracts.base import Ping, Pong, ping_call
+from contracts.changes import ALIVE_EVERY_S
 from contracts.errors import Unavailable
 from contracts.topology import Durable
 
@@ -93,6 +95,7 @@ class Service:
             workers=settings.outbox_workers,
         )
         self.database.departures = self.departures
+        self.changes = self.database.changes = Changes(name, self.broker.connect)
         self.readings = Readings(name, self.database)
         self.readings.follow(self._streams)
         metrics.start_counting(name)
@@ -109,7 +112,7 @@ class Service:
         self._buried: dict[str, Tell] = {}
         self.waiting = WaitingRoom(self.database)
         self.subscribers = Subscribers(
-            self.broker, self.database, self.bus, self.waiting, self._buried
+            self.broker, self.database, self.bus, self.changes, self.waiting, self._buried
         )
         self.answer, self.consume = self.subscribers.answer, self.subscribers.consume
         self.answer(ping_call(name), self._pong)
@@ -118,6 +121,7 @@ class Service:
         self.every(DRIFT_EVERY_S, self.look_for_drift)
         self.every(FORGET_EVERY_S, partial(forget_handled, self.database.engine, name))
         self.every(LOOK_EVERY_S, self.waiting.look)
+        self.every(ALIVE_EVERY_S, self.changes.alive, to_the_end=True)
 
     def at_start(self, job: Job) -> None:
         """Run `job` once, after the bus is connected and before messages are consumed."""
@@ -192,6 +196,7 @@ class Service:
         for job in self._ends:
             await job()
         await end(*self._last_tasks)
+        await self.changes.tell()
         await self.departures.stop(self.settings.drain_s)
         await self.database.outbox.stop()
         with contextlib.suppress(NatsError):  # It may be away just now.

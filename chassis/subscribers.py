@@ -13,6 +13,7 @@ from faststream.nats import NatsBroker
 from nats.aio.msg import Msg
 
 from chassis.bus import RPC_WORKERS, Bus, answers, consumes, leave
+from chassis.changes import Changes
 from chassis.database import Database
 from chassis.dead_letters import Tell
 from chassis.delivery import Answering, Consuming
@@ -39,6 +40,7 @@ class Subscribers:
         broker: NatsBroker,
         db: Database,
         bus: Bus,
+        changes: Changes,
         room: WaitingRoom,
         told: Mapping[str, Tell],
     ) -> None:
@@ -48,12 +50,14 @@ class Subscribers:
             broker: whose subscribers these are.
             db: where transactions are.
             bus: by which replies leave.
+            changes: what is told before they do.
             room: where messages wait.
             told: who is told what became a dead letter, by the durable's name.
         """
         self._broker = broker
         self._db = db
         self._bus = bus
+        self._changes = changes
         self._room = room
         self._told = told
         self.functions: list[Function] = []
@@ -84,7 +88,7 @@ class Subscribers:
         subscriber: Any = self._broker.subscriber(**answers(call, workers=workers))
         subscriber(described(function))
         self.functions.append(function)
-        work = Answering(found, self._db, self._bus)
+        work = Answering(found, self._db, self._bus, self._changes)
         hands = self._answering[call.subject] = Workers(work, workers)
 
         async def subscribe() -> None:

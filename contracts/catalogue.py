@@ -9,6 +9,7 @@ from contracts import (
     bodies,
     cancelling,
     cards,
+    changes,
     chat,
     ledger,
     negotiation,
@@ -60,6 +61,9 @@ CALLS: dict[str, tuple[Call[Any, Any], ...]] = {
     context: tuple(_calls(context, modules)) for context, modules in CONTEXTS.items()
 }
 """Requests with their replies, by the context that answers."""
+
+HINTS: tuple[type[Model], ...] = (changes.Changed,)
+"""What only passes, on core NATS: every context publishes it on a subject of its own."""
 
 API_BODIES: tuple[type[Model], ...] = (
     bodies.NewTask,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from contracts import (
+    changes,
     chat,
     ledger,
     negotiation,
@@ -124,7 +125,7 @@ HEARS: dict[str, tuple[str, ...]] = {
         for durable in DURABLES
         if durable.context == "chat" or durable in (TASK_START, TASK_ADD_STEPS, TASK_FINISH)
     ),
-    GATEWAY: ("bazaar.evt.>", f"$KV.{API_KEYS.name}.*"),
+    GATEWAY: ("bazaar.evt.>", f"$KV.{API_KEYS.name}.*", changes.ALL),
     OPERATOR: ("bazaar.evt.>", "bazaar.dlq.*"),
 }
 """The subjects that each may listen to as they pass, beside what it answers.
@@ -230,6 +231,7 @@ def _service(context: str) -> Permissions:
             # Those of release 0.2.0 are kept; who publishes them may be one that is not new yet.
             *(f"bazaar.evt.{e.type}.{PASSING}.*" for e in EVENTS[context] if not e.kept),
             *(f"bazaar.cmd.{command.type}.*" for command in ORDERS[context]),
+            changes.subject(context),
             *_asked(context),
             *(("_R_.>",) if context in ANSWERS_FOR_THE_DEAD else ()),
             *((FORGET,) if context == "chat" else ()),

@@ -1,4 +1,4 @@
-"""The composition root: what the gateway answers, and what it passes through on the way."""
+"""The composition root: what the gateway answers; `layers` is what requests pass on the way."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -7,27 +7,24 @@ from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 from nats.aio.msg import Msg
 from pydantic import SecretStr
-from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.types import ASGIApp
 
 from chassis import telemetry
+from chassis.metrics import HTTP_CACHE_BYTES
 from chassis.release import release
-from gateway import errors, keys, rates
-from gateway.access import RequestLog
+from contracts import changes
+from gateway import errors, keys
 from gateway.asking import Gateway, only_with_room
-from gateway.auth import Door
+from gateway.auth import Check
+from gateway.cache import Cache
 from gateway.claims import Claims
 from gateway.document import describe, operation_id
-from gateway.head import Head
-from gateway.hosts import KnownHosts, OwnPages
-from gateway.idempotency import OUTCOME, REPLAYED, Idempotency
 from gateway.issuer import IssuerKeys
 from gateway.keys import KeyRing
-from gateway.limits import BodyLimit
+from gateway.layers.caching import Hints
+from gateway.layers.stack import around
 from gateway.link import Link
-from gateway.paths import PlainPaths
-from gateway.protection import Protection
-from gateway.rates import RateLimit
 from gateway.room import Room
 from gateway.routes import agents, books, cancelling, cards, chat, events, health, payments, tasks
 from gateway.routes.turns import router as one_turn
@@ -35,16 +32,8 @@ from gateway.settings import Settings
 from gateway.static import Client
 from gateway.streams import Streams
 from gateway.tokens import Tokens
-from gateway.tracing import traced
 from gateway.turns import SUBJECT, Turns
 
-ALLOWED_HEADERS = [
-    "Authorization",
-    "Content-Type",
-    "Idempotency-Key",
-    "Last-Event-ID",
-    "traceparent",
-]
 BEARER = HTTPBearer(auto_error=False, description="An API key, or a token of the issuer.")
 
 
@@ -52,17 +41,21 @@ def create_app(settings: Settings) -> FastAPI:
     """The gateway as an ASGI app; it connects to NATS in the background of its lifespan."""
     turns = Turns()
     hear: dict[str, Callable[[Msg], Awaitable[None]]] = {SUBJECT: turns.heard}
-    link = Link(settings, hear)
+    cache = Cache(settings.cache_bytes)
+    HTTP_CACHE_BYTES.set_function(lambda: cache.weight)
+    hints = Hints(cache)
+    hear[changes.ALL] = hints.heard
+    link = Link(settings, hear, hints.answered, cache.lost)
     room = Room(link, settings.nats_monitor_url)
-    doors = []
+    checks: list[Check] = []
     issuer: IssuerKeys | None = None
     if settings.auth_mode == "token":
         ring = KeyRing(link)
         hear[keys.CHANGES] = ring.heard
-        doors.append(Middleware(Door, check=ring.identify))
+        checks.append(ring.identify)
     elif settings.auth_mode == "jwt":
         issuer = IssuerKeys(str(settings.jwks_url), settings.jwks_cache_s)
-        doors.append(Middleware(Door, check=Tokens(settings, issuer).identify))
+        checks.append(Tokens(settings, issuer).identify)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -82,40 +75,10 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         redoc_url=None,
         generate_unique_id_function=operation_id,
-        middleware=[
-            Middleware(RequestLog),
-            Middleware(Protection),
-            Middleware(PlainPaths),
-            *_neighbours(settings),
-            Middleware(
-                CORSMiddleware,
-                allow_origins=settings.cors_origins,
-                allow_credentials=True,
-                allow_methods=["GET", "HEAD", "POST", "DELETE"],
-                allow_headers=ALLOWED_HEADERS,
-                expose_headers=["Link", "Retry-After", OUTCOME, REPLAYED],
-            ),
-            Middleware(errors.Shield),
-            *traced(),
-            Middleware(RateLimit, limit=settings.rate_limit_address, who=rates.address),
-            Middleware(RateLimit, limit=settings.rate_limit_webhook, who=rates.webhook),
-            *doors,
-            Middleware(RateLimit, limit=settings.rate_limit_account, who=rates.account),
-            Middleware(
-                BodyLimit,
-                limit=settings.body_limit,
-                wait_s=settings.body_wait_s,
-                in_hand=settings.bodies_in_hand,
-            ),
-            Middleware(
-                Idempotency,
-                claims=Claims(link, _bytes(settings.id_secret)),
-                account=settings.default_account,
-            ),
-            Middleware(Head),
-        ],
     )
-    app.state.gateway = Gateway(settings, link, room, turns, Streams(settings, link))
+    app.state.gateway = Gateway(
+        settings, link, room, turns, Streams(settings, link, hints.told), cache
+    )
     errors.install(app)
     for routes in (
         agents.router,
@@ -132,23 +95,21 @@ def create_app(settings: Settings) -> FastAPI:
         cards.posts,
         events.router,
     ):
-        bearer = [Depends(BEARER)] if doors else []
+        bearer = [Depends(BEARER)] if checks else []
         app.include_router(routes, dependencies=[*bearer, Depends(only_with_room)])
     app.include_router(health.router)
-    describe(app, bearer=bool(doors))
+    describe(app, bearer=bool(checks))
     if settings.ui_dist is not None:
         app.router.default = Client(settings.ui_dist)
+    claims = Claims(link, _bytes(settings.id_secret))
+    app.middleware_stack = around(_inside(app), settings, checks, claims, cache)
     return app
 
 
-def _neighbours(settings: Settings) -> list[Middleware]:
-    """What looks at the host that was asked, and at whose page asks."""
-    found = []
-    if settings.hosts:
-        found.append(Middleware(KnownHosts, hosts=settings.hosts))
-    if settings.auth_mode == "none":
-        found.append(Middleware(OwnPages, origins=settings.cors_origins))
-    return found
+def _inside(app: FastAPI) -> ASGIApp:
+    """The app without its outermost layer, which answers what nobody expected its own way."""
+    outermost = app.build_middleware_stack()
+    return outermost.app if isinstance(outermost, ServerErrorMiddleware) else outermost
 
 
 def _bytes(secret: SecretStr | None) -> bytes | None:

@@ -14,6 +14,7 @@ from contracts.base import Call, Id, Model, ReplyT, RequestT
 from contracts.envelope import Envelope
 from contracts.errors import Invalid, NotFound
 from gateway.auth import READING
+from gateway.cache import Cache
 from gateway.errors import sentence
 from gateway.identity import Identity
 from gateway.link import NAME, Link
@@ -35,6 +36,7 @@ class Gateway:
     room: Room
     turns: Turns
     streams: Streams
+    cache: Cache
 
 
 def gateway_of(request: Request) -> Gateway:

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 
 from gateway.auth import READING, guarded
 from gateway.event_schemas import REF, event_schemas
-from gateway.idempotency import KEY, OUTCOME, REPLAYED
+from gateway.layers.idempotency import KEY, OUTCOME, REPLAYED
 
 Json = dict[str, Any]
 

@@ -7,6 +7,7 @@ own, and can send simple requests anywhere. Neither is answered.
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,6 +21,7 @@ OWN_SITES = frozenset({"same-origin", "none"})
 FOREIGN = "Pages of this origin may not call the API. Name the origin in CORS_ORIGINS."
 
 
+@lru_cache(maxsize=64)
 def host_of(text: str) -> str | None:
     """The host of a Host header, in small letters, without port; None when it is none."""
     found = HOST.fullmatch(text.lower())

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 import structlog
@@ -39,11 +39,24 @@ class Link:
     """Connects without holding up the start, and again whenever the connection is gone."""
 
     def __init__(
-        self, settings: BusSettings, hear: dict[str, Callable[[Msg], Awaitable[None]]]
+        self,
+        settings: BusSettings,
+        hear: dict[str, Callable[[Msg], Awaitable[None]]],
+        answered: Callable[[str, Mapping[str, str]], None] = lambda _context, _headers: None,
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
-        """Nothing is opened yet; `hear` says what is called for messages on which subjects."""
+        """Nothing is opened yet.
+
+        Args:
+            settings: where the bus is.
+            hear: what is called for messages on which subjects.
+            answered: is called for each reply, with the context that gave it and its headers.
+            lost: is called when the connection is gone, and something may not be heard.
+        """
         self._settings = settings
         self._hear = hear
+        self._answered = answered
+        self._lost = lost
         self._bus: Bus | None = None
         self._client: Client | None = None
         self._keeping: asyncio.Task[None] | None = None
@@ -146,7 +159,7 @@ class Link:
         noticing.cancel()
         for subject, hear in self._hear.items():
             await client.subscribe(subject, cb=hear)
-        self._client, self._bus = client, Bus(broker, NAME)
+        self._client, self._bus = client, Bus(broker, NAME, self._answered)
         return closed
 
     async def _on_error(self, error: Exception) -> None:
@@ -154,6 +167,7 @@ class Link:
             await on_error(self._client, error)
 
     async def _on_disconnected(self) -> None:
+        self._lost()
         if not self._closing:
             log.warning("connection to NATS lost")
 

@@ -23,6 +23,10 @@ LINKED: dict[str, Any] = {
     }
 }
 """For the OpenAPI entry of a list."""
+SAME: dict[int | str, dict[str, Any]] = {
+    304: {"description": "Not Modified: `If-None-Match` names the present `ETag`."}
+}
+"""For the OpenAPI entry of an answer that is kept (`gateway.layers.caching`)."""
 
 
 class Page(ContractPage):

@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, WithJsonSchema
 
 from contracts.base import Id
-from gateway.paths import CONTROL
+from gateway.layers.paths import CONTROL
 
 MAX_PLACE = 10**18 - 1
 SHOWN = 40

@@ -70,6 +70,8 @@ class Settings(BusSettings):
         keep_alive_s: how long a connection stays open after an answer, for the next request.
         connections: open at once; for one more, the one that has been idle longest is closed.
         connections_per_address: open at once from one address that is no trusted proxy.
+        cache_bytes: what answers that are given again while nothing has changed may take at each
+            gateway; 0 keeps none.
         id_secret: what the ids that follow from an Idempotency-Key are keyed with, so that nobody
             can guess what another account's are; the same at every gateway.
         default_account: whose money and data requests concern while there is no authentication.
@@ -115,6 +117,7 @@ class Settings(BusSettings):
     body_wait_s: float = Field(default=30.0, gt=0)
     head_wait_s: float = Field(default=10.0, gt=0)
     keep_alive_s: int = Field(default=75, ge=0)
+    cache_bytes: int = Field(default=67_108_864, ge=0)
     connections: int = Field(default=4096, ge=1)
     connections_per_address: int = Field(default=1024, ge=1)
     id_secret: SecretStr | None = Field(default=None, min_length=ID_SECRET_CHARS)

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -127,9 +127,15 @@ class Reader:
 class Streams:
     """All readers of this gateway. Events are told to each without waiting for any."""
 
-    def __init__(self, settings: Settings, link: Link) -> None:
-        """Nobody reads yet, so nothing is followed."""
+    def __init__(
+        self,
+        settings: Settings,
+        link: Link,
+        heard: Callable[[LiveEvent], None] = lambda _event: None,
+    ) -> None:
+        """Nobody reads yet, so nothing is followed; `heard` comes before those who read."""
         self._settings = settings
+        self._heard = heard
         self._past = Past(link)
         self._tail = Tail(link, self._tell, self._changed)
         self._open: Counter[str] = Counter()
@@ -250,6 +256,7 @@ class Streams:
             self._following.pop(reader.account, None)
 
     def _tell(self, event: LiveEvent) -> None:
+        self._heard(event)
         if event.noun == EVERYBODYS:
             interested = [reader for readers in self._following.values() for reader in readers]
         else:

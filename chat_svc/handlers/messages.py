@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from chassis.bus import Bus
 from chassis.database import Database, Transaction
+from chassis.injection import Reading
 from chassis.pages import encode_cursor, fitting, place_in_sequence
 from chat_svc import store, store_rounds
 from chat_svc.domain import message_id_of, task_id_of
@@ -146,7 +147,7 @@ async def _posted_before(
     )
 
 
-async def list_messages(request: ListMessages, tx: Transaction, here: Envelope) -> MessageList:
+async def list_messages(request: ListMessages, tx: Reading, here: Envelope) -> MessageList:
     """The account's newest messages, oldest first; fewer than asked for when they are heavy.
 
     With a task, only those about it; none for a task that the account does not have.
@@ -163,7 +164,7 @@ async def list_messages(request: ListMessages, tx: Transaction, here: Envelope) 
     )
 
 
-async def get_turn(request: GetTurn, tx: Transaction, here: Envelope) -> TurnView:
+async def get_turn(request: GetTurn, tx: Reading, here: Envelope) -> TurnView:
     """What became of a turn of the account.
 
     Raises:

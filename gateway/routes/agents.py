@@ -14,7 +14,7 @@ from contracts.registry import (
 )
 from gateway.asking import answer, as_shown, ask, known_id
 from gateway.errors import problems
-from gateway.pages import LINKED, Paging, page_of
+from gateway.pages import LINKED, SAME, Paging, page_of
 from gateway.parameters import PathId, StrictRoute
 
 router = APIRouter(tags=["agents"], route_class=StrictRoute)
@@ -41,7 +41,7 @@ _LIST = TypeAdapter(list[api.Agent])
     "/api/agents",
     summary="The agents, in the order they were registered",
     response_model=list[api.Agent],
-    responses={200: LINKED, **problems(504)},
+    responses={200: LINKED, **SAME, **problems(504)},
 )
 async def list_agents(request: Request, page: Paging) -> Response:
     """Each with its price at the present load, its rating, and whether it is available."""
@@ -53,7 +53,7 @@ async def list_agents(request: Request, page: Paging) -> Response:
     "/api/agents/{id}",
     summary="One agent",
     response_model=api.Agent,
-    responses=problems(404, 504),
+    responses={**SAME, **problems(404, 504)},
 )
 async def get_agent(request: Request, id: PathId) -> Response:  # noqa: A002  (the path's own word)
     """An agent as it is listed now."""

@@ -29,7 +29,7 @@ from gateway.asking import answer, as_shown, ask, effect_of, known_id, made
 from gateway.auth import admin_only
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
-from gateway.pages import LINKED, Paging, page_of
+from gateway.pages import LINKED, SAME, Paging, page_of
 from gateway.parameters import PathId, StrictRoute, Truth
 
 router = APIRouter(tags=["books"], route_class=StrictRoute)
@@ -60,7 +60,7 @@ _ENTRY_LIST = TypeAdapter(list[api.LedgerEntry])
     "/api/wallet",
     summary="The wallet",
     response_model=api.Wallet,
-    responses=problems(404, 504),
+    responses={**SAME, **problems(404, 504)},
 )
 async def get_wallet(request: Request) -> Response:
     """What is in it, what of that is set aside for running steps, and what is available."""

@@ -32,8 +32,8 @@ from gateway.asking import (
 )
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
-from gateway.idempotency import REPLAYED
-from gateway.pages import LINKED, Page, page_of
+from gateway.layers.idempotency import REPLAYED
+from gateway.pages import LINKED, SAME, Page, page_of
 from gateway.parameters import PathId, StrictRoute
 from gateway.turns import TurnEnd
 
@@ -68,7 +68,7 @@ _LIST = TypeAdapter(list[api.Message])
     "/api/messages",
     summary="The newest messages, oldest first",
     response_model=list[api.Message],
-    responses={200: LINKED, **problems(504)},
+    responses={200: LINKED, **SAME, **problems(504)},
 )
 async def list_messages(request: Request, page: Annotated[MessagePage, Query()]) -> Response:
     """What was said; the next page holds the messages before these."""

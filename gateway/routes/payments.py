@@ -14,7 +14,7 @@ from contracts.payment import (
 )
 from gateway.asking import as_shown, ask
 from gateway.errors import problems
-from gateway.pages import LINKED, Paging, page_of
+from gateway.pages import LINKED, SAME, Paging, page_of
 from gateway.parameters import StrictRoute
 
 router = APIRouter(tags=["payments"], route_class=StrictRoute)
@@ -42,7 +42,7 @@ _STRIPE_LIST = TypeAdapter(list[api.StripePayment])
     "/api/payments/bazaarbucks",
     summary="Payments in BazaarBucks, newest first",
     response_model=list[api.BazaarBucksPayment],
-    responses={200: LINKED, **problems(504)},
+    responses={200: LINKED, **SAME, **problems(504)},
 )
 async def list_payments(request: Request, page: Paging) -> Response:
     """What agents were paid, what the platform took, what was given back."""
@@ -55,7 +55,7 @@ async def list_payments(request: Request, page: Paging) -> Response:
     "/api/payments/stripe",
     summary="Card payments, newest first",
     response_model=list[api.StripePayment],
-    responses={200: LINKED, **problems(504)},
+    responses={200: LINKED, **SAME, **problems(504)},
 )
 async def list_card_payments(request: Request, page: Paging) -> Response:
     """What agents bought outside of the marketplace; `rail` says whether it was simulated."""

@@ -22,7 +22,7 @@ from contracts.task import (
 from gateway.asking import answer, as_shown, ask, keyed_effect, known_id, made
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
-from gateway.pages import LINKED, Paging, page_of
+from gateway.pages import LINKED, SAME, Paging, page_of
 from gateway.parameters import PathId, StrictRoute
 
 router = APIRouter(tags=["tasks"], route_class=StrictRoute)
@@ -60,7 +60,7 @@ _STEP_LIST = TypeAdapter(list[api.TaskStep])
     "/api/tasks",
     summary="The tasks, newest first",
     response_model=list[api.Task],
-    responses={200: LINKED, **problems(504)},
+    responses={200: LINKED, **SAME, **problems(504)},
 )
 async def list_tasks(request: Request, page: Paging) -> Response:
     """Each with its status, its budget, and what it cost so far."""
@@ -72,7 +72,7 @@ async def list_tasks(request: Request, page: Paging) -> Response:
     "/api/tasks/{id}",
     summary="One task",
     response_model=api.Task,
-    responses=problems(404, 504),
+    responses={**SAME, **problems(404, 504)},
 )
 async def get_task(request: Request, id: PathId) -> Response:  # noqa: A002  (the path's own word)
     """A task as it stands now."""
@@ -83,7 +83,7 @@ async def get_task(request: Request, id: PathId) -> Response:  # noqa: A002  (th
     "/api/tasks/{id}/steps",
     summary="The steps of a task, oldest first",
     response_model=list[api.TaskStep],
-    responses={200: LINKED, **problems(404, 504)},
+    responses={200: LINKED, **SAME, **problems(404, 504)},
 )
 async def list_steps(request: Request, id: PathId, page: Paging) -> Response:  # noqa: A002  (as above)
     """Each is one call of one agent, with its result and its cost."""

@@ -1,6 +1,6 @@
 """Questions about the books: the wallet, statements, receipts."""
 
-from chassis.database import Transaction
+from chassis.injection import Reading
 from chassis.pages import encode_cursor, place_in_sequence
 from contracts.envelope import Envelope
 from contracts.errors import NotFound
@@ -18,7 +18,7 @@ from payment_svc import store_books, store_ledger
 from payment_svc.domain import HOLDS, wallet_of
 
 
-async def get_wallet(_request: GetWallet, tx: Transaction, here: Envelope) -> WalletView:
+async def get_wallet(_request: GetWallet, tx: Reading, here: Envelope) -> WalletView:
     """The wallet of the account.
 
     Raises:
@@ -37,7 +37,7 @@ async def get_wallet(_request: GetWallet, tx: Transaction, here: Envelope) -> Wa
     )
 
 
-async def list_entries(request: ListEntries, tx: Transaction, here: Envelope) -> EntryList:
+async def list_entries(request: ListEntries, tx: Reading, here: Envelope) -> EntryList:
     """The statement of a ledger account, as far as it concerns the asking account."""
     name = request.ledger_account
     before = place_in_sequence(request)
@@ -55,7 +55,7 @@ async def list_entries(request: ListEntries, tx: Transaction, here: Envelope) ->
 
 
 async def _journal(
-    request: ListEntries, name: str, tx: Transaction, account: str, before: int | None
+    request: ListEntries, name: str, tx: Reading, account: str, before: int | None
 ) -> EntryList:
     """The journal of a task's holds: what was set aside, and where it went."""
     task_id = name.removeprefix(HOLDS)
@@ -79,7 +79,7 @@ async def _journal(
     )
 
 
-async def get_receipt(request: GetReceipt, tx: Transaction, here: Envelope) -> Receipt:
+async def get_receipt(request: GetReceipt, tx: Reading, here: Envelope) -> Receipt:
     """What each step of a task cost; empty for a task without holds.
 
     Steps that ended before anything was held for them are left out.

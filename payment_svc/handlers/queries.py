@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from chassis.database import Transaction
+from chassis.injection import Reading
 from chassis.pages import next_in_time, place_in_time
 from contracts.envelope import Envelope
 from contracts.payment import (
@@ -18,7 +18,7 @@ from payment_svc.tables import bazaarbucks_payments, stripe_payments
 from payment_svc.views import card_view, payment_view
 
 
-async def get_task_account(request: GetTaskAccount, tx: Transaction, here: Envelope) -> TaskAccount:
+async def get_task_account(request: GetTaskAccount, tx: Reading, here: Envelope) -> TaskAccount:
     """What a task holds and has paid; zeros for a task without holds."""
     row = await store_budgets.task_account(tx.conn, request.task_id, here.account)
     return TaskAccount(
@@ -29,7 +29,7 @@ async def get_task_account(request: GetTaskAccount, tx: Transaction, here: Envel
 
 
 async def list_bazaarbucks(
-    request: ListBazaarBucks, tx: Transaction, here: Envelope
+    request: ListBazaarBucks, tx: Reading, here: Envelope
 ) -> BazaarBucksList:
     """The account's payments in BazaarBucks, newest first."""
     rows = await store_books.page_of(
@@ -39,7 +39,7 @@ async def list_bazaarbucks(
     return BazaarBucksList(payments=found, next_cursor=next_in_time(rows, request.limit))
 
 
-async def list_stripe(request: ListStripe, tx: Transaction, here: Envelope) -> StripeList:
+async def list_stripe(request: ListStripe, tx: Reading, here: Envelope) -> StripeList:
     """The account's card payments, newest first."""
     rows = await store_books.page_of(
         tx.conn, stripe_payments, here.account, request.limit, place_in_time(request)

@@ -1,6 +1,6 @@
 """Questions about agents; nothing here changes anything."""
 
-from chassis.database import Transaction
+from chassis.injection import Reading
 from chassis.pages import decode_cursor, encode_cursor, fitting
 from contracts.errors import Invalid, NotFound
 from contracts.registry import AgentList, AgentReply, GetAgent, ListAgents
@@ -9,7 +9,7 @@ from registry_svc import store
 MOST_SEQ = 2**63 - 1
 
 
-async def list_agents(request: ListAgents, tx: Transaction) -> AgentList:
+async def list_agents(request: ListAgents, tx: Reading) -> AgentList:
     """Agents in the order they were registered; fewer than asked for when they are heavy.
 
     Raises:
@@ -32,7 +32,7 @@ def _place(cursor: str | None) -> int:
     return place
 
 
-async def get_agent(request: GetAgent, tx: Transaction) -> AgentReply:
+async def get_agent(request: GetAgent, tx: Reading) -> AgentReply:
     """One agent.
 
     Raises:

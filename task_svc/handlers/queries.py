@@ -5,6 +5,7 @@ from decimal import Decimal
 from chassis.bus import Bus
 from chassis.database import Database, Transaction
 from chassis.envelopes import new_id
+from chassis.injection import Reading
 from chassis.pages import encode_cursor, fitting, next_in_time, place_in_sequence, place_in_time
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, NotFound
@@ -83,7 +84,7 @@ async def get_task(
     return TaskReply(task=TaskView.model_validate(row, from_attributes=True), left=left)
 
 
-async def list_tasks(request: ListTasks, tx: Transaction, here: Envelope) -> TaskList:
+async def list_tasks(request: ListTasks, tx: Reading, here: Envelope) -> TaskList:
     """The account's tasks, newest first; fewer than asked for when they are heavy."""
     rows = await store.page_of_tasks(tx.conn, here.account, request.limit, place_in_time(request))
     shown = fitting(
@@ -92,7 +93,7 @@ async def list_tasks(request: ListTasks, tx: Transaction, here: Envelope) -> Tas
     return TaskList(tasks=shown, next_cursor=next_in_time(rows, len(shown)))
 
 
-async def list_steps(request: ListSteps, tx: Transaction, here: Envelope) -> StepList:
+async def list_steps(request: ListSteps, tx: Reading, here: Envelope) -> StepList:
     """A task's newest steps, oldest first; fewer than asked for when they are heavy.
 
     Raises:

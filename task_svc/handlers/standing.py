@@ -6,8 +6,9 @@ import structlog
 
 from chassis.away import is_away
 from chassis.bus import Bus
-from chassis.database import Database, Transaction
+from chassis.database import Database
 from chassis.envelopes import origin
+from chassis.injection import Reading
 from contracts.envelope import Envelope
 from contracts.errors import Refusal
 from contracts.ledger import GET_RECEIPT, GetReceipt, PaymentEntered
@@ -84,7 +85,7 @@ async def _tell_task(db: Database, task_id: str) -> None:
     log.info("end of a task told again", task_id=task_id)
 
 
-async def count_running(request: CountRunning, tx: Transaction) -> Running:
+async def count_running(request: CountRunning, tx: Reading) -> Running:
     """How many steps agents have in hand now."""
     steps, leaving = await store_standing.running(tx.conn, request.agent_ids)
     return Running(steps={id_: steps.get(id_, 0) for id_ in request.agent_ids}, leaving=leaving)

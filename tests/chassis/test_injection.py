@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.database import Database, Transaction
-from chassis.injection import ReplyTo, handler
+from chassis.injection import Reading, ReplyTo, handler
 from contracts import numbers
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
@@ -24,6 +24,10 @@ async def all_of_it(
 
 
 bound = partial(all_of_it, db=cast("Database", None))
+
+
+async def of_who_looks(request: Question, tx: Reading) -> Answer:
+    raise NotImplementedError
 
 
 async def of_a_durable(event: Happened, on: Durable, more: int = 7) -> None:
@@ -43,7 +47,8 @@ async def of_two(one: Question, other: Happened) -> None:
 def test_it_is_read_from_the_signature() -> None:
     found = handler(bound)
     assert found.body == ("request", Question)
-    assert (found.tx, found.here, found.reply_to) == ("tx", "here", "to")
+    assert (found.tx, found.here, found.reply_to, found.reads) == ("tx", "here", "to", False)
+    assert (handler(of_who_looks).tx, handler(of_who_looks).reads) == ("tx", True)
 
 
 async def test_what_is_the_same_for_all_messages_is_bound() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from contracts.base import Model
-from contracts.catalogue import API_ANSWERS, API_BODIES, CALLS, COMMANDS, EVENTS
+from contracts.catalogue import API_ANSWERS, API_BODIES, CALLS, COMMANDS, EVENTS, HINTS
 from tests.contracts.compatibility import ACCEPTED, BOTH, PUBLISHED, Direction, Schema, breaks
 
 FOLDER = Path(__file__).parents[2] / "contracts" / "schemas"
@@ -77,6 +77,9 @@ def goldens() -> Iterator[Golden]:
         name = f"{call.context}.{call.verb}.v1.json"
         yield Golden(f"requests/{name}", call.request, "validation", BOTH, A_CALL)
         yield Golden(f"replies/{name}", call.reply, "validation", BOTH, A_CALL)
+    for hint in HINTS:
+        place = f"hints/{hint.__name__.lower()}.v1.json"
+        yield Golden(place, hint, "validation", BOTH, A_MESSAGE)
     for body in API_BODIES:
         place = f"api_bodies/{body.__name__}.v1.json"
         yield Golden(place, body, "validation", ACCEPTED, THE_API)

@@ -1,8 +1,12 @@
 """One log line for each request: what was asked, by whom, how it ended and how long it took."""
 
 import time
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
 
 import structlog
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS
@@ -49,20 +53,26 @@ class RequestLog:
                 route=route,
                 status=status,
                 ms=round(seconds * 1000, 1),
-                **_cause(scope.get("state", {}).get("cause")),
+                **_about(scope.get("state", {})),
             )
 
 
 def _count(method: str, route: str | None, status: int | None, seconds: float) -> None:
     """By route, not by address, and by known methods: callers must not make up new series."""
-    method = method if method in METHODS else "other"
-    route = route or "none"
-    HTTP_REQUESTS.labels(method, route, status or "none").inc()
-    HTTP_REQUEST_SECONDS.labels(method, route).observe(seconds)
+    counted, timed = _series(method if method in METHODS else "other", route or "none", status)
+    counted.inc()
+    timed.observe(seconds)
 
 
-def _cause(cause: Envelope | None) -> dict[str, str]:
-    """What the route noted about the request, when it came so far."""
+@lru_cache(maxsize=512)  # Looking them up costs more than counting.
+def _series(method: str, route: str, status: int | None) -> tuple[Counter, Histogram]:
+    counted = HTTP_REQUESTS.labels(method, route, status or "none")
+    return counted, HTTP_REQUEST_SECONDS.labels(method, route)
+
+
+def _about(state: Mapping[str, Any]) -> dict[str, str]:
+    """What is known of the request, when it came so far; a cached answer has caused nothing."""
+    cause: Envelope | None = state.get("cause")
     if cause is None:
-        return {}
+        return {"account": state["account"]} if "account" in state else {}
     return {"account": cause.account, "correlation_id": cause.correlation_id}

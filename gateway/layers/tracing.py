@@ -3,7 +3,7 @@
 from starlette.middleware import Middleware
 
 from chassis import telemetry
-from gateway.access import METHODS
+from gateway.layers.access import METHODS
 
 UNTRACED = "/health$,/ready$,/events$"
 """Asked again and again, or answered for hours."""

@@ -1,6 +1,7 @@
 """Headers that tell browsers what pages of this origin may do."""
 
-from starlette.datastructures import MutableHeaders
+from collections.abc import Iterable
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ALWAYS = {
@@ -26,6 +27,8 @@ DOCS = (
 )
 """For /docs, whose script and style come from the CDN that FastAPI names."""
 HSTS = "max-age=31536000; includeSubDomains"
+_ALWAYS = tuple((name.lower().encode(), value.encode()) for name, value in ALWAYS.items())
+_HSTS = ((b"strict-transport-security", HSTS.encode()),)
 
 
 def policy(path: str) -> str:
@@ -52,12 +55,14 @@ class Protection:
 
         async def protected(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in ALWAYS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("Content-Security-Policy", policy(scope["path"]))
-                if scope["scheme"] == "https":
-                    headers.setdefault("Strict-Transport-Security", HSTS)
+                headers = message["headers"] = [*message.get("headers", ())]
+                given = {name for name, _ in headers}
+                headers += [one for one in self._of(scope) if one[0] not in given]
             await send(message)
 
         await self._app(scope, receive, protected)
+
+    def _of(self, scope: Scope) -> Iterable[tuple[bytes, bytes]]:
+        """The headers of an answer at this address."""
+        by_tls = _HSTS if scope["scheme"] == "https" else ()
+        return (*_ALWAYS, (b"content-security-policy", policy(scope["path"]).encode()), *by_tls)

@@ -1,0 +1,18 @@
+"""What every request passes on its way to the routes; all plain ASGI, and around FastAPI.
+
+From the outside to the inside, and why in this order (`stack` builds it):
+
+1. access: of every request there is a log line, however it ends.
+2. protection: every answer has the headers that protect browsers, errors too.
+3. paths, and `gateway.hosts`: what must not be asked at all is refused before anything is done.
+4. CORS: pages of other origins may read errors as well.
+5. `errors.Shield`: whatever fails inside, an answer leaves.
+6. tracing: a span of what is worth one.
+7. rates, `auth.Door`, rates: an address is counted before its credential is looked at, an account
+   once it is known.
+8. caching: here it is known who asks and that he may. It answers what has not changed, and notes
+   who writes; FastAPI never sees what it answers.
+9. limits: the body is whole before it is compared with an earlier one, or anything is begun.
+10. idempotency: what was done before is answered again.
+11. head: HEAD is answered as GET.
+"""

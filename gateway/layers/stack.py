@@ -1,0 +1,77 @@
+"""Builds the layers around an app; their order and its reasons are in `gateway.layers`."""
+
+from collections.abc import Iterator, Sequence
+
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from gateway import errors
+from gateway.auth import Check, Door
+from gateway.cache import Cache
+from gateway.claims import Claims
+from gateway.hosts import KnownHosts, OwnPages
+from gateway.layers import rates
+from gateway.layers.access import RequestLog
+from gateway.layers.caching import Caching
+from gateway.layers.head import Head
+from gateway.layers.idempotency import OUTCOME, REPLAYED, Idempotency
+from gateway.layers.limits import BodyLimit
+from gateway.layers.paths import PlainPaths
+from gateway.layers.protection import Protection
+from gateway.layers.rates import RateLimit
+from gateway.layers.tracing import traced
+from gateway.settings import Settings
+
+ALLOWED_HEADERS = [
+    "Authorization",
+    "Content-Type",
+    "Idempotency-Key",
+    "Last-Event-ID",
+    "traceparent",
+]
+EXPOSED_HEADERS = ["ETag", "Link", "Retry-After", OUTCOME, REPLAYED]
+
+
+def around(
+    app: ASGIApp, settings: Settings, checks: Sequence[Check], claims: Claims, cache: Cache
+) -> ASGIApp:
+    """The layers with `app` inside; `checks` find out who asks, when that is asked."""
+    for layer in reversed([*_layers(settings, checks, claims, cache)]):
+        app = layer.cls(app, *layer.args, **layer.kwargs)
+    return app
+
+
+def _layers(
+    settings: Settings, checks: Sequence[Check], claims: Claims, cache: Cache
+) -> Iterator[Middleware]:
+    yield Middleware(RequestLog)
+    yield Middleware(Protection)
+    yield Middleware(PlainPaths)
+    if settings.hosts:
+        yield Middleware(KnownHosts, hosts=settings.hosts)
+    if settings.auth_mode == "none":
+        yield Middleware(OwnPages, origins=settings.cors_origins)
+    yield Middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_credentials=True,
+        allow_methods=["GET", "HEAD", "POST", "DELETE"],
+        allow_headers=ALLOWED_HEADERS,
+        expose_headers=EXPOSED_HEADERS,
+    )
+    yield Middleware(errors.Shield)
+    yield from traced()
+    yield Middleware(RateLimit, limit=settings.rate_limit_address, who=rates.address)
+    yield Middleware(RateLimit, limit=settings.rate_limit_webhook, who=rates.webhook)
+    yield from (Middleware(Door, check=check) for check in checks)
+    yield Middleware(RateLimit, limit=settings.rate_limit_account, who=rates.account)
+    yield Middleware(Caching, cache=cache, account=settings.default_account)
+    yield Middleware(
+        BodyLimit,
+        limit=settings.body_limit,
+        wait_s=settings.body_wait_s,
+        in_hand=settings.bodies_in_hand,
+    )
+    yield Middleware(Idempotency, claims=claims, account=settings.default_account)
+    yield Middleware(Head)
