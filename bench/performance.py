@@ -107,7 +107,12 @@ def measure(folder: Path, peers: Peers, wanted: list[str], pace: Pace, sizes_: S
         show(starts.rows(folder / "starts", releases, pace.rounds, sizes_.calls))
     if names := [name for name in rows.ROWS if name in wanted]:
         with side_by_side(folder / "side", peers, pace) as beside:
-            show([row for name in names for row in rows.ROWS[name](beside)])
+            found: list[Row] = []
+            try:
+                for name in names:
+                    found += rows.ROWS[name](beside)
+            finally:  # Whoever interrupts it wants to see what there is.
+                show(found)
             show(beside.cost_rows())
             for name in COMPARED:
                 show(by_process(beside, name))
