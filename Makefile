@@ -38,12 +38,13 @@ env: ## Make or mend the Python environment in .venv
 up: env ## Start everything; Ctrl-C stops it
 	@exec $(BIN)/python -m deploy.local up
 
+# More workers than most machines have processors: what a test does above all is wait.
 test: env ## Lint, types, architecture, and all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
 secrets: ## Make up the passwords of the stack in containers, once, in .env
 	@$(or $(PYTHON),python3) deploy/passwords.py
