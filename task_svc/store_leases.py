@@ -47,9 +47,9 @@ async def claim(
     if only is not None:
         free = free.where(steps.c.id.in_(only))
     if no_agents:
-        free = free.where(steps.c.agent_id.notafter(no_agents))
+        free = free.where(steps.c.agent_id.not_in(no_agents))
     if no_accounts:
-        free = free.where(steps.c.account.notafter(no_accounts))
+        free = free.where(steps.c.account.not_in(no_accounts))
     # A subquery could be run more than once, and take more than its limit.
     chosen = free.cte("free")
     lost = case((and_(steps.c.lease_owner.is_not(None), steps.c.lease_owner != owner), 1), else_=0)
