@@ -1,6 +1,5 @@
 """A task that several turns of a conversation use, one after the other."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
@@ -9,7 +8,7 @@ import pytest
 from contracts.orders import AddSteps, FinishTask
 from contracts.task import GET_TASK
 from tests.task.plans import bill, result_of, spec, start, wraps
-from tests.task.scripted_agent import answers, hangs, waits_for
+from tests.task.scripted_agent import answers, hangs
 from tests.task.system import System
 
 
@@ -69,24 +68,22 @@ async def test_a_later_turn_takes_up_a_task_that_still_runs(
     system: System, task_id: str, wrapper: str
 ):
     account = await system.account()
-    gate = asyncio.Event()
     first, second, third = (f"{task_id}-{n}" for n in (1, 2, 3))
-    async with system.agent(waits_for(gate, answers("late"))) as (slow, agent):
+    async with system.agent(hangs) as (slow, agent):
         await system.order(account, start(task_id, spec(first, slow)))
         await agent.called()
         later = turn(task_id, 2)
         step = spec(second, wrapper, {"text": "hi"})
         await system.order(account, AddSteps(task_id=task_id, turn_id=later, steps=[step]))
         await system.step_is(account, task_id, second, "completed")
-        # The first turn is over: it neither ends the task nor adds to it.
+        # The first turn is over: nobody waits for its step, and it neither ends the task nor adds.
+        await system.step_is(account, task_id, first, "failed")
         over = turn(task_id, 1)
         await system.finish(account, task_id, turn_id=over)
         step = spec(third, wrapper, {"text": "hi"})
         await system.order(account, AddSteps(task_id=task_id, turn_id=over, steps=[step]))
         await system.settled()
         assert (await system.task(account, task_id)).status == "in_progress"
-        gate.set()
-        await system.step_is(account, task_id, first, "completed")
     await system.finish(account, task_id, turn_id=later)
     await system.ended(account, task_id)
     assert [step.id for step in await system.steps(account, task_id)] == [first, second]
