@@ -159,10 +159,13 @@ class Service:
         wait = self.settings.nats_lost_after_s
         noticing = noticed()
         giving_up = asyncio.get_running_loop().call_later(wait, _give_up, wait)
-        client = self._client = await self.broker.connect()
-        noticing.cancel()
-        await leaders.verified(client, self.name)
-        giving_up.cancel()
+        try:
+            client = self._client = await self.broker.connect()
+            noticing.cancel()
+            await leaders.verified(client, self.name)
+        finally:
+            noticing.cancel()
+            giving_up.cancel()
         for job in self._starts:
             await job()
         await self.broker.start()

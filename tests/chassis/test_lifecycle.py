@@ -3,6 +3,7 @@
 import asyncio
 import re
 import socket
+from pathlib import Path
 
 import pytest
 from faststream._internal.endpoint.subscriber.mixins import TasksMixin
@@ -16,6 +17,7 @@ from contracts.errors import Unavailable
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
 from contracts.permissions import ADMIN
 from contracts.topology import PAYMENT_STEP_COMPLETED
+from deploy.local.embedded import embedded_nats_server
 from deploy.local.ports import free_port
 from payment_svc.app import build
 from payment_svc.settings import Settings
@@ -261,6 +263,23 @@ async def test_a_stop_while_nats_is_away_is_an_end_in_good_order(
         await service.stop()
     finally:
         await killable.nats.start()
+    assert exits == []
+
+
+async def test_a_start_that_failed_ends_nothing_later(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever starts services beside others would be ended with them."""
+    exits: list[int] = []
+    monkeypatch.setattr("os._exit", exits.append)
+    async with embedded_nats_server(tmp_path) as empty:
+        service = build(payment_settings(stack, nats_url=empty.url, nats_lost_after_s=2))
+        with pytest.raises(topology.Drift):
+            await service.start()
+        loop, passed = asyncio.get_running_loop(), asyncio.Event()
+        loop.call_later(service.settings.nats_lost_after_s, passed.set)
+        await passed.wait()
+        await service.stop()
     assert exits == []
 
 

@@ -88,6 +88,8 @@ async def test_a_call_sends_a_message_for_each_thing_that_happens(all_counted: C
         await call(agent_id)
     kinds = Counter(".".join(subject.split(".")[1:4]) for subject in sent if "bazaar" in subject)
     kinds.pop("rpc.registry.get_agent", None)  # It is asked again after two seconds.
+    hints = [kinds.pop(f"changed.{context}") for context in ("task", "payment")]
+    assert max(hints) <= 3  # One a second is a sign of life.
     assert kinds == {
         "rpc.payment.place_hold": 1,
         "evt.task.created": 1,
