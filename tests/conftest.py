@@ -7,8 +7,10 @@ busy system would have lying about.
 import asyncio
 import contextlib
 import gc
+import os
 import tempfile
-from collections.abc import AsyncIterator
+import traceback
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +102,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Take thousands of tests, which stay to the end, out of every look for garbage."""
     gc.freeze()
+
+
+GAVE_UP: list[str] = []
+"""Where the code was when a service in this process gave up its bus for good."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def process_goes_on() -> Iterator[None]:
+    """A service that gives up ends its process; here that would be all the other tests' too."""
+    ends, own = os._exit, os.getpid()
+
+    def note(status: int) -> None:
+        if os.getpid() != own:
+            ends(status)
+        GAVE_UP.append("".join(traceback.format_stack(limit=6)))
+
+    os._exit = note  # type: ignore[assignment]
+    yield
+    os._exit = ends
+    assert not GAVE_UP, "a test left a service that nobody stopped:\n" + "\n".join(GAVE_UP)
 
 
 @pytest.fixture(scope="session")
