@@ -14,7 +14,10 @@ import httpx
 from deploy.local.errors import StartError
 from deploy.local.process import POLL_SECONDS, Child, Process, client, rotate, start
 
-FIRST_DELAY_SECONDS = 0.5
+FIRST_DELAY_SECONDS = 2.0
+"""Whoever waits for a reply of one that died finds nobody there meanwhile (`chassis.watching`), and
+is told so; the next, which starts in no time, would seem to be the same.
+"""
 LONGEST_DELAY_SECONDS = 10.0
 SETTLED_SECONDS = 30.0
 READY_SECONDS = 120.0
