@@ -95,7 +95,7 @@ class Callers:
     async def answered(self) -> None:
         """Wait until all that is being tried now has its answer."""
         now = set(self.trying)
-        while now & self.trying:  # noqa: ASYNC110  (there is no one event: many answers end it)
+        while now & self.trying:  # noqa: ASYNC110  (many answers end it, none of them alone)
             await asyncio.sleep(AGAIN_S)
 
     def look(self) -> Felt:
@@ -109,7 +109,7 @@ class Callers:
         """Wait until a question and a request have been answered since this was called."""
         since = time.monotonic()
         async with asyncio.timeout(within_s):
-            while min(self._read_at, self._done_at) < since:  # noqa: ASYNC110  (as above)
+            while min(self._read_at, self._done_at) < since:  # noqa: ASYNC110  (two events, in any order)
                 await asyncio.sleep(AGAIN_S)
 
     async def followed(self) -> str:

@@ -103,7 +103,7 @@ class Pair:
         conn = await asyncpg.connect(self._first)
         try:
             async with asyncio.timeout(COPIED_S):
-                while not await conn.fetchval(FOLLOWS):  # noqa: ASYNC110  (nothing tells us)
+                while not await conn.fetchval(FOLLOWS):  # noqa: ASYNC110  (a server tells nobody that it caught up)
                     await asyncio.sleep(0.1)
             # `synchronous_commit` is on unless somebody says otherwise.
             await conn.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")

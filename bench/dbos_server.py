@@ -21,7 +21,7 @@ import httpx
 import uvicorn
 from dbos import DBOS
 from fastapi import FastAPI
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 URL = os.environ["DATABASE_URL"]
 TABLES = """
@@ -42,21 +42,21 @@ pool: asyncpg.Pool
 class Wish(BaseModel):
     """Body of POST /api/tasks."""
 
-    userQuery: str  # noqa: N815  (the name on the wire)
+    user_query: str = Field(alias="userQuery")
 
 
 class Invocation(BaseModel):
     """Body of POST /api/invoke-agent."""
 
-    agentId: str  # noqa: N815  (the name on the wire)
-    taskId: str  # noqa: N815
+    agent_id: str = Field(alias="agentId")
+    task_id: str = Field(alias="taskId")
     payload: dict[str, Any]
 
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     """Create the tables, and begin with workflows."""
-    global pool  # noqa: PLW0603
+    global pool  # noqa: PLW0603  (steps of DBOS are functions, to which nothing can be bound)
     pool = await asyncpg.create_pool(URL, min_size=4, max_size=20)
     await pool.execute(TABLES)
     DBOS.launch()
@@ -135,7 +135,7 @@ async def create_task(body: Wish) -> dict[str, Any]:
     """Make a task that calls can be of."""
     task_id = uuid.uuid4().hex
     await pool.execute(
-        "INSERT INTO flow_tasks (id, query) VALUES ($1, $2)", task_id, body.userQuery
+        "INSERT INTO flow_tasks (id, query) VALUES ($1, $2)", task_id, body.user_query
     )
     return {"id": task_id}
 
@@ -143,7 +143,7 @@ async def create_task(body: Wish) -> dict[str, Any]:
 @app.post("/api/invoke-agent")
 async def invoke(body: Invocation) -> dict[str, Any]:
     """Begin the workflow, and wait for its end."""
-    handle = await DBOS.start_workflow_async(paid_call, body.taskId, body.agentId, body.payload)
+    handle = await DBOS.start_workflow_async(paid_call, body.task_id, body.agent_id, body.payload)
     found: dict[str, Any] = await handle.get_result()
     return found
 

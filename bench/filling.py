@@ -6,7 +6,7 @@ add up to nothing, each hold is in the journal (the tables' triggers write its f
 last), wallets and budgets hold the sums of their lines. `GET /api/ledger/check` is asked afterwards
 whether that is so.
 """
-# ruff: noqa: S608  (every part of these statements is written here)
+# ruff: noqa: S608  (the parts are constants of this file; all values are parameters)
 
 import asyncio
 from pathlib import Path

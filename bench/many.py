@@ -31,7 +31,7 @@ def rows(folder: Path, pace: Pace, count: int) -> list[Row]:
     folder.mkdir()
     with ExitStack() as stack:
         # They are at addresses of their own, of which this machine has 127.0.0.0/8.
-        port = stack.enter_context(agent("0.0.0.0"))  # noqa: S104
+        port = stack.enter_context(agent("0.0.0.0"))  # noqa: S104  (no less is 10,000 addresses)
         settings = at_instant_agent(stack.enter_context(agent()))
         settings["AGENT_HOSTS"] = filling.hosts(count)
         with marketplace(folder / "many", settings=settings):

@@ -48,7 +48,7 @@ def now() -> datetime:
 class Base(DeclarativeBase):
     """Of all tables."""
 
-    type_annotation_map = {  # noqa: RUF012  (SQLAlchemy's way)
+    type_annotation_map = {  # noqa: RUF012  (SQLAlchemy reads it from the class)
         Decimal: MONEY,
         datetime: DateTime(timezone=True),
         list[str]: JSON,

@@ -28,6 +28,7 @@ from bench.writer import Writer
 CALLERS = 16
 LONGER = 500
 SETTLED_S, IDLE_S = 2.0, 3.0
+AGENTS_ASKED = 2
 WISH = "Summarize and translate to French: The {} bells rang. They rang twice. Nobody heard them."
 
 
@@ -149,7 +150,7 @@ def turn(side: Side) -> list[Row]:
     def one(system: System) -> Load:
         said = ask(system, "POST", path, wish())
         assert said["done"], said
-        assert len(said["message"]["costBreakdown"]["subtasks"]) == 2, said  # noqa: PLR2004
+        assert len(said["message"]["costBreakdown"]["subtasks"]) == AGENTS_ASKED, said
         calls = side.pace.calls // 2
         return drive(system.port, lambda _: request("POST", path, wish()), callers=1, calls=calls)
 

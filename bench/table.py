@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+THREE_DIGITS = 100
 SYSTEMS = ("this", "0.2.0", "plain", "DBOS", "Express")
 
 
@@ -60,7 +61,7 @@ class Row:
             # Round by round: both of a round met the same minute.
             others = self.found[target.beside]
             value = statistics.median(a / b for a, b in zip(figures, others, strict=True))
-            what = f" × {target.beside}"  # noqa: RUF001  (a sign for people)
+            what = f" × {target.beside}"  # noqa: RUF001  (the sign for "times")
         met = value >= target.bound if target.least else value <= target.bound
         sign = "≥" if target.least else "≤"
         return f"{value:.2f}{what} ({sign} {target.bound:g}: {'met' if met else '**missed**'})"
@@ -88,4 +89,4 @@ def _cell(figures: Sequence[float] | None) -> str:
     if not figures:
         return "-"
     value = statistics.median(figures)
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"  # noqa: PLR2004
+    return f"{value:,.0f}" if value >= THREE_DIGITS else f"{value:.3g}"

@@ -1,24 +1,16 @@
-"""NATS the way all services use it: typed calls between services, and the options of subscribers.
+"""Typed calls between services over NATS, and how their answers and refusals travel."""
 
-FastStream does the subscribing; this module gives its decorators the options that the measured
-traps demand (explicit streams, manual acknowledgement, bounded concurrency, endless reconnects).
-"""
-
-import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import structlog
-from faststream.middlewares import AckPolicy
-from faststream.nats import JStream, NatsBroker, PullSub
+from faststream.nats import NatsBroker
 from nats.aio.client import Client
-from nats.aio.subscription import Subscription
 from nats.errors import (
     ConnectionClosedError,
     ConnectionDrainingError,
     NoRespondersError,
-    SlowConsumerError,
 )
 from nats.errors import TimeoutError as NatsTimeout
 from opentelemetry.trace import SpanKind
@@ -27,32 +19,16 @@ from pydantic import ValidationError
 from chassis import telemetry
 from chassis.envelopes import caused_by
 from chassis.metrics import ASKED
-from chassis.servers import servers
-from chassis.settings import BusSettings
 from chassis.terminal import escaped, one_line
 from chassis.watching import Watch
 from contracts.base import Call, Model, ReplyT, RequestT
 from contracts.changes import TELLS
 from contracts.envelope import CONTENT_TYPE, ERROR_BUSY, ERROR_CODE, ERROR_TEXT, Envelope
 from contracts.errors import Busy, Internal, Invalid, Refusal, TooSlow, Unavailable, refusal
-from contracts.permissions import inbox
-from contracts.provenance import REQUEST, answerable
-from contracts.topology import Durable
 
 log = structlog.get_logger()
 
-RPC_WORKERS = 64
-REQUESTS_WAITING = 512
-PINGS_WAITING = 128
-WAITING_BYTES = 32 * 1024 * 1024
-"""What may wait in a replica for each call; whoever asks more is told so at once (`on_error`)."""
-CROWDED = "Too many requests wait already; try again in a moment."
 UNREACHABLE = "The message bus is not reachable."
-NOTICED_S = 3.0
-"""A first connection takes no longer where there is a server."""
-PING_EVERY_S = 2
-"""A server that has not answered the third is taken for dead: a machine that lost its power closes
-no connection."""
 HEADERS_BYTES = 4096
 """Room for an envelope: the server counts headers too, and cuts off whoever sends too much."""
 REPLIED = {CONTENT_TYPE: "application/json", TELLS: "true"}
@@ -66,91 +42,6 @@ class Reply(NamedTuple):
 
     body: bytes
     headers: dict[str, str]
-
-
-def answers(call: Call[Any, Any], *, workers: int = RPC_WORKERS) -> dict[str, Any]:
-    """Options for `broker.subscriber` that make a function answer a call.
-
-    Replicas share the queue group.
-
-    Args:
-        call: what is answered.
-        workers: requests that one replica works on at once; the next ones wait.
-    """
-    return {
-        "subject": call.subject,
-        "queue": call.context,
-        "max_workers": workers,
-        "pending_msgs_limit": PINGS_WAITING if call.verb == "ping" else REQUESTS_WAITING,
-        "pending_bytes_limit": WAITING_BYTES,
-    }
-
-
-def consumes(durable: Durable) -> dict[str, Any]:
-    """Options for `broker.subscriber` that make a function consume a durable consumer.
-
-    The stream and the consumer are declared by the topology step, never here.
-    """
-    return {
-        "subject": durable.filter,
-        "stream": JStream(durable.stream, declare=False),
-        "durable": durable.name,
-        "pull_sub": PullSub(batch_size=1, timeout=5.0),
-        "max_workers": durable.concurrency,
-        "ack_policy": AckPolicy.MANUAL,
-        "inbox_prefix": f"{inbox(durable.context)}.".encode(),
-    }
-
-
-async def leave(client: Client, *subscriptions: Subscription) -> None:
-    """Hear nothing new; returns when all that had come was taken."""
-    for subscription in subscriptions:
-        # A drain alone sends its PING ahead of this, and so can miss what was still on its way.
-        await client._send_unsubscribe(subscription._id)  # noqa: SLF001  (no public way)
-    await client.flush()
-    await client.flush()
-    for subscription in subscriptions:
-        await subscription.drain()  # type: ignore[no-untyped-call]  # nats-py has no types here
-
-
-def connect_options(settings: BusSettings, name: str) -> dict[str, Any]:
-    """How a service connects: for ever, with its name where an operator can see it.
-
-    Its replies come to inboxes of its own, which the server lets nobody else listen to. A server
-    that says nothing is left for another.
-    """
-    there = servers(settings.nats_url)
-    return {
-        "servers": there.urls,
-        "security": there.security(),
-        "name": name,
-        "inbox_prefix": inbox(name.removesuffix("_svc")),
-        "max_reconnect_attempts": -1,
-        "reconnect_time_wait": 0.25,
-        "connect_timeout": 5,
-        "ping_interval": PING_EVERY_S,
-        "graceful_timeout": settings.drain_s,
-    }
-
-
-def noticed() -> asyncio.TimerHandle:
-    """Say soon, unless cancelled, that a first connection is awaited in vain, and where to look."""
-    text = "no NATS server answers where NATS_URL says: is one running there?"
-    return asyncio.get_running_loop().call_later(NOTICED_S, log.warning, text)
-
-
-async def on_error(client: Client, error: Exception) -> None:
-    """What is done about an error that the client can tell nobody but us.
-
-    Whoever sent a request that there was no room for is told that too many wait. All else is
-    logged, such as what the server does not permit; but for attempts to connect, which are many.
-    """
-    if isinstance(error, SlowConsumerError) and error.subject.startswith(REQUEST):
-        if answerable(error.reply):
-            busy = Unavailable(CROWDED)
-            await client.publish(error.reply, b"", headers=refusal_headers(busy))
-    elif client.is_connected:
-        log.error("NATS", error=error)
 
 
 class Bus:

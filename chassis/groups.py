@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from chassis.away import is_away
-from chassis.database import Database, Transaction
+from chassis.database import Database
+from chassis.transaction import Transaction
 from contracts.envelope import Envelope
 
 MOST_IN_A_GROUP = 64

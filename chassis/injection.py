@@ -15,7 +15,7 @@ from typing import Annotated, Any, NewType, get_type_hints
 
 from pydantic import ValidationError
 
-from chassis.database import Transaction
+from chassis.transaction import Transaction
 from contracts import numbers
 from contracts.base import Model
 from contracts.envelope import Envelope

@@ -20,7 +20,8 @@ from pydantic import ValidationError
 
 from chassis import connections, forgetting, logs, looking, metrics
 from chassis.bounds import Bounds
-from chassis.bus import connect_options, refusal_headers
+from chassis.bus import refusal_headers
+from chassis.connecting import connect_options
 from chassis.endings import end
 from chassis.probes import probes
 from chassis.servers import servers

@@ -15,7 +15,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
-from chassis.bus import leave
+from chassis.subscriptions import leave
 from contracts.topology import Durable
 
 log = structlog.get_logger()

@@ -20,13 +20,9 @@ from sqlalchemy import MetaData
 
 from chassis import leaders, metrics, telemetry, topology
 from chassis.away import why_away
-from chassis.bus import (
-    Bus,
-    connect_options,
-    noticed,
-    on_error,
-)
+from chassis.bus import Bus
 from chassis.changes import Changes
+from chassis.connecting import connect_options, noticed, on_error
 from chassis.consumers import Consumers
 from chassis.database import Database
 from chassis.dead_letters import Tell

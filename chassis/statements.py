@@ -6,7 +6,7 @@ is worth a way of its own. All else goes through SQLAlchemy.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from sqlalchemy import Executable
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
@@ -106,11 +106,10 @@ class _Line:
     @classmethod
     async def of(cls, conn: AsyncConnection) -> "_Line":
         """The line of a transaction, which begins with its first statement as in SQLAlchemy."""
-        sync = conn.sync_connection
-        assert sync is not None, "a connection is open in its transaction"  # noqa: S101
+        sync = cast("Connection", conn.sync_connection)  # It is open in its transaction.
         adapter: Any = sync.connection.dbapi_connection
         if adapter._transaction is None:  # noqa: SLF001  (SQLAlchemy commits what it knows of)
-            await adapter._start_transaction()  # noqa: SLF001
+            await adapter._start_transaction()  # noqa: SLF001  (as its own cursor does)
         return cls(sync, adapter)
 
     def tell(self, sql: str, given: object) -> None:
@@ -122,7 +121,7 @@ class _Line:
         """Raise what SQLAlchemy would."""
         errors: Any = self._adapter.dbapi
         try:
-            self._adapter._handle_exception(error)  # noqa: SLF001  (translates)
+            self._adapter._handle_exception(error)  # noqa: SLF001  (the one place that translates)
         except errors.Error as translated:
             raise DBAPIError.instance(
                 sql,

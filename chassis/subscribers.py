@@ -12,13 +12,14 @@ from typing import Any
 from faststream.nats import NatsBroker
 from nats.aio.msg import Msg
 
-from chassis.bus import RPC_WORKERS, Bus, answers, consumes, leave
+from chassis.bus import Bus
 from chassis.changes import Changes
 from chassis.database import Database
 from chassis.dead_letters import Tell
 from chassis.delivery import Answering, Consuming
 from chassis.injection import Function, described, handler, named
 from chassis.pulling import Pull
+from chassis.subscriptions import RPC_WORKERS, answers, consumes, leave
 from chassis.waiting import WaitingRoom
 from chassis.workers import Workers
 from contracts.base import Call, ReplyT, RequestT

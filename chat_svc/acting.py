@@ -7,7 +7,7 @@ from decimal import Decimal
 import structlog
 
 from chassis.bus import MAX_MESSAGE_BYTES, encoded
-from chassis.database import Transaction
+from chassis.transaction import Transaction
 from chat_svc import store, store_rounds
 from chat_svc.checks import Unusable, check, failure
 from chat_svc.domain import StoredCall, readable, skills_of, spec

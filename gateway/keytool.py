@@ -17,7 +17,8 @@ from nats.errors import Error as NatsError
 from nats.js.errors import KeyNotFoundError, NoKeysError
 from pydantic import TypeAdapter, ValidationError
 
-from chassis.bus import Bus, connect_options
+from chassis.bus import Bus
+from chassis.connecting import connect_options
 from chassis.envelopes import origin
 from chassis.settings import BusSettings
 from chassis.terminal import one_line, plain

@@ -59,8 +59,7 @@ class Claude:
         )
 
     def _connected(self) -> AsyncAnthropic:
-        # Imported here: the library doubles the memory of a process that has no key for it.
-        from anthropic import AsyncAnthropic  # noqa: PLC0415  (memory: see above)
+        from anthropic import AsyncAnthropic  # noqa: PLC0415  (without a key, nobody pays its memory)
 
         for name in TALKATIVE:
             logging.getLogger(name).setLevel(logging.WARNING)

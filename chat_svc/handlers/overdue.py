@@ -7,7 +7,8 @@ import structlog
 
 from chassis.away import is_away
 from chassis.bus import Bus
-from chassis.database import Database, Transaction
+from chassis.database import Database
+from chassis.transaction import Transaction
 from chat_svc import store
 from chat_svc.adopting import known
 from chat_svc.domain import CHARGE

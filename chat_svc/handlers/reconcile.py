@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from chassis.away import is_away
 from chassis.bus import Bus
-from chassis.database import Database, Transaction
+from chassis.database import Database
 from chassis.envelopes import derived_id, origin
+from chassis.transaction import Transaction
 from chat_svc import store, store_rounds, store_standing
 from chat_svc.domain import CHARGE, StoredCall, skills_of, spec, step_id_of
 from chat_svc.settings import Settings

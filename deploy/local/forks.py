@@ -94,9 +94,9 @@ def _become(
     argv: list[str], env: dict[str, str], cwd: str, log: str, orphan_signal: signal.Signals
 ) -> None:
     """Be `python -m <argv>`, in a process that was just forked."""
-    from setproctitle import setproctitle  # noqa: PLC0415  (it is there, in the forked)
+    from setproctitle import setproctitle  # noqa: PLC0415  (the runner itself has no use for it)
 
-    from deploy.local import warm  # noqa: PLC0415
+    from deploy.local import warm  # noqa: PLC0415  (only a parent that forks may import it)
 
     os.setsid()
     die_with(warm.PARENT, orphan_signal)

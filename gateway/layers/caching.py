@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
+from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
@@ -163,7 +164,7 @@ class _Taken:
 
     def answer(self, route: object) -> Answer:
         headers = self.headers or []
-        if self.status != 200:  # noqa: PLR2004
+        if self.status != HTTPStatus.OK:
             return Answer(self.status, headers, self.body, route)
         tag = b'"%s"' % blake2b(self.body, digest_size=12).hexdigest().encode()
         headers = [*headers, (b"etag", b"W/" + tag), CACHING]

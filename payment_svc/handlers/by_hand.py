@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from chassis.database import Transaction
 from chassis.envelopes import new_id
+from chassis.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, PaymentRequired
 from contracts.ledger import EnterPayment, PaymentEntered, PaymentReply

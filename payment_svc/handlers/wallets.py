@@ -2,8 +2,9 @@
 
 from decimal import Decimal
 
-from chassis.database import Database, Transaction
+from chassis.database import Database
 from chassis.envelopes import new_id, origin
+from chassis.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.ledger import GetWallet, OpenWallet, WalletView
 from contracts.payment import WalletCredited

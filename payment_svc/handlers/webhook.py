@@ -14,8 +14,9 @@ import structlog
 
 from chassis.aging import age
 from chassis.away import is_away
-from chassis.database import Database, Transaction
+from chassis.database import Database
 from chassis.envelopes import origin
+from chassis.transaction import Transaction
 from contracts.cards import TakeWebhook, WebhookTaken
 from contracts.errors import Unavailable
 from payment_svc import (

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from chassis.bus import Bus
-from chassis.database import Database, Transaction
+from chassis.database import Database
+from chassis.transaction import Transaction
 from contracts.cancelling import CancelReply, CancelTask
 from contracts.envelope import Envelope
 from contracts.errors import NotFound

@@ -1,8 +1,9 @@
 """POST /api/invoke-agent: one step, run at once, answered when it has ended."""
 
-from chassis.database import Database, Transaction
+from chassis.database import Database
 from chassis.envelopes import new_id
 from chassis.injection import ReplyTo
+from chassis.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.errors import Busy, Conflict, NotFound, Refusal
 from contracts.task import InvokeAgent, InvokeReply, StepStarted, TaskCreated, TaskStarted

@@ -6,8 +6,9 @@ from typing import Any
 import structlog
 
 from chassis.bus import Bus
-from chassis.database import Database, Transaction
+from chassis.database import Database
 from chassis.patience import Later
+from chassis.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.orders import AddSteps, FinishTask, StartTask, StepSpec
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount

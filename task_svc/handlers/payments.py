@@ -3,8 +3,8 @@
 import structlog
 from sqlalchemy import func
 
-from chassis.database import Transaction
 from chassis.patience import Later
+from chassis.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.ledger import PaymentEntered, PaymentRefunded
 from task_svc import store

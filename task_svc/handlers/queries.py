@@ -3,10 +3,11 @@
 from decimal import Decimal
 
 from chassis.bus import Bus
-from chassis.database import Database, Transaction
+from chassis.database import Database
 from chassis.envelopes import new_id
 from chassis.injection import Reading
 from chassis.pages import encode_cursor, fitting, next_in_time, place_in_sequence, place_in_time
+from chassis.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, NotFound
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount

@@ -9,9 +9,9 @@ from decimal import Decimal
 import pytest
 
 from chassis.bus import MAX_MESSAGE_BYTES, Bus
-from chassis.database import Transaction
 from chassis.envelopes import new_id, origin
 from chassis.service import Service
+from chassis.transaction import Transaction
 from contracts import errors
 from contracts.base import Call, Page, ping_call
 from contracts.envelope import DEADLINE, ERROR_CODE, Envelope

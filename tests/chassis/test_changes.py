@@ -10,10 +10,11 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from chassis.changes import Changes
-from chassis.database import Database, Transaction
+from chassis.database import Database
 from chassis.envelopes import new_id, origin
 from chassis.groups import GroupCommit, Member
 from chassis.injection import Reading
+from chassis.transaction import Transaction
 from contracts.changes import MOST_ACCOUNTS, TELLS, Changed, subject
 from contracts.envelope import Envelope
 from contracts.errors import Conflict

@@ -13,9 +13,9 @@ from nats.js import JetStreamContext
 
 from chassis import away as away_rules
 from chassis import patience
-from chassis.database import Transaction
 from chassis.envelopes import new_id
 from chassis.patience import retry_delay_s
+from chassis.transaction import Transaction
 from contracts import envelope
 from contracts.envelope import Envelope
 from tests.chassis.conftest import NewDurable

@@ -9,9 +9,10 @@ import asyncpg
 import pytest
 
 from chassis.away import is_away
-from chassis.database import Database, Transaction
+from chassis.database import Database
 from chassis.envelopes import new_id, origin
 from chassis.groups import ENOUGH, MOST_IN_A_GROUP, GroupCommit, Member
+from chassis.transaction import Transaction
 from contracts.envelope import Envelope
 from tests.chassis import probe
 from tests.conftest import Stack

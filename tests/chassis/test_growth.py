@@ -13,9 +13,10 @@ from sqlalchemy.exc import DBAPIError
 
 from chassis import topology
 from chassis.away import is_away, takes_nothing, why_away
-from chassis.database import Database, Transaction
+from chassis.database import Database
 from chassis.envelopes import new_id
 from chassis.intake import BELIEVED_S, Intake
+from chassis.transaction import Transaction
 from contracts.errors import Unavailable
 from contracts.topology import BUCKETS, COMMANDS, EVENTS, STREAMS
 from deploy.local.embedded import embedded_nats_server

@@ -12,8 +12,8 @@ from nats.js import JetStreamContext
 
 from chassis import away as away_rules
 from chassis import database, patience
-from chassis.database import Transaction
 from chassis.envelopes import new_id
+from chassis.transaction import Transaction
 from tests.chassis import probe
 from tests.chassis.conftest import NewDurable
 from tests.chassis.consuming import leave_trace, settled, tell, traces

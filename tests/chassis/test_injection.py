@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.database import Database, Transaction
+from chassis.database import Database
 from chassis.injection import Reading, ReplyTo, handler
+from chassis.transaction import Transaction
 from contracts import numbers
 from contracts.envelope import Envelope
 from contracts.errors import Invalid

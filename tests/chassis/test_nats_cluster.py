@@ -11,7 +11,7 @@ import pytest
 from faststream.nats import NatsBroker
 
 from chassis import topology
-from chassis.bus import connect_options
+from chassis.connecting import connect_options
 from chassis.leaders import verified
 from chassis.servers import servers
 from chassis.settings import BusSettings

@@ -10,11 +10,11 @@ import pytest
 from nats.js import JetStreamContext
 
 from chassis import patience, settling
-from chassis.database import Transaction
 from chassis.dead_letters import Buried
 from chassis.envelopes import new_id
 from chassis.patience import Later
 from chassis.service import Service
+from chassis.transaction import Transaction
 from chassis.waiting import Parked
 from contracts.errors import TooSlow, Unavailable
 from contracts.topology import Durable

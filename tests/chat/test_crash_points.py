@@ -11,9 +11,9 @@ from decimal import Decimal
 import pytest
 
 from chassis import relay
-from chassis.database import Transaction
 from chassis.envelopes import new_id
 from chassis.service import Service
+from chassis.transaction import Transaction
 from chat_svc.domain import charge_id_of, negotiation_id_of, step_id_of
 from chat_svc.orchestrator import Move, Say, Situation
 from contracts.envelope import Envelope

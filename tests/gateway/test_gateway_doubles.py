@@ -11,7 +11,8 @@ import pytest
 from faststream.nats import NatsBroker
 from nats.aio.msg import Msg
 
-from chassis.bus import Bus, connect_options
+from chassis.bus import Bus
+from chassis.connecting import connect_options
 from chassis.envelopes import new_id, origin
 from chassis.settings import BusSettings
 from contracts.base import Call, ReplyT, RequestT

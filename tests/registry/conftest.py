@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from faststream.nats import NatsBroker
 
-from chassis.bus import Bus, connect_options
+from chassis.bus import Bus
+from chassis.connecting import connect_options
 from chassis.database import Database
 from chassis.service import Service
 from contracts.permissions import ADMIN

@@ -13,7 +13,8 @@ import asyncpg
 from faststream.nats import NatsBroker
 from nats.aio.msg import Msg
 
-from chassis.bus import Bus, connect_options
+from chassis.bus import Bus
+from chassis.connecting import connect_options
 from chassis.envelopes import new_id, origin
 from chassis.service import Service
 from chassis.settings import BusSettings
