@@ -61,7 +61,7 @@ async def bury(
         "bazaar-error": in_words(why)[:1000],
     }
     try:
-        await raw._client.jetstream().publish(  # noqa: SLF001  (a message says to nobody which connection it came by)
+        await raw._client.jetstream().publish(  # noqa: SLF001  (no public way leads from a message to its connection)
             f"bazaar.dlq.{durable.name}",
             raw.data[:MAX_MESSAGE_BYTES],
             stream=DEADLETTER.name,

@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
 from nats.js.errors import APIError, NoStreamResponseError, ServiceUnavailableError
 
 from chassis.bus import MAX_MESSAGE_BYTES
@@ -115,7 +116,11 @@ class Publisher:
             self._prefix = client.new_inbox() + "."
             listen = client.subscribe(f"{self._prefix}>", cb=self._heard)
             self._listening = asyncio.ensure_future(listen)
-        await asyncio.shield(self._listening)
+        try:
+            await asyncio.shield(self._listening)
+        except NatsError:
+            self._listening = None  # The next one begins again.
+            raise
 
     async def _heard(self, said: Msg) -> None:
         name, _, number = said.subject[len(self._prefix) :].partition(".")
