@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
 from typing import cast
 
@@ -79,6 +80,13 @@ class Forked:
         while (code := self.poll()) is None:
             time.sleep(WAIT_EVERY_S)
         return code
+
+
+def end_parent() -> None:
+    """End the parent, once nobody is left whom it forked; by itself it goes a moment after us."""
+    # Both are there while this module is; only their own tests were to end them sooner.
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]  # noqa: SLF001  (no public way)
+    resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]  # noqa: SLF001  (same)
 
 
 def command(process: psutil.Process) -> list[str]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import httpx
 
 from deploy.local.errors import StartError
+from deploy.local.forks import end_parent
 from deploy.local.process import POLL_SECONDS, Child, Process, client, rotate, start
 
 FIRST_DELAY_SECONDS = 2.0
@@ -169,6 +170,7 @@ async def supervise(
         loop.add_signal_handler(number, on_signal)
     await asyncio.wait([run])
     await supervisor.stop()
+    await asyncio.to_thread(end_parent)
     if run.cancelled():
         say("stopped")
         return

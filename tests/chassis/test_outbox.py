@@ -10,7 +10,7 @@ import pytest
 from nats.js import JetStreamContext
 from sqlalchemy.exc import IntegrityError
 
-from chassis import database, relay
+from chassis import relay, transaction
 from chassis.bus import MAX_MESSAGE_BYTES
 from chassis.envelopes import new_id, origin
 from chassis.outgoing import read_row
@@ -253,7 +253,7 @@ async def test_a_heavy_row_of_another_release_does_not_hold_up_the_others(
 ) -> None:
     heavy, task = new_id(), new_id()
     with monkeypatch.context() as older:
-        older.setattr(database, "MAX_MESSAGE_BYTES", 2 * MAX_MESSAGE_BYTES)
+        older.setattr(transaction, "MAX_MESSAGE_BYTES", 2 * MAX_MESSAGE_BYTES)
         async with service.database.transaction() as tx:
             tx.publish(Happened(task_id=heavy, what="x" * (MAX_MESSAGE_BYTES + 1)))
     async with service.database.transaction() as tx:
