@@ -11,9 +11,10 @@ import os
 import tempfile
 import traceback
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nats
 import pytest
@@ -106,22 +107,30 @@ def pytest_collection_finish() -> None:
 
 
 GAVE_UP: list[str] = []
-"""Where the code was when a service in this process gave up its bus for good."""
+"""Which services in this process gave up their bus for good, and the tests that started them."""
 
 
 @pytest.fixture(scope="session", autouse=True)
 def process_goes_on() -> Iterator[None]:
     """A service that gives up ends its process; here that would be all the other tests' too."""
-    ends, own = os._exit, os.getpid()
+    ends, own, start = os._exit, os.getpid(), Service.start
+    begun: list[tuple[Service, str]] = []
+
+    def started(service: Service) -> Coroutine[Any, Any, None]:
+        begun[:] = [each for each in begun if not each[0].stopping]
+        begun.append((service, os.environ.get("PYTEST_CURRENT_TEST", "?")))
+        return start(service)
 
     def note(status: int) -> None:
         if os.getpid() != own:
             ends(status)
-        GAVE_UP.append("".join(traceback.format_stack(limit=6)))
+        left = ", ".join(f"{service.name} of {test}" for service, test in begun)
+        GAVE_UP.append(f"{left}\n" + "".join(traceback.format_stack(limit=6)))
 
+    Service.start = started  # type: ignore[method-assign]
     os._exit = note  # type: ignore[assignment]
     yield
-    os._exit = ends
+    os._exit, Service.start = ends, start  # type: ignore[method-assign]
     for where in GAVE_UP:
         warnings.warn(f"a test left a service that nobody stopped:\n{where}", stacklevel=1)
 
