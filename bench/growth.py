@@ -20,7 +20,7 @@ import httpx
 
 from bench.systems import admin_dsn, marketplace, register
 from bench.wire import instant_agent
-from chassis.inbox import KEPT_DAYS
+from chassis.handling.inbox import KEPT_DAYS
 from contracts.topology import BUCKETS, DAY_S, STREAMS
 from deploy.local.ports import free_port
 

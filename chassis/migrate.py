@@ -18,10 +18,10 @@ from sqlalchemy import Connection, MetaData, pool, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from chassis import grants
-from chassis.away import sqlstate
-from chassis.database import async_url
-from chassis.primary import Primary
+from chassis.db import grants
+from chassis.db.away import sqlstate
+from chassis.db.database import async_url
+from chassis.db.primary import Primary
 from chassis.secrets import BadSecret, secret
 
 LOCK_S = 3

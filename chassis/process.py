@@ -13,10 +13,12 @@ import structlog
 import uvicorn
 from pydantic import ValidationError
 
-from chassis import connections, logs, telemetry, topology
-from chassis.away import is_away
-from chassis.bounds import Bounds
-from chassis.probes import probes
+from chassis import topology
+from chassis.db.away import is_away
+from chassis.http import connections
+from chassis.http.bounds import Bounds
+from chassis.http.probes import probes
+from chassis.observability import logs, telemetry
 from chassis.service import Service
 from chassis.settings import ServiceSettings, WrongSetting, what_is_wrong
 

@@ -1,8 +1,8 @@
 """Makes a schema and its two logins for every service (`python -m chassis.provision`).
 
 Reads DATABASE_URL (a role that may create roles) and for each service `<CONTEXT>_DB_PASSWORD`, of
-the running service, and `<CONTEXT>_OWNER_DB_PASSWORD`, of its migration step (`chassis.grants` says
-who is who), or the files that these names with `_FILE` behind them name.
+the running service, and `<CONTEXT>_OWNER_DB_PASSWORD`, of its migration step
+(`chassis.db.grants` says who is who), or the files that these names with `_FILE` behind them name.
 Running it again changes nothing but the passwords. A role reaches its own schema and no other.
 """
 
@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import asyncpg
 
-from chassis.grants import owner_role, service_role
-from chassis.ownership import hand_over
+from chassis.db.grants import owner_role, service_role
+from chassis.db.ownership import hand_over
 from chassis.secrets import BadSecret, secret
 
 PASSWORD = re.compile(r"^([A-Z]+)_DB_PASSWORD(_FILE)?$")
@@ -39,7 +39,7 @@ async def provision(admin_url: str, logins: Mapping[str, Logins]) -> None:
         logins: passwords per context.
 
     Raises:
-        chassis.ownership.Busy: a table was in use for too long; running it again goes on.
+        chassis.db.ownership.Busy: a table was in use for too long; running it again goes on.
     """
     conn = await asyncpg.connect(admin_url, timeout=10, target_session_attrs="read-write")
     try:

@@ -18,23 +18,25 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from sqlalchemy import MetaData
 
-from chassis import leaders, metrics, telemetry, topology
-from chassis.away import why_away
-from chassis.bus import Bus
-from chassis.changes import Changes
-from chassis.connecting import connect_options, noticed, on_error
-from chassis.consumers import Consumers
-from chassis.database import Database
-from chassis.dead_letters import Tell
+from chassis import topology
+from chassis.bus import leaders
+from chassis.bus.calls import Bus
+from chassis.bus.changes import Changes
+from chassis.bus.connecting import connect_options, noticed, on_error
+from chassis.bus.consumers import Consumers
+from chassis.db.away import why_away
+from chassis.db.database import Database
+from chassis.db.schema import outbox_table
 from chassis.endings import Job, end, repeat
-from chassis.inbox import forget_handled
-from chassis.readings import Readings
-from chassis.relay import Departures, relay
+from chassis.handling.dead_letters import Tell
+from chassis.handling.inbox import forget_handled
+from chassis.handling.subscribers import Subscribers
+from chassis.handling.waiting import WaitingRoom
+from chassis.observability import metrics, telemetry
+from chassis.observability.readings import Readings
+from chassis.outbox.relay import Departures, relay
 from chassis.release import release
-from chassis.schema import outbox_table
 from chassis.settings import ServiceSettings
-from chassis.subscribers import Subscribers
-from chassis.waiting import WaitingRoom
 from contracts.base import Ping, Pong, ping_call
 from contracts.changes import ALIVE_EVERY_S
 from contracts.errors import Unavailable

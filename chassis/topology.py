@@ -26,8 +26,8 @@ from nats.js.api import (
 from nats.js.errors import APIError, BadRequestError, ServerError
 from pydantic import Field
 
-from chassis.drift import differences
-from chassis.servers import servers
+from chassis.bus.drift import differences
+from chassis.bus.servers import servers
 from chassis.settings import BusSettings
 from contracts.permissions import ADMIN, inbox
 from contracts.topology import (

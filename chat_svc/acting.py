@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import structlog
 
-from chassis.bus import MAX_MESSAGE_BYTES, encoded
-from chassis.transaction import Transaction
+from chassis.bus.calls import MAX_MESSAGE_BYTES, encoded
+from chassis.db.transaction import Transaction
 from chat_svc import store, store_rounds
 from chat_svc.checks import Unusable, check, failure
 from chat_svc.domain import StoredCall, readable, skills_of, spec

@@ -6,7 +6,7 @@ Can go when no turn of that release is open any more, two minutes after its last
 from decimal import Decimal
 from typing import Any
 
-from chassis.transaction import Transaction
+from chassis.db.transaction import Transaction
 from chat_svc import store, store_rounds, telling
 from chat_svc.domain import Choice, StoredCall, Work, finished
 from contracts.task import RESULT_KEY

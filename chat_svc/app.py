@@ -10,7 +10,7 @@ service.
 
 from functools import partial
 
-from chassis.aging import AGE_EVERY_S, age
+from chassis.db.aging import AGE_EVERY_S, age
 from chassis.service import Service
 from chat_svc import store_aging, tables
 from chat_svc.claude import DEFAULT_MODEL, Claude

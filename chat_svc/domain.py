@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from chassis.envelopes import derived_id
+from chassis.bus.envelopes import derived_id
 from contracts.base import Id, Model, Money
 from contracts.chat import CostBreakdown, CostLine
 from contracts.orders import StepSpec

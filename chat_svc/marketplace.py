@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from chassis.bus import Bus
+from chassis.bus.calls import Bus
 from chat_svc.planner import Candidate
 from contracts.envelope import Envelope
 from contracts.registry import LIST_AGENTS, AgentView, ListAgents

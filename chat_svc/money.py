@@ -3,8 +3,8 @@
 from contextlib import suppress
 from decimal import Decimal
 
-from chassis.bus import Bus
-from chassis.database import Database
+from chassis.bus.calls import Bus
+from chassis.db.database import Database
 from chat_svc import store_rounds
 from chat_svc.settings import Settings
 from chat_svc.store import Found

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 import structlog
 from nats.errors import Error as NatsError
 
-from chassis.bus import Bus
+from chassis.bus.calls import Bus
+from chassis.bus.envelopes import enclose
 from chassis.endings import end
-from chassis.envelopes import enclose
 from chat_svc.orchestrator import Say
 from contracts.chat import TurnStreamed
 from contracts.envelope import Envelope

@@ -7,9 +7,9 @@ from sqlalchemy import Row, delete, func, insert, null, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.intervals import after
-from chassis.pages import loadable
-from chassis.schema import outbox_table
+from chassis.db.intervals import after
+from chassis.db.pages import loadable
+from chassis.db.schema import outbox_table
 from chat_svc.tables import messages, turns
 
 Found = Row[*tuple[Any, ...]]

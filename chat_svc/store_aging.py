@@ -3,7 +3,7 @@
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.intervals import days
+from chassis.db.intervals import days
 from chat_svc.store_rounds import forget_rounds
 from chat_svc.tables import turns
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.intervals import seconds
-from chassis.unheard import claim
+from chassis.db.intervals import seconds
+from chassis.db.unheard import claim
 from chat_svc.store import Found
 from chat_svc.tables import rounds, turns
 

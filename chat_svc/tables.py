@@ -19,7 +19,7 @@ from sqlalchemy import (
     func,
 )
 
-from chassis.schema import service_metadata
+from chassis.db.schema import service_metadata
 
 metadata = service_metadata("chat")
 

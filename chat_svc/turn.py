@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from decimal import Decimal
 
-from chassis.envelopes import derived_id, new_id
-from chassis.transaction import Transaction
+from chassis.bus.envelopes import derived_id, new_id
+from chassis.db.transaction import Transaction
 from chat_svc import store, store_rounds
 from chat_svc.domain import CHARGE, CHARGE_ID, StoredCall, message_id_of, outcome, readable
 from chat_svc.orchestrator import Tokens

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from chassis.database import Database
+from chassis.db.database import Database
 from chassis.endings import end
 from chat_svc import store
 

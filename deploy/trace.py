@@ -15,7 +15,7 @@ from typing import Any
 import nats
 from nats.errors import Error as NatsError
 
-from chassis.terminal import one_line, plain, quoted
+from chassis.observability.terminal import one_line, plain, quoted
 from contracts.envelope import CAUSATION, ERROR_TEXT, ID, SOURCE, TIME
 from contracts.permissions import LOOKING
 from deploy.local.errors import StartError

@@ -12,8 +12,9 @@ import structlog
 import uvicorn
 from pydantic import ValidationError
 
-from chassis import connections, logs, metrics, telemetry
-from chassis.bounds import Bounds, allow_files
+from chassis.http import connections
+from chassis.http.bounds import Bounds, allow_files
+from chassis.observability import logs, metrics, telemetry
 from chassis.settings import what_is_wrong
 from gateway.app import create_app
 from gateway.settings import Settings

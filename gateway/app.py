@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp
 
-from chassis import telemetry
-from chassis.metrics import HTTP_CACHE_BYTES
+from chassis.observability import telemetry
+from chassis.observability.metrics import HTTP_CACHE_BYTES
 from chassis.release import release
 from contracts import changes
 from gateway import errors, keys

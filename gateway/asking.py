@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import Request, Response
 from pydantic import TypeAdapter, ValidationError
 
-from chassis import telemetry
-from chassis.envelopes import new_id, origin
-from chassis.terminal import escaped
+from chassis.bus.envelopes import new_id, origin
+from chassis.observability import telemetry
+from chassis.observability.terminal import escaped
 from contracts.base import Call, Id, Model, ReplyT, RequestT
 from contracts.envelope import Envelope
 from contracts.errors import Invalid, NotFound

@@ -22,7 +22,7 @@ from nats.errors import Error as NatsError
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from contracts.base import Model, Moment
 from contracts.topology import IDEMPOTENCY
 from gateway.buckets import bucket

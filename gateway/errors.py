@@ -12,7 +12,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis.terminal import escaped
+from chassis.observability.terminal import escaped
 from contracts.api import Problem
 from contracts.errors import Busy, Internal, Refusal
 from gateway.faults import told, where

@@ -17,11 +17,11 @@ from nats.errors import Error as NatsError
 from nats.js.errors import KeyNotFoundError, NoKeysError
 from pydantic import TypeAdapter, ValidationError
 
-from chassis.bus import Bus
-from chassis.connecting import connect_options
-from chassis.envelopes import origin
+from chassis.bus.calls import Bus
+from chassis.bus.connecting import connect_options
+from chassis.bus.envelopes import origin
+from chassis.observability.terminal import one_line, plain
 from chassis.settings import BusSettings
-from chassis.terminal import one_line, plain
 from contracts.base import Id
 from contracts.errors import Refusal
 from contracts.ledger import OPEN_WALLET, OpenWallet

@@ -12,8 +12,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from chassis.bus import UNREACHABLE, Bus
-from chassis.connecting import CROWDED, connect_options, noticed, on_error
+from chassis.bus.calls import UNREACHABLE, Bus
+from chassis.bus.connecting import CROWDED, connect_options, noticed, on_error
 from chassis.endings import end
 from chassis.settings import BusSettings
 from contracts.base import Call, ReplyT, RequestT

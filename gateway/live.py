@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pydantic_core import from_json, to_json
 
-from chassis.terminal import escaped_bytes
+from chassis.observability.terminal import escaped_bytes
 from contracts import envelope
 from contracts.base import PASSING
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from fastapi import Query, Request, Response
 from pydantic import Field, TypeAdapter, field_validator
 
-from chassis.terminal import escaped_bytes
+from chassis.observability.terminal import escaped_bytes
 from contracts.base import Model
 from contracts.base import Page as ContractPage
 from gateway.parameters import Whole

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from nats.errors import Error as NatsError
 
-from chassis import stored
-from chassis.bus import UNREACHABLE
+from chassis.bus import stored
+from chassis.bus.calls import UNREACHABLE
 from contracts.errors import Unavailable
 from contracts.topology import EVENTS
 from gateway.link import Link

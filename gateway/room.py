@@ -9,7 +9,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from pydantic import HttpUrl
 
-from chassis.bus import UNREACHABLE
+from chassis.bus.calls import UNREACHABLE
 from contracts.errors import Unavailable
 from contracts.topology import IDEMPOTENCY
 from gateway.buckets import bucket

@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from chassis.bounds import Bounds
+from chassis.http.bounds import Bounds
 from chassis.settings import BusSettings
 from contracts.base import Id
 from contracts.envelope import DEFAULT_ACCOUNT

@@ -12,8 +12,8 @@ payment.recorded, payment.refunded, payment.entered, stripe_payment.updated, wal
 
 from functools import partial
 
-from chassis.aging import AGE_EVERY_S
-from chassis.groups import GroupCommit
+from chassis.db.aging import AGE_EVERY_S
+from chassis.db.groups import GroupCommit
 from chassis.service import Service
 from contracts import cards as card_calls
 from contracts import ledger, payment, topology

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, DateTime, Numeric, func
 
-from chassis.schema import service_metadata
+from chassis.db.schema import service_metadata
 
 metadata = service_metadata("payment")
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.statements import Statement
+from chassis.db.statements import Statement
 from contracts.payment import PlaceHold
 from payment_svc.rows import Hold, Placed
 from payment_svc.tables import MONEY, holds

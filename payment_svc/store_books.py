@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, Table, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.statements import Statement
+from chassis.db.statements import Statement
 from payment_svc.rows import Hold
 from payment_svc.store_names import called
 from payment_svc.tables import bazaarbucks_payments, budgets, holds

@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, Row, String, and_, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.statements import Statement
+from chassis.db.statements import Statement
 from contracts.payment import PlaceHold
 from payment_svc.domain import wallet_of
 from payment_svc.rows import Reserved

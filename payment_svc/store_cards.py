@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, Select, Text, Update, func, literal, 
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.intervals import after
+from chassis.db.intervals import after
 from payment_svc.store_names import called
 from payment_svc.tables import stripe_payments
 

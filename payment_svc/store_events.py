@@ -6,7 +6,7 @@ from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.intervals import after
+from chassis.db.intervals import after
 from payment_svc.tables import stripe_events
 
 Found = Row[*tuple[Any, ...]]

@@ -8,7 +8,7 @@ from sqlalchemy import Row, bindparam, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.statements import Statement
+from chassis.db.statements import Statement
 from payment_svc.domain import Posting, Transfer
 from payment_svc.tables import entries, hold_lines, ledger_accounts
 

@@ -8,7 +8,7 @@ from sqlalchemy import Row, and_, delete, exists, func, insert, or_, select, tex
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.intervals import days
+from chassis.db.intervals import days
 from payment_svc.domain import Reversal
 from payment_svc.tables import card_reversals, ledger_accounts, stripe_payments, top_up_returns
 

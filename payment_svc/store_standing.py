@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.intervals import after
-from chassis.unheard import claim
+from chassis.db.intervals import after
+from chassis.db.unheard import claim
 from payment_svc.tables import holds
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from chassis.grants import APPEND_ONLY, NEVER_DELETED
+from chassis.db.grants import APPEND_ONLY, NEVER_DELETED
 from payment_svc.schema import MONEY, created_at, metadata
 from payment_svc.tables_stripe import card_reversals, stripe_events, top_up_returns
 

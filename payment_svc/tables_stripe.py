@@ -14,7 +14,7 @@ from sqlalchemy import (
     func,
 )
 
-from chassis.grants import APPEND_ONLY
+from chassis.db.grants import APPEND_ONLY
 from payment_svc.schema import MONEY, created_at, metadata
 
 card_reversals = Table(

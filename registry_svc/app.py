@@ -9,7 +9,7 @@ service count what agents have in hand.
 
 from functools import partial
 
-from chassis.groups import GroupCommit
+from chassis.db.groups import GroupCommit
 from chassis.service import Service
 from contracts import registry, topology
 from registry_svc import agents_http, measures, tables

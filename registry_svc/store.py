@@ -19,8 +19,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.schema import waiting_table
-from chassis.statements import Statement
+from chassis.db.schema import waiting_table
+from chassis.db.statements import Statement
 from registry_svc.domain import Agent, Tally, Vitals
 from registry_svc.tables import agents, metadata
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from chassis.schema import service_metadata
+from chassis.db.schema import service_metadata
 
 metadata = service_metadata("registry")
 

@@ -18,7 +18,7 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from chassis import telemetry
+from chassis.observability import telemetry
 from chassis.outbound import (
     AddressRefused,
     Answer,

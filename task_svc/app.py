@@ -10,7 +10,7 @@ step.completed, step.failed, price.negotiated.
 
 from functools import partial
 
-from chassis.aging import AGE_EVERY_S, age
+from chassis.db.aging import AGE_EVERY_S, age
 from chassis.service import Service
 from contracts import cancelling as cancel
 from contracts import negotiation, standing, task, topology

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from chassis.database import Database
+from chassis.db.database import Database
 from task_svc import store_cancelling
 
 LOOKS = 4

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from chassis.transaction import Transaction
+from chassis.db.transaction import Transaction
 from contracts.cancelling import TaskCancelled
 from task_svc import store, store_cancelling
 from task_svc.ending import Failed, end_step

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from chassis.envelopes import derived_id
-from chassis.transaction import Transaction
+from chassis.bus.envelopes import derived_id
+from chassis.db.transaction import Transaction
 from contracts.errors import Refusal
 from contracts.task import (
     FailureReason,

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from nats.aio.msg import Msg
 
-from chassis.bus import Bus
+from chassis.bus.calls import Bus
 from contracts.envelope import Envelope
 from contracts.registry import GET_AGENT, GetAgent
 from task_svc.domain import Quote, price_fields

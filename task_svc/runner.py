@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 
 import structlog
 
-from chassis.away import is_away, is_unstorable
-from chassis.database import Database
+from chassis.bus.envelopes import new_id
+from chassis.db.away import is_away, is_unstorable
+from chassis.db.database import Database
 from chassis.endings import end
-from chassis.envelopes import new_id
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
 from task_svc import store_leases

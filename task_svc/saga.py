@@ -11,9 +11,9 @@ from typing import Any
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from chassis.bus import Bus
-from chassis.database import Database
-from chassis.transaction import Transaction
+from chassis.bus.calls import Bus
+from chassis.db.database import Database
+from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, NotFound, PaymentRequired, TooSlow, Unavailable
 from contracts.payment import EXTEND_HOLD, PLACE_HOLD, ExtendHold, PlaceHold

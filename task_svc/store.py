@@ -28,8 +28,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.pages import loadable
-from chassis.statements import Statement
+from chassis.db.pages import loadable
+from chassis.db.statements import Statement
 from contracts.task import StepView, TaskView
 from task_svc.rows import Step, Task
 from task_svc.tables import cancelled_turns, steps, tasks

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import and_, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.intervals import after
+from chassis.db.intervals import after
 from task_svc.rows import Step
 from task_svc.store import OPEN
 from task_svc.tables import steps

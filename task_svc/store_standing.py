@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import func, literal, null, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.intervals import after
-from chassis.schema import outbox_table
-from chassis.unheard import claim
+from chassis.db.intervals import after
+from chassis.db.schema import outbox_table
+from chassis.db.unheard import claim
 from task_svc.rows import Task
 from task_svc.store import ENDED, Found
 from task_svc.tables import metadata, steps, tasks

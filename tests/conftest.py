@@ -127,7 +127,7 @@ def process_goes_on() -> Iterator[None]:
         left = ", ".join(f"{service.name} of {test}" for service, test in begun)
         GAVE_UP.append(f"{left}\n" + "".join(traceback.format_stack(limit=6)))
 
-    Service.start = started  # type: ignore[method-assign]
+    Service.start = started  # type: ignore[assignment, method-assign]
     os._exit = note  # type: ignore[assignment]
     yield
     os._exit, Service.start = ends, start  # type: ignore[method-assign]

@@ -10,7 +10,7 @@ are spelled with; `i` and `l` are one.
 import re
 import unicodedata
 
-from chassis.terminal import plain
+from chassis.observability.terminal import plain
 
 MOST_KEPT = 20_000
 """Characters whose look is remembered: more than any language has, fewer than there are."""

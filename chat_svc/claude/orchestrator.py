@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from opentelemetry.trace import SpanKind
 
-from chassis import telemetry
+from chassis.observability import telemetry
 from chat_svc import measures
 from chat_svc.claude import answers, troubles
 from chat_svc.claude.conversation import messages

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from chassis.bus import Bus
-from chassis.database import Database
-from chassis.transaction import Transaction
+from chassis.bus.calls import Bus
+from chassis.db.database import Database
+from chassis.db.transaction import Transaction
 from chat_svc import store
 from chat_svc.adopting import known
 from chat_svc.money import charge_at_the_end

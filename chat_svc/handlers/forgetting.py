@@ -5,9 +5,9 @@ from collections import defaultdict
 import structlog
 from nats.errors import Error as NatsError
 
-from chassis.bus import Bus
-from chassis.database import Database
-from chassis.forgetting import AT_ONCE, Forget
+from chassis.bus.calls import Bus
+from chassis.bus.forgetting import AT_ONCE, Forget
+from chassis.db.database import Database
 from chat_svc import store
 from contracts.envelope import ERROR_TEXT
 from contracts.permissions import FORGET

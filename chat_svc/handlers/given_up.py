@@ -9,9 +9,9 @@ import structlog
 from nats.aio.msg import Msg
 from sqlalchemy.exc import SQLAlchemyError
 
-from chassis.away import Away
-from chassis.bus import Bus
-from chassis.database import Database
+from chassis.bus.calls import Bus
+from chassis.db.away import Away
+from chassis.db.database import Database
 from chat_svc import store
 from contracts.envelope import TURN
 from contracts.permissions import HEARS

@@ -3,11 +3,11 @@
 from decimal import Decimal
 from typing import NamedTuple
 
-from chassis.bus import Bus
-from chassis.database import Database
-from chassis.injection import Reading
-from chassis.pages import encode_cursor, fitting, place_in_sequence
-from chassis.transaction import Transaction
+from chassis.bus.calls import Bus
+from chassis.db.database import Database
+from chassis.db.pages import encode_cursor, fitting, place_in_sequence
+from chassis.db.transaction import Transaction
+from chassis.handling.injection import Reading
 from chat_svc import store, store_rounds
 from chat_svc.domain import message_id_of, task_id_of
 from chat_svc.settings import Settings

@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from chassis.database import AlreadyHandled, Database
-from chassis.patience import Later
-from chassis.transaction import Transaction
+from chassis.db.database import AlreadyHandled, Database
+from chassis.db.transaction import Transaction
+from chassis.handling.patience import Later
 from chat_svc import store, store_rounds, telling
 from chat_svc.adopting import known
 from chat_svc.domain import StoredCall, another_agent, find_open, finished, spec, stuck

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import structlog
 
-from chassis.away import is_away
-from chassis.bus import Bus
-from chassis.database import Database
-from chassis.transaction import Transaction
+from chassis.bus.calls import Bus
+from chassis.db.away import is_away
+from chassis.db.database import Database
+from chassis.db.transaction import Transaction
 from chat_svc import store
 from chat_svc.adopting import known
 from chat_svc.domain import CHARGE

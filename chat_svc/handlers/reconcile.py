@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 import structlog
 from pydantic import ValidationError
 
-from chassis.away import is_away
-from chassis.bus import Bus
-from chassis.database import Database
-from chassis.envelopes import derived_id, origin
-from chassis.transaction import Transaction
+from chassis.bus.calls import Bus
+from chassis.bus.envelopes import derived_id, origin
+from chassis.db.away import is_away
+from chassis.db.database import Database
+from chassis.db.transaction import Transaction
 from chat_svc import store, store_rounds, store_standing
 from chat_svc.domain import CHARGE, StoredCall, skills_of, spec, step_id_of
 from chat_svc.settings import Settings

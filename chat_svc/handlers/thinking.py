@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import structlog
 
-from chassis.bus import Bus
-from chassis.database import Database
-from chassis.patience import Later
+from chassis.bus.calls import Bus
+from chassis.db.database import Database
+from chassis.handling.patience import Later
 from chat_svc import store, store_rounds
 from chat_svc.acting import Decided, act, charge_for, decide
 from chat_svc.limits import limit_reached, seconds_until

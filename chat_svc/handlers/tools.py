@@ -8,9 +8,9 @@ from typing import Any
 
 import structlog
 
-from chassis.bus import Bus
-from chassis.database import Database
-from chassis.patience import Later
+from chassis.bus.calls import Bus
+from chassis.db.database import Database
+from chassis.handling.patience import Later
 from chat_svc import store, store_rounds
 from chat_svc.checks import failure
 from chat_svc.domain import (

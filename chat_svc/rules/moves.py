@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from chassis.bus import MAX_MESSAGE_BYTES
+from chassis.bus.calls import MAX_MESSAGE_BYTES
 from chat_svc.orchestrator import Move, Round, Say, Situation, ToolCall
 from chat_svc.planner import plan, too_dear
 from chat_svc.rules import deals

@@ -5,7 +5,7 @@ import asyncio
 import sys
 import time
 
-from chassis.terminal import plain
+from chassis.observability.terminal import plain
 from deploy.local import home, ports, services
 from deploy.local.errors import StartError
 from deploy.local.postgres import clear_leftovers

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from chassis.endings import end
-from chassis.terminal import plain
+from chassis.observability.terminal import plain
 from deploy.local.errors import StartError
 from deploy.local.following import AskError, body_of, follow
 from deploy.local.interrupting import Paused, interruptible

@@ -20,7 +20,7 @@ import psutil
 
 from agents import summarizer, translator
 from agents.settings import Settings as AgentSettings
-from chassis.terminal import one_line, plain
+from chassis.observability.terminal import one_line, plain
 from deploy.local.crash_checks import checks
 from deploy.local.errors import StartError
 from deploy.local.following import AskError, body_of, follow

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from chassis.terminal import plain
+from chassis.observability.terminal import plain
 from contracts.permissions import ADMIN
 from deploy.local import home, nats
 from deploy.local.errors import StartError

@@ -40,7 +40,7 @@ def process(
         f"listen: 127.0.0.1:{port}\n"
         f"http: 127.0.0.1:{monitor_port}\n"
         "max_payload: 8MB\n"
-        # Outbox rows stay until what they said is safe on this disk (`chassis.relay`).
+        # Outbox rows stay until what they said is safe on this disk (`chassis.outbox.relay`).
         f"jetstream {{ store_dir: {json.dumps(str(folder))}, sync_interval: 1s }}\n"
         + (f"no_auth_user: {OPERATOR}\n{nats_users.config()}" if known else "")
     )

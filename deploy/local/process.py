@@ -20,7 +20,7 @@ from typing import IO
 
 import httpx
 
-from chassis.terminal import plain
+from chassis.observability.terminal import plain
 from deploy.local.forks import CAN_FORK, Forked
 from deploy.local.ties import die_with
 

@@ -16,8 +16,8 @@ from deploy.local.forks import end_parent
 from deploy.local.process import POLL_SECONDS, Child, Process, client, rotate, start
 
 FIRST_DELAY_SECONDS = 2.0
-"""Whoever waits for a reply of one that died finds nobody there meanwhile (`chassis.watching`), and
-is told so; the next, which starts in no time, would seem to be the same.
+"""Whoever waits for a reply of one that died finds nobody there meanwhile (`chassis.bus.watching`),
+and is told so; the next, which starts in no time, would seem to be the same.
 """
 LONGEST_DELAY_SECONDS = 10.0
 SETTLED_SECONDS = 30.0

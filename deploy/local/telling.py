@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from chassis.terminal import one_line, plain, quoted
+from chassis.observability.terminal import one_line, plain, quoted
 
 Json = dict[str, Any]
 WIDTH = 9

@@ -9,7 +9,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS
+from chassis.observability.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS
 from contracts.envelope import Envelope
 
 log = structlog.get_logger()

@@ -20,8 +20,8 @@ from prometheus_client import Counter
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis import telemetry
-from chassis.metrics import HTTP_CACHE
+from chassis.observability import telemetry
+from chassis.observability.metrics import HTTP_CACHE
 from contracts.changes import TELLS, Changed
 from contracts.envelope import ERROR_CODE, SOURCE
 from gateway.auth import READING

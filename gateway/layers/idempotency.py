@@ -14,7 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis.bus import UNREACHABLE
+from chassis.bus.calls import UNREACHABLE
 from contracts.errors import Busy, Refusal, Unavailable
 from gateway.auth import guarded
 from gateway.claims import Claim, Claims, Done, OtherBody, Running

@@ -9,7 +9,7 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chassis.bounds import place
+from chassis.http.bounds import place
 from gateway.auth import WEBHOOK, guarded
 from gateway.errors import problem
 

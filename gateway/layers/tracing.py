@@ -2,7 +2,7 @@
 
 from starlette.middleware import Middleware
 
-from chassis import telemetry
+from chassis.observability import telemetry
 from gateway.layers.access import METHODS
 
 UNTRACED = "/health$,/ready$,/events$"

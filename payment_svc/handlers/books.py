@@ -1,7 +1,7 @@
 """Questions about the books: the wallet, statements, receipts."""
 
-from chassis.injection import Reading
-from chassis.pages import encode_cursor, place_in_sequence
+from chassis.db.pages import encode_cursor, place_in_sequence
+from chassis.handling.injection import Reading
 from contracts.envelope import Envelope
 from contracts.errors import NotFound
 from contracts.ledger import (

@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from chassis.envelopes import new_id
-from chassis.transaction import Transaction
+from chassis.bus.envelopes import new_id
+from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, PaymentRequired
 from contracts.ledger import EnterPayment, PaymentEntered, PaymentReply

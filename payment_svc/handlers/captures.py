@@ -11,9 +11,9 @@ from decimal import Decimal
 
 import structlog
 
-from chassis.envelopes import new_id
-from chassis.groups import GroupCommit, Member
-from chassis.transaction import Transaction
+from chassis.bus.envelopes import new_id
+from chassis.db.groups import GroupCommit, Member
+from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
 from contracts.payment import (

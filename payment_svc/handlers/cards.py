@@ -11,9 +11,9 @@ from datetime import timedelta
 import structlog
 from stripe import StripeClient
 
-from chassis.database import Database
-from chassis.envelopes import origin
-from chassis.transaction import Transaction
+from chassis.bus.envelopes import origin
+from chassis.db.database import Database
+from chassis.db.transaction import Transaction
 from contracts.cards import CardReply, RetryCard
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, NotFound

@@ -2,8 +2,8 @@
 
 import structlog
 
-from chassis.database import Database
-from chassis.transaction import Transaction
+from chassis.db.database import Database
+from chassis.db.transaction import Transaction
 from contracts.ledger import CheckLedger, Finding, LedgerCheck
 from payment_svc import store_check
 from payment_svc.settings import Settings

@@ -1,7 +1,7 @@
 """Holds: money set aside for a step before its agent is called."""
 
-from chassis.database import Database
-from chassis.transaction import Transaction
+from chassis.db.database import Database
+from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, NotFound, PaymentRequired
 from contracts.payment import (

@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from chassis.injection import Reading
-from chassis.pages import next_in_time, place_in_time
+from chassis.db.pages import next_in_time, place_in_time
+from chassis.handling.injection import Reading
 from contracts.envelope import Envelope
 from contracts.payment import (
     BazaarBucksList,

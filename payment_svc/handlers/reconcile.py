@@ -6,9 +6,9 @@ captured or released as any.
 
 import structlog
 
-from chassis.bus import Bus
-from chassis.database import Database
-from chassis.envelopes import origin
+from chassis.bus.calls import Bus
+from chassis.bus.envelopes import origin
+from chassis.db.database import Database
 from contracts.errors import Refusal
 from contracts.standing import TELL_ENDS, TellEnds
 from payment_svc import store_standing

@@ -1,7 +1,7 @@
 """step.failed: the step's hold is released, or what it paid is given back. Exactly once."""
 
-from chassis.envelopes import new_id
-from chassis.transaction import Transaction
+from chassis.bus.envelopes import new_id
+from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.payment import HoldReleased
 from contracts.task import StepFailed

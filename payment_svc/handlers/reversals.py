@@ -9,8 +9,8 @@ from typing import Any
 
 import structlog
 
-from chassis.envelopes import new_id
-from chassis.transaction import Transaction
+from chassis.bus.envelopes import new_id
+from chassis.db.transaction import Transaction
 from payment_svc import card_refunds, store_ledger, store_reversals
 from payment_svc.domain import (
     WORLD,

@@ -2,7 +2,7 @@
 
 import structlog
 
-from chassis.transaction import Transaction
+from chassis.db.transaction import Transaction
 from payment_svc.store_cards import Found
 from payment_svc.views import card_event
 

@@ -9,9 +9,9 @@ from typing import Any
 import structlog
 from stripe import StripeClient
 
-from chassis.database import Database
-from chassis.envelopes import new_id, origin
-from chassis.transaction import Transaction
+from chassis.bus.envelopes import new_id, origin
+from chassis.db.database import Database
+from chassis.db.transaction import Transaction
 from contracts.cards import Checkout, OpenCheckout
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, Invalid, Unavailable

@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from chassis.database import Database
-from chassis.envelopes import new_id, origin
-from chassis.transaction import Transaction
+from chassis.bus.envelopes import new_id, origin
+from chassis.db.database import Database
+from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.ledger import GetWallet, OpenWallet, WalletView
 from contracts.payment import WalletCredited

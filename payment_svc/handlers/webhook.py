@@ -12,11 +12,11 @@ from typing import Any
 import stripe
 import structlog
 
-from chassis.aging import age
-from chassis.away import is_away
-from chassis.database import Database
-from chassis.envelopes import origin
-from chassis.transaction import Transaction
+from chassis.bus.envelopes import origin
+from chassis.db.aging import age
+from chassis.db.away import is_away
+from chassis.db.database import Database
+from chassis.db.transaction import Transaction
 from contracts.cards import TakeWebhook, WebhookTaken
 from contracts.errors import Unavailable
 from payment_svc import (

@@ -5,11 +5,11 @@ from typing import Any
 from pydantic import HttpUrl, ValidationError
 
 from chassis.amounts import plain_amount
-from chassis.database import Database
-from chassis.envelopes import origin
+from chassis.bus.envelopes import origin
+from chassis.db.database import Database
+from chassis.db.transaction import Transaction
+from chassis.observability.terminal import SHAPING, is_name, plain
 from chassis.outbound import Outbound
-from chassis.terminal import SHAPING, is_name, plain
-from chassis.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.errors import BadAnswer, Invalid
 from contracts.registry import AgentRegistered, AgentReply, AgentUpdated, RegisterAgent

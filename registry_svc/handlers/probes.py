@@ -13,8 +13,8 @@ from typing import Any
 
 import structlog
 
-from chassis.database import Database
-from chassis.envelopes import origin
+from chassis.bus.envelopes import origin
+from chassis.db.database import Database
 from chassis.outbound import Outbound
 from contracts.errors import BadAnswer
 from contracts.registry import AgentAvailabilityChanged

@@ -1,7 +1,7 @@
 """Questions about agents; nothing here changes anything."""
 
-from chassis.injection import Reading
-from chassis.pages import decode_cursor, encode_cursor, fitting
+from chassis.db.pages import decode_cursor, encode_cursor, fitting
+from chassis.handling.injection import Reading
 from contracts.errors import Invalid, NotFound
 from contracts.registry import AgentList, AgentReply, GetAgent, ListAgents
 from registry_svc import store

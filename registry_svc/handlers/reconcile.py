@@ -4,9 +4,9 @@ import structlog
 from nats.errors import Error as NatsError
 from nats.js.errors import Error as JetStreamError
 
-from chassis.bus import Bus
-from chassis.database import Database
-from chassis.envelopes import origin
+from chassis.bus.calls import Bus
+from chassis.bus.envelopes import origin
+from chassis.db.database import Database
 from contracts.errors import Refusal
 from contracts.standing import COUNT_RUNNING, MOST, CountRunning
 from contracts.topology import (

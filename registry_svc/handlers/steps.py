@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from chassis.groups import GroupCommit, Member
-from chassis.transaction import Transaction
+from chassis.db.groups import GroupCommit, Member
+from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.task import StepCompleted, StepFailed, StepStarted
 from contracts.topology import Durable

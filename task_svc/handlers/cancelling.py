@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from chassis.bus import Bus
-from chassis.database import Database
-from chassis.transaction import Transaction
+from chassis.bus.calls import Bus
+from chassis.db.database import Database
+from chassis.db.transaction import Transaction
 from contracts.cancelling import CancelReply, CancelTask
 from contracts.envelope import Envelope
 from contracts.errors import NotFound

@@ -3,9 +3,9 @@
 from decimal import Decimal
 from typing import Any
 
-from chassis.database import Database
-from chassis.dead_letters import Buried
-from chassis.transaction import Transaction
+from chassis.db.database import Database
+from chassis.db.transaction import Transaction
+from chassis.handling.dead_letters import Buried
 from contracts.task import TaskFailed
 from task_svc import store
 from task_svc.cancelling import end_open

@@ -1,9 +1,9 @@
 """POST /api/invoke-agent: one step, run at once, answered when it has ended."""
 
-from chassis.database import Database
-from chassis.envelopes import new_id
-from chassis.injection import ReplyTo
-from chassis.transaction import Transaction
+from chassis.bus.envelopes import new_id
+from chassis.db.database import Database
+from chassis.db.transaction import Transaction
+from chassis.handling.injection import ReplyTo
 from contracts.envelope import Envelope
 from contracts.errors import Busy, Conflict, NotFound, Refusal
 from contracts.task import InvokeAgent, InvokeReply, StepStarted, TaskCreated, TaskStarted

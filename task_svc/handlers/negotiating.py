@@ -7,7 +7,7 @@ same time one records the round and the other goes on from there.
 
 from collections.abc import Sequence
 
-from chassis.database import Database
+from chassis.db.database import Database
 from contracts.envelope import Envelope
 from contracts.errors import Conflict
 from contracts.negotiation import Negotiate, Negotiated, Offer, PriceNegotiated

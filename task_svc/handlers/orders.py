@@ -5,10 +5,10 @@ from typing import Any
 
 import structlog
 
-from chassis.bus import Bus
-from chassis.database import Database
-from chassis.patience import Later
-from chassis.transaction import Transaction
+from chassis.bus.calls import Bus
+from chassis.db.database import Database
+from chassis.db.transaction import Transaction
+from chassis.handling.patience import Later
 from contracts.envelope import Envelope
 from contracts.orders import AddSteps, FinishTask, StartTask, StepSpec
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount

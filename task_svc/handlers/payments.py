@@ -3,8 +3,8 @@
 import structlog
 from sqlalchemy import func
 
-from chassis.patience import Later
-from chassis.transaction import Transaction
+from chassis.db.transaction import Transaction
+from chassis.handling.patience import Later
 from contracts.envelope import Envelope
 from contracts.ledger import PaymentEntered, PaymentRefunded
 from task_svc import store

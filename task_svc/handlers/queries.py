@@ -2,12 +2,12 @@
 
 from decimal import Decimal
 
-from chassis.bus import Bus
-from chassis.database import Database
-from chassis.envelopes import new_id
-from chassis.injection import Reading
-from chassis.pages import encode_cursor, fitting, next_in_time, place_in_sequence, place_in_time
-from chassis.transaction import Transaction
+from chassis.bus.calls import Bus
+from chassis.bus.envelopes import new_id
+from chassis.db.database import Database
+from chassis.db.pages import encode_cursor, fitting, next_in_time, place_in_sequence, place_in_time
+from chassis.db.transaction import Transaction
+from chassis.handling.injection import Reading
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, NotFound
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount

@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Iterable, Mapping
 
 import structlog
 
-from chassis.away import is_away
-from chassis.bus import Bus
-from chassis.database import Database
-from chassis.envelopes import origin
-from chassis.injection import Reading
+from chassis.bus.calls import Bus
+from chassis.bus.envelopes import origin
+from chassis.db.away import is_away
+from chassis.db.database import Database
+from chassis.handling.injection import Reading
 from contracts.envelope import Envelope
 from contracts.errors import Refusal
 from contracts.ledger import GET_RECEIPT, GetReceipt, PaymentEntered

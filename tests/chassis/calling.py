@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from chassis.bus import Bus
-from chassis.envelopes import origin
+from chassis.bus.calls import Bus
+from chassis.bus.envelopes import origin
 from chassis.service import Service
 from contracts.envelope import Envelope
 from tests.chassis import probe

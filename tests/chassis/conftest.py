@@ -8,7 +8,7 @@ import pytest
 from nats.js import JetStreamContext
 
 from chassis import topology
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from chassis.service import Service
 from contracts.topology import Durable
 from tests.chassis import probe

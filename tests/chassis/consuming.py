@@ -7,9 +7,9 @@ from typing import Any
 import asyncpg
 from nats.js import JetStreamContext
 
-from chassis.envelopes import origin
+from chassis.bus.envelopes import origin
+from chassis.db.transaction import Transaction
 from chassis.service import Service
-from chassis.transaction import Transaction
 from contracts import envelope
 from contracts.topology import Durable
 from tests.chassis import probe

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from faststream.nats import NatsBroker
 
-from chassis.bus import Bus
-from chassis.envelopes import new_id, origin
+from chassis.bus.calls import Bus
+from chassis.bus.envelopes import new_id, origin
 from contracts.errors import Unavailable
 from contracts.payment import PLACE_HOLD, PlaceHold
 from contracts.permissions import ADMIN

@@ -16,10 +16,10 @@ from typing import NoReturn
 import structlog
 from sqlalchemy import text as sql
 
+from chassis.db.transaction import Transaction
 from chassis.process import run
 from chassis.service import Service
 from chassis.settings import ServiceSettings
-from chassis.transaction import Transaction
 from contracts.base import Page
 from contracts.errors import Conflict, Internal, Invalid, Unavailable
 from tests.chassis.probe import ASK, Answer, Question, metadata

@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Column, Integer, String, Table, insert
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from chassis import grants
-from chassis.database import async_url
+from chassis.db import grants
+from chassis.db.database import async_url
+from chassis.db.schema import service_metadata
 from chassis.provision import provision
-from chassis.schema import service_metadata
 from chassis.service import Service
 from chassis.settings import ServiceSettings
 from contracts.base import Call, Command, Id, Model, Money, Page, Payload, TaskEvent

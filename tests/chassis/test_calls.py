@@ -8,10 +8,10 @@ from decimal import Decimal
 
 import pytest
 
-from chassis.bus import MAX_MESSAGE_BYTES, Bus
-from chassis.envelopes import new_id, origin
+from chassis.bus.calls import MAX_MESSAGE_BYTES, Bus
+from chassis.bus.envelopes import new_id, origin
+from chassis.db.transaction import Transaction
 from chassis.service import Service
-from chassis.transaction import Transaction
 from contracts import errors
 from contracts.base import Call, Page, ping_call
 from contracts.envelope import DEADLINE, ERROR_CODE, Envelope
@@ -170,7 +170,7 @@ def test_every_refusal_has_its_code() -> None:
 async def test_a_body_that_is_not_valid_is_refused_naming_the_field(
     parrot: Bus, monkeypatch: pytest.MonkeyPatch, body: bytes, sentence: str
 ) -> None:
-    monkeypatch.setattr("chassis.bus.encoded", lambda _model: body)
+    monkeypatch.setattr("chassis.bus.calls.encoded", lambda _model: body)
     with pytest.raises(Invalid) as refused:
         await say(parrot)
     assert sentence in refused.value.message
@@ -181,7 +181,7 @@ async def test_a_body_that_is_not_valid_is_refused_naming_the_field(
 async def test_fields_that_a_later_release_adds_are_ignored(
     parrot: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.bus.encoded", lambda _model: b'{"text": "hi", "colour": 1}')
+    monkeypatch.setattr("chassis.bus.calls.encoded", lambda _model: b'{"text": "hi", "colour": 1}')
     assert await say(parrot) == "hi for ann"
 
 

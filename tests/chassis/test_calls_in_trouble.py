@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from chassis.envelopes import new_id, origin
-from chassis.transaction import Transaction
+from chassis.bus.envelopes import new_id, origin
+from chassis.db.transaction import Transaction
 from contracts.base import ping_call
 from contracts.errors import (
     Unavailable,

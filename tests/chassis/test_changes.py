@@ -9,12 +9,12 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from chassis.changes import Changes
-from chassis.database import Database
-from chassis.envelopes import new_id, origin
-from chassis.groups import GroupCommit, Member
-from chassis.injection import Reading
-from chassis.transaction import Transaction
+from chassis.bus.changes import Changes
+from chassis.bus.envelopes import new_id, origin
+from chassis.db.database import Database
+from chassis.db.groups import GroupCommit, Member
+from chassis.db.transaction import Transaction
+from chassis.handling.injection import Reading
 from contracts.changes import MOST_ACCOUNTS, TELLS, Changed, subject
 from contracts.envelope import Envelope
 from contracts.errors import Conflict
@@ -126,7 +126,7 @@ async def test_a_group_names_all_its_accounts_and_too_many_are_everybody(
 
 
 async def test_changes_of_one_moment_are_one_hint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chassis.changes.GATHER_S", 0.2)
+    monkeypatch.setattr("chassis.bus.changes.GATHER_S", 0.2)
     sent: list[list[str] | None] = []
 
     class Sending:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from chassis.bounds import Bounds, place
-from chassis.connections import options
+from chassis.http.bounds import Bounds, place
+from chassis.http.connections import options
 from tests.gateway.helpers import until
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"

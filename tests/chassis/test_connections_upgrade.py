@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from chassis.bounds import Bounds
+from chassis.http.bounds import Bounds
 from tests.chassis.test_connections import GET, calling, serving
 from tests.gateway.helpers import until
 

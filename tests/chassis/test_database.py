@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from chassis import database
-from chassis.away import Away, is_away, is_unstorable
-from chassis.database import Database
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
+from chassis.db import database
+from chassis.db.away import Away, is_away, is_unstorable
+from chassis.db.database import Database
 from tests.chassis import probe
 from tests.chassis.helpers import connected
 from tests.conftest import Stack

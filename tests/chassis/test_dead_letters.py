@@ -9,8 +9,8 @@ import asyncpg
 from nats.js import JetStreamContext
 from prometheus_client import REGISTRY
 
-from chassis.envelopes import new_id
-from chassis.transaction import Transaction
+from chassis.bus.envelopes import new_id
+from chassis.db.transaction import Transaction
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from tests.chassis.conftest import NewDurable
 from tests.chassis.consuming import consumer, leave_trace, settled, tell, traces

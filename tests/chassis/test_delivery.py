@@ -11,11 +11,11 @@ from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError
 from nats.js import JetStreamContext
 
-from chassis import away as away_rules
-from chassis import patience
-from chassis.envelopes import new_id
-from chassis.patience import retry_delay_s
-from chassis.transaction import Transaction
+from chassis.bus.envelopes import new_id
+from chassis.db import away as away_rules
+from chassis.db.transaction import Transaction
+from chassis.handling import patience
+from chassis.handling.patience import retry_delay_s
 from contracts import envelope
 from contracts.envelope import Envelope
 from tests.chassis.conftest import NewDurable

@@ -7,8 +7,8 @@ import pytest
 from nats.aio.msg import Msg
 from structlog.testing import capture_logs
 
+from chassis.bus.subscriptions import PINGS_WAITING, REQUESTS_WAITING, RPC_WORKERS
 from chassis.service import Service
-from chassis.subscriptions import PINGS_WAITING, REQUESTS_WAITING, RPC_WORKERS
 from contracts.base import ping_call
 from contracts.envelope import ACCOUNT, ERROR_CODE
 from contracts.errors import Unavailable

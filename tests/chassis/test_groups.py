@@ -8,11 +8,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from chassis.away import is_away
-from chassis.database import Database
-from chassis.envelopes import new_id, origin
-from chassis.groups import ENOUGH, MOST_IN_A_GROUP, GroupCommit, Member
-from chassis.transaction import Transaction
+from chassis.bus.envelopes import new_id, origin
+from chassis.db.away import is_away
+from chassis.db.database import Database
+from chassis.db.groups import ENOUGH, MOST_IN_A_GROUP, GroupCommit, Member
+from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from tests.chassis import probe
 from tests.conftest import Stack

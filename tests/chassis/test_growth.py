@@ -12,11 +12,11 @@ from nats.js.errors import APIError
 from sqlalchemy.exc import DBAPIError
 
 from chassis import topology
-from chassis.away import is_away, takes_nothing, why_away
-from chassis.database import Database
-from chassis.envelopes import new_id
-from chassis.intake import BELIEVED_S, Intake
-from chassis.transaction import Transaction
+from chassis.bus.envelopes import new_id
+from chassis.bus.intake import BELIEVED_S, Intake
+from chassis.db.away import is_away, takes_nothing, why_away
+from chassis.db.database import Database
+from chassis.db.transaction import Transaction
 from contracts.errors import Unavailable
 from contracts.topology import BUCKETS, COMMANDS, EVENTS, STREAMS
 from deploy.local.embedded import embedded_nats_server

@@ -10,10 +10,11 @@ import asyncpg
 import pytest
 from nats.js import JetStreamContext
 
-from chassis import away as away_rules
-from chassis import database, patience
-from chassis.envelopes import new_id
-from chassis.transaction import Transaction
+from chassis.bus.envelopes import new_id
+from chassis.db import away as away_rules
+from chassis.db import database
+from chassis.db.transaction import Transaction
+from chassis.handling import patience
 from tests.chassis import probe
 from tests.chassis.conftest import NewDurable
 from tests.chassis.consuming import leave_trace, settled, tell, traces

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.database import Database
-from chassis.injection import Reading, ReplyTo, handler
-from chassis.transaction import Transaction
+from chassis.db.database import Database
+from chassis.db.transaction import Transaction
+from chassis.handling.injection import Reading, ReplyTo, handler
 from contracts import numbers
 from contracts.envelope import Envelope
 from contracts.errors import Invalid

@@ -13,12 +13,13 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 
-from chassis import looking, stored, topology
-from chassis.drift import differences
+from chassis import topology
+from chassis.bus import looking, stored
+from chassis.bus.drift import differences
+from chassis.bus.envelopes import new_id, origin
+from chassis.bus.looking import HELP
 from chassis.endings import end
-from chassis.envelopes import new_id, origin
 from chassis.keeper import Keeper
-from chassis.looking import HELP
 from contracts.envelope import ERROR_CODE, ERROR_TEXT, TURN
 from contracts.permissions import ADMIN, FORGET, KEEPER
 from contracts.topology import DURABLES, PAYMENT_STEP_COMPLETED, TASK_START, Durable

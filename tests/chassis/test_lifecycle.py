@@ -9,8 +9,8 @@ import pytest
 from faststream._internal.endpoint.subscriber.mixins import TasksMixin
 
 from chassis import topology
-from chassis.bus import Bus
-from chassis.envelopes import new_id, origin
+from chassis.bus.calls import Bus
+from chassis.bus.envelopes import new_id, origin
 from chassis.process import run
 from contracts.base import Ping, ping_call
 from contracts.errors import Unavailable

@@ -15,7 +15,8 @@ from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js.errors import NotFoundError
 
-from chassis import stored, topology
+from chassis import topology
+from chassis.bus import stored
 from contracts import permissions
 from contracts.base import Call
 from contracts.catalogue import CALLS, CONTEXTS, EVENTS

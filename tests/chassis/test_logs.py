@@ -5,7 +5,7 @@ import json
 import nats
 import pytest
 
-from chassis.terminal import plain
+from chassis.observability.terminal import plain
 from tests.chassis.helpers import eventually, process
 from tests.chassis.noisy import WAYS
 from tests.chassis.probe import ASK

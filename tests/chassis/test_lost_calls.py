@@ -11,9 +11,9 @@ from faststream.nats import NatsBroker
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from chassis import watching
-from chassis.bus import Bus
-from chassis.envelopes import origin
+from chassis.bus import watching
+from chassis.bus.calls import Bus
+from chassis.bus.envelopes import origin
 from contracts.base import ping_call
 from contracts.errors import Unavailable
 from tests.chassis import probe

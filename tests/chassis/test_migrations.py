@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from chassis import migrate
-from chassis.database import Database, async_url
+from chassis.db.database import Database, async_url
 from chassis.migrate import alembic_config
 from chassis.provision import provision
 from tests.chassis.helpers import PROJECT, connected

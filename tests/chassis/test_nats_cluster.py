@@ -11,9 +11,9 @@ import pytest
 from faststream.nats import NatsBroker
 
 from chassis import topology
-from chassis.connecting import connect_options
-from chassis.leaders import verified
-from chassis.servers import servers
+from chassis.bus.connecting import connect_options
+from chassis.bus.leaders import verified
+from chassis.bus.servers import servers
 from chassis.settings import BusSettings
 from deploy.local import nats as local_nats
 from deploy.local.embedded import EmbeddedServer

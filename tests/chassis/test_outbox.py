@@ -10,10 +10,11 @@ import pytest
 from nats.js import JetStreamContext
 from sqlalchemy.exc import IntegrityError
 
-from chassis import relay, transaction
-from chassis.bus import MAX_MESSAGE_BYTES
-from chassis.envelopes import new_id, origin
-from chassis.outgoing import read_row
+from chassis.bus.calls import MAX_MESSAGE_BYTES
+from chassis.bus.envelopes import new_id, origin
+from chassis.db import transaction
+from chassis.outbox import relay
+from chassis.outbox.outgoing import read_row
 from chassis.service import Service
 from contracts import envelope
 from contracts.errors import Invalid

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.pages import (
+from chassis.db.pages import (
     MOST_PAGE_BYTES,
     decode_cursor,
     encode_cursor,

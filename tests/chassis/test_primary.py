@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from chassis.away import Away
-from chassis.database import Database, async_url
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
+from chassis.db.away import Away
+from chassis.db.database import Database, async_url
 from deploy.local.ports import free_port
 from tests.chassis import probe
 from tests.chassis.helpers import connected

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from chassis.database import Database, async_url
-from chassis.inbox import forget_handled
+from chassis.db.database import Database, async_url
+from chassis.handling.inbox import forget_handled
 from chat_svc import store as chat
 from chat_svc import store_aging as chat_aging
 from chat_svc import store_rounds

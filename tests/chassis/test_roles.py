@@ -9,11 +9,11 @@ import asyncpg
 import pytest
 from alembic import command
 
-from chassis import ownership
-from chassis.envelopes import new_id
-from chassis.grants import NotTheOwner, owner_role, service_role
+from chassis.bus.envelopes import new_id
+from chassis.db import ownership
+from chassis.db.grants import NotTheOwner, owner_role, service_role
+from chassis.db.ownership import Busy
 from chassis.migrate import alembic_config
-from chassis.ownership import Busy
 from chassis.provision import provision, read_logins
 from chassis.secrets import BadSecret
 from tests.chassis.helpers import connected

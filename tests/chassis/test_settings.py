@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from chassis.database import async_url
+from chassis.db.database import async_url
 from chassis.migrate import url_of
 from chassis.secrets import BadSecret, secret
 from chassis.settings import ServiceSettings

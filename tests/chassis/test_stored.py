@@ -2,8 +2,8 @@
 
 from nats.js import JetStreamContext
 
-from chassis import stored
-from chassis.envelopes import new_id
+from chassis.bus import stored
+from chassis.bus.envelopes import new_id
 
 
 async def test_pages_end_and_go_on(js: JetStreamContext) -> None:

@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 from nats.js import JetStreamContext
 
-from chassis.envelopes import new_id, origin
-from chassis.transaction import Transaction
+from chassis.bus.envelopes import new_id, origin
+from chassis.db.transaction import Transaction
 from contracts import envelope
 from contracts.envelope import ERROR_CODE, ERROR_TEXT
 from tests.chassis.calling import answering

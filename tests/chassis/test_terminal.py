@@ -7,8 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.bus import encoded, refusal_headers
-from chassis.terminal import SHAPING, escaped, is_name, one_line, plain, quoted, visible
+from chassis.bus.calls import encoded, refusal_headers
+from chassis.observability.terminal import (
+    SHAPING,
+    escaped,
+    is_name,
+    one_line,
+    plain,
+    quoted,
+    visible,
+)
 from contracts.base import Model
 from contracts.errors import Invalid
 

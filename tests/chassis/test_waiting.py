@@ -9,13 +9,13 @@ import asyncpg
 import pytest
 from nats.js import JetStreamContext
 
-from chassis import patience, settling
-from chassis.dead_letters import Buried
-from chassis.envelopes import new_id
-from chassis.patience import Later
+from chassis.bus.envelopes import new_id
+from chassis.db.transaction import Transaction
+from chassis.handling import patience, settling
+from chassis.handling.dead_letters import Buried
+from chassis.handling.patience import Later
+from chassis.handling.waiting import Parked
 from chassis.service import Service
-from chassis.transaction import Transaction
-from chassis.waiting import Parked
 from contracts.errors import TooSlow, Unavailable
 from contracts.topology import Durable
 from tests.chassis import probe

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from chat_svc.orchestrator import Move, Say, Situation, Tokens, ToolCall
 from tests.chat.talk import End, Talk
 

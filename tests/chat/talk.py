@@ -11,7 +11,7 @@ from typing import Any
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerInfo
 
-from chassis.envelopes import enclose, new_id, origin
+from chassis.bus.envelopes import enclose, new_id, origin
 from chassis.service import Service
 from chat_svc.domain import task_id_of
 from contracts.base import Event

@@ -5,7 +5,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from chat_svc.domain import step_id_of, task_id_of
 from contracts.orders import StartTask
 from contracts.task import RESULT_KEY

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from chat_svc.domain import task_id_of
 from chat_svc.orchestrator import Move
 from contracts.chat import FORGET_MESSAGES, POST_MESSAGE

@@ -10,10 +10,10 @@ from decimal import Decimal
 
 import pytest
 
-from chassis import relay
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
+from chassis.db.transaction import Transaction
+from chassis.outbox import relay
 from chassis.service import Service
-from chassis.transaction import Transaction
 from chat_svc.domain import charge_id_of, negotiation_id_of, step_id_of
 from chat_svc.orchestrator import Move, Say, Situation
 from contracts.envelope import Envelope

@@ -9,7 +9,7 @@ from decimal import Decimal
 from nats.aio.msg import Msg
 
 from chassis import topology
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from chat_svc.domain import step_id_of, task_id_of
 from contracts.envelope import TURN
 from contracts.topology import DURABLES, EVENTS

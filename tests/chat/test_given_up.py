@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from chassis.bus import Bus
-from chassis.envelopes import new_id
+from chassis.bus.calls import Bus
+from chassis.bus.envelopes import new_id
 from chat_svc.handlers import overdue
 from chat_svc.handlers.given_up import BROKEN
 from chat_svc.orchestrator import Move, Say, Situation

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis import stored, topology
+from chassis import topology
+from chassis.bus import stored
+from chassis.bus.envelopes import new_id, origin
+from chassis.bus.forgetting import WORDS
 from chassis.endings import end
-from chassis.envelopes import new_id, origin
-from chassis.forgetting import WORDS
 from chassis.keeper import Keeper
-from chassis.telemetry import kind_of
+from chassis.observability.telemetry import kind_of
 from chat_svc import store
 from chat_svc.domain import task_id_of
 from contracts.chat import (

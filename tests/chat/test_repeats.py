@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from nats.js import JetStreamContext
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from chat_svc.domain import step_id_of, task_id_of
 from contracts.chat import Think
 from contracts.envelope import DEDUPLICATION, ID, SOURCE, TURN, TYPE

@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from chassis import topology
+from chassis.bus.envelopes import new_id
 from chassis.endings import end
-from chassis.envelopes import new_id
 from chassis.keeper import Keeper
 from chat_svc.handlers import thinking
 from payment_svc.app import build as build_payment

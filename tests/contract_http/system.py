@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from chassis.service import Service
 from gateway.settings import Settings
 from payment_svc.handlers.wallets import open_wallet

@@ -8,7 +8,7 @@ from decimal import Decimal
 import httpx
 import pytest
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from contracts.catalogue import CONTEXTS
 from contracts.registry import REGISTER_AGENT
 from gateway import cache

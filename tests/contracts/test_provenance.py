@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chassis.envelopes import origin
+from chassis.bus.envelopes import origin
 from contracts.base import Call, Command, Event
 from contracts.catalogue import CALLS, COMMANDS, EVENTS
 from contracts.envelope import SOURCE, TYPE

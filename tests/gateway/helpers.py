@@ -15,7 +15,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
-from chassis.bus import refusal_headers
+from chassis.bus.calls import refusal_headers
 from contracts.base import Call, Event, Model
 from contracts.envelope import Envelope, read_envelope
 from contracts.errors import Refusal, Unavailable

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from nats.aio.client import Client
 
-from chassis.envelopes import enclose, origin
+from chassis.bus.envelopes import enclose, origin
 from contracts.base import Event
 from contracts.task import StepStarted
 from tests.gateway.helpers import until

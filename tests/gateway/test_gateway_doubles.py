@@ -11,9 +11,9 @@ import pytest
 from faststream.nats import NatsBroker
 from nats.aio.msg import Msg
 
-from chassis.bus import Bus
-from chassis.connecting import connect_options
-from chassis.envelopes import new_id, origin
+from chassis.bus.calls import Bus
+from chassis.bus.connecting import connect_options
+from chassis.bus.envelopes import new_id, origin
 from chassis.settings import BusSettings
 from contracts.base import Call, ReplyT, RequestT
 from contracts.chat import POST_MESSAGE, MessageView, PostReply, TurnCompleted

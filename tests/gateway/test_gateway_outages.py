@@ -11,7 +11,7 @@ from decimal import Decimal
 import httpx
 import pytest
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from contracts.envelope import DEFAULT_ACCOUNT
 from contracts.ledger import OPEN_WALLET
 from tests.conftest import Stack, running

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from chassis.terminal import plain
+from chassis.observability.terminal import plain
 from deploy.local import ask
 from deploy.local.following import AskError
 from deploy.local.ports import free_port

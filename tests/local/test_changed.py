@@ -20,7 +20,7 @@ OURS = [service for service in SERVICES if service != "agents"]
         (["task_svc/saga.py"], ["task_svc"]),
         (["agents/search.py", "gateway/app.py"], ["gateway", "agents"]),
         (["contracts/base.py"], OURS),
-        (["chassis/bus.py", "agents/search.py"], list(SERVICES)),
+        (["chassis/bus/calls.py", "agents/search.py"], list(SERVICES)),
         (["deploy/images/chat_svc.lock"], ["chat_svc"]),
         (["deploy/Dockerfile"], list(SERVICES)),
     ],

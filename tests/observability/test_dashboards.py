@@ -11,7 +11,7 @@ import pytest
 import yaml
 from prometheus_client import Counter, Gauge, Histogram
 
-import chassis.metrics
+import chassis.observability.metrics
 import chat_svc.measures
 import payment_svc.measures
 import registry_svc.measures
@@ -23,7 +23,7 @@ DASHBOARDS = sorted((FOLDER / "grafana/dashboards").glob("*.json"))
 KINDS = (Counter, Gauge, Histogram)
 SUFFIXES = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"], "gauge": [""]}
 COUNTING = (
-    chassis.metrics,
+    chassis.observability.metrics,
     chat_svc.measures,
     payment_svc.measures,
     registry_svc.measures,

@@ -11,7 +11,7 @@ import pytest
 from nats.aio.client import Client
 from nats.errors import TimeoutError as NatsTimeout
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from contracts.topology import DURABLES
 from tests.chassis.helpers import eventually
 from tests.conftest import Stack, new_stack

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from chassis import readings
-from chassis.envelopes import new_id, origin
-from chassis.probes import probes
+from chassis.bus.envelopes import new_id, origin
+from chassis.http.probes import probes
+from chassis.observability import readings
 from chassis.service import Service
 from chat_svc.app import build as build_chat
 from chat_svc.settings import Settings as ChatSettings

@@ -9,12 +9,12 @@ import nats
 import pytest
 
 from chassis import topology
+from chassis.bus.envelopes import new_id, origin
 from chassis.endings import end
-from chassis.envelopes import new_id, origin
 from chassis.keeper import Keeper
-from chassis.outgoing import Outgoing
-from chassis.publishing import Publisher
-from chassis.terminal import plain
+from chassis.observability.terminal import plain
+from chassis.outbox.outgoing import Outgoing
+from chassis.outbox.publishing import Publisher
 from deploy import trace
 from tests.chassis.helpers import eventually
 from tests.conftest import Stack

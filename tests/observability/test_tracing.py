@@ -46,7 +46,7 @@ ALONE = """
 import asyncio
 from contextlib import suppress
 from opentelemetry.trace import SpanKind
-from chassis import telemetry
+from chassis.observability import telemetry
 from chassis.settings import BusSettings
 
 async def main():
@@ -62,7 +62,7 @@ asyncio.run(main())
 """A process with one span, whose block fails."""
 OFF = """
 import sys
-from chassis import telemetry
+from chassis.observability import telemetry
 from chassis.settings import BusSettings
 from gateway.app import create_app
 from gateway.settings import Settings

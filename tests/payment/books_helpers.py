@@ -5,10 +5,10 @@ from typing import Any
 
 import asyncpg
 
-from chassis.bus import Bus
-from chassis.database import Database
-from chassis.envelopes import new_id, origin
-from chassis.groups import GroupCommit
+from chassis.bus.calls import Bus
+from chassis.bus.envelopes import new_id, origin
+from chassis.db.database import Database
+from chassis.db.groups import GroupCommit
 from chassis.service import Service
 from contracts import cards, ledger, payment
 from contracts.base import MICRO

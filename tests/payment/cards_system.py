@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import httpx
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from chassis.service import Service
 from contracts.envelope import DEFAULT_ACCOUNT
 from payment_svc.app import build

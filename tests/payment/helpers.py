@@ -7,9 +7,9 @@ from typing import Any
 import asyncpg
 from nats.js import JetStreamContext
 
-from chassis.bus import Bus
-from chassis.database import Database
-from chassis.envelopes import new_id, origin
+from chassis.bus.calls import Bus
+from chassis.bus.envelopes import new_id, origin
+from chassis.db.database import Database
 from chassis.service import Service
 from contracts.base import Call, Event, ReplyT, RequestT
 from contracts.catalogue import EVENTS

@@ -13,9 +13,9 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis import migrate
-from chassis.database import async_url
-from chassis.envelopes import new_id
-from chassis.groups import Member
+from chassis.bus.envelopes import new_id
+from chassis.db.database import async_url
+from chassis.db.groups import Member
 from chassis.provision import provision
 from payment_svc import store_check
 from payment_svc.app import build

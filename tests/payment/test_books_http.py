@@ -11,7 +11,7 @@ import httpx
 import pytest
 from nats.js import JetStreamContext
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from contracts.ledger import PaymentRefunded
 from payment_svc.app import build
 from tests.chassis.helpers import eventually

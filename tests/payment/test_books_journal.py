@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from contracts.ledger import LIST_ENTRIES, EntryView, ListEntries
 from payment_svc import store_check
 from payment_svc.app import build

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from chassis.database import AlreadyHandled
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
+from chassis.db.database import AlreadyHandled
 from contracts.cards import RefundCard
 from contracts.errors import Conflict, PaymentRequired, Refusal
 from contracts.ledger import EnterPayment, RefundPayment

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from chassis.service import Service
 from contracts.errors import Conflict, Invalid, NotFound, PaymentRequired, Refusal
 from contracts.ledger import (

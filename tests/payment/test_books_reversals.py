@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from payment_svc.app import build
 from payment_svc.domain import Reversal, taken_back
 from payment_svc.handlers.wallets import open_wallet

@@ -14,7 +14,7 @@ import pytest
 from nats.js import JetStreamContext
 
 from chassis import topology
-from chassis.envelopes import new_id, origin
+from chassis.bus.envelopes import new_id, origin
 from contracts.base import Call
 from contracts.errors import Conflict, Invalid, NotFound, PaymentRequired, TooSlow, Unavailable
 from contracts.ledger import ENTER_PAYMENT, REFUND_PAYMENT

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chassis.envelopes import new_id, origin
+from chassis.bus.envelopes import new_id, origin
 from contracts.cards import OPEN_CHECKOUT, OpenCheckout
 from contracts.errors import Conflict
 from payment_svc.handlers.top_ups import open_checkout

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from payment_svc.cards import in_cents
 from payment_svc.handlers.cards import retry_s
 from payment_svc.settings import Settings

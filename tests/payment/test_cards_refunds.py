@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from tests.chassis.helpers import eventually
 from tests.payment.books_helpers import check, payment_for
 from tests.payment.cards_double import refused

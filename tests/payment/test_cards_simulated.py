@@ -5,7 +5,7 @@ import base64
 import pytest
 from pydantic import ValidationError
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from contracts.base import Ping, ping_call
 from contracts.cards import (
     OPEN_CHECKOUT,

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.away import Away
+from chassis.db.away import Away
 from contracts.payment import LIST_STRIPE, ListStripe
 from payment_svc import store_tab
 from tests.chassis.helpers import eventually

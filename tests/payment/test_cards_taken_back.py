@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from contracts.cards import OPEN_CHECKOUT, OpenCheckout
 from contracts.errors import PaymentRequired
 from contracts.ledger import ENTER_PAYMENT, GET_WALLET, REFUND_PAYMENT, GetWallet, WalletView

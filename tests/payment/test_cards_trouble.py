@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 from faststream.nats import NatsBroker
 
-from chassis.bus import Bus
-from chassis.envelopes import new_id
+from chassis.bus.calls import Bus
+from chassis.bus.envelopes import new_id
 from contracts.envelope import DEFAULT_ACCOUNT
 from contracts.permissions import ADMIN
 from deploy.local.ports import free_port

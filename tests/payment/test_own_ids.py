@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from contracts.base import Call
 from contracts.cards import OPEN_CHECKOUT, REFUND_CARD, OpenCheckout, RefundCard
 from contracts.errors import Conflict, NotFound

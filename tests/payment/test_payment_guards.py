@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from tests.chassis.helpers import connected
 from tests.conftest import CONTEXTS, Stack
 from tests.payment.conftest import NewCustomer

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from contracts.errors import Conflict, Invalid, NotFound, PaymentRequired, Refusal
 from contracts.payment import GET_TASK_ACCOUNT, PLACE_HOLD, GetTaskAccount, PlaceHold
 from tests.payment.conftest import NewCustomer

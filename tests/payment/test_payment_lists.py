@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 from sqlalchemy import event
 
-from chassis.envelopes import new_id
-from chassis.pages import encode_cursor
+from chassis.bus.envelopes import new_id
+from chassis.db.pages import encode_cursor
 from chassis.service import Service
 from contracts.errors import Invalid
 from contracts.payment import LIST_BAZAARBUCKS, LIST_STRIPE, ListBazaarBucks, ListStripe

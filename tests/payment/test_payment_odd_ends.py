@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from contracts.payment import LIST_BAZAARBUCKS, ListBazaarBucks
 from tests.chassis.helpers import eventually
 from tests.payment.conftest import NewCustomer

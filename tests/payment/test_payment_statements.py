@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from chassis.service import Service
 from contracts.errors import PaymentRequired
 from tests.chassis.helpers import eventually

@@ -10,7 +10,7 @@ import asyncpg
 from nats.js import JetStreamContext
 
 from chassis import topology
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from contracts.errors import Conflict, PaymentRequired
 from contracts.topology import PAYMENT_STEP_COMPLETED
 from payment_svc.app import build

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 from nats.js import JetStreamContext
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from payment_svc.app import build
 from payment_svc.handlers.wallets import open_wallet
 from tests.chassis.helpers import eventually, stored

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chassis.envelopes import enclose, new_id, origin
+from chassis.bus.envelopes import enclose, new_id, origin
 from contracts.payment import PLACE_HOLD
 from contracts.task import StepFailed
 from tests.task.services import eventually

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nats.aio.client import Client
 
-from chassis.bus import Bus
+from chassis.bus.calls import Bus
 from contracts.topology import Durable
 from tests.conftest import Stack
 from tests.task.services import eventually

@@ -9,7 +9,7 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
-from chassis.envelopes import new_id, origin
+from chassis.bus.envelopes import new_id, origin
 from contracts import topology
 from contracts.ledger import ENTER_PAYMENT
 from contracts.standing import TELL_ENDS, EndsTold, TellEnds

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from faststream.nats import NatsBroker
 
-from chassis.bus import Bus
-from chassis.connecting import connect_options
-from chassis.database import Database
+from chassis.bus.calls import Bus
+from chassis.bus.connecting import connect_options
+from chassis.db.database import Database
 from chassis.service import Service
 from contracts.permissions import ADMIN
 from contracts.topology import STREAMS

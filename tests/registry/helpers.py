@@ -7,9 +7,9 @@ from typing import Any
 from nats.js import JetStreamContext
 from sqlalchemy import event, func, update
 
-from chassis.bus import Bus
-from chassis.database import Database
-from chassis.envelopes import origin
+from chassis.bus.calls import Bus
+from chassis.bus.envelopes import origin
+from chassis.db.database import Database
 from chassis.outbound import Outbound
 from chassis.service import Service
 from contracts import envelope

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 from structlog.testing import capture_logs
 
-from chassis.database import Database
+from chassis.db.database import Database
 from chassis.outbound import Outbound
 from contracts.errors import BadAnswer, Invalid, NotFound
 from contracts.registry import REGISTER_AGENT

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.pages import decode_cursor, encode_cursor, place_in_time
+from chassis.db.pages import decode_cursor, encode_cursor, place_in_time
 from contracts.base import Page
 from contracts.errors import Invalid
 

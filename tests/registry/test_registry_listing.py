@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chassis.pages import encode_cursor
+from chassis.db.pages import encode_cursor
 from contracts import errors
 from contracts.registry import GET_AGENT, LIST_AGENTS, REGISTER_AGENT
 from registry_svc.seeds import SEEDS

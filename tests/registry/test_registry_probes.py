@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, text
 
-from chassis.database import Database
+from chassis.db.database import Database
 from contracts.registry import REGISTER_AGENT, AgentView
 from registry_svc import agents_http, store
 from registry_svc.handlers import probes

@@ -3,7 +3,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from chassis.database import Database, async_url
+from chassis.db.database import Database, async_url
 from registry_svc import tables
 from tests.conftest import Stack
 

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import pytest
 
-from chassis.database import Database
-from chassis.envelopes import origin
-from chassis.groups import GroupCommit
+from chassis.bus.envelopes import origin
+from chassis.db.database import Database
+from chassis.db.groups import GroupCommit
 from contracts.base import Event
 from contracts.registry import AgentView
 from contracts.task import StepStarted

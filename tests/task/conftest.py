@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from tests.conftest import Stack, running
 from tests.task.services import payment_service, registry_service, task_service
 from tests.task.system import System, listening

@@ -13,9 +13,9 @@ import asyncpg
 from faststream.nats import NatsBroker
 from nats.aio.msg import Msg
 
-from chassis.bus import Bus
-from chassis.connecting import connect_options
-from chassis.envelopes import new_id, origin
+from chassis.bus.calls import Bus
+from chassis.bus.connecting import connect_options
+from chassis.bus.envelopes import new_id, origin
 from chassis.service import Service
 from chassis.settings import BusSettings
 from contracts.base import Call, Command, ReplyT, RequestT

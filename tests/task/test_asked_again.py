@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from contracts.errors import BadAnswer, Busy, Conflict, Invalid, Refusal
 from contracts.task import InvokeReply
 from tests.task.scripted_agent import (

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from chassis.envelopes import origin
+from chassis.bus.envelopes import origin
 from contracts.base import Command
 from contracts.orders import AddSteps, FinishTask, StartTask
 from tests.task.plans import spec, start

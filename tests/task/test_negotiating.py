@@ -8,7 +8,7 @@ import pytest
 
 from agents import mock_highprice, mock_negotiator
 from agents.settings import Settings as AgentSettings
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from contracts.errors import Conflict, NotFound
 from contracts.negotiation import Negotiated
 from tests.agents.serving import served

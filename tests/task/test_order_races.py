@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from chassis.envelopes import origin
-from chassis.patience import Later
+from chassis.bus.envelopes import origin
+from chassis.handling.patience import Later
 from contracts.orders import AddSteps, FinishTask
 from contracts.payment import TaskAccount
 from contracts.topology import TASK_FINISH

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from chassis.envelopes import new_id, origin
+from chassis.bus.envelopes import new_id, origin
 from contracts.orders import AddSteps, FinishTask
 from contracts.payment import PLACE_HOLD
 from contracts.task import StepFailed

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chassis.envelopes import origin
+from chassis.bus.envelopes import origin
 from contracts.errors import NotFound
 from contracts.registry import AgentReply, AgentView
 from task_svc.quotes import FRESH_S, Quotes

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from contracts.errors import Unavailable
 from task_svc.settings import Settings
 from task_svc.shares import Shares

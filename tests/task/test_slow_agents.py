@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from contracts.errors import TooSlow
 from contracts.task import InvokeReply
 from tests.conftest import Stack, running

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from chassis.aging import age
-from chassis.database import Database
-from chassis.pages import encode_cursor
+from chassis.db.aging import age
+from chassis.db.database import Database
+from chassis.db.pages import encode_cursor
 from contracts.base import Call
 from contracts.errors import Invalid, NotFound
 from contracts.task import CREATE_TASK, GET_TASK, LIST_STEPS, LIST_TASKS

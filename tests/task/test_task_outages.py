@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from chassis import patience, settling
+from chassis.handling import patience, settling
 from contracts.errors import Busy, Unavailable
 from contracts.topology import TASK_FINISH
 from tests.conftest import Stack, new_stack, running

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from chassis.envelopes import origin
+from chassis.bus.envelopes import origin
 from contracts.errors import BadAnswer, Refusal
 from contracts.orders import AddSteps
 from contracts.task import INVOKE_AGENT

@@ -1,6 +1,6 @@
 """A room for messages that wait."""
 
-from chassis.messaging_v2 import create_waiting_room
+from chassis.db.messaging_v2 import create_waiting_room
 
 revision = "0012"
 down_revision = "0011"

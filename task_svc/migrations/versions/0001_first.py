@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from chassis.messaging_v1 import create_messaging_tables
+from chassis.db.messaging_v1 import create_messaging_tables
 
 revision = "0001"
 down_revision = None

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from chassis.messaging_v2 import create_waiting_room
+from chassis.db.messaging_v2 import create_waiting_room
 
 revision = "0003"
 down_revision = "0002"

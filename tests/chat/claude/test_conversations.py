@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chassis.envelopes import new_id
+from chassis.bus.envelopes import new_id
 from chat_svc.domain import task_id_of
 from contracts.chat import LlmUse
 from tests.agents.serving import served

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 
-from chassis import telemetry
+from chassis.observability import telemetry
 from chat_svc.orchestrator import Spoiled
 from tests.chat.claude.asking import MODEL, Asking, situation
 from tests.doubles.anthropic import Reply

@@ -1,0 +1,197 @@
+"""Typed calls between services over NATS, and how their answers and refusals travel."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import structlog
+from faststream.nats import NatsBroker
+from nats.aio.client import Client
+from nats.errors import (
+    ConnectionClosedError,
+    ConnectionDrainingError,
+    NoRespondersError,
+)
+from nats.errors import TimeoutError as NatsTimeout
+from opentelemetry.trace import SpanKind
+from pydantic import ValidationError
+
+from chassis.bus.envelopes import caused_by
+from chassis.bus.watching import Watch
+from chassis.observability import telemetry
+from chassis.observability.metrics import ASKED
+from chassis.observability.terminal import escaped, one_line
+from contracts.base import Call, Model, ReplyT, RequestT
+from contracts.changes import TELLS
+from contracts.envelope import CONTENT_TYPE, ERROR_BUSY, ERROR_CODE, ERROR_TEXT, Envelope
+from contracts.errors import Busy, Internal, Invalid, Refusal, TooSlow, Unavailable, refusal
+
+log = structlog.get_logger()
+
+UNREACHABLE = "The message bus is not reachable."
+HEADERS_BYTES = 4096
+"""Room for an envelope: the server counts headers too, and cuts off whoever sends too much."""
+REPLIED = {CONTENT_TYPE: "application/json", TELLS: "true"}
+"""Headers of a reply that is no refusal."""
+MAX_MESSAGE_BYTES = 7 * 1024 * 1024
+"""The most that a message may weigh; the server's max_payload is 8 MiB."""
+
+
+class Reply(NamedTuple):
+    """What whoever asked gets, as it travels."""
+
+    body: bytes
+    headers: dict[str, str]
+
+
+class Bus:
+    """Typed requests to other services, on the connection of a service's broker."""
+
+    def __init__(
+        self,
+        broker: NatsBroker,
+        source: str,
+        answered: Callable[[str, Mapping[str, str]], None] = lambda _context, _headers: None,
+    ) -> None:
+        """Use `broker`'s connection; `source` is the context that asks.
+
+        `answered` is called for each reply, with the context that gave it and its headers.
+        """
+        self._broker = broker
+        self._answered = answered
+        self._source = source
+        self._watch = Watch()
+
+    async def client(self) -> Client:
+        """The NATS connection itself, connecting first when need be."""
+        return await self._broker.connect()
+
+    async def ask(
+        self,
+        call: Call[RequestT, ReplyT],
+        request: RequestT,
+        cause: Envelope,
+        *,
+        timeout_ms: int | None = None,
+    ) -> ReplyT:
+        """Send a request to the context that answers `call` and wait for its reply.
+
+        Args:
+            call: what is asked of whom.
+            request: its body.
+            cause: the message or HTTP request on whose behalf; account and trace come from it, and
+                when it has a deadline, nobody waits for longer.
+            timeout_ms: instead of the call's own.
+
+        Raises:
+            Invalid: the request is larger than the server takes.
+            Unavailable: nobody answers this call now, or the bus itself is not reachable.
+            TooSlow: no answer in time; what came of it is unknown.
+            Refusal: the typed refusal that the service answered with.
+        """
+        name = f"ask {call.subject}"
+        with telemetry.within(name, SpanKind.CLIENT, cause, {"peer.service": call.context}) as here:
+            try:
+                reply = await self._ask(call, request, here, timeout_ms)
+            except Refusal as error:
+                ASKED.labels(f"{call.context}.{call.verb}", error.code).inc()
+                telemetry.outcome(error.code)
+                raise
+            ASKED.labels(f"{call.context}.{call.verb}", 200).inc()
+            telemetry.outcome(200)
+            return reply
+
+    async def _ask(
+        self,
+        call: Call[RequestT, ReplyT],
+        request: RequestT,
+        cause: Envelope,
+        timeout_ms: int | None,
+    ) -> ReplyT:
+        client = await self.client()
+        if not client.is_connected:
+            raise Unavailable(UNREACHABLE, loggable=True)
+        body = encoded(request)
+        if len(body) > client.max_payload - HEADERS_BYTES:
+            raise Invalid("The request is too large for the message bus.")
+        now = datetime.now(UTC)
+        until = now + timedelta(milliseconds=timeout_ms or call.timeout_ms)
+        if cause.deadline is not None:
+            until = min(until, cause.deadline)
+        if until <= now:
+            raise TooSlow(f"Nobody waits any more for the {call.context} service.", loggable=True)
+        verb = f"{call.context}.{call.verb}"
+        envelope = caused_by(cause, self._source, verb, "", None, deadline=until)
+        try:
+            asked = client.request(
+                call.subject,
+                body,
+                timeout=(until - now).total_seconds(),
+                headers=envelope.headers(),
+            )
+            answer = await self._watch.reply(asked, client, call.context)
+        except NoRespondersError:
+            raise Unavailable(f"The {call.context} service is down.", loggable=True) from None
+        except NatsTimeout:
+            text = f"The {call.context} service did not answer in time."
+            raise TooSlow(text, loggable=True) from None
+        except (ConnectionClosedError, ConnectionDrainingError, OSError):
+            raise Unavailable(UNREACHABLE, loggable=True) from None
+        headers = answer.headers or {}
+        self._answered(call.context, headers)
+        return _read_reply(call, headers, answer.data)
+
+    async def reply(self, to: str, answer: Model | Refusal) -> None:
+        """Answer a request in the stead of the replica that took it, which may have died.
+
+        Nothing comes of it when nobody waits there any more.
+
+        Args:
+            to: the subject that the request asked to be answered on.
+            answer: what the caller gets.
+        """
+        if isinstance(answer, Refusal):
+            await self.send(to, Reply(b"", refusal_headers(answer)))
+        else:
+            await self.send(to, Reply(encoded(answer), REPLIED))
+
+    async def send(self, to: str, reply: Reply) -> None:
+        """Send a reply as it travels."""
+        client = await self.client()
+        await client.publish(to, reply.body, headers=reply.headers)
+
+
+def _read_reply(call: Call[Any, ReplyT], headers: dict[str, str], body: bytes) -> ReplyT:
+    if refused := refusal_in(headers):
+        raise refused
+    try:
+        return call.reply.model_validate_json(body)
+    except ValidationError as error:
+        text = f"The {call.context} service gave an answer of another shape."
+        raise Internal(text, loggable=True) from error
+
+
+def refusal_in(headers: Mapping[str, str]) -> Refusal | None:
+    """The refusal that an answer is, by its headers; None when it is none."""
+    code = headers.get(ERROR_CODE)
+    if not code:
+        return None
+    text = headers.get(ERROR_TEXT) or "no reason given"
+    if ERROR_BUSY in headers:
+        return Busy(text)
+    return refusal(int(code) if code.isdecimal() else 500, text)
+
+
+def refusal_headers(refused: Refusal) -> dict[str, str]:
+    """A refusal as it travels."""
+    busy = isinstance(refused, Busy)
+    return {
+        ERROR_CODE: str(Unavailable.code if busy else refused.code),
+        ERROR_TEXT: one_line(refused.message)[:1000],
+        **({ERROR_BUSY: "true"} if busy else {}),
+    }
+
+
+def encoded(model: Model) -> bytes:
+    """A model's JSON as it travels; also a terminal may show it."""
+    return escaped(model.model_dump_json()).encode()

@@ -1,0 +1,106 @@
+"""One transaction per message, events stored with the effect.
+
+A `Transaction` is what handlers work in: `tx.conn` runs the store's SQL, `tx.publish` puts
+messages into the outbox. All messages of a transaction are one outbox row, written by one
+statement just before it commits: they exist exactly when the effect exists, and leave in order.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.bus.calls import MAX_MESSAGE_BYTES
+from chassis.bus.envelopes import enclose
+from chassis.db.statements import Statement
+from chassis.outbox.outgoing import Outgoing, as_row
+from chassis.outbox.relay import Departures
+from contracts.base import Command, Event
+from contracts.envelope import Envelope
+from contracts.errors import Invalid
+
+
+@dataclass(slots=True)
+class Transaction:
+    """An open transaction and the messages that will leave with it.
+
+    Attributes:
+        begins: whether it begins something new, which is refused when its messages cannot leave.
+    """
+
+    conn: AsyncConnection
+    source: str
+    cause: Envelope | None = None
+    begins: bool = False
+    _touched: set[str] = field(default_factory=set)
+    _leaving: list[Outgoing] = field(default_factory=list)
+    _afterwards: list[Callable[[], object]] = field(default_factory=list)
+
+    def publish(
+        self,
+        *messages: Event | Command,
+        account: str | None = None,
+        deadline: datetime | None = None,
+        message_id: str | None = None,
+    ) -> None:
+        """Send messages when, and only when, this transaction commits.
+
+        Args:
+            messages: events of this context, or commands to any.
+            account: whom they concern, when not the account of the message being handled.
+            deadline: until when somebody waits for what comes of a command.
+            message_id: of a single message that may have to be published again as itself
+                (`chassis.bus.envelopes.derived_id`); else a fresh one.
+
+        Raises:
+            Invalid: a message is heavier than the bus carries; nothing of this is stored.
+        """
+        if account is not None:
+            self._touched.add(account)
+        for message in messages:
+            enclosed = enclose(message, self.source, self.cause, account, deadline, message_id)
+            if len(enclosed.body) > MAX_MESSAGE_BYTES:
+                raise Invalid(f"What would be told as {message.type} is too large.")
+            self._leaving.append(enclosed)
+
+    def touches(self, *accounts: str) -> None:
+        """Say that it changes what is shown of these accounts.
+
+        Its cause's is among them anyway, and those of the messages that it publishes.
+        """
+        self._touched.update(accounts)
+
+    @property
+    def touched(self) -> set[str]:
+        """The accounts of which something changed; none for who only looks and has no cause."""
+        return self._touched | ({self.cause.account} if self.cause else set())
+
+    def then(self, do: Callable[[], object]) -> None:
+        """Run `do` right after the commit; not at all when the transaction is rolled back.
+
+        For hints that only save time, such as waking a worker: a crash in between loses them.
+        """
+        self._afterwards.append(do)
+
+    def committed(self) -> None:
+        """Run what was to be done after the commit."""
+        for do in self._afterwards:
+            do()
+
+    async def flush(self, store: Statement[int], departures: Departures | None) -> None:
+        """Write what is to leave into the outbox, as one row that leaves after the commit.
+
+        Raises:
+            Unavailable: it is of something new, and the streams take nothing now.
+        """
+        if not self._leaving:
+            return
+        if self.begins and departures is not None:
+            departures.publisher.intake.check(message.stream for message in self._leaving)
+        row = self._leaving
+        grace = departures.grace if departures else timedelta(0)
+        row_id = await store.one(self.conn, {"payload": as_row(row), "grace": grace})
+        if departures is not None:
+            self.then(partial(departures.send, row_id, row))

@@ -1,0 +1,1 @@
+"""From the outbox, where messages are stored with their cause, to the streams."""
