@@ -1,7 +1,8 @@
 """Keeps streams, consumers and buckets as `contracts.topology` says (`python -m chassis.keeper`).
 
 Declares them when it starts, and looks again for ever: what somebody changed meanwhile is undone
-and told in the log. It also answers whoever may only look (`chassis.bus.looking`). Several may run.
+and told in the log. It also answers whoever may only look (`chassis.keeping.looking`). Several may
+run.
 """
 
 import asyncio
@@ -18,7 +19,6 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from pydantic import ValidationError
 
-from chassis.bus import forgetting, looking
 from chassis.bus.calls import refusal_headers
 from chassis.bus.connecting import connect_options
 from chassis.bus.servers import servers
@@ -26,6 +26,7 @@ from chassis.endings import end
 from chassis.http import connections
 from chassis.http.bounds import Bounds
 from chassis.http.probes import probes
+from chassis.keeping import forgetting, looking
 from chassis.observability import logs, metrics
 from chassis.topology import Declared, Settings, declare
 from contracts.errors import Invalid, Refusal, Unavailable

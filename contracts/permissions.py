@@ -58,9 +58,9 @@ def account_of(user: str) -> Account:
 
 
 LOOKING = "bazaar.look"
-"""Requests that the keeper answers to whoever may only look (`chassis.bus.looking`)."""
+"""Requests that the keeper answers to whoever may only look (`chassis.keeping.looking`)."""
 FORGET = "bazaar.keep.forget"
-"""A request of the chat service that the keeper answers (`chassis.bus.forgetting`)."""
+"""A request of the chat service that the keeper answers (`chassis.keeping.forgetting`)."""
 REFUSED = f"{LOOKING}.streams"
 """Where requests to JetStream come to that somebody makes who may only look."""
 

@@ -17,23 +17,11 @@ from chassis.db.groups import GroupCommit
 from chassis.service import Service
 from contracts import cards as card_calls
 from contracts import ledger, payment, topology
-from payment_svc import cards as rail
 from payment_svc import measures, tables
-from payment_svc.handlers import (
-    books,
-    by_hand,
-    captures,
-    cards,
-    checks,
-    holds,
-    queries,
-    reconcile,
-    refunds,
-    releases,
-    top_ups,
-    wallets,
-    webhook,
-)
+from payment_svc.cards import charges, rail, top_ups, webhook
+from payment_svc.check import checks, reconcile
+from payment_svc.holds import by_hand, capture, place, refund, release
+from payment_svc.ledger import books, queries, wallets
 from payment_svc.settings import Settings
 
 CHECK_EVERY_S = 20.0
@@ -44,14 +32,14 @@ def build(settings: Settings) -> Service:
     """The payment service, wired but not started."""
     service = Service("payment", settings, tables.metadata)
     stripe = rail.client_of(settings)
-    capture = partial(captures.capture, settings.platform_fee_rate, settings.rail)
+    captures = partial(capture.capture, settings.platform_fee_rate, settings.rail)
     db, bus = service.database, service.bus
-    group = GroupCommit(db, capture, apart_s=captures.APART_S)
+    group = GroupCommit(db, captures, apart_s=capture.APART_S)
     service.details["rail"] = settings.rail
     answer, consume = service.answer, service.consume
 
-    answer(payment.PLACE_HOLD, partial(holds.place_hold, db=db))
-    answer(payment.EXTEND_HOLD, holds.extend_hold)
+    answer(payment.PLACE_HOLD, partial(place.place_hold, db=db))
+    answer(payment.EXTEND_HOLD, place.extend_hold)
     answer(payment.GET_TASK_ACCOUNT, queries.get_task_account)
     answer(payment.LIST_BAZAARBUCKS, queries.list_bazaarbucks)
     answer(payment.LIST_STRIPE, queries.list_stripe)
@@ -60,24 +48,24 @@ def build(settings: Settings) -> Service:
     answer(ledger.LIST_ENTRIES, books.list_entries)
     answer(ledger.CHECK_LEDGER, partial(checks.check_ledger, settings=settings))
     answer(ledger.GET_RECEIPT, books.get_receipt)
-    answer(ledger.REFUND_PAYMENT, refunds.refund_payment)
+    answer(ledger.REFUND_PAYMENT, refund.refund_payment)
     answer(ledger.ENTER_PAYMENT, partial(by_hand.enter_payment, settings=settings))
     answer(
         card_calls.OPEN_CHECKOUT,
         partial(top_ups.open_checkout, db=db, client=stripe, settings=settings),
     )
-    answer(card_calls.RETRY_CARD, partial(cards.retry_card, client=stripe))
-    answer(card_calls.REFUND_CARD, refunds.refund_card)
+    answer(card_calls.RETRY_CARD, partial(charges.retry_card, client=stripe))
+    answer(card_calls.REFUND_CARD, refund.refund_card)
     answer(card_calls.TAKE_WEBHOOK, partial(webhook.take_webhook, settings=settings))
 
-    consume(topology.PAYMENT_STEP_COMPLETED, partial(captures.on_step_completed, captures=group))
-    consume(topology.PAYMENT_STEP_FAILED, releases.on_step_failed)
+    consume(topology.PAYMENT_STEP_COMPLETED, partial(capture.on_step_completed, captures=group))
+    consume(topology.PAYMENT_STEP_FAILED, release.on_step_failed)
 
     ask_after = partial(reconcile.ask_after_steps, db, bus, settings)
     service.every(settings.reconcile_s / 2, ask_after)
     service.every(CHECK_EVERY_S, partial(checks.work, db))
     if stripe is not None:
-        charge = partial(cards.work, db, stripe, settings)
+        charge = partial(charges.work, db, stripe, settings)
         service.every(settings.card_poll_s, charge)
         service.at_end(partial(rail.close, stripe))
     if settings.stripe_webhook_secret is not None:

@@ -6,8 +6,8 @@ import structlog
 from nats.errors import Error as NatsError
 
 from chassis.bus.calls import Bus
-from chassis.bus.forgetting import AT_ONCE, Forget
 from chassis.db.database import Database
+from chassis.keeping.forgetting import AT_ONCE, Forget
 from chat_svc import store
 from contracts.envelope import ERROR_TEXT
 from contracts.permissions import FORGET

@@ -8,7 +8,7 @@ from deploy.local.ties import die_with
 
 SHARED = (
     "agents.service",
-    "chassis.bus.looking",
+    "chassis.keeping.looking",
     "chassis.outbound",
     "chassis.process",
     "contracts.api",

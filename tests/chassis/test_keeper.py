@@ -14,12 +14,13 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from chassis import topology
-from chassis.bus import looking, stored
+from chassis.bus import stored
 from chassis.bus.drift import differences
 from chassis.bus.envelopes import new_id, origin
-from chassis.bus.looking import HELP
 from chassis.endings import end
 from chassis.keeper import Keeper
+from chassis.keeping import looking
+from chassis.keeping.looking import HELP
 from contracts.envelope import ERROR_CODE, ERROR_TEXT, TURN
 from contracts.permissions import ADMIN, FORGET, KEEPER
 from contracts.topology import DURABLES, PAYMENT_STEP_COMPLETED, TASK_START, Durable

@@ -16,10 +16,11 @@ from chat_svc import store as chat
 from chat_svc import store_aging as chat_aging
 from chat_svc import store_rounds
 from chat_svc import store_standing as waiting_turns
-from payment_svc import store_books as payment
-from payment_svc import store_cards, store_check, store_reversals, store_tab
-from payment_svc import store_standing as asked_of
-from payment_svc import tables as payment_tables
+from payment_svc.cards import store as store_cards
+from payment_svc.cards import store_reversals, store_tab
+from payment_svc.check import store as store_check
+from payment_svc.check import store_standing as asked_of
+from payment_svc.ledger import store_payments as payment
 from task_svc import store as task
 from task_svc import store_aging as task_aging
 from task_svc import store_cancelling as cancelling
@@ -87,17 +88,17 @@ QUERIES: list[tuple[str, str, Query]] = [
     (
         "payment",
         "page of payments",
-        lambda c: payment.page_of(c, payment_tables.bazaarbucks_payments, "a1", 100, None),
+        lambda c: payment.page_of(c, "bazaarbucks", "a1", 100, None),
     ),
     (
         "payment",
         "later page of payments",
-        lambda c: payment.page_of(c, payment_tables.bazaarbucks_payments, "a1", 100, (THEN, "p")),
+        lambda c: payment.page_of(c, "bazaarbucks", "a1", 100, (THEN, "p")),
     ),
     (
         "payment",
         "later page of card payments",
-        lambda c: payment.page_of(c, payment_tables.stripe_payments, "a1", 100, (THEN, "p")),
+        lambda c: payment.page_of(c, "stripe", "a1", 100, (THEN, "p")),
     ),
     ("payment", "holds to ask after", lambda c: asked_of.claim_open(c, 30, 50)),
     ("payment", "holds that stand", lambda c: store_check.broken_standing(c, 300)),

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis import topology
 from chassis.bus import stored
 from chassis.bus.envelopes import new_id, origin
-from chassis.bus.forgetting import WORDS
 from chassis.endings import end
 from chassis.keeper import Keeper
+from chassis.keeping.forgetting import WORDS
 from chassis.observability.telemetry import kind_of
 from chat_svc import store
 from chat_svc.domain import task_id_of

@@ -11,7 +11,7 @@ import httpx
 from chassis.bus.envelopes import new_id
 from chassis.service import Service
 from gateway.settings import Settings
-from payment_svc.handlers.wallets import open_wallet
+from payment_svc.ledger.wallets import open_wallet
 from tests.chat.services import chat_service
 from tests.conftest import Stack, running
 from tests.gateway.credentials import Issuer, issuing, make_key

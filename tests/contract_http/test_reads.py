@@ -12,7 +12,7 @@ from chassis.bus.envelopes import new_id
 from contracts.catalogue import CONTEXTS
 from contracts.registry import REGISTER_AGENT
 from gateway import cache
-from payment_svc.handlers.wallets import open_wallet
+from payment_svc.ledger.wallets import open_wallet
 from tests.contract_http.system import Marketplace
 from tests.gateway.helpers import DEADLINE_S, gateway_settings, serving, until, until_answered
 

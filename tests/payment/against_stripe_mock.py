@@ -18,7 +18,9 @@ from typing import Any
 
 import stripe
 
-from payment_svc import card_refunds, cards, checkouts
+from payment_svc.cards import checkouts
+from payment_svc.cards import rail as cards
+from payment_svc.cards import rail_refunds as card_refunds
 from payment_svc.settings import Settings
 from tests.payment.cards_double import KEY, StripeDouble, serving
 

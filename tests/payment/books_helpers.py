@@ -15,8 +15,15 @@ from contracts.base import MICRO
 from contracts.envelope import Envelope
 from contracts.task import StepCompleted, StepFailed
 from contracts.topology import PAYMENT_STEP_COMPLETED, PAYMENT_STEP_FAILED
-from payment_svc import store_cards
-from payment_svc.handlers import books, by_hand, captures, checks, holds, refunds, releases, webhook
+from payment_svc.cards import store as store_cards
+from payment_svc.cards import webhook
+from payment_svc.check import checks
+from payment_svc.holds import by_hand
+from payment_svc.holds import capture as captures
+from payment_svc.holds import place as holds
+from payment_svc.holds import refund as refunds
+from payment_svc.holds import release as releases
+from payment_svc.ledger import books
 from payment_svc.settings import Settings
 from tests.bound import bound
 

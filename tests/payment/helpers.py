@@ -17,7 +17,7 @@ from contracts.envelope import DEDUPLICATION, ID
 from contracts.payment import EXTEND_HOLD, PLACE_HOLD, ExtendHold, PlaceHold
 from contracts.permissions import ADMIN
 from contracts.task import StepCompleted, StepFailed
-from payment_svc.handlers.wallets import open_wallet
+from payment_svc.ledger.wallets import open_wallet
 from tests.chassis.helpers import Stored, dead_letters, eventually, stored
 
 PATIENCE_MS = 60_000

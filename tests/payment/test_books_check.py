@@ -17,11 +17,11 @@ from chassis.bus.envelopes import new_id
 from chassis.db.database import async_url
 from chassis.db.groups import Member
 from chassis.provision import provision
-from payment_svc import store_check
 from payment_svc.app import build
-from payment_svc.handlers.wallets import open_wallet
-from payment_svc.rules import RULES
-from payment_svc.store_check import EVERYTHING
+from payment_svc.check import store as store_check
+from payment_svc.check.rules import RULES
+from payment_svc.check.store import EVERYTHING
+from payment_svc.ledger.wallets import open_wallet
 from tests.conftest import CONTEXTS, Stack, logins
 from tests.payment.books_helpers import Desk, entered, hold_of, payment_for, refund_of
 from tests.payment.conftest import payment_settings

@@ -10,11 +10,11 @@ import pytest
 
 from chassis.bus.envelopes import new_id
 from contracts.ledger import LIST_ENTRIES, EntryView, ListEntries
-from payment_svc import store_check
 from payment_svc.app import build
-from payment_svc.handlers import checks
-from payment_svc.handlers.wallets import open_wallet
-from payment_svc.rules import RULES
+from payment_svc.check import checks
+from payment_svc.check import store as store_check
+from payment_svc.check.rules import RULES
+from payment_svc.ledger.wallets import open_wallet
 from tests.conftest import new_stack
 from tests.payment.books_helpers import Desk, hold_of
 from tests.payment.conftest import NewCustomer, payment_settings

@@ -18,7 +18,7 @@ from contracts.errors import Conflict, PaymentRequired, Refusal
 from contracts.ledger import EnterPayment, RefundPayment
 from contracts.payment import ExtendHold, HoldReply
 from payment_svc.app import build
-from payment_svc.handlers.wallets import open_wallet
+from payment_svc.ledger.wallets import open_wallet
 from tests.conftest import Stack
 from tests.payment.books_compare import compare
 from tests.payment.books_helpers import Desk, bucks, entered, hold_of, micro, refund_of

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from chassis.bus.envelopes import new_id
 from payment_svc.app import build
 from payment_svc.domain import Reversal, taken_back
-from payment_svc.handlers.wallets import open_wallet
+from payment_svc.ledger.wallets import open_wallet
 from tests.conftest import Stack
 from tests.payment.books_helpers import Desk
 from tests.payment.conftest import payment_settings

@@ -9,7 +9,7 @@ import pytest
 from chassis.bus.envelopes import new_id, origin
 from contracts.cards import OPEN_CHECKOUT, OpenCheckout
 from contracts.errors import Conflict
-from payment_svc.handlers.top_ups import open_checkout
+from payment_svc.cards.top_ups import open_checkout
 from tests.bound import bound
 from tests.chassis.helpers import eventually, stored
 from tests.payment.cards_double import refused

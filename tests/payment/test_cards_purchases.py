@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chassis.bus.envelopes import new_id
-from payment_svc.cards import in_cents
-from payment_svc.handlers.cards import retry_s
+from payment_svc.cards.charges import retry_s
+from payment_svc.cards.rail import in_cents
 from payment_svc.settings import Settings
 from tests.chassis.helpers import eventually
 from tests.payment.cards_double import refused

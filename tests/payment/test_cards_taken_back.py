@@ -13,7 +13,7 @@ from contracts.cards import OPEN_CHECKOUT, OpenCheckout
 from contracts.errors import PaymentRequired
 from contracts.ledger import ENTER_PAYMENT, GET_WALLET, REFUND_PAYMENT, GetWallet, WalletView
 from contracts.payment import LIST_STRIPE, ListStripe
-from payment_svc.handlers import webhook
+from payment_svc.cards import webhook
 from tests.payment.books_helpers import check, entered, money, payment_for, refund_of
 from tests.payment.cards_system import CardSystem
 from tests.payment.helpers import Customer, completed, failed, new_customer

@@ -14,8 +14,7 @@ from chassis.db.pages import encode_cursor
 from chassis.service import Service
 from contracts.errors import Invalid
 from contracts.payment import LIST_BAZAARBUCKS, LIST_STRIPE, ListBazaarBucks, ListStripe
-from payment_svc import store_books
-from payment_svc.tables import bazaarbucks_payments, stripe_payments
+from payment_svc.ledger import store_payments
 from tests.chassis.helpers import connected
 from tests.conftest import Stack
 from tests.payment.conftest import NewCustomer
@@ -132,9 +131,9 @@ async def test_a_cursor_that_is_not_ours_is_refused(
         await stranger.ask(call, request_of(cursor=cursor))
 
 
-@pytest.mark.parametrize("table", [bazaarbucks_payments, stripe_payments], ids=lambda t: t.name)
+@pytest.mark.parametrize("rail", ["bazaarbucks", "stripe"])
 async def test_a_page_reads_only_what_it_shows(
-    stack: Stack, payment: Service, stranger: Customer, sql: "asyncpg.Pool[Any]", table: Any
+    stack: Stack, payment: Service, stranger: Customer, sql: "asyncpg.Pool[Any]", rail: Any
 ) -> None:
     """However long the list: the plan is one walk along an index, with nothing to sort."""
     ids = await fill(sql, stranger.account, 5_000)
@@ -144,13 +143,13 @@ async def test_a_page_reads_only_what_it_shows(
         asked.append((statement, params))
 
     async with connected(stack.owner_url("payment")) as owner:
-        await owner.execute(f"ANALYZE {table.fullname}")
+        await owner.execute(f"ANALYZE payment.{rail}_payments")
     async with payment.database.engine.connect() as conn:
-        first = await store_books.page_of(conn, table, stranger.account, 100, None)
+        first = await store_payments.page_of(conn, rail, stranger.account, 100, None)
         middle = (first[-1].created_at, first[-1].id)
         event.listen(conn.sync_connection, "before_cursor_execute", note)
         for before in (None, middle):
-            rows = await store_books.page_of(conn, table, stranger.account, 100, before)
+            rows = await store_payments.page_of(conn, rail, stranger.account, 100, before)
             assert len(rows) == 101
         event.remove(conn.sync_connection, "before_cursor_execute", note)
         assert [row.id for row in rows][:100] == ids[101:201]

@@ -9,7 +9,7 @@ from nats.js import JetStreamContext
 
 from chassis.bus.envelopes import new_id
 from payment_svc.app import build
-from payment_svc.handlers.wallets import open_wallet
+from payment_svc.ledger.wallets import open_wallet
 from tests.chassis.helpers import eventually, stored
 from tests.conftest import Stack, running
 from tests.payment.conftest import NewCustomer, payment_settings

@@ -13,8 +13,9 @@ from chassis.bus.envelopes import new_id, origin
 from contracts import topology
 from contracts.ledger import ENTER_PAYMENT
 from contracts.standing import TELL_ENDS, EndsTold, TellEnds
-from payment_svc import store_check, store_standing
-from payment_svc.handlers.reconcile import ask_after_steps
+from payment_svc.check import store as store_check
+from payment_svc.check import store_standing
+from payment_svc.check.reconcile import ask_after_steps
 from payment_svc.settings import Settings as PaymentSettings
 from registry_svc.handlers.reconcile import count_again
 from task_svc.handlers.standing import ask_after_ends

@@ -1,6 +1,6 @@
 """An owner that is away, or too old to know the question, is asked later; nothing changes."""
 
-from payment_svc.handlers.reconcile import ask_after_steps
+from payment_svc.check.reconcile import ask_after_steps
 from payment_svc.settings import Settings
 from registry_svc.handlers.reconcile import count_again
 from tests.conftest import Stack, running

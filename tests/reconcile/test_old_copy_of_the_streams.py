@@ -13,7 +13,7 @@ from chassis.service import Service
 from chat_svc.handlers.overdue import NOT_SETTLED
 from contracts import topology
 from contracts.ledger import CHECK_LEDGER, LedgerCheck
-from payment_svc.store_check import STANDING_RULE
+from payment_svc.check.store import STANDING_RULE
 from tests.chat.services import chat_service, new_skill, talking
 from tests.chat.talk import Listed, Talk
 from tests.conftest import Stack, new_stack, running

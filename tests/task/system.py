@@ -36,7 +36,7 @@ from contracts.task import (
     TaskView,
 )
 from contracts.topology import DEADLETTER, TASK_ADD_STEPS, TASK_FINISH, TASK_START
-from payment_svc.handlers.wallets import open_wallet
+from payment_svc.ledger.wallets import open_wallet
 from tests.conftest import Stack
 from tests.task.scripted_agent import ScriptedAgent
 from tests.task.services import eventually

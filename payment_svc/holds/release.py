@@ -5,8 +5,8 @@ from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.payment import HoldReleased
 from contracts.task import StepFailed
-from payment_svc import store, store_budgets
-from payment_svc.handlers.refunds import give_back_all
+from payment_svc.holds import store, store_budgets
+from payment_svc.holds.refund import give_back_all
 
 
 async def on_step_failed(event: StepFailed, tx: Transaction, here: Envelope) -> None:

@@ -14,8 +14,9 @@ from contracts.ledger import (
     ReceiptLine,
     WalletView,
 )
-from payment_svc import store_books, store_ledger
 from payment_svc.domain import HOLDS, wallet_of
+from payment_svc.ledger import store as store_ledger
+from payment_svc.ledger import store_payments
 
 
 async def get_wallet(_request: GetWallet, tx: Reading, here: Envelope) -> WalletView:
@@ -84,7 +85,7 @@ async def get_receipt(request: GetReceipt, tx: Reading, here: Envelope) -> Recei
 
     Steps that ended before anything was held for them are left out.
     """
-    rows = await store_books.holds_of(tx.conn, here.account, request.task_id)
+    rows = await store_payments.holds_of(tx.conn, here.account, request.task_id)
     lines = [
         ReceiptLine(
             step_id=row.id,
@@ -101,7 +102,7 @@ async def get_receipt(request: GetReceipt, tx: Reading, here: Envelope) -> Recei
         for row in rows
         if row.asked or row.status != "released"
     ]
-    sums = await store_books.sums_of(tx.conn, here.account, request.task_id)
+    sums = await store_payments.sums_of(tx.conn, here.account, request.task_id)
     return Receipt(
         task_id=request.task_id,
         lines=lines,

@@ -13,8 +13,8 @@ from contracts.payment import (
     HoldReply,
     PlaceHold,
 )
-from payment_svc import store, store_budgets
 from payment_svc.domain import extension, not_covered, wallet_of
+from payment_svc.holds import store, store_budgets
 
 
 class _Declined(PaymentRequired):

@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.db.statements import Statement
 from contracts.payment import PlaceHold
 from payment_svc.domain import wallet_of
+from payment_svc.holds.store import Settlement
 from payment_svc.rows import Reserved
-from payment_svc.store import Settlement
 from payment_svc.tables import MONEY, budgets, ledger_accounts
 
 Found = Row[*tuple[Any, ...]]

@@ -8,9 +8,9 @@ from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.ledger import GetWallet, OpenWallet, WalletView
 from contracts.payment import WalletCredited
-from payment_svc import store_ledger
 from payment_svc.domain import Transfer, grant_postings, wallet_of
-from payment_svc.handlers.books import get_wallet
+from payment_svc.ledger import store as store_ledger
+from payment_svc.ledger.books import get_wallet
 from payment_svc.settings import Settings
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from payment_svc.rules import RULES
+from payment_svc.check.rules import RULES
 
 EVERYTHING = {
     "entries": "payment.entries",

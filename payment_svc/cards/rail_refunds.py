@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import stripe
 
-from payment_svc.cards import (
+from payment_svc.cards.rail import (
     CALL_S,
     NOTE_LENGTH,
     REFUNDED_BEFORE,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import stripe
 import structlog
 
-from payment_svc.cards import CALL_S, SLOW, in_cents, is_replay, key_of, passing, sentence
+from payment_svc.cards.rail import CALL_S, SLOW, in_cents, is_replay, key_of, passing, sentence
 from payment_svc.settings import Settings
 
 if TYPE_CHECKING:

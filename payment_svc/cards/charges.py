@@ -17,11 +17,14 @@ from chassis.db.transaction import Transaction
 from contracts.cards import CardReply, RetryCard
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, NotFound
-from payment_svc import card_refunds, cards, store_card_refunds, store_cards, store_tab
-from payment_svc.handlers import top_ups
-from payment_svc.handlers.telling import tell
+from payment_svc.cards import rail as cards
+from payment_svc.cards import rail_refunds as card_refunds
+from payment_svc.cards import store as store_cards
+from payment_svc.cards import store_refunds as store_card_refunds
+from payment_svc.cards import store_tab, top_ups
+from payment_svc.cards.telling import tell
+from payment_svc.ledger.views import card_view
 from payment_svc.settings import Settings
-from payment_svc.views import card_view
 
 log = structlog.get_logger()
 

@@ -16,17 +16,13 @@ from contracts.cards import Checkout, OpenCheckout
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, Invalid, Unavailable
 from contracts.payment import WalletCredited
-from payment_svc import (
-    cards,
-    checkouts,
-    store_cards,
-    store_ledger,
-    store_names,
-    store_reversals,
-)
+from payment_svc.cards import checkouts, reversals, store_reversals
+from payment_svc.cards import rail as cards
+from payment_svc.cards import store as store_cards
+from payment_svc.cards.telling import tell
 from payment_svc.domain import Transfer, grant_postings
-from payment_svc.handlers import reversals
-from payment_svc.handlers.telling import tell
+from payment_svc.ledger import names
+from payment_svc.ledger import store as store_ledger
 from payment_svc.settings import Settings
 
 log = structlog.get_logger()
@@ -100,7 +96,7 @@ async def _stored(
     first = await store_cards.insert_load(tx.conn, id_, account, request.amount, abandon_s)
     known = await store_cards.find_own(tx.conn, account, id_)
     if known is None:  # Another account has the id; here it is only what the top-up is called.
-        await store_names.lock(tx.conn, account, id_)
+        await names.lock(tx.conn, account, id_)
         known = await store_cards.find_own(tx.conn, account, id_)
         if known is None:
             first = await store_cards.insert_load(

@@ -13,9 +13,9 @@ from contracts.payment import (
     StripeList,
     TaskAccount,
 )
-from payment_svc import store_books, store_budgets
-from payment_svc.tables import bazaarbucks_payments, stripe_payments
-from payment_svc.views import card_view, payment_view
+from payment_svc.holds import store_budgets
+from payment_svc.ledger import store_payments
+from payment_svc.ledger.views import card_view, payment_view
 
 
 async def get_task_account(request: GetTaskAccount, tx: Reading, here: Envelope) -> TaskAccount:
@@ -32,8 +32,8 @@ async def list_bazaarbucks(
     request: ListBazaarBucks, tx: Reading, here: Envelope
 ) -> BazaarBucksList:
     """The account's payments in BazaarBucks, newest first."""
-    rows = await store_books.page_of(
-        tx.conn, bazaarbucks_payments, here.account, request.limit, place_in_time(request)
+    rows = await store_payments.page_of(
+        tx.conn, "bazaarbucks", here.account, request.limit, place_in_time(request)
     )
     found = [payment_view(row) for row in rows[: request.limit]]
     return BazaarBucksList(payments=found, next_cursor=next_in_time(rows, request.limit))
@@ -41,8 +41,8 @@ async def list_bazaarbucks(
 
 async def list_stripe(request: ListStripe, tx: Reading, here: Envelope) -> StripeList:
     """The account's card payments, newest first."""
-    rows = await store_books.page_of(
-        tx.conn, stripe_payments, here.account, request.limit, place_in_time(request)
+    rows = await store_payments.page_of(
+        tx.conn, "stripe", here.account, request.limit, place_in_time(request)
     )
     found = [card_view(row) for row in rows[: request.limit]]
     return StripeList(payments=found, next_cursor=next_in_time(rows, request.limit))

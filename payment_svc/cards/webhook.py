@@ -19,17 +19,12 @@ from chassis.db.database import Database
 from chassis.db.transaction import Transaction
 from contracts.cards import TakeWebhook, WebhookTaken
 from contracts.errors import Unavailable
-from payment_svc import (
-    card_refunds,
-    cards,
-    store_card_refunds,
-    store_cards,
-    store_events,
-    store_reversals,
-    store_tab,
-)
-from payment_svc.handlers import reversals, top_ups
-from payment_svc.handlers.telling import tell
+from payment_svc.cards import rail as cards
+from payment_svc.cards import rail_refunds as card_refunds
+from payment_svc.cards import reversals, store_events, store_reversals, store_tab, top_ups
+from payment_svc.cards import store as store_cards
+from payment_svc.cards import store_refunds as store_card_refunds
+from payment_svc.cards.telling import tell
 from payment_svc.settings import Settings
 
 log = structlog.get_logger()

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.db.intervals import after
-from payment_svc.store_names import called
+from payment_svc.ledger.names import called
 from payment_svc.tables import stripe_payments
 
 Found = Row[*tuple[Any, ...]]

@@ -3,8 +3,8 @@
 import structlog
 
 from chassis.db.transaction import Transaction
-from payment_svc.store_cards import Found
-from payment_svc.views import card_event
+from payment_svc.cards.store import Found
+from payment_svc.ledger.views import card_event
 
 log = structlog.get_logger()
 

@@ -8,21 +8,17 @@ from contracts.cards import CardReply, RefundCard
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, Invalid, NotFound
 from contracts.ledger import PaymentRefunded, PaymentReply, RefundPayment
-from payment_svc import (
-    store,
-    store_books,
-    store_card_refunds,
-    store_cards,
-    store_ledger,
-    store_names,
-)
+from payment_svc.cards import store as store_cards
+from payment_svc.cards import store_refunds as store_card_refunds
+from payment_svc.cards.charges import NOT_CHARGED
+from payment_svc.cards.telling import tell
 from payment_svc.domain import Transfer, fee_returned, refund_postings
-from payment_svc.handlers.cards import NOT_CHARGED
-from payment_svc.handlers.telling import tell
+from payment_svc.holds import store
+from payment_svc.ledger import store as store_ledger
+from payment_svc.ledger import store_payments
+from payment_svc.ledger.names import shown_id
+from payment_svc.ledger.views import card_view, payment_view
 from payment_svc.rows import Hold
-from payment_svc.store_names import shown_id
-from payment_svc.tables import bazaarbucks_payments, stripe_payments
-from payment_svc.views import card_view, payment_view
 
 TAKEN = "This refund id was used for something else."
 STOPPED = "Given back before the card was charged."
@@ -36,14 +32,14 @@ async def refund_payment(request: RefundPayment, tx: Transaction, here: Envelope
         Invalid: it is no payment of an agent, or less is left of it than the amount.
         Conflict: it was given back before, or the refund's id was used for something else.
     """
-    payment = await store_books.find_payment(tx.conn, request.payment_id, here.account)
+    payment = await store_payments.find_payment(tx.conn, request.payment_id, here.account)
     if payment is None:
         raise NotFound("Payment not found")
     if payment.type != "agent_payment":
         raise Invalid("Only an agent's payment can be refunded.")
     hold = await _locked(tx, payment.step_id)
     left = hold.captured - hold.refunded
-    if known := await store_books.find_payment(tx.conn, request.refund_id, here.account):
+    if known := await store_payments.find_payment(tx.conn, request.refund_id, here.account):
         return _same_again(request, known, payment, left)
     if not left:
         raise Conflict("This payment was refunded before.")
@@ -54,7 +50,7 @@ async def refund_payment(request: RefundPayment, tx: Transaction, here: Envelope
         await give_back_all(tx, hold, request.refund_id)
     else:
         await _give_back(tx, hold, payment, request.refund_id, amount)
-    row = await store_books.find_payment(tx.conn, request.refund_id, here.account)
+    row = await store_payments.find_payment(tx.conn, request.refund_id, here.account)
     if row is None:
         raise Internal("A refund that was just made is gone.")
     return PaymentReply(payment=payment_view(row))
@@ -93,7 +89,7 @@ async def give_back_all(tx: Transaction, hold: Hold, refund_id: str) -> None:
         Conflict: the refund's id is taken.
     """
     left = hold.captured - hold.refunded
-    payment = await store_books.payment_of(tx.conn, hold) if left else None
+    payment = await store_payments.payment_of(tx.conn, hold) if left else None
     if left and payment is None:
         raise Internal("The captured hold has no payment.")
     await _give_back(tx, hold, payment, refund_id, left, hold.external - hold.external_refunded)
@@ -132,7 +128,7 @@ async def _give_back(
     agent_id = hold.agent_id if payment is None else payment.agent_id
     fee = fee_returned(amount, hold.captured, hold.fee, hold.refunded) if amount else Decimal(0)
     postings = refund_postings(hold.account, agent_id, amount, fee, external)
-    await store_books.give_back(tx.conn, hold, amount, external)
+    await store_payments.give_back(tx.conn, hold, amount, external)
     await store_ledger.move(tx.conn, postings)
     await store_ledger.post(
         tx.conn,
@@ -172,7 +168,7 @@ async def _record(
         "amount": amount,
         "type": "refund",
     }
-    if await store_names.insert(tx.conn, bazaarbucks_payments, new_id(), values) is None:
+    if await store_payments.record_named(tx.conn, "bazaarbucks", new_id(), values) is None:
         raise Conflict(TAKEN)
 
 
@@ -190,7 +186,7 @@ async def _to_card(tx: Transaction, hold: Hold, refund_id: str) -> store.Found:
     else:
         status, note = ("pending" if purchase.rail == "stripe" else "completed"), None
     values = store_card_refunds.values_of(purchase, refund_id, status, note)
-    stored = await store_names.insert(tx.conn, stripe_payments, new_id(), values)
+    stored = await store_payments.record_named(tx.conn, "stripe", new_id(), values)
     if stored is None:
         raise Conflict(TAKEN)
     tell(tx, stored)

@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from payment_svc.cards.store import ANOTHER_TRY, Found, changed
 from payment_svc.rows import Hold
-from payment_svc.store_cards import ANOTHER_TRY, Found, changed
 from payment_svc.tables import stripe_payments
 
 VENDOR_LENGTH = 200

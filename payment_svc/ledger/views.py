@@ -1,7 +1,7 @@
 """Rows of payments as they are shown: under the ids that their owners chose."""
 
 from contracts.payment import BazaarBucksPaymentView, StripePaymentUpdated, StripePaymentView
-from payment_svc.store_names import Found, shown_id
+from payment_svc.ledger.names import Found, shown_id
 
 
 def payment_view(row: Found) -> BazaarBucksPaymentView:

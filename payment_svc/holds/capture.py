@@ -25,10 +25,11 @@ from contracts.payment import (
 )
 from contracts.task import StepCompleted
 from contracts.topology import Durable
-from payment_svc import store, store_books, store_budgets, store_ledger
 from payment_svc.domain import Transfer, capture_postings, fee_of, wallet_of
+from payment_svc.holds import store, store_budgets
+from payment_svc.ledger import store as store_ledger
+from payment_svc.ledger import store_payments
 from payment_svc.rows import Hold
-from payment_svc.tables import bazaarbucks_payments, stripe_payments
 
 log = structlog.get_logger()
 APART_S = 0.05
@@ -101,9 +102,9 @@ async def capture(
     lines = [line for transfer in transfers for line in transfer.postings]
     await store_ledger.credit(tx.conn, [p for p in lines if p.ledger_account not in wallets])
     await store_ledger.post(tx.conn, transfers)
-    await store_books.record(tx.conn, bazaarbucks_payments, [row for c in found for row in _pay(c)])
-    await store_books.record(
-        tx.conn, stripe_payments, [_card(c) for c in found if c.event.external_cost]
+    await store_payments.record(tx.conn, "bazaarbucks", [row for c in found for row in _pay(c)])
+    await store_payments.record(
+        tx.conn, "stripe", [_card(c) for c in found if c.event.external_cost]
     )
     causes = {member.item.step_id: member.here for member in group}
     for c in found:

@@ -4,17 +4,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import Row, Table, func, insert, select, tuple_, update
+from sqlalchemy import func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.db.statements import Statement
+from payment_svc.ledger import names
+from payment_svc.ledger.names import Found, called
 from payment_svc.rows import Hold
-from payment_svc.store_names import called
-from payment_svc.tables import bazaarbucks_payments, budgets, holds
+from payment_svc.tables import bazaarbucks_payments, budgets, holds, stripe_payments
 
-Found = Row[*tuple[Any, ...]]
+Rail = Literal["bazaarbucks", "stripe"]
+TABLES = {"bazaarbucks": bazaarbucks_payments, "stripe": stripe_payments}
+"""What was paid on each rail."""
 
 
 async def holds_of(conn: AsyncConnection, account: str, task_id: str) -> Sequence[Found]:
@@ -73,24 +76,32 @@ async def give_back(conn: AsyncConnection, hold: Hold, amount: Decimal, external
 
 
 @cache
-def _record(table: Table, keys: frozenset[str]) -> Statement[Any]:
-    return Statement(insert(table), tuple, keys=keys)
+def _record(rail: Rail, keys: frozenset[str]) -> Statement[Any]:
+    return Statement(insert(TABLES[rail]), tuple, keys=keys)
 
 
-async def record(conn: AsyncConnection, table: Table, payments: list[dict[str, object]]) -> None:
-    """Record payments in one of the two tables of payments."""
+async def record(conn: AsyncConnection, rail: Rail, payments: list[dict[str, object]]) -> None:
+    """Record payments of one rail."""
     if payments:
-        await _record(table, frozenset(payments[0])).run_each(conn, payments)
+        await _record(rail, frozenset(payments[0])).run_each(conn, payments)
+
+
+async def record_named(
+    conn: AsyncConnection, rail: Rail, instead: str, values: dict[str, Any]
+) -> Found | None:
+    """Record a payment under the id that its owner chose (`payment_svc.ledger.names.insert`)."""
+    return await names.insert(conn, TABLES[rail], instead, values)
 
 
 async def page_of(
     conn: AsyncConnection,
-    table: Table,
+    rail: Rail,
     account: str,
     limit: int,
     before: tuple[datetime, str] | None,
 ) -> Sequence[Found]:
     """An account's payments, newest first, one more than `limit` when there are more."""
+    table = TABLES[rail]
     query = (
         select(table)
         .where(table.c.account == account)

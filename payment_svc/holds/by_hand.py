@@ -8,11 +8,12 @@ from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, PaymentRequired
 from contracts.ledger import EnterPayment, PaymentEntered, PaymentReply
 from contracts.payment import PaymentRecorded, PlaceHold
-from payment_svc import store, store_books, store_budgets, store_ledger, store_names
 from payment_svc.domain import Transfer, capture_postings, fee_of, not_covered, wallet_of
+from payment_svc.holds import store, store_budgets
+from payment_svc.ledger import names, store_payments
+from payment_svc.ledger import store as store_ledger
+from payment_svc.ledger.views import payment_view
 from payment_svc.settings import Settings
-from payment_svc.tables import bazaarbucks_payments
-from payment_svc.views import payment_view
 
 TAKEN = "This payment id was used for something else."
 
@@ -41,8 +42,8 @@ async def enter_payment(
         if taken is None or taken.account == here.account:
             return await _same_again(request, tx, here.account)
         # It is another account's step; here it is only what this payment is called.
-        await store_names.lock(tx.conn, here.account, request.payment_id)
-        if await store_books.find_payment(tx.conn, request.payment_id, here.account):
+        await names.lock(tx.conn, here.account, request.payment_id)
+        if await store_payments.find_payment(tx.conn, request.payment_id, here.account):
             return await _same_again(request, tx, here.account)
         hold = hold.model_copy(update={"hold_id": new_id()})
         await store.insert_hold(tx.conn, here.account, hold)
@@ -74,7 +75,7 @@ async def enter_payment(
 
 
 async def _same_again(request: EnterPayment, tx: Transaction, account: str) -> PaymentReply:
-    known = await store_books.find_payment(tx.conn, request.payment_id, account)
+    known = await store_payments.find_payment(tx.conn, request.payment_id, account)
     hold = await store.find_hold(tx.conn, known.step_id) if known is not None else None
     same = (
         known is not None
@@ -113,10 +114,10 @@ async def _capture(
         "agent_id": request.agent_id,
     }
     paid = {"id": request.payment_id, "amount": request.amount - fee, "type": "agent_payment"}
-    stored = await store_names.insert(tx.conn, bazaarbucks_payments, new_id(), shared | paid)
+    stored = await store_payments.record_named(tx.conn, "bazaarbucks", new_id(), shared | paid)
     if stored is None:
         raise Conflict(TAKEN)
     if fee:
         kept = {"id": new_id(), "amount": fee, "type": "platform_fee"}
-        await store_books.record(tx.conn, bazaarbucks_payments, [shared | kept])
+        await store_payments.record(tx.conn, "bazaarbucks", [shared | kept])
     return stored

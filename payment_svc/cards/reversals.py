@@ -11,7 +11,10 @@ import structlog
 
 from chassis.bus.envelopes import new_id
 from chassis.db.transaction import Transaction
-from payment_svc import card_refunds, store_ledger, store_reversals
+from payment_svc.cards import rail_refunds as card_refunds
+from payment_svc.cards import store_reversals
+from payment_svc.cards.store import Found
+from payment_svc.cards.telling import tell
 from payment_svc.domain import (
     WORLD,
     Posting,
@@ -21,8 +24,7 @@ from payment_svc.domain import (
     taken_back,
     wallet_of,
 )
-from payment_svc.handlers.telling import tell
-from payment_svc.store_cards import Found
+from payment_svc.ledger import store as store_ledger
 
 log = structlog.get_logger()
 

@@ -5,7 +5,7 @@ import structlog
 from chassis.db.database import Database
 from chassis.db.transaction import Transaction
 from contracts.ledger import CheckLedger, Finding, LedgerCheck
-from payment_svc import store_check
+from payment_svc.check import store as store_check
 from payment_svc.settings import Settings
 
 log = structlog.get_logger()

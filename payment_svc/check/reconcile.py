@@ -11,7 +11,7 @@ from chassis.bus.envelopes import origin
 from chassis.db.database import Database
 from contracts.errors import Refusal
 from contracts.standing import TELL_ENDS, TellEnds
-from payment_svc import store_standing
+from payment_svc.check import store_standing
 from payment_svc.settings import Settings
 
 log = structlog.get_logger()

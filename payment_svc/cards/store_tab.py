@@ -5,7 +5,7 @@ from decimal import Decimal
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from payment_svc.store_cards import Found, changed, pending
+from payment_svc.cards.store import Found, changed, pending
 from payment_svc.tables import stripe_payments
 
 _CARD = stripe_payments.c

@@ -1,0 +1,1 @@
+"""Whether the books add up, and what became of holds that stay open."""

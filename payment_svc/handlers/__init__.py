@@ -1,1 +1,0 @@
-"""One thin function per command, query and event."""

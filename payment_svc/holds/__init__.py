@@ -1,0 +1,1 @@
+"""Holds: money set aside, captured, released, given back; and the budgets they count against."""

@@ -1,0 +1,1 @@
+"""The ledger: accounts and their lines, wallets, records of payments, statements, receipts."""
