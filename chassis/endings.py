@@ -28,15 +28,26 @@ async def end(*tasks: "asyncio.Task[None]") -> None:
 
 
 async def repeat(seconds: float, job: Job) -> None:
-    """Do a job again and again, `seconds` after its last run ended; errors are logged."""
+    """Do a job again and again, `seconds` after its last run ended; errors are logged.
+
+    What a job waits for may have been cancelled by somebody else: that ends a round and no more.
+    """
     me = asyncio.current_task()
     while True:
         try:
             await job()
+        except asyncio.CancelledError as error:
+            if me is None or me.cancelling():
+                raise
+            _failed(job, error)
         except Exception as error:  # noqa: BLE001  (a failed round must not end the loop)
-            work = job.func if isinstance(job, partial) else job
-            name = getattr(work, "__qualname__", type(work).__name__)  # Its repr may tell secrets.
-            log.warning("background job failed", job=name, error=error)
+            _failed(job, error)
         if me is not None and me.cancelling():
             return  # What the job waited for may have swallowed the cancellation.
         await asyncio.sleep(seconds)
+
+
+def _failed(job: Job, error: BaseException) -> None:
+    work = job.func if isinstance(job, partial) else job
+    name = getattr(work, "__qualname__", type(work).__name__)  # Its repr may tell secrets.
+    log.warning("background job failed", job=name, error=error)

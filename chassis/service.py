@@ -156,7 +156,7 @@ class Service:
         log.info("connecting to NATS")
         wait = self.settings.nats_lost_after_s
         noticing = noticed()
-        giving_up = asyncio.get_running_loop().call_later(wait, _give_up, wait)
+        giving_up = asyncio.get_running_loop().call_later(wait, self._give_up, wait)
         try:
             client = self._client = await self.broker.connect()
             noticing.cancel()
@@ -264,7 +264,7 @@ class Service:
             return
         log.warning("connection to NATS lost")
         wait = self.settings.nats_lost_after_s
-        self._lost = asyncio.get_running_loop().call_later(wait, _give_up, wait)
+        self._lost = asyncio.get_running_loop().call_later(wait, self._give_up, wait)
 
     async def _on_reconnect(self) -> None:
         log.info("connected to NATS again")
@@ -278,9 +278,12 @@ class Service:
 
     async def _on_closed(self) -> None:
         if not self.stopping:
-            _give_up(0)
+            self._give_up(0)
 
-
-def _give_up(after_s: float) -> None:
-    log.critical("no connection to NATS for good, see NATS_URL; exiting", after_s=after_s)
-    os._exit(1)
+    def _give_up(self, after_s: float) -> None:
+        log.critical(
+            "no connection to NATS for good, see NATS_URL; exiting",
+            after_s=after_s,
+            was_connected=self.started,
+        )
+        os._exit(1)

@@ -8,8 +8,8 @@ import asyncio
 import contextlib
 import gc
 import os
+import sys
 import tempfile
-import traceback
 import warnings
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass
@@ -117,15 +117,15 @@ def process_goes_on() -> Iterator[None]:
     begun: list[tuple[Service, str]] = []
 
     def started(service: Service) -> Coroutine[Any, Any, None]:
-        begun[:] = [each for each in begun if not each[0].stopping]
         begun.append((service, os.environ.get("PYTEST_CURRENT_TEST", "?")))
         return start(service)
 
     def note(status: int) -> None:
         if os.getpid() != own:
             ends(status)
-        left = ", ".join(f"{service.name} of {test}" for service, test in begun)
-        GAVE_UP.append(f"{left}\n" + "".join(traceback.format_stack(limit=6)))
+        service = sys._getframe(1).f_locals.get("self")
+        test = next((test for known, test in begun if known is service), "nobody")
+        GAVE_UP.append(f"{service and vars(service)} started by {test}")
 
     Service.start = started  # type: ignore[assignment, method-assign]
     os._exit = note  # type: ignore[assignment]

@@ -88,6 +88,7 @@ async def test_an_error_that_passes_is_no_dead_letter(
     wanted = await durable(task)
     async with consumer(probe_stack, wanted, recover):
         id_ = await tell(js, task)
+        await eventually(lambda: traces(sql, task))  # Perhaps out of the waiting room.
         await settled(js, wanted)
     assert len(calls) == 3
     assert await traces(sql, task) == 1

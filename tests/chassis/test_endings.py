@@ -1,0 +1,48 @@
+"""What is done again and again goes on, whatever becomes of one round."""
+
+import asyncio
+
+import pytest
+
+from chassis.endings import end, repeat
+
+
+async def given_up_by_another() -> None:
+    """Wait for what somebody else cancels, as a client does with what it still waits for."""
+    waited_for = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(waited_for.cancel)
+    await waited_for
+
+
+async def failing() -> None:
+    raise ValueError("a bad round")
+
+
+@pytest.mark.parametrize("trouble", [given_up_by_another, failing])
+async def test_a_round_that_ends_badly_is_not_the_last(trouble: object) -> None:
+    rounds, twice = [], asyncio.Event()
+
+    async def job() -> None:
+        rounds.append(1)
+        if len(rounds) == 1:
+            await trouble()  # type: ignore[operator]  # a coroutine function
+        twice.set()
+
+    task = asyncio.create_task(repeat(0, job))
+    async with asyncio.timeout(20):
+        await twice.wait()
+    await end(task)
+    assert task.cancelled()
+
+
+async def test_who_is_told_to_stop_stops() -> None:
+    begun = asyncio.Event()
+
+    async def job() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(repeat(0, job))
+    await begun.wait()
+    await end(task)
+    assert task.cancelled()
