@@ -11,6 +11,8 @@ log = structlog.get_logger()
 Job = Callable[[], Awaitable[object]]
 AGAIN_S = 1.0
 """How long a task has for its last steps before it is told again."""
+LONG_S = 20.0
+"""A round of a background job that takes longer is told of, with where it is."""
 
 
 async def end(*tasks: "asyncio.Task[None]") -> None:
@@ -34,6 +36,7 @@ async def repeat(seconds: float, job: Job) -> None:
     """
     me = asyncio.current_task()
     while True:
+        asked = asyncio.get_running_loop().call_later(LONG_S, _takes_long, job, me)
         try:
             await job()
         except asyncio.CancelledError as error:
@@ -42,12 +45,26 @@ async def repeat(seconds: float, job: Job) -> None:
             _failed(job, error)
         except Exception as error:  # noqa: BLE001  (a failed round must not end the loop)
             _failed(job, error)
+        finally:
+            asked.cancel()
         if me is not None and me.cancelling():
             return  # What the job waited for may have swallowed the cancellation.
         await asyncio.sleep(seconds)
 
 
 def _failed(job: Job, error: BaseException) -> None:
+    log.warning("background job failed", job=_name(job), error=error)
+
+
+def _takes_long(job: Job, task: "asyncio.Task[None] | None") -> None:
+    at, waiting = [], task.get_coro() if task is not None else None
+    while (frame := getattr(waiting, "cr_frame", None)) is not None:
+        at.append(f"{frame.f_globals['__name__']}:{frame.f_lineno}")
+        waiting = getattr(waiting, "cr_await", None)
+    log.warning("background job takes long", job=_name(job), at=at)
+
+
+def _name(job: Job) -> str:
+    """What a job is called; its repr may tell secrets."""
     work = job.func if isinstance(job, partial) else job
-    name = getattr(work, "__qualname__", type(work).__name__)  # Its repr may tell secrets.
-    log.warning("background job failed", job=name, error=error)
+    return getattr(work, "__qualname__", type(work).__name__)

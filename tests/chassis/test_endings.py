@@ -1,9 +1,11 @@
 """What is done again and again goes on, whatever becomes of one round."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from chassis import endings
 from chassis.endings import end, repeat
 
 
@@ -46,3 +48,28 @@ async def test_who_is_told_to_stop_stops() -> None:
     await begun.wait()
     await end(task)
     assert task.cancelled()
+
+
+async def test_a_round_that_takes_long_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = asyncio.Event()
+    warned: list[tuple[str, dict[str, Any]]] = []
+
+    def warning(said: str, **about: Any) -> None:
+        warned.append((said, about))
+        told.set()
+
+    monkeypatch.setattr(endings, "LONG_S", 0)
+    monkeypatch.setattr(endings.log, "warning", warning)
+
+    async def slow() -> None:
+        await told.wait()
+
+    task = asyncio.create_task(repeat(3600, slow))
+    async with asyncio.timeout(20):
+        await told.wait()
+    await end(task)
+    [(said, about)] = warned
+    assert said == "background job takes long"
+    assert "slow" in about["job"]
+    assert about["at"][0].startswith("chassis.endings:")
+    assert about["at"][1].startswith(__name__)
