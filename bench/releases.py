@@ -14,6 +14,7 @@ import venv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from deploy.local.process import POLL_SECONDS, Child, Process, client, start
 from deploy.local.settings import PROJECT
@@ -31,7 +32,8 @@ settings = load()
 settings.bazaar_home.mkdir(exist_ok=True)
 table = services.table(settings, home.passwords(settings.bazaar_home))
 print(json.dumps([
-    {"name": p.name, "argv": list(p.argv), "env": dict(p.env), "cwd": str(p.cwd), "ready": p.ready}
+    {"name": p.name, "argv": list(p.argv), "env": dict(p.env), "cwd": str(p.cwd), "ready": p.ready,
+     "module": getattr(p, "module", False)}
     for p in table
 ]))
 """
@@ -57,10 +59,13 @@ class Release:
             check=False,
         )
         assert answer.returncode == 0, answer.stderr
-        return {
-            row["name"]: Process(**{**row, "cwd": Path(row["cwd"])})
-            for row in json.loads(answer.stdout)
-        }
+        return {row["name"]: self._process(row) for row in json.loads(answer.stdout)}
+
+    def _process(self, row: dict[str, Any]) -> Process:
+        """One of its processes; only modules of this checkout are forked from this process."""
+        if row["module"] and self.folder != PROJECT:
+            row |= {"argv": [self.python, "-m", *row["argv"]], "module": False}
+        return Process(**{**row, "cwd": Path(row["cwd"])})
 
 
 def checkout(what: str, folder: Path, *, own_environment: bool) -> Release:
@@ -120,7 +125,7 @@ class Fleet:
     async def do(self, process: Process) -> None:
         """Run a one-shot to its good end."""
         child = start(process, self.logs)
-        assert await child.ends(ONE_SHOT_S), f"{process.name} does not end"
+        assert await child.ends(ONE_SHOT_S), f"{process.name} does not end: {child.last_words()}"
         assert child.popen.returncode == 0, f"{process.name}: {child.last_words()}"
 
     async def end(self) -> None:

@@ -199,7 +199,13 @@ def by_admin(folder: Path, one: Process, *argv: str) -> Process:
     password = home.passwords(folder / "home")[f"nats_{ADMIN}"]
     url = one.env["NATS_URL"]
     env = {**one.env, "NATS_URL": f"nats://{ADMIN}:{password}@{url.rpartition('@')[2]}"}
-    return replace(one, name=argv[-1], argv=[one.argv[0], "-m", *argv], env=env, ready=None)
+    return replace(
+        one,
+        name=argv[-1],
+        argv=[*argv] if one.module else [one.argv[0], "-m", *argv],
+        env=env,
+        ready=None,
+    )
 
 
 def new_key(folder: Path, gateway: Process) -> str:
