@@ -12,6 +12,7 @@ from contracts.ledger import Receipt as ReceiptView
 from contracts.ledger import ReceiptLine as ReceiptLineView
 from contracts.payment import BazaarBucksPaymentView, StripePaymentView
 from contracts.registry import AgentView
+from contracts.registry import Billing as BillingView
 from contracts.task import InvokeReply, StepView, TaskStatus, TaskView
 
 
@@ -41,8 +42,18 @@ SignedNumber = Annotated[
 """A `Number` that may be negative."""
 
 
+class Billing(BillingView):
+    """How an agent bills, with numbers."""
+
+    per_thousand: Number = Decimal(0)
+    ceiling: Number | None = None
+    tolerance: Number | None = None
+
+
 class Agent(AgentView):
     """An agent, as GET /api/agents lists it."""
+
+    billing: Billing = Billing()
 
     base_price: Number
     dynamic_price: Number

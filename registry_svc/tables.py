@@ -45,6 +45,17 @@ agents = Table(
     Column("capabilities", ARRAY(Text), nullable=False),
     Column("base_price", Numeric(20, 6), nullable=False),
     Column("endpoint_url", Text, nullable=False),
+    # Whose it is; NULL for the agents of the first start, which are the operator's.
+    Column("owner", String(64)),
+    Column("state", String(16), nullable=False, server_default="active"),
+    Column("state_reason", Text),
+    # How it is called; `tool` names the tool of an MCP server, or the skill of an A2A agent.
+    Column("protocol", String(16), nullable=False, server_default="native"),
+    Column("tool", String(200)),
+    # How it bills (`contracts.registry.Billing`), how long a call may take, how many at once.
+    Column("billing", JSONB(none_as_null=True)),
+    Column("limit_s", Integer),
+    Column("at_once", Integer),
     # The URL that the environment gave last; NULL for agents that did not come from there.
     Column("seed_url", Text),
     # What the agent's /info says about calling it; `info_known` is whether it was heard.
@@ -64,6 +75,8 @@ agents = Table(
     _counter("busy"),
     _moment("registered_at", nullable=False),
     CheckConstraint("base_price >= 0", name="base_price_not_negative"),
+    CheckConstraint("state IN ('draft', 'active', 'suspended', 'retired')", name="state_is_known"),
+    CheckConstraint("protocol IN ('native', 'a2a', 'mcp')", name="protocol_is_known"),
     CheckConstraint("reported_load BETWEEN 0 AND 100", name="reported_load_is_percent"),
 )
 Index("agents_seq_idx", agents.c.seq, unique=True)
