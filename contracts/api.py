@@ -10,6 +10,8 @@ from contracts.chat import CostBreakdown, CostLine, LlmUse, MessageView
 from contracts.ledger import EntryView, WalletView
 from contracts.ledger import Receipt as ReceiptView
 from contracts.ledger import ReceiptLine as ReceiptLineView
+from contracts.listings import Choice as ChoiceView
+from contracts.listings import Considered as ConsideredView
 from contracts.payment import BazaarBucksPaymentView, StripePaymentView
 from contracts.registry import AgentView
 from contracts.registry import Billing as BillingView
@@ -58,6 +60,18 @@ class Agent(AgentView):
     base_price: Number
     dynamic_price: Number
     rating: Number
+
+
+class Considered(ConsideredView):
+    """An agent that could be chosen."""
+
+    agent: Agent
+
+
+class Choice(ChoiceView):
+    """Who could be chosen, as GET /api/agents/choose answers."""
+
+    candidates: list[Considered]  # type: ignore[assignment]  # agents with numbers
 
 
 class Task(TaskView):

@@ -88,7 +88,7 @@ class AgentView(Model):
 
 
 class ListAgents(Page):
-    """Asks for agents, in the order they were registered."""
+    """Asks for the agents that are on the market, in the order they were registered."""
 
 
 class AgentList(Model):
@@ -99,9 +99,14 @@ class AgentList(Model):
 
 
 class GetAgent(Model):
-    """Asks for one agent; `NotFound` when there is none."""
+    """Asks for one agent; `NotFound` when there is none, or it is somebody else's draft.
+
+    Attributes:
+        as_admin: whether anybody's draft is shown.
+    """
 
     agent_id: Id
+    as_admin: bool = False
 
 
 class AgentReply(Model):
@@ -126,7 +131,7 @@ class RegisterAgent(Model):
 
 
 class AgentRegistered(Event):
-    """An agent was listed for the first time."""
+    """An agent came onto the market for the first time."""
 
     type = "agent.registered"
     agent_id: Id
@@ -134,6 +139,7 @@ class AgentRegistered(Event):
     skills: list[str]
     base_price: Money
     endpoint_url: str
+    owner: Id | None = None
 
     def entity_id(self) -> str:
         """The agent's id."""

@@ -169,6 +169,16 @@ class Agent:
     billing: dict[str, Any] | None = None
     limit_s: int | None = None
     at_once: int | None = None
+    barred: bool = False
+    made_with: str | None = None
+    overrides: list[str] | None = None
+    source_url: str | None = None
+    stars: Decimal = PRIOR_STARS
+
+    @property
+    def on_sale(self) -> bool:
+        """Whether it is on the market."""
+        return self.state == "active"
 
     @property
     def vitals(self) -> Vitals:
