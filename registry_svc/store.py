@@ -25,7 +25,7 @@ from chassis.db.statements import Statement
 from registry_svc import store_words
 from registry_svc.domain import Agent, Tally, Vitals
 from registry_svc.tables import agents, metadata
-from registry_svc.words import name_key
+from registry_svc.words import name_keys
 
 COLUMNS = [agents.c[column.name] for column in fields(Agent)]
 ON_SALE = agents.c.state == literal_column("'active'")
@@ -70,7 +70,7 @@ async def insert_new(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -
     if not rows:
         return []
     more = {"next_read_at": func.now() + literal(FIRST_READ, Interval)}
-    rows = [{**row, **more, "name_key": name_key(row["name"])} for row in rows]
+    rows = [{**row, **more, "name_keys": name_keys(row["id"], row["name"])} for row in rows]
     stored = await conn.execute(
         insert(agents).values(rows).on_conflict_do_nothing().returning(*COLUMNS)
     )
@@ -88,7 +88,7 @@ async def change(conn: AsyncConnection, agent_id: str, values: Mapping[str, Any]
         else {}
     )
     if "name" in values:
-        anew["name_key"] = name_key(values["name"])
+        anew["name_keys"] = name_keys(agent_id, values["name"])
     query = update(agents).where(agents.c.id == agent_id).values({**anew, **values})
     agent = Agent(**(await conn.execute(query.returning(*COLUMNS))).mappings().one())
     await store_words.put(conn, agent)

@@ -3,16 +3,16 @@
 from collections.abc import Collection
 from datetime import timedelta
 
-from sqlalchemy import Interval, func, literal, or_, select, update
+from sqlalchemy import ARRAY, Interval, Text, cast, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from registry_svc.domain import Agent
 from registry_svc.store import COLUMNS
-from registry_svc.tables import ID_KEY, agents
+from registry_svc.tables import agents
 
 
-async def name_taken(conn: AsyncConnection, keys: Collection[str], owner: str) -> str | None:
-    """The id of somebody else's agent that has one of these names, or is called so by its id.
+async def name_taken(conn: AsyncConnection, keys: Collection[str], owner: str | None) -> str | None:
+    """The id of somebody else's agent that has one of these names, as its name or its id.
 
     Whoever asks for one of them meanwhile waits until the end of the transaction.
     """
@@ -21,7 +21,7 @@ async def name_taken(conn: AsyncConnection, keys: Collection[str], owner: str) -
     query = (
         select(agents.c.id)
         .where(
-            or_(agents.c.name_key.in_(keys), ID_KEY.in_(keys)),
+            agents.c.name_keys.op("&&")(cast(list(keys), ARRAY(Text))),
             agents.c.owner.is_distinct_from(owner),
         )
         .limit(1)

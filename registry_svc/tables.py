@@ -17,7 +17,6 @@ from sqlalchemy import (
     Table,
     Text,
     func,
-    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -54,8 +53,8 @@ agents = Table(
     Column("state_reason", Text),
     # Whether an admin suspended it, so that its owner cannot resume it.
     Column("barred", Boolean, nullable=False, server_default="false"),
-    # The name as names are compared, which nobody else may take; NULL from a release before.
-    Column("name_key", Text),
+    # Name and id as names are compared, which nobody else may take; NULL from a release before.
+    Column("name_keys", ARRAY(Text)),
     # The request that listed it, so that the same request lists it once.
     Column("made_with", String(64)),
     # What its owner said of it, which the agent's own word does not change; NULL when nothing but
@@ -96,13 +95,10 @@ agents = Table(
     CheckConstraint("protocol IN ('native', 'a2a', 'mcp')", name="protocol_is_known"),
     CheckConstraint("reported_load BETWEEN 0 AND 100", name="reported_load_is_percent"),
 )
-ID_KEY = func.lower(func.translate(agents.c.id, literal_column("'-_'"), literal_column("''")))
-"""An id as `words.name_key` has it, but for titles."""
 Index("agents_seq_idx", agents.c.seq, unique=True)
 Index("agents_next_probe_at_idx", agents.c.next_probe_at)
 Index("agents_next_read_at_idx", agents.c.next_read_at)
-Index("agents_name_key_idx", agents.c.name_key)
-Index("agents_id_key_idx", ID_KEY)
+Index("agents_name_keys_idx", agents.c.name_keys, postgresql_using="gin")
 Index("agents_owner_idx", agents.c.owner, agents.c.seq)
 _ON_SALE = text("state = 'active'")
 Index("agents_on_sale_idx", agents.c.seq, postgresql_where=_ON_SALE)

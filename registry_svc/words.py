@@ -69,7 +69,11 @@ def of_agent(
     return list(islice(dict.fromkeys(said()), MOST_OF_AN_AGENT))
 
 
-def name_key(name: str) -> str:
-    """A name, or an id, as such are compared: who tells two apart by more than that is misled."""
+def name_keys(*names: str) -> list[str]:
+    """Names and ids as such are compared: who tells two apart by more than that is misled."""
+    return sorted({_name_key(name) for name in names})
+
+
+def _name_key(name: str) -> str:
     said = _WORD.findall(folded(_CAMEL_HUMP.sub(" ", name)))
     return "".join([word for word in said if word not in _TITLES] or said) or name

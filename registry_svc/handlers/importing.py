@@ -19,7 +19,7 @@ from registry_svc.domain import Agent, base_url
 from registry_svc.handlers.listing import updated
 from registry_svc.handlers.owning import address, list_new, only_ours
 from registry_svc.readers.offer import Offer
-from registry_svc.words import name_key
+from registry_svc.words import name_keys
 
 log = structlog.get_logger()
 AT_ONCE = 8
@@ -119,7 +119,7 @@ async def follow(tx: Transaction, agent: Agent, offer: Offer) -> Agent:
     """
     changes = reading.followed(offer, agent)
     if "name" in changes and agent.owner is not None:
-        await only_ours(tx, {name_key(changes["name"])}, agent.owner)
+        await only_ours(tx, name_keys(agent.id, changes["name"]), agent.owner)
     if not changes:
         await store_words.put(tx.conn, agent)
         return agent

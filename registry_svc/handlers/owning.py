@@ -22,7 +22,7 @@ from registry_svc.domain import Agent, base_url
 from registry_svc.handlers.listing import registered, updated
 from registry_svc.readers.offer import Offer
 from registry_svc.states import By, gone, may_become
-from registry_svc.words import name_key
+from registry_svc.words import name_keys
 
 log = structlog.get_logger()
 NEEDED = ("name", "description", "skills", "base_price")
@@ -123,7 +123,7 @@ async def list_new(tx: Transaction, agent_id: str | None, row: dict[str, Any], o
     id_ = agent_id or await _free_id(tx, row["name"])
     if id_ in wording.RESERVED:
         raise Invalid("id: this one is kept for something else.")
-    await only_ours(tx, {name_key(row["name"]), name_key(id_)}, owner)
+    await only_ours(tx, name_keys(id_, row["name"]), owner)
     for agent in await store.insert_new(tx.conn, [{**row, "id": id_, "owner": owner}]):
         if agent.on_sale:
             tx.publish(registered(agent))
@@ -135,7 +135,7 @@ async def list_new(tx: Transaction, agent_id: str | None, row: dict[str, Any], o
     raise Conflict("An agent with this id is listed already.")
 
 
-async def only_ours(tx: Transaction, keys: set[str], owner: str) -> None:
+async def only_ours(tx: Transaction, keys: list[str], owner: str | None) -> None:
     """Keep names from being taken over.
 
     Raises:
@@ -177,7 +177,7 @@ async def change_listing(
             given["endpoint_url"] = placed(was.protocol, request.endpoint_url)
             given["source_url"] = None
         if "name" in given:
-            await only_ours(tx, {name_key(given["name"])}, was.owner or here.account)
+            await only_ours(tx, name_keys(was.id, given["name"]), was.owner)
         changes = _changes(was, request, given) | may_become(was, request.state, by, request.reason)
         changes = {name: value for name, value in changes.items() if getattr(was, name) != value}
         if not changes:

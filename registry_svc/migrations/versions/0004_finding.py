@@ -11,7 +11,7 @@ def upgrade() -> None:
     """Add columns, indexes and the table of words; the service fills that in by itself."""
     for column in (
         sa.Column("barred", sa.Boolean(), server_default="false", nullable=False),
-        sa.Column("name_key", sa.Text()),
+        sa.Column("name_keys", sa.ARRAY(sa.Text())),
         sa.Column("made_with", sa.String(64)),
         sa.Column("overrides", sa.ARRAY(sa.Text())),
         sa.Column("source_url", sa.Text()),
@@ -26,8 +26,7 @@ def upgrade() -> None:
         op.add_column("agents", column, schema="registry")
     on_sale = {"postgresql_where": sa.text("state = 'active'")}
     _index("agents", "next_read_at_idx", "next_read_at")
-    _index("agents", "name_key_idx", "name_key")
-    _index("agents", "id_key_idx", "lower(translate(id, '-_', ''))")
+    _index("agents", "name_keys_idx", "name_keys", postgresql_using="gin")
     _index("agents", "owner_idx", "owner", "seq")
     _index("agents", "on_sale_idx", "seq", **on_sale)
     _index("agents", "by_price_idx", "base_price", "seq", **on_sale)
