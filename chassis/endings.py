@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -15,7 +16,7 @@ LONG_S = 20.0
 """A round of a background job that takes longer is told of, with where it is."""
 
 
-async def end(*tasks: "asyncio.Task[None]") -> None:
+async def end(*tasks: "asyncio.Task[Any]") -> None:
     """Cancel tasks and wait until all have ended, however; those that have already are left.
 
     One cancellation is not enough for whoever talks to NATS: the client swallows one while it

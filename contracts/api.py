@@ -10,8 +10,11 @@ from contracts.chat import CostBreakdown, CostLine, LlmUse, MessageView
 from contracts.ledger import EntryView, WalletView
 from contracts.ledger import Receipt as ReceiptView
 from contracts.ledger import ReceiptLine as ReceiptLineView
+from contracts.listings import Choice as ChoiceView
+from contracts.listings import Considered as ConsideredView
 from contracts.payment import BazaarBucksPaymentView, StripePaymentView
 from contracts.registry import AgentView
+from contracts.registry import Billing as BillingView
 from contracts.task import InvokeReply, StepView, TaskStatus, TaskView
 
 
@@ -41,12 +44,34 @@ SignedNumber = Annotated[
 """A `Number` that may be negative."""
 
 
+class Billing(BillingView):
+    """How an agent bills, with numbers."""
+
+    per_thousand: Number = Decimal(0)
+    ceiling: Number | None = None
+    tolerance: Number | None = None
+
+
 class Agent(AgentView):
     """An agent, as GET /api/agents lists it."""
+
+    billing: Billing = Billing()
 
     base_price: Number
     dynamic_price: Number
     rating: Number
+
+
+class Considered(ConsideredView):
+    """An agent that could be chosen."""
+
+    agent: Agent
+
+
+class Choice(ChoiceView):
+    """Who could be chosen, as GET /api/agents/choose answers."""
+
+    candidates: list[Considered]  # type: ignore[assignment]  # agents with numbers
 
 
 class Task(TaskView):

@@ -12,6 +12,7 @@ from contracts import (
     changes,
     chat,
     ledger,
+    listings,
     negotiation,
     orders,
     payment,
@@ -23,7 +24,7 @@ from contracts import (
 from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
-    "registry": (registry,),
+    "registry": (registry, listings),
     "task": (task, orders, negotiation, cancelling, standing),
     "payment": (payment, ledger, cards),
     "chat": (chat, turns),
@@ -73,11 +74,16 @@ API_BODIES: tuple[type[Model], ...] = (
     bodies.Refund,
     bodies.CardRefund,
     bodies.OpenCheckout,
+    bodies.NewListing,
+    bodies.ListingChange,
+    bodies.Suspension,
+    bodies.Import,
 )
 """What the UI sends to the gateway."""
 
 API_ANSWERS: tuple[type[Model], ...] = (
     api.Agent,
+    api.Choice,
     api.Task,
     api.TaskStep,
     api.BazaarBucksPayment,

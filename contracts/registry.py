@@ -1,7 +1,7 @@
 """Messages of the registry: which agents there are, what they cost now, whether they answer."""
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, HttpUrl, PlainSerializer
 
@@ -20,6 +20,30 @@ Rating = Annotated[
 """0 to 5 stars, two decimals."""
 
 
+AgentState = Literal["draft", "active", "suspended", "retired"]
+"""Whether a listing can be bought: not yet, yes, not just now, never again."""
+Protocol = Literal["native", "a2a", "mcp"]
+"""How an agent is called: by our /execute, as an A2A agent, or as a tool of an MCP server."""
+
+
+class Billing(Model):
+    """How an agent bills.
+
+    Attributes:
+        mode: `fixed` bills the price; `by_size` adds `per_thousand` for every thousand characters
+            of the texts in the payload.
+        per_thousand: BazaarBucks; 0 when fixed.
+        ceiling: the most that one call costs, whatever its size; None for no more than the formula.
+        tolerance: a bill may be so many times the quote, before it is cut; None for the
+            marketplace's own setting.
+    """
+
+    mode: Literal["fixed", "by_size"] = "fixed"
+    per_thousand: Money = Decimal(0)
+    ceiling: Money | None = None
+    tolerance: Decimal | None = Field(default=None, ge=1, le=10, max_digits=4, decimal_places=2)
+
+
 class AgentView(Model):
     """An agent as the marketplace shows it.
 
@@ -31,6 +55,11 @@ class AgentView(Model):
         availability: whether its last health probe answered.
         input_schema: JSON Schema of its /execute payload, when it publishes one.
         negotiable: whether it says that its price can be negotiated.
+        owner: the account that listed it; None for the operator's own.
+        state_reason: why it is suspended, or retired.
+        tool: the tool of the MCP server, or the skill of the A2A agent, that is called.
+        limit_s: seconds that a call may take; None for the marketplace's setting.
+        at_once: calls that it takes at the same time; None for the marketplace's setting.
     """
 
     id: Id
@@ -48,10 +77,18 @@ class AgentView(Model):
     availability: bool
     input_schema: Payload | None = None
     negotiable: bool = False
+    owner: Id | None = None
+    state: AgentState = "active"
+    state_reason: str | None = None
+    protocol: Protocol = "native"
+    tool: str | None = None
+    billing: Billing = Billing()
+    limit_s: int | None = Field(default=None, ge=1, le=86_400)
+    at_once: int | None = Field(default=None, ge=1, le=1_000)
 
 
 class ListAgents(Page):
-    """Asks for agents, in the order they were registered."""
+    """Asks for the agents that are on the market, in the order they were registered."""
 
 
 class AgentList(Model):
@@ -62,9 +99,14 @@ class AgentList(Model):
 
 
 class GetAgent(Model):
-    """Asks for one agent; `NotFound` when there is none."""
+    """Asks for one agent; `NotFound` when there is none, or it is somebody else's draft.
+
+    Attributes:
+        as_admin: whether anybody's draft is shown.
+    """
 
     agent_id: Id
+    as_admin: bool = False
 
 
 class AgentReply(Model):
@@ -89,7 +131,7 @@ class RegisterAgent(Model):
 
 
 class AgentRegistered(Event):
-    """An agent was listed for the first time."""
+    """An agent came onto the market for the first time."""
 
     type = "agent.registered"
     agent_id: Id
@@ -97,6 +139,7 @@ class AgentRegistered(Event):
     skills: list[str]
     base_price: Money
     endpoint_url: str
+    owner: Id | None = None
 
     def entity_id(self) -> str:
         """The agent's id."""

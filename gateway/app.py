@@ -26,7 +26,18 @@ from gateway.layers.caching import Hints
 from gateway.layers.stack import around
 from gateway.link import Link
 from gateway.room import Room
-from gateway.routes import agents, books, cancelling, cards, chat, events, health, payments, tasks
+from gateway.routes import (
+    agents,
+    books,
+    cancelling,
+    cards,
+    chat,
+    events,
+    health,
+    listings,
+    payments,
+    tasks,
+)
 from gateway.routes.turns import router as one_turn
 from gateway.settings import Settings
 from gateway.static import Client
@@ -82,6 +93,8 @@ def create_app(settings: Settings) -> FastAPI:
     errors.install(app)
     for routes in (
         agents.router,
+        listings.router,
+        listings.posts,
         tasks.router,
         tasks.posts,
         cancelling.router,

@@ -56,6 +56,12 @@ def admin_only(request: Request) -> None:
         raise HTTPException(403, *refused)
 
 
+def is_admin(request: Request) -> bool:
+    """Whether the caller may act for all accounts; everybody, where nobody is asked who he is."""
+    identity: Identity | None = getattr(request.state, "identity", None)
+    return identity is None or "admin" in identity.scopes
+
+
 class Door:
     """ASGI middleware: puts the caller's `Identity` into the request's state, or answers 401, 403.
 

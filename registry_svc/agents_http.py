@@ -124,13 +124,14 @@ def interface(info: dict[str, Any]) -> dict[str, Any]:
     """
     schema = info.get("input_schema")
     return {
-        "input_schema": schema if isinstance(schema, dict) and _storable(schema) else None,
+        "input_schema": schema if isinstance(schema, dict) and storable(schema) else None,
         "negotiable": info.get("negotiable") is True,
         "info_known": True,
     }
 
 
-def _storable(schema: dict[str, Any]) -> bool:
+def storable(schema: dict[str, Any]) -> bool:
+    """Whether a schema can be kept: not too large, no NUL, nothing that is no number."""
     try:
         text = json.dumps(schema, allow_nan=False)
     except ValueError:

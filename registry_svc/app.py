@@ -1,19 +1,31 @@
 """The registry's table of contents.
 
-Answers list_agents, get_agent, register_agent.
+Answers list_agents, find_agents, choose_agents, get_agent; list_agent, change_listing,
+import_agents, register_agent.
 Consumes step.started, step.completed, step.failed.
-Publishes agent.registered, agent.updated, agent.availability_changed, agent.repriced.
-By itself: lists the six agents of the first start, probes every agent's /health, and has the task
-service count what agents have in hand.
+Publishes agent.registered, agent.updated, agent.suspended, agent.retired,
+agent.availability_changed, agent.repriced.
+By itself: lists the six agents of the first start, probes every agent's /health, reads what they
+say of themselves, and has the task service count what agents have in hand.
 """
 
 from functools import partial
 
 from chassis.db.groups import GroupCommit
 from chassis.service import Service
-from contracts import registry, topology
+from contracts import listings, registry, topology
 from registry_svc import agents_http, measures, tables
-from registry_svc.handlers import listing, probes, queries, reconcile, steps
+from registry_svc.handlers import (
+    finding,
+    importing,
+    indexing,
+    listing,
+    owning,
+    probes,
+    queries,
+    reconcile,
+    steps,
+)
 from registry_svc.settings import Settings
 
 
@@ -22,11 +34,18 @@ def build(settings: Settings) -> Service:
     service = Service("registry", settings, tables.metadata)
     db = service.database
     http = agents_http.client(settings.agent_hosts)
-    tallies = GroupCommit(db, steps.count, apart_s=steps.APART_S)
+    stars = indexing.Stars(db)
+    tallies = GroupCommit(db, partial(steps.count, stars=stars), apart_s=steps.APART_S)
     answer, consume = service.answer, service.consume
 
     answer(registry.LIST_AGENTS, queries.list_agents)
     answer(registry.GET_AGENT, queries.get_agent)
+    answer(listings.FIND_AGENTS, finding.find_agents)
+    weights = settings.choice_weights
+    answer(listings.CHOOSE_AGENTS, partial(finding.choose_agents, weights=weights))
+    answer(listings.LIST_AGENT, partial(owning.list_agent, db=db, http=http))
+    answer(listings.CHANGE_LISTING, partial(owning.change_listing, db=db, http=http))
+    answer(listings.IMPORT_AGENTS, partial(importing.import_agents, db=db, http=http))
     answer(registry.REGISTER_AGENT, partial(listing.register_agent, db=db, http=http))
 
     consume(topology.REGISTRY_STEP_STARTED, partial(steps.on_step_started, tallies=tallies))
@@ -39,6 +58,11 @@ def build(settings: Settings) -> Service:
     service.at_start(partial(listing.list_seeds, db, settings.agent_urls()))
     service.at_start(partial(probes.first_look, db, http, every_s))
     service.every(probes.look_every_s(every_s), partial(probes.probe_due, db, http, every_s))
+    every_read_s = settings.read_again_every_s
+    look_s = min(every_read_s, importing.LOOK_S)
+    service.at_start(partial(indexing.index_unfound, db))
+    service.every(look_s, partial(importing.read_due, db, http, every_read_s))
+    service.every(indexing.STARS_EVERY_S, stars.note)
     put_right = partial(reconcile.count_again, db, service.bus)
     service.every(settings.reconcile_s, put_right)
     service.readings.add(measures.read_agents)

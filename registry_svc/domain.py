@@ -10,7 +10,7 @@ from pydantic import HttpUrl
 
 from contracts.base import MAX_AMOUNT, to_micro
 from contracts.errors import Invalid
-from contracts.registry import AgentRepriced, AgentView
+from contracts.registry import AgentRepriced, AgentState, AgentView, Billing, Protocol
 from contracts.task import FailureReason
 
 MOST_LOAD = 10
@@ -161,6 +161,24 @@ class Agent:
     response_ms: int
     faults: int
     busy: int
+    owner: str | None = None
+    state: AgentState = "active"
+    state_reason: str | None = None
+    protocol: Protocol = "native"
+    tool: str | None = None
+    billing: dict[str, Any] | None = None
+    limit_s: int | None = None
+    at_once: int | None = None
+    barred: bool = False
+    made_with: str | None = None
+    overrides: list[str] | None = None
+    source_url: str | None = None
+    stars: Decimal = PRIOR_STARS
+
+    @property
+    def on_sale(self) -> bool:
+        """Whether it is on the market."""
+        return self.state == "active"
 
     @property
     def vitals(self) -> Vitals:
@@ -186,6 +204,14 @@ class Agent:
             availability=self.available,
             input_schema=self.input_schema,
             negotiable=self.negotiable,
+            owner=self.owner,
+            state=self.state,
+            state_reason=self.state_reason,
+            protocol=self.protocol,
+            tool=self.tool,
+            billing=Billing.model_validate(self.billing or {}),
+            limit_s=self.limit_s,
+            at_once=self.at_once,
         )
 
 

@@ -4,6 +4,7 @@ from pydantic import Field, HttpUrl
 
 from chassis.outbound import Hosts
 from chassis.settings import ServiceSettings
+from registry_svc.choosing import Weights, WeightsSetting
 
 
 class Settings(ServiceSettings):
@@ -13,12 +14,16 @@ class Settings(ServiceSettings):
         probe_every_s: seconds between two probes of an agent that answers.
         agent_hosts: hosts of agents, comma-separated, whose addresses may be private.
         reconcile_s: seconds between two looks whether agents have in hand what is counted.
+        read_again_every_s: seconds between two looks at what an agent says of itself.
+        choice_weights: how much skill, price, rating, load and latency count in a choice.
         summarizer_url: where this agent is; so for the other five.
     """
 
     probe_every_s: float = Field(default=5.0, gt=0, le=3600)
     agent_hosts: Hosts = ()
     reconcile_s: float = Field(default=30.0, gt=0)
+    read_again_every_s: float = Field(default=3_600.0, gt=0)
+    choice_weights: WeightsSetting = Weights()
     summarizer_url: HttpUrl = HttpUrl("http://localhost:8001")
     translator_url: HttpUrl = HttpUrl("http://localhost:8002")
     search_url: HttpUrl = HttpUrl("http://localhost:8003")

@@ -13,6 +13,7 @@ from sqlalchemy import (
     case,
     func,
     literal,
+    literal_column,
     select,
     update,
 )
@@ -21,10 +22,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.db.schema import waiting_table
 from chassis.db.statements import Statement
+from registry_svc import store_words
 from registry_svc.domain import Agent, Tally, Vitals
 from registry_svc.tables import agents, metadata
+from registry_svc.words import name_keys
 
 COLUMNS = [agents.c[column.name] for column in fields(Agent)]
+ON_SALE = agents.c.state == literal_column("'active'")
+"""Written into the statement, so that the indexes of what is on the market are used."""
+FIRST_READ = timedelta(hours=1)
+"""How long after it is listed an agent's own word is read again."""
 SOONEST = timedelta(seconds=0.5)
 """How soon an agent that just failed a probe is probed again."""
 PATIENCE = 8
@@ -35,9 +42,13 @@ def _agent(row: RowMapping | None) -> Agent | None:
     return Agent(**row) if row else None
 
 
-async def page(conn: AsyncConnection, after: int, limit: int) -> list[Agent]:
+async def page(
+    conn: AsyncConnection, after: int, limit: int, *, on_sale: bool = True
+) -> list[Agent]:
     """Agents registered after number `after`, in order, one more than `limit` if there is one."""
     query = select(*COLUMNS).where(agents.c.seq > after).order_by(agents.c.seq).limit(limit + 1)
+    if on_sale:
+        query = query.where(ON_SALE)
     return [Agent(**row) for row in (await conn.execute(query)).mappings()]
 
 
@@ -58,21 +69,30 @@ async def insert_new(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -
     """List agents; those whose id is taken are left alone and not among the result."""
     if not rows:
         return []
+    more = {"next_read_at": func.now() + literal(FIRST_READ, Interval)}
+    rows = [{**row, **more, "name_keys": name_keys(row["id"], row["name"])} for row in rows]
     stored = await conn.execute(
         insert(agents).values(rows).on_conflict_do_nothing().returning(*COLUMNS)
     )
-    return [Agent(**row) for row in stored.mappings()]
+    fresh = [Agent(**row) for row in stored.mappings()]
+    for agent in fresh:
+        await store_words.put(conn, agent)
+    return fresh
 
 
 async def change(conn: AsyncConnection, agent_id: str, values: Mapping[str, Any]) -> Agent:
     """Change columns of an agent's listing; at another URL it has to prove itself anew."""
-    anew = (
+    anew: dict[str, Any] = (
         {"failing_since": func.now(), "next_probe_at": func.now(), "info_known": False}
         if "endpoint_url" in values
         else {}
     )
+    if "name" in values:
+        anew["name_keys"] = name_keys(agent_id, values["name"])
     query = update(agents).where(agents.c.id == agent_id).values({**anew, **values})
-    return Agent(**(await conn.execute(query.returning(*COLUMNS))).mappings().one())
+    agent = Agent(**(await conn.execute(query.returning(*COLUMNS))).mappings().one())
+    await store_words.put(conn, agent)
+    return agent
 
 
 async def move_seed(conn: AsyncConnection, agent_id: str, url: str) -> Agent | None:
@@ -91,7 +111,6 @@ async def move_seed(conn: AsyncConnection, agent_id: str, url: str) -> Agent | N
     return _agent((await conn.execute(query.returning(*COLUMNS))).mappings().one_or_none())
 
 
-# Built once, since it runs twice for every step of every task.
 class Standing(NamedTuple):
     """What an agent's price is made of: what it asks for, and how busy it is."""
 
@@ -101,6 +120,7 @@ class Standing(NamedTuple):
 
 
 _STANDING = (agents.c.base_price, agents.c.reported_load, agents.c.active)
+# Built once, since it runs twice for every step of every task.
 _ADD = Statement(
     update(agents)
     .where(agents.c.id == bindparam("agent"))

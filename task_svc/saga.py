@@ -33,7 +33,7 @@ from task_svc.domain import (
     with_results,
 )
 from task_svc.ending import Done, Failed, end_step, recorded
-from task_svc.quotes import Quotes
+from task_svc.quotes import OffTheMarket, Quotes
 from task_svc.rows import Step, Task
 
 log = structlog.get_logger()
@@ -89,8 +89,8 @@ class Saga:
                 return Failed("cancelled", "The step was cancelled."), []
         except Unusable as why:
             return await self.end(step, Failed("not_covered", why.message), cause)
-        except NotFound:
-            return await self.end(step, Failed("agent_unknown", "Agent not found"), cause)
+        except (NotFound, OffTheMarket) as why:
+            return await self.end(step, Failed("agent_unknown", why.message), cause)
         except KeyError as missing:
             failed = Failed("dependency_failed", f"Step {missing} has no result.")
             return await self.end(step, failed, cause)

@@ -32,7 +32,7 @@ from gateway.live import LiveEvent
 log = structlog.get_logger()
 
 PUBLIC = "registry"
-"""The context whose data everybody is shown alike."""
+"""The context whose changes everybody is to see."""
 ONE = "[A-Za-z0-9_-]{1,64}"
 _KEPT = re.compile(
     f"/api/(?:(?P<registry>agents(?:/{ONE})?)"
@@ -102,7 +102,7 @@ class Caching:
             return None
         query = scope["query_string"]
         asked = parse_qsl(query.decode("latin-1"), keep_blank_values=True) if query else ()
-        account = "" if found.lastgroup == PUBLIC else self._of(scope)
+        account = "" if _is_public(found, query) else self._of(scope)
         return Key(found.lastgroup, account, scope["path"], tuple(sorted(asked)))
 
     async def _write(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -169,6 +169,11 @@ class _Taken:
         tag = b'"%s"' % blake2b(self.body, digest_size=12).hexdigest().encode()
         headers = [*headers, (b"etag", b"W/" + tag), CACHING]
         return Answer(self.status, headers, self.body, route, tag)
+
+
+def _is_public(found: re.Match[str], query: bytes) -> bool:
+    """Whether everybody is answered the same: of agents, an owner sees more of his own."""
+    return found[0] == "/api/agents" and b"owner=" not in query
 
 
 @lru_cache

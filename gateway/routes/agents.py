@@ -1,9 +1,14 @@
-"""The marketplace: which agents there are."""
+"""The marketplace: which agents there are, and who of them is best for something."""
 
-from fastapi import APIRouter, Request, Response
-from pydantic import TypeAdapter
+from decimal import Decimal
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field, TypeAdapter
 
 from contracts import api
+from contracts.base import Money
+from contracts.listings import CHOOSE_AGENTS, FIND_AGENTS, ChooseAgents, FindAgents, Sorting
 from contracts.registry import (
     GET_AGENT,
     LIST_AGENTS,
@@ -12,12 +17,16 @@ from contracts.registry import (
     GetAgent,
     ListAgents,
 )
-from gateway.asking import answer, as_shown, ask, known_id
+from gateway.asking import account_of, answer, as_shown, ask, known_id, made
+from gateway.auth import is_admin
 from gateway.errors import problems
-from gateway.pages import LINKED, SAME, Paging, page_of
-from gateway.parameters import PathId, StrictRoute
+from gateway.pages import LINKED, SAME, Page, page_of
+from gateway.parameters import PathId, StrictRoute, Truth, Whole
 
 router = APIRouter(tags=["agents"], route_class=StrictRoute)
+
+MINE = "me"
+"""As an owner: the account that asks."""
 
 
 class ShownAgent(AgentReply):
@@ -34,19 +43,88 @@ class ShownAgents(AgentList):
 
 _ONE = as_shown(GET_AGENT, ShownAgent)
 _MANY = as_shown(LIST_AGENTS, ShownAgents)
-_LIST = TypeAdapter(list[api.Agent])
+_FOUND = as_shown(FIND_AGENTS, ShownAgents)
+_CHOICE = as_shown(CHOOSE_AGENTS, api.Choice)
+AGENTS = TypeAdapter(list[api.Agent])
+Words = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Finding(Page):
+    """Which agents are wanted, and which part of them."""
+
+    q: Words | None = Field(default=None, description="Words; each is in what it says of itself.")
+    skill: str | None = Field(
+        default=None, min_length=1, max_length=100, description="A skill, in its very words."
+    )
+    available: Truth | None = Field(
+        default=None, description="Whether its last health probe answered."
+    )
+    max_price: Money | None = Field(
+        default=None, description="BazaarBucks per call, at the present load."
+    )
+    min_rating: Decimal | None = Field(
+        default=None, ge=0, le=5, max_digits=3, decimal_places=2, description="Stars."
+    )
+    owner: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="An account; `me` for your own agents, those off the market too.",
+    )
+    sort: Sorting = Field(
+        default="oldest", description="By registration, the listing's price, or the rating."
+    )
 
 
 @router.get(
     "/api/agents",
-    summary="The agents, in the order they were registered",
+    summary="The agents, in the order they were registered, or those that fit",
     response_model=list[api.Agent],
     responses={200: LINKED, **SAME, **problems(504)},
 )
-async def list_agents(request: Request, page: Paging) -> Response:
+async def list_agents(request: Request, page: Annotated[Finding, Query()]) -> Response:
     """Each with its price at the present load, its rating, and whether it is available."""
-    found = await ask(request, _MANY, ListAgents(limit=page.limit, cursor=page.cursor))
-    return page_of(request, page, found.agents, _LIST, found.next_cursor)
+    wanted = page.model_dump(by_alias=False, exclude_defaults=True, exclude={"limit", "cursor"})
+    if not wanted:
+        found = await ask(request, _MANY, ListAgents(limit=page.limit, cursor=page.cursor))
+    else:
+        if page.owner == MINE:
+            wanted["owner"] = account_of(request)
+        question = made(FindAgents, limit=page.limit, cursor=page.cursor, **wanted)
+        found = await ask(request, _FOUND, question)
+    return page_of(request, page, found.agents, AGENTS, found.next_cursor)
+
+
+@router.get(
+    "/api/agents/choose",
+    summary="Who is best for something, and why",
+    response_model=api.Choice,
+    responses={**SAME, **problems(504)},
+)
+async def choose_agents(
+    request: Request,
+    skill: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
+    q: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+    maxPrice: Annotated[Money | None, Query()] = None,  # noqa: N803  (the parameter's own name)
+    limit: Annotated[Whole, Query(ge=1, le=100)] = 20,
+) -> Response:
+    """Candidates with their scores, best first; the first is who a call by skill goes to.
+
+    By a skill in its very words, by words, or among all.
+    """
+    words = (q or "").split()[:30]
+    question = made(
+        ChooseAgents,
+        skill=skill,
+        words=[word[:100] for word in words],
+        sample=0 if skill or words else 200,
+        max_price=maxPrice,
+        away=True,
+        limit=limit,
+    )
+    choice = await ask(request, _CHOICE, question)
+    return answer(choice)
 
 
 @router.get(
@@ -56,6 +134,6 @@ async def list_agents(request: Request, page: Paging) -> Response:
     responses={**SAME, **problems(404, 504)},
 )
 async def get_agent(request: Request, id: PathId) -> Response:  # noqa: A002  (the path's own word)
-    """An agent as it is listed now."""
-    question = GetAgent(agent_id=known_id(id, "Agent"))
+    """An agent as it is listed now; also one that left the market."""
+    question = GetAgent(agent_id=known_id(id, "Agent"), as_admin=is_admin(request))
     return answer((await ask(request, _ONE, question)).agent)

@@ -8,20 +8,16 @@ from chassis.amounts import plain_amount
 from chassis.bus.envelopes import origin
 from chassis.db.database import Database
 from chassis.db.transaction import Transaction
-from chassis.observability.terminal import SHAPING, is_name, plain
 from chassis.outbound import Outbound
 from contracts.envelope import Envelope
-from contracts.errors import BadAnswer, Invalid
+from contracts.errors import BadAnswer
 from contracts.registry import AgentRegistered, AgentReply, AgentUpdated, RegisterAgent
-from registry_svc import agents_http, store
-from registry_svc.domain import Agent, base_url, words
+from registry_svc import agents_http, store, wording
+from registry_svc.domain import Agent, base_url
 from registry_svc.seeds import SEEDS, Seed
 
 ASKED_FOR = ("name", "description", "skills", "base_price")
 """What an agent is asked for when the request leaves it out; capabilities may stay unknown."""
-IN_DESCRIPTIONS = f"\n\t\u200c\u200d{SHAPING}"
-"""Lines, what joins letters and pictures and what gives them their form; a name has none of it, so
-that it looks like no other."""
 
 
 async def list_seeds(db: Database, urls: dict[str, HttpUrl]) -> None:
@@ -95,24 +91,10 @@ def _completed(request: RegisterAgent, info: dict[str, Any]) -> RegisterAgent:
 
 
 def _given(request: RegisterAgent, url: str, info: dict[str, Any]) -> dict[str, Any]:
-    """The columns that are known now.
-
-    Raises:
-        Invalid: a text cannot be stored or a word is too long.
-    """
+    """The columns that are known now."""
     given = request.model_dump(by_alias=False, exclude_none=True, exclude={"id", "endpoint_url"})
-    given["endpoint_url"] = url
-    for name in {"skills", "capabilities"} & given.keys():
-        given[name] = words(given[name])
-    if given.get("skills") == []:
-        raise Invalid("An agent needs at least one skill.")
-    names = [*given.get("skills", []), *given.get("capabilities", [])]
-    names += [given["name"]] if "name" in given else []
-    if not all(map(is_name, names)):
-        raise Invalid("A name, skill or capability is seen: no control or invisible characters.")
-    if plain(text := given.get("description", ""), keep=IN_DESCRIPTIONS) != text:
-        raise Invalid("A description has no control or invisible characters.")
-    return given | (agents_http.interface(info) if info else {})
+    found = wording.checked({**given, "endpoint_url": url})
+    return found | (agents_http.interface(info) if info else {})
 
 
 async def _list(tx: Transaction, request: RegisterAgent, given: dict[str, Any]) -> Agent:
@@ -147,6 +129,7 @@ def registered(agent: Agent) -> AgentRegistered:
         skills=agent.skills,
         base_price=agent.base_price,
         endpoint_url=agent.endpoint_url,
+        owner=agent.owner,
     )
 
 

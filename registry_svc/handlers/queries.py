@@ -2,6 +2,7 @@
 
 from chassis.db.pages import decode_cursor, encode_cursor, fitting
 from chassis.handling.injection import Reading
+from contracts.envelope import Envelope
 from contracts.errors import Invalid, NotFound
 from contracts.registry import AgentList, AgentReply, GetAgent, ListAgents
 from registry_svc import store
@@ -10,7 +11,9 @@ MOST_SEQ = 2**63 - 1
 
 
 async def list_agents(request: ListAgents, tx: Reading) -> AgentList:
-    """Agents in the order they were registered; fewer than asked for when they are heavy.
+    """Agents on the market in the order they were registered.
+
+    Fewer than asked for when they are heavy.
 
     Raises:
         Invalid: the cursor is not one of ours.
@@ -32,13 +35,14 @@ def _place(cursor: str | None) -> int:
     return place
 
 
-async def get_agent(request: GetAgent, tx: Reading) -> AgentReply:
-    """One agent.
+async def get_agent(request: GetAgent, tx: Reading, here: Envelope) -> AgentReply:
+    """One agent, on the market or not: what is gone keeps its name.
 
     Raises:
-        NotFound: there is none with this id.
+        NotFound: there is none with this id, or it is somebody else's draft.
     """
     agent = await store.find(tx.conn, request.agent_id)
-    if agent is None:
+    hidden = agent and agent.state == "draft" and here.account != agent.owner
+    if agent is None or (hidden and not request.as_admin):
         raise NotFound("Agent not found")
     return AgentReply(agent=agent.view())

@@ -30,7 +30,7 @@ async def count_again(db: Database, bus: Bus) -> None:
     after = 0
     while True:
         async with db.transaction() as tx:
-            page = await store.page(tx.conn, after, MOST - 1)
+            page = await store.page(tx.conn, after, MOST - 1, on_sale=False)
         if not page:
             return
         asked = CountRunning(agent_ids=[agent.id for agent in page])

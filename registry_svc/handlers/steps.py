@@ -5,6 +5,7 @@ Every step of every task comes by here twice, so these events are taken in group
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -14,6 +15,7 @@ from contracts.envelope import Envelope
 from contracts.task import StepCompleted, StepFailed, StepStarted
 from contracts.topology import Durable
 from registry_svc import domain, store
+from registry_svc.handlers.indexing import Stars
 
 log = structlog.get_logger()
 APART_S = 0.1
@@ -53,7 +55,9 @@ async def on_step_failed(event: StepFailed, tallies: Tallies, on: Durable, here:
         await tallies.add(on.name, here, Change(event.agent_id, tally))
 
 
-async def count(tx: Transaction, group: Sequence[Member[Change]]) -> None:
+async def count(
+    tx: Transaction, group: Sequence[Member[Change]], stars: Stars | None = None
+) -> None:
     """Add a group of changes to the agents' counters, and say whose price moved by that."""
     sums: dict[str, domain.Tally] = {}
     causes: dict[str, Envelope] = {}
@@ -65,6 +69,8 @@ async def count(tx: Transaction, group: Sequence[Member[Change]]) -> None:
     for agent_id in sorted(sums):
         tx.cause = causes[agent_id]
         await _add(tx, agent_id, sums[agent_id])
+    if stars is not None:
+        tx.then(partial(stars.moved, sums.keys()))
 
 
 async def _add(tx: Transaction, agent_id: str, tally: domain.Tally) -> None:

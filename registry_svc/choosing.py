@@ -1,0 +1,140 @@
+"""Choosing an agent: one pure function, from what agents are like to the order of trying them."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BeforeValidator
+from pydantic_settings import NoDecode
+
+from contracts.listings import Considered, Scores
+from contracts.registry import AgentView
+from registry_svc.words import roots, whole
+
+USUAL_MS = 1_000
+"""An agent that takes so long has half of the points for being quick, as one that is new has."""
+IN_A_SKILL, IN_A_CAPABILITY, IN_THE_DESCRIPTION = 1.0, 0.7, 0.4
+"""What a word that is looked for counts, by where an agent says it."""
+MOST_STARS, MOST_LOAD = 5, 10
+
+
+class Weights(NamedTuple):
+    """How much each part of a score counts."""
+
+    skill: float = 4
+    price: float = 3
+    rating: float = 2
+    load: float = 1
+    latency: float = 1
+
+
+def weights_from(value: Any) -> Any:
+    """Weights from a text such as `price=3,rating=2`; those that are left out are the usual ones.
+
+    Raises:
+        ValueError: one is not known, no number, or negative; or all are 0.
+    """
+    if not isinstance(value, str):
+        return value
+    named = [part.split("=", 1) for part in value.split(",") if part.strip()]
+    given = {part[0].strip(): float(part[1]) for part in named if len(part) > 1}
+    if len(given) < len(named) or not given.keys() <= set(Weights._fields):
+        raise ValueError(f"weights look like {_example()}")
+    weights = Weights(**given)
+    if not all(0 <= weight < float("inf") for weight in weights) or not any(weights):
+        raise ValueError("a weight is 0 or more, and one at least is not 0")
+    return weights
+
+
+def _example() -> str:
+    return ",".join(f"{name}={value:g}" for name, value in Weights()._asdict().items())
+
+
+WeightsSetting = Annotated[Weights, NoDecode, BeforeValidator(weights_from)]
+"""The type of a setting that has weights."""
+
+
+def ranked(
+    agents: Sequence[AgentView], words: Sequence[str], skill: str | None, weights: Weights
+) -> list[Considered]:
+    """Agents with their scores, best first; those that do not answer are last.
+
+    Args:
+        agents: who could be chosen.
+        words: roots that are looked for; none is as good as all.
+        skill: the skill that is looked for.
+        weights: what counts how much.
+    """
+    fits = [_fit(agent, frozenset(words), skill) for agent in agents]
+    best_fit = max(fits, default=0.0)
+    cheapest = min((agent.dynamic_price for agent in agents), default=Decimal(0))
+    found = [
+        _considered(agent, fit / best_fit if best_fit else 1.0, cheapest, weights)
+        for agent, fit in zip(agents, fits, strict=True)
+    ]
+    return sorted(
+        found,
+        key=lambda one: (
+            not one.agent.availability,
+            -one.score,
+            one.agent.dynamic_price,
+            one.agent.id,
+        ),
+    )
+
+
+def _fit(agent: AgentView, words: frozenset[str], skill: str | None) -> float:
+    if skill is not None:
+        return float(whole(skill) in map(whole, agent.skills))
+    in_skills = frozenset(root for one in (agent.name, *agent.skills) for root in roots(one))
+    in_capabilities = frozenset(root for one in agent.capabilities for root in roots(one))
+    described = frozenset(roots(agent.description))
+    return (
+        IN_A_SKILL * len(words & in_skills)
+        + IN_A_CAPABILITY * len(words & in_capabilities - in_skills)
+        + IN_THE_DESCRIPTION * len(words & described - in_capabilities - in_skills)
+    )
+
+
+def _considered(agent: AgentView, fit: float, cheapest: Decimal, weights: Weights) -> Considered:
+    price = agent.dynamic_price
+    scores = Scores(
+        skill=fit,
+        price=float(cheapest / price) if price else 1.0,
+        rating=float(agent.rating) / MOST_STARS,
+        load=1 - agent.load / MOST_LOAD,
+        latency=USUAL_MS / (USUAL_MS + (agent.avg_response_time or USUAL_MS)),
+    )
+    parts = [
+        (getattr(scores, name), weight) for name, weight in weights._asdict().items() if weight
+    ]
+    standing = [
+        (getattr(scores, name), weight)
+        for name, weight in weights._asdict().items()
+        if weight and name != "skill"
+    ]
+    return Considered(agent=agent, score=_mean(parts), standing=_mean(standing), scores=scores)
+
+
+def _mean(parts: Sequence[tuple[float, float]]) -> float:
+    whole_weight = sum(weight for _, weight in parts)
+    return round(sum(part * weight for part, weight in parts) / whole_weight, 4) if parts else 0.0
+
+
+def why(found: Sequence[Considered], skill: str | None) -> str:
+    """In a sentence, why the first of these is the first."""
+    wanted = f"has the skill “{skill}”" if skill else "fits"
+    if not found:
+        return f"Nobody on the market {wanted}."
+    first = found[0]
+    agent = first.agent
+    if not agent.availability:
+        return f"{agent.name} {wanted}, but nobody who does is available now."
+    rest = [one for one in found[1:] if one.agent.availability]
+    among = f"the best of {len(rest) + 1} who do" if rest else "nobody else does"
+    cheapest = first.scores.price == 1 and bool(rest)
+    return (
+        f"{agent.name} {wanted}: {among}, by {agent.dynamic_price.normalize():f} BazaarBucks"
+        f"{' (the lowest price)' if cheapest else ''}, {agent.rating} stars, a load of"
+        f" {agent.load} of {MOST_LOAD}."
+    )
