@@ -48,6 +48,7 @@ class Billing(BillingView):
     per_thousand: Number = Decimal(0)
     ceiling: Number | None = None
     tolerance: Number | None = None
+    purchases: Number = Decimal(0)
 
 
 class Agent(AgentView):
@@ -72,6 +73,9 @@ class TaskStep(StepView):
 
     cost: Number
     external_cost: Number
+    quoted: Number | None = None
+    billed: Number | None = None
+    paid: Number | None = None
 
 
 class BazaarBucksPayment(BazaarBucksPaymentView):
@@ -118,6 +122,8 @@ class InvocationResult(InvokeReply):
 
     cost: Number
     external_cost: Number
+    quoted: Number | None = None
+    billed: Number | None = None
 
 
 class Wallet(WalletView):
@@ -145,6 +151,8 @@ class ReceiptLine(ReceiptLineView):
     refunded: Number
     external: Number
     list_price: Number | None = None
+    billed: Number | None = None
+    paid: Number | None = None
 
 
 class Receipt(ReceiptView):

@@ -50,6 +50,9 @@ class StepView(Model):
         external_cost: BazaarBucks charged for what the agent bought outside.
         execution_time: milliseconds, at least 1; None while unknown.
         error: a sentence when the step failed.
+        quoted: BazaarBucks that it was promised to cost, purchases included; None before it began.
+        billed: what the agent asked for in all; None until it was completed.
+        paid: what of that is paid; less than `billed` when the rest was refused.
     """
 
     id: Id
@@ -66,6 +69,9 @@ class StepView(Model):
     completed_at: Moment | None = None
     error: str | None = None
     reason: FailureReason | None = None
+    quoted: Money | None = None
+    billed: Money | None = None
+    paid: Money | None = None
 
 
 class CreateTask(Model):
@@ -147,7 +153,13 @@ class InvokeAgent(Model):
 
 
 class InvokeReply(Model):
-    """What the agent answered and what was charged for it."""
+    """What the agent answered and what was charged for it.
+
+    Attributes:
+        quoted: BazaarBucks that it was promised to cost, purchases included; None when the release
+            before promised nothing.
+        billed: what the agent asked for in all; what is more than was charged was refused.
+    """
 
     result: str
     cost: Money
@@ -156,6 +168,8 @@ class InvokeReply(Model):
     external_cost: Money
     task_id: Id
     step_id: Id
+    quoted: Money | None = None
+    billed: Money | None = None
 
 
 class TaskCreated(TaskEvent):
@@ -233,6 +247,9 @@ class StepCompleted(TaskEvent):
             `external_cost` is an overcharge and is not paid.
         execution_time: milliseconds.
         cut: whether `result` is only the beginning of it; the whole is the step's.
+        quoted: what the step was promised to cost in all; None when nothing was promised.
+        overbilled: whether `billed` is more than the agent may ask for by its own listing, or by
+            what was agreed on with it.
     """
 
     type = "step.completed"
@@ -248,6 +265,8 @@ class StepCompleted(TaskEvent):
     execution_time: int = Field(ge=1)
     turn_id: Id | None = None
     cut: bool = False
+    quoted: Money | None = None
+    overbilled: bool = False
 
 
 class StepFailed(TaskEvent):

@@ -27,6 +27,8 @@ class Hold(NamedTuple):
     resolved_at: datetime | None
     ask_at: datetime | None
     running: bool
+    quoted: Decimal | None
+    tolerance: Decimal
 
 
 class Placed(NamedTuple):

@@ -111,6 +111,10 @@ holds = Table(
     # When its step is asked after next, and whether it went on when it was asked after last.
     Column("ask_at", DateTime(timezone=True)),
     Column("running", Boolean, nullable=False, server_default="false"),
+    # What the step was promised to cost, and how many times that is paid at most.
+    Column("quoted", MONEY),
+    Column("tolerance", Numeric(4, 2), nullable=False, server_default="1"),
+    CheckConstraint("captured + external <= quoted * tolerance", name="paid_within_quote"),
     CheckConstraint("status IN ('held', 'captured', 'released')", name="known_status"),
     CheckConstraint("captured + external <= held", name="captured_within_held"),
     CheckConstraint("fee BETWEEN 0 AND captured", name="fee_within_captured"),

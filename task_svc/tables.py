@@ -108,6 +108,8 @@ steps = Table(
     Column("completed_at", DateTime(timezone=True)),
     # Whether its payload and its cause are gone: it ended long ago.
     Column("aged", Boolean, nullable=False, server_default="false"),
+    # What it was promised to cost, its purchases included.
+    Column("quoted", MONEY),
     CheckConstraint(
         "status IN ('pending', 'in_progress', 'completed', 'failed')", name="known_step_status"
     ),

@@ -51,6 +51,10 @@ RULES: dict[str, str] = {
           SELECT FROM payment.entries e WHERE e.step_id = h.id AND e.kind = 'capture'))""",
     "captured is at most held": """
         SELECT id FROM {holds} h WHERE captured + external > held""",
+    "no bill is paid above its quote": """
+        SELECT id FROM {holds} h
+        WHERE quoted IS NOT NULL
+          AND (captured + external > quoted * tolerance OR held > quoted * tolerance)""",
     "what was captured left the wallet": """
         SELECT h.id FROM {holds} h
         FULL JOIN (SELECT step_id, -sum(amount) AS paid FROM {entries} e

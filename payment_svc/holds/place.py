@@ -13,7 +13,7 @@ from contracts.payment import (
     HoldReply,
     PlaceHold,
 )
-from payment_svc.domain import extension, not_covered, wallet_of
+from payment_svc.domain import extension, not_covered, wallet_of, within_quote
 from payment_svc.holds import store, store_budgets
 
 
@@ -103,6 +103,8 @@ def _decline(request: PlaceHold, reason: str) -> HoldDeclined:
 async def extend_hold(request: ExtendHold, tx: Transaction, here: Envelope) -> HoldReply:
     """Raise a hold towards what the step costs, as far as budget and wallet allow.
 
+    Services of the release before ask for it. Where something was promised, it goes no further.
+
     Raises:
         NotFound: no such hold in this account.
         Conflict: the hold was resolved.
@@ -112,13 +114,14 @@ async def extend_hold(request: ExtendHold, tx: Transaction, here: Envelope) -> H
         raise NotFound("Hold not found")
     if hold.status != "held":
         raise Conflict("This hold was resolved.")
-    if request.amount <= hold.held:
+    wanted = within_quote(request.amount, hold.quoted, hold.tolerance)
+    if wanted <= hold.held:
         return HoldReply(hold_id=hold.id, held=hold.held)
     wallet = wallet_of(here.account)
     budget = await store_budgets.lock_budget(tx.conn, hold.task_id)
     available = await store_budgets.lock_available(tx.conn, wallet)
     room = budget.max_budget - budget.held - budget.captured
-    by = extension(request.amount, hold.held, room, available)
+    by = extension(wanted, hold.held, room, available)
     if by > 0:
         await store.raise_hold(tx.conn, hold.id, by)
         await store_budgets.set_more_aside(tx.conn, hold.task_id, wallet, by)

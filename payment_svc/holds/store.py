@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    Numeric,
     Row,
     String,
     any_,
@@ -39,8 +40,10 @@ _INSERT_HOLD = Statement(
         """
     WITH placed AS (
       INSERT INTO payment.holds
-        (id, account, task_id, agent_id, asked, held, status, replaces, list_price)
-      VALUES (:hold, :account, :task, :agent, :amount, :amount, 'held', :replaces, :list_price)
+        (id, account, task_id, agent_id, asked, held, status, replaces, list_price, quoted,
+         tolerance)
+      VALUES (:hold, :account, :task, :agent, :amount, :amount, 'held', :replaces, :list_price,
+              :quoted, :tolerance)
       ON CONFLICT DO NOTHING RETURNING id),
     replaced AS (
       UPDATE payment.holds SET status = 'released', resolved_at = now()
@@ -54,7 +57,8 @@ _INSERT_HOLD = Statement(
             bindparam(name, type_=String)
             for name in ("hold", "account", "task", "agent", "replaces")
         ),
-        *(bindparam(name, type_=MONEY) for name in ("amount", "list_price")),
+        *(bindparam(name, type_=MONEY) for name in ("amount", "list_price", "quoted")),
+        bindparam("tolerance", type_=Numeric(4, 2)),
     ),
     Placed,
 )
@@ -94,6 +98,8 @@ async def insert_hold(conn: AsyncConnection, account: str, request: PlaceHold) -
             "amount": request.amount,
             "replaces": request.replaces,
             "list_price": request.list_price,
+            "quoted": request.quoted,
+            "tolerance": request.tolerance or Decimal(1),
         },
     )
     return row.freed if row.placed else None

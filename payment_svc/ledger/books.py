@@ -1,5 +1,7 @@
 """Questions about the books: the wallet, statements, receipts."""
 
+from decimal import Decimal
+
 from chassis.db.pages import encode_cursor, place_in_sequence
 from chassis.handling.injection import Reading
 from contracts.envelope import Envelope
@@ -90,7 +92,7 @@ async def get_receipt(request: GetReceipt, tx: Reading, here: Envelope) -> Recei
         ReceiptLine(
             step_id=row.id,
             agent_id=row.agent_id,
-            quoted=row.asked,
+            quoted=row.asked if row.quoted is None else row.quoted,
             held=row.held,
             charged=row.captured,
             fee=row.fee,
@@ -98,6 +100,7 @@ async def get_receipt(request: GetReceipt, tx: Reading, here: Envelope) -> Recei
             external=row.external,
             status=row.status,
             list_price=row.list_price,
+            **_settled(row),
         )
         for row in rows
         if row.asked or row.status != "released"
@@ -112,3 +115,11 @@ async def get_receipt(request: GetReceipt, tx: Reading, here: Envelope) -> Recei
         external=sums.external,
         total=sums.captured + sums.external - sums.refunded,
     )
+
+
+def _settled(row: store_ledger.Found) -> dict[str, Decimal]:
+    """What was billed for a step and what of that was paid, once it was captured."""
+    if row.status != "captured":
+        return {}
+    paid = row.captured + row.external
+    return {"billed": paid + row.refused, "paid": paid}

@@ -12,7 +12,13 @@ from chassis.observability.terminal import SHAPING, is_name, plain
 from chassis.outbound import Outbound
 from contracts.envelope import Envelope
 from contracts.errors import BadAnswer, Invalid
-from contracts.registry import AgentRegistered, AgentReply, AgentUpdated, RegisterAgent
+from contracts.registry import (
+    AgentRegistered,
+    AgentReply,
+    AgentUpdated,
+    Billing,
+    RegisterAgent,
+)
 from registry_svc import agents_http, store
 from registry_svc.domain import Agent, base_url, words
 from registry_svc.seeds import SEEDS, Seed
@@ -37,6 +43,9 @@ async def list_seeds(db: Database, urls: dict[str, HttpUrl]) -> None:
         for seed in SEEDS:
             if moved := await store.move_seed(tx.conn, seed.id, base_url(urls[seed.id])):
                 tx.publish(updated(moved))
+            # Of the release before, which did not say how agents bill.
+            if told := await store.declare_billing(tx.conn, seed.id, shown_billing(seed.billing)):
+                tx.publish(updated(told))
 
 
 def _seed_row(seed: Seed, url: HttpUrl) -> dict[str, Any]:
@@ -47,6 +56,7 @@ def _seed_row(seed: Seed, url: HttpUrl) -> dict[str, Any]:
         "skills": list(seed.skills),
         "capabilities": list(seed.capabilities),
         "base_price": seed.base_price,
+        "billing": shown_billing(seed.billing),
         "endpoint_url": base_url(url),
         "seed_url": base_url(url),
     }
@@ -73,6 +83,11 @@ async def register_agent(
     async with db.transaction(here) as tx:
         agent = await _list(tx, request, _given(request, url, info))
     return AgentReply(agent=agent.view())
+
+
+def shown_billing(billing: Billing) -> dict[str, Any]:
+    """How an agent bills, as it is stored."""
+    return billing.model_dump(mode="json")
 
 
 def _completed(request: RegisterAgent, info: dict[str, Any]) -> RegisterAgent:
@@ -102,6 +117,8 @@ def _given(request: RegisterAgent, url: str, info: dict[str, Any]) -> dict[str, 
     """
     given = request.model_dump(by_alias=False, exclude_none=True, exclude={"id", "endpoint_url"})
     given["endpoint_url"] = url
+    if request.billing is not None:
+        given["billing"] = shown_billing(request.billing)
     for name in {"skills", "capabilities"} & given.keys():
         given[name] = words(given[name])
     if given.get("skills") == []:

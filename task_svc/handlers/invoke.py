@@ -11,9 +11,10 @@ from task_svc import store, store_leases
 from task_svc.cancelling import CANCELLED
 from task_svc.domain import Quote, is_open, key_after, try_after
 from task_svc.ending import Done, Failed, answer_to, recorded
+from task_svc.pricing import most_of
 from task_svc.rows import Step, Task
 from task_svc.runner import Runner
-from task_svc.saga import Postponed, Saga, start_task
+from task_svc.saga import Postponed, Saga, quote_columns, start_task
 from task_svc.settings import Settings
 from task_svc.shares import Shares
 
@@ -54,10 +55,11 @@ async def invoke_agent(
         if before is not None:
             key = key_after(before.id, Quote.model_validate(before.quote), before.reason)
             quote = quote.model_copy(update={"agent_key": key})
+        quote = saga.promised(quote, request.payload)
         step = await _store_step(request, before, db, settings, runner, quote, here, reply_to)
         with runner.holding(step.id):
             try:
-                outcome, _ = await saga.finish(step, dict(request.payload), quote, here)
+                outcome, _ = await saga.finish(step, quote, dict(request.payload), here)
             except Postponed as waiting:
                 outcome = await _give_up(step, saga, db, runner, waiting, here)
     return _answered(step, outcome)
@@ -136,9 +138,8 @@ async def _store_step(
             skill="",
             subtask_type=quote.skills[0][:100] if quote.skills else "task",
             payload=request.payload,
-            max_price=request.max_price,
             max_budget=task.max_budget,
-            quote=quote.model_dump(mode="json"),
+            **quote_columns(quote, most_of(quote.promise, request.max_price)),
             cause=here.model_dump(mode="json"),
             reply_to=reply_to,
         )
