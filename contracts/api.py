@@ -11,6 +11,7 @@ from contracts.ledger import EntryView, WalletView
 from contracts.ledger import Receipt as ReceiptView
 from contracts.ledger import ReceiptLine as ReceiptLineView
 from contracts.payment import BazaarBucksPaymentView, StripePaymentView
+from contracts.quotes import QuoteView
 from contracts.registry import AgentView
 from contracts.registry import Billing as BillingView
 from contracts.task import InvokeReply, StepView, TaskStatus, TaskView
@@ -124,6 +125,14 @@ class InvocationResult(InvokeReply):
     external_cost: Number
     quoted: Number | None = None
     billed: Number | None = None
+
+
+class Quote(QuoteView):
+    """Answer of POST /api/quotes."""
+
+    price: Number
+    work: Number
+    purchases: Number
 
 
 class Wallet(WalletView):

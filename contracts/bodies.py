@@ -10,6 +10,7 @@ from contracts.base import MAX_AMOUNT, MICRO, Id, Model, Money
 from contracts.cards import CENT, MOST_BY_CARD, Cents
 from contracts.chat import MAX_CONTENT
 from contracts.ledger import Paid
+from contracts.quotes import QuoteId
 
 
 def _asked(pattern: str, **limits: Decimal | int) -> WithJsonSchema:
@@ -111,12 +112,23 @@ class Invocation(
     Body,
     json_schema_extra=_such_as(agentId="translator", payload={"text": "hello"}, maxPrice="0.5"),
 ):
-    """Body of POST /api/invoke-agent; an empty `taskId` is as good as none."""
+    """Body of POST /api/invoke-agent; an empty `taskId` is as good as none.
 
-    agent_id: Id
+    `quoteId` says whose quote it is, so that `agentId` may be left out beside it.
+    """
+
+    agent_id: Id | None = None
     task_id: MaybeId = None
     payload: dict[str, JsonValue]
     max_price: AskedMoney | None = None
+    quote_id: QuoteId | None = None
+
+
+class NewQuote(Body, json_schema_extra=_such_as(agentId="translator", payload={"text": "hello"})):
+    """Body of POST /api/quotes; an agent that bills by size needs the payload."""
+
+    agent_id: Id
+    payload: dict[str, JsonValue] | None = None
 
 
 class NewPayment(Body, json_schema_extra=_such_as(taskId="t1", agentId="translator", amount=1.25)):

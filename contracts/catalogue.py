@@ -15,6 +15,7 @@ from contracts import (
     negotiation,
     orders,
     payment,
+    quotes,
     registry,
     standing,
     task,
@@ -24,7 +25,7 @@ from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry,),
-    "task": (task, orders, negotiation, cancelling, standing),
+    "task": (task, orders, negotiation, quotes, cancelling, standing),
     "payment": (payment, ledger, cards),
     "chat": (chat, turns),
 }
@@ -68,6 +69,7 @@ HINTS: tuple[type[Model], ...] = (changes.Changed,)
 API_BODIES: tuple[type[Model], ...] = (
     bodies.NewTask,
     bodies.Invocation,
+    bodies.NewQuote,
     bodies.ChatInput,
     bodies.NewPayment,
     bodies.Refund,
@@ -89,6 +91,7 @@ API_ANSWERS: tuple[type[Model], ...] = (
     api.Message,
     api.Cancellation,
     api.InvocationResult,
+    api.Quote,
     api.ChatAnswer,
     api.Health,
     api.Problem,

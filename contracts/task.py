@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from contracts.base import Call, Id, Model, Moment, Money, Page, TaskEvent
+from contracts.quotes import QuoteId
 
 TaskStatus = Literal["created", "in_progress", "completed", "failed"]
 StepStatus = Literal["pending", "in_progress", "completed", "failed"]
@@ -143,6 +144,7 @@ class InvokeAgent(Model):
         step_id: chosen by the caller, so that asking twice is asking once; else a fresh one. When
             that step has failed and nothing was decided, asking again is another try: a step of
             the same task, with this id and a number behind it, for which 58 characters leave room.
+        quote_id: a quote of this account and agent; the call costs no more than that.
     """
 
     agent_id: Id
@@ -150,6 +152,7 @@ class InvokeAgent(Model):
     payload: dict[str, JsonValue]
     max_price: Money | None = None
     step_id: Id | None = None
+    quote_id: QuoteId | None = None
 
 
 class InvokeReply(Model):

@@ -45,6 +45,15 @@ def promise_of(quote: Quote, payload: Mapping[str, Any], tolerance: Decimal) -> 
     return Promise(work=work, purchases=purchases, tolerance=tolerance, most=most, fair=most)
 
 
+def at_the_ceiling(billing: Billing) -> Promise | None:
+    """What any call of an agent may cost, whatever its payload; None without a ceiling."""
+    if billing.ceiling is None:
+        return None
+    bought = min(billing.ceiling, _up(billing.purchases * how_many(billing, {})))
+    work = billing.ceiling - bought
+    return Promise(work=work, purchases=bought, most=billing.ceiling, fair=billing.ceiling)
+
+
 def is_formula(billing: Billing) -> bool:
     """Whether a listing says how a bill follows from the payload, beyond a price."""
     return billing.mode == "by_size" or billing.purchases > 0

@@ -10,7 +10,9 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     Numeric,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -19,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from chassis.db.grants import APPEND_ONLY
 from chassis.db.schema import service_metadata
 
 metadata = service_metadata("task")
@@ -119,6 +122,15 @@ cancelled_turns = Table(
     "cancelled_turns",
     metadata,
     Column("turn_id", String(64), primary_key=True),
+)
+# What quotes are sealed with: one row, made by the first replica that starts.
+quote_secrets = Table(
+    "quote_secrets",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("secret", LargeBinary, nullable=False),
+    CheckConstraint("id = 1", name="one_secret"),
+    info=dict(APPEND_ONLY),
 )
 negotiations = Table(
     "negotiations",

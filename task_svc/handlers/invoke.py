@@ -11,6 +11,7 @@ from task_svc import store, store_leases
 from task_svc.cancelling import CANCELLED
 from task_svc.domain import Quote, is_open, key_after, try_after
 from task_svc.ending import Done, Failed, answer_to, recorded
+from task_svc.handlers.quoting import Seals, as_quoted
 from task_svc.pricing import most_of
 from task_svc.rows import Step, Task
 from task_svc.runner import Runner
@@ -28,6 +29,7 @@ async def invoke_agent(
     runner: Runner,
     settings: Settings,
     shares: Shares,
+    seals: Seals,
     here: Envelope,
     reply_to: ReplyTo,
 ) -> InvokeReply:
@@ -42,7 +44,9 @@ async def invoke_agent(
     nothing paid, it is tried once more.
 
     Raises:
-        NotFound: no such agent or task.
+        NotFound: no such agent, task or quote.
+        Conflict: the quote has expired, or is of another agent.
+        Invalid: the payload is larger than what was quoted.
         Busy: this call is still being carried out.
         Unavailable: the agent or the account has its share of calls under way; nothing was stored.
         Refusal: why the step failed.
@@ -55,7 +59,7 @@ async def invoke_agent(
         if before is not None:
             key = key_after(before.id, Quote.model_validate(before.quote), before.reason)
             quote = quote.model_copy(update={"agent_key": key})
-        quote = saga.promised(quote, request.payload)
+        quote = as_quoted(saga.promised(quote, request.payload), request, seals, here.account)
         step = await _store_step(request, before, db, settings, runner, quote, here, reply_to)
         with runner.holding(step.id):
             try:

@@ -1,4 +1,4 @@
-"""What a step was promised to cost. Only additions."""
+"""What a step was promised to cost, and what quotes are sealed with. Only additions."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,5 +8,13 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Add the column; of steps that began before, nothing was promised."""
+    """Add the column and the table; of steps that began before, nothing was promised."""
     op.add_column("steps", sa.Column("quoted", sa.Numeric(20, 6), nullable=True), schema="task")
+    op.create_table(
+        "quote_secrets",
+        sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint("id = 1", name="one_secret"),
+        sa.PrimaryKeyConstraint("id"),
+        schema="task",
+    )
