@@ -67,6 +67,7 @@ def test_nothing_beyond_the_promise_or_the_cap_is_paid(
 ):
     promise = promised(quote, payload, tolerance)
     most = most_of(promise, cap)
+    assert most is not None
     held = hold_amount(quote, most)
     asked = charge(bill, quote)
     done = paid(held, asked, external, promise)
@@ -112,7 +113,7 @@ def test_more_text_never_costs_less(quote: Quote, text: str, more: str):
 def test_an_agreed_price_is_the_promise(quote: Quote, payload: dict[str, Any], price: Decimal):
     agreed = quote.model_copy(update={"agreed": Agreement(price=price, list_price=price)})
     promise = promised(agreed, payload, Decimal(2))
-    assert (promise.price, promise.most, promise.tolerance) == (price, price, 1)
+    assert (promise.price, promise.most, promise.tolerance) == (price, price, Decimal(1))
     assert not is_overbilled(billed(price, Decimal(0), agreed), promise)
     assert is_overbilled(billed(price + MICRO, Decimal(0), agreed), promise)
 
