@@ -14,6 +14,7 @@ from contracts.payment import BazaarBucksPaymentView, StripePaymentView
 from contracts.quotes import QuoteView
 from contracts.registry import AgentView
 from contracts.registry import Billing as BillingView
+from contracts.spending import SpenderView
 from contracts.task import InvokeReply, StepView, TaskStatus, TaskView
 
 
@@ -127,6 +128,23 @@ class InvocationResult(InvokeReply):
     billed: Number | None = None
 
 
+class Credential(SpenderView):
+    """A session, or a key made over HTTP, and what of its limits is left."""
+
+    limit: Number | None = None
+    per_task: Number | None = None
+    per_day: Number | None = None
+    held: SumNumber
+    spent: SumNumber
+    remaining: SumNumber | None = None
+
+
+class NewCredential(Credential):
+    """Answer of POST /api/sessions and POST /api/keys; `token` is shown this once."""
+
+    token: str
+
+
 class Quote(QuoteView):
     """Answer of POST /api/quotes."""
 
@@ -173,6 +191,7 @@ class Receipt(ReceiptView):
     refunded: SumNumber
     external: SumNumber
     total: SumNumber
+    remaining: SumNumber | None = None
 
 
 class ChatAnswer(Model):

@@ -17,6 +17,7 @@ from contracts import (
     payment,
     quotes,
     registry,
+    spending,
     standing,
     task,
     turns,
@@ -26,7 +27,7 @@ from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry,),
     "task": (task, orders, negotiation, quotes, cancelling, standing),
-    "payment": (payment, ledger, cards),
+    "payment": (payment, ledger, cards, spending),
     "chat": (chat, turns),
 }
 """The contexts that own messages, each with the modules that define them."""
@@ -70,6 +71,8 @@ API_BODIES: tuple[type[Model], ...] = (
     bodies.NewTask,
     bodies.Invocation,
     bodies.NewQuote,
+    bodies.NewSession,
+    bodies.NewKey,
     bodies.ChatInput,
     bodies.NewPayment,
     bodies.Refund,
@@ -92,6 +95,8 @@ API_ANSWERS: tuple[type[Model], ...] = (
     api.Cancellation,
     api.InvocationResult,
     api.Quote,
+    api.Credential,
+    api.NewCredential,
     api.ChatAnswer,
     api.Health,
     api.Problem,

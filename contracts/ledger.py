@@ -230,6 +230,8 @@ class Receipt(Model):
     Attributes:
         lines: its steps, oldest first; the first 500. The sums are of all.
         total: charged plus external less refunded: the task's total cost.
+        spender: the credential with limits that asks, or that paid its last step.
+        remaining: what that may still spend in all; None when it has no such limit.
     """
 
     task_id: Id
@@ -239,6 +241,8 @@ class Receipt(Model):
     refunded: Sum
     external: Sum
     total: Sum
+    spender: Id | None = None
+    remaining: Sum | None = None
 
 
 class PaymentRefunded(TaskEvent):

@@ -140,13 +140,18 @@ class HoldPlaced(TaskEvent):
 
 
 class HoldDeclined(TaskEvent):
-    """A hold was refused: the budget or the wallet does not cover it."""
+    """A hold was refused: the budget, the wallet or the credential's limits do not cover it.
+
+    Attributes:
+        spender: the credential whose limits, which are a budget of its own, refused it.
+    """
 
     type = "hold.declined"
     hold_id: Id
     agent_id: Id
     amount: Money
     reason: Literal["budget_exceeded", "wallet_exhausted"]
+    spender: Id | None = None
 
 
 class HoldExtended(TaskEvent):

@@ -31,7 +31,11 @@ RESULT_KEY = "$result"
 
 
 class TaskView(Model):
-    """A task as the UI lists it; amounts in BazaarBucks."""
+    """A task as the UI lists it; amounts in BazaarBucks.
+
+    Attributes:
+        spender: the credential with limits that it was made with; None for any other.
+    """
 
     id: Id
     user_query: str
@@ -41,6 +45,7 @@ class TaskView(Model):
     total_cost: Money
     created_at: Moment
     completed_at: Moment | None = None
+    spender: Id | None = None
 
 
 class StepView(Model):

@@ -29,13 +29,15 @@ class Hold(NamedTuple):
     running: bool
     quoted: Decimal | None
     tolerance: Decimal
+    spender: str | None
 
 
 class Placed(NamedTuple):
-    """Whether a hold was stored, and what was held for the step that it replaces."""
+    """Whether a hold was stored; what was held for the one that it replaces, and by whom."""
 
     placed: bool
     freed: Decimal
+    freed_of: str | None
 
 
 class Reserved(NamedTuple):

@@ -49,6 +49,8 @@ tasks = Table(
     Column("completed_at", DateTime(timezone=True)),
     # When its orchestrator is asked next whether it is to end; None when it never was.
     Column("ask_at", DateTime(timezone=True)),
+    # The credential with limits that it was made with.
+    Column("spender", String(64)),
     CheckConstraint(
         "status IN ('created', 'in_progress', 'completed', 'failed')", name="known_status"
     ),

@@ -93,6 +93,12 @@ class Caching:
         account: str = identity.account if identity else self._account
         return account
 
+    @staticmethod
+    def _sees_little(scope: Scope) -> bool:
+        """Whether the caller is a session, which does not see all of its account's."""
+        identity = scope.get("state", {}).get("identity")
+        return identity is not None and identity.session
+
     def _key(self, scope: Scope) -> Key | None:
         """What is asked for; None when that is not kept."""
         found = _KEPT.fullmatch(scope["path"])
@@ -102,6 +108,8 @@ class Caching:
             return None
         query = scope["query_string"]
         asked = parse_qsl(query.decode("latin-1"), keep_blank_values=True) if query else ()
+        if found.lastgroup != PUBLIC and self._sees_little(scope):
+            return None
         account = "" if found.lastgroup == PUBLIC else self._of(scope)
         return Key(found.lastgroup, account, scope["path"], tuple(sorted(asked)))
 

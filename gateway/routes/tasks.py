@@ -21,7 +21,7 @@ from contracts.task import (
     TaskList,
     TaskReply,
 )
-from gateway.asking import answer, as_shown, ask, keyed_effect, known_id, made
+from gateway.asking import answer, as_shown, ask, keyed_effect, known_id, made, only_own
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
 from gateway.pages import LINKED, SAME, Paging, page_of
@@ -80,7 +80,9 @@ async def list_tasks(request: Request, page: Paging) -> Response:
 )
 async def get_task(request: Request, id: PathId) -> Response:  # noqa: A002  (the path's own word)
     """A task as it stands now."""
-    return answer((await ask(request, _ONE, GetTask(task_id=known_id(id, "Task")))).task)
+    task_id = known_id(id, "Task")
+    await only_own(request, task_id)
+    return answer((await ask(request, _ONE, GetTask(task_id=task_id))).task)
 
 
 @router.get(
@@ -92,6 +94,7 @@ async def get_task(request: Request, id: PathId) -> Response:  # noqa: A002  (th
 async def list_steps(request: Request, id: PathId, page: Paging) -> Response:  # noqa: A002  (as above)
     """Each is one call of one agent, with its result and its cost."""
     task_id = known_id(id, "Task")
+    await only_own(request, task_id)
     question = ListSteps(task_id=task_id, limit=page.limit, cursor=page.cursor)
     found = await ask(request, _STEPS, question)
     return page_of(request, page, found.steps, _STEP_LIST, found.next_cursor)
@@ -125,6 +128,7 @@ async def invoke_agent(request: Request, body: bodies.Invocation) -> Response:
     fields["agent_id"] = body.agent_id or (body.quote_id and agent_of(body.quote_id))
     if fields["agent_id"] is None:
         raise Invalid("agentId: Field required") if body.quote_id is None else NotFound(NO_QUOTE)
+    await only_own(request, body.task_id)
     order = made(InvokeAgent, step_id=keyed_effect(request), **fields)
     result = await ask(request, _INVOKE, order)
     return answer(result)

@@ -19,6 +19,8 @@ from contracts.ledger import (
 from payment_svc.domain import HOLDS, wallet_of
 from payment_svc.ledger import store as store_ledger
 from payment_svc.ledger import store_payments
+from payment_svc.spending import store as store_spending
+from payment_svc.spending.handlers import view
 
 
 async def get_wallet(_request: GetWallet, tx: Reading, here: Envelope) -> WalletView:
@@ -105,6 +107,8 @@ async def get_receipt(request: GetReceipt, tx: Reading, here: Envelope) -> Recei
         for row in rows
         if row.asked or row.status != "released"
     ]
+    spender = here.spender or next((row.spender for row in reversed(rows) if row.spender), None)
+    known = await store_spending.find(tx.conn, spender) if spender else None
     sums = await store_payments.sums_of(tx.conn, here.account, request.task_id)
     return Receipt(
         task_id=request.task_id,
@@ -114,6 +118,8 @@ async def get_receipt(request: GetReceipt, tx: Reading, here: Envelope) -> Recei
         refunded=sums.refunded,
         external=sums.external,
         total=sums.captured + sums.external - sums.refunded,
+        spender=spender,
+        remaining=view(known).remaining if known else None,
     )
 
 

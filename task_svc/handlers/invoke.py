@@ -158,6 +158,7 @@ async def _make_task(tx: Transaction, settings: Settings, quote: Quote, here: En
         tx.conn,
         id=new_id(),
         account=here.account,
+        spender=here.spender,
         user_query=f"Call of {quote.agent_name}",
         required_skills=[],
         status="in_progress",

@@ -1,4 +1,4 @@
-"""What a step was promised to cost, and what quotes are sealed with. Only additions."""
+"""Promises, what quotes are sealed with, and who made a task. Only additions."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,8 +8,9 @@ down_revision = "0006"
 
 
 def upgrade() -> None:
-    """Add the column and the table; of steps that began before, nothing was promised."""
+    """Add columns and a table; of steps that began before, nothing was promised."""
     op.add_column("steps", sa.Column("quoted", sa.Numeric(20, 6), nullable=True), schema="task")
+    op.add_column("tasks", sa.Column("spender", sa.String(64), nullable=True), schema="task")
     op.create_table(
         "quote_secrets",
         sa.Column("id", sa.SmallInteger(), autoincrement=False, nullable=False),
