@@ -12,11 +12,12 @@ from pydantic import Field
 from agents.engines.fulltext import Hit, TextIndex
 from agents.engines.web import search_web
 from agents.errors import UnavailableError
-from agents.service import Agent, Answer, Payload, Text, build_app
+from agents.service import Agent, Answer, Payload, Text, build_app, number
 from agents.settings import Settings
 
 PRICE = Decimal("0.08")
 EXTERNAL_PRICE_PER_RESULT = Decimal("0.01")
+NUM_RESULTS = 5
 OFFLINE_SECONDS = 300.0
 """After a failure the web is left alone for so long, and calls stay fast."""
 WEB = "ddgs"
@@ -27,7 +28,9 @@ class SearchPayload(Payload):
     """What to look for."""
 
     query: Annotated[Text, Field(max_length=1000, description="What to look for.")]
-    num_results: Annotated[int, Field(ge=1, le=20, description="At most so many results.")] = 5
+    num_results: Annotated[int, Field(ge=1, le=20, description="At most so many results.")] = (
+        NUM_RESULTS
+    )
 
 
 def build(
@@ -83,6 +86,12 @@ def build(
             description="Finds sources on a question and lists them with their telling parts.",
             skills=("search", "research", "synthesis", "citation"),
             base_price=PRICE,
+            billing={
+                "mode": "fixed",
+                "purchases": number(EXTERNAL_PRICE_PER_RESULT),
+                "purchases_of": "num_results",
+                "purchases_default": NUM_RESULTS,
+            },
             payload=SearchPayload,
             execute=execute,
             engine=engine,

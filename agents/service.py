@@ -97,6 +97,7 @@ class Agent(Generic[P]):
     """One agent: what it says of itself, the shape of its payload, and how it works.
 
     `engine` tells which engine answers now; `health` gives status and, if known, load (0-100).
+    `billing` says how a bill follows from the payload, where it is not the price alone.
     """
 
     agent_type: str
@@ -109,6 +110,7 @@ class Agent(Generic[P]):
     engine: Callable[[], Awaitable[str]]
     health: Callable[[], Awaitable[dict[str, JsonValue]]] = _always_healthy
     negotiable: bool = False
+    billing: dict[str, JsonValue] = field(default_factory=lambda: {"mode": "fixed"})
 
 
 def build_app(agent: Agent[P]) -> FastAPI:
@@ -147,6 +149,7 @@ def build_app(agent: Agent[P]) -> FastAPI:
             "base_price": number(agent.base_price),
             "agent_type": agent.agent_type,
             "negotiable": agent.negotiable,
+            "billing": agent.billing,
             "engine": await agent.engine(),
             "input_schema": agent.payload.model_json_schema(),
         }

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from agents.engines.claude import Claude
 from agents.engines.sentences import summarize
-from agents.service import Agent, Answer, Payload, Text, build_app
+from agents.service import Agent, Answer, Payload, Text, build_app, number
 from agents.settings import Settings
 
 BASE_PRICE = Decimal("0.05")
@@ -55,6 +55,7 @@ def build(settings: Settings) -> FastAPI:
             description="Condenses a text to its most telling sentences.",
             skills=("summarize", "analyze", "condense"),
             base_price=BASE_PRICE,
+            billing={"mode": "by_size", "per_thousand": number(PRICE_PER_1000_CHARACTERS)},
             payload=SummarizerPayload,
             execute=execute,
             engine=engine,

@@ -12,7 +12,7 @@ from agents.engines.claude import Claude
 from agents.engines.languages import base_language, parse_language
 from agents.engines.lexicon import Lexicon
 from agents.errors import UnsupportedError
-from agents.service import Agent, Answer, Payload, Text, build_app
+from agents.service import Agent, Answer, Payload, Text, build_app, number
 from agents.settings import DATA, Settings
 
 BASE_PRICE = Decimal("0.10")
@@ -82,6 +82,7 @@ def build(settings: Settings) -> FastAPI:
             description="Translates a text into another language.",
             skills=("translate", "language_detection", "localization"),
             base_price=BASE_PRICE,
+            billing={"mode": "by_size", "per_thousand": number(PRICE_PER_1000_CHARACTERS)},
             payload=TranslatorPayload,
             execute=execute,
             engine=engine,

@@ -13,8 +13,10 @@ from contracts.ledger import ReceiptLine as ReceiptLineView
 from contracts.listings import Choice as ChoiceView
 from contracts.listings import Considered as ConsideredView
 from contracts.payment import BazaarBucksPaymentView, StripePaymentView
+from contracts.quotes import QuoteView
 from contracts.registry import AgentView
 from contracts.registry import Billing as BillingView
+from contracts.spending import SpenderView
 from contracts.task import InvokeReply, StepView, TaskStatus, TaskView
 
 
@@ -50,6 +52,7 @@ class Billing(BillingView):
     per_thousand: Number = Decimal(0)
     ceiling: Number | None = None
     tolerance: Number | None = None
+    purchases: Number = Decimal(0)
 
 
 class Agent(AgentView):
@@ -86,6 +89,9 @@ class TaskStep(StepView):
 
     cost: Number
     external_cost: Number
+    quoted: Number | None = None
+    billed: Number | None = None
+    paid: Number | None = None
 
 
 class BazaarBucksPayment(BazaarBucksPaymentView):
@@ -132,6 +138,33 @@ class InvocationResult(InvokeReply):
 
     cost: Number
     external_cost: Number
+    quoted: Number | None = None
+    billed: Number | None = None
+
+
+class Credential(SpenderView):
+    """A session, or a key made over HTTP, and what of its limits is left."""
+
+    limit: Number | None = None
+    per_task: Number | None = None
+    per_day: Number | None = None
+    held: SumNumber
+    spent: SumNumber
+    remaining: SumNumber | None = None
+
+
+class NewCredential(Credential):
+    """Answer of POST /api/sessions and POST /api/keys; `token` is shown this once."""
+
+    token: str
+
+
+class Quote(QuoteView):
+    """Answer of POST /api/quotes."""
+
+    price: Number
+    work: Number
+    purchases: Number
 
 
 class Wallet(WalletView):
@@ -159,6 +192,8 @@ class ReceiptLine(ReceiptLineView):
     refunded: Number
     external: Number
     list_price: Number | None = None
+    billed: Number | None = None
+    paid: Number | None = None
 
 
 class Receipt(ReceiptView):
@@ -170,6 +205,7 @@ class Receipt(ReceiptView):
     refunded: SumNumber
     external: SumNumber
     total: SumNumber
+    remaining: SumNumber | None = None
 
 
 class ChatAnswer(Model):

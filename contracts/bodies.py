@@ -14,12 +14,14 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from contracts.base import MAX_AMOUNT, MICRO, Id, Model, Money
+from contracts.base import MAX_AMOUNT, MICRO, Id, Model, Moment, Money
 from contracts.cards import CENT, MOST_BY_CARD, Cents
 from contracts.chat import MAX_CONTENT
 from contracts.ledger import Paid
 from contracts.listings import MOST_OFFERS, Reason
+from contracts.quotes import QuoteId
 from contracts.registry import AgentState, Protocol
+from contracts.spending import SpenderScope
 
 
 def _asked(pattern: str, **limits: Decimal | int) -> WithJsonSchema:
@@ -121,12 +123,49 @@ class Invocation(
     Body,
     json_schema_extra=_such_as(agentId="translator", payload={"text": "hello"}, maxPrice="0.5"),
 ):
-    """Body of POST /api/invoke-agent; an empty `taskId` is as good as none."""
+    """Body of POST /api/invoke-agent; an empty `taskId` is as good as none.
 
-    agent_id: Id
+    `quoteId` says whose quote it is, so that `agentId` may be left out beside it.
+    """
+
+    agent_id: Id | None = None
     task_id: MaybeId = None
     payload: dict[str, JsonValue]
     max_price: AskedMoney | None = None
+    quote_id: QuoteId | None = None
+
+
+class NewQuote(Body, json_schema_extra=_such_as(agentId="translator", payload={"text": "hello"})):
+    """Body of POST /api/quotes; an agent that bills by size needs the payload."""
+
+    agent_id: Id
+    payload: dict[str, JsonValue] | None = None
+
+
+class NewSession(
+    Body, json_schema_extra=_such_as(limit=5, perTask=1, expiresAt="2030-01-01T00:00:00Z")
+):
+    """Body of POST /api/sessions: a credential of the account that spends no more than `limit`."""
+
+    limit: AskedPaid
+    per_task: AskedPaid | None = None
+    per_day: AskedPaid | None = None
+    agents: list[Id] | None = Field(default=None, min_length=1, max_length=100)
+    note: str = Field(default="", max_length=200)
+    expires_at: Moment
+
+
+class NewKey(Body, json_schema_extra=_such_as(account="ann", scopes=["read", "write"], perDay=20)):
+    """Body of POST /api/keys: a key of any account, with limits or without."""
+
+    account: Id
+    scopes: list[SpenderScope] = Field(min_length=1, max_length=3)
+    limit: AskedPaid | None = None
+    per_task: AskedPaid | None = None
+    per_day: AskedPaid | None = None
+    agents: list[Id] | None = Field(default=None, min_length=1, max_length=100)
+    note: str = Field(default="", max_length=200)
+    expires_at: Moment | None = None
 
 
 class NewPayment(Body, json_schema_extra=_such_as(taskId="t1", agentId="translator", amount=1.25)):

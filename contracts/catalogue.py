@@ -16,7 +16,9 @@ from contracts import (
     negotiation,
     orders,
     payment,
+    quotes,
     registry,
+    spending,
     standing,
     task,
     turns,
@@ -25,8 +27,8 @@ from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry, listings),
-    "task": (task, orders, negotiation, cancelling, standing),
-    "payment": (payment, ledger, cards),
+    "task": (task, orders, negotiation, quotes, cancelling, standing),
+    "payment": (payment, ledger, cards, spending),
     "chat": (chat, turns),
 }
 """The contexts that own messages, each with the modules that define them."""
@@ -69,6 +71,9 @@ HINTS: tuple[type[Model], ...] = (changes.Changed,)
 API_BODIES: tuple[type[Model], ...] = (
     bodies.NewTask,
     bodies.Invocation,
+    bodies.NewQuote,
+    bodies.NewSession,
+    bodies.NewKey,
     bodies.ChatInput,
     bodies.NewPayment,
     bodies.Refund,
@@ -95,6 +100,9 @@ API_ANSWERS: tuple[type[Model], ...] = (
     api.Message,
     api.Cancellation,
     api.InvocationResult,
+    api.Quote,
+    api.Credential,
+    api.NewCredential,
     api.ChatAnswer,
     api.Health,
     api.Problem,

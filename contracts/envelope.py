@@ -27,6 +27,8 @@ TURN = "ce-turnid"
 """Set on events of orchestrated tasks: the turn that they belong to."""
 DEADLINE = "ce-deadline"
 """Set on requests, and on commands whose outcome somebody waits for: until when."""
+SPENDER = "ce-spender"
+"""Set on all that follows from a request with a credential that may spend so much: its id."""
 TRACEPARENT = "traceparent"
 DEDUPLICATION = "Nats-Msg-Id"
 CONTENT_TYPE = "content-type"
@@ -58,6 +60,7 @@ class Envelope(Model):
         turn_id: the turn of a conversation that an event of a task belongs to.
         deadline: until when somebody waits for what comes of it; what was not begun by then is
             not begun. Clocks have to agree as far as that matters.
+        spender: the credential with limits that it follows from; what is spent counts there.
     """
 
     id: MessageId
@@ -71,6 +74,7 @@ class Envelope(Model):
     traceparent: Word | None = None
     turn_id: Word | None = None
     deadline: Moment | None = None
+    spender: Word | None = None
 
     def is_over(self) -> bool:
         """Whether nobody waits any more for what comes of it."""
@@ -100,6 +104,8 @@ class Envelope(Model):
             found[TURN] = self.turn_id
         if self.deadline:
             found[DEADLINE] = _written(self.deadline)
+        if self.spender:
+            found[SPENDER] = self.spender
         if self.traceparent:
             found[TRACEPARENT] = self.traceparent
         return found
@@ -140,4 +146,5 @@ def _read(headers: Mapping[str, str], fallback_id: str) -> Envelope:
         traceparent=headers.get(TRACEPARENT),
         turn_id=headers.get(TURN),
         deadline=headers.get(DEADLINE),
+        spender=headers.get(SPENDER),
     )

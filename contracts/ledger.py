@@ -196,8 +196,9 @@ class ReceiptLine(Model):
     """A step on a receipt, in BazaarBucks.
 
     Attributes:
-        quoted: what the hold was first placed for.
-        held: what it was extended to.
+        quoted: what the step was promised to cost, purchases included; what the hold was first
+            placed for, when nothing was promised.
+        held: what is, or was, set aside for it.
         charged: what was paid for the agent's work, with the fee.
         fee: what the platform kept of that.
         refunded: what was given back, of the work and of what was bought.
@@ -205,6 +206,8 @@ class ReceiptLine(Model):
         status: held, captured or released.
         list_price: what the agent cost before `quoted` was agreed on with it; None when nothing
             was negotiated.
+        billed: what the agent asked for in all; None unless it was captured.
+        paid: what of that was paid, `charged` and `external`; the rest was refused.
     """
 
     step_id: Id
@@ -217,6 +220,8 @@ class ReceiptLine(Model):
     external: Money
     status: str
     list_price: Money | None = None
+    billed: Money | None = None
+    paid: Money | None = None
 
 
 class Receipt(Model):
@@ -225,6 +230,8 @@ class Receipt(Model):
     Attributes:
         lines: its steps, oldest first; the first 500. The sums are of all.
         total: charged plus external less refunded: the task's total cost.
+        spender: the credential with limits that asks, or that paid its last step.
+        remaining: what that may still spend in all; None when it has no such limit.
     """
 
     task_id: Id
@@ -234,6 +241,8 @@ class Receipt(Model):
     refunded: Sum
     external: Sum
     total: Sum
+    spender: Id | None = None
+    remaining: Sum | None = None
 
 
 class PaymentRefunded(TaskEvent):

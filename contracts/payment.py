@@ -1,6 +1,9 @@
 """Messages of the payment service: holds, captures, and the two kinds of payment records."""
 
+from decimal import Decimal
 from typing import Literal
+
+from pydantic import Field
 
 from contracts.base import Call, Event, Id, Model, Moment, Money, Page, TaskEvent
 
@@ -61,6 +64,9 @@ class PlaceHold(Model):
             released first.
         list_price: what the agent cost before `amount` was agreed on with it; None when nothing
             was negotiated.
+        quoted: BazaarBucks that the step was promised to cost; never more than `tolerance` times
+            that is paid. None when nothing was promised.
+        tolerance: see there; 1 when None.
     """
 
     hold_id: Id
@@ -70,6 +76,8 @@ class PlaceHold(Model):
     max_budget: Money
     replaces: Id | None = None
     list_price: Money | None = None
+    quoted: Money | None = None
+    tolerance: Decimal | None = Field(default=None, ge=1, le=10, max_digits=4, decimal_places=2)
 
 
 class ExtendHold(Model):
@@ -132,13 +140,18 @@ class HoldPlaced(TaskEvent):
 
 
 class HoldDeclined(TaskEvent):
-    """A hold was refused: the budget or the wallet does not cover it."""
+    """A hold was refused: the budget, the wallet or the credential's limits do not cover it.
+
+    Attributes:
+        spender: the credential whose limits, which are a budget of its own, refused it.
+    """
 
     type = "hold.declined"
     hold_id: Id
     agent_id: Id
     amount: Money
     reason: Literal["budget_exceeded", "wallet_exhausted"]
+    spender: Id | None = None
 
 
 class HoldExtended(TaskEvent):

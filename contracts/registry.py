@@ -27,21 +27,30 @@ Protocol = Literal["native", "a2a", "mcp"]
 
 
 class Billing(Model):
-    """How an agent bills.
+    """How an agent bills; with its price this is the formula that binds it.
 
     Attributes:
         mode: `fixed` bills the price; `by_size` adds `per_thousand` for every thousand characters
-            of the texts in the payload.
+            of the texts in the payload, a part of a thousand in proportion. Load raises both.
         per_thousand: BazaarBucks; 0 when fixed.
-        ceiling: the most that one call costs, whatever its size; None for no more than the formula.
+        ceiling: the most that one call costs in all, whatever its size and the load; None for no
+            more than the formula.
         tolerance: a bill may be so many times the quote, before it is cut; None for the
-            marketplace's own setting.
+            marketplace's own setting. It counts only where there is a formula: `by_size`, or
+            purchases.
+        purchases: BazaarBucks that the agent spends outside for one call, at most; for each of
+            `purchases_of`, when that is set. Load does not raise it.
+        purchases_of: the field of the payload that says how many it buys.
+        purchases_default: how many, when the payload does not say.
     """
 
     mode: Literal["fixed", "by_size"] = "fixed"
     per_thousand: Money = Decimal(0)
     ceiling: Money | None = None
-    tolerance: Decimal | None = Field(default=None, ge=1, le=10, max_digits=4, decimal_places=2)
+    tolerance: Decimal | None = Field(default=None, ge=1, le=2, max_digits=4, decimal_places=2)
+    purchases: Money = Decimal(0)
+    purchases_of: str | None = Field(default=None, min_length=1, max_length=100)
+    purchases_default: int = Field(default=1, ge=0, le=1_000)
 
 
 class AgentView(Model):
@@ -128,6 +137,7 @@ class RegisterAgent(Model):
     skills: list[str] | None = Field(default=None, min_length=1, max_length=50)
     capabilities: list[str] | None = Field(default=None, max_length=50)
     base_price: Money | None = None
+    billing: Billing | None = None
 
 
 class AgentRegistered(Event):

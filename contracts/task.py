@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from contracts.base import Call, Id, Model, Moment, Money, Page, TaskEvent
+from contracts.quotes import QuoteId
 
 TaskStatus = Literal["created", "in_progress", "completed", "failed"]
 StepStatus = Literal["pending", "in_progress", "completed", "failed"]
@@ -30,7 +31,11 @@ RESULT_KEY = "$result"
 
 
 class TaskView(Model):
-    """A task as the UI lists it; amounts in BazaarBucks."""
+    """A task as the UI lists it; amounts in BazaarBucks.
+
+    Attributes:
+        spender: the credential with limits that it was made with; None for any other.
+    """
 
     id: Id
     user_query: str
@@ -40,6 +45,7 @@ class TaskView(Model):
     total_cost: Money
     created_at: Moment
     completed_at: Moment | None = None
+    spender: Id | None = None
 
 
 class StepView(Model):
@@ -50,6 +56,9 @@ class StepView(Model):
         external_cost: BazaarBucks charged for what the agent bought outside.
         execution_time: milliseconds, at least 1; None while unknown.
         error: a sentence when the step failed.
+        quoted: BazaarBucks that it was promised to cost, purchases included; None before it began.
+        billed: what the agent asked for in all; None until it was completed.
+        paid: what of that is paid; less than `billed` when the rest was refused.
     """
 
     id: Id
@@ -66,6 +75,9 @@ class StepView(Model):
     completed_at: Moment | None = None
     error: str | None = None
     reason: FailureReason | None = None
+    quoted: Money | None = None
+    billed: Money | None = None
+    paid: Money | None = None
 
 
 class CreateTask(Model):
@@ -137,6 +149,7 @@ class InvokeAgent(Model):
         step_id: chosen by the caller, so that asking twice is asking once; else a fresh one. When
             that step has failed and nothing was decided, asking again is another try: a step of
             the same task, with this id and a number behind it, for which 58 characters leave room.
+        quote_id: a quote of this account and agent; the call costs no more than that.
     """
 
     agent_id: Id
@@ -144,10 +157,17 @@ class InvokeAgent(Model):
     payload: dict[str, JsonValue]
     max_price: Money | None = None
     step_id: Id | None = None
+    quote_id: QuoteId | None = None
 
 
 class InvokeReply(Model):
-    """What the agent answered and what was charged for it."""
+    """What the agent answered and what was charged for it.
+
+    Attributes:
+        quoted: BazaarBucks that it was promised to cost, purchases included; None when the release
+            before promised nothing.
+        billed: what the agent asked for in all; what is more than was charged was refused.
+    """
 
     result: str
     cost: Money
@@ -156,6 +176,8 @@ class InvokeReply(Model):
     external_cost: Money
     task_id: Id
     step_id: Id
+    quoted: Money | None = None
+    billed: Money | None = None
 
 
 class TaskCreated(TaskEvent):
@@ -233,6 +255,9 @@ class StepCompleted(TaskEvent):
             `external_cost` is an overcharge and is not paid.
         execution_time: milliseconds.
         cut: whether `result` is only the beginning of it; the whole is the step's.
+        quoted: what the step was promised to cost in all; None when nothing was promised.
+        overbilled: whether `billed` is more than the agent may ask for by its own listing, or by
+            what was agreed on with it.
     """
 
     type = "step.completed"
@@ -248,6 +273,8 @@ class StepCompleted(TaskEvent):
     execution_time: int = Field(ge=1)
     turn_id: Id | None = None
     cut: bool = False
+    quoted: Money | None = None
+    overbilled: bool = False
 
 
 class StepFailed(TaskEvent):

@@ -36,10 +36,12 @@ from gateway.routes import (
     health,
     listings,
     payments,
+    spending,
     tasks,
 )
 from gateway.routes.turns import router as one_turn
 from gateway.settings import Settings
+from gateway.spenders import Spenders
 from gateway.static import Client
 from gateway.streams import Streams
 from gateway.tokens import Tokens
@@ -59,14 +61,15 @@ def create_app(settings: Settings) -> FastAPI:
     link = Link(settings, hear, hints.answered, cache.lost)
     room = Room(link, settings.nats_monitor_url)
     checks: list[Check] = []
+    known = Spenders(link)
     issuer: IssuerKeys | None = None
     if settings.auth_mode == "token":
         ring = KeyRing(link)
         hear[keys.CHANGES] = ring.heard
-        checks.append(ring.identify)
+        checks.append(known.beside(ring.identify))
     elif settings.auth_mode == "jwt":
         issuer = IssuerKeys(str(settings.jwks_url), settings.jwks_cache_s)
-        checks.append(Tokens(settings, issuer).identify)
+        checks.append(known.beside(Tokens(settings, issuer).identify))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -88,7 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=operation_id,
     )
     app.state.gateway = Gateway(
-        settings, link, room, turns, Streams(settings, link, hints.told), cache
+        settings, link, room, turns, Streams(settings, link, hints.told), cache, known
     )
     errors.install(app)
     for routes in (
@@ -107,6 +110,8 @@ def create_app(settings: Settings) -> FastAPI:
         cards.router,
         cards.posts,
         events.router,
+        spending.router,
+        spending.posts,
     ):
         bearer = [Depends(BEARER)] if checks else []
         app.include_router(routes, dependencies=[*bearer, Depends(only_with_room)])
@@ -115,6 +120,7 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.ui_dist is not None:
         app.router.default = Client(settings.ui_dist)
     claims = Claims(link, _bytes(settings.id_secret))
+    checks = checks or [known.identify]
     app.middleware_stack = around(_inside(app), settings, checks, claims, cache)
     return app
 

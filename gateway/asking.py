@@ -13,6 +13,7 @@ from chassis.observability.terminal import escaped
 from contracts.base import Call, Id, Model, ReplyT, RequestT
 from contracts.envelope import Envelope
 from contracts.errors import Invalid, NotFound
+from contracts.task import GET_TASK, GetTask
 from gateway.auth import READING
 from gateway.cache import Cache
 from gateway.errors import sentence
@@ -20,6 +21,7 @@ from gateway.identity import Identity
 from gateway.link import NAME, Link
 from gateway.room import Room
 from gateway.settings import Settings
+from gateway.spenders import Spenders
 from gateway.streams import Streams
 from gateway.turns import Turns
 
@@ -37,6 +39,7 @@ class Gateway:
     turns: Turns
     streams: Streams
     cache: Cache
+    spenders: Spenders
 
 
 def gateway_of(request: Request) -> Gateway:
@@ -49,6 +52,31 @@ def account_of(request: Request) -> str:
     """Whose money and data the request concerns. The one place where that is decided."""
     identity: Identity | None = getattr(request.state, "identity", None)
     return identity.account if identity else gateway_of(request).settings.default_account
+
+
+def spender_of(request: Request) -> str | None:
+    """The credential of the request, when it may spend so much and no more."""
+    identity: Identity | None = getattr(request.state, "identity", None)
+    return identity.spender if identity else None
+
+
+def is_session(request: Request) -> bool:
+    """Whether the caller may see only what it made itself."""
+    identity: Identity | None = getattr(request.state, "identity", None)
+    return identity is not None and identity.session
+
+
+async def only_own(request: Request, task_id: str | None) -> None:
+    """Keep a session to its own tasks; whoever else asks sees all of the account's.
+
+    Raises:
+        NotFound: there is no such task, or another credential made it.
+    """
+    if task_id is None or not is_session(request):
+        return
+    task = (await ask(request, GET_TASK, GetTask(task_id=task_id))).task
+    if task.spender != spender_of(request):
+        raise NotFound("Task not found")
 
 
 async def only_with_room(request: Request) -> None:
@@ -93,6 +121,8 @@ def cause_of(request: Request) -> Envelope:
     """
     asked = f"{request.method} {request.scope['route'].path}"
     cause = origin(NAME, asked, account_of(request))
+    if (spender := spender_of(request)) is not None:
+        cause = cause.model_copy(update={"spender": spender})
     trace = request.headers.get("traceparent", "")
     if telemetry.provider():
         telemetry.rename(asked)

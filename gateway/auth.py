@@ -16,7 +16,16 @@ Check = Callable[[str], Awaitable[Identity]]
 
 WEBHOOK = "/api/payments/stripe/webhook"
 """Stripe has no key of ours: its signature is checked by the payment service."""
-ADMIN = frozenset({"/api/ledger/check"})
+ADMIN = frozenset({"/api/ledger/check", "/api/keys"})
+"""What concerns all accounts."""
+_ID = "[A-Za-z0-9_-]+"
+ONE_KEY = re.compile(f"/api/keys/{_ID}")
+OF_SESSIONS = re.compile(
+    f"(GET|HEAD|OPTIONS) /api/(session|agents(/{_ID})?|tasks/{_ID}(/steps|/receipt)?)"
+    "|POST /api/(quotes|invoke-agent|tasks)"
+)
+"""All that a spending session may ask; of tasks, the routes show it its own alone."""
+NOT_OF_SESSIONS = "A spending session calls agents and sees what it spent on, and nothing else."
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 REALM = 'Bearer realm="AgentBazaar"'
 BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*) *", re.ASCII | re.IGNORECASE)
@@ -31,7 +40,7 @@ def guarded(path: str) -> bool:
 
 def needed(method: str, path: str) -> str:
     """The scope that a request needs."""
-    if path in ADMIN:
+    if path in ADMIN or ONE_KEY.fullmatch(path):
         return "admin"
     return "read" if method in READING else "write"
 
@@ -68,14 +77,15 @@ class Door:
     503 when a credential cannot be checked just now: that says nothing about the credential.
     """
 
-    def __init__(self, app: ASGIApp, check: Check) -> None:
-        """Let through to `app` whom `check` knows."""
+    def __init__(self, app: ASGIApp, check: Check, *, anybody: bool = False) -> None:
+        """Let through to `app` whom `check` knows; `anybody` may come without a credential."""
         self._app = app
         self._check = check
+        self._anybody = anybody
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the app for a known caller with the right scope."""
-        if scope["type"] != "http" or not guarded(scope["path"]):
+        if scope["type"] != "http" or not guarded(scope["path"]) or self._goes_by(scope):
             await self._app(scope, receive, send)
             return
         try:
@@ -92,7 +102,14 @@ class Door:
         if refused := lacking(identity, needed(scope["method"], scope["path"])):
             await problem(403, *refused)(scope, receive, send)
             return
+        if identity.session and not OF_SESSIONS.fullmatch(f"{scope['method']} {scope['path']}"):
+            await problem(403, NOT_OF_SESSIONS)(scope, receive, send)
+            return
         await self._app(scope, receive, send)
+
+    def _goes_by(self, scope: Scope) -> bool:
+        """Whether nobody is asked: without authentication, unless a session says that it is one."""
+        return self._anybody and "bzs_" not in Headers(scope=scope).get("authorization", "")
 
     async def _identify(self, headers: Headers) -> Identity:
         given = headers.getlist("authorization")

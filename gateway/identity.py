@@ -26,12 +26,16 @@ class Identity:
     """An account and the scopes that the caller has in it.
 
     Attributes:
+        spender: the credential's id, when it may spend so much and no more.
+        session: whether it may spend, and see what it spent on, and nothing else.
         over: waits until the credential no longer lets its caller read, and says why. For what
             stays open; a request that is being answered is not taken back.
     """
 
     account: str
     scopes: frozenset[str]
+    spender: str | None = None
+    session: bool = False
     over: Callable[[], Awaitable[Over]] | None = field(default=None, compare=False, repr=False)
 
 

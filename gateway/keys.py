@@ -104,7 +104,8 @@ class KeyRing:
             raise Unknown(WRONG)
         if key.expires_at is not None and key.expires_at <= datetime.now(UTC):
             raise Expired("This API key has expired.")
-        return Identity(key.account, frozenset(key.scopes), partial(self._over, token, found[1]))
+        over = partial(self._over, token, found[1])
+        return Identity(key.account, frozenset(key.scopes), over=over)
 
     async def heard(self, message: Msg) -> None:
         """Forget the key that a change is about."""

@@ -103,7 +103,7 @@ class Tokens:
         except ValueError:
             raise Unknown(f"The token names no account in its claim {claim}.") from None
         end = min(claims["exp"], FAR_OFF) + self._settings.jwt_leeway_s
-        return Identity(account, _scopes(claims), partial(_expiry, end))
+        return Identity(account, _scopes(claims), over=partial(_expiry, end))
 
 
 async def _expiry(end: float) -> Over:

@@ -2,7 +2,8 @@
 
 Answers place_hold, extend_hold, get_task_account, list_bazaarbucks, list_stripe, get_wallet,
 open_wallet, list_entries, check_ledger, get_receipt, refund_payment, enter_payment,
-open_checkout, retry_card, refund_card, take_webhook.
+open_checkout, retry_card, refund_card, take_webhook, open_spender, find_spender, get_spender,
+list_spenders, close_spender.
 Consumes step.completed and step.failed.
 By itself: asks after steps whose holds stay open, charges cards for what agents bought, refunds it
 to them, handles what Stripe's webhooks told, checks the books as they grow.
@@ -16,13 +17,14 @@ from chassis.db.aging import AGE_EVERY_S
 from chassis.db.groups import GroupCommit
 from chassis.service import Service
 from contracts import cards as card_calls
-from contracts import ledger, payment, topology
+from contracts import ledger, payment, spending, topology
 from payment_svc import measures, tables
 from payment_svc.cards import charges, rail, top_ups, webhook
 from payment_svc.check import checks, reconcile
 from payment_svc.holds import by_hand, capture, place, refund, release
 from payment_svc.ledger import books, queries, wallets
 from payment_svc.settings import Settings
+from payment_svc.spending import handlers as credentials
 
 CHECK_EVERY_S = 20.0
 """Seconds between two looks whether the check has enough new lines for a checkpoint."""
@@ -50,6 +52,11 @@ def build(settings: Settings) -> Service:
     answer(ledger.GET_RECEIPT, books.get_receipt)
     answer(ledger.REFUND_PAYMENT, refund.refund_payment)
     answer(ledger.ENTER_PAYMENT, partial(by_hand.enter_payment, settings=settings))
+    answer(spending.OPEN_SPENDER, credentials.open_spender)
+    answer(spending.FIND_SPENDER, credentials.find_spender)
+    answer(spending.GET_SPENDER, credentials.get_spender)
+    answer(spending.LIST_SPENDERS, credentials.list_spenders)
+    answer(spending.CLOSE_SPENDER, credentials.close_spender)
     answer(
         card_calls.OPEN_CHECKOUT,
         partial(top_ups.open_checkout, db=db, client=stripe, settings=settings),

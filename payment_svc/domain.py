@@ -210,3 +210,10 @@ def extension(wanted: Decimal, held: Decimal, room: Decimal, available: Decimal)
         available: what the wallet has beyond all holds.
     """
     return max(Decimal(0), min(wanted - held, room, available))
+
+
+def within_quote(wanted: Decimal, quoted: Decimal | None, tolerance: Decimal) -> Decimal:
+    """What of `wanted` BazaarBucks a promise of `quoted` allows; all of it when there is none."""
+    if quoted is None:
+        return wanted
+    return min(wanted, (quoted * tolerance).quantize(MICRO, rounding=ROUND_DOWN))

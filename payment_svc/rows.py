@@ -27,13 +27,17 @@ class Hold(NamedTuple):
     resolved_at: datetime | None
     ask_at: datetime | None
     running: bool
+    quoted: Decimal | None
+    tolerance: Decimal
+    spender: str | None
 
 
 class Placed(NamedTuple):
-    """Whether a hold was stored, and what was held for the step that it replaces."""
+    """Whether a hold was stored; what was held for the one that it replaces, and by whom."""
 
     placed: bool
     freed: Decimal
+    freed_of: str | None
 
 
 class Reserved(NamedTuple):

@@ -20,6 +20,7 @@ from sqlalchemy import (
 
 from chassis.db.grants import APPEND_ONLY, NEVER_DELETED
 from payment_svc.schema import MONEY, created_at, metadata
+from payment_svc.tables_spending import spenders
 from payment_svc.tables_stripe import card_reversals, stripe_events, top_up_returns
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "holds",
     "ledger_accounts",
     "metadata",
+    "spenders",
     "stripe_events",
     "stripe_payments",
     "top_up_returns",
@@ -111,6 +113,12 @@ holds = Table(
     # When its step is asked after next, and whether it went on when it was asked after last.
     Column("ask_at", DateTime(timezone=True)),
     Column("running", Boolean, nullable=False, server_default="false"),
+    # What the step was promised to cost, and how many times that is paid at most.
+    Column("quoted", MONEY),
+    Column("tolerance", Numeric(4, 2), nullable=False, server_default="1"),
+    # The credential that it was placed with, when that has limits.
+    Column("spender", String(64)),
+    CheckConstraint("captured + external <= quoted * tolerance", name="paid_within_quote"),
     CheckConstraint("status IN ('held', 'captured', 'released')", name="known_status"),
     CheckConstraint("captured + external <= held", name="captured_within_held"),
     CheckConstraint("fee BETWEEN 0 AND captured", name="fee_within_captured"),
@@ -121,6 +129,12 @@ holds = Table(
     info=dict(NEVER_DELETED),
 )
 Index("holds_task_idx", holds.c.task_id, holds.c.created_at)
+Index(
+    "holds_spender_idx",
+    holds.c.spender,
+    holds.c.created_at,
+    postgresql_where=holds.c.spender.is_not(None),
+)
 Index("holds_open_idx", holds.c.created_at, postgresql_where=holds.c.status == "held")
 
 hold_lines = Table(

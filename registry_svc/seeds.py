@@ -1,12 +1,17 @@
 """The six agents that the marketplace starts with."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+
+from contracts.registry import Billing
 
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """A listing that is there from the first start; `base_price` in BazaarBucks."""
+    """A listing that is there from the first start; `base_price` in BazaarBucks.
+
+    How it bills is what `agents/` bills, and binds it.
+    """
 
     id: str
     name: str
@@ -14,6 +19,7 @@ class Seed:
     skills: tuple[str, ...]
     capabilities: tuple[str, ...]
     base_price: Decimal
+    billing: Billing = field(default_factory=Billing)
 
 
 SEEDS = (
@@ -24,6 +30,7 @@ SEEDS = (
         ("summarize", "analyze", "condense"),
         ("Text summarization", "Summaries of a given length"),
         Decimal("0.05"),
+        Billing(mode="by_size", per_thousand=Decimal("0.02")),
     ),
     Seed(
         "translator",
@@ -32,6 +39,7 @@ SEEDS = (
         ("translate", "language_detection", "localization"),
         ("Text translation", "Detection of the source language"),
         Decimal("0.10"),
+        Billing(mode="by_size", per_thousand=Decimal("0.05")),
     ),
     Seed(
         "search",
@@ -40,6 +48,7 @@ SEEDS = (
         ("search", "research", "synthesis", "citation"),
         ("Search", "Source citations"),
         Decimal("0.08"),
+        Billing(purchases=Decimal("0.01"), purchases_of="num_results", purchases_default=5),
     ),
     Seed(
         "mock_busy",

@@ -111,6 +111,18 @@ async def move_seed(conn: AsyncConnection, agent_id: str, url: str) -> Agent | N
     return _agent((await conn.execute(query.returning(*COLUMNS))).mappings().one_or_none())
 
 
+async def declare_billing(
+    conn: AsyncConnection, agent_id: str, billing: Mapping[str, Any]
+) -> Agent | None:
+    """Say how an agent of the first start bills; None when that is said, or it is no such agent."""
+    query = (
+        update(agents)
+        .where(agents.c.id == agent_id, agents.c.seed_url.is_not(None), agents.c.billing.is_(None))
+        .values(billing=billing)
+    )
+    return _agent((await conn.execute(query.returning(*COLUMNS))).mappings().one_or_none())
+
+
 class Standing(NamedTuple):
     """What an agent's price is made of: what it asks for, and how busy it is."""
 

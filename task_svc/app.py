@@ -1,7 +1,7 @@
 """The task service's table of contents.
 
-Answers create_task, get_task, list_tasks, list_steps, invoke_agent, negotiate, cancel_task, and for
-those who did not hear of something tell_ends and count_running.
+Answers create_task, get_task, list_tasks, list_steps, invoke_agent, ask_quote, negotiate,
+cancel_task, and for those who did not hear of something tell_ends and count_running.
 Consumes the orders task.start, task.add_steps, task.finish, and payment.refunded and
 payment.entered; hears of agents that change.
 Publishes task.created, task.started, task.completed, task.failed, task.cancelled, step.started,
@@ -14,6 +14,7 @@ from chassis.db.aging import AGE_EVERY_S, age
 from chassis.service import Service
 from contracts import cancelling as cancel
 from contracts import negotiation, standing, task, topology
+from contracts import quotes as prices
 from task_svc import measures, store_aging, tables
 from task_svc.agents import Agents
 from task_svc.calls import LOOKS
@@ -25,8 +26,10 @@ from task_svc.handlers import (
     orders,
     payments,
     queries,
+    quoting,
 )
 from task_svc.handlers import standing as asked_after
+from task_svc.handlers.quoting import Seals
 from task_svc.quotes import Quotes
 from task_svc.runner import Runner
 from task_svc.saga import Saga
@@ -52,8 +55,8 @@ def build(settings: Settings) -> Service:
     service = Service("task", settings, tables.metadata)
     db, bus = service.database, service.bus
     agents, quotes, shares = Agents(settings), Quotes(bus), Shares(settings)
-    saga = Saga(db, bus, quotes, agents)
-    runner = Runner(db, saga, settings)
+    saga = Saga(db, bus, quotes, agents, settings.price_tolerance)
+    runner, seals = Runner(db, saga, settings), Seals(settings.quote_ttl_s)
     answer, consume = service.answer, service.consume
 
     answer(task.CREATE_TASK, partial(queries.create_task, settings=settings))
@@ -63,10 +66,17 @@ def build(settings: Settings) -> Service:
     answer(
         task.INVOKE_AGENT,
         partial(
-            invoke.invoke_agent, db=db, saga=saga, runner=runner, settings=settings, shares=shares
+            invoke.invoke_agent,
+            db=db,
+            saga=saga,
+            runner=runner,
+            settings=settings,
+            shares=shares,
+            seals=seals,
         ),
         workers=CALLERS,
     )
+    answer(prices.ASK_QUOTE, partial(quoting.ask_quote, saga=saga, seals=seals), workers=CALLERS)
     answer(
         negotiation.NEGOTIATE,
         partial(negotiating.negotiate, db=db, agents=agents, quotes=quotes, shares=shares),
@@ -87,6 +97,7 @@ def build(settings: Settings) -> Service:
         service.when_buried(durable, partial(given_up.on_given_up, db))
 
     service.at_start(quotes.listen)
+    service.at_start(partial(seals.learn, db))
     service.every(settings.sweep_s, runner.sweep)
     service.every(settings.lease_s / 3, runner.renew, to_the_end=True)
     service.every(settings.sweep_s / LOOKS, saga.calls.look, to_the_end=True)

@@ -19,7 +19,9 @@ from contracts.errors import (
     Unavailable,
 )
 from contracts.negotiation import MAX_ROUNDS, Offer
+from contracts.registry import Billing
 from contracts.task import RESULT_KEY, FailureReason, TaskStatus
+from task_svc.promise import Promise
 
 MAX_RESULT_CHARS = 200_000
 SHARES = (Decimal("0.6"), Decimal("0.7"), Decimal("0.8"))
@@ -44,7 +46,9 @@ class Quote(Model):
         dynamic_price: its list price, at its load of that moment.
         negotiable: whether it says that its price can be negotiated.
         price_fields: in which fields of its payload it can be told an agreed price.
+        billing: how it bills; None when the registry is of a release that does not know.
         agreed: the price of this step, when one was agreed on.
+        promise: what the step may cost; None of one that began in a release without promises.
         agent_key: the agent's Idempotency-Key, when it is not the step's id (`key_after`).
     """
 
@@ -55,7 +59,9 @@ class Quote(Model):
     dynamic_price: Money
     negotiable: bool = False
     price_fields: list[str] = Field(default_factory=lambda: list(PRICE_FIELDS))
+    billing: Billing | None = None
     agreed: Agreement | None = None
+    promise: Promise | None = None
     agent_key: str | None = None
 
     def surge(self) -> Decimal:
@@ -64,7 +70,12 @@ class Quote(Model):
 
 
 def hold_amount(quote: Quote, max_price: Money | None) -> Decimal:
-    """What is set aside before the call: the agreed price, the caller's cap, the present price."""
+    """What is set aside before the call.
+
+    Args:
+        quote: its agreed price goes first; without a promise, its present price counts.
+        max_price: the most that the step may cost, as `pricing.most_of` says it.
+    """
     if quote.agreed is not None:
         return quote.agreed.price
     return quote.dynamic_price if max_price is None else max_price
@@ -159,12 +170,6 @@ class Split:
 
     cost: Decimal
     external: Decimal
-
-
-def split(held: Decimal, cost: Decimal, external: Decimal) -> Split:
-    """Cut a bill to what is held: the agent's work first, then what it bought."""
-    paid = min(cost, held)
-    return Split(paid, min(external, held - paid))
 
 
 def with_results(value: Any, results: Mapping[str, str]) -> Any:

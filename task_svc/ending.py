@@ -20,6 +20,7 @@ from contracts.task import (
 from task_svc import store
 from task_svc.agents import AgentAnswer
 from task_svc.domain import Quote, Split, as_refusal, status_after
+from task_svc.pricing import is_overbilled
 from task_svc.rows import Step, Task
 
 TOLD_CHARS = 16_384
@@ -34,6 +35,11 @@ class Done:
     paid: Split
     billed: Decimal
     quote: Quote
+
+    @property
+    def quoted(self) -> Decimal | None:
+        """What the step was promised to cost; None in a release without promises."""
+        return self.quote.promise.price if self.quote.promise else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,8 @@ def answer_to(step: Step, outcome: Done | Failed) -> InvokeReply | Refusal:
         external_cost=outcome.paid.external,
         task_id=step.task_id,
         step_id=step.id,
+        quoted=outcome.quoted,
+        billed=outcome.billed,
     )
 
 
@@ -154,6 +162,8 @@ def _event(step: Step, outcome: Done | Failed, *, started: bool) -> StepComplete
         cost=outcome.paid.cost,
         external_cost=outcome.paid.external,
         billed=outcome.billed,
+        quoted=outcome.quoted,
+        overbilled=is_overbilled(outcome.billed, outcome.quote.promise),
         requires_external_tool=outcome.answer.requires_external_tool,
         vendor=outcome.answer.vendor,
         execution_time=outcome.answer.execution_time,

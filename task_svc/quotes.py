@@ -99,6 +99,7 @@ class Quotes:
             dynamic_price=agent.dynamic_price,
             negotiable=agent.negotiable,
             price_fields=price_fields(agent.input_schema),
+            billing=agent.billing if "billing" in agent.model_fields_set else None,
         )
         if len(self._known) >= MOST:
             self._known.clear()

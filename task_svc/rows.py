@@ -25,6 +25,7 @@ class Task(NamedTuple):
     created_at: datetime
     completed_at: datetime | None
     ask_at: datetime | None
+    spender: str | None = None
     cancelled_before: bool = False
 
 
@@ -67,3 +68,4 @@ class Step(NamedTuple):
     created_at: datetime
     completed_at: datetime | None
     aged: bool
+    quoted: Decimal | None = None

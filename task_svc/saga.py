@@ -1,11 +1,14 @@
 """One step from its quote to its end: quote, hold, the agent's work, the bill, the outcome.
 
+What a step may cost is promised when it begins, kept with its quote, and held from the start.
+
 Every part can be done again with the same ids and comes to the same: the hold has the step's id,
 the agent the same Idempotency-Key, and the end of a step is recorded once. So a step that was
 interrupted anywhere is simply run again, by whichever replica finds it.
 """
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import structlog
@@ -28,11 +31,11 @@ from task_svc.domain import (
     billed,
     charge,
     hold_amount,
-    split,
     with_price,
     with_results,
 )
 from task_svc.ending import Done, Failed, end_step, recorded
+from task_svc.pricing import most_of, paid, promise_of
 from task_svc.quotes import OffTheMarket, Quotes
 from task_svc.rows import Step, Task
 
@@ -62,12 +65,15 @@ class Postponed(Exception):
 class Saga:
     """What running a step needs: the database, the other services, the agents."""
 
-    def __init__(self, db: Database, bus: Bus, quotes: Quotes, agents: Agents) -> None:
-        """Keep the ways out of this process."""
+    def __init__(
+        self, db: Database, bus: Bus, quotes: Quotes, agents: Agents, tolerance: Decimal
+    ) -> None:
+        """Keep the ways out of this process, and how far a bill may go beyond its quote."""
         self.db = db
         self.bus = bus
         self.quotes = quotes
         self.agents = agents
+        self.tolerance = tolerance
         self.calls = Calls(db)
 
     async def run(self, step: Step, cause: Envelope) -> tuple[Done | Failed, list[str]]:
@@ -84,8 +90,8 @@ class Saga:
         cause = cause.for_ever()
         try:
             payload = await self._payload(step)
-            quote = await self._begin(step, cause)
-            if quote is None:
+            begun = await self._begin(step, payload, cause)
+            if begun is None:
                 return Failed("cancelled", "The step was cancelled."), []
         except Unusable as why:
             return await self.end(step, Failed("not_covered", why.message), cause)
@@ -96,10 +102,10 @@ class Saga:
             return await self.end(step, failed, cause)
         except (Unavailable, TooSlow, Internal) as error:
             raise Postponed(error.message) from error
-        return await self.finish(step, payload, quote, cause)
+        return await self.finish(*begun, payload, cause)
 
     async def finish(
-        self, step: Step, payload: dict[str, Any], quote: Quote, cause: Envelope
+        self, step: Step, quote: Quote, payload: dict[str, Any], cause: Envelope
     ) -> tuple[Done | Failed, list[str]]:
         """The part from the hold on, for a step that is in progress. Raises like `run`."""
         outcome: Done | Failed
@@ -147,10 +153,20 @@ class Saga:
         filled: dict[str, Any] = with_results(step.payload, results)
         return filled
 
-    async def _begin(self, step: Step, cause: Envelope) -> Quote | None:
-        """Quote a pending step and start it; an interrupted one keeps its first quote."""
+    def promised(self, quote: Quote, payload: dict[str, Any]) -> Quote:
+        """A quote with what a call with this payload may cost."""
+        return quote.model_copy(update={"promise": promise_of(quote, payload, self.tolerance)})
+
+    async def _begin(
+        self, step: Step, payload: dict[str, Any], cause: Envelope
+    ) -> tuple[Step, Quote] | None:
+        """Quote a pending step and start it; an interrupted one keeps its first quote.
+
+        Returns:
+            The step, which from now on may cost what was promised at most; None when it is over.
+        """
         if step.quote is not None:
-            return Quote.model_validate(step.quote)
+            return step, Quote.model_validate(step.quote)
         quote = await self.quotes.of(step.agent_id, cause)
         async with self.db.transaction(cause) as tx:
             task = await store.find_task(tx.conn, step.task_id, step.account, lock=True)
@@ -159,7 +175,10 @@ class Saga:
             if step.negotiation_id is not None:
                 agreed = await agreements.use(tx.conn, step)
                 quote = quote.model_copy(update={"agreed": agreed})
-            if not await store.begin_step(tx.conn, step.id, quote=quote.model_dump(mode="json")):
+            quote = self.promised(quote, payload)
+            step = step._replace(max_price=most_of(quote.promise, step.max_price))
+            columns = quote_columns(quote, step.max_price)
+            if not await store.begin_step(tx.conn, step.id, **columns):
                 return None
             await start_task(tx, task)
             tx.publish(
@@ -170,7 +189,7 @@ class Saga:
                     turn_id=step.turn_id,
                 )
             )
-        return quote
+        return step, quote
 
     async def _work(
         self, step: Step, payload: dict[str, Any], quote: Quote, cause: Envelope
@@ -188,6 +207,8 @@ class Saga:
                 max_budget=step.max_budget,
                 replaces=step.replaces,
                 list_price=quote.agreed.list_price if quote.agreed else None,
+                quoted=quote.promise.price if quote.promise else None,
+                tolerance=quote.promise.tolerance if quote.promise else None,
             )
             held = (await self.bus.ask(PLACE_HOLD, hold, cause)).held
             called = True
@@ -199,6 +220,7 @@ class Saga:
             )
             total = billed(answer.cost, answer.external_cost, quote)
             if total > held and step.max_price is None and quote.agreed is None:
+                # It began in a release without promises.
                 more = ExtendHold(hold_id=step.id, amount=total)
                 held = (await self.bus.ask(EXTEND_HOLD, more, cause)).held
         except AgentFailure as failure:
@@ -209,8 +231,8 @@ class Saga:
             return Failed("cancelled", refused.message)
         except (Unavailable, TooSlow, Internal) as error:
             raise Postponed(error.message, agent_called=called) from error
-        paid = split(held, charge(answer.cost, quote), answer.external_cost)
-        return Done(answer, paid, total, quote)
+        asked = charge(answer.cost, quote)
+        return Done(answer, paid(held, asked, answer.external_cost, quote.promise), total, quote)
 
 
 def _nobody_waits(step: Step, cause: Envelope) -> bool:
@@ -219,6 +241,16 @@ def _nobody_waits(step: Step, cause: Envelope) -> bool:
     A call that was begun goes on when its caller has gone: the agent may have done its work.
     """
     return cause.is_over() and (step.reply_to is None or step.attempts <= 1)
+
+
+def quote_columns(quote: Quote, max_price: Decimal | None) -> dict[str, Any]:
+    """The columns of a step that begins.
+
+    Its `max_price` says all that it may cost: so a replica of the release before, which knows no
+    promises, holds and pays the same if it has to end the step.
+    """
+    quoted = quote.promise.price if quote.promise else None
+    return {"quote": quote.model_dump(mode="json"), "quoted": quoted, "max_price": max_price}
 
 
 async def start_task(tx: Transaction, task: Task, **changes: object) -> None:

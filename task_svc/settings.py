@@ -14,6 +14,9 @@ class Settings(ServiceSettings):
 
     Attributes:
         default_budget: BazaarBucks that a task may cost when its maker does not say.
+        price_tolerance: a bill may be so many times what was quoted before it is cut, where the
+            listing declares no tolerance of its own.
+        quote_ttl_s: so long a quote holds that somebody asked for.
         agent_hosts: hosts of agents, comma-separated, whose addresses may be private.
         agent_timeout_s: how long one call of an agent may take.
         agent_attempts: calls before a busy or unreachable agent is given up.
@@ -31,6 +34,8 @@ class Settings(ServiceSettings):
     """
 
     default_budget: Money = Decimal(1)
+    price_tolerance: Decimal = Field(default=Decimal(1), ge=1, le=10, decimal_places=2)
+    quote_ttl_s: float = Field(default=300.0, gt=0, le=86_400)
     agent_hosts: Hosts = ()
     agent_timeout_s: float = Field(default=30.0, gt=0)
     agent_attempts: int = Field(default=4, ge=1, le=20)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
+    case,
     exists,
     func,
     literal,
@@ -42,7 +43,12 @@ ENDED = ("completed", "failed")
 # What lists and bills show. A step's payload, its result and its cause may weigh a megabyte, and
 # five hundred are read at once.
 _SHOWN_TASK = [tasks.c[name] for name in TaskView.model_fields]
-_SHOWN_STEP = [steps.c.seq, *(steps.c[name] for name in StepView.model_fields)]
+_PAID = case((steps.c.status == "completed", steps.c.cost + steps.c.external_cost))
+_SHOWN_STEP = [
+    steps.c.seq,
+    *(steps.c[name] for name in StepView.model_fields if name != "paid"),
+    _PAID.label("paid"),
+]
 _BILLED = [
     steps.c[name] for name in ("id", "agent_id", "status", "cost", "external_cost", "turn_id")
 ] + [steps.c.quote["agentName"].as_string().label("agent_name")]

@@ -10,7 +10,9 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     Numeric,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -19,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
+from chassis.db.grants import APPEND_ONLY
 from chassis.db.schema import service_metadata
 
 metadata = service_metadata("task")
@@ -46,6 +49,8 @@ tasks = Table(
     Column("completed_at", DateTime(timezone=True)),
     # When its orchestrator is asked next whether it is to end; None when it never was.
     Column("ask_at", DateTime(timezone=True)),
+    # The credential with limits that it was made with.
+    Column("spender", String(64)),
     CheckConstraint(
         "status IN ('created', 'in_progress', 'completed', 'failed')", name="known_status"
     ),
@@ -108,6 +113,8 @@ steps = Table(
     Column("completed_at", DateTime(timezone=True)),
     # Whether its payload and its cause are gone: it ended long ago.
     Column("aged", Boolean, nullable=False, server_default="false"),
+    # What it was promised to cost, its purchases included.
+    Column("quoted", MONEY),
     CheckConstraint(
         "status IN ('pending', 'in_progress', 'completed', 'failed')", name="known_step_status"
     ),
@@ -117,6 +124,15 @@ cancelled_turns = Table(
     "cancelled_turns",
     metadata,
     Column("turn_id", String(64), primary_key=True),
+)
+# What quotes are sealed with: one row, made by the first replica that starts.
+quote_secrets = Table(
+    "quote_secrets",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("secret", LargeBinary, nullable=False),
+    CheckConstraint("id = 1", name="one_secret"),
+    info=dict(APPEND_ONLY),
 )
 negotiations = Table(
     "negotiations",

@@ -88,6 +88,7 @@ def caused_by(
         traceparent=cause.traceparent,
         turn_id=turn_id,
         deadline=deadline,
+        spender=cause.spender if account in (None, cause.account) else None,
     )
 
 

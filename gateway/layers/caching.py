@@ -93,6 +93,12 @@ class Caching:
         account: str = identity.account if identity else self._account
         return account
 
+    @staticmethod
+    def _sees_little(scope: Scope) -> bool:
+        """Whether the caller is a session, which does not see all of its account's."""
+        identity = scope.get("state", {}).get("identity")
+        return identity is not None and identity.session
+
     def _key(self, scope: Scope) -> Key | None:
         """What is asked for; None when that is not kept."""
         found = _KEPT.fullmatch(scope["path"])
@@ -102,7 +108,10 @@ class Caching:
             return None
         query = scope["query_string"]
         asked = parse_qsl(query.decode("latin-1"), keep_blank_values=True) if query else ()
-        account = "" if _is_public(found, query) else self._of(scope)
+        public = _is_public(found, query)
+        if not public and self._sees_little(scope):
+            return None
+        account = "" if public else self._of(scope)
         return Key(found.lastgroup, account, scope["path"], tuple(sorted(asked)))
 
     async def _write(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -81,6 +81,8 @@ class Idempotency:
     def _asked(self, scope: Scope, key: str) -> str:
         identity = scope.get("state", {}).get("identity")
         account = identity.account if identity else self._account
+        if identity and identity.spender:  # What a session repeats is its own.
+            account = f"{account}\n{identity.spender}"
         return "\n".join((account, scope["path"], key))
 
 

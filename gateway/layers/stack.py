@@ -64,7 +64,8 @@ def _layers(
     yield from traced()
     yield Middleware(RateLimit, limit=settings.rate_limit_address, who=rates.address)
     yield Middleware(RateLimit, limit=settings.rate_limit_webhook, who=rates.webhook)
-    yield from (Middleware(Door, check=check) for check in checks)
+    anybody = settings.auth_mode == "none"
+    yield from (Middleware(Door, check=check, anybody=anybody) for check in checks)
     yield Middleware(RateLimit, limit=settings.rate_limit_account, who=rates.account)
     yield Middleware(Caching, cache=cache, account=settings.default_account)
     yield Middleware(

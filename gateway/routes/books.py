@@ -25,7 +25,7 @@ from contracts.ledger import (
 )
 from contracts.registry import GET_AGENT, GetAgent
 from contracts.task import GET_TASK, GetTask
-from gateway.asking import answer, as_shown, ask, effect_of, known_id, made
+from gateway.asking import answer, as_shown, ask, effect_of, known_id, made, only_own
 from gateway.auth import admin_only
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
@@ -111,6 +111,7 @@ async def check_ledger(request: Request, full: Truth = False) -> Response:
 async def get_receipt(request: Request, id: PathId) -> Response:  # noqa: A002  (the path's own word)
     """Quoted, held, charged, fee, refunded and external, step by step, and the totals."""
     task_id = known_id(id, "Task")
+    await only_own(request, task_id)
     await ask(request, GET_TASK, GetTask(task_id=task_id))
     receipt = await ask(request, _RECEIPT, GetReceipt(task_id=task_id))
     return answer(receipt)

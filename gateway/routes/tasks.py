@@ -4,6 +4,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter
 
 from contracts import api, bodies
+from contracts.errors import Invalid, NotFound
+from contracts.quotes import ASK_QUOTE, AskQuote, agent_of
 from contracts.task import (
     CREATE_TASK,
     GET_TASK,
@@ -19,7 +21,7 @@ from contracts.task import (
     TaskList,
     TaskReply,
 )
-from gateway.asking import answer, as_shown, ask, keyed_effect, known_id, made
+from gateway.asking import answer, as_shown, ask, keyed_effect, known_id, made, only_own
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
 from gateway.pages import LINKED, SAME, Paging, page_of
@@ -52,6 +54,8 @@ _NEW = as_shown(CREATE_TASK, ShownTask)
 _MANY = as_shown(LIST_TASKS, ShownTasks)
 _STEPS = as_shown(LIST_STEPS, ShownSteps)
 _INVOKE = as_shown(INVOKE_AGENT, api.InvocationResult)
+_QUOTE = as_shown(ASK_QUOTE, api.Quote)
+NO_QUOTE = "There is no such quote."
 _TASK_LIST = TypeAdapter(list[api.Task])
 _STEP_LIST = TypeAdapter(list[api.TaskStep])
 
@@ -76,7 +80,9 @@ async def list_tasks(request: Request, page: Paging) -> Response:
 )
 async def get_task(request: Request, id: PathId) -> Response:  # noqa: A002  (the path's own word)
     """A task as it stands now."""
-    return answer((await ask(request, _ONE, GetTask(task_id=known_id(id, "Task")))).task)
+    task_id = known_id(id, "Task")
+    await only_own(request, task_id)
+    return answer((await ask(request, _ONE, GetTask(task_id=task_id))).task)
 
 
 @router.get(
@@ -88,6 +94,7 @@ async def get_task(request: Request, id: PathId) -> Response:  # noqa: A002  (th
 async def list_steps(request: Request, id: PathId, page: Paging) -> Response:  # noqa: A002  (as above)
     """Each is one call of one agent, with its result and its cost."""
     task_id = known_id(id, "Task")
+    await only_own(request, task_id)
     question = ListSteps(task_id=task_id, limit=page.limit, cursor=page.cursor)
     found = await ask(request, _STEPS, question)
     return page_of(request, page, found.steps, _STEP_LIST, found.next_cursor)
@@ -114,8 +121,27 @@ async def create_task(request: Request, body: bodies.NewTask) -> Response:
 async def invoke_agent(request: Request, body: bodies.Invocation) -> Response:
     """Money is set aside before the call and paid when it succeeds; a failure costs nothing.
 
-    Without a `taskId`, a task is made for the call.
+    Without a `taskId`, a task is made for the call. With a `quoteId` it costs what was quoted at
+    most, and `agentId` may be left out.
     """
-    order = made(InvokeAgent, step_id=keyed_effect(request), **dict(body))
+    fields = dict(body)
+    fields["agent_id"] = body.agent_id or (body.quote_id and agent_of(body.quote_id))
+    if fields["agent_id"] is None:
+        raise Invalid("agentId: Field required") if body.quote_id is None else NotFound(NO_QUOTE)
+    await only_own(request, body.task_id)
+    order = made(InvokeAgent, step_id=keyed_effect(request), **fields)
     result = await ask(request, _INVOKE, order)
     return answer(result)
+
+
+@posts.post(
+    "/api/quotes",
+    summary="Ask what a call of an agent costs",
+    response_model=api.Quote,
+    responses=problems(400, 404, 415, 504),
+)
+async def ask_quote(request: Request, body: bodies.NewQuote) -> Response:
+    """A call that names the quote pays at most its price, until it expires; nothing is held."""
+    question = made(AskQuote, **dict(body))
+    quote = await ask(request, _QUOTE, question)
+    return answer(quote)

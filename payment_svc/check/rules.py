@@ -51,6 +51,18 @@ RULES: dict[str, str] = {
           SELECT FROM payment.entries e WHERE e.step_id = h.id AND e.kind = 'capture'))""",
     "captured is at most held": """
         SELECT id FROM {holds} h WHERE captured + external > held""",
+    "no bill is paid above its quote": """
+        SELECT id FROM {holds} h
+        WHERE quoted IS NOT NULL
+          AND (captured + external > quoted * tolerance OR held > quoted * tolerance)""",
+    "no credential spends more than its limit": """
+        SELECT id FROM {spenders} s WHERE held + captured > most""",
+    "what a credential spent is what its holds hold and paid": """
+        SELECT s.id FROM {spenders} s LEFT JOIN LATERAL (
+          SELECT coalesce(sum(held) FILTER (WHERE status = 'held'), 0) AS held,
+                 coalesce(sum(captured + external - refunded - external_refunded), 0) AS paid
+          FROM payment.holds h WHERE h.spender = s.id) h ON true
+        WHERE s.held <> h.held OR s.captured <> h.paid""",
     "what was captured left the wallet": """
         SELECT h.id FROM {holds} h
         FULL JOIN (SELECT step_id, -sum(amount) AS paid FROM {entries} e

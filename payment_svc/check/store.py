@@ -23,6 +23,7 @@ EVERYTHING = {
     "payments": "payment.bazaarbucks_payments",
     "cards": "payment.stripe_payments",
     "returns": "payment.top_up_returns",
+    "spenders": "payment.spenders",
     "balances": """
         (SELECT ledger_account AS id, sum(amount) AS posted FROM payment.entries GROUP BY 1)""",
 }
@@ -38,6 +39,9 @@ RECENT = {
     "budgets": "(SELECT * FROM payment.budgets WHERE task_id = ANY(:tasks))",
     "payments": "(SELECT * FROM payment.bazaarbucks_payments WHERE step_id = ANY(:steps))",
     "cards": "(SELECT * FROM payment.stripe_payments WHERE step_id = ANY(:steps))",
+    "spenders": """
+        (SELECT * FROM payment.spenders WHERE id IN (
+           SELECT spender FROM payment.holds WHERE id = ANY(:steps) AND spender IS NOT NULL))""",
     "returns": "(SELECT * FROM payment.top_up_returns WHERE transfer_id = ANY(:transfers))",
     "balances": f"""
         (SELECT id, sum(posted) AS posted FROM (

@@ -14,6 +14,7 @@ from payment_svc.ledger import names, store_payments
 from payment_svc.ledger import store as store_ledger
 from payment_svc.ledger.views import payment_view
 from payment_svc.settings import Settings
+from payment_svc.spending import reserving
 
 TAKEN = "This payment id was used for something else."
 
@@ -27,7 +28,7 @@ async def enter_payment(
     """Pay an agent for a task; the budget and the wallet hold here as everywhere.
 
     Raises:
-        PaymentRequired: the budget or the wallet does not cover it.
+        PaymentRequired: the budget, the wallet or the credential's limits do not cover it.
         Conflict: the payment's id was used for something else.
     """
     hold = PlaceHold(
@@ -37,7 +38,8 @@ async def enter_payment(
         amount=request.amount,
         max_budget=request.max_budget,
     )
-    if await store.insert_hold(tx.conn, here.account, hold) is None:
+    placed = await store.insert_hold(tx.conn, here.account, hold, here.spender)
+    if placed is None:
         taken = await store.find_hold(tx.conn, request.payment_id)
         if taken is None or taken.account == here.account:
             return await _same_again(request, tx, here.account)
@@ -46,7 +48,11 @@ async def enter_payment(
         if await store_payments.find_payment(tx.conn, request.payment_id, here.account):
             return await _same_again(request, tx, here.account)
         hold = hold.model_copy(update={"hold_id": new_id()})
-        await store.insert_hold(tx.conn, here.account, hold)
+        placed = await store.insert_hold(tx.conn, here.account, hold, here.spender)
+    if placed is None:
+        raise Internal("A fresh id is taken.")
+    if why := await reserving.reserve(tx, hold, placed, here):
+        raise PaymentRequired(why)
     wallet = wallet_of(here.account)
     if not await store_budgets.reserve_budget(tx.conn, here.account, hold):
         raise PaymentRequired("The task's budget does not cover this payment.")

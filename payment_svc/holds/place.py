@@ -13,8 +13,9 @@ from contracts.payment import (
     HoldReply,
     PlaceHold,
 )
-from payment_svc.domain import extension, not_covered, wallet_of
+from payment_svc.domain import extension, not_covered, wallet_of, within_quote
 from payment_svc.holds import store, store_budgets
+from payment_svc.spending import reserving
 
 
 class _Declined(PaymentRequired):
@@ -42,9 +43,12 @@ async def place_hold(request: PlaceHold, db: Database, here: Envelope) -> HoldRe
 
 
 async def _place(tx: Transaction, request: PlaceHold, here: Envelope) -> HoldReply:
-    freed = await store.insert_hold(tx.conn, here.account, request)
-    if freed is None:
+    placed = await store.insert_hold(tx.conn, here.account, request, here.spender)
+    if placed is None:
         return await _same_again(tx, request, here)
+    freed = placed.freed
+    if why := await reserving.reserve(tx, request, placed, here):
+        raise _Declined(why, _decline(request, "budget_exceeded", here.spender))
     if not await store_budgets.reserve_budget(tx.conn, here.account, request, freed):
         raise _Declined(
             f"The task's budget of {request.max_budget.normalize():f} BazaarBucks does not cover "
@@ -88,7 +92,7 @@ async def _same_again(tx: Transaction, request: PlaceHold, here: Envelope) -> Ho
     return HoldReply(hold_id=request.hold_id, held=known.held)
 
 
-def _decline(request: PlaceHold, reason: str) -> HoldDeclined:
+def _decline(request: PlaceHold, reason: str, spender: str | None = None) -> HoldDeclined:
     return HoldDeclined.model_validate(
         {
             "task_id": request.task_id,
@@ -96,12 +100,16 @@ def _decline(request: PlaceHold, reason: str) -> HoldDeclined:
             "agent_id": request.agent_id,
             "amount": request.amount,
             "reason": reason,
+            "spender": spender,
         }
     )
 
 
 async def extend_hold(request: ExtendHold, tx: Transaction, here: Envelope) -> HoldReply:
     """Raise a hold towards what the step costs, as far as budget and wallet allow.
+
+    Services of the release before ask for it. Where something was promised, it goes no further;
+    where a credential has limits, nowhere.
 
     Raises:
         NotFound: no such hold in this account.
@@ -112,13 +120,14 @@ async def extend_hold(request: ExtendHold, tx: Transaction, here: Envelope) -> H
         raise NotFound("Hold not found")
     if hold.status != "held":
         raise Conflict("This hold was resolved.")
-    if request.amount <= hold.held:
+    wanted = within_quote(request.amount, hold.quoted, hold.tolerance)
+    if wanted <= hold.held or hold.spender is not None:
         return HoldReply(hold_id=hold.id, held=hold.held)
     wallet = wallet_of(here.account)
     budget = await store_budgets.lock_budget(tx.conn, hold.task_id)
     available = await store_budgets.lock_available(tx.conn, wallet)
     room = budget.max_budget - budget.held - budget.captured
-    by = extension(request.amount, hold.held, room, available)
+    by = extension(wanted, hold.held, room, available)
     if by > 0:
         await store.raise_hold(tx.conn, hold.id, by)
         await store_budgets.set_more_aside(tx.conn, hold.task_id, wallet, by)

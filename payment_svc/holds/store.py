@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    Numeric,
     Row,
     String,
     any_,
@@ -39,22 +40,26 @@ _INSERT_HOLD = Statement(
         """
     WITH placed AS (
       INSERT INTO payment.holds
-        (id, account, task_id, agent_id, asked, held, status, replaces, list_price)
-      VALUES (:hold, :account, :task, :agent, :amount, :amount, 'held', :replaces, :list_price)
+        (id, account, task_id, agent_id, asked, held, status, replaces, list_price, quoted,
+         tolerance, spender)
+      VALUES (:hold, :account, :task, :agent, :amount, :amount, 'held', :replaces, :list_price,
+              :quoted, :tolerance, :spender)
       ON CONFLICT DO NOTHING RETURNING id),
     replaced AS (
       UPDATE payment.holds SET status = 'released', resolved_at = now()
       WHERE id = :replaces AND id <> :hold AND account = :account AND task_id = :task
-        AND status = 'held' AND EXISTS (SELECT FROM placed) RETURNING held)
+        AND status = 'held' AND EXISTS (SELECT FROM placed) RETURNING held, spender)
     SELECT EXISTS (SELECT FROM placed) AS placed,
-           coalesce((SELECT held FROM replaced), 0) AS freed
+           coalesce((SELECT held FROM replaced), 0) AS freed,
+           (SELECT spender FROM replaced) AS freed_of
     """
     ).bindparams(
         *(
             bindparam(name, type_=String)
-            for name in ("hold", "account", "task", "agent", "replaces")
+            for name in ("hold", "account", "task", "agent", "replaces", "spender")
         ),
-        *(bindparam(name, type_=MONEY) for name in ("amount", "list_price")),
+        *(bindparam(name, type_=MONEY) for name in ("amount", "list_price", "quoted")),
+        bindparam("tolerance", type_=Numeric(4, 2)),
     ),
     Placed,
 )
@@ -77,12 +82,20 @@ _LOCK_HOLDS = Statement(
 )
 
 
-async def insert_hold(conn: AsyncConnection, account: str, request: PlaceHold) -> Decimal | None:
+async def insert_hold(
+    conn: AsyncConnection, account: str, request: PlaceHold, spender: str | None
+) -> Placed | None:
     """Store a hold, and release the one that it replaces if that is still open.
 
+    Args:
+        conn: the transaction's.
+        account: whose money it is.
+        request: what is to be held.
+        spender: the credential with limits that it is placed with, if it is one.
+
     Returns:
-        What was held for the replaced step, to be freed in budget and wallet; None when the hold's
-        id is known already.
+        What was held for the replaced step, to be freed in credential, budget and wallet; None
+        when the hold's id is known already.
     """
     row = await _INSERT_HOLD.one(
         conn,
@@ -94,9 +107,12 @@ async def insert_hold(conn: AsyncConnection, account: str, request: PlaceHold) -
             "amount": request.amount,
             "replaces": request.replaces,
             "list_price": request.list_price,
+            "quoted": request.quoted,
+            "tolerance": request.tolerance or Decimal(1),
+            "spender": spender,
         },
     )
-    return row.freed if row.placed else None
+    return row if row.placed else None
 
 
 async def find_hold(conn: AsyncConnection, hold_id: str, *, lock: bool = False) -> Hold | None:

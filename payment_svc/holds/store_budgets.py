@@ -13,6 +13,7 @@ from contracts.payment import PlaceHold
 from payment_svc.domain import wallet_of
 from payment_svc.holds.store import Settlement
 from payment_svc.rows import Reserved
+from payment_svc.spending import store as store_spending
 from payment_svc.tables import MONEY, budgets, ledger_accounts
 
 Found = Row[*tuple[Any, ...]]
@@ -140,13 +141,19 @@ async def set_more_aside(conn: AsyncConnection, task_id: str, wallet: str, by: D
 
 
 async def settle(conn: AsyncConnection, settlements: Sequence[Settlement]) -> None:
-    """End holds in their budgets and wallets: what was held comes free, what was spent leaves."""
+    """End holds where they count: what was held comes free, what was spent leaves."""
+    spent_by: dict[str, list[Decimal]] = {}
     tasks: dict[str, list[Decimal]] = {}
     wallets: dict[str, list[Decimal]] = {}
     for s in settlements:
-        for sums, key in ((tasks, s.hold.task_id), (wallets, wallet_of(s.hold.account))):
+        of = ((tasks, s.hold.task_id), (wallets, wallet_of(s.hold.account)))
+        by = ((spent_by, s.hold.spender),) if s.hold.spender else ()
+        for sums, key in (*by, *of):
             freed, spent = sums.get(key, [Decimal(0), Decimal(0)])
             sums[key] = [freed + s.hold.held, spent + s.captured + s.external]
+    await store_spending.lock(conn, spent_by)
+    for spender, (freed, spent) in sorted(spent_by.items()):
+        await store_spending.move(conn, spender, -freed, spent)
     await _SETTLE_BUDGET.run_each(
         conn,
         [{"task": key, "freed": f, "spent": s} for key, (f, s) in sorted(tasks.items())],

@@ -1,5 +1,7 @@
 """Questions about the books: the wallet, statements, receipts."""
 
+from decimal import Decimal
+
 from chassis.db.pages import encode_cursor, place_in_sequence
 from chassis.handling.injection import Reading
 from contracts.envelope import Envelope
@@ -17,6 +19,8 @@ from contracts.ledger import (
 from payment_svc.domain import HOLDS, wallet_of
 from payment_svc.ledger import store as store_ledger
 from payment_svc.ledger import store_payments
+from payment_svc.spending import store as store_spending
+from payment_svc.spending.handlers import view
 
 
 async def get_wallet(_request: GetWallet, tx: Reading, here: Envelope) -> WalletView:
@@ -90,7 +94,7 @@ async def get_receipt(request: GetReceipt, tx: Reading, here: Envelope) -> Recei
         ReceiptLine(
             step_id=row.id,
             agent_id=row.agent_id,
-            quoted=row.asked,
+            quoted=row.asked if row.quoted is None else row.quoted,
             held=row.held,
             charged=row.captured,
             fee=row.fee,
@@ -98,10 +102,13 @@ async def get_receipt(request: GetReceipt, tx: Reading, here: Envelope) -> Recei
             external=row.external,
             status=row.status,
             list_price=row.list_price,
+            **_settled(row),
         )
         for row in rows
         if row.asked or row.status != "released"
     ]
+    spender = here.spender or next((row.spender for row in reversed(rows) if row.spender), None)
+    known = await store_spending.find(tx.conn, spender) if spender else None
     sums = await store_payments.sums_of(tx.conn, here.account, request.task_id)
     return Receipt(
         task_id=request.task_id,
@@ -111,4 +118,14 @@ async def get_receipt(request: GetReceipt, tx: Reading, here: Envelope) -> Recei
         refunded=sums.refunded,
         external=sums.external,
         total=sums.captured + sums.external - sums.refunded,
+        spender=spender,
+        remaining=view(known).remaining if known else None,
     )
+
+
+def _settled(row: store_ledger.Found) -> dict[str, Decimal]:
+    """What was billed for a step and what of that was paid, once it was captured."""
+    if row.status != "captured":
+        return {}
+    paid = row.captured + row.external
+    return {"billed": paid + row.refused, "paid": paid}

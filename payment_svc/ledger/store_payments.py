@@ -13,7 +13,7 @@ from chassis.db.statements import Statement
 from payment_svc.ledger import names
 from payment_svc.ledger.names import Found, called
 from payment_svc.rows import Hold
-from payment_svc.tables import bazaarbucks_payments, budgets, holds, stripe_payments
+from payment_svc.tables import bazaarbucks_payments, budgets, holds, spenders, stripe_payments
 
 Rail = Literal["bazaarbucks", "stripe"]
 TABLES = {"bazaarbucks": bazaarbucks_payments, "stripe": stripe_payments}
@@ -59,7 +59,7 @@ async def payment_of(conn: AsyncConnection, hold: Hold) -> Found | None:
 
 
 async def give_back(conn: AsyncConnection, hold: Hold, amount: Decimal, external: Decimal) -> None:
-    """Count a refund on its hold, which is locked, and make room in its task's budget."""
+    """Count a refund on its hold, which is locked, and make room where it was spent from."""
     await conn.execute(
         update(holds)
         .where(holds.c.id == hold.id)
@@ -68,6 +68,12 @@ async def give_back(conn: AsyncConnection, hold: Hold, amount: Decimal, external
             external_refunded=holds.c.external_refunded + external,
         )
     )
+    if hold.spender is not None:
+        await conn.execute(
+            update(spenders)
+            .where(spenders.c.id == hold.spender)
+            .values(captured=spenders.c.captured - amount - external)
+        )
     await conn.execute(
         update(budgets)
         .where(budgets.c.task_id == hold.task_id)

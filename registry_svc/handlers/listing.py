@@ -11,7 +11,13 @@ from chassis.db.transaction import Transaction
 from chassis.outbound import Outbound
 from contracts.envelope import Envelope
 from contracts.errors import BadAnswer
-from contracts.registry import AgentRegistered, AgentReply, AgentUpdated, RegisterAgent
+from contracts.registry import (
+    AgentRegistered,
+    AgentReply,
+    AgentUpdated,
+    Billing,
+    RegisterAgent,
+)
 from registry_svc import agents_http, store, wording
 from registry_svc.domain import Agent, base_url
 from registry_svc.seeds import SEEDS, Seed
@@ -33,6 +39,9 @@ async def list_seeds(db: Database, urls: dict[str, HttpUrl]) -> None:
         for seed in SEEDS:
             if moved := await store.move_seed(tx.conn, seed.id, base_url(urls[seed.id])):
                 tx.publish(updated(moved))
+            # Of the release before, which did not say how agents bill.
+            if told := await store.declare_billing(tx.conn, seed.id, shown_billing(seed.billing)):
+                tx.publish(updated(told))
 
 
 def _seed_row(seed: Seed, url: HttpUrl) -> dict[str, Any]:
@@ -43,6 +52,7 @@ def _seed_row(seed: Seed, url: HttpUrl) -> dict[str, Any]:
         "skills": list(seed.skills),
         "capabilities": list(seed.capabilities),
         "base_price": seed.base_price,
+        "billing": shown_billing(seed.billing),
         "endpoint_url": base_url(url),
         "seed_url": base_url(url),
     }
@@ -71,6 +81,11 @@ async def register_agent(
     return AgentReply(agent=agent.view())
 
 
+def shown_billing(billing: Billing) -> dict[str, Any]:
+    """How an agent bills, as it is stored."""
+    return billing.model_dump(mode="json")
+
+
 def _completed(request: RegisterAgent, info: dict[str, Any]) -> RegisterAgent:
     """The request with what it leaves out taken from the agent's own words."""
     said = {name: info[name] for name in (*ASKED_FOR, "capabilities") if name in info}
@@ -93,6 +108,8 @@ def _completed(request: RegisterAgent, info: dict[str, Any]) -> RegisterAgent:
 def _given(request: RegisterAgent, url: str, info: dict[str, Any]) -> dict[str, Any]:
     """The columns that are known now."""
     given = request.model_dump(by_alias=False, exclude_none=True, exclude={"id", "endpoint_url"})
+    if request.billing is not None:
+        given["billing"] = shown_billing(request.billing)
     found = wording.checked({**given, "endpoint_url": url})
     return found | (agents_http.interface(info) if info else {})
 

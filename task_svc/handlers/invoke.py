@@ -11,9 +11,11 @@ from task_svc import store, store_leases
 from task_svc.cancelling import CANCELLED
 from task_svc.domain import Quote, is_open, key_after, try_after
 from task_svc.ending import Done, Failed, answer_to, recorded
+from task_svc.handlers.quoting import Seals, as_quoted
+from task_svc.pricing import most_of
 from task_svc.rows import Step, Task
 from task_svc.runner import Runner
-from task_svc.saga import Postponed, Saga, start_task
+from task_svc.saga import Postponed, Saga, quote_columns, start_task
 from task_svc.settings import Settings
 from task_svc.shares import Shares
 
@@ -27,6 +29,7 @@ async def invoke_agent(
     runner: Runner,
     settings: Settings,
     shares: Shares,
+    seals: Seals,
     here: Envelope,
     reply_to: ReplyTo,
 ) -> InvokeReply:
@@ -41,7 +44,9 @@ async def invoke_agent(
     nothing paid, it is tried once more.
 
     Raises:
-        NotFound: no such agent or task.
+        NotFound: no such agent, task or quote.
+        Conflict: the quote has expired, or is of another agent.
+        Invalid: the payload is larger than what was quoted.
         Busy: this call is still being carried out.
         Unavailable: the agent or the account has its share of calls under way; nothing was stored.
         Refusal: why the step failed.
@@ -54,10 +59,11 @@ async def invoke_agent(
         if before is not None:
             key = key_after(before.id, Quote.model_validate(before.quote), before.reason)
             quote = quote.model_copy(update={"agent_key": key})
+        quote = as_quoted(saga.promised(quote, request.payload), request, seals, here.account)
         step = await _store_step(request, before, db, settings, runner, quote, here, reply_to)
         with runner.holding(step.id):
             try:
-                outcome, _ = await saga.finish(step, dict(request.payload), quote, here)
+                outcome, _ = await saga.finish(step, quote, dict(request.payload), here)
             except Postponed as waiting:
                 outcome = await _give_up(step, saga, db, runner, waiting, here)
     return _answered(step, outcome)
@@ -136,9 +142,8 @@ async def _store_step(
             skill="",
             subtask_type=quote.skills[0][:100] if quote.skills else "task",
             payload=request.payload,
-            max_price=request.max_price,
             max_budget=task.max_budget,
-            quote=quote.model_dump(mode="json"),
+            **quote_columns(quote, most_of(quote.promise, request.max_price)),
             cause=here.model_dump(mode="json"),
             reply_to=reply_to,
         )
@@ -153,6 +158,7 @@ async def _make_task(tx: Transaction, settings: Settings, quote: Quote, here: En
         tx.conn,
         id=new_id(),
         account=here.account,
+        spender=here.spender,
         user_query=f"Call of {quote.agent_name}",
         required_skills=[],
         status="in_progress",

@@ -31,6 +31,7 @@ async def on_start(order: StartTask, tx: Transaction, here: Envelope, runner: Ru
         tx.conn,
         id=order.task_id,
         account=here.account,
+        spender=here.spender,
         user_query=order.user_query,
         required_skills=order.required_skills,
         status="created",

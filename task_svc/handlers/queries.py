@@ -36,6 +36,7 @@ async def create_task(
         tx.conn,
         id=request.task_id or new_id(),
         account=here.account,
+        spender=here.spender,
         user_query=request.user_query,
         required_skills=request.required_skills,
         status="created",

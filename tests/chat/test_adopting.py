@@ -66,7 +66,7 @@ async def test_an_old_turn_comes_to_its_answer(talk: Talk, skill: str):
     account, after = await talk.system.account(), new_skill()
     async with (
         talk.agent(skill, wraps("first", 0.1)) as first,
-        talk.agent(after, wraps("second", 0.2)) as second,
+        talk.agent(after, wraps("second", 0.2), price="0.20") as second,
     ):
         turn_id = await begin(talk, account, first, second, [skill, after])
         end = await talk.end(turn_id)
@@ -79,7 +79,7 @@ async def test_an_old_turn_that_takes_too_long_tells_what_was_done(talk: Talk, s
     account, after, gate = await talk.system.account(), new_skill(), asyncio.Event()
     async with (
         talk.agent(skill, wraps("first", 0.1)) as first,
-        talk.agent(after, waits_for(gate, wraps("second", 0.2))) as second,
+        talk.agent(after, waits_for(gate, wraps("second", 0.2)), price="0.20") as second,
     ):
         turn_id = await begin(talk, account, first, second, [skill, after])
         await second.does.called()

@@ -19,7 +19,7 @@ DONE = Move("All done.", result="the result")
 
 async def test_a_turn_goes_on_with_a_task(script: Script, skill: str):
     account, talk = await script.talk.system.account(), script.talk
-    async with talk.agent(skill, wraps("one", 0.1), wraps("two", 0.2)) as poet:
+    async with talk.agent(skill, wraps("one", 0.1), wraps("two", 0.2), price="0.20") as poet:
         first = await script.reply(account, calls(invoke("a", poet.id)), DONE)
         about = task_id_of(first.turn_id)
         posted = await talk.system.ask(

@@ -69,7 +69,7 @@ async def test_whenever_it_is_killed_another_goes_on(stack: Stack, market: Talk,
     gate, asked = asyncio.Event(), list[str]()
     async with (
         market.agent(skill, wraps("first", 0.1)) as first,
-        market.agent(after, wraps("second", 0.2)) as second,
+        market.agent(after, wraps("second", 0.2), price="0.20") as second,
         market.agent(slowly, waits_for(gate, answers("At last.", 0.1))) as slow,
     ):
         for moment in MOMENTS:

@@ -47,7 +47,7 @@ async def test_two_side_by_side_and_their_results_together(script: Script, skill
     account, other = await script.talk.system.account(), new_skill()
     async with (
         script.talk.agent(skill, answers("one", 0.1)) as one,
-        script.talk.agent(other, answers("two", 0.2)) as two,
+        script.talk.agent(other, answers("two", 0.2), price="0.20") as two,
     ):
         both = calls(invoke("c1", one.id), invoke("c2", two.id))
         end = await script.reply(account, both, DONE)
@@ -63,7 +63,7 @@ async def test_a_chain_of_moves(script: Script, skill: str):
     account, after = await script.talk.system.account(), new_skill()
     async with (
         script.talk.agent(skill, wraps("first", 0.1)) as first,
-        script.talk.agent(after, wraps("second", 0.2)) as second,
+        script.talk.agent(after, wraps("second", 0.2), price="0.20") as second,
     ):
         end = await script.reply(
             account,
@@ -83,7 +83,7 @@ async def test_one_waits_for_another_of_the_same_move(script: Script, skill: str
     account, after = await script.talk.system.account(), new_skill()
     async with (
         script.talk.agent(skill, wraps("first", 0.1)) as first,
-        script.talk.agent(after, wraps("second", 0.2)) as second,
+        script.talk.agent(after, wraps("second", 0.2), price="0.20") as second,
     ):
         move = calls(invoke("b", second.id, {"$result": "a"}), invoke("a", first.id, "sea"))
         end = await script.reply(account, move, DONE)
@@ -209,7 +209,7 @@ async def test_a_failure_that_a_later_move_makes_good(script: Script, skill: str
 
 async def test_a_call_never_costs_more_than_its_limit(script: Script, skill: str):
     account = await script.talk.system.account()
-    async with script.talk.agent(skill, answers("Waves.", 5), price="0.10") as greedy:
+    async with script.talk.agent(skill, answers("Waves.", 5), price="0.20") as greedy:
         move = calls(invoke("a", greedy.id, max_price="0.15"))
         end = await script.reply(account, move, DONE)
     assert end.total == Decimal("0.15")

@@ -113,12 +113,12 @@ async def test_a_budget_below_the_price_calls_nobody(talk: Talk, skill: str):
     assert dear.does.calls == []
 
 
-async def test_a_bill_above_the_budget_is_paid_up_to_it(talk: Talk, skill: str):
+async def test_a_bill_above_the_price_is_paid_up_to_it(talk: Talk, skill: str):
     account = await talk.system.account()
     async with talk.agent(skill, answers("Waves.", 5), price="0.10") as greedy:
         end = await talk.reply(account, f"Write a {skill} about the sea", max_budget="0.3")
-    assert end.bill == {greedy.name: Decimal("0.3")}
-    assert (end.status, end.total) == ("completed", Decimal("0.3"))
+    assert end.bill == {greedy.name: Decimal("0.1")}
+    assert (end.status, end.total) == ("completed", Decimal("0.1"))
 
 
 async def test_an_empty_wallet_is_said_plainly(talk: Talk, skill: str):

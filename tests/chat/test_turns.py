@@ -88,7 +88,7 @@ async def test_what_an_agent_bought_is_on_the_bill_and_on_the_card(talk: Talk, s
     searches = answers(
         "Found.", 0.1, external_cost=0.0123, requires_external_tool=True, vendor="Sea Search"
     )
-    async with talk.agent(skill, searches) as seeker:
+    async with talk.agent(skill, searches, price="0.1123") as seeker:
         end = await talk.reply(account, f"Write a {skill} about the sea")
     assert end.bill == {seeker.name: Decimal("0.1123")}
     assert end.total == Decimal("0.1123")

@@ -16,7 +16,7 @@ RUNNING = httpx.codes.CONFLICT
 
 async def test_one_key_at_two_gateways_was_served_twice(market: Marketplace, alice: Person) -> None:
     """nevermined-io/payments#417, wevm/mppx#628: one credential paid for many servings."""
-    async with market.agent(answers(cost="0.3")) as (agent, does):
+    async with market.agent(answers(cost="0.3"), price="0.3") as (agent, does):
         sent = await asyncio.gather(*(alice.call(agent, n, key="order-1") for n in range(20)))
         again = await alice.call(agent, 1, key="order-1")
 
@@ -31,7 +31,7 @@ async def test_a_key_was_good_for_another_request(
     market: Marketplace, alice: Person, bob: Person
 ) -> None:
     """nevermined-io/payments#417: another body is refused, another account is another request."""
-    async with market.agent(answers(cost="0.3")) as (agent, does):
+    async with market.agent(answers(cost="0.3"), price="0.3") as (agent, does):
         first = await alice.call(agent, 0, key="order-1")
         other = await alice.call(agent, 1, key="order-1", payload={"text": "something else"})
         foreign = await bob.call(agent, 1, key="order-1")
@@ -50,7 +50,7 @@ async def test_a_retry_after_a_lost_answer_made_a_second_task(
     bus = market.stack.nats_url
     mine = {"Idempotency-Key": "order-1", "authorization": alice.first.headers["authorization"]}
     async with (
-        market.agent(waits_for(gate, answers(cost="0.3"))) as (agent, does),
+        market.agent(waits_for(gate, answers(cost="0.3")), price="0.3") as (agent, does),
         process(NATS_URL=bus, ID_SECRET=ID_SECRET, AUTH_MODE="token") as dying,
     ):
         body = {"agentId": agent, "payload": {"text": "hello"}}

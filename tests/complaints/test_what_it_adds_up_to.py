@@ -33,7 +33,7 @@ async def test_the_spend_that_is_enforced_was_not_the_one_that_is_recorded(
     """BerriAI/litellm#40050: the budget counted 111, the records said 55."""
     skill = f"vqsum{alice.account[-6:]}"
     async with (
-        market.agent(answers(cost="0.123457"), skills=[skill]) as (good, _),
+        market.agent(answers(cost="0.123457"), skills=[skill], price="0.123457") as (good, _),
         market.agent(is_busy(), hangs_up, answers(cost="0.05"), price="0.2") as (shaky, _),
     ):
         calls = [alice.call((good, shaky)[number % 2], number // 2) for number in range(20)]

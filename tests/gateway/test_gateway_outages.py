@@ -84,7 +84,7 @@ async def test_an_agent_that_was_in_trouble(
 ) -> None:
     async with (
         running(payment_service(market.stack)),
-        market.agent(*trouble, answers("Hola", 0.12)) as (agent_id, agent),
+        market.agent(*trouble, answers("Hola", 0.12), price="0.12") as (agent_id, agent),
     ):
         caller = Caller(gateways, agent_id)
         await caller.once()
@@ -100,7 +100,7 @@ async def test_an_agent_that_was_in_trouble(
 async def test_payment_that_was_away_before_the_call(
     market: System, gateways: list[httpx.AsyncClient]
 ) -> None:
-    async with market.agent(answers("Hola", 0.12)) as (agent_id, agent):
+    async with market.agent(answers("Hola", 0.12), price="0.12") as (agent_id, agent):
         caller = Caller(gateways, agent_id)
         for _ in range(2):
             assert (await caller.once()).status_code == 503

@@ -79,6 +79,7 @@ BREAKS = {
         "UPDATE payment.budgets SET captured=captured+1{task}"
     ),
     "no task is over its budget": "UPDATE payment.budgets SET max_budget=0{task}",
+    "no bill is paid above its quote": "UPDATE payment.holds SET quoted=captured{id}",
     "payment records are what was captured": (
         "DELETE FROM payment.bazaarbucks_payments{step} AND type='platform_fee'"
     ),

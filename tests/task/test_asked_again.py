@@ -23,7 +23,7 @@ from tests.task.system import System
 
 async def test_a_call_is_made_and_paid_once(system: System):
     account, id_ = await system.account(), new_id()
-    async with system.agent(answers("Hola", 0.12)) as (agent_id, agent):
+    async with system.agent(answers("Hola", 0.12), price="0.12") as (agent_id, agent):
         first = await system.invoke(account, agent_id, step_id=id_)
         again = await system.invoke(account, agent_id, step_id=id_)
         assert first.step_id == id_
@@ -60,7 +60,10 @@ async def test_what_came_to_nothing_is_tried_again_and_paid_once(
     system: System, trouble: Behaviour, calls: int, keys: int
 ):
     account, id_ = await system.account(), new_id()
-    async with system.agent(*[trouble] * calls, answers("Hola", 0.12)) as (agent_id, agent):
+    async with system.agent(*[trouble] * calls, answers("Hola", 0.12), price="0.12") as (
+        agent_id,
+        agent,
+    ):
         refused = await system.refusal(account, agent_id, step_id=id_)
         assert refused.code >= 500
         done = await system.invoke(account, agent_id, step_id=id_)
@@ -81,7 +84,7 @@ async def test_what_came_to_nothing_is_tried_again_and_paid_once(
 async def test_one_of_many_who_try_again_at_once_does(system: System):
     account, id_, gate = await system.account(), new_id(), asyncio.Event()
     behaviours = says("no", 500), waits_for(gate, answers("Hola", 0.12))
-    async with system.agent(*behaviours) as (agent_id, agent):
+    async with system.agent(*behaviours, price="0.12") as (agent_id, agent):
 
         async def asked() -> InvokeReply | Refusal:
             try:
@@ -102,7 +105,10 @@ async def test_one_of_many_who_try_again_at_once_does(system: System):
 
 async def test_one_of_many_who_begin_at_once_does(system: System):
     account, id_, gate = await system.account(), new_id(), asyncio.Event()
-    async with system.agent(waits_for(gate, answers("Hola", 0.12))) as (agent_id, agent):
+    async with system.agent(waits_for(gate, answers("Hola", 0.12)), price="0.12") as (
+        agent_id,
+        agent,
+    ):
         asking = [
             asyncio.create_task(system.refusal(account, agent_id, step_id=id_)) for _ in range(7)
         ]

@@ -77,7 +77,7 @@ async def test_a_cancelled_call_is_not_paid_and_its_agent_is_hung_up_on(two: Sys
 
 async def test_what_has_ended_stays_as_it_is(two: System):
     account = await two.account()
-    async with two.agent(answers(cost=0.3)) as (agent_id, _):
+    async with two.agent(answers(cost=0.3), price="0.3") as (agent_id, _):
         reply = await two.invoke(account, agent_id)
     task = await two.task(account, reply.task_id)
     assert await cancel(two, account, task.id) == CancelReply(task=task, cancelled=False)
@@ -99,7 +99,7 @@ async def test_a_task_without_a_step_is_cancelled_and_takes_no_calls(two: System
 async def test_a_task_whose_skills_are_done_is_cancelled_all_the_same(two: System):
     account = await two.account()
     task = await two.new_task(account, required_skills=["general"])
-    async with two.agent(answers(cost=0.3), hangs) as (agent_id, agent):
+    async with two.agent(answers(cost=0.3), hangs, price="0.3") as (agent_id, agent):
         await two.invoke(account, agent_id, task_id=task.id)
         again = asyncio.create_task(two.refusal(account, agent_id, task_id=task.id))
         await agent.called(2)
@@ -114,7 +114,7 @@ async def test_a_call_that_goes_on_when_its_task_is_completed_is_cancelled(two: 
     task = await two.new_task(account, required_skills=["general"])
     async with (
         two.agent(until_hung_up(left)) as (slow, agent),
-        two.agent(answers(cost=0.3)) as (quick, _),
+        two.agent(answers(cost=0.3), price="0.3") as (quick, _),
     ):
         calling = asyncio.create_task(two.refusal(account, slow, task_id=task.id))
         await agent.called()
@@ -146,7 +146,7 @@ async def test_a_cancelled_turn_begins_no_further_step(two: System, task_id: str
     account, left = await two.account(), asyncio.Event()
     first, second, third = (f"{task_id}-{n}" for n in (1, 2, 3))
     async with (
-        two.agent(answers("done", 0.3)) as (quick, _),
+        two.agent(answers("done", 0.3), price="0.3") as (quick, _),
         two.agent(until_hung_up(left), answers()) as (slow, agent),
     ):
         plan = start(
@@ -203,7 +203,7 @@ async def test_a_turn_that_is_cancelled_before_its_task_begins_calls_nobody(
 
 async def test_a_later_turn_goes_on_with_a_cancelled_task(two: System, task_id: str):
     account = await two.account()
-    async with two.agent(hangs, answers("done", 0.3)) as (agent_id, agent):
+    async with two.agent(hangs, answers("done", 0.3), price="0.3") as (agent_id, agent):
         await two.order(account, start(task_id, spec(f"{task_id}-1", agent_id)))
         await agent.called()
         await two.order(account, stop(task_id))
@@ -219,7 +219,7 @@ async def test_a_later_turn_goes_on_with_a_cancelled_task(two: System, task_id: 
 async def test_of_an_end_and_a_cancelling_at_once_exactly_one_is_true(two: System):
     account = await two.account("100")
     rounds, paid = 24, 0
-    async with two.agent(answers(cost=1)) as (agent_id, _):
+    async with two.agent(answers(cost=1), price="1.0") as (agent_id, _):
         for n in range(rounds):
             task = await two.new_task(account)
             calling = asyncio.create_task(two.invoke(account, agent_id, task_id=task.id))

@@ -36,7 +36,10 @@ async def test_a_dead_order_to_begin_ends_its_turn(system: System, task_id: str)
 async def test_a_dead_order_ends_its_task(system: System, task_id: str, order: type[Command]):
     account = await system.account()
     done, running_ = f"{task_id}-1", f"{task_id}-2"
-    async with system.agent(answers("done", 0.3)) as (quick, _), system.agent(hangs) as (slow, _):
+    async with (
+        system.agent(answers("done", 0.3), price="0.3") as (quick, _),
+        system.agent(hangs) as (slow, _),
+    ):
         plan = start(task_id, spec(done, quick), spec(running_, slow))
         await system.order(account, plan)
         await system.step_is(account, task_id, done, "completed")

@@ -24,7 +24,10 @@ from tests.task.system import System
 
 async def test_a_call_makes_a_task_of_its_own(system: System):
     account = await system.account()
-    async with system.agent(answers("Hola", 0.12, external_cost=0.01)) as (agent_id, agent):
+    async with system.agent(answers("Hola", 0.12, external_cost=0.01), price="0.13") as (
+        agent_id,
+        agent,
+    ):
         reply = await system.invoke(account, agent_id, payload={"text": "hello"})
     assert (reply.result, reply.cost, reply.external_cost) == (
         "Hola",

@@ -105,7 +105,7 @@ async def test_the_end_cancels_what_is_open(system: System, task_id: str):
     gate = asyncio.Event()
     async with (
         system.agent() as (quick, _),
-        system.agent(waits_for(gate, answers(cost=0.5))) as (slow, agent),
+        system.agent(waits_for(gate, answers(cost=0.5)), price="0.5") as (slow, agent),
     ):
         await system.order(
             account,
@@ -146,7 +146,7 @@ async def test_the_end_cancels_what_is_open(system: System, task_id: str):
 async def test_what_an_agent_answers_after_the_end_changes_nothing(system: System, task_id: str):
     account = await system.account()
     gate = asyncio.Event()
-    async with system.agent(waits_for(gate, answers(cost=0.5))) as (agent_id, agent):
+    async with system.agent(waits_for(gate, answers(cost=0.5)), price="0.5") as (agent_id, agent):
         await system.order(account, start(task_id, spec(f"{task_id}-1", agent_id)))
         await agent.called()
         await system.finish(account, task_id, outcome="failed")

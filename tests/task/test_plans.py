@@ -19,7 +19,7 @@ FAILS = says("no", 500)
 async def test_a_chain_passes_results_on(system: System, task_id: str):
     account = await system.account()
     a, b, c = (f"{task_id}-{letter}" for letter in "abc")
-    async with system.agent(wraps("x", 0.15)) as (agent_id, agent):
+    async with system.agent(wraps("x", 0.15), price="0.15") as (agent_id, agent):
         await system.order(
             account,
             start(
@@ -174,7 +174,7 @@ async def test_a_step_cannot_have_the_result_of_another_task(system: System, tas
 async def test_a_plan_keeps_to_the_tasks_budget(system: System, task_id: str):
     account = await system.account()
     ids = [f"{task_id}-{n}" for n in range(6)]
-    async with system.agent(answers(cost=0.3), price="0.10") as (agent_id, _):
+    async with system.agent(answers(cost=0.3), price="0.30") as (agent_id, _):
         steps = [spec(id_, agent_id) for id_ in ids]
         await system.order(account, start(task_id, *steps, budget="0.5"))
         await system.order(
@@ -196,7 +196,7 @@ async def test_a_plan_keeps_to_the_tasks_budget(system: System, task_id: str):
 
 async def test_a_cap_holds_for_a_planned_step(system: System, task_id: str):
     account = await system.account()
-    async with system.agent(answers(cost=0.9), price="0.10") as (agent_id, _):
+    async with system.agent(answers(cost=0.9), price="0.90") as (agent_id, _):
         await system.order(
             account, start(task_id, spec(f"{task_id}-1", agent_id, max_price="0.25"))
         )

@@ -27,7 +27,10 @@ async def system(stack: Stack) -> AsyncIterator[System]:
 async def test_a_slow_agent_is_asked_again_under_its_first_key(system: System):
     """As agents of this project do: a repeat waits for the first call, and has its answer."""
     account, id_, enough = await system.account(), new_id(), asyncio.Event()
-    async with system.agent(waits_for(enough, answers("Hola", 0.12))) as (agent_id, agent):
+    async with system.agent(waits_for(enough, answers("Hola", 0.12)), price="0.12") as (
+        agent_id,
+        agent,
+    ):
         for _ in range(2):
             slow = await system.refusal(account, agent_id, step_id=id_)
             assert isinstance(slow, TooSlow)

@@ -23,11 +23,11 @@ from task_svc.domain import (
     key_after,
     readable,
     referring_to,
-    split,
     status_after,
     try_after,
     with_results,
 )
+from task_svc.pricing import paid, promise_of
 
 AMOUNTS = st.decimals(0, MAX_AMOUNT, places=6, allow_nan=False)
 BILLS = st.decimals(0, MAX_AMOUNT, allow_nan=False)
@@ -58,8 +58,8 @@ def test_an_agreed_price_is_all_that_is_held_and_paid(
         update={"agreed": Agreement(price=price, list_price=dynamic)}
     )
     held = hold_amount(agreed, cap)
-    paid = split(held, charge(bill, agreed), external)
-    assert (held, paid) == (price, Split(price, Decimal(0)))
+    done = paid(held, charge(bill, agreed), external, promise_of(agreed, {}, Decimal(2)))
+    assert (held, done) == (price, Split(price, Decimal(0)))
     assert billed(bill, external, agreed) >= price
 
 
@@ -98,11 +98,11 @@ def test_the_hold_is_the_cap_or_the_price(quoted: Quote, cap: Decimal | None):
 
 @given(AMOUNTS, AMOUNTS, AMOUNTS)
 def test_what_is_paid_is_covered(held: Decimal, cost: Decimal, external: Decimal):
-    paid = split(held, cost, external)
-    assert 0 <= paid.cost <= cost
-    assert 0 <= paid.external <= external
-    assert paid.cost + paid.external == min(held, cost + external)
-    assert paid.external == 0 or paid.cost == cost, "the agent's work comes first"
+    done = paid(held, cost, external, None)
+    assert 0 <= done.cost <= cost
+    assert 0 <= done.external <= external
+    assert done.cost + done.external == min(held, cost + external)
+    assert done.external == 0 or done.cost == cost, "the agent's work comes first"
 
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=5)

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from chassis.handling import patience, settling
-from contracts.errors import Busy, Unavailable
+from contracts.errors import Unavailable
 from contracts.topology import TASK_FINISH
 from tests.conftest import Stack, new_stack, running
 from tests.task.plans import spec, start
@@ -120,30 +120,24 @@ async def test_without_the_registry_a_caller_is_told_and_nothing_is_stored(syste
     assert await system.rows("SELECT 1 FROM task.tasks WHERE account = $1", account) == []
 
 
-async def test_a_bill_that_nobody_can_book_waits_for_payment(system: System):
+async def test_a_bill_that_nobody_can_book_now_is_answered_and_booked_later(system: System):
     account = await system.account()
     gate = asyncio.Event()
     async with (
         running(registry_service(system.stack)),
-        system.agent(waits_for(gate, answers(cost=0.7)), answers(cost=0.7)) as (agent_id, agent),
+        system.agent(waits_for(gate, answers(cost=0.7)), price="0.7") as (agent_id, agent),
     ):
         async with running(payment_service(system.stack)):
-            call = asyncio.create_task(system.refusal(account, agent_id))
+            call = asyncio.create_task(system.invoke(account, agent_id))
             await agent.called()
         gate.set()
-        refused = await call
-        assert isinstance(refused, Busy)
-        assert "goes on" in refused.message
-        (row,) = await system.rows(
-            "SELECT task_id, status FROM task.steps WHERE id = $1", agent.keys[0]
-        )
-        assert row["status"] == "in_progress"
+        reply = await call
+        assert reply.cost == Decimal("0.7")
+        assert (await system.task(account, reply.task_id)).status == "completed"
         async with running(payment_service(system.stack)):
-            task = await system.ended(account, row["task_id"])
-            assert await system.paid(account, task.id) == Decimal("0.7")
-    assert task.status == "completed"
-    assert len(set(agent.keys)) == 1
-    assert len(system.events(task.id, "payment.recorded")) == 1
+            assert await system.paid(account, reply.task_id) == Decimal("0.7")
+    assert len(agent.keys) == 1
+    assert len(system.events(reply.task_id, "payment.recorded")) == 1
 
 
 async def test_an_end_waits_for_payment(system: System, task_id: str):
@@ -175,7 +169,7 @@ async def test_servers_may_restart_while_an_agent_works(task_id: str):
             gate = asyncio.Event()
             script = waits_for(gate, answers(cost=0.3)), answers(cost=0.3)
             task, step_id = f"{task_id}-{server.process.name}", f"{server.process.name}-1"
-            async with system.agent(*script) as (agent_id, agent):
+            async with system.agent(*script, price="0.3") as (agent_id, agent):
                 await system.order(account, start(task, spec(step_id, agent_id)))
                 await agent.called()
                 await server.kill()

@@ -42,7 +42,7 @@ def once(system: System, task_id: str, step_id: str) -> None:
 async def test_a_killed_replicas_plan_is_finished_by_another(system: System, task_id: str):
     account = await system.account()
     first, second = f"{task_id}-1", f"{task_id}-2"
-    async with system.agent(hangs, answers("done", 0.3)) as (agent_id, agent):
+    async with system.agent(hangs, answers("done", 0.3), price="0.3") as (agent_id, agent):
         async with replica(system.stack) as doomed:
             plan = start(
                 task_id,
@@ -68,7 +68,7 @@ async def test_a_killed_replicas_plan_is_finished_by_another(system: System, tas
 
 async def test_a_killed_replicas_call_is_finished_by_another(system: System):
     account = await system.account()
-    async with system.agent(hangs, answers("done", 0.3)) as (agent_id, agent):
+    async with system.agent(hangs, answers("done", 0.3), price="0.3") as (agent_id, agent):
         async with replica(system.stack) as doomed:
             waiting = asyncio.create_task(system.invoke(account, agent_id))
             await agent.called()
@@ -87,7 +87,10 @@ async def test_a_killed_replicas_call_is_finished_by_another(system: System):
 @pytest.mark.parametrize("then", [WORKS, says({"detail": "Bug"}, 500)])
 async def test_a_killed_replicas_caller_is_answered_by_another(system: System, then: Behaviour):
     account = await system.account()
-    async with system.agent(hangs, then) as (agent_id, agent), replica(system.stack) as doomed:
+    async with (
+        system.agent(hangs, then, price="0.3") as (agent_id, agent),
+        replica(system.stack) as doomed,
+    ):
         waiting = asyncio.create_task(system.invoke(account, agent_id))
         await agent.called()
         async with running(task_service(system.stack)):
@@ -108,7 +111,7 @@ async def test_a_caller_hears_what_was_recorded_though_its_replica_was_held_up(s
     gate = asyncio.Event()
     script = [waits_for(gate, says({"detail": "Bug"}, 500)), WORKS]
     services = [task_service(system.stack, sweep_s=3600, lease_s=600) for _ in range(2)]
-    async with system.agent(*script) as (agent_id, agent), running(*services):
+    async with system.agent(*script, price="0.3") as (agent_id, agent), running(*services):
         waiting = asyncio.create_task(system.invoke(account, agent_id))
         await agent.called()
         (step_id,) = agent.keys

@@ -9,6 +9,7 @@ import pytest
 from nats.aio.client import Client
 from sqlalchemy import event
 
+from contracts.quotes import ASK_QUOTE
 from tests.chassis.helpers import eventually
 from tests.conftest import Stack, running
 from tests.task.plans import spec, start
@@ -116,6 +117,22 @@ async def test_a_call_without_a_task(counted: tuple[System, list[str]]):
             await system.invoke(account, agent_id)
             # Task, step, messages; then task locked, step ended, task updated, messages.
             assert len(statements) == 3 + 4, statements
+
+
+async def test_a_call_by_a_quote_costs_no_more_than_one_without(all_counted: Counted):
+    system, statements, sent = all_counted
+    account = await system.account()
+    async with system.agent() as (agent_id, _):
+        statements.clear()
+        quote = await system.ask(ASK_QUOTE, account, agent_id=agent_id)
+        assert statements == [], "a quote is not stored"
+        for _round in range(3):
+            statements.clear()
+            sent.clear()
+            reply = await system.invoke(account, agent_id, quote_id=quote.quote_id)
+            assert len(statements) == 3 + 4, statements
+            await system.event(reply.task_id, "payment.recorded")
+            assert sum(subject.startswith("bazaar.rpc.") for subject in sent) <= 2, sent
 
 
 async def test_a_call_within_a_task(counted: tuple[System, list[str]]):

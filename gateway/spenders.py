@@ -1,0 +1,118 @@
+"""Credentials that may spend so much: how they look, and whose a presented one is.
+
+One is `bzs_<id>_<secret>`: a session of an account, or a key made over HTTP. The payment service
+keeps a hash of it with its limits, and holds them; here it is only found out who asks. What was
+found is remembered for `REMEMBERED_S`: a revoked one may look for so long, and spends nothing.
+"""
+
+import asyncio
+import hmac
+import re
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+
+from chassis.bus.envelopes import origin
+from contracts.errors import NotFound, Refusal, Unavailable
+from contracts.spending import FIND_SPENDER, Credential, FindSpender
+from gateway.auth import Check
+from gateway.identity import Expired, Identity, Over, Unknown
+from gateway.link import NAME, Link
+
+PREFIX = "bzs_"
+TOKEN = re.compile(r"bzs_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
+REMEMBERED_S = 5.0
+REMEMBERED = 10_000
+WRONG = "This credential is not known."
+
+
+def fresh() -> tuple[str, str, str]:
+    """A new credential: its id, the credential itself, and the hash that is kept of it."""
+    id_ = secrets.token_hex(8)
+    token = f"{PREFIX}{id_}_{secrets.token_urlsafe(32)}"
+    return id_, token, _hash(token)
+
+
+def _hash(token: str) -> str:
+    return sha256(token.encode()).hexdigest()
+
+
+class Spenders:
+    """Tells whose such a credential is."""
+
+    def __init__(self, link: Link, now: Callable[[], float] = time.monotonic) -> None:
+        """Look credentials up over `link`."""
+        self._link = link
+        self._now = now
+        self._known: dict[str, tuple[Credential | None, float]] = {}
+
+    def beside(self, others: Check) -> Check:
+        """A check for these, and for whatever `others` knows."""
+
+        async def check(token: str) -> Identity:
+            known = self.identify if token.startswith(PREFIX) else others
+            return await known(token)
+
+        return check
+
+    async def identify(self, token: str) -> Identity:
+        """Whose this credential is.
+
+        Raises:
+            Unknown: nobody's, or it is revoked or over.
+            Unavailable: that cannot be looked up now.
+        """
+        found = TOKEN.fullmatch(token)
+        if found is None:
+            raise Unknown(WRONG)
+        known = await self._find(found[1])
+        if known is None or not hmac.compare_digest(known.hash, _hash(token)):
+            raise Unknown(WRONG)
+        if known.expires_at is not None and known.expires_at <= datetime.now(UTC):
+            raise Expired("This credential has expired.")
+        return Identity(
+            known.account,
+            frozenset(known.scopes),
+            spender=found[1],
+            session=known.kind == "session",
+            over=partial(self._over, token),
+        )
+
+    def forget(self, id_: str) -> None:
+        """Look a credential up anew when it is presented next."""
+        self._known.pop(id_, None)
+
+    async def _over(self, token: str) -> Over:
+        """Wait until a credential no longer lets its caller read, looking now and then."""
+        while True:
+            try:
+                if "read" not in (await self.identify(token)).scopes:
+                    return "revoked"
+            except Expired:
+                return "expired"
+            except Unknown:
+                return "revoked"
+            except Unavailable:
+                pass  # That says nothing about the credential.
+            await asyncio.sleep(REMEMBERED_S)
+
+    async def _find(self, id_: str) -> Credential | None:
+        known = self._known.get(id_)
+        if known is not None and self._now() - known[1] < REMEMBERED_S:
+            return known[0]
+        asked_at = self._now()
+        found: Credential | None
+        try:
+            cause = origin(NAME, "who asks")
+            found = await self._link.ask(FIND_SPENDER, FindSpender(spender_id=id_), cause)
+        except NotFound:
+            found = None
+        except Refusal:
+            raise Unavailable("This credential cannot be looked up now.") from None
+        if len(self._known) >= REMEMBERED:
+            self._known.clear()
+        self._known[id_] = (found, asked_at)
+        return found

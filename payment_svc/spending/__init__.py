@@ -1,0 +1,1 @@
+"""Credentials that may spend no more than so much."""
