@@ -10,6 +10,7 @@ from contracts.base import MAX_AMOUNT, MICRO, Id, Model, Money
 from contracts.cards import CENT, MOST_BY_CARD, Cents
 from contracts.chat import MAX_CONTENT
 from contracts.ledger import Paid
+from contracts.selling import StripeAccount
 
 
 def _asked(pattern: str, **limits: Decimal | int) -> WithJsonSchema:
@@ -146,6 +147,19 @@ class OpenCheckout(Body, json_schema_extra=_such_as(amount=20)):
 
     amount: AskedCents
     payment_id: Id | None = None
+
+
+class NewPayout(Body, json_schema_extra=_such_as(amount=12.5)):
+    """Body of POST /api/seller/payouts; all that is available without an amount."""
+
+    amount: AskedCents | None = None
+    payout_id: Id | None = None
+
+
+class Destination(Body, json_schema_extra=_such_as(destination="acct_1032D82eZvKYlo2C")):
+    """Body of PUT /api/seller/destination."""
+
+    destination: StripeAccount
 
 
 class ChatInput(

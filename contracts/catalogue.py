@@ -16,6 +16,7 @@ from contracts import (
     orders,
     payment,
     registry,
+    selling,
     standing,
     task,
     turns,
@@ -25,7 +26,7 @@ from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry,),
     "task": (task, orders, negotiation, cancelling, standing),
-    "payment": (payment, ledger, cards),
+    "payment": (payment, ledger, cards, selling),
     "chat": (chat, turns),
 }
 """The contexts that own messages, each with the modules that define them."""
@@ -73,6 +74,8 @@ API_BODIES: tuple[type[Model], ...] = (
     bodies.Refund,
     bodies.CardRefund,
     bodies.OpenCheckout,
+    bodies.NewPayout,
+    bodies.Destination,
 )
 """What the UI sends to the gateway."""
 
@@ -85,6 +88,9 @@ API_ANSWERS: tuple[type[Model], ...] = (
     api.Wallet,
     api.LedgerEntry,
     api.Receipt,
+    api.Seller,
+    api.Earnings,
+    api.Payout,
     cards.Checkout,
     api.Message,
     api.Cancellation,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, HttpUrl, PlainSerializer
 
-from contracts.base import Call, Event, Id, Model, Money, Page, Payload
+from contracts.base import Call, Event, Id, Model, Moment, Money, Page, Payload
 
 
 def _two_places(rating: Decimal) -> str:
@@ -114,6 +114,9 @@ class RegisterAgent(Model):
     """Lists an agent, or changes its listing when the id is known.
 
     What is left out is asked of the agent itself (`GET <endpointUrl>/info`).
+
+    Attributes:
+        owner: the account that lists it; whose it is stays as it was when None.
     """
 
     id: Id
@@ -123,10 +126,16 @@ class RegisterAgent(Model):
     skills: list[str] | None = Field(default=None, min_length=1, max_length=50)
     capabilities: list[str] | None = Field(default=None, max_length=50)
     base_price: Money | None = None
+    owner: Id | None = None
 
 
 class AgentRegistered(Event):
-    """An agent was listed for the first time."""
+    """An agent was listed for the first time.
+
+    Attributes:
+        owner: the account that listed it; None for the operator's own.
+        told_at: when this was so; None from release 0.2.0, which does not say whose it is.
+    """
 
     type = "agent.registered"
     agent_id: Id
@@ -134,6 +143,8 @@ class AgentRegistered(Event):
     skills: list[str]
     base_price: Money
     endpoint_url: str
+    owner: Id | None = None
+    told_at: Moment | None = None
 
     def entity_id(self) -> str:
         """The agent's id."""

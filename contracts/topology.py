@@ -122,6 +122,10 @@ TASK_PAYMENT_ENTERED = Durable("task-payment-entered", "EVENTS", "bazaar.evt.pay
 
 PAYMENT_STEP_COMPLETED = Durable("payment-step-completed", "EVENTS", "bazaar.evt.step.completed.*")
 PAYMENT_STEP_FAILED = Durable("payment-step-failed", "EVENTS", "bazaar.evt.step.failed.*")
+PAYMENT_AGENT_REGISTERED = Durable(
+    "payment-agent-registered", "EVENTS", "bazaar.evt.agent.registered.*"
+)
+PAYMENT_AGENT_UPDATED = Durable("payment-agent-updated", "EVENTS", "bazaar.evt.agent.updated.*")
 
 CHAT_THINK = Durable("chat-think", "COMMANDS", "bazaar.cmd.chat.think.*")
 CHAT_USE_TOOL = Durable("chat-use-tool", "COMMANDS", "bazaar.cmd.chat.use_tool.*")
@@ -145,6 +149,8 @@ DURABLES = (
     TASK_PAYMENT_ENTERED,
     PAYMENT_STEP_COMPLETED,
     PAYMENT_STEP_FAILED,
+    PAYMENT_AGENT_REGISTERED,
+    PAYMENT_AGENT_UPDATED,
     CHAT_THINK,
     CHAT_USE_TOOL,
     CHAT_STEP_COMPLETED,

@@ -26,7 +26,18 @@ from gateway.layers.caching import Hints
 from gateway.layers.stack import around
 from gateway.link import Link
 from gateway.room import Room
-from gateway.routes import agents, books, cancelling, cards, chat, events, health, payments, tasks
+from gateway.routes import (
+    agents,
+    books,
+    cancelling,
+    cards,
+    chat,
+    events,
+    health,
+    payments,
+    selling,
+    tasks,
+)
 from gateway.routes.turns import router as one_turn
 from gateway.settings import Settings
 from gateway.static import Client
@@ -93,6 +104,8 @@ def create_app(settings: Settings) -> FastAPI:
         books.posts,
         cards.router,
         cards.posts,
+        selling.router,
+        selling.posts,
         events.router,
     ):
         bearer = [Depends(BEARER)] if checks else []

@@ -11,7 +11,7 @@ from pydantic import HttpUrl
 from contracts.base import MAX_AMOUNT, to_micro
 from contracts.errors import Invalid
 from contracts.registry import AgentRepriced, AgentState, AgentView, Billing, Protocol
-from contracts.task import FailureReason
+from contracts.task import OWN_FAULTS, FailureReason
 
 MOST_LOAD = 10
 SURGES = ((3, Decimal(1)), (7, Decimal("1.15")), (MOST_LOAD, Decimal("1.30")))
@@ -23,11 +23,6 @@ PRIOR_JOBS = 20
 """A new agent is rated as if it had had so many jobs with `PRIOR_STARS` on average."""
 BUSY_SHARE = Decimal("0.25")
 """Saying "busy" counts as this much of a failure: it is honest, and the price says so too."""
-
-OWN_FAULTS: frozenset[FailureReason] = frozenset(
-    ("agent_unreachable", "agent_too_slow", "agent_error")
-)
-"""The only failures that count against an agent, beside being busy."""
 
 MOST_WORD = 100
 """Characters of one skill or capability."""

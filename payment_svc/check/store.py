@@ -23,6 +23,9 @@ EVERYTHING = {
     "payments": "payment.bazaarbucks_payments",
     "cards": "payment.stripe_payments",
     "returns": "payment.top_up_returns",
+    "earnings": "payment.earnings",
+    "settled": "(SELECT * FROM payment.earnings WHERE transfer_id IS NOT NULL)",
+    "payouts": "payment.payouts",
     "balances": """
         (SELECT ledger_account AS id, sum(amount) AS posted FROM payment.entries GROUP BY 1)""",
 }
@@ -39,6 +42,9 @@ RECENT = {
     "payments": "(SELECT * FROM payment.bazaarbucks_payments WHERE step_id = ANY(:steps))",
     "cards": "(SELECT * FROM payment.stripe_payments WHERE step_id = ANY(:steps))",
     "returns": "(SELECT * FROM payment.top_up_returns WHERE transfer_id = ANY(:transfers))",
+    "earnings": "(SELECT * FROM payment.earnings WHERE step_id = ANY(:steps))",
+    "settled": "(SELECT * FROM payment.earnings WHERE transfer_id = ANY(:transfers))",
+    "payouts": "(SELECT * FROM payment.payouts WHERE id = ANY(:steps))",
     "balances": f"""
         (SELECT id, sum(posted) AS posted FROM (
            SELECT a.id, latest.posted FROM payment.ledger_accounts a
