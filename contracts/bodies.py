@@ -149,6 +149,12 @@ class OpenCheckout(Body, json_schema_extra=_such_as(amount=20)):
     payment_id: Id | None = None
 
 
+class Stars(Body, json_schema_extra=_such_as(stars=5)):
+    """Body of POST /api/tasks/{id}/rating."""
+
+    stars: int = Field(ge=1, le=5, strict=True)
+
+
 class NewPayout(Body, json_schema_extra=_such_as(amount=12.5)):
     """Body of POST /api/seller/payouts; all that is available without an amount."""
 

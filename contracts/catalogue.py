@@ -74,6 +74,7 @@ API_BODIES: tuple[type[Model], ...] = (
     bodies.Refund,
     bodies.CardRefund,
     bodies.OpenCheckout,
+    bodies.Stars,
     bodies.NewPayout,
     bodies.Destination,
 )
@@ -88,6 +89,7 @@ API_ANSWERS: tuple[type[Model], ...] = (
     api.Wallet,
     api.LedgerEntry,
     api.Receipt,
+    registry.TaskRating,
     api.Seller,
     api.Earnings,
     api.Payout,

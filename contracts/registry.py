@@ -55,6 +55,8 @@ class AgentView(Model):
         availability: whether its last health probe answered.
         input_schema: JSON Schema of its /execute payload, when it publishes one.
         negotiable: whether it says that its price can be negotiated.
+        unique_buyers: accounts that have paid for its work, without its owner's; what they think
+            is the rating.
         owner: the account that listed it; None for the operator's own.
         state_reason: why it is suspended, or retired.
         tool: the tool of the MCP server, or the skill of the A2A agent, that is called.
@@ -77,6 +79,7 @@ class AgentView(Model):
     availability: bool
     input_schema: Payload | None = None
     negotiable: bool = False
+    unique_buyers: int = Field(default=0, ge=0)
     owner: Id | None = None
     state: AgentState = "active"
     state_reason: str | None = None
@@ -127,6 +130,28 @@ class RegisterAgent(Model):
     capabilities: list[str] | None = Field(default=None, max_length=50)
     base_price: Money | None = None
     owner: Id | None = None
+
+
+class RateTask(Model):
+    """Rates a task that the account has paid for; once.
+
+    Raises (over the bus): `Conflict` when it was rated before, or its agents are the payer's own.
+
+    Attributes:
+        agent_ids: the agents that were paid for it.
+    """
+
+    task_id: Id
+    stars: int = Field(ge=1, le=5)
+    agent_ids: list[Id] = Field(min_length=1, max_length=500)
+
+
+class TaskRating(Model):
+    """The stars that a payer gave for a task, and the agents that they count for."""
+
+    task_id: Id
+    stars: int
+    agent_ids: list[Id]
 
 
 class AgentRegistered(Event):
@@ -187,3 +212,4 @@ class AgentRepriced(Event):
 LIST_AGENTS = Call("registry", "list_agents", ListAgents, AgentList)
 GET_AGENT = Call("registry", "get_agent", GetAgent, AgentReply)
 REGISTER_AGENT = Call("registry", "register_agent", RegisterAgent, AgentReply, timeout_ms=10_000)
+RATE_TASK = Call("registry", "rate_task", RateTask, TaskRating)

@@ -113,6 +113,9 @@ REGISTRY_STEP_COMPLETED = Durable(
     "registry-step-completed", "EVENTS", "bazaar.evt.step.completed.*"
 )
 REGISTRY_STEP_FAILED = Durable("registry-step-failed", "EVENTS", "bazaar.evt.step.failed.*")
+REGISTRY_PAYMENT_REFUNDED = Durable(
+    "registry-payment-refunded", "EVENTS", "bazaar.evt.payment.refunded.*"
+)
 
 TASK_START = Durable("task-start", "COMMANDS", "bazaar.cmd.task.start.*")
 TASK_ADD_STEPS = Durable("task-add-steps", "COMMANDS", "bazaar.cmd.task.add_steps.*")
@@ -142,6 +145,7 @@ DURABLES = (
     REGISTRY_STEP_STARTED,
     REGISTRY_STEP_COMPLETED,
     REGISTRY_STEP_FAILED,
+    REGISTRY_PAYMENT_REFUNDED,
     TASK_START,
     TASK_ADD_STEPS,
     TASK_FINISH,

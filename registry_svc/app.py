@@ -1,7 +1,7 @@
 """The registry's table of contents.
 
-Answers list_agents, get_agent, register_agent.
-Consumes step.started, step.completed, step.failed.
+Answers list_agents, get_agent, register_agent, rate_task.
+Consumes step.started, step.completed, step.failed, payment.refunded.
 Publishes agent.registered, agent.updated, agent.availability_changed, agent.repriced.
 By itself: lists the six agents of the first start, probes every agent's /health, and has the task
 service count what agents have in hand.
@@ -13,7 +13,7 @@ from chassis.db.groups import GroupCommit
 from chassis.service import Service
 from contracts import registry, topology
 from registry_svc import agents_http, measures, tables
-from registry_svc.handlers import listing, probes, queries, reconcile, steps
+from registry_svc.handlers import listing, probes, queries, rating, reconcile, steps
 from registry_svc.settings import Settings
 
 
@@ -28,10 +28,13 @@ def build(settings: Settings) -> Service:
     answer(registry.LIST_AGENTS, queries.list_agents)
     answer(registry.GET_AGENT, queries.get_agent)
     answer(registry.REGISTER_AGENT, partial(listing.register_agent, db=db, http=http))
+    answer(registry.RATE_TASK, rating.rate_task)
 
     consume(topology.REGISTRY_STEP_STARTED, partial(steps.on_step_started, tallies=tallies))
     consume(topology.REGISTRY_STEP_COMPLETED, partial(steps.on_step_completed, tallies=tallies))
     consume(topology.REGISTRY_STEP_FAILED, partial(steps.on_step_failed, tallies=tallies))
+    given_back = partial(steps.on_payment_refunded, tallies=tallies)
+    consume(topology.REGISTRY_PAYMENT_REFUNDED, given_back)
 
     service.at_end(http.aclose)
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from chassis.db.grants import APPEND_ONLY
 from chassis.db.schema import service_metadata
 
 metadata = service_metadata("registry")
@@ -73,6 +74,10 @@ agents = Table(
     _counter("response_ms"),
     _counter("faults"),
     _counter("busy"),
+    # What buyers think, added up (`registry_svc.domain.rating`), and how many have paid.
+    Column("opinions", Numeric(20, 6), nullable=False, server_default="0"),
+    Column("opinion_weight", Numeric(20, 6), nullable=False, server_default="0"),
+    _counter("unique_buyers", Integer),
     _moment("registered_at", nullable=False),
     CheckConstraint("base_price >= 0", name="base_price_not_negative"),
     CheckConstraint("state IN ('draft', 'active', 'suspended', 'retired')", name="state_is_known"),
@@ -81,3 +86,27 @@ agents = Table(
 )
 Index("agents_seq_idx", agents.c.seq, unique=True)
 Index("agents_next_probe_at_idx", agents.c.next_probe_at)
+
+buyers = Table(
+    "buyers",
+    metadata,
+    Column("agent_id", String(64), primary_key=True),
+    # The payer's; empty for all calls together that cost nothing.
+    Column("account", String(64), primary_key=True),
+    Column("calls", Numeric(20, 2), nullable=False),
+    Column("stars", Numeric(20, 2), nullable=False),
+    Column("paid", BigInteger, nullable=False),
+)
+"""What the calls of each agent say to each of its buyers."""
+
+task_ratings = Table(
+    "task_ratings",
+    metadata,
+    Column("task_id", String(64), primary_key=True),
+    Column("account", String(64), primary_key=True),
+    Column("stars", SmallInteger, nullable=False),
+    _moment("created_at", nullable=False),
+    CheckConstraint("stars BETWEEN 1 AND 5", name="stars_are_one_to_five"),
+    info=dict(APPEND_ONLY),
+)
+"""The stars that payers gave for tasks, once for each."""

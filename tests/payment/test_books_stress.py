@@ -191,7 +191,7 @@ async def paid_out(run: Run, sql: "asyncpg.Pool[Any]") -> None:
     waits = "SELECT count(*) FROM payouts WHERE owner = $1 AND status = 'pending'"
 
     async def done() -> bool:
-        return await sql.fetchval(waits, run.seller) == 0
+        return int(await sql.fetchval(waits, run.seller)) == 0
 
     await eventually(done)
     earned = await sql.fetchval(

@@ -10,7 +10,7 @@ from chassis.bus.envelopes import new_id, origin
 from contracts.envelope import DEFAULT_ACCOUNT
 from payment_svc.app import build
 from payment_svc.cards.rail import client_of, close
-from payment_svc.payouts import paying, rail, requests, settling
+from payment_svc.payouts import paying, rail, requests, settling, store
 from tests.chassis.helpers import eventually, stored
 from tests.payment.cards_system import CardSystem, card_settings
 from tests.payment.helpers import completed
@@ -64,9 +64,9 @@ async def market(cards: CardSystem) -> AsyncIterator[Market]:
     """It settles by itself what the service, which waits for a week, does not."""
     settings = card_settings(
         cards.stack,
-        cards.payment.settings.stripe_api_base,
+        f"{cards.payment.settings.model_dump()['stripe_api_base']}",
         payout_delay_s=0.001,
-        refund_grace_s=0,  # type: ignore[attr-defined]
+        refund_grace_s=0,
     )
     service = build(settings)
     service.database.departures = None
@@ -129,7 +129,7 @@ async def test_a_replica_dies_between_the_transfer_and_the_commit(market: Market
     assert client is not None
     async with market.db.transaction(origin("payment", "test", DEFAULT_ACCOUNT)) as tx:
         made = await requests.take(tx, DEFAULT_ACCOUNT, market.settings)
-        (in_hand,) = await paying.store.claim_payouts(tx.conn, 0.5)
+        (in_hand,) = await store.claim_payouts(tx.conn, 0.5)
     assert in_hand.id == made.id
     assert (await rail.pay(client, market.settings, in_hand)).end == "paid"  # Here it dies.
     shown = await market.until(made.id, "paid")
