@@ -16,6 +16,7 @@ from contracts.payment import BazaarBucksPaymentView, StripePaymentView
 from contracts.quotes import QuoteView
 from contracts.registry import AgentView
 from contracts.registry import Billing as BillingView
+from contracts.selling import EarningsLine, PayoutView, SellerView
 from contracts.spending import SpenderView
 from contracts.task import InvokeReply, StepView, TaskStatus, TaskView
 
@@ -206,6 +207,31 @@ class Receipt(ReceiptView):
     external: SumNumber
     total: SumNumber
     remaining: SumNumber | None = None
+
+
+class Seller(SellerView):
+    """What an account has earned, as GET /api/seller shows it."""
+
+    waiting: SumNumber
+    available: SumNumber
+    owed: SumNumber
+    pending: SumNumber
+    paid: SumNumber
+
+
+class Earnings(EarningsLine):
+    """What an agent earned on a day, as GET /api/seller/earnings lists it."""
+
+    charged: SumNumber
+    fees: SumNumber
+    refunded: SumNumber
+    earned: SumNumber
+
+
+class Payout(PayoutView):
+    """A payout, as GET /api/seller/payouts lists it."""
+
+    amount: Number
 
 
 class ChatAnswer(Model):

@@ -21,6 +21,7 @@ from contracts.ledger import Paid
 from contracts.listings import MOST_OFFERS, Reason
 from contracts.quotes import QuoteId
 from contracts.registry import AgentState, Protocol
+from contracts.selling import StripeAccount
 from contracts.spending import SpenderScope
 
 
@@ -195,6 +196,25 @@ class OpenCheckout(Body, json_schema_extra=_such_as(amount=20)):
 
     amount: AskedCents
     payment_id: Id | None = None
+
+
+class Stars(Body, json_schema_extra=_such_as(stars=5)):
+    """Body of POST /api/tasks/{id}/rating."""
+
+    stars: int = Field(ge=1, le=5, strict=True)
+
+
+class NewPayout(Body, json_schema_extra=_such_as(amount=12.5)):
+    """Body of POST /api/seller/payouts; all that is available without an amount."""
+
+    amount: AskedCents | None = None
+    payout_id: Id | None = None
+
+
+class Destination(Body, json_schema_extra=_such_as(destination="acct_1032D82eZvKYlo2C")):
+    """Body of PUT /api/seller/destination."""
+
+    destination: StripeAccount
 
 
 class ChatInput(

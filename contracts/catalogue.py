@@ -18,6 +18,7 @@ from contracts import (
     payment,
     quotes,
     registry,
+    selling,
     spending,
     standing,
     task,
@@ -28,7 +29,7 @@ from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry, listings),
     "task": (task, orders, negotiation, quotes, cancelling, standing),
-    "payment": (payment, ledger, cards, spending),
+    "payment": (payment, ledger, cards, spending, selling),
     "chat": (chat, turns),
 }
 """The contexts that own messages, each with the modules that define them."""
@@ -83,6 +84,9 @@ API_BODIES: tuple[type[Model], ...] = (
     bodies.ListingChange,
     bodies.Suspension,
     bodies.Import,
+    bodies.Stars,
+    bodies.NewPayout,
+    bodies.Destination,
 )
 """What the UI sends to the gateway."""
 
@@ -96,6 +100,10 @@ API_ANSWERS: tuple[type[Model], ...] = (
     api.Wallet,
     api.LedgerEntry,
     api.Receipt,
+    registry.TaskRating,
+    api.Seller,
+    api.Earnings,
+    api.Payout,
     cards.Checkout,
     api.Message,
     api.Cancellation,

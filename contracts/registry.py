@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, HttpUrl, PlainSerializer
 
-from contracts.base import Call, Event, Id, Model, Money, Page, Payload
+from contracts.base import Call, Event, Id, Model, Moment, Money, Page, Payload
 
 
 def _two_places(rating: Decimal) -> str:
@@ -64,6 +64,8 @@ class AgentView(Model):
         availability: whether its last health probe answered.
         input_schema: JSON Schema of its /execute payload, when it publishes one.
         negotiable: whether it says that its price can be negotiated.
+        unique_buyers: accounts that have paid for its work, without its owner's; what they think
+            is the rating.
         owner: the account that listed it; None for the operator's own.
         state_reason: why it is suspended, or retired.
         tool: the tool of the MCP server, or the skill of the A2A agent, that is called.
@@ -86,6 +88,7 @@ class AgentView(Model):
     availability: bool
     input_schema: Payload | None = None
     negotiable: bool = False
+    unique_buyers: int = Field(default=0, ge=0)
     owner: Id | None = None
     state: AgentState = "active"
     state_reason: str | None = None
@@ -128,6 +131,9 @@ class RegisterAgent(Model):
     """Lists an agent, or changes its listing when the id is known.
 
     What is left out is asked of the agent itself (`GET <endpointUrl>/info`).
+
+    Attributes:
+        owner: the account that lists it; whose it is stays as it was when None.
     """
 
     id: Id
@@ -138,10 +144,38 @@ class RegisterAgent(Model):
     capabilities: list[str] | None = Field(default=None, max_length=50)
     base_price: Money | None = None
     billing: Billing | None = None
+    owner: Id | None = None
+
+
+class RateTask(Model):
+    """Rates a task that the account has paid for; once.
+
+    Raises (over the bus): `Conflict` when it was rated before, or its agents are the payer's own.
+
+    Attributes:
+        agent_ids: the agents that were paid for it.
+    """
+
+    task_id: Id
+    stars: int = Field(ge=1, le=5)
+    agent_ids: list[Id] = Field(min_length=1, max_length=500)
+
+
+class TaskRating(Model):
+    """The stars that a payer gave for a task, and the agents that they count for."""
+
+    task_id: Id
+    stars: int
+    agent_ids: list[Id]
 
 
 class AgentRegistered(Event):
-    """An agent came onto the market for the first time."""
+    """An agent came onto the market for the first time.
+
+    Attributes:
+        owner: the account that listed it; None for the operator's own.
+        told_at: when this was so; None from release 0.2.0, which does not say whose it is.
+    """
 
     type = "agent.registered"
     agent_id: Id
@@ -150,6 +184,7 @@ class AgentRegistered(Event):
     base_price: Money
     endpoint_url: str
     owner: Id | None = None
+    told_at: Moment | None = None
 
     def entity_id(self) -> str:
         """The agent's id."""
@@ -192,3 +227,4 @@ class AgentRepriced(Event):
 LIST_AGENTS = Call("registry", "list_agents", ListAgents, AgentList)
 GET_AGENT = Call("registry", "get_agent", GetAgent, AgentReply)
 REGISTER_AGENT = Call("registry", "register_agent", RegisterAgent, AgentReply, timeout_ms=10_000)
+RATE_TASK = Call("registry", "rate_task", RateTask, TaskRating)

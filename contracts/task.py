@@ -26,6 +26,11 @@ FailureReason = Literal[
 ]
 """Why a step failed; only the first four are the agent's own fault."""
 
+OWN_FAULTS: frozenset[FailureReason] = frozenset(
+    ("agent_unreachable", "agent_too_slow", "agent_error")
+)
+"""The only failures that count against an agent, beside being busy."""
+
 RESULT_KEY = "$result"
 """In a payload, `{"$result": "<step id>"}` stands for that step's result."""
 

@@ -113,6 +113,9 @@ REGISTRY_STEP_COMPLETED = Durable(
     "registry-step-completed", "EVENTS", "bazaar.evt.step.completed.*"
 )
 REGISTRY_STEP_FAILED = Durable("registry-step-failed", "EVENTS", "bazaar.evt.step.failed.*")
+REGISTRY_PAYMENT_REFUNDED = Durable(
+    "registry-payment-refunded", "EVENTS", "bazaar.evt.payment.refunded.*"
+)
 
 TASK_START = Durable("task-start", "COMMANDS", "bazaar.cmd.task.start.*")
 TASK_ADD_STEPS = Durable("task-add-steps", "COMMANDS", "bazaar.cmd.task.add_steps.*")
@@ -122,6 +125,10 @@ TASK_PAYMENT_ENTERED = Durable("task-payment-entered", "EVENTS", "bazaar.evt.pay
 
 PAYMENT_STEP_COMPLETED = Durable("payment-step-completed", "EVENTS", "bazaar.evt.step.completed.*")
 PAYMENT_STEP_FAILED = Durable("payment-step-failed", "EVENTS", "bazaar.evt.step.failed.*")
+PAYMENT_AGENT_REGISTERED = Durable(
+    "payment-agent-registered", "EVENTS", "bazaar.evt.agent.registered.*"
+)
+PAYMENT_AGENT_UPDATED = Durable("payment-agent-updated", "EVENTS", "bazaar.evt.agent.updated.*")
 
 CHAT_THINK = Durable("chat-think", "COMMANDS", "bazaar.cmd.chat.think.*")
 CHAT_USE_TOOL = Durable("chat-use-tool", "COMMANDS", "bazaar.cmd.chat.use_tool.*")
@@ -138,6 +145,7 @@ DURABLES = (
     REGISTRY_STEP_STARTED,
     REGISTRY_STEP_COMPLETED,
     REGISTRY_STEP_FAILED,
+    REGISTRY_PAYMENT_REFUNDED,
     TASK_START,
     TASK_ADD_STEPS,
     TASK_FINISH,
@@ -145,6 +153,8 @@ DURABLES = (
     TASK_PAYMENT_ENTERED,
     PAYMENT_STEP_COMPLETED,
     PAYMENT_STEP_FAILED,
+    PAYMENT_AGENT_REGISTERED,
+    PAYMENT_AGENT_UPDATED,
     CHAT_THINK,
     CHAT_USE_TOOL,
     CHAT_STEP_COMPLETED,

@@ -36,6 +36,7 @@ from gateway.routes import (
     health,
     listings,
     payments,
+    selling,
     spending,
     tasks,
 )
@@ -109,6 +110,8 @@ def create_app(settings: Settings) -> FastAPI:
         books.posts,
         cards.router,
         cards.posts,
+        selling.router,
+        selling.posts,
         events.router,
         spending.router,
         spending.posts,

@@ -3,31 +3,40 @@
 Answers place_hold, extend_hold, get_task_account, list_bazaarbucks, list_stripe, get_wallet,
 open_wallet, list_entries, check_ledger, get_receipt, refund_payment, enter_payment,
 open_checkout, retry_card, refund_card, take_webhook, open_spender, find_spender, get_spender,
-list_spenders, close_spender.
-Consumes step.completed and step.failed.
+list_spenders, close_spender, get_seller, set_destination, list_earnings, request_payout,
+list_payouts.
+Consumes step.completed, step.failed, agent.registered and agent.updated.
 By itself: asks after steps whose holds stay open, charges cards for what agents bought, refunds it
-to them, handles what Stripe's webhooks told, checks the books as they grow.
+to them, handles what Stripe's webhooks told, settles and pays out what agents earned, checks the
+books as they grow.
 Publishes hold.placed, hold.declined, hold.extended, hold.released, hold.overcharged,
-payment.recorded, payment.refunded, payment.entered, stripe_payment.updated, wallet.credited.
+payment.recorded, payment.refunded, payment.entered, stripe_payment.updated, wallet.credited,
+payout.requested, payout.paid, payout.failed.
 """
 
 from functools import partial
+
+from stripe import StripeClient
 
 from chassis.db.aging import AGE_EVERY_S
 from chassis.db.groups import GroupCommit
 from chassis.service import Service
 from contracts import cards as card_calls
-from contracts import ledger, payment, spending, topology
+from contracts import ledger, payment, selling, spending, topology
 from payment_svc import measures, tables
 from payment_svc.cards import charges, rail, top_ups, webhook
 from payment_svc.check import checks, reconcile
 from payment_svc.holds import by_hand, capture, place, refund, release
 from payment_svc.ledger import books, queries, wallets
+from payment_svc.payouts import owners, paying, requests, settling
 from payment_svc.settings import Settings
 from payment_svc.spending import handlers as credentials
 
 CHECK_EVERY_S = 20.0
 """Seconds between two looks whether the check has enough new lines for a checkpoint."""
+
+ATTRIBUTE_EVERY_S = 5.0
+"""Seconds between two looks for payments of agents whose owners were heard of later."""
 
 
 def build(settings: Settings) -> Service:
@@ -82,4 +91,23 @@ def build(settings: Settings) -> Service:
         partial(wallets.open_wallet, db, settings.wallet_account, settings.wallet_grant)
     )
     service.readings.add(measures.read_holds)
+    _for_sellers(service, settings, stripe)
     return service
+
+
+def _for_sellers(service: Service, settings: Settings, stripe: StripeClient | None) -> None:
+    """What owners of agents are told and paid."""
+    db, answer, consume = service.database, service.answer, service.consume
+    answer(selling.GET_SELLER, partial(requests.get_seller, settings=settings))
+    answer(selling.SET_DESTINATION, partial(requests.set_destination, settings=settings))
+    answer(selling.LIST_EARNINGS, requests.list_earnings)
+    answer(selling.REQUEST_PAYOUT, partial(requests.request_payout, settings=settings))
+    answer(selling.LIST_PAYOUTS, requests.list_payouts)
+
+    consume(topology.PAYMENT_AGENT_REGISTERED, owners.on_agent_registered)
+    consume(topology.PAYMENT_AGENT_UPDATED, owners.on_agent_updated)
+
+    service.every(ATTRIBUTE_EVERY_S, partial(owners.attribute, db))
+    service.every(settings.card_poll_s, partial(settling.settle_due, db, settings))
+    service.every(settings.card_poll_s, partial(paying.work, db, stripe, settings))
+    service.every(settings.card_poll_s, partial(paying.schedule, db, settings))

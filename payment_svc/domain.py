@@ -23,6 +23,10 @@ PLATFORM_FEES = "platform_fees"
 """What the platform kept of agents' pay."""
 
 
+PAYOUTS = "seller_payouts"
+"""What is on its way to sellers, until the rail has paid it or has refused to."""
+
+
 def wallet_of(account: str) -> str:
     """The ledger account of a user account's wallet."""
     return f"wallet:{account}"
@@ -31,6 +35,11 @@ def wallet_of(account: str) -> str:
 def earnings_of(agent_id: str) -> str:
     """The ledger account of what an agent has earned."""
     return f"agent:{agent_id}"
+
+
+def seller_of(account: str) -> str:
+    """The ledger account of what a seller can be paid out; below zero, what the seller owes."""
+    return f"seller:{account}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +122,20 @@ def fee_returned(amount: Decimal, charged: Decimal, fee: Decimal, refunded: Deci
 
 
 def refund_postings(
-    account: str, agent_id: str, amount: Decimal, fee: Decimal, external: Decimal = Decimal(0)
+    account: str, earner: str, amount: Decimal, fee: Decimal, external: Decimal = Decimal(0)
 ) -> tuple[Posting, ...]:
     """What a refund moves back into the wallet.
 
     Args:
         account: who gets it.
-        agent_id: who was paid for the work.
+        earner: the ledger account that has what was paid for the work.
         amount: BazaarBucks of the work.
         fee: what of `amount` comes from the platform.
         external: BazaarBucks of what the agent bought.
     """
     return balanced(
         (
-            Posting(earnings_of(agent_id), -(amount - fee)),
+            Posting(earner, -(amount - fee)),
             Posting(PLATFORM_FEES, -fee),
             Posting(CARD_CLEARING, -external),
             Posting(wallet_of(account), amount + external),

@@ -1,14 +1,15 @@
 """The payment service's environment."""
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from chassis.settings import ServiceSettings
 from contracts.base import Id, Money
 from contracts.envelope import DEFAULT_ACCOUNT
 from contracts.payment import Rail
+from contracts.topology import DAY_S
 
 
 def _unset_when_blank(value: object) -> object:
@@ -48,6 +49,11 @@ class Settings(ServiceSettings):
         card_retry_at_most_s: the longest wait between two attempts.
         reconcile_s: after so many seconds, the step of an open hold is asked after.
         card_look_s: after so many seconds Stripe is asked about what its webhook was to tell.
+        refund_grace_s: for so many seconds a payer has a payment back without being asked why.
+        payout_delay_s: after so many seconds what an agent earned can be paid out; longer than
+            `refund_grace_s`.
+        payout_every_s: seconds between two payouts that nobody asked for; 0 for none of them.
+        payout_least: BazaarBucks of the smallest payout.
     """
 
     wallet_account: Id = DEFAULT_ACCOUNT
@@ -70,6 +76,19 @@ class Settings(ServiceSettings):
     card_retry_at_most_s: float = Field(default=600.0, gt=0)
     reconcile_s: float = Field(default=30.0, gt=0)
     card_look_s: float = Field(default=600.0, gt=0)
+    refund_grace_s: float = Field(default=3 * DAY_S, ge=0)
+    payout_delay_s: float = Field(default=7 * DAY_S, gt=0)
+    payout_every_s: float = Field(default=0, ge=0)
+    payout_least: Money = Decimal(1)
+
+    @model_validator(mode="after")
+    def _paid_out_later(self) -> Self:
+        if self.payout_delay_s <= self.refund_grace_s:
+            raise ValueError(
+                "PAYOUT_DELAY_S has to be longer than REFUND_GRACE_S: what a payer may have back"
+                " is not paid out"
+            )
+        return self
 
     @property
     def rail(self) -> Rail:

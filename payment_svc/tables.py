@@ -15,26 +15,32 @@ from sqlalchemy import (
     Text,
     and_,
     false,
+    or_,
     text,
 )
 
 from chassis.db.grants import APPEND_ONLY, NEVER_DELETED
 from payment_svc.schema import MONEY, created_at, metadata
+from payment_svc.tables_selling import agent_owners, earnings, payouts, sellers
 from payment_svc.tables_spending import spenders
 from payment_svc.tables_stripe import card_reversals, stripe_events, top_up_returns
 
 __all__ = [
     "MONEY",
+    "agent_owners",
     "bazaarbucks_payments",
     "budgets",
     "card_reversals",
     "checkpoint_sums",
     "checkpoints",
+    "earnings",
     "entries",
     "hold_lines",
     "holds",
     "ledger_accounts",
     "metadata",
+    "payouts",
+    "sellers",
     "spenders",
     "stripe_events",
     "stripe_payments",
@@ -74,6 +80,15 @@ entries = Table(
     info=dict(APPEND_ONLY),
 )
 Index("entries_statement_idx", entries.c.account, entries.c.ledger_account, entries.c.id)
+# What agents and sellers have is shown to their owners, whoever's transfer it was.
+Index(
+    "entries_earned_idx",
+    entries.c.ledger_account,
+    entries.c.id,
+    postgresql_where=or_(
+        entries.c.ledger_account.like("agent:%"), entries.c.ledger_account.like("seller:%")
+    ),
+)
 Index("entries_transfer_idx", entries.c.transfer_id)
 Index("entries_step_idx", entries.c.step_id)
 

@@ -1,8 +1,8 @@
 """The registry's table of contents.
 
 Answers list_agents, find_agents, choose_agents, get_agent; list_agent, change_listing,
-import_agents, register_agent.
-Consumes step.started, step.completed, step.failed.
+import_agents, register_agent; rate_task.
+Consumes step.started, step.completed, step.failed, payment.refunded.
 Publishes agent.registered, agent.updated, agent.suspended, agent.retired,
 agent.availability_changed, agent.repriced.
 By itself: lists the six agents of the first start, probes every agent's /health, reads what they
@@ -23,6 +23,7 @@ from registry_svc.handlers import (
     owning,
     probes,
     queries,
+    rating,
     reconcile,
     steps,
 )
@@ -47,10 +48,13 @@ def build(settings: Settings) -> Service:
     answer(listings.CHANGE_LISTING, partial(owning.change_listing, db=db, http=http))
     answer(listings.IMPORT_AGENTS, partial(importing.import_agents, db=db, http=http))
     answer(registry.REGISTER_AGENT, partial(listing.register_agent, db=db, http=http))
+    answer(registry.RATE_TASK, rating.rate_task)
 
     consume(topology.REGISTRY_STEP_STARTED, partial(steps.on_step_started, tallies=tallies))
     consume(topology.REGISTRY_STEP_COMPLETED, partial(steps.on_step_completed, tallies=tallies))
     consume(topology.REGISTRY_STEP_FAILED, partial(steps.on_step_failed, tallies=tallies))
+    given_back = partial(steps.on_payment_refunded, tallies=tallies)
+    consume(topology.REGISTRY_PAYMENT_REFUNDED, given_back)
 
     service.at_end(http.aclose)
 

@@ -11,7 +11,7 @@ from pydantic import HttpUrl
 from contracts.base import MAX_AMOUNT, to_micro
 from contracts.errors import Invalid
 from contracts.registry import AgentRepriced, AgentState, AgentView, Billing, Protocol
-from contracts.task import FailureReason
+from contracts.task import OWN_FAULTS, FailureReason
 
 MOST_LOAD = 10
 SURGES = ((3, Decimal(1)), (7, Decimal("1.15")), (MOST_LOAD, Decimal("1.30")))
@@ -19,15 +19,21 @@ SURGES = ((3, Decimal(1)), (7, Decimal("1.15")), (MOST_LOAD, Decimal("1.30")))
 
 MOST_STARS = 5
 PRIOR_STARS = Decimal("4.5")
-PRIOR_JOBS = 20
-"""A new agent is rated as if it had had so many jobs with `PRIOR_STARS` on average."""
+PRIOR_BUYERS = 5
+"""A new agent is rated as if so many buyers had given it `PRIOR_STARS` on average."""
+STEADY = 4
+"""A buyer's opinion counts half of the most that it can after so many calls."""
 BUSY_SHARE = Decimal("0.25")
 """Saying "busy" counts as this much of a failure: it is honest, and the price says so too."""
-
-OWN_FAULTS: frozenset[FailureReason] = frozenset(
-    ("agent_unreachable", "agent_too_slow", "agent_error")
-)
-"""The only failures that count against an agent, beside being busy."""
+OVERBILLED_STARS = 1
+"""What work is worth whose bill was above what was agreed on."""
+RATED_SHARE = 5
+"""The stars that a payer gives for a task count as so many calls."""
+NOBODY = ""
+"""Whose opinion all calls are together that cost nothing: they may come from anybody."""
+REFUSING: frozenset[FailureReason] = frozenset(("agent_busy", "agent_refused_price"))
+"""Failures by which an agent says that it does not take the work."""
+SIXTH = Decimal("0.000001")
 
 MOST_WORD = 100
 """Characters of one skill or capability."""
@@ -53,11 +59,78 @@ def repriced(agent_id: str, base: Decimal, was: int, load: int) -> AgentRepriced
     return AgentRepriced(agent_id=agent_id, load=load, base_price=base, dynamic_price=price)
 
 
-def rating(jobs_completed: int, faults: int, busy: int) -> Decimal:
-    """0 to 5 stars, two decimals: a mean over all jobs that starts from `PRIOR_STARS`."""
-    stars = PRIOR_STARS * PRIOR_JOBS + MOST_STARS * jobs_completed
-    jobs = PRIOR_JOBS + jobs_completed + faults + BUSY_SHARE * busy
-    return (stars / jobs).quantize(Decimal("0.01"))
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What calls say of an agent, to who pays for them; outcomes add up in any order.
+
+    Attributes:
+        calls: how many; some count as less than one, some as more.
+        stars: their sum, 0 to 5 for each.
+        paid: how many were paid for.
+    """
+
+    calls: Decimal = Decimal(0)
+    stars: Decimal = Decimal(0)
+    paid: int = 0
+
+    def __add__(self, other: "Outcome") -> "Outcome":
+        """Both together."""
+        return Outcome(self.calls + other.calls, self.stars + other.stars, self.paid + other.paid)
+
+    def __sub__(self, other: "Outcome") -> "Outcome":
+        """What is left without the other."""
+        return Outcome(self.calls - other.calls, self.stars - other.stars, self.paid - other.paid)
+
+    def counted(self) -> tuple[Decimal, Decimal]:
+        """What one buyer's outcomes add to an agent's rating: stars, and by what they are divided.
+
+        The mean of the stars, times a weight that comes near to one with the number of calls and
+        never reaches it: who calls a thousand times counts as one buyer.
+        """
+        over = self.calls + STEADY
+        return (self.stars / over).quantize(SIXTH), (self.calls / over).quantize(SIXTH)
+
+
+def rating(opinions: Decimal, weight: Decimal) -> Decimal:
+    """0 to 5 stars, two decimals: the mean of what buyers think, started from `PRIOR_STARS`.
+
+    Each buyer counts once, however often they call (`Outcome.counted`); the owner's own calls do
+    not count at all, and those that cost nothing count as one buyer's together. A call that is done
+    and paid is five stars, one that was billed above what was agreed on is one, one that failed by
+    the agent's fault (also because it was too late) or was given back to its payer is none; being
+    busy or refusing the price is a quarter of a failure. What the payer says of a task counts as
+    five calls.
+
+    Args:
+        opinions: the sum of what buyers' outcomes add.
+        weight: the sum of by what that is divided.
+    """
+    stars = PRIOR_STARS * PRIOR_BUYERS + max(opinions, Decimal(0))
+    return min(
+        (stars / (PRIOR_BUYERS + max(weight, Decimal(0)))).quantize(Decimal("0.01")),
+        Decimal(MOST_STARS),
+    )
+
+
+def done(*, paid: bool, overbilled: bool) -> Outcome:
+    """What a call says that was done."""
+    return Outcome(Decimal(1), Decimal(OVERBILLED_STARS if overbilled else MOST_STARS), int(paid))
+
+
+def undone(reason: FailureReason, *, started: bool) -> Outcome | None:
+    """What a call says that came to nothing; None when that was not for the agent's sake."""
+    if started and reason in OWN_FAULTS:
+        return Outcome(Decimal(1))
+    return Outcome(BUSY_SHARE) if started and reason in REFUSING else None
+
+
+GIVEN_BACK = Outcome(Decimal(1))
+"""What a call says that was given back to its payer."""
+
+
+def rated(stars: int) -> Outcome:
+    """What the stars say that a payer gave for a task."""
+    return Outcome(Decimal(RATED_SHARE), Decimal(RATED_SHARE * stars))
 
 
 def mean_ms(response_ms: int, jobs_completed: int) -> int:
@@ -74,6 +147,9 @@ class Tally:
     response_ms: int = 0
     faults: int = 0
     busy: int = 0
+    opinions: Decimal = Decimal(0)
+    opinion_weight: Decimal = Decimal(0)
+    unique_buyers: int = 0
 
     def __add__(self, other: "Tally") -> "Tally":
         """Both together."""
@@ -83,10 +159,25 @@ class Tally:
             self.response_ms + other.response_ms,
             self.faults + other.faults,
             self.busy + other.busy,
+            self.opinions + other.opinions,
+            self.opinion_weight + other.opinion_weight,
+            self.unique_buyers + other.unique_buyers,
         )
 
 
 STARTED = Tally(active=1)
+
+
+def thought(now: Outcome, more: Outcome) -> Tally:
+    """By how much an agent's rating moves when a buyer's outcomes have become `now` by `more`."""
+    stars, weight = now.counted()
+    stars_before, weight_before = (now - more).counted()
+    is_new = now.paid > 0 and now.paid == more.paid
+    return Tally(
+        opinions=stars - stars_before,
+        opinion_weight=weight - weight_before,
+        unique_buyers=int(is_new),
+    )
 
 
 def put_right(active: int, running: int, under_way: int) -> int:
@@ -161,6 +252,9 @@ class Agent:
     response_ms: int
     faults: int
     busy: int
+    opinions: Decimal = Decimal(0)
+    opinion_weight: Decimal = Decimal(0)
+    unique_buyers: int = 0
     owner: str | None = None
     state: AgentState = "active"
     state_reason: str | None = None
@@ -196,7 +290,8 @@ class Agent:
             base_price=self.base_price,
             dynamic_price=dynamic_price(self.base_price, load),
             load=load,
-            rating=rating(self.jobs_completed, self.faults, self.busy),
+            rating=rating(self.opinions, self.opinion_weight),
+            unique_buyers=self.unique_buyers,
             jobs_completed=self.jobs_completed,
             endpoint_url=self.endpoint_url,
             capabilities=self.capabilities,

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from chassis.db.grants import APPEND_ONLY
 from chassis.db.schema import service_metadata
 
 metadata = service_metadata("registry")
@@ -89,6 +90,10 @@ agents = Table(
     _counter("busy"),
     # The rating as of some seconds ago, to be found and sorted by.
     Column("stars", Numeric(3, 2), nullable=False, server_default="4.50"),
+    # What buyers think, added up (`registry_svc.domain.rating`), and how many have paid.
+    Column("opinions", Numeric(20, 6), nullable=False, server_default="0"),
+    Column("opinion_weight", Numeric(20, 6), nullable=False, server_default="0"),
+    _counter("unique_buyers", Integer),
     _moment("registered_at", nullable=False),
     CheckConstraint("base_price >= 0", name="base_price_not_negative"),
     CheckConstraint("state IN ('draft', 'active', 'suspended', 'retired')", name="state_is_known"),
@@ -128,3 +133,27 @@ Index(
     agent_words.c.stars.desc(),
     agent_words.c.agent_id,
 )
+
+buyers = Table(
+    "buyers",
+    metadata,
+    Column("agent_id", String(64), primary_key=True),
+    # The payer's; empty for all calls together that cost nothing.
+    Column("account", String(64), primary_key=True),
+    Column("calls", Numeric(20, 2), nullable=False),
+    Column("stars", Numeric(20, 2), nullable=False),
+    Column("paid", BigInteger, nullable=False),
+)
+"""What the calls of each agent say to each of its buyers."""
+
+task_ratings = Table(
+    "task_ratings",
+    metadata,
+    Column("task_id", String(64), primary_key=True),
+    Column("account", String(64), primary_key=True),
+    Column("stars", SmallInteger, nullable=False),
+    _moment("created_at", nullable=False),
+    CheckConstraint("stars BETWEEN 1 AND 5", name="stars_are_one_to_five"),
+    info=dict(APPEND_ONLY),
+)
+"""The stars that payers gave for tasks, once for each."""

@@ -4,8 +4,9 @@ from fastapi import APIRouter, Request, Response
 from pydantic import TypeAdapter
 
 from contracts import api, bodies
-from contracts.errors import Invalid, NotFound
+from contracts.errors import Conflict, Invalid, NotFound
 from contracts.quotes import ASK_QUOTE, AskQuote, agent_of
+from contracts.registry import RATE_TASK, RateTask, TaskRating
 from contracts.task import (
     CREATE_TASK,
     GET_TASK,
@@ -110,6 +111,24 @@ async def create_task(request: Request, body: bodies.NewTask) -> Response:
     """Later calls of agents may belong to it; it is completed when each skill has its step."""
     order = made(CreateTask, task_id=keyed_effect(request), **dict(body))
     return answer((await ask(request, _NEW, order)).task)
+
+
+@posts.post(
+    "/api/tasks/{id}/rating",
+    summary="Say what a task was worth",
+    response_model=TaskRating,
+    responses=problems(400, 404, 409, 415, 504),
+)
+async def rate_task(request: Request, id: PathId, body: bodies.Stars) -> Response:  # noqa: A002  (as above)
+    """Once; the stars count for the agents that were paid for it, but the account's own."""
+    task_id = known_id(id, "Task")
+    found = await ask(request, LIST_STEPS, ListSteps(task_id=task_id, limit=500))
+    paid = {one.agent_id for one in found.steps if one.status == "completed" and one.cost}
+    if not paid:
+        raise Conflict("No agent was paid for this task.")
+    order = RateTask(task_id=task_id, stars=body.stars, agent_ids=sorted(paid))
+    rating = await ask(request, RATE_TASK, order)
+    return answer(rating)
 
 
 @posts.post(

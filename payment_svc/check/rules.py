@@ -19,7 +19,7 @@ RULES: dict[str, str] = {
         WHERE id <> 'world' AND owed <> greatest(0, held - posted)""",
     "nobody owes more than was taken back of top-ups": """
         SELECT id FROM payment.ledger_accounts a
-        WHERE owed > 0 AND owed > coalesce((
+        WHERE owed > 0 AND id NOT LIKE 'seller:%' AND owed > coalesce((
           SELECT sum(taken_back) FROM payment.stripe_payments c
           WHERE c.taken_back > 0 AND c.account = substr(a.id, 8) AND a.id LIKE 'wallet:%'), 0)""",
     "what was taken back of top-ups left their wallets": """
@@ -124,5 +124,64 @@ RULES: dict[str, str] = {
                    FROM {hold_lines} l GROUP BY 1) l ON l.hold_id = h.id
         WHERE coalesce(l.held, 0) <> CASE h.status WHEN 'held' THEN h.held ELSE 0 END
            OR coalesce(l.captured, 0) <> coalesce(h.captured + h.external, 0)""",
+    "an earning is what its agent was paid, less what was given back": """
+        SELECT e.step_id FROM {earnings} e
+        LEFT JOIN (SELECT step_id,
+                          coalesce(sum(amount) FILTER (WHERE kind = 'capture'), 0) AS got,
+                          -coalesce(sum(amount) FILTER (
+                            WHERE kind = 'refund' AND ledger_account LIKE 'agent:%'), 0) AS agents,
+                          -coalesce(sum(amount) FILTER (
+                            WHERE kind = 'refund' AND ledger_account LIKE 'seller:%'), 0) AS sellers
+                   FROM {entries} l
+                   WHERE ledger_account LIKE 'agent:%' OR ledger_account LIKE 'seller:%'
+                   GROUP BY 1) l USING (step_id)
+        WHERE e.amount <> coalesce(l.got, 0)
+           OR e.returned <> coalesce(l.agents + l.sellers, 0)
+           OR coalesce(l.agents, 0)
+              <> CASE WHEN e.settled_at IS NULL THEN e.returned ELSE e.amount - e.settled END""",
+    "what was settled left its agents, once": """
+        SELECT transfer_id FROM (
+          SELECT transfer_id, agent_id, owner, sum(settled) AS moved FROM {settled} s
+          GROUP BY 1, 2, 3 HAVING sum(settled) <> 0) e
+        FULL JOIN (
+          SELECT transfer_id, substr(ledger_account, 7) AS agent_id, account AS owner,
+                 -sum(amount) AS left_it
+          FROM {transfers} t WHERE kind = 'settled' AND ledger_account LIKE 'agent:%'
+          GROUP BY 1, 2, 3) l USING (transfer_id, agent_id, owner)
+        WHERE e.moved IS DISTINCT FROM l.left_it""",
+    "each line of a seller is its owner's": """
+        SELECT id FROM {transfers} t
+        WHERE kind IN ('settled', 'payout', 'payout_failed') AND ledger_account LIKE 'seller:%'
+          AND ledger_account <> 'seller:' || account""",
+    "a payout moved what it is of, once": """
+        SELECT p.id FROM {payouts} p
+        FULL JOIN (SELECT step_id, account,
+                          -coalesce(sum(amount) FILTER (
+                            WHERE kind = 'payout' AND ledger_account LIKE 'seller:%'), 0) AS asked,
+                          coalesce(sum(amount) FILTER (
+                            WHERE kind = 'payout_paid' AND ledger_account = 'world'), 0) AS paid,
+                          coalesce(sum(amount) FILTER (
+                            WHERE kind = 'payout_failed' AND ledger_account LIKE 'seller:%'), 0)
+                            AS back
+                   FROM {entries} l WHERE kind IN ('payout', 'payout_paid', 'payout_failed')
+                   GROUP BY 1, 2) l ON l.step_id = p.id AND l.account = p.owner
+        WHERE p.amount IS DISTINCT FROM l.asked
+           OR l.paid <> CASE p.status WHEN 'paid' THEN p.amount ELSE 0 END
+           OR l.back <> CASE p.status WHEN 'failed' THEN p.amount ELSE 0 END""",
+    "what is on its way to sellers is what payouts are under way": """
+        SELECT 1 WHERE coalesce((SELECT posted FROM payment.ledger_accounts
+                                 WHERE id = 'seller_payouts'), 0)
+          <> (SELECT coalesce(sum(amount), 0) FROM payment.payouts WHERE status = 'pending')""",
+    "no seller was paid more than was settled": """
+        SELECT owner FROM (SELECT DISTINCT owner FROM {payouts} p) o
+        WHERE (SELECT sum(amount) FROM payment.payouts p
+               WHERE p.owner = o.owner AND p.status <> 'failed')
+          > (SELECT coalesce(sum(settled), 0) FROM payment.earnings e
+             WHERE e.owner = o.owner AND e.settled_at IS NOT NULL)""",
+    "a seller owes at most what was given back after it was settled": """
+        SELECT id FROM payment.ledger_accounts a
+        WHERE owed > 0 AND id LIKE 'seller:%' AND owed > (
+          SELECT coalesce(sum(e.returned - (e.amount - e.settled)), 0) FROM payment.earnings e
+          WHERE e.owner = substr(a.id, 8) AND e.settled_at IS NOT NULL)""",
 }
 """The rules of the books, each with a query that finds what breaks it."""

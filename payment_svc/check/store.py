@@ -24,6 +24,9 @@ EVERYTHING = {
     "cards": "payment.stripe_payments",
     "returns": "payment.top_up_returns",
     "spenders": "payment.spenders",
+    "earnings": "payment.earnings",
+    "settled": "(SELECT * FROM payment.earnings WHERE transfer_id IS NOT NULL)",
+    "payouts": "payment.payouts",
     "balances": """
         (SELECT ledger_account AS id, sum(amount) AS posted FROM payment.entries GROUP BY 1)""",
 }
@@ -43,6 +46,9 @@ RECENT = {
         (SELECT * FROM payment.spenders WHERE id IN (
            SELECT spender FROM payment.holds WHERE id = ANY(:steps) AND spender IS NOT NULL))""",
     "returns": "(SELECT * FROM payment.top_up_returns WHERE transfer_id = ANY(:transfers))",
+    "earnings": "(SELECT * FROM payment.earnings WHERE step_id = ANY(:steps))",
+    "settled": "(SELECT * FROM payment.earnings WHERE transfer_id = ANY(:transfers))",
+    "payouts": "(SELECT * FROM payment.payouts WHERE id = ANY(:steps))",
     "balances": f"""
         (SELECT id, sum(posted) AS posted FROM (
            SELECT a.id, latest.posted FROM payment.ledger_accounts a

@@ -12,12 +12,19 @@ from payment_svc.cards import store as store_cards
 from payment_svc.cards import store_refunds as store_card_refunds
 from payment_svc.cards.charges import NOT_CHARGED
 from payment_svc.cards.telling import tell
-from payment_svc.domain import Transfer, fee_returned, refund_postings
+from payment_svc.domain import (
+    Transfer,
+    earnings_of,
+    fee_returned,
+    refund_postings,
+    seller_of,
+)
 from payment_svc.holds import store
 from payment_svc.ledger import store as store_ledger
 from payment_svc.ledger import store_payments
 from payment_svc.ledger.names import shown_id
 from payment_svc.ledger.views import card_view, payment_view
+from payment_svc.payouts import store_owners
 from payment_svc.rows import Hold
 
 TAKEN = "This refund id was used for something else."
@@ -123,11 +130,14 @@ async def _give_back(
 ) -> None:
     """Move `amount` of the agent's pay and `external` of its purchase back into the wallet.
 
-    Who was paid gives it back, even if the hold was placed for another agent.
+    Who was paid gives it back, even if the hold was placed for another agent: the agent, or its
+    seller once it was settled, who owes what was paid out already.
     """
     agent_id = hold.agent_id if payment is None else payment.agent_id
     fee = fee_returned(amount, hold.captured, hold.fee, hold.refunded) if amount else Decimal(0)
-    postings = refund_postings(hold.account, agent_id, amount, fee, external)
+    seller = await store_owners.source_of(tx.conn, hold.id) if amount else None
+    earner = earnings_of(agent_id) if seller is None else seller_of(seller)
+    postings = refund_postings(hold.account, earner, amount, fee, external)
     await store_payments.give_back(tx.conn, hold, amount, external)
     await store_ledger.move(tx.conn, postings)
     await store_ledger.post(

@@ -4,9 +4,10 @@ from chassis.bus.envelopes import new_id
 from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.payment import HoldReleased
-from contracts.task import StepFailed
+from contracts.task import OWN_FAULTS, StepFailed
 from payment_svc.holds import store, store_budgets
 from payment_svc.holds.refund import give_back_all
+from payment_svc.payouts import store_owners
 
 
 async def on_step_failed(event: StepFailed, tx: Transaction, here: Envelope) -> None:
@@ -14,6 +15,10 @@ async def on_step_failed(event: StepFailed, tx: Transaction, here: Envelope) -> 
     hold = await store.resolve_released(
         tx.conn, event.step_id, here.account, event.task_id, event.agent_id
     )
+    if event.started and event.reason in OWN_FAULTS:
+        await store_owners.note_fault(
+            tx.conn, event.step_id, event.task_id, event.agent_id, here.account
+        )
     if hold is None:
         await _refund_voided(event, tx)
         return

@@ -16,11 +16,14 @@ from contracts.ledger import (
     ReceiptLine,
     WalletView,
 )
-from payment_svc.domain import HOLDS, wallet_of
+from payment_svc.domain import HOLDS, earnings_of, seller_of, wallet_of
 from payment_svc.ledger import store as store_ledger
 from payment_svc.ledger import store_payments
+from payment_svc.payouts import store_owners
 from payment_svc.spending import store as store_spending
 from payment_svc.spending.handlers import view
+
+AGENT = earnings_of("")
 
 
 async def get_wallet(_request: GetWallet, tx: Reading, here: Envelope) -> WalletView:
@@ -43,15 +46,22 @@ async def get_wallet(_request: GetWallet, tx: Reading, here: Envelope) -> Wallet
 
 
 async def list_entries(request: ListEntries, tx: Reading, here: Envelope) -> EntryList:
-    """The statement of a ledger account, as far as it concerns the asking account."""
+    """The statement of a ledger account, as far as it concerns the asking account.
+
+    Of an agent's account, its owner sees what it earned for them, whoever paid.
+    """
     name = request.ledger_account
     before = place_in_sequence(request)
     if name.startswith(HOLDS):
         return await _journal(request, name, tx, here.account, before)
-    ledger_account = wallet_of(here.account) if name == "wallet" else name
-    rows = await store_ledger.statement(
-        tx.conn, here.account, ledger_account, request.limit, before
+    mine = {"wallet": wallet_of(here.account), "seller": seller_of(here.account)}
+    ledger_account = mine.get(name, name)
+    earned = ledger_account == mine["seller"] or (
+        name.startswith(AGENT)
+        and await store_owners.owns(tx.conn, here.account, name.removeprefix(AGENT))
     )
+    statement = store_ledger.owners_statement if earned else store_ledger.statement
+    rows = await statement(tx.conn, here.account, ledger_account, request.limit, before)
     shown = rows[: request.limit]
     return EntryList(
         entries=[EntryView.model_validate(row, from_attributes=True) for row in shown],

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select, text, update
+from sqlalchemy import Row, Select, bindparam, case, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.db.statements import Statement
 from payment_svc.domain import Posting, Transfer
-from payment_svc.tables import entries, hold_lines, ledger_accounts
+from payment_svc.tables import earnings, entries, hold_lines, ledger_accounts
 
 Found = Row[*tuple[Any, ...]]
 
@@ -40,7 +40,19 @@ _POST = Statement(
 _MOVE = (
     update(ledger_accounts)
     .where(ledger_accounts.c.id == bindparam("name"))
-    .values(posted=ledger_accounts.c.posted + bindparam("amount"))
+    .values(
+        posted=ledger_accounts.c.posted + bindparam("amount"),
+        # A seller may have been paid what a payer gets back now: that is owed.
+        owed=case(
+            (
+                ledger_accounts.c.id.like("seller:%"),
+                func.greatest(
+                    0, ledger_accounts.c.held - ledger_accounts.c.posted - bindparam("amount")
+                ),
+            ),
+            else_=ledger_accounts.c.owed,
+        ),
+    )
 )
 
 
@@ -60,6 +72,12 @@ async def move(conn: AsyncConnection, postings: Sequence[Posting]) -> None:
         postings, key=lambda p: (not p.ledger_account.startswith("wallet:"), p.ledger_account)
     )
     await conn.execute(_MOVE, [{"name": p.ledger_account, "amount": p.amount} for p in ordered])
+
+
+async def shift(conn: AsyncConnection, postings: Sequence[Posting]) -> None:
+    """Add postings to balances, of which those that gain may be of accounts that are new."""
+    for line in sorted(postings, key=lambda p: p.ledger_account):
+        await (credit if line.amount > 0 else move)(conn, [line])
 
 
 async def post(conn: AsyncConnection, transfers: Sequence[Transfer]) -> None:
@@ -99,6 +117,30 @@ async def statement(
     query = select(entries).where(
         entries.c.account == account, entries.c.ledger_account == ledger_account
     )
+    return await _page(conn, query, limit, before)
+
+
+async def owners_statement(
+    conn: AsyncConnection, account: str, ledger_account: str, limit: int, before: int | None
+) -> Sequence[Found]:
+    """The same of all lines about what the account's agents earned, whoever's transfers they are.
+
+    What an agent earned for another owner is not among them.
+    """
+    of_mine = exists().where(earnings.c.step_id == entries.c.step_id, earnings.c.owner == account)
+    # The index of these accounts is asked by the words that it was made with.
+    known = or_(entries.c.ledger_account.like("agent:%"), entries.c.ledger_account.like("seller:%"))
+    query = select(entries).where(
+        entries.c.ledger_account == ledger_account,
+        known,
+        or_(entries.c.account == account, of_mine),
+    )
+    return await _page(conn, query, limit, before)
+
+
+async def _page(
+    conn: AsyncConnection, query: Select[*tuple[Any, ...]], limit: int, before: int | None
+) -> Sequence[Found]:
     if before is not None:
         query = query.where(entries.c.id < before)
     return (await conn.execute(query.order_by(entries.c.id.desc()).limit(limit + 1))).all()

@@ -1,5 +1,6 @@
 """Listing agents: the six of the first start, and whoever is registered later."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import HttpUrl, ValidationError
@@ -147,6 +148,7 @@ def registered(agent: Agent) -> AgentRegistered:
         base_price=agent.base_price,
         endpoint_url=agent.endpoint_url,
         owner=agent.owner,
+        told_at=datetime.now(UTC),  # Its row is locked, so whoever changes it next is later.
     )
 
 

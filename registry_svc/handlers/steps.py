@@ -3,7 +3,7 @@
 Every step of every task comes by here twice, so these events are taken in groups.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,9 +12,10 @@ import structlog
 from chassis.db.groups import GroupCommit, Member
 from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
+from contracts.ledger import PaymentRefunded
 from contracts.task import StepCompleted, StepFailed, StepStarted
 from contracts.topology import Durable
-from registry_svc import domain, store
+from registry_svc import domain, store, store_buyers
 from registry_svc.handlers.indexing import Stars
 
 log = structlog.get_logger()
@@ -24,10 +25,12 @@ APART_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an event adds to the counters of an agent."""
+    """What an event adds to the counters of an agent, and what it says to who pays."""
 
     agent_id: str
     tally: domain.Tally
+    buyer: str = domain.NOBODY
+    outcome: domain.Outcome | None = None
 
 
 Tallies = GroupCommit[Change]
@@ -45,14 +48,28 @@ async def on_step_completed(
 ) -> None:
     """The agent has one task less, one job more, and so a response time and a rating."""
     tally = domain.completed(event.execution_time)
-    await tallies.add(on.name, here, Change(event.agent_id, tally))
+    paid = bool(event.cost)
+    overbilled = event.billed > event.cost + event.external_cost
+    outcome = domain.done(paid=paid, overbilled=overbilled)
+    buyer = here.account if paid else domain.NOBODY
+    await tallies.add(on.name, here, Change(event.agent_id, tally, buyer, outcome))
 
 
 async def on_step_failed(event: StepFailed, tallies: Tallies, on: Durable, here: Envelope) -> None:
     """The agent has one task less; its rating falls when the failure was its own."""
     tally = domain.failed(event.reason, started=event.started)
     if tally is not None:
-        await tallies.add(on.name, here, Change(event.agent_id, tally))
+        outcome = domain.undone(event.reason, started=event.started)
+        await tallies.add(on.name, here, Change(event.agent_id, tally, here.account, outcome))
+
+
+async def on_payment_refunded(
+    event: PaymentRefunded, tallies: Tallies, on: Durable, here: Envelope
+) -> None:
+    """A payer had work back, which says something to this payer."""
+    if event.amount:
+        change = Change(event.agent_id, domain.Tally(), here.account, domain.GIVEN_BACK)
+        await tallies.add(on.name, here, change)
 
 
 async def count(
@@ -65,12 +82,34 @@ async def count(
         agent_id = member.item.agent_id
         sums[agent_id] = sums.get(agent_id, domain.Tally()) + member.item.tally
         causes[agent_id] = member.here
+    told = [(member.item.agent_id, member.item.buyer, member.item.outcome) for member in group]
+    for agent_id, tally in (await opinions(tx, told)).items():
+        sums[agent_id] += tally
     # In one order everywhere, so that two replicas wait for each other instead of deadlocking.
     for agent_id in sorted(sums):
         tx.cause = causes[agent_id]
         await _add(tx, agent_id, sums[agent_id])
     if stars is not None:
         tx.then(partial(stars.moved, sums.keys()))
+
+
+async def opinions(
+    tx: Transaction, told: Iterable[tuple[str, str, domain.Outcome | None]]
+) -> dict[str, domain.Tally]:
+    """Tell buyers what their calls say; by how much that moves the ratings of the agents.
+
+    Args:
+        tx: the transaction.
+        told: agents, buyers, and outcomes.
+    """
+    more: dict[store_buyers.Buyer, domain.Outcome] = {}
+    for agent_id, buyer, outcome in told:
+        if outcome is not None:
+            more[agent_id, buyer] = more.get((agent_id, buyer), domain.Outcome()) + outcome
+    found: dict[str, domain.Tally] = {}
+    for who, now in (await store_buyers.add(tx.conn, more)).items():
+        found[who[0]] = found.get(who[0], domain.Tally()) + domain.thought(now, more[who])
+    return found
 
 
 async def _add(tx: Transaction, agent_id: str, tally: domain.Tally) -> None:

@@ -144,6 +144,15 @@ async def check(bus: Bus, *, full: bool = True) -> list[ledger.Finding]:
     return [one for one in found.findings if one.broken]
 
 
+async def payment_for_step(desk: "Desk", step: str) -> str:
+    """The same without the bus."""
+    (found,) = await desk.rows(
+        "SELECT id FROM payment.bazaarbucks_payments WHERE step_id=$1 AND type='agent_payment'",
+        step,
+    )
+    return str(found.id)
+
+
 async def payment_for(sql: "asyncpg.Pool[Any]", step: str) -> str:
     """The id of the agent's payment for a step."""
     found: str = await sql.fetchval(

@@ -39,7 +39,10 @@ SESSION_FIELDS = re.compile(
     r"|line_items\[\d+\]\[quantity\]"
     r"|line_items\[\d+\]\[price_data\]\[(currency|unit_amount|product_data\]\[name)\]"
 )
-ASKED_FIELDS = re.compile(r"limit|starting_after|created\[gte\]|payment_intent")
+TRANSFER_FIELDS = re.compile(
+    r"amount|currency|destination|transfer_group|description|metadata\[\w+\]"
+)
+ASKED_FIELDS = re.compile(r"limit|starting_after|created\[gte\]|payment_intent|transfer_group")
 LEAST = 50
 """The smallest payment, in cents."""
 
@@ -58,6 +61,7 @@ class StripeDouble(People):
         ends: the status of intents that are confirmed from now on.
         declines: the decline code of cards that are charged from now on.
         refund_ends: the status of refunds from now on.
+        connected: the accounts that transfers may go to.
         looks: how often each thing was asked for, by its id, and each list, by its path.
         witness: when set, what answers in place of the double; for a GET, it is told so.
         holding: when set, answers are kept back until this event is set; the work is done before.
@@ -66,6 +70,8 @@ class StripeDouble(People):
     intents: dict[str, dict[str, Any]] = field(default_factory=dict)
     sessions: dict[str, dict[str, Any]] = field(default_factory=dict)
     refunds: dict[str, dict[str, Any]] = field(default_factory=dict)
+    transfers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    connected: set[str] = field(default_factory=set)
     calls: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     script: list[Answer] = field(default_factory=list)
@@ -90,6 +96,8 @@ class StripeDouble(People):
                 Route("/v1/payment_intents", self.on_intent, methods=["POST"]),
                 Route("/v1/refunds", self.on_refund, methods=["POST"]),
                 Route("/v1/checkout/sessions", self.on_session, methods=["POST"]),
+                Route("/v1/transfers", self.on_transfer, methods=["POST"]),
+                Route("/v1/transfers", self.on_list, methods=["GET"]),
                 Route("/v1/payment_intents", self.on_list, methods=["GET"]),
                 Route("/v1/refunds", self.on_list, methods=["GET"]),
                 Route("/v1/payment_intents/{id}", self.on_look, methods=["GET"]),
@@ -125,6 +133,9 @@ class StripeDouble(People):
     async def on_refund(self, request: Request) -> JSONResponse:
         return await self._keyed(request, REFUND_FIELDS, self._make_refund)
 
+    async def on_transfer(self, request: Request) -> JSONResponse:
+        return await self._keyed(request, TRANSFER_FIELDS, self._make_transfer)
+
     async def on_session(self, request: Request) -> JSONResponse:
         return await self._keyed(request, SESSION_FIELDS, self._make_session)
 
@@ -148,12 +159,14 @@ class StripeDouble(People):
             return _json(wrong)
         if self.witness:
             return _json(await self.witness(f"GET {path}", asked))
-        every = self.refunds if path.endswith("refunds") else self.intents
+        lists = {"refunds": self.refunds, "transfers": self.transfers}
+        every = lists.get(path.rpartition("/")[2], self.intents)
         found = [
             one
             for one in reversed(every.values())
             if one["created"] >= int(asked.get("created[gte]", 0))
             and asked.get("payment_intent") in (None, one.get("payment_intent"))
+            and asked.get("transfer_group") in (None, one.get("transfer_group"))
         ]
         if after := asked.get("starting_after"):
             found = found[[one["id"] for one in found].index(after) + 1 :]
@@ -292,6 +305,37 @@ class StripeDouble(People):
             refund["failure_reason"] = "lost_or_stolen_card"
         self.refunds[refund["id"]] = refund
         return 200, dict(refund)
+
+    def _make_transfer(self, form: dict[str, str]) -> Answer:
+        kind, amount, to = "invalid_request_error", form.get("amount", ""), form.get("destination")
+        if not amount.isdecimal() or not 0 < int(amount) <= 99_999_999:
+            return refused(400, kind, f"Invalid positive integer: {amount}", param="amount")
+        if form.get("currency") != "usd":
+            return refused(400, kind, "Missing required param: currency.", param="currency")
+        if to not in self.connected:
+            text = f"No such destination: '{to}'"
+            return refused(400, kind, text, code="resource_missing", param="destination")
+        transfer: dict[str, Any] = {
+            "id": f"tr_{next(self._numbers)}_{time.time_ns()}",
+            "object": "transfer",
+            "amount": int(amount),
+            "amount_reversed": 0,
+            "balance_transaction": f"txn_{next(self._numbers)}",
+            "created": int(time.time()),
+            "currency": "usd",
+            "description": form.get("description"),
+            "destination": to,
+            "destination_payment": f"py_{next(self._numbers)}",
+            "livemode": False,
+            "metadata": _nested(form, "metadata"),
+            "reversals": {"object": "list", "data": [], "has_more": False},
+            "reversed": False,
+            "source_transaction": None,
+            "source_type": "card",
+            "transfer_group": form.get("transfer_group"),
+        }
+        self.transfers[transfer["id"]] = transfer
+        return 200, dict(transfer)
 
     def _make_session(self, form: dict[str, str]) -> Answer:
         unit = form.get("line_items[0][price_data][unit_amount]", "")

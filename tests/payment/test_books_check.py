@@ -48,6 +48,9 @@ async def account(desk: Desk) -> str:
 LINE = """
 INSERT INTO payment.entries (transfer_id, account, kind, ledger_account, amount, step_id)
 VALUES ('odd', 'odd', 'capture', 'wallet:odd', 1, $1)"""
+PAYOUT = """
+INSERT INTO payment.payouts (id, owner, amount, status, rail, ended_at)
+VALUES ($1, 'odd', 1, 'paid', 'simulated', now())"""
 BREAKS = {
     "every transfer adds up to zero": LINE,
     "the ledger adds up to zero": LINE,
@@ -92,6 +95,23 @@ BREAKS = {
     ),
     "the journal of a hold is what it held and what of that was captured": (
         "DELETE FROM payment.hold_lines WHERE hold_id=$1 AND kind='captured'"
+    ),
+    "an earning is what its agent was paid, less what was given back": (
+        "UPDATE payment.earnings SET amount=amount+1{step}"
+    ),
+    "what was settled left its agents, once": LINE.replace(
+        "'capture', 'wallet:odd', 1", "'settled', 'agent:odd', -1"
+    ),
+    "each line of a seller is its owner's": LINE.replace(
+        "'capture', 'wallet:odd'", "'payout', 'seller:other'"
+    ),
+    "a payout moved what it is of, once": PAYOUT,
+    "what is on its way to sellers is what payouts are under way": (
+        PAYOUT.replace("'paid'", "'pending'").replace("now()", "NULL")
+    ),
+    "no seller was paid more than was settled": PAYOUT,
+    "a seller owes at most what was given back after it was settled": (
+        "INSERT INTO payment.ledger_accounts (id, posted, owed) VALUES ('seller:' || $1, -1, 1)"
     ),
 }
 
@@ -244,10 +264,13 @@ async def test_statements_of_each_request(desk: Desk, account: str, sql: Any) ->
     assert await count(desk.hold(account, hold)) == 4
     await desk.complete(account, completed(task, step, "2"))
     payment = await payment_for(sql, step)
-    assert await count(desk.refund(account, refund_of(payment, "0.5"))) == 10
+    # Eleven: it asks, under a lock, whether the pay is with the agent still or with its seller.
+    assert await count(desk.refund(account, refund_of(payment, "0.5"))) == 11
     assert await count(desk.enter(account, entered(task, "1", max_budget="50"))) == 12
     assert await count(desk.receipt(account, task)) == 2
-    assert await count(desk.fail(account, failed(task, step))) == 10  # It pays back.
+    assert (
+        await count(desk.fail(account, failed(task, step))) == 12
+    )  # It counts the fault, and pays back.
     assert await count(desk.hold(account, hold_of(other, task, Decimal(1), Decimal(50), "a"))) == 4
 
 

@@ -19,6 +19,7 @@ from contracts.base import Call
 from contracts.errors import Conflict, Invalid, NotFound, PaymentRequired, TooSlow, Unavailable
 from contracts.ledger import ENTER_PAYMENT, REFUND_PAYMENT
 from contracts.payment import PLACE_HOLD
+from contracts.selling import REQUEST_PAYOUT, RequestPayout
 from contracts.topology import PAYMENT_STEP_COMPLETED, PAYMENT_STEP_FAILED
 from payment_svc.app import build
 from tests.chassis.helpers import ServiceProcess, eventually, process
@@ -26,10 +27,20 @@ from tests.conftest import Stack, running
 from tests.payment.books_helpers import check, entered, hold_of, payment_for, refund_of
 from tests.payment.conftest import payment_settings
 from tests.payment.helpers import Customer, by_admin, completed, failed, new_customer
+from tests.payment.selling_desk import listed
 
 WORKERS = 20
 BUDGETS = [Decimal(b) for b in ("4", "3", "2", "1", "0.5")]
 FEE = Decimal("0.033")
+AGENTS = ("translator", "poet")
+SOON = {
+    "payout_delay_s": 0.05,
+    "refund_grace_s": 0,
+    "payout_least": 0,
+    "card_poll_s": 0.1,
+    "card_lease_s": 2,
+}
+"""Sellers are paid long before payers have had their money back: then they owe it."""
 
 
 @dataclass
@@ -40,6 +51,7 @@ class Run:
     sql: "asyncpg.Pool[Any]"
     tasks: dict[str, Decimal]
     steps_each: int
+    seller: str = field(default_factory=new_id)
     came: Counter[str] = field(default_factory=Counter)
 
     async def ask(self, call: Call[Any, Any], request: Any, timeout_ms: int) -> Any:
@@ -81,6 +93,22 @@ class Run:
             return
         if chance.random() < 0.4:
             await self.refund(chance, step)
+        if chance.random() < 0.2:
+            await self.payout(chance)
+
+    async def payout(self, chance: random.Random) -> None:
+        """The agents' owner asks for what was earned so far; the answer may get lost."""
+        asked = RequestPayout(payout_id=new_id())
+        here = origin("test", "test", self.seller)
+        for _ in range(40):
+            with contextlib.suppress(TooSlow, Unavailable):
+                wait_ms = 1 if chance.random() < 0.3 else 2_000
+                try:
+                    await self.buyer.bus.ask(REQUEST_PAYOUT, asked, here, timeout_ms=wait_ms)
+                except Conflict:  # There is not enough.
+                    return
+                self.came["paid out"] += 1
+                return
 
     async def end(self, chance: random.Random, task: str, step: str, held: Decimal) -> None:
         cost = (held * chance.randint(0, 100) / 100).quantize(Decimal("0.000001"))
@@ -131,7 +159,7 @@ async def quick_to_come_again(js: JetStreamContext) -> AsyncIterator[None]:
 @contextlib.asynccontextmanager
 async def victim(stack: Stack) -> AsyncIterator[ServiceProcess]:
     env = {"NATS_URL": stack.nats_url, "DATABASE_URL": stack.database_url("payment")}
-    env |= {"RECONCILE_S": "3600"}
+    env |= {"RECONCILE_S": "3600"} | {name.upper(): str(value) for name, value in SOON.items()}
     async with process("payment_svc", PLATFORM_FEE_RATE=FEE, **env) as replica:
         await eventually(replica.is_ready)
         yield replica
@@ -153,8 +181,28 @@ async def clean(run: Run, sql: "asyncpg.Pool[Any]", grant: Decimal) -> None:
         spent += captured
     assert (wallet.posted, wallet.held) == (grant - spent, Decimal(0))
     assert run.came["steps"] == WORKERS * run.steps_each
-    for tried in ("declined", "refunded", "by hand", "voided", "lost"):
+    for tried in ("declined", "refunded", "by hand", "voided", "lost", "paid out"):
         assert run.came[tried], run.came
+    await paid_out(run, sql)
+
+
+async def paid_out(run: Run, sql: "asyncpg.Pool[Any]") -> None:
+    """The seller has what was earned, less what was given back and what was paid out."""
+    waits = "SELECT count(*) FROM payouts WHERE owner = $1 AND status = 'pending'"
+
+    async def done() -> bool:
+        return int(await sql.fetchval(waits, run.seller)) == 0
+
+    await eventually(done)
+    earned = await sql.fetchval(
+        "SELECT sum(amount - returned) FROM earnings WHERE owner = $1 AND settled_at IS NOT NULL",
+        run.seller,
+    )
+    out = await sql.fetchval("SELECT sum(amount) FROM payouts WHERE owner = $1", run.seller)
+    has = await sql.fetchval(
+        "SELECT posted FROM ledger_accounts WHERE id = $1", f"seller:{run.seller}"
+    )
+    assert has == earned - out
 
 
 @pytest.mark.parametrize(
@@ -163,13 +211,15 @@ async def clean(run: Run, sql: "asyncpg.Pool[Any]", grant: Decimal) -> None:
 async def test_tight_budgets_lost_replies_and_refunds(
     stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", killed: bool, steps_each: int
 ) -> None:
-    config = payment_settings(stack, platform_fee_rate=FEE, database_pool=8)
+    config = payment_settings(stack, platform_fee_rate=FEE, database_pool=8, **SOON)
     survivor, other = build(config), build(config)
     grant = Decimal(9)
     async with contextlib.AsyncExitStack() as started:
         await started.enter_async_context(running(survivor))
         buyer = await new_customer(survivor.database, by_admin(survivor), js, sql, grant)
         run = Run(buyer, sql, {new_id(): budget for budget in BUDGETS}, steps_each)
+        for agent in AGENTS:
+            await buyer.told(listed(agent, run.seller))
         if killed:
             doomed = await started.enter_async_context(victim(stack))
             await started.enter_async_context(quick_to_come_again(js))

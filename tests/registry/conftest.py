@@ -29,7 +29,10 @@ async def own_stack() -> AsyncIterator[Stack]:
 async def stack(own_stack: Stack) -> Stack:
     """The servers, with empty tables and streams."""
     async with connected(own_stack.owner_url("registry")) as conn:
-        await conn.execute("TRUNCATE agents, agent_words, inbox, registry_outbox RESTART IDENTITY")
+        await conn.execute(
+            "TRUNCATE agents, agent_words, buyers, task_ratings, inbox, registry_outbox"
+            " RESTART IDENTITY"
+        )
     async with jetstream(own_stack.nats_url) as js:
         for stream in STREAMS:
             await js.purge_stream(stream.name)

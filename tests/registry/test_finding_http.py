@@ -154,7 +154,7 @@ async def test_a_price_that_is_not_said_is_given_in_the_request(place: Market) -
     info = {name: value for name, value in INFO.items() if name != "base_price"}
     info["name"] = f"Free {fresh('n')}"
     async with LittleAgent(info=info) as agent:
-        body = {"url": agent.url}
+        body: dict[str, Any] = {"url": agent.url}
         answer = await place.alice.post("/api/agents/import", json=body)
         assert_problem(answer, 422, "basePrice")
         body["basePrice"] = 0.3

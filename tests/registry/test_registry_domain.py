@@ -9,11 +9,10 @@ from pydantic import HttpUrl
 from contracts.base import MAX_AMOUNT
 from contracts.errors import Invalid
 from registry_svc import domain
-from registry_svc.domain import Tally, Vitals
+from registry_svc.domain import Outcome, Tally, Vitals
 
 prices = st.decimals(min_value=0, max_value=MAX_AMOUNT, places=6)
 loads = st.integers(0, 10)
-counts = st.integers(0, 10**9)
 
 
 @pytest.mark.parametrize(
@@ -48,18 +47,70 @@ def test_load_is_the_greater_of_ours_and_theirs_within_ten(
         assert load <= max(active, 0) or (load - 1) * 10 < percent
 
 
-@given(counts, counts, counts)
-def test_rating_stays_between_no_and_five_stars(done: int, faults: int, busy: int) -> None:
-    stars = domain.rating(done, faults, busy)
-    assert 0 <= stars <= 5
-    assert domain.rating(done + 1, faults, busy) >= stars
-    assert domain.rating(done, faults + 1, busy) <= domain.rating(done, faults, busy + 1) <= stars
+outcomes = st.sampled_from(
+    [
+        domain.done(paid=True, overbilled=False),
+        domain.done(paid=True, overbilled=True),
+        domain.undone("agent_error", started=True),
+        domain.undone("agent_too_slow", started=True),
+        domain.undone("agent_busy", started=True),
+        domain.undone("agent_refused_price", started=True),
+        domain.GIVEN_BACK,
+        domain.rated(1),
+        domain.rated(5),
+    ]
+)
 
 
-def test_a_new_agent_has_the_prior_and_a_failure_weighs_more_than_being_busy() -> None:
-    assert domain.rating(0, 0, 0) == Decimal("4.50")
-    assert domain.rating(0, 20, 0) < domain.rating(0, 0, 20) < Decimal("4.50")
-    assert domain.rating(1000, 0, 0) > Decimal("4.98")
+def stars_of(*buyers: list[Outcome]) -> Decimal:
+    """The rating of an agent whose buyers have seen this."""
+    counted = [sum(seen, Outcome()).counted() for seen in buyers]
+    return domain.rating(
+        sum((one for one, _ in counted), Decimal(0)), sum((by for _, by in counted), Decimal(0))
+    )
+
+
+@given(st.lists(st.lists(outcomes, max_size=30), max_size=8))
+def test_rating_stays_between_no_and_five_stars(buyers: list[list[Outcome]]) -> None:
+    good, bad = domain.done(paid=True, overbilled=False), domain.GIVEN_BACK
+    assert 0 <= stars_of(*buyers, [bad]) <= stars_of(*buyers) <= stars_of(*buyers, [good]) <= 5
+
+
+@given(st.lists(outcomes, min_size=1, max_size=40), st.randoms(use_true_random=False))
+def test_what_is_added_up_event_by_event_is_the_whole_in_any_order(
+    seen: list[Outcome], dice: random.Random
+) -> None:
+    """Exactly, to the last digit: a rating is kept by what each event adds to it."""
+    now, tally = Outcome(), Tally()
+    for outcome in dice.sample(seen, len(seen)):
+        now += outcome
+        tally += domain.thought(now, outcome)
+    assert (tally.opinions, tally.opinion_weight) == sum(seen, Outcome()).counted()
+    assert tally.unique_buyers == int(any(one.paid for one in seen))
+
+
+def test_a_rating_is_not_bought() -> None:
+    """A thousand calls of one account move it less than ten accounts that call three times."""
+    good, bad = domain.done(paid=True, overbilled=False), domain.GIVEN_BACK
+    assert stars_of() == Decimal("4.50")
+    assert stars_of([good] * 1_000) < Decimal("4.60")
+    assert stars_of([bad] * 1_000) > Decimal("3.70")
+    assert stars_of(*[[good] * 3] * 10) > stars_of([good] * 1_000)
+    assert stars_of(*[[good] * 3] * 100) > Decimal("4.90")
+
+
+def test_what_an_outcome_is_worth() -> None:
+    good, over = (domain.done(paid=True, overbilled=one) for one in (False, True))
+    fault, busy = (domain.undone(why, started=True) for why in ("agent_too_slow", "agent_busy"))
+    assert fault is not None
+    assert busy is not None
+    assert (
+        stars_of([fault] * 4) < stars_of([over] * 4) < stars_of([busy] * 4) < stars_of([good] * 4)
+    )
+    assert stars_of([domain.rated(1)]) == stars_of([over] * 5)
+    for reason in ("agent_refused_payload", "not_covered", "cancelled", "registry_unavailable"):
+        assert domain.undone(reason, started=True) is None
+    assert domain.undone("agent_error", started=False) is None
 
 
 @given(st.lists(st.integers(1, 10**6), min_size=1))

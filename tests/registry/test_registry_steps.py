@@ -153,8 +153,8 @@ async def test_an_announced_price_reads_well_and_says_who_caused_it(
     ("handler", "event", "statements"),
     [
         (steps.on_step_started, started(ID), 3),
-        (steps.on_step_completed, completed(ID), 3),
-        (steps.on_step_failed, failed(ID, "agent_error"), 3),
+        (steps.on_step_completed, completed(ID), 4),
+        (steps.on_step_failed, failed(ID, "agent_error"), 4),
         (steps.on_step_failed, failed(ID, "cancelled", started=False), 0),
     ],
     ids=["started", "completed", "failed", "never started"],

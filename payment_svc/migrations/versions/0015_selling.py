@@ -1,0 +1,153 @@
+"""Who owns agents, what they earned, and payouts. Release 0.2 goes on beside it, and earns too."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0015"
+down_revision = "0014"
+
+MONEY = sa.Numeric(20, 6)
+MOMENT = sa.DateTime(timezone=True)
+NOW = sa.text("now()")
+
+
+def _money(name: str) -> sa.Column:
+    return sa.Column(name, MONEY, server_default="0", nullable=False)
+
+
+def upgrade() -> None:
+    """Add the tables, and have payments write what was earned by whichever release pays."""
+    _tables()
+    waits = "settled_at IS NULL AND owner IS NOT NULL AND amount > 0"
+    for name, table, columns, where in (
+        ("earnings_day_idx", "earnings", ["owner", "day", "agent_id"], "owner IS NOT NULL"),
+        ("earnings_due_idx", "earnings", ["earned_at"], waits),
+        ("earnings_waiting_idx", "earnings", ["owner"], waits),
+        ("earnings_unknown_idx", "earnings", ["agent_id"], "owner IS NULL"),
+        ("earnings_transfer_idx", "earnings", ["transfer_id"], "transfer_id IS NOT NULL"),
+        ("sellers_next_idx", "sellers", ["next_payout_at"], None),
+        (
+            "payouts_page_idx",
+            "payouts",
+            ["owner", sa.text("created_at DESC"), sa.text("id DESC")],
+            None,
+        ),
+        ("payouts_due_idx", "payouts", ["next_attempt_at"], "status = 'pending'"),
+        (
+            "entries_earned_idx",
+            "entries",
+            ["ledger_account", "id"],
+            "ledger_account LIKE 'agent:%' OR ledger_account LIKE 'seller:%'",
+        ),
+    ):
+        how = {} if where is None else {"postgresql_where": sa.text(where)}
+        op.create_index(name, table, columns, schema="payment", **how)
+    op.create_index(
+        "payouts_asked_idx",
+        "payouts",
+        ["owner", "asked_id"],
+        schema="payment",
+        unique=True,
+        postgresql_where=sa.text("asked_id IS NOT NULL"),
+    )
+    op.execute(
+        """
+        CREATE FUNCTION payment.write_earnings() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          IF NEW.type = 'agent_payment' THEN
+            INSERT INTO payment.earnings (step_id, agent_id, owner, payer, task_id, amount, fee)
+            SELECT NEW.step_id, NEW.agent_id, o.owner, NEW.account, NEW.task_id, NEW.amount, h.fee
+            FROM payment.holds h
+            LEFT JOIN payment.agent_owners o ON o.agent_id = NEW.agent_id
+            WHERE h.id = NEW.step_id AND (o.agent_id IS NULL OR o.owner IS NOT NULL)
+            ON CONFLICT DO NOTHING;
+          ELSE
+            UPDATE payment.earnings e
+            SET refunded = h.refunded,
+                returned = h.refunded
+                  - div(h.fee * h.refunded * 1000000, h.captured) / 1000000
+            FROM payment.holds h
+            WHERE h.id = NEW.step_id AND e.step_id = NEW.step_id;
+          END IF;
+          RETURN NULL;
+        END $$
+        """
+    )
+    op.execute(
+        """
+        CREATE TRIGGER payments_earned AFTER INSERT ON payment.bazaarbucks_payments
+        FOR EACH ROW WHEN (NEW.type IN ('agent_payment', 'refund'))
+        EXECUTE FUNCTION payment.write_earnings()
+        """
+    )
+
+
+def _tables() -> None:
+    op.create_table(
+        "agent_owners",
+        sa.Column("agent_id", sa.String(64), nullable=False),
+        sa.Column("owner", sa.String(64)),
+        sa.Column("told_at", MOMENT, nullable=False),
+        sa.Column("since", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("agent_id"),
+        schema="payment",
+    )
+    op.create_table(
+        "earnings",
+        sa.Column("step_id", sa.String(64), nullable=False),
+        sa.Column("agent_id", sa.String(64), nullable=False),
+        sa.Column("owner", sa.String(64)),
+        sa.Column("payer", sa.String(64), nullable=False),
+        sa.Column("task_id", sa.String(64), nullable=False),
+        *(_money(name) for name in ("amount", "fee", "refunded", "returned")),
+        sa.Column("fault", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("frozen", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column(
+            "day",
+            sa.Date(),
+            server_default=sa.text("((now() AT TIME ZONE 'utc')::date)"),
+            nullable=False,
+        ),
+        sa.Column("earned_at", MOMENT, server_default=NOW, nullable=False),
+        sa.Column("settled_at", MOMENT),
+        _money("settled"),
+        sa.Column("transfer_id", sa.String(64)),
+        sa.CheckConstraint("fee >= 0 AND amount >= 0", name="earnings_not_negative"),
+        sa.CheckConstraint("returned BETWEEN 0 AND amount", name="returned_within_amount"),
+        sa.CheckConstraint("settled BETWEEN 0 AND amount", name="settled_within_amount"),
+        sa.PrimaryKeyConstraint("step_id"),
+        schema="payment",
+    )
+    op.create_table(
+        "sellers",
+        sa.Column("account", sa.String(64), nullable=False),
+        sa.Column("destination", sa.String(64)),
+        sa.Column("next_payout_at", MOMENT, server_default=NOW, nullable=False),
+        sa.Column("created_at", MOMENT, server_default=NOW, nullable=False),
+        sa.PrimaryKeyConstraint("account"),
+        schema="payment",
+    )
+    op.create_table(
+        "payouts",
+        sa.Column("id", sa.String(64), nullable=False),
+        sa.Column("owner", sa.String(64), nullable=False),
+        sa.Column("asked_id", sa.String(64)),
+        sa.Column("asked", MONEY),
+        sa.Column("amount", MONEY, nullable=False),
+        sa.Column("status", sa.String(10), nullable=False),
+        sa.Column("rail", sa.String(10), nullable=False),
+        sa.Column("destination", sa.String(64)),
+        sa.Column("transfer", sa.String(255)),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("retries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("first_attempt_at", MOMENT),
+        sa.Column("next_attempt_at", MOMENT),
+        sa.Column("note", sa.String(500)),
+        sa.Column("created_at", MOMENT, server_default=NOW, nullable=False),
+        sa.Column("ended_at", MOMENT),
+        sa.CheckConstraint("amount > 0", name="payout_positive"),
+        sa.CheckConstraint("status IN ('pending', 'paid', 'failed')", name="payout_status"),
+        sa.CheckConstraint("(status = 'pending') = (ended_at IS NULL)", name="payout_ended"),
+        sa.PrimaryKeyConstraint("id"),
+        schema="payment",
+    )
