@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -13,7 +14,7 @@ AGAIN_S = 1.0
 """How long a task has for its last steps before it is told again."""
 
 
-async def end(*tasks: "asyncio.Task[None]") -> None:
+async def end(*tasks: "asyncio.Task[Any]") -> None:
     """Cancel tasks and wait until all have ended, however; those that have already are left.
 
     One cancellation is not enough for whoever talks to NATS: the client swallows one while it
