@@ -80,7 +80,8 @@ def _part(part: Part) -> str:
     if kind == "raw":
         return inline(part.raw, part.filename, part.media_type)
     if kind == "data":
-        return json.dumps(_plain(MessageToDict(part)["data"]), ensure_ascii=False)
+        # Of the members of an object, this wire keeps no order.
+        return json.dumps(_plain(MessageToDict(part)["data"]), ensure_ascii=False, sort_keys=True)
     return ""
 
 

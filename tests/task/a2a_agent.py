@@ -29,7 +29,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-
 FILES = [
     Part(text="See:"),
     Part(url="https://files.example/a.pdf", filename="a.pdf", media_type="a/pdf"),
@@ -144,8 +143,8 @@ async def a2a_agent(
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     try:
-        while not server.started:
-            await asyncio.sleep(0.01)  # noqa: ASYNC110  (uvicorn has no event for it)
+        while not server.started:  # noqa: ASYNC110  (uvicorn has no event for it)
+            await asyncio.sleep(0.01)
         yield served
     finally:
         agent.go.set()
