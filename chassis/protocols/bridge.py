@@ -4,7 +4,7 @@ The libraries speak through httpx or httpx2. Each takes a transport, and theirs 
 `httpx_transport` and `httpx2_transport`: all that leaves is judged, pinned and bounded here.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -39,19 +39,33 @@ class Bridge:
     """The way out of one call; it remembers what went wrong on it, which the libraries blur.
 
     Attributes:
-        broke: what became of the last request that had no answer.
-        refused: the last status that was an error, and how long the server wants to be left alone.
-        asked: how many requests may have arrived.
+        broke: what became of the last request that had no answer; None when it had one.
+        refused: the status of the last answer, when it was an error, and how long the server wants
+            to be left alone.
     """
 
-    def __init__(self, http: Outbound, limits: Limits, dress: Dress | None = None) -> None:
-        """Send through `http`; `limits` are those of each request."""
+    def __init__(
+        self,
+        http: Outbound,
+        limits: Limits,
+        dress: Dress | None = None,
+        counting: Collection[str] = ("GET", "POST"),
+    ) -> None:
+        """Open a way out.
+
+        Args:
+            http: what is sent through.
+            limits: of each request.
+            dress: gives each request further headers.
+            counting: methods of the requests that are remembered. Beside those that matter, a
+                library may keep a stream open, or close a session.
+        """
         self._http = http
         self._limits = limits
         self._dress = dress
+        self._counting = counting
         self.broke: CallError | None = None
         self.refused: tuple[int, float | None] | None = None
-        self.asked = 0
 
     async def open(
         self, method: Any, url: str, query: str, headers: Iterable[tuple[str, str]], body: bytes
@@ -68,19 +82,23 @@ class Bridge:
         try:
             said = await stack.enter_async_context(streaming(self._http, request, self._limits))
         except CallError as error:
-            self.broke = error
-            self.asked += getattr(error, "sent", True)
+            self._broke(method, error)
             raise
-        self.asked += 1
-        if said.status >= HTTPStatus.BAD_REQUEST:
-            self.refused = said.status, seconds(said.headers.get("retry-after", ""))
+        if method in self._counting:
+            wait_s = seconds(said.headers.get("retry-after", ""))
+            self.broke = None
+            self.refused = (said.status, wait_s) if said.status >= HTTPStatus.BAD_REQUEST else None
         heads = [(name, value) for name, value in said.headers.items() if name not in ON_THE_WIRE]
-        return Opened(said.status, heads, self._read(said.pieces), stack.aclose)
+        return Opened(said.status, heads, self._read(method, said.pieces), stack.aclose)
 
-    async def _read(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def _read(self, method: str, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         try:
             async for piece in pieces:
                 yield piece
         except CallError as error:
-            self.broke = error
+            self._broke(method, error)
             raise
+
+    def _broke(self, method: str, error: CallError) -> None:
+        if method in self._counting:
+            self.broke = error

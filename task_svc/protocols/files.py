@@ -24,6 +24,14 @@ def inline(data: bytes, name: str = "", media_type: str = "") -> str:
     )
 
 
+def inline_base64(data: str, name: str = "", media_type: str = "") -> str:
+    """The same for what was sent as text."""
+    try:
+        return inline(base64.b64decode(data, validate=True), name, media_type)
+    except ValueError:
+        return _line(name, media_type, None, "left out: it cannot be read")
+
+
 def _line(name: str, media_type: str, size: int | None, where: str) -> str:
     about = [part for part in (media_type[:100], size and f"{size} bytes") if part]
     named = " ".join((name or "file").split())[:200]

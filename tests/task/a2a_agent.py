@@ -4,13 +4,11 @@ import asyncio
 import contextlib
 import json
 import logging
-import socket
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
 from a2a.helpers import new_task_from_user_message, new_text_message
 from a2a.server.agent_execution import AgentExecutor, RequestContext
 from a2a.server.events import EventQueue
@@ -28,6 +26,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tests.task.uvicorn_server import serving
 
 FILES = [
     Part(text="See:"),
@@ -121,35 +121,26 @@ async def a2a_agent(
 ) -> AsyncIterator[Served]:
     """An agent of this wire on a port of its own."""
     logging.getLogger("a2a").setLevel(logging.CRITICAL)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    base, agent = f"http://127.0.0.1:{port}{path}", Agent()
-    described = card(base, wire, binding, streaming=streaming)
-    handler = DefaultRequestHandler(
-        agent_executor=agent, task_store=InMemoryTaskStore(), agent_card=described
-    )
-    routes: list[BaseRoute] = [*create_agent_card_routes(described)]
-    if binding == "JSONRPC":
-        routes += create_jsonrpc_routes(handler, "/", enable_v0_3_compat=wire == "0.3")
-    else:
-        routes += create_rest_routes(handler, enable_v0_3_compat=wire == "0.3")
-    served = Served(base, agent, [], [])
+    agent = Agent()
+    served = Served("", agent, [], [])
     app = Starlette()
-    app.mount(path or "/", Starlette(routes=routes))
-    config = uvicorn.Config(
-        _noting(app, served), host="127.0.0.1", port=port, log_level="critical", lifespan="off"
-    )
-    server = uvicorn.Server(config)
-    running = asyncio.create_task(server.serve())
-    try:
-        while not server.started:  # noqa: ASYNC110  (uvicorn has no event for it)
-            await asyncio.sleep(0.01)
-        yield served
-    finally:
-        agent.go.set()
-        server.should_exit = server.force_exit = True
-        await running
+    async with serving(_noting(app, served)) as origin:
+        served.url = f"{origin}{path}"
+        described = card(served.url, wire, binding, streaming=streaming)
+        handler = DefaultRequestHandler(
+            agent_executor=agent, task_store=InMemoryTaskStore(), agent_card=described
+        )
+        old = wire == "0.3"
+        routes: list[BaseRoute] = [*create_agent_card_routes(described)]
+        if binding == "JSONRPC":
+            routes += create_jsonrpc_routes(handler, "/", enable_v0_3_compat=old)
+        else:
+            routes += create_rest_routes(handler, enable_v0_3_compat=old)
+        app.mount(path or "/", Starlette(routes=routes))
+        try:
+            yield served
+        finally:
+            agent.go.set()
 
 
 def _noting(app: ASGIApp, served: Served) -> ASGIApp:
