@@ -26,10 +26,9 @@ from mcp_types import (
     TextResourceContents,
 )
 
-from chassis.endings import end
 from chassis.outbound import Limits, Outbound
 from chassis.protocols.bridge import Bridge
-from chassis.protocols.mcp_client import mcp_client
+from chassis.protocols.mcp_client import BrokeDown, apart, mcp_client
 from task_svc.answers import MAX_WORDS, AgentFailure, Work, read
 from task_svc.domain import MAX_RESULT_CHARS, readable
 from task_svc.protocols.asking import headers
@@ -86,22 +85,19 @@ class Caller:
         )
 
     async def _called(self, job: Job) -> CallToolResult:
-        """One call, in a task of its own: the library cancels whoever waits when all breaks."""
+        """One call."""
         size = TWICE * self._settings.agent_answer_bytes
         about = headers(job.traceparent)
         del about["Content-Type"]
         limits = Limits(job.limit_s, size)
         bridge = Bridge(self._http, limits, lambda _url, _body: about, counting=("POST",))
         sent = asyncio.Event()
-        call = asyncio.create_task(self._call(job, bridge, size, sent))
         try:
-            done, _ = await asyncio.wait((call,), timeout=job.limit_s)
-        finally:
-            await end(call)
-        if not done:
-            raise too_slow()
-        error = asyncio.CancelledError() if call.cancelled() else call.exception()
-        found = call.result() if error is None else _failure(error, bridge, sent=sent.is_set())
+            found = await apart(self._call(job, bridge, size, sent), job.limit_s)
+        except TimeoutError:
+            raise too_slow() from None
+        except BrokeDown as broke:
+            raise _failure(broke.error, bridge, sent=sent.is_set()) from broke
         if isinstance(found, AgentFailure):
             raise found
         return found
@@ -180,8 +176,6 @@ def _failure(error: BaseException, bridge: Bridge, *, sent: bool) -> AgentFailur
             read(status, b"", Work, wait_s)
         except AgentFailure as failure:
             return failure
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
     if isinstance(error, MCPError):
         said = readable(" ".join(error.message.split()), MAX_WORDS).rstrip(".")
         if error.code == INVALID_PARAMS:
