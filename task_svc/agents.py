@@ -8,9 +8,10 @@ from typing import Any
 
 from chassis.outbound import Limits, Outbound
 from task_svc.answers import AgentFailure, AnswerT, PriceList, Reply
+from task_svc.domain import Quote
 from task_svc.protocols import native
 from task_svc.protocols.asking import Asking, Question, headers, json_body
-from task_svc.protocols.job import AgentAnswer, Job
+from task_svc.protocols.job import AgentAnswer, Job, Operation
 from task_svc.protocols.retries import too_slow
 from task_svc.settings import Settings
 
@@ -50,6 +51,17 @@ class Agents:
             caller = self._callers.setdefault(name, module.Caller(self._http, self._settings))
         answer: AgentAnswer = await caller.execute(job)
         return answer
+
+    def give_up(self, quote: Quote, operation: dict[str, Any] | None) -> None:
+        """Tell an agent that work which it has taken on is not wanted any more, if it can be told.
+
+        Args:
+            quote: whom.
+            operation: what is kept with the step.
+        """
+        give_up = getattr(self._callers.get(quote.protocol), "give_up", None)
+        if operation is not None and give_up is not None:
+            give_up(quote, Operation(**operation))
 
     async def offer(
         self, url: str, price: Decimal, round_: int, key: str, traceparent: str | None

@@ -128,6 +128,9 @@ class Saga:
                 outcome = await self._work(step, payload, quote, cause)
         except HungUp:
             outcome = Failed("cancelled", "The step was ended meanwhile.")
+            async with self.db.transaction() as tx:
+                known = await store.find_step(tx.conn, step.id)
+            self.agents.give_up(quote, known.operation)
         return await self.end(step, outcome, cause)
 
     async def end(
