@@ -55,7 +55,8 @@ def build(settings: Settings) -> Service:
     service = Service("task", settings, tables.metadata)
     db, bus = service.database, service.bus
     agents, quotes, shares = Agents(settings), Quotes(bus), Shares(settings)
-    saga = Saga(db, bus, quotes, agents, settings.price_tolerance)
+    patience_s = settings.agent_timeout_s
+    saga = Saga(db, bus, quotes, agents, settings.price_tolerance, patience_s)
     runner, seals = Runner(db, saga, settings), Seals(settings.quote_ttl_s)
     answer, consume = service.answer, service.consume
 

@@ -19,7 +19,7 @@ from contracts.errors import (
     Unavailable,
 )
 from contracts.negotiation import MAX_ROUNDS, Offer
-from contracts.registry import Billing
+from contracts.registry import Billing, Protocol
 from contracts.task import RESULT_KEY, FailureReason, TaskStatus
 from task_svc.promise import Promise
 
@@ -50,6 +50,9 @@ class Quote(Model):
         agreed: the price of this step, when one was agreed on.
         promise: what the step may cost; None of one that began in a release without promises.
         agent_key: the agent's Idempotency-Key, when it is not the step's id (`key_after`).
+        protocol: how the agent is called.
+        tool: the tool or skill that is called, where an agent has several.
+        limit_s: seconds that the work may take; None for the setting.
     """
 
     agent_name: str
@@ -63,6 +66,9 @@ class Quote(Model):
     agreed: Agreement | None = None
     promise: Promise | None = None
     agent_key: str | None = None
+    protocol: Protocol = "native"
+    tool: str | None = None
+    limit_s: int | None = None
 
     def surge(self) -> Decimal:
         """By how much load raises the agent's bill: dynamic price over base price."""

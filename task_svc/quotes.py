@@ -100,6 +100,9 @@ class Quotes:
             negotiable=agent.negotiable,
             price_fields=price_fields(agent.input_schema),
             billing=agent.billing if "billing" in agent.model_fields_set else None,
+            protocol=agent.protocol,
+            tool=agent.tool,
+            limit_s=agent.limit_s,
         )
         if len(self._known) >= MOST:
             self._known.clear()

@@ -69,3 +69,4 @@ class Step(NamedTuple):
     completed_at: datetime | None
     aged: bool
     quoted: Decimal | None = None
+    operation: Any = None

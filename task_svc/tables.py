@@ -115,6 +115,8 @@ steps = Table(
     Column("aged", Boolean, nullable=False, server_default="false"),
     # What it was promised to cost, its purchases included.
     Column("quoted", MONEY),
+    # Where its agent said to ask for the outcome; None while there is no such place.
+    Column("operation", JSON),
     CheckConstraint(
         "status IN ('pending', 'in_progress', 'completed', 'failed')", name="known_step_status"
     ),

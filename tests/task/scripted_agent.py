@@ -27,7 +27,8 @@ class ScriptedAgent:
     """Meets the n-th call of /execute with the n-th behaviour, further ones with the last.
 
     Its /negotiate has a script of its own, and its /price one behaviour; without them it has no
-    such routes. Whoever has one of them says in /info that it is negotiable.
+    such routes. Whoever has one of them says in /info that it is negotiable. Asked after work that
+    it has taken on, below /jobs, it meets that by the script `later`.
     """
 
     def __init__(
@@ -37,11 +38,14 @@ class ScriptedAgent:
         haggles: Sequence[Behaviour] = (),
         price_list: Behaviour | None = None,
         info: dict[str, Any] | None = None,
+        later: Sequence[Behaviour] = (),
     ) -> None:
         self.script = list(script) or [answers()]
         self.calls: list[Call] = []
         self.offers: list[Call] = []
         self.load = load
+        self.asked: list[Call] = []
+        self._later = list(later)
         self._haggles = list(haggles)
         self._price = price_list
         self._info = {"negotiable": bool(haggles or price_list), **(info or {})}
@@ -116,6 +120,8 @@ class ScriptedAgent:
             await (await self._noted(self.calls, call, self.script))(call, writer)
         elif route == "/negotiate" and self._haggles:
             await (await self._noted(self.offers, call, self._haggles))(call, writer)
+        elif route.startswith("/jobs") and self._later:
+            await (await self._noted(self.asked, call, self._later))(call, writer)
         elif route == "/price" and self._price:
             await self._price(call, writer)
         elif route in ("/negotiate", "/price"):
