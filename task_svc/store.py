@@ -10,6 +10,8 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    DateTime,
+    Integer,
     Interval,
     Row,
     and_,
@@ -29,7 +31,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.db.pages import loadable
-from chassis.db.statements import Statement
+from chassis.db.statements import Statement, named
 from contracts.task import StepView, TaskView
 from task_svc.rows import Step, Task
 from task_svc.tables import cancelled_turns, steps, tasks
@@ -118,36 +120,48 @@ def is_over_budget(error: IntegrityError) -> bool:
     return "within_budget" in str(error.orig)
 
 
-async def page_of_tasks(
-    conn: AsyncConnection, account: str, limit: int, before: tuple[datetime, str] | None
-) -> Sequence[Found]:
-    """An account's tasks, newest first: more than can be shown when there are more."""
+@cache
+def _page_of_tasks(*, later: bool) -> Statement[Any]:
     query = (
         select(*_SHOWN_TASK)
-        .where(tasks.c.account == account)
+        .where(tasks.c.account == bindparam("owner"))
         .order_by(tasks.c.created_at.desc(), tasks.c.id.desc())
-        .limit(limit + 1)
+        .limit(bindparam("most", type_=Integer))
     )
-    if before is not None:
-        query = query.where(tuple_(tasks.c.created_at, tasks.c.id) < before)
-    found = await conn.execute(loadable(query, ("created_at", "id"), "user_query"))
-    return found.all()
+    if later:
+        place = tuple_(bindparam("moment", type_=DateTime(timezone=True)), bindparam("after"))
+        query = query.where(tuple_(tasks.c.created_at, tasks.c.id) < place)
+    return named(loadable(query, ("created_at", "id"), "user_query"))
+
+
+async def page_of_tasks(
+    conn: AsyncConnection, account: str, limit: int, before: tuple[datetime, str] | None
+) -> Sequence[Any]:
+    """An account's tasks, newest first: more than can be shown when there are more."""
+    moment, after = before or (None, None)
+    asked = {"owner": account, "most": limit + 1, "moment": moment, "after": after}
+    return await _page_of_tasks(later=before is not None).all(conn, asked)
+
+
+@cache
+def _page_of_steps(*, later: bool) -> Statement[Any]:
+    query = (
+        select(*_SHOWN_STEP)
+        .where(steps.c.task_id == bindparam("task"))
+        .order_by(steps.c.seq.desc())
+        .limit(bindparam("most", type_=Integer))
+    )
+    if later:
+        query = query.where(steps.c.seq < bindparam("before"))
+    return named(loadable(query, ("seq",), "result"))
 
 
 async def page_of_steps(
     conn: AsyncConnection, task_id: str, limit: int, before: int | None
-) -> Sequence[Found]:
+) -> Sequence[Any]:
     """A task's newest steps, newest first: more than can be shown when there are more."""
-    query = (
-        select(*_SHOWN_STEP)
-        .where(steps.c.task_id == task_id)
-        .order_by(steps.c.seq.desc())
-        .limit(limit + 1)
-    )
-    if before is not None:
-        query = query.where(steps.c.seq < before)
-    found = await conn.execute(loadable(query, ("seq",), "result"))
-    return found.all()
+    asked = {"task": task_id, "most": limit + 1, "before": before}
+    return await _page_of_steps(later=before is not None).all(conn, asked)
 
 
 async def insert_steps(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> list[str]:

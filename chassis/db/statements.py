@@ -5,10 +5,11 @@ more processor time than all that is between it and the socket: for what runs wi
 is worth a way of its own. All else goes through SQLAlchemy.
 """
 
+from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
-from sqlalchemy import Executable
+from sqlalchemy import Executable, Select
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
@@ -16,6 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 RowT = TypeVar("RowT")
 DIALECT: Any = dialect()  # type: ignore[no-untyped-call]  # its constructor is not typed
+
+
+def named(query: Select[*tuple[Any, ...]]) -> "Statement[Any]":
+    """A query whose rows have its columns by their names. JSON comes as the text that it is."""
+    names = [str(column.key) for column in query.selected_columns]
+    return Statement(query, namedtuple("Found", names))  # noqa: PYI024  (known only here)
 
 
 class Statement(Generic[RowT]):

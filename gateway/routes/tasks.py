@@ -15,43 +15,17 @@ from contracts.task import (
     InvokeAgent,
     ListSteps,
     ListTasks,
-    StepList,
-    TaskList,
-    TaskReply,
 )
-from gateway.asking import answer, as_shown, ask, keyed_effect, known_id, made
+from gateway.asking import answer, ask, keyed_effect, known_id, made, shown
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
-from gateway.pages import LINKED, SAME, Paging, page_of
+from gateway.pages import LINKED, SAME, Paging, listed
 from gateway.parameters import PathId, StrictRoute
 
 router = APIRouter(tags=["tasks"], route_class=StrictRoute)
 posts = APIRouter(tags=["tasks"], route_class=JsonRoute)
 
 
-class ShownTask(TaskReply):
-    """The reply about one task, with numbers."""
-
-    task: api.Task
-
-
-class ShownTasks(TaskList):
-    """A page of tasks, with numbers."""
-
-    tasks: list[api.Task]  # type: ignore[assignment]  # tasks with numbers
-
-
-class ShownSteps(StepList):
-    """A page of steps, with numbers."""
-
-    steps: list[api.TaskStep]  # type: ignore[assignment]  # steps with numbers
-
-
-_ONE = as_shown(GET_TASK, ShownTask)
-_NEW = as_shown(CREATE_TASK, ShownTask)
-_MANY = as_shown(LIST_TASKS, ShownTasks)
-_STEPS = as_shown(LIST_STEPS, ShownSteps)
-_INVOKE = as_shown(INVOKE_AGENT, api.InvocationResult)
 _TASK_LIST = TypeAdapter(list[api.Task])
 _STEP_LIST = TypeAdapter(list[api.TaskStep])
 
@@ -64,8 +38,8 @@ _STEP_LIST = TypeAdapter(list[api.TaskStep])
 )
 async def list_tasks(request: Request, page: Paging) -> Response:
     """Each with its status, its budget, and what it cost so far."""
-    found = await ask(request, _MANY, ListTasks(limit=page.limit, cursor=page.cursor))
-    return page_of(request, page, found.tasks, _TASK_LIST, found.next_cursor)
+    question = ListTasks(limit=page.limit, cursor=page.cursor)
+    return await listed(request, page, LIST_TASKS, question, _TASK_LIST)
 
 
 @router.get(
@@ -76,7 +50,8 @@ async def list_tasks(request: Request, page: Paging) -> Response:
 )
 async def get_task(request: Request, id: PathId) -> Response:  # noqa: A002  (the path's own word)
     """A task as it stands now."""
-    return answer((await ask(request, _ONE, GetTask(task_id=known_id(id, "Task")))).task)
+    found = await ask(request, GET_TASK, GetTask(task_id=known_id(id, "Task")))
+    return answer(shown(api.Task, found.task))
 
 
 @router.get(
@@ -89,8 +64,7 @@ async def list_steps(request: Request, id: PathId, page: Paging) -> Response:  #
     """Each is one call of one agent, with its result and its cost."""
     task_id = known_id(id, "Task")
     question = ListSteps(task_id=task_id, limit=page.limit, cursor=page.cursor)
-    found = await ask(request, _STEPS, question)
-    return page_of(request, page, found.steps, _STEP_LIST, found.next_cursor)
+    return await listed(request, page, LIST_STEPS, question, _STEP_LIST)
 
 
 @posts.post(
@@ -102,7 +76,7 @@ async def list_steps(request: Request, id: PathId, page: Paging) -> Response:  #
 async def create_task(request: Request, body: bodies.NewTask) -> Response:
     """Later calls of agents may belong to it; it is completed when each skill has its step."""
     order = made(CreateTask, task_id=keyed_effect(request), **dict(body))
-    return answer((await ask(request, _NEW, order)).task)
+    return answer(shown(api.Task, (await ask(request, CREATE_TASK, order)).task))
 
 
 @posts.post(
@@ -117,5 +91,5 @@ async def invoke_agent(request: Request, body: bodies.Invocation) -> Response:
     Without a `taskId`, a task is made for the call.
     """
     order = made(InvokeAgent, step_id=keyed_effect(request), **dict(body))
-    result = await ask(request, _INVOKE, order)
-    return answer(result)
+    result = await ask(request, INVOKE_AGENT, order)
+    return answer(shown(api.InvocationResult, result))

@@ -5,9 +5,11 @@ from decimal import Decimal
 from chassis.bus.calls import Bus
 from chassis.bus.envelopes import new_id
 from chassis.db.database import Database
-from chassis.db.pages import encode_cursor, fitting, next_in_time, place_in_sequence, place_in_time
+from chassis.db.pages import next_in_sequence, next_in_time, place_in_sequence, place_in_time
 from chassis.db.transaction import Transaction
 from chassis.handling.injection import Reading
+from chassis.handling.listing import Listed, Listing
+from contracts import api
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, NotFound
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
@@ -25,6 +27,9 @@ from contracts.task import (
 )
 from task_svc import store
 from task_svc.settings import Settings
+
+TASKS = Listing(TaskList, TaskView, api.Task)
+STEPS = Listing(StepList, StepView, api.TaskStep)
 
 
 async def create_task(
@@ -85,16 +90,13 @@ async def get_task(
     return TaskReply(task=TaskView.model_validate(row, from_attributes=True), left=left)
 
 
-async def list_tasks(request: ListTasks, tx: Reading, here: Envelope) -> TaskList:
+async def list_tasks(request: ListTasks, tx: Reading, here: Envelope) -> Listed[TaskList]:
     """The account's tasks, newest first; fewer than asked for when they are heavy."""
     rows = await store.page_of_tasks(tx.conn, here.account, request.limit, place_in_time(request))
-    shown = fitting(
-        [TaskView.model_validate(r, from_attributes=True) for r in rows[: request.limit]]
-    )
-    return TaskList(tasks=shown, next_cursor=next_in_time(rows, len(shown)))
+    return Listed(TASKS, rows, request.limit, next_in_time)
 
 
-async def list_steps(request: ListSteps, tx: Reading, here: Envelope) -> StepList:
+async def list_steps(request: ListSteps, tx: Reading, here: Envelope) -> Listed[StepList]:
     """A task's newest steps, oldest first; fewer than asked for when they are heavy.
 
     Raises:
@@ -104,11 +106,4 @@ async def list_steps(request: ListSteps, tx: Reading, here: Envelope) -> StepLis
         raise NotFound("Task not found")
     before = place_in_sequence(request)
     rows = await store.page_of_steps(tx.conn, request.task_id, request.limit, before)
-    shown = fitting(
-        [StepView.model_validate(r, from_attributes=True) for r in rows[: request.limit]]
-    )
-    more = len(rows) > len(shown)
-    return StepList(
-        steps=shown[::-1],
-        next_cursor=encode_cursor(str(rows[len(shown) - 1].seq)) if more else None,
-    )
+    return Listed(STEPS, rows, request.limit, next_in_sequence, newest_last=True)
