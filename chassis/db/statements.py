@@ -9,20 +9,22 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
-from sqlalchemy import Executable, Select
+from sqlalchemy import Executable
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import ReturnsRows
 
 RowT = TypeVar("RowT")
 DIALECT: Any = dialect()  # type: ignore[no-untyped-call]  # its constructor is not typed
 
 
-def named(query: Select[*tuple[Any, ...]]) -> "Statement[Any]":
-    """A query whose rows have its columns by their names. JSON comes as the text that it is."""
-    names = [str(column.key) for column in query.selected_columns]
-    return Statement(query, namedtuple("Found", names))  # noqa: PYI024  (known only here)
+def named(query: ReturnsRows, *, keys: Iterable[str] = ()) -> "Statement[Any]":
+    """A statement whose rows have its columns by their names; `keys` as `Statement` takes them."""
+    names = [str(column.key) for column in query.exported_columns]
+    row = namedtuple("Found", names)  # type: ignore[misc]  # noqa: PYI024  (known only here)
+    return Statement(cast("Executable", query), row, keys=keys)
 
 
 class Statement(Generic[RowT]):

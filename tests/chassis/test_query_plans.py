@@ -142,7 +142,7 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("chat", "answer of a turn", lambda c: chat.answer_of(c, "t1")),
     ("chat", "history", lambda c: chat.history(c, TURN, 50, only_task=False)),
     ("chat", "history of a task", lambda c: chat.history(c, TURN, 50, only_task=True)),
-    ("chat", "moves of turns", lambda c: store_rounds.moves_of(c, ["t1", "t2"])),
+    ("chat", "moves of turns", lambda c: store_rounds.moves_of(c, "t1", ["t2"])),
     ("chat", "calls of a turn", lambda c: store_rounds.calls_of(c, "t1")),
     ("chat", "tokens of a turn", lambda c: store_rounds.tokens_of(c, "t1")),
     ("chat", "weight of a turn", lambda c: chat.update_turn(c, "t1", weight=WEIGHT)),
