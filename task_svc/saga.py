@@ -83,10 +83,10 @@ class Saga:
             return await self.end(step, NOBODY_WAITS, cause)
         cause = cause.for_ever()
         try:
-            payload = await self._payload(step)
-            quote = await self._begin(step, cause)
-            if quote is None:
+            begun = await self._begin(step, cause)
+            if begun is None:
                 return Failed("cancelled", "The step was cancelled."), []
+            quote, payload = begun
         except Unusable as why:
             return await self.end(step, Failed("not_covered", why.message), cause)
         except NotFound:
@@ -139,18 +139,16 @@ class Saga:
                 return recorded(known), []
         return outcome, ready
 
-    async def _payload(self, step: Step) -> dict[str, Any]:
-        if not step.depends_on:
-            return dict(step.payload)
-        async with self.db.transaction() as tx:
-            results = await store.results_of(tx.conn, step.task_id, step.depends_on)
-        filled: dict[str, Any] = with_results(step.payload, results)
-        return filled
+    async def _begin(self, step: Step, cause: Envelope) -> tuple[Quote, dict[str, Any]] | None:
+        """Quote a pending step and start it; an interrupted one keeps its first quote.
 
-    async def _begin(self, step: Step, cause: Envelope) -> Quote | None:
-        """Quote a pending step and start it; an interrupted one keeps its first quote."""
+        Returns:
+            The quote, and what the agent is sent; None when the step was cancelled.
+        """
         if step.quote is not None:
-            return Quote.model_validate(step.quote)
+            async with self.db.transaction(reads=True) as tx:
+                payload = await _payload(tx, step)
+            return Quote.model_validate(step.quote), payload
         quote = await self.quotes.of(step.agent_id, cause)
         async with self.db.transaction(cause) as tx:
             task = await store.find_task(tx.conn, step.task_id, step.account, lock=True)
@@ -159,7 +157,8 @@ class Saga:
             if step.negotiation_id is not None:
                 agreed = await agreements.use(tx.conn, step)
                 quote = quote.model_copy(update={"agreed": agreed})
-            if not await store.begin_step(tx.conn, step.id, quote=quote.model_dump(mode="json")):
+            payload = await _payload(tx, step)
+            if not await store.begin_step(tx.conn, step.id, quote.model_dump(mode="json")):
                 return None
             await start_task(tx, task)
             tx.publish(
@@ -170,7 +169,7 @@ class Saga:
                     turn_id=step.turn_id,
                 )
             )
-        return quote
+        return quote, payload
 
     async def _work(
         self, step: Step, payload: dict[str, Any], quote: Quote, cause: Envelope
@@ -211,6 +210,19 @@ class Saga:
             raise Postponed(error.message, agent_called=called) from error
         paid = split(held, charge(answer.cost, quote), answer.external_cost)
         return Done(answer, paid, total, quote)
+
+
+async def _payload(tx: Transaction, step: Step) -> dict[str, Any]:
+    """What the agent is sent: with results in it that the step waited for.
+
+    Raises:
+        KeyError: one of them is not there.
+    """
+    if not step.depends_on:
+        return dict(step.payload)
+    results = await store.results_of(tx.conn, step.task_id, step.depends_on)
+    filled: dict[str, Any] = with_results(step.payload, results)
+    return filled
 
 
 def _nobody_waits(step: Step, cause: Envelope) -> bool:

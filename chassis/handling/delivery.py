@@ -84,7 +84,9 @@ class Answering:
         if self.handler.tx is None:
             return await self.handler(body, here, raw.reply)
         reads = self.handler.reads
-        async with self.db.transaction(None if reads else here, begins=not reads) as tx:
+        async with self.db.transaction(
+            None if reads else here, begins=not reads, reads=reads
+        ) as tx:
             return await self.handler(body, here, raw.reply, tx)
 
 

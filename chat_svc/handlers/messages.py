@@ -72,7 +72,7 @@ async def _task(
         asked = request.max_budget
         budget = settings.default_budget if asked is None else asked
         return _Task(task_id_of(request.turn_id), budget, begun=False)
-    async with db.transaction() as tx:
+    async with db.transaction(reads=True) as tx:
         before = await store.find_turn(tx.conn, request.turn_id)
         last = before or await store.last_turn_of(tx.conn, here.account, request.task_id)
     if before is not None:  # What it was allowed then is no question any more.

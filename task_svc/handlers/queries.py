@@ -25,7 +25,7 @@ from contracts.task import (
     TaskReply,
     TaskView,
 )
-from task_svc import store
+from task_svc import store, store_lists
 from task_svc.settings import Settings
 
 TASKS = Listing(TaskList, TaskView, api.Task)
@@ -79,7 +79,7 @@ async def get_task(
         NotFound: none with that id.
         Unavailable, TooSlow: what is left was asked for, and payment does not answer.
     """
-    async with db.transaction() as tx:
+    async with db.transaction(reads=True) as tx:
         row = await store.find_task(tx.conn, request.task_id, here.account)
     if row is None:
         raise NotFound("Task not found")
@@ -92,7 +92,9 @@ async def get_task(
 
 async def list_tasks(request: ListTasks, tx: Reading, here: Envelope) -> Listed[TaskList]:
     """The account's tasks, newest first; fewer than asked for when they are heavy."""
-    rows = await store.page_of_tasks(tx.conn, here.account, request.limit, place_in_time(request))
+    rows = await store_lists.page_of_tasks(
+        tx.conn, here.account, request.limit, place_in_time(request)
+    )
     return Listed(TASKS, rows, request.limit, next_in_time)
 
 
@@ -105,5 +107,5 @@ async def list_steps(request: ListSteps, tx: Reading, here: Envelope) -> Listed[
     if await store.find_task(tx.conn, request.task_id, here.account) is None:
         raise NotFound("Task not found")
     before = place_in_sequence(request)
-    rows = await store.page_of_steps(tx.conn, request.task_id, request.limit, before)
+    rows = await store_lists.page_of_steps(tx.conn, request.task_id, request.limit, before)
     return Listed(STEPS, rows, request.limit, next_in_sequence, newest_last=True)
