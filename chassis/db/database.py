@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from chassis.bus.changes import Changes
 from chassis.db import primary
 from chassis.db.away import ONLY_READS, Away, sqlstate
+from chassis.db.pool import Pool, watch
 from chassis.db.schema import outbox_table
 from chassis.db.statements import Statement
 from chassis.db.transaction import Transaction
@@ -95,6 +96,8 @@ class Database:
             async_url(url),
             pool_size=pool + relay_workers + 1,
             max_overflow=0,
+            poolclass=Pool,
+            pool_use_lifo=True,
             hide_parameters=True,
             pool_timeout=5,
             pool_pre_ping=False,
@@ -110,6 +113,7 @@ class Database:
             },
         )
         event.listen(self.engine.sync_engine, "checkout", _replace_closed)
+        watch(self.engine)
         # Whoever only looks needs no BEGIN and no COMMIT, each of which is a way to the server.
         self._looking = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.outbox = OutboxBroker(
