@@ -80,9 +80,12 @@ async def instant_agent(port: int, host: str = "127.0.0.1") -> asyncio.Server:
 
 def request(method: str, path: str, body: dict[str, object] | None = None) -> bytes:
     """A request as it is sent."""
-    payload = b"" if body is None else json.dumps(body).encode()
-    head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
-    return f"{head}content-length: {len(payload)}\r\n\r\n".encode() + payload
+    head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\n"
+    if body is None:
+        return f"{head}\r\n".encode()
+    payload = json.dumps(body).encode()
+    about = f"content-type: application/json\r\ncontent-length: {len(payload)}\r\n\r\n"
+    return f"{head}{about}".encode() + payload
 
 
 async def exchange(

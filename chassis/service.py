@@ -26,6 +26,7 @@ from chassis.bus.connecting import connect_options, noticed, on_error
 from chassis.bus.consumers import Consumers
 from chassis.db.away import why_away
 from chassis.db.database import Database
+from chassis.db.pool import shrink
 from chassis.db.schema import outbox_table
 from chassis.endings import Job, end, repeat
 from chassis.handling.dead_letters import Tell
@@ -49,6 +50,7 @@ DRIFT_EVERY_S = 10.0
 FORGET_EVERY_S = 60.0
 LOOK_EVERY_S = 1.0
 """How often a replica looks for messages that waited at another, which has died."""
+SHRINK_EVERY_S = 1.0
 
 
 class Service:
@@ -119,6 +121,7 @@ class Service:
         self.every(DRIFT_EVERY_S, self.look_for_drift)
         self.every(FORGET_EVERY_S, partial(forget_handled, self.database.engine, name))
         self.every(LOOK_EVERY_S, self.waiting.look)
+        self.every(SHRINK_EVERY_S, partial(shrink, self.database.engine))
         self.every(ALIVE_EVERY_S, self.changes.alive, to_the_end=True)
 
     def at_start(self, job: Job) -> None:

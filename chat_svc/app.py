@@ -14,6 +14,7 @@ from chassis.db.aging import AGE_EVERY_S, age
 from chassis.service import Service
 from chat_svc import store_aging, tables
 from chat_svc.claude import DEFAULT_MODEL, Claude
+from chat_svc.concluding import concluding
 from chat_svc.handlers import (
     cancelling,
     forgetting,
@@ -55,8 +56,11 @@ def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Servi
         partial(thinking.on_think, db=db, bus=bus, settings=settings, orchestrator=decides),
     )
     consume(topology.CHAT_USE_TOOL, partial(tools.on_use_tool, db=db, bus=bus, settings=settings))
-    consume(topology.CHAT_STEP_COMPLETED, partial(outcomes.on_step_completed, db=db))
-    consume(topology.CHAT_STEP_FAILED, partial(outcomes.on_step_failed, db=db))
+    ends = concluding(decides, bus, settings)
+    consume(
+        topology.CHAT_STEP_COMPLETED, partial(outcomes.on_step_completed, db=db, concluding=ends)
+    )
+    consume(topology.CHAT_STEP_FAILED, partial(outcomes.on_step_failed, db=db, concluding=ends))
     consume(
         topology.CHAT_TASK_COMPLETED, partial(outcomes.on_task_completed, db=db, settings=settings)
     )

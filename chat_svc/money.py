@@ -43,7 +43,7 @@ async def charge_at_the_end(
     """BazaarBucks that the user pays for the language model when a turn is ended from outside."""
     if not settings.charge_llm or turn.status == "settling":
         return Decimal(0)
-    async with db.transaction() as tx:
+    async with db.transaction(reads=True) as tx:
         used = await store_rounds.tokens_of(tx.conn, turn.id)
     left: Decimal = turn.max_budget
     if used:

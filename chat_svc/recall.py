@@ -42,12 +42,12 @@ async def recall(conn: AsyncConnection, turn: store.Found, settings: Settings) -
     earlier = await store.history(conn, turn, settings.history_turns, only_task=going_on)
     kept = _within(earlier, settings.history_chars)
     whole = [one.id for one, with_moves in kept if with_moves]
-    moves = await store_rounds.moves_of(conn, [turn.id, *whole])
+    moves = await store_rounds.moves_of(conn, turn.id, whole)
     history = [
         Exchange(
             said=one.content,
             answer=one.answer or one.result or "",
-            rounds=_rounds(*moves[one.id]) if one.id in moves else (),
+            rounds=rounds_of(*moves[one.id]) if one.id in moves else (),
             task_id=one.task_id,
             result=one.result,
         )
@@ -57,7 +57,7 @@ async def recall(conn: AsyncConnection, turn: store.Found, settings: Settings) -
     last = made[-1] if made else None
     spoiled = last is not None and all(call.round != last.round for call in calls)
     since = last.created_at if last is not None and spoiled else None
-    return Past(calls, _rounds(made, calls), history, since)
+    return Past(calls, rounds_of(made, calls), history, since)
 
 
 def _within(earlier: Sequence[store.Found], most: int) -> list[tuple[store.Found, bool]]:
@@ -73,7 +73,7 @@ def _within(earlier: Sequence[store.Found], most: int) -> list[tuple[store.Found
     return kept
 
 
-def _rounds(moves: Sequence[store.Found], calls: Sequence[StoredCall]) -> tuple[Round, ...]:
+def rounds_of(moves: Sequence[store.Found], calls: Sequence[StoredCall]) -> tuple[Round, ...]:
     """Moves with calls; one without is the answer."""
     found = []
     for move in moves:

@@ -1,15 +1,31 @@
 """SQL of turns and messages; that of moves is in `store_rounds`. Nothing here commits."""
 
 from collections.abc import Sequence
+from datetime import timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, null, or_, select, update
+from sqlalchemy import (
+    ClauseElement,
+    Integer,
+    Interval,
+    Row,
+    bindparam,
+    delete,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.db.intervals import after
 from chassis.db.pages import loadable
 from chassis.db.schema import outbox_table
+from chassis.db.statements import Statement, named
 from chat_svc.tables import messages, turns
 
 Found = Row[*tuple[Any, ...]]
@@ -17,24 +33,48 @@ LONGEST_PAST = 100_000
 """Characters of an earlier message that a later turn is told."""
 
 
+_FIND = select(turns).where(turns.c.id == bindparam("turn"))
+_FIND_TURN, _LOCK_TURN = named(_FIND), named(_FIND.with_for_update())
+
+
+@cache
+def _insert_turn(keys: frozenset[str]) -> Statement[Any]:
+    query = upsert(turns).values(deadline_at=func.now() + bindparam("ends", type_=Interval))
+    return Statement(query.on_conflict_do_nothing(), tuple, keys=keys)
+
+
+@cache
+def _update_turn(keys: frozenset[str]) -> Statement[Any]:
+    query = update(turns).where(turns.c.id == bindparam("turn")).returning(turns)
+    return named(query, keys=keys)
+
+
+@cache
+def _insert_message(keys: frozenset[str]) -> Statement[Any]:
+    return named(insert(messages).returning(messages), keys=keys)
+
+
 async def insert_turn(conn: AsyncConnection, deadline_s: float, **values: object) -> bool:
     """Store a turn; False when its id is known already, or its task has an open turn."""
-    done = await conn.execute(
-        upsert(turns).values(**values, deadline_at=after(deadline_s)).on_conflict_do_nothing()
-    )
-    return done.rowcount == 1
+    query = _insert_turn(frozenset(values))
+    return await query.run(conn, {**values, "ends": timedelta(seconds=deadline_s)}) == 1
 
 
 async def find_turn(conn: AsyncConnection, turn_id: str, *, lock: bool = False) -> Found | None:
     """A turn, its row locked until the end of the transaction when asked."""
-    query = select(turns).where(turns.c.id == turn_id)
-    return (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
+    query = _LOCK_TURN if lock else _FIND_TURN
+    found: Found | None = await query.one_or_none(conn, {"turn": turn_id})
+    return found
 
 
 async def update_turn(conn: AsyncConnection, turn_id: str, **values: object) -> Found:
     """Change a turn whose row is locked; returns it as it is then."""
-    query = update(turns).where(turns.c.id == turn_id).values(**values).returning(turns)
-    changed: Found = (await conn.execute(query)).one()
+    changed: Found
+    if any(isinstance(value, ClauseElement) for value in values.values()):
+        query = update(turns).where(turns.c.id == turn_id).values(**values).returning(turns)
+        changed = (await conn.execute(query)).one()
+    else:
+        changed = await _update_turn(frozenset(values)).one(conn, {"turn": turn_id, **values})
     return changed
 
 
@@ -113,6 +153,18 @@ async def history(
         limit: how many.
         only_task: only those of the same task.
     """
+    asked = {
+        "owner": turn.account,
+        "moment": turn.created_at,
+        "turn": turn.id,
+        "task": turn.task_id,
+        "most": limit,
+    }
+    return await _history(only_task=only_task).all(conn, asked)
+
+
+@cache
+def _history(*, only_task: bool) -> Statement[Any]:
     query = select(
         turns.c.id,
         turns.c.task_id,
@@ -121,16 +173,15 @@ async def history(
         turns.c.result,
         turns.c.weight,
     ).where(
-        turns.c.account == turn.account,
-        turns.c.created_at <= turn.created_at,
+        turns.c.account == bindparam("owner"),
+        turns.c.created_at <= bindparam("moment"),
         turns.c.content != "",
         turns.c.status == "done",
-        turns.c.id != turn.id,
+        turns.c.id != bindparam("turn"),
     )
     if only_task:
-        query = query.where(turns.c.task_id == turn.task_id)
-    found = await conn.execute(query.order_by(turns.c.created_at.desc()).limit(limit))
-    return found.all()
+        query = query.where(turns.c.task_id == bindparam("task"))
+    return named(query.order_by(turns.c.created_at.desc()).limit(bindparam("most", type_=Integer)))
 
 
 async def forget_turns(conn: AsyncConnection, account: str, task_id: str) -> list[str]:
@@ -175,9 +226,7 @@ async def all_forgotten(conn: AsyncConnection, turn_ids: Sequence[str]) -> None:
 
 async def insert_message(conn: AsyncConnection, **values: object) -> Found:
     """Store a message."""
-    stored: Found = (
-        await conn.execute(insert(messages).values(**values).returning(messages))
-    ).one()
+    stored: Found = await _insert_message(frozenset(values)).one(conn, values)
     return stored
 
 

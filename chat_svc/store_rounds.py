@@ -1,20 +1,67 @@
 """SQL of moves and tool calls. Nothing here commits; a turn's row is locked before its calls."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Text, cast, delete, func, insert, select, update
+from sqlalchemy import (
+    ARRAY,
+    String,
+    Text,
+    any_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.db.statements import Statement, named
 from chat_svc.domain import StoredCall, Work
 from chat_svc.orchestrator import Tokens
 from chat_svc.store import Found
 from chat_svc.tables import calls, rounds, turns
 
+_INSERT_CALL = Statement(insert(calls), tuple, keys=calls.columns.keys())
+_UPDATE_CALL = Statement(
+    update(calls).where(calls.c.turn_id == bindparam("turn"), calls.c.id == bindparam("call")),
+    tuple,
+    keys=("work", "content", "error"),
+)
+_SEVERAL = bindparam("turns", type_=ARRAY(String))
+_WORK = case((calls.c.turn_id == bindparam("turn"), calls.c.work)).label("work")
+_CALLS_OF = named(
+    select(*(one for one in calls.c if one.key != "work"), _WORK)
+    .where(calls.c.turn_id == any_(_SEVERAL))
+    .order_by(calls.c.round, calls.c.place)
+)
+_MOVES_OF = named(select(rounds).where(rounds.c.turn_id == any_(_SEVERAL)).order_by(rounds.c.round))
+_TOKENS_OF = Statement(
+    select(
+        rounds.c.model,
+        rounds.c.input_tokens,
+        rounds.c.output_tokens,
+        rounds.c.cached_tokens,
+        rounds.c.written_tokens,
+    )
+    .where(rounds.c.turn_id == bindparam("turn"), rounds.c.model.is_not(None))
+    .order_by(rounds.c.round),
+    Tokens,
+)
+
+
+@cache
+def _insert_round(keys: frozenset[str]) -> Statement[Any]:
+    return Statement(insert(rounds), tuple, keys=keys)
+
 
 async def insert_round(conn: AsyncConnection, **values: object) -> None:
     """Store a move."""
-    await conn.execute(insert(rounds).values(**values))
+    await _insert_round(frozenset(values)).run(conn, values)
 
 
 async def insert_calls(conn: AsyncConnection, turn_id: str, stored: Sequence[StoredCall]) -> None:
@@ -34,52 +81,45 @@ async def insert_calls(conn: AsyncConnection, turn_id: str, stored: Sequence[Sto
         for place, call in enumerate(stored)
     ]
     if rows:
-        await conn.execute(insert(calls).values(rows))
+        await _INSERT_CALL.run_each(conn, rows)
 
 
 async def update_call(conn: AsyncConnection, turn_id: str, call: StoredCall) -> None:
     """Keep who has a call's work now, or what came of it."""
-    await conn.execute(
-        update(calls)
-        .where(calls.c.turn_id == turn_id, calls.c.id == call.id)
-        .values(work=_json(call.work), content=call.content, error=call.error)
-    )
+    values = {"work": _json(call.work), "content": call.content, "error": call.error}
+    await _UPDATE_CALL.run(conn, {"turn": turn_id, "call": call.id, **values})
 
 
 async def calls_of(conn: AsyncConnection, turn_id: str) -> list[StoredCall]:
     """All calls of a turn, in order."""
-    return [_call(row) for row in await _calls_of(conn, [turn_id])]
+    return [_call(row) for row in await _CALLS_OF.all(conn, {"turn": turn_id, "turns": [turn_id]})]
 
 
 async def moves_of(
-    conn: AsyncConnection, turn_ids: Sequence[str]
+    conn: AsyncConnection, turn_id: str, earlier: Sequence[str]
 ) -> dict[str, tuple[list[Found], list[StoredCall]]]:
-    """The moves and calls of turns, in order, by the turn's id."""
+    """The moves and calls of a turn and of earlier ones, in order, by the turn's id.
+
+    Who did the work of an earlier turn is left out.
+    """
+    turn_ids = [turn_id, *earlier]
     found: dict[str, tuple[list[Found], list[StoredCall]]] = {id_: ([], []) for id_ in turn_ids}
-    if not found:
-        return found
-    query = select(rounds).where(rounds.c.turn_id.in_(turn_ids)).order_by(rounds.c.round)
-    for row in await conn.execute(query):
+    asked = {"turn": turn_id, "turns": turn_ids}
+    for row in await _MOVES_OF.all(conn, asked):
         found[row.turn_id][0].append(row)
-    for row in await _calls_of(conn, turn_ids):
+    for row in await _CALLS_OF.all(conn, asked):
         found[row.turn_id][1].append(_call(row))
     return found
 
 
+async def own_moves(conn: AsyncConnection, turn_id: str) -> list[Found]:
+    """The moves of a turn, in order, as they are stored."""
+    return await _MOVES_OF.all(conn, {"turns": [turn_id]})
+
+
 async def tokens_of(conn: AsyncConnection, turn_id: str) -> list[Tokens]:
     """What a language model used for each of a turn's moves, in order; none of the rules."""
-    query = (
-        select(
-            rounds.c.model,
-            rounds.c.input_tokens,
-            rounds.c.output_tokens,
-            rounds.c.cached_tokens,
-            rounds.c.written_tokens,
-        )
-        .where(rounds.c.turn_id == turn_id, rounds.c.model.is_not(None))
-        .order_by(rounds.c.round)
-    )
-    return [Tokens(*row) for row in await conn.execute(query)]
+    return await _TOKENS_OF.all(conn, {"turn": turn_id})
 
 
 def weight(turn_id: str) -> Any:
@@ -99,13 +139,6 @@ async def forget_rounds(conn: AsyncConnection, turn_ids: Sequence[str]) -> None:
     """Delete the moves and calls of turns that are over."""
     await conn.execute(delete(calls).where(calls.c.turn_id.in_(turn_ids)))
     await conn.execute(delete(rounds).where(rounds.c.turn_id.in_(turn_ids)))
-
-
-async def _calls_of(conn: AsyncConnection, turn_ids: Sequence[str]) -> Sequence[Found]:
-    query = (
-        select(calls).where(calls.c.turn_id.in_(turn_ids)).order_by(calls.c.round, calls.c.place)
-    )
-    return (await conn.execute(query)).all()
 
 
 def _call(row: Found) -> StoredCall:

@@ -32,11 +32,16 @@ async def go_on(tx: Transaction, turn: store.Found, calls: Sequence[StoredCall])
         turn: not done yet.
         calls: all of the turn, as they are now.
     """
-    if any(call.open for call in calls if call.round >= turn.round - 1):
-        return
-    if turn.status == "acting":
+    if is_due(turn, calls):
         await store.update_turn(tx.conn, turn.id, status="thinking")
         think(tx, turn)
+
+
+def is_due(turn: store.Found, calls: Sequence[StoredCall]) -> bool:
+    """Whether a turn's next move is due: nothing of its last one is awaited any more."""
+    return turn.status == "acting" and not any(
+        call.open for call in calls if call.round >= turn.round - 1
+    )
 
 
 def think(tx: Transaction, turn: store.Found) -> None:

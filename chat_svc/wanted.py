@@ -31,7 +31,7 @@ async def _look(db: Database, turn: store.Found, limit: asyncio.Timeout) -> None
     while True:
         await asyncio.sleep(LOOK_S)
         try:
-            async with db.transaction() as tx:
+            async with db.transaction(reads=True) as tx:
                 now = await store.find_turn(tx.conn, turn.id)
         except Exception as error:  # noqa: BLE001  (the next look may be luckier)
             log.warning("a turn could not be looked at", turn_id=turn.id, error=error)

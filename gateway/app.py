@@ -20,7 +20,6 @@ from gateway.auth import Check
 from gateway.cache import Cache
 from gateway.claims import Claims
 from gateway.document import describe, operation_id
-from gateway.issuer import IssuerKeys
 from gateway.keys import KeyRing
 from gateway.layers.caching import Hints
 from gateway.layers.stack import around
@@ -45,7 +44,6 @@ from gateway.settings import Settings
 from gateway.spenders import Spenders
 from gateway.static import Client
 from gateway.streams import Streams
-from gateway.tokens import Tokens
 from gateway.turns import SUBJECT, Turns
 
 BEARER = HTTPBearer(auto_error=False, description="An API key, or a token of the issuer.")
@@ -63,23 +61,26 @@ def create_app(settings: Settings) -> FastAPI:
     room = Room(link, settings.nats_monitor_url)
     checks: list[Check] = []
     known = Spenders(link)
-    issuer: IssuerKeys | None = None
+    closing: list[Callable[[], Awaitable[None]]] = [link.close, room.close]
     if settings.auth_mode == "token":
         ring = KeyRing(link)
         hear[keys.CHANGES] = ring.heard
         checks.append(known.beside(ring.identify))
     elif settings.auth_mode == "jwt":
+        # Here and not above: cryptography takes a good part of what a gateway takes.
+        from gateway.issuer import IssuerKeys  # noqa: PLC0415
+        from gateway.tokens import Tokens  # noqa: PLC0415
+
         issuer = IssuerKeys(str(settings.jwks_url), settings.jwks_cache_s)
+        closing.append(issuer.close)
         checks.append(known.beside(Tokens(settings, issuer).identify))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         link.open()
         yield
-        await link.close()
-        await room.close()
-        if issuer is not None:
-            await issuer.close()
+        for close in closing:
+            await close()
         await telemetry.stop()
 
     app = FastAPI(

@@ -2,11 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from pydantic import TypeAdapter, ValidationError
 
+from chassis.bus.calls import Reply
 from chassis.bus.envelopes import new_id, origin
 from chassis.observability import telemetry
 from chassis.observability.terminal import escaped
@@ -27,6 +28,7 @@ from gateway.turns import Turns
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _ID = TypeAdapter(Id)
+ShownT = TypeVar("ShownT", bound=Model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +139,19 @@ async def ask(request: Request, call: Call[RequestT, ReplyT], question: RequestT
     return await gateway_of(request).link.ask(call, question, cause_of(request))
 
 
+async def ask_shown(request: Request, call: Call[RequestT, ReplyT], question: RequestT) -> Reply:
+    """`ask` for a page of a list as the API shows it; `pages.listed` answers with it."""
+    return await gateway_of(request).link.ask_shown(call, question, cause_of(request))
+
+
 def as_shown(call: Call[RequestT, Any], reply: type[ReplyT]) -> Call[RequestT, ReplyT]:
     """The same call, with the reply read straight into the models of the UI's JSON."""
     return Call(call.context, call.verb, call.request, reply, call.timeout_ms)
+
+
+def shown(kind: type[ShownT], view: Model) -> ShownT:
+    """What a service told, as the API's model of it: with numbers."""
+    return kind.model_validate(view, from_attributes=True)
 
 
 def answer(model: Model) -> Response:

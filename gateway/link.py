@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 import structlog
 from faststream.nats import NatsBroker
@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from chassis.bus.calls import UNREACHABLE, Bus
+from chassis.bus.calls import UNREACHABLE, Bus, Reply
 from chassis.bus.connecting import CROWDED, connect_options, noticed, on_error
 from chassis.endings import end
 from chassis.settings import BusSettings
@@ -96,19 +96,31 @@ class Link:
 
     async def ask(self, call: Call[RequestT, ReplyT], request: RequestT, cause: Envelope) -> ReplyT:
         """`Bus.ask`, and `Unavailable` at once without a connection, or while too many wait."""
+        with self._asking(call.subject) as bus:
+            return await bus.ask(call, request, cause)
+
+    async def ask_shown(
+        self, call: Call[RequestT, ReplyT], request: RequestT, cause: Envelope
+    ) -> Reply:
+        """`Bus.ask_shown`, as `ask` is."""
+        with self._asking(call.subject) as bus:
+            return await bus.ask_shown(call, request, cause)
+
+    @contextmanager
+    def _asking(self, subject: str) -> Iterator[Bus]:
         if self._bus is None:
             raise Unavailable(UNREACHABLE)
-        if self._waiting[call.subject] >= MOST_WAITING.get(call.subject, MOST):
+        if self._waiting[subject] >= MOST_WAITING.get(subject, MOST):
             raise Unavailable(CROWDED)
-        self._waiting[call.subject] += 1
+        self._waiting[subject] += 1
         try:
-            return await self._bus.ask(call, request, cause)
+            yield self._bus
         except Unavailable:
             if self._closing:
                 raise Unavailable(STOPPING) from None
             raise
         finally:
-            self._waiting[call.subject] -= 1
+            self._waiting[subject] -= 1
 
     async def ping(self) -> int:
         """Milliseconds to the NATS server and back.

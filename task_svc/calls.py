@@ -49,7 +49,7 @@ class Calls:
     async def look(self) -> None:
         """Hang up on the agents whose steps were ended elsewhere."""
         if ids := list(self._under_way):
-            async with self._db.transaction() as tx:
+            async with self._db.transaction(reads=True) as tx:
                 over = await store_cancelling.ended_of(tx.conn, ids)
             now = asyncio.get_running_loop().time()
             for step_id in over:

@@ -114,8 +114,7 @@ class Saga:
             return await self.end(step, NOBODY_WAITS, cause)
         cause = cause.for_ever()
         try:
-            payload = await self._payload(step)
-            begun = await self._begin(step, payload, cause)
+            begun = await self._begin(step, cause)
             if begun is None:
                 return Failed("cancelled", "The step was cancelled."), []
         except Unusable as why:
@@ -127,7 +126,7 @@ class Saga:
             return await self.end(step, failed, cause)
         except (Unavailable, TooSlow, Internal) as error:
             raise Postponed(error.message) from error
-        return await self.finish(*begun, payload, cause)
+        return await self.finish(*begun, cause)
 
     async def finish(
         self, step: Step, quote: Quote, payload: dict[str, Any], cause: Envelope
@@ -173,28 +172,23 @@ class Saga:
                 return recorded(known), []
         return outcome, ready
 
-    async def _payload(self, step: Step) -> dict[str, Any]:
-        if not step.depends_on:
-            return dict(step.payload)
-        async with self.db.transaction() as tx:
-            results = await store.results_of(tx.conn, step.task_id, step.depends_on)
-        filled: dict[str, Any] = with_results(step.payload, results)
-        return filled
-
     def promised(self, quote: Quote, payload: dict[str, Any]) -> Quote:
         """A quote with what a call with this payload may cost."""
         return quote.model_copy(update={"promise": promise_of(quote, payload, self.tolerance)})
 
     async def _begin(
-        self, step: Step, payload: dict[str, Any], cause: Envelope
-    ) -> tuple[Step, Quote] | None:
+        self, step: Step, cause: Envelope
+    ) -> tuple[Step, Quote, dict[str, Any]] | None:
         """Quote a pending step and start it; an interrupted one keeps its first quote.
 
         Returns:
-            The step, which from now on may cost what was promised at most; None when it is over.
+            The step, which from now on may cost what was promised at most, its quote, and what the
+            agent is sent; None when it is over.
         """
         if step.quote is not None:
-            return step, Quote.model_validate(step.quote)
+            async with self.db.transaction(reads=True) as tx:
+                payload = await _payload(tx, step)
+            return step, Quote.model_validate(step.quote), payload
         quote = await self.quotes.of(step.agent_id, cause)
         async with self.db.transaction(cause) as tx:
             task = await store.find_task(tx.conn, step.task_id, step.account, lock=True)
@@ -203,6 +197,7 @@ class Saga:
             if step.negotiation_id is not None:
                 agreed = await agreements.use(tx.conn, step)
                 quote = quote.model_copy(update={"agreed": agreed})
+            payload = await _payload(tx, step)
             quote = self.promised(quote, payload)
             step = step._replace(max_price=most_of(quote.promise, step.max_price))
             columns = quote_columns(quote, step.max_price)
@@ -217,7 +212,7 @@ class Saga:
                     turn_id=step.turn_id,
                 )
             )
-        return step, quote
+        return step, quote, payload
 
     def _job(
         self,
@@ -288,6 +283,19 @@ def _waits_s(cause: Envelope) -> float:
     if cause.deadline is None:
         return 0.0
     return (cause.deadline - datetime.now(UTC)).total_seconds() - TELLING_S
+
+
+async def _payload(tx: Transaction, step: Step) -> dict[str, Any]:
+    """What the agent is sent: with results in it that the step waited for.
+
+    Raises:
+        KeyError: one of them is not there.
+    """
+    if not step.depends_on:
+        return dict(step.payload)
+    results = await store.results_of(tx.conn, step.task_id, step.depends_on)
+    filled: dict[str, Any] = with_results(step.payload, results)
+    return filled
 
 
 def _nobody_waits(step: Step, cause: Envelope) -> bool:

@@ -4,34 +4,30 @@ Rows are locked task first, then steps, so that concurrent messages wait instead
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     Interval,
     Row,
-    and_,
+    String,
     any_,
     bindparam,
-    case,
     exists,
     func,
-    literal,
     literal_column,
     or_,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.db.pages import loadable
-from chassis.db.statements import Statement
-from contracts.task import StepView, TaskView
+from chassis.db.statements import Statement, named
 from task_svc.rows import Step, Task
 from task_svc.tables import cancelled_turns, steps, tasks
 
@@ -40,15 +36,7 @@ OPEN = ("pending", "in_progress")
 ENDED = ("completed", "failed")
 """Where steps, and tasks too, come to their end."""
 
-# What lists and bills show. A step's payload, its result and its cause may weigh a megabyte, and
-# five hundred are read at once.
-_SHOWN_TASK = [tasks.c[name] for name in TaskView.model_fields]
-_PAID = case((steps.c.status == "completed", steps.c.cost + steps.c.external_cost))
-_SHOWN_STEP = [
-    steps.c.seq,
-    *(steps.c[name] for name in StepView.model_fields if name != "paid"),
-    _PAID.label("paid"),
-]
+# What bills show: a step's payload, its result and its cause may weigh a megabyte.
 _BILLED = [
     steps.c[name] for name in ("id", "agent_id", "status", "cost", "external_cost", "turn_id")
 ] + [steps.c.quote["agentName"].as_string().label("agent_name")]
@@ -97,6 +85,54 @@ def _end_step(keys: frozenset[str]) -> Statement[bool]:
     return Statement(query.returning(steps.c.quote.is_not(None)), bool, keys=keys)
 
 
+def _pair(id_: str, of: Any) -> tuple[str, Any]:
+    return id_, of
+
+
+@cache
+def _insert_step(keys: frozenset[str]) -> Statement[str]:
+    query = upsert(steps).on_conflict_do_nothing().returning(steps.c.id)
+    return Statement(query, str, keys=keys)
+
+
+_BEGIN_STEP = Statement(
+    update(steps)
+    .where(steps.c.id == bindparam("step"), steps.c.status == "pending")
+    .values(status="in_progress"),
+    tuple,
+    keys=["quote"],
+)
+_FREE_DEPENDENTS: Statement[tuple[str, int]] = Statement(
+    update(steps)
+    .where(
+        steps.c.task_id == bindparam("task"),
+        steps.c.status == "pending",
+        bindparam("step", type_=String) == any_(steps.c.depends_on),
+    )
+    .values(waits_for=steps.c.waits_for - 1)
+    .returning(steps.c.id, steps.c.waits_for),
+    _pair,
+)
+_RESULTS_OF: Statement[tuple[str, str]] = Statement(
+    select(steps.c.id, steps.c.result).where(
+        steps.c.task_id == bindparam("task"),
+        steps.c.id == any_(bindparam("steps", type_=ARRAY(String))),
+        steps.c.status == "completed",
+    ),
+    _pair,
+)
+_OPEN_STEPS_OF = Statement(
+    select(steps)
+    .where(steps.c.task_id == bindparam("task"), or_(*(steps.c.status == one for one in OPEN)))
+    .order_by(steps.c.seq)
+    .with_for_update(),
+    Step,
+)
+_BILL_OF = named(
+    select(*_BILLED).where(steps.c.task_id == bindparam("task")).order_by(steps.c.seq).limit(500)
+)
+
+
 async def insert_task(conn: AsyncConnection, **values: object) -> Task | None:
     """Store a task; None when its id is known already.
 
@@ -124,42 +160,12 @@ def is_over_budget(error: IntegrityError) -> bool:
     return "within_budget" in str(error.orig)
 
 
-async def page_of_tasks(
-    conn: AsyncConnection, account: str, limit: int, before: tuple[datetime, str] | None
-) -> Sequence[Found]:
-    """An account's tasks, newest first: more than can be shown when there are more."""
-    query = (
-        select(*_SHOWN_TASK)
-        .where(tasks.c.account == account)
-        .order_by(tasks.c.created_at.desc(), tasks.c.id.desc())
-        .limit(limit + 1)
-    )
-    if before is not None:
-        query = query.where(tuple_(tasks.c.created_at, tasks.c.id) < before)
-    found = await conn.execute(loadable(query, ("created_at", "id"), "user_query"))
-    return found.all()
-
-
-async def page_of_steps(
-    conn: AsyncConnection, task_id: str, limit: int, before: int | None
-) -> Sequence[Found]:
-    """A task's newest steps, newest first: more than can be shown when there are more."""
-    query = (
-        select(*_SHOWN_STEP)
-        .where(steps.c.task_id == task_id)
-        .order_by(steps.c.seq.desc())
-        .limit(limit + 1)
-    )
-    if before is not None:
-        query = query.where(steps.c.seq < before)
-    found = await conn.execute(loadable(query, ("seq",), "result"))
-    return found.all()
-
-
 async def insert_steps(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> list[str]:
     """Store steps in order; returns the ids of those that were not known already."""
     if not rows:
         return []
+    if len(rows) == 1:
+        return await _insert_step(frozenset(rows[0])).all(conn, rows[0])
     stored = await conn.execute(
         upsert(steps).values(list(rows)).on_conflict_do_nothing().returning(steps.c.id)
     )
@@ -175,14 +181,9 @@ async def insert_leased_step(
     return await query.one_or_none(conn, {**values, "lease": timedelta(seconds=lease_s)})
 
 
-async def begin_step(conn: AsyncConnection, step_id: str, **values: object) -> bool:
+async def begin_step(conn: AsyncConnection, step_id: str, quote: dict[str, Any]) -> bool:
     """Move a pending step to in_progress; False when it is not pending any more."""
-    done = await conn.execute(
-        update(steps)
-        .where(steps.c.id == step_id, steps.c.status == "pending")
-        .values(status="in_progress", **values)
-    )
-    return done.rowcount == 1
+    return await _BEGIN_STEP.run(conn, {"step": step_id, "quote": quote}) == 1
 
 
 async def find_step(conn: AsyncConnection, step_id: str) -> Step:
@@ -222,25 +223,13 @@ async def end_step(conn: AsyncConnection, step_id: str, **values: object) -> boo
 
 async def free_dependents(conn: AsyncConnection, task_id: str, step_id: str) -> list[str]:
     """Tell the steps that waited for `step_id`; returns the ids of those that are ready now."""
-    told = await conn.execute(
-        update(steps)
-        .where(
-            steps.c.task_id == task_id,
-            steps.c.status == "pending",
-            literal(step_id) == any_(steps.c.depends_on),
-        )
-        .values(waits_for=steps.c.waits_for - 1)
-        .returning(steps.c.id, steps.c.waits_for)
-    )
-    return [row.id for row in told if row.waits_for == 0]
+    told = await _FREE_DEPENDENTS.all(conn, {"task": task_id, "step": step_id})
+    return [id_ for id_, waits_for in told if waits_for == 0]
 
 
 async def results_of(conn: AsyncConnection, task_id: str, ids: Sequence[str]) -> dict[str, str]:
     """Results of a task's completed steps, by id."""
-    query = select(steps.c.id, steps.c.result).where(
-        steps.c.task_id == task_id, steps.c.id.in_(ids), steps.c.status == "completed"
-    )
-    return {row.id: row.result for row in await conn.execute(query)}
+    return dict(await _RESULTS_OF.all(conn, {"task": task_id, "steps": list(ids)}))
 
 
 async def failed_of(conn: AsyncConnection, task_id: str, ids: Sequence[str]) -> set[str]:
@@ -253,13 +242,7 @@ async def failed_of(conn: AsyncConnection, task_id: str, ids: Sequence[str]) -> 
 
 async def open_steps_of(conn: AsyncConnection, task_id: str) -> list[Step]:
     """A task's steps that have not ended, locked."""
-    query = (
-        select(steps)
-        .where(and_(steps.c.task_id == task_id, steps.c.status.in_(OPEN)))
-        .order_by(steps.c.seq)
-        .with_for_update()
-    )
-    return [Step(*row) for row in await conn.execute(query)]
+    return await _OPEN_STEPS_OF.all(conn, {"task": task_id})
 
 
 async def lower_cost(
@@ -285,7 +268,6 @@ async def repoint(
     )
 
 
-async def bill_of(conn: AsyncConnection, task_id: str) -> Sequence[Found]:
+async def bill_of(conn: AsyncConnection, task_id: str) -> Sequence[Any]:
     """What each step of a task cost, oldest first."""
-    query = select(*_BILLED).where(steps.c.task_id == task_id).order_by(steps.c.seq).limit(500)
-    return (await conn.execute(query)).all()
+    return await _BILL_OF.all(conn, {"task": task_id})

@@ -1,11 +1,31 @@
 """SQL of leases: which replica runs a step, until when, and when it is tried again."""
 
 from collections.abc import Sequence
+from datetime import timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    BindParameter,
+    Integer,
+    Interval,
+    String,
+    all_,
+    and_,
+    any_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.db.intervals import after
+from chassis.db.statements import Statement
 from task_svc.rows import Step
 from task_svc.store import OPEN
 from task_svc.tables import steps
@@ -32,41 +52,56 @@ async def claim(
         no_agents: agents whose steps are left where they are.
         no_accounts: the same of accounts.
     """
+    query = _claim(among=only is not None, without=bool(no_agents), beside=bool(no_accounts))
+    asked = {
+        "owner": owner,
+        "lease": timedelta(seconds=lease_s),
+        "most": limit,
+        "only": list(only or ()),
+        "agents": list(no_agents),
+        "accounts": list(no_accounts),
+    }
+    return await query.all(conn, asked)
+
+
+@cache
+def _claim(*, among: bool, without: bool, beside: bool) -> Statement[Step]:
+    def named(name: str) -> BindParameter[Any]:
+        return bindparam(name, type_=ARRAY(String))
+
     free = (
         select(steps.c.id)
         .where(
-            steps.c.status.in_(OPEN),
+            steps.c.status.in_([literal_column(f"'{one}'") for one in OPEN]),  # as in the index
             steps.c.waits_for == 0,
             steps.c.next_attempt_at <= func.now(),
             or_(steps.c.lease_until.is_(None), steps.c.lease_until < func.now()),
         )
         .order_by(steps.c.next_attempt_at)
-        .limit(limit)
+        .limit(bindparam("most", type_=Integer))
         .with_for_update(skip_locked=True)
     )
-    if only is not None:
-        free = free.where(steps.c.id.in_(only))
-    if no_agents:
-        free = free.where(steps.c.agent_id.not_in(no_agents))
-    if no_accounts:
-        free = free.where(steps.c.account.not_in(no_accounts))
+    if among:
+        free = free.where(steps.c.id == any_(named("only")))
+    if without:
+        free = free.where(steps.c.agent_id != all_(named("agents")))
+    if beside:
+        free = free.where(steps.c.account != all_(named("accounts")))
     # A subquery could be run more than once, and take more than its limit.
     chosen = free.cte("free")
+    owner = bindparam("owner", type_=String)
     lost = case((and_(steps.c.lease_owner.is_not(None), steps.c.lease_owner != owner), 1), else_=0)
-    taken = (
-        await conn.execute(
-            update(steps)
-            .where(steps.c.id == chosen.c.id)
-            .values(
-                lease_owner=owner,
-                lease_until=after(lease_s),
-                attempts=steps.c.attempts + 1,
-                failures=steps.c.failures + lost,
-            )
-            .returning(steps)
+    taking = (
+        update(steps)
+        .where(steps.c.id == chosen.c.id)
+        .values(
+            lease_owner=owner,
+            lease_until=func.now() + bindparam("lease", type_=Interval),
+            attempts=steps.c.attempts + 1,
+            failures=steps.c.failures + lost,
         )
-    ).all()
-    return [Step(*row) for row in taken]
+    )
+    return Statement(taking.returning(steps), Step)
 
 
 async def renew(conn: AsyncConnection, owner: str, lease_s: float, ids: Sequence[str]) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple, TypeVar
 
 import structlog
 from faststream.nats import NatsBroker
@@ -25,6 +26,7 @@ from contracts.base import Call, Model, ReplyT, RequestT
 from contracts.changes import TELLS
 from contracts.envelope import CONTENT_TYPE, ERROR_BUSY, ERROR_CODE, ERROR_TEXT, Envelope
 from contracts.errors import Busy, Internal, Invalid, Refusal, TooSlow, Unavailable, refusal
+from contracts.shown import AS_SHOWN
 
 log = structlog.get_logger()
 
@@ -35,6 +37,9 @@ REPLIED = {CONTENT_TYPE: "application/json", TELLS: "true"}
 """Headers of a reply that is no refusal."""
 MAX_MESSAGE_BYTES = 7 * 1024 * 1024
 """The most that a message may weigh; the server's max_payload is 8 MiB."""
+
+
+ToldT = TypeVar("ToldT")
 
 
 class Reply(NamedTuple):
@@ -89,25 +94,48 @@ class Bus:
             TooSlow: no answer in time; what came of it is unknown.
             Refusal: the typed refusal that the service answered with.
         """
+        return await self._told(call, request, cause, read_reply, timeout_ms=timeout_ms)
+
+    async def ask_shown(
+        self, call: Call[RequestT, ReplyT], request: RequestT, cause: Envelope
+    ) -> Reply:
+        """`ask` for a list as the API shows it; the reply as it came.
+
+        Its headers say whether it is written so (`contracts.shown`); else it is the call's reply.
+        """
+        return await self._told(call, request, cause, _as_it_came, {AS_SHOWN: "true"})
+
+    async def _told(
+        self,
+        call: Call[RequestT, ReplyT],
+        request: RequestT,
+        cause: Envelope,
+        read: Callable[[Call[RequestT, ReplyT], Reply], ToldT],
+        wanted: Mapping[str, str] = MappingProxyType({}),
+        *,
+        timeout_ms: int | None = None,
+    ) -> ToldT:
+        """Ask, and read the reply; how it ended is counted."""
         name = f"ask {call.subject}"
         with telemetry.within(name, SpanKind.CLIENT, cause, {"peer.service": call.context}) as here:
             try:
-                reply = await self._ask(call, request, here, timeout_ms)
+                found = read(call, await self._ask(call, request, here, wanted, timeout_ms))
             except Refusal as error:
                 ASKED.labels(f"{call.context}.{call.verb}", error.code).inc()
                 telemetry.outcome(error.code)
                 raise
             ASKED.labels(f"{call.context}.{call.verb}", 200).inc()
             telemetry.outcome(200)
-            return reply
+            return found
 
     async def _ask(
         self,
         call: Call[RequestT, ReplyT],
         request: RequestT,
         cause: Envelope,
+        wanted: Mapping[str, str],
         timeout_ms: int | None,
-    ) -> ReplyT:
+    ) -> Reply:
         client = await self.client()
         if not client.is_connected:
             raise Unavailable(UNREACHABLE, loggable=True)
@@ -127,7 +155,7 @@ class Bus:
                 call.subject,
                 body,
                 timeout=(until - now).total_seconds(),
-                headers=envelope.headers(),
+                headers={**envelope.headers(), **wanted},
             )
             answer = await self._watch.reply(asked, client, call.context)
         except NoRespondersError:
@@ -139,7 +167,7 @@ class Bus:
             raise Unavailable(UNREACHABLE, loggable=True) from None
         headers = answer.headers or {}
         self._answered(call.context, headers)
-        return _read_reply(call, headers, answer.data)
+        return Reply(answer.data, headers)
 
     async def reply(self, to: str, answer: Model | Refusal) -> None:
         """Answer a request in the stead of the replica that took it, which may have died.
@@ -161,14 +189,25 @@ class Bus:
         await client.publish(to, reply.body, headers=reply.headers)
 
 
-def _read_reply(call: Call[Any, ReplyT], headers: dict[str, str], body: bytes) -> ReplyT:
-    if refused := refusal_in(headers):
-        raise refused
+def read_reply(call: Call[RequestT, ReplyT], reply: Reply) -> ReplyT:
+    """A reply as the call's model.
+
+    Raises:
+        Refusal: it is one.
+        Internal: it has another shape.
+    """
+    body, _ = _as_it_came(call, reply)
     try:
         return call.reply.model_validate_json(body)
     except ValidationError as error:
         text = f"The {call.context} service gave an answer of another shape."
         raise Internal(text, loggable=True) from error
+
+
+def _as_it_came(_call: object, reply: Reply) -> Reply:
+    if refused := refusal_in(reply.headers):
+        raise refused
+    return reply
 
 
 def refusal_in(headers: Mapping[str, str]) -> Refusal | None:

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from chassis.bus.changes import Changes
 from chassis.db import primary
 from chassis.db.away import ONLY_READS, Away, sqlstate
+from chassis.db.pool import Pool, watch
 from chassis.db.schema import outbox_table
 from chassis.db.statements import Statement
 from chassis.db.transaction import Transaction
@@ -95,6 +96,8 @@ class Database:
             async_url(url),
             pool_size=pool + relay_workers + 1,
             max_overflow=0,
+            poolclass=Pool,
+            pool_use_lifo=True,
             hide_parameters=True,
             pool_timeout=5,
             pool_pre_ping=False,
@@ -110,6 +113,9 @@ class Database:
             },
         )
         event.listen(self.engine.sync_engine, "checkout", _replace_closed)
+        watch(self.engine)
+        # Whoever only looks needs no BEGIN and no COMMIT, each of which is a way to the server.
+        self._looking = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.outbox = OutboxBroker(
             self.engine, outbox_table=outbox_table(metadata), logger=None, apply_types=False
         )
@@ -142,13 +148,15 @@ class Database:
 
     @asynccontextmanager
     async def transaction(
-        self, cause: Envelope | None = None, *, begins: bool = False
+        self, cause: Envelope | None = None, *, begins: bool = False, reads: bool = False
     ) -> AsyncIterator[Transaction]:
         """Open a transaction; it commits at the end of the block, or rolls back on an error.
 
         Args:
             cause: the message being handled; what is published names it as its cause.
             begins: whether it begins something new, which can be refused.
+            reads: whether it only looks, and locks nothing: each statement is on its own then, and
+                sees what is committed, as it would anyway.
 
         Raises:
             Away: there is no connection to be had, or the database does not answer.
@@ -159,7 +167,8 @@ class Database:
         try:
             async with AsyncExitStack() as stack:
                 try:
-                    conn = await stack.enter_async_context(self.engine.begin())
+                    engine = self._looking if reads else self.engine
+                    conn = await stack.enter_async_context(engine.begin())
                 except (OSError, PoolTimeout) as error:
                     raise Away("the database cannot be reached") from error
                 tx = Transaction(conn, self.schema, cause, begins)

@@ -80,6 +80,11 @@ def next_in_time(rows: Sequence[Any], limit: int) -> str | None:
     return encode_cursor(last.created_at.isoformat(), last.id)
 
 
+def next_in_sequence(rows: Sequence[Any], limit: int, name: str = "seq") -> str | None:
+    """`next_in_time` for rows in the order of a number, which has this name."""
+    return encode_cursor(str(getattr(rows[limit - 1], name))) if len(rows) > limit else None
+
+
 def place_in_sequence(page: Page) -> int | None:
     """The number that a page of a list ordered by one begins after; None for the first page.
 

@@ -5,6 +5,7 @@ more processor time than all that is between it and the socket: for what runs wi
 is worth a way of its own. All else goes through SQLAlchemy.
 """
 
+from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
@@ -13,9 +14,17 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.selectable import ReturnsRows
 
 RowT = TypeVar("RowT")
 DIALECT: Any = dialect()  # type: ignore[no-untyped-call]  # its constructor is not typed
+
+
+def named(query: ReturnsRows, *, keys: Iterable[str] = ()) -> "Statement[Any]":
+    """A statement whose rows have its columns by their names; `keys` as `Statement` takes them."""
+    names = [str(column.key) for column in query.exported_columns]
+    row = namedtuple("Found", names)  # type: ignore[misc]  # noqa: PYI024  (known only here)
+    return Statement(cast("Executable", query), row, keys=keys)
 
 
 class Statement(Generic[RowT]):

@@ -24,6 +24,7 @@ from chassis.observability import metrics, telemetry
 from contracts.envelope import Envelope, read_envelope
 from contracts.errors import Internal, Invalid, TooSlow
 from contracts.provenance import answerable, check_message, check_request
+from contracts.shown import AS_SHOWN
 from contracts.topology import Durable
 
 log = structlog.get_logger()
@@ -65,7 +66,7 @@ class Answering:
         ):
             try:
                 _check_time(here, context, verb)
-                answer = weighed(await self._handle(raw, here))
+                answer = weighed(await self._handle(raw, here), shown=AS_SHOWN in headers)
             except Exception as error:  # noqa: BLE001  (whatever it is, who asked gets an answer)
                 refusal = as_refusal(error, context)
                 metrics.REQUESTS.labels(asked, refusal.code).inc()
@@ -83,7 +84,9 @@ class Answering:
         if self.handler.tx is None:
             return await self.handler(body, here, raw.reply)
         reads = self.handler.reads
-        async with self.db.transaction(None if reads else here, begins=not reads) as tx:
+        async with self.db.transaction(
+            None if reads else here, begins=not reads, reads=reads
+        ) as tx:
             return await self.handler(body, here, raw.reply, tx)
 
 

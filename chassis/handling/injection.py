@@ -25,7 +25,7 @@ from contracts.topology import Durable
 ReplyTo = NewType("ReplyTo", str)
 """The subject that whoever sent a request waits on."""
 Reading = Annotated[Transaction, "reads"]
-"""The transaction of a request that changes nothing: nobody is told that something changed."""
+"""What a request looks through that changes nothing: nobody is told that something changed."""
 Function = Callable[..., Awaitable[Any]]
 
 

@@ -5,10 +5,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chassis.bus.calls import MAX_MESSAGE_BYTES, REPLIED, Reply, encoded, refusal_headers
 from chassis.db.away import is_away, is_unstorable, takes_nothing, why_away
+from chassis.handling.listing import Listed
 from chassis.observability.terminal import one_line
 from chassis.observability.wording import worded
 from contracts.base import Model
 from contracts.errors import Internal, Invalid, Refusal, Unavailable
+from contracts.shown import AS_SHOWN, NEXT
 
 log = structlog.get_logger()
 
@@ -39,19 +41,29 @@ def in_words(error: Exception) -> str:
     return one_line(f"{type(error).__name__}: {error}")
 
 
-def weighed(answer: object) -> Reply:
+def weighed(answer: object, *, shown: bool = False) -> Reply:
     """An answer as it travels: plain JSON, and a refusal when NATS would not carry it.
+
+    Args:
+        answer: a model, or a page of a list.
+        shown: whether a list is wanted as the API shows it.
 
     Raises:
         Invalid: the answer is too large.
-        TypeError: it is no model.
+        TypeError: it is neither.
     """
-    if not isinstance(answer, Model):
+    headers = REPLIED
+    if isinstance(answer, Listed):
+        body, after = answer.written(shown=shown)
+        if shown:
+            headers = {**REPLIED, AS_SHOWN: "true", **({NEXT: after} if after else {})}
+    elif isinstance(answer, Model):
+        body = encoded(answer)
+    else:
         raise TypeError(f"an answer is a model, and no {type(answer).__name__}")
-    body = encoded(answer)
     if len(body) > MAX_MESSAGE_BYTES:
         raise Invalid("The answer is too large; ask for fewer at once with `limit`.")
-    return Reply(body, REPLIED)
+    return Reply(body, headers)
 
 
 def refused(error: Refusal) -> Reply:

@@ -19,6 +19,7 @@ from chassis.db.database import Database
 from chassis.handling.dead_letters import Tell
 from chassis.handling.delivery import Answering, Consuming
 from chassis.handling.injection import Function, described, handler, named
+from chassis.handling.listing import Listed
 from chassis.handling.pulling import Pull
 from chassis.handling.waiting import WaitingRoom
 from chassis.handling.workers import Workers
@@ -69,7 +70,7 @@ class Subscribers:
     def answer(
         self,
         call: Call[RequestT, ReplyT],
-        function: Callable[..., Awaitable[ReplyT]],
+        function: Callable[..., Awaitable[ReplyT | Listed[ReplyT]]],
         *,
         workers: int = RPC_WORKERS,
     ) -> None:

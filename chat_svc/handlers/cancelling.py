@@ -36,7 +36,7 @@ async def cancel_turn(
     Raises:
         NotFound: the account has no such turn.
     """
-    async with db.transaction() as tx:
+    async with db.transaction(reads=True) as tx:
         found = await _find(tx, request, here.account)
     if found.status not in WORKING:
         return _as_it_is(found)

@@ -5,19 +5,22 @@ from typing import NamedTuple
 
 from chassis.bus.calls import Bus
 from chassis.db.database import Database
-from chassis.db.pages import encode_cursor, fitting, place_in_sequence
+from chassis.db.pages import next_in_sequence, place_in_sequence
 from chassis.db.transaction import Transaction
 from chassis.handling.injection import Reading
+from chassis.handling.listing import Listed, Listing
 from chat_svc import store, store_rounds
 from chat_svc.domain import message_id_of, task_id_of
 from chat_svc.settings import Settings
 from chat_svc.turn import message_view, think_id
+from contracts import api
 from contracts.chat import (
     ForgetMessages,
     Forgotten,
     ListMessages,
     MessageList,
     MessagePosted,
+    MessageView,
     PostMessage,
     PostReply,
     Think,
@@ -27,6 +30,7 @@ from contracts.errors import Busy, Conflict, Invalid, NotFound
 from contracts.task import GET_TASK, GetTask
 from contracts.turns import GetTurn, TurnView
 
+MESSAGES = Listing(MessageList, MessageView, api.Message)
 FORGOTTEN = "What was said here was forgotten."
 WORKING = "HubChat is still working on this task; wait for its answer."
 
@@ -68,7 +72,7 @@ async def _task(
         asked = request.max_budget
         budget = settings.default_budget if asked is None else asked
         return _Task(task_id_of(request.turn_id), budget, begun=False)
-    async with db.transaction() as tx:
+    async with db.transaction(reads=True) as tx:
         before = await store.find_turn(tx.conn, request.turn_id)
         last = before or await store.last_turn_of(tx.conn, here.account, request.task_id)
     if before is not None:  # What it was allowed then is no question any more.
@@ -148,7 +152,7 @@ async def _posted_before(
     )
 
 
-async def list_messages(request: ListMessages, tx: Reading, here: Envelope) -> MessageList:
+async def list_messages(request: ListMessages, tx: Reading, here: Envelope) -> Listed[MessageList]:
     """The account's newest messages, oldest first; fewer than asked for when they are heavy.
 
     With a task, only those about it; none for a task that the account does not have.
@@ -157,12 +161,7 @@ async def list_messages(request: ListMessages, tx: Reading, here: Envelope) -> M
     rows = await store.page_of_messages(
         tx.conn, here.account, request.limit, before, request.task_id
     )
-    shown = fitting([message_view(row) for row in rows[: request.limit]])
-    more = len(rows) > len(shown)
-    return MessageList(
-        messages=shown[::-1],
-        next_cursor=encode_cursor(str(rows[len(shown) - 1].seq)) if more else None,
-    )
+    return Listed(MESSAGES, rows, request.limit, next_in_sequence, newest_last=True)
 
 
 async def get_turn(request: GetTurn, tx: Reading, here: Envelope) -> TurnView:

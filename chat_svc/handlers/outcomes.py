@@ -10,6 +10,7 @@ from chassis.db.transaction import Transaction
 from chassis.handling.patience import Later
 from chat_svc import store, store_rounds, telling
 from chat_svc.adopting import known
+from chat_svc.concluding import Concluding
 from chat_svc.domain import StoredCall, another_agent, find_open, finished, spec, stuck
 from chat_svc.domain import bill as bill_of
 from chat_svc.settings import Settings
@@ -26,7 +27,7 @@ ENDED = "The task was ended before I was done."
 
 
 async def on_step_completed(
-    event: StepCompleted, db: Database, durable: Durable, here: Envelope
+    event: StepCompleted, db: Database, durable: Durable, here: Envelope, concluding: Concluding
 ) -> None:
     """Keep the result of the call that the step carries out.
 
@@ -41,10 +42,12 @@ async def on_step_completed(
         done = finished(
             call, telling.completed(call, event.result, event.cost, event.external_cost), well=True
         )
-        await _keep(tx, turn, calls, [done])
+        await _keep(tx, turn, calls, [done], concluding)
 
 
-async def on_step_failed(event: StepFailed, db: Database, durable: Durable, here: Envelope) -> None:
+async def on_step_failed(
+    event: StepFailed, db: Database, durable: Durable, here: Envelope, concluding: Concluding
+) -> None:
     """Give the work to the next agent that can do it; give it up when there is none."""
     if event.turn_id is None:
         return
@@ -63,7 +66,7 @@ async def on_step_failed(event: StepFailed, db: Database, durable: Durable, here
             finished(one, telling.failed(one, "dependency_failed", NEEDED), well=False)
             for one in stuck(_with(calls, [failed]))
         ]
-        await _keep(tx, turn, calls, [failed, *waiting])
+        await _keep(tx, turn, calls, [failed, *waiting], concluding)
 
 
 async def on_task_completed(
@@ -130,11 +133,17 @@ async def _turn(
 
 
 async def _keep(
-    tx: Transaction, turn: store.Found, calls: Sequence[StoredCall], changed: Sequence[StoredCall]
+    tx: Transaction,
+    turn: store.Found,
+    calls: Sequence[StoredCall],
+    changed: Sequence[StoredCall],
+    concluding: Concluding,
 ) -> None:
     for call in changed:
         await store_rounds.update_call(tx.conn, turn.id, call)
-    await go_on(tx, turn, _with(calls, changed))
+    known_now = _with(calls, changed)
+    if not await concluding.end(tx, turn, known_now):
+        await go_on(tx, turn, known_now)
 
 
 def _with(calls: Sequence[StoredCall], changed: Sequence[StoredCall]) -> list[StoredCall]:

@@ -50,7 +50,7 @@ async def on_think(
         Invalid: there is no such turn.
         Later: the orchestrator is to be asked again.
     """
-    async with db.transaction() as tx:
+    async with db.transaction(reads=True) as tx:
         turn = await store.find_turn(tx.conn, command.turn_id)
         if turn is None:
             raise Invalid(f"no turn {command.turn_id}")

@@ -76,7 +76,7 @@ async def on_use_tool(
         Invalid: there is no such call.
         Refusal: a service is away.
     """
-    async with db.transaction() as tx:
+    async with db.transaction(reads=True) as tx:
         turn = await store.find_turn(tx.conn, command.turn_id)
         calls = await store_rounds.calls_of(tx.conn, command.turn_id)
     if turn is None or turn.status == "done":

@@ -38,16 +38,28 @@ class Rules:
         return move
 
 
+def conclude(rounds: Sequence[Round]) -> Move | None:
+    """The answer once the agents have done their work; None while there is more to decide.
+
+    It says what came of it, so that neither the marketplace nor the conversation matters.
+    """
+    done = rounds[-1] if rounds else None
+    if done is None:
+        return None
+    kept = _kept(done)
+    return None if kept.steps else answer(done, kept.notes)
+
+
 def next_move(situation: Situation) -> Move:
     """The move after what happened so far; the same for the same situation."""
-    done = situation.rounds[-1] if situation.rounds else None
-    kept = Remembered.model_validate(done.raw if done is not None and done.raw else {})
-    if done is not None and not kept.steps:
-        return answer(done, kept.notes)
+    concluded = conclude(situation.rounds)
+    if concluded is not None:
+        return concluded
     if situation.last:
         return Move(STOPPED)
-    if done is not None:
-        return _settled(situation, kept, done)
+    if situation.rounds:
+        done = situation.rounds[-1]
+        return _settled(situation, _kept(done), done)
     found = plan(
         situation.said,
         situation.agents,
@@ -62,6 +74,10 @@ def next_move(situation: Situation) -> Move:
     if offers:
         return Move("", offers, kept.model_dump(mode="json"))
     return _invoke(settle(kept.steps, {}, situation.left), kept.notes, situation.left)
+
+
+def _kept(done: Round) -> Remembered:
+    return Remembered.model_validate(done.raw or {})
 
 
 def _settled(situation: Situation, kept: Remembered, done: Round) -> Move:

@@ -104,7 +104,7 @@ class Caching:
         found = _KEPT.fullmatch(scope["path"])
         if found is None or found.lastgroup is None or scope["method"] == "OPTIONS":
             return None
-        if any(name in BODY for name, _ in scope["headers"]):
+        if any(name in BODY and value != b"0" for name, value in scope["headers"]):
             return None
         query = scope["query_string"]
         asked = parse_qsl(query.decode("latin-1"), keep_blank_values=True) if query else ()

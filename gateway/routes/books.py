@@ -15,44 +15,25 @@ from contracts.ledger import (
     REFUND_PAYMENT,
     CheckLedger,
     EnterPayment,
-    EntryList,
     GetReceipt,
     GetWallet,
     LedgerCheck,
     ListEntries,
-    PaymentReply,
     RefundPayment,
 )
 from contracts.registry import GET_AGENT, GetAgent
 from contracts.task import GET_TASK, GetTask
-from gateway.asking import answer, as_shown, ask, effect_of, known_id, made, only_own
+from gateway.asking import answer, ask, effect_of, known_id, made, only_own, shown
 from gateway.auth import admin_only
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
-from gateway.pages import LINKED, SAME, Paging, page_of
+from gateway.pages import LINKED, SAME, Paging, listed
 from gateway.parameters import PathId, StrictRoute, Truth
 
 router = APIRouter(tags=["books"], route_class=StrictRoute)
 posts = APIRouter(tags=["books"], route_class=JsonRoute)
 
 
-class ShownEntries(EntryList):
-    """A page of a statement, with numbers."""
-
-    entries: list[api.LedgerEntry]  # type: ignore[assignment]  # lines with numbers
-
-
-class ShownPayment(PaymentReply):
-    """A payment, with numbers."""
-
-    payment: api.BazaarBucksPayment
-
-
-_WALLET = as_shown(GET_WALLET, api.Wallet)
-_ENTRIES = as_shown(LIST_ENTRIES, ShownEntries)
-_RECEIPT = as_shown(GET_RECEIPT, api.Receipt)
-_REFUND = as_shown(REFUND_PAYMENT, ShownPayment)
-_ENTER = as_shown(ENTER_PAYMENT, ShownPayment)
 _ENTRY_LIST = TypeAdapter(list[api.LedgerEntry])
 
 
@@ -64,8 +45,8 @@ _ENTRY_LIST = TypeAdapter(list[api.LedgerEntry])
 )
 async def get_wallet(request: Request) -> Response:
     """What is in it, what of that is set aside for running steps, and what is available."""
-    wallet = await ask(request, _WALLET, GetWallet())
-    return answer(wallet)
+    wallet = await ask(request, GET_WALLET, GetWallet())
+    return answer(shown(api.Wallet, wallet))
 
 
 @router.get(
@@ -81,8 +62,7 @@ async def list_ledger_entries(
 ) -> Response:
     """Lines of `wallet`, `agent:<id>`, `platform_fees`, `card_clearing` or `hold:<task id>`."""
     question = made(ListEntries, ledger_account=account, limit=page.limit, cursor=page.cursor)
-    found = await ask(request, _ENTRIES, question)
-    return page_of(request, page, found.entries, _ENTRY_LIST, found.next_cursor)
+    return await listed(request, page, LIST_ENTRIES, question, _ENTRY_LIST)
 
 
 @router.get(
@@ -113,8 +93,8 @@ async def get_receipt(request: Request, id: PathId) -> Response:  # noqa: A002  
     task_id = known_id(id, "Task")
     await only_own(request, task_id)
     await ask(request, GET_TASK, GetTask(task_id=task_id))
-    receipt = await ask(request, _RECEIPT, GetReceipt(task_id=task_id))
-    return answer(receipt)
+    receipt = await ask(request, GET_RECEIPT, GetReceipt(task_id=task_id))
+    return answer(shown(api.Receipt, receipt))
 
 
 @posts.post(
@@ -134,7 +114,8 @@ async def pay_agent(request: Request, body: bodies.NewPayment) -> Response:
         amount=body.amount,
         max_budget=task.max_budget,
     )
-    return answer((await ask(request, _ENTER, order)).payment)
+    entered = await ask(request, ENTER_PAYMENT, order)
+    return answer(shown(api.BazaarBucksPayment, entered.payment))
 
 
 @posts.post(
@@ -150,4 +131,5 @@ async def refund_payment(request: Request, id: PathId, body: bodies.Refund) -> R
         refund_id=body.refund_id or effect_of(request),
         amount=body.amount,
     )
-    return answer((await ask(request, _REFUND, order)).payment)
+    refunded = await ask(request, REFUND_PAYMENT, order)
+    return answer(shown(api.BazaarBucksPayment, refunded.payment))

@@ -10,30 +10,19 @@ from contracts.cards import (
     REFUND_CARD,
     RETRY_CARD,
     TAKE_WEBHOOK,
-    CardReply,
     Checkout,
     OpenCheckout,
     RefundCard,
     RetryCard,
     TakeWebhook,
 )
-from gateway.asking import answer, as_shown, ask, effect_of, keyed_effect, known_id, made
+from gateway.asking import answer, ask, effect_of, keyed_effect, known_id, made, shown
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
 from gateway.parameters import PathId, StrictRoute
 
 router = APIRouter(tags=["payments"], route_class=StrictRoute)
 posts = APIRouter(tags=["payments"], route_class=JsonRoute)
-
-
-class ShownCard(CardReply):
-    """A card payment, with numbers."""
-
-    payment: api.StripePayment
-
-
-_RETRY = as_shown(RETRY_CARD, ShownCard)
-_REFUND = as_shown(REFUND_CARD, ShownCard)
 
 
 @posts.post(
@@ -62,7 +51,7 @@ async def open_checkout(request: Request, body: bodies.OpenCheckout) -> Response
 async def retry_card_payment(request: Request, id: PathId) -> Response:  # noqa: A002  (the path's own word)
     """It is pending then, and attempted at once; 409 when it did not fail."""
     order = RetryCard(payment_id=known_id(id, "Payment"))
-    return answer((await ask(request, _RETRY, order)).payment)
+    return answer(shown(api.StripePayment, (await ask(request, RETRY_CARD, order)).payment))
 
 
 @posts.post(
@@ -76,7 +65,7 @@ async def refund_card_payment(request: Request, id: PathId, body: bodies.CardRef
     order = RefundCard(
         payment_id=known_id(id, "Payment"), refund_id=body.refund_id or effect_of(request)
     )
-    return answer((await ask(request, _REFUND, order)).payment)
+    return answer(shown(api.StripePayment, (await ask(request, REFUND_CARD, order)).payment))
 
 
 @router.post(

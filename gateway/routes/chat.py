@@ -15,13 +15,10 @@ from contracts.chat import (
     ForgetMessages,
     Forgotten,
     ListMessages,
-    MessageList,
     PostMessage,
-    PostReply,
 )
 from gateway.asking import (
     answer,
-    as_shown,
     ask,
     effect_of,
     gateway_of,
@@ -29,22 +26,17 @@ from gateway.asking import (
     known_id,
     made,
     said_again,
+    shown,
 )
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
 from gateway.layers.idempotency import REPLAYED
-from gateway.pages import LINKED, SAME, Page, page_of
+from gateway.pages import LINKED, SAME, Page, listed
 from gateway.parameters import PathId, StrictRoute
 from gateway.turns import TurnEnd
 
 router = APIRouter(tags=["chat"], route_class=StrictRoute)
 posts = APIRouter(tags=["chat"], route_class=JsonRoute)
-
-
-class ShownMessages(MessageList):
-    """A page of messages, with numbers."""
-
-    messages: list[api.Message]  # type: ignore[assignment]  # messages with numbers
 
 
 class MessagePage(Page):
@@ -53,14 +45,6 @@ class MessagePage(Page):
     task_id: bodies.MaybeId = Field(default=None, description="Only those about this task.")
 
 
-class ShownPost(PostReply):
-    """What became of a message, with numbers."""
-
-    answer: api.Message | None = None
-
-
-_POST = as_shown(POST_MESSAGE, ShownPost)
-_MANY = as_shown(LIST_MESSAGES, ShownMessages)
 _LIST = TypeAdapter(list[api.Message])
 
 
@@ -73,8 +57,7 @@ _LIST = TypeAdapter(list[api.Message])
 async def list_messages(request: Request, page: Annotated[MessagePage, Query()]) -> Response:
     """What was said; the next page holds the messages before these."""
     asked = ListMessages(limit=page.limit, cursor=page.cursor, task_id=page.task_id)
-    found = await ask(request, _MANY, asked)
-    return page_of(request, page, found.messages, _LIST, found.next_cursor)
+    return await listed(request, page, LIST_MESSAGES, asked, _LIST)
 
 
 @posts.post(
@@ -93,15 +76,15 @@ async def post_message(request: Request, body: bodies.ChatInput) -> Response:
     turn_id = effect_of(request)
     question = made(PostMessage, turn_id=turn_id, **dict(body))
     with gateway.turns.expect(turn_id) as ending:
-        posted = await ask(request, _POST, question)
-        message = posted.answer
+        posted = await ask(request, POST_MESSAGE, question)
+        message = posted.answer and shown(api.Message, posted.answer)
         if message is None:
             ended = await _wait(request, ending, gateway.settings.chat_wait_s)
             message = ended.message if ended else None
     if message is None:
         goes_on(request)
     said_again(request)
-    shown = answer(
+    said = answer(
         api.ChatAnswer(
             turn_id=turn_id,
             task_id=message.task_id if message else posted.task_id,
@@ -110,8 +93,8 @@ async def post_message(request: Request, body: bodies.ChatInput) -> Response:
         )
     )
     if posted.answer is not None:
-        shown.headers[REPLAYED] = "true"
-    return shown
+        said.headers[REPLAYED] = "true"
+    return said
 
 
 @router.delete(

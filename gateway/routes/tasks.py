@@ -18,44 +18,17 @@ from contracts.task import (
     InvokeAgent,
     ListSteps,
     ListTasks,
-    StepList,
-    TaskList,
-    TaskReply,
 )
-from gateway.asking import answer, as_shown, ask, keyed_effect, known_id, made, only_own
+from gateway.asking import answer, ask, keyed_effect, known_id, made, only_own, shown
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
-from gateway.pages import LINKED, SAME, Paging, page_of
+from gateway.pages import LINKED, SAME, Paging, listed
 from gateway.parameters import PathId, StrictRoute
 
 router = APIRouter(tags=["tasks"], route_class=StrictRoute)
 posts = APIRouter(tags=["tasks"], route_class=JsonRoute)
 
 
-class ShownTask(TaskReply):
-    """The reply about one task, with numbers."""
-
-    task: api.Task
-
-
-class ShownTasks(TaskList):
-    """A page of tasks, with numbers."""
-
-    tasks: list[api.Task]  # type: ignore[assignment]  # tasks with numbers
-
-
-class ShownSteps(StepList):
-    """A page of steps, with numbers."""
-
-    steps: list[api.TaskStep]  # type: ignore[assignment]  # steps with numbers
-
-
-_ONE = as_shown(GET_TASK, ShownTask)
-_NEW = as_shown(CREATE_TASK, ShownTask)
-_MANY = as_shown(LIST_TASKS, ShownTasks)
-_STEPS = as_shown(LIST_STEPS, ShownSteps)
-_INVOKE = as_shown(INVOKE_AGENT, api.InvocationResult)
-_QUOTE = as_shown(ASK_QUOTE, api.Quote)
 NO_QUOTE = "There is no such quote."
 _TASK_LIST = TypeAdapter(list[api.Task])
 _STEP_LIST = TypeAdapter(list[api.TaskStep])
@@ -69,8 +42,8 @@ _STEP_LIST = TypeAdapter(list[api.TaskStep])
 )
 async def list_tasks(request: Request, page: Paging) -> Response:
     """Each with its status, its budget, and what it cost so far."""
-    found = await ask(request, _MANY, ListTasks(limit=page.limit, cursor=page.cursor))
-    return page_of(request, page, found.tasks, _TASK_LIST, found.next_cursor)
+    question = ListTasks(limit=page.limit, cursor=page.cursor)
+    return await listed(request, page, LIST_TASKS, question, _TASK_LIST)
 
 
 @router.get(
@@ -83,7 +56,8 @@ async def get_task(request: Request, id: PathId) -> Response:  # noqa: A002  (th
     """A task as it stands now."""
     task_id = known_id(id, "Task")
     await only_own(request, task_id)
-    return answer((await ask(request, _ONE, GetTask(task_id=task_id))).task)
+    found = await ask(request, GET_TASK, GetTask(task_id=task_id))
+    return answer(shown(api.Task, found.task))
 
 
 @router.get(
@@ -97,8 +71,7 @@ async def list_steps(request: Request, id: PathId, page: Paging) -> Response:  #
     task_id = known_id(id, "Task")
     await only_own(request, task_id)
     question = ListSteps(task_id=task_id, limit=page.limit, cursor=page.cursor)
-    found = await ask(request, _STEPS, question)
-    return page_of(request, page, found.steps, _STEP_LIST, found.next_cursor)
+    return await listed(request, page, LIST_STEPS, question, _STEP_LIST)
 
 
 @posts.post(
@@ -110,7 +83,7 @@ async def list_steps(request: Request, id: PathId, page: Paging) -> Response:  #
 async def create_task(request: Request, body: bodies.NewTask) -> Response:
     """Later calls of agents may belong to it; it is completed when each skill has its step."""
     order = made(CreateTask, task_id=keyed_effect(request), **dict(body))
-    return answer((await ask(request, _NEW, order)).task)
+    return answer(shown(api.Task, (await ask(request, CREATE_TASK, order)).task))
 
 
 @posts.post(
@@ -149,8 +122,8 @@ async def invoke_agent(request: Request, body: bodies.Invocation) -> Response:
         raise Invalid("agentId: Field required") if body.quote_id is None else NotFound(NO_QUOTE)
     await only_own(request, body.task_id)
     order = made(InvokeAgent, step_id=keyed_effect(request), **fields)
-    result = await ask(request, _INVOKE, order)
-    return answer(result)
+    result = await ask(request, INVOKE_AGENT, order)
+    return answer(shown(api.InvocationResult, result))
 
 
 @posts.post(
@@ -162,5 +135,5 @@ async def invoke_agent(request: Request, body: bodies.Invocation) -> Response:
 async def ask_quote(request: Request, body: bodies.NewQuote) -> Response:
     """A call that names the quote pays at most its price, until it expires; nothing is held."""
     question = made(AskQuote, **dict(body))
-    quote = await ask(request, _QUOTE, question)
-    return answer(quote)
+    quote = await ask(request, ASK_QUOTE, question)
+    return answer(shown(api.Quote, quote))

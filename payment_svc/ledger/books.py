@@ -1,9 +1,12 @@
 """Questions about the books: the wallet, statements, receipts."""
 
 from decimal import Decimal
+from functools import partial
 
-from chassis.db.pages import encode_cursor, place_in_sequence
+from chassis.db.pages import next_in_sequence, place_in_sequence
 from chassis.handling.injection import Reading
+from chassis.handling.listing import Listed, Listing
+from contracts import api
 from contracts.envelope import Envelope
 from contracts.errors import NotFound
 from contracts.ledger import (
@@ -25,6 +28,9 @@ from payment_svc.spending.handlers import view
 
 AGENT = earnings_of("")
 
+ENTRIES = Listing(EntryList, EntryView, api.LedgerEntry)
+_AFTER = partial(next_in_sequence, name="id")
+
 
 async def get_wallet(_request: GetWallet, tx: Reading, here: Envelope) -> WalletView:
     """The wallet of the account.
@@ -45,7 +51,7 @@ async def get_wallet(_request: GetWallet, tx: Reading, here: Envelope) -> Wallet
     )
 
 
-async def list_entries(request: ListEntries, tx: Reading, here: Envelope) -> EntryList:
+async def list_entries(request: ListEntries, tx: Reading, here: Envelope) -> Listed[EntryList]:
     """The statement of a ledger account, as far as it concerns the asking account.
 
     Of an agent's account, its owner sees what it earned for them, whoever paid.
@@ -62,36 +68,29 @@ async def list_entries(request: ListEntries, tx: Reading, here: Envelope) -> Ent
     )
     statement = store_ledger.owners_statement if earned else store_ledger.statement
     rows = await statement(tx.conn, here.account, ledger_account, request.limit, before)
-    shown = rows[: request.limit]
-    return EntryList(
-        entries=[EntryView.model_validate(row, from_attributes=True) for row in shown],
-        next_cursor=encode_cursor(str(shown[-1].id)) if len(rows) > len(shown) else None,
-    )
+    return Listed(ENTRIES, rows, request.limit, _AFTER)
 
 
 async def _journal(
     request: ListEntries, name: str, tx: Reading, account: str, before: int | None
-) -> EntryList:
+) -> Listed[EntryList]:
     """The journal of a task's holds: what was set aside, and where it went."""
     task_id = name.removeprefix(HOLDS)
     rows = await store_ledger.journal(tx.conn, account, task_id, request.limit, before)
-    shown = rows[: request.limit]
-    return EntryList(
-        entries=[
-            EntryView(
-                id=row.id,
-                transfer_id=row.hold_id,
-                ledger_account=name,
-                amount=row.amount,
-                kind=row.kind,
-                task_id=row.task_id,
-                step_id=row.hold_id,
-                created_at=row.created_at,
-            )
-            for row in shown
-        ],
-        next_cursor=encode_cursor(str(shown[-1].id)) if len(rows) > len(shown) else None,
-    )
+    lines = [
+        EntryView(
+            id=row.id,
+            transfer_id=row.hold_id,
+            ledger_account=name,
+            amount=row.amount,
+            kind=row.kind,
+            task_id=row.task_id,
+            step_id=row.hold_id,
+            created_at=row.created_at,
+        )
+        for row in rows
+    ]
+    return Listed(ENTRIES, lines, request.limit, _AFTER)
 
 
 async def get_receipt(request: GetReceipt, tx: Reading, here: Envelope) -> Receipt:

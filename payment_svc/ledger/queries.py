@@ -4,18 +4,25 @@ from decimal import Decimal
 
 from chassis.db.pages import next_in_time, place_in_time
 from chassis.handling.injection import Reading
+from chassis.handling.listing import Listed, Listing
+from contracts import api
 from contracts.envelope import Envelope
 from contracts.payment import (
     BazaarBucksList,
+    BazaarBucksPaymentView,
     GetTaskAccount,
     ListBazaarBucks,
     ListStripe,
     StripeList,
+    StripePaymentView,
     TaskAccount,
 )
 from payment_svc.holds import store_budgets
 from payment_svc.ledger import store_payments
-from payment_svc.ledger.views import card_view, payment_view
+from payment_svc.ledger.names import shown_id
+
+PAYMENTS = Listing(BazaarBucksList, BazaarBucksPaymentView, api.BazaarBucksPayment, id=shown_id)
+CARDS = Listing(StripeList, StripePaymentView, api.StripePayment, id=shown_id)
 
 
 async def get_task_account(request: GetTaskAccount, tx: Reading, here: Envelope) -> TaskAccount:
@@ -30,19 +37,17 @@ async def get_task_account(request: GetTaskAccount, tx: Reading, here: Envelope)
 
 async def list_bazaarbucks(
     request: ListBazaarBucks, tx: Reading, here: Envelope
-) -> BazaarBucksList:
+) -> Listed[BazaarBucksList]:
     """The account's payments in BazaarBucks, newest first."""
     rows = await store_payments.page_of(
         tx.conn, "bazaarbucks", here.account, request.limit, place_in_time(request)
     )
-    found = [payment_view(row) for row in rows[: request.limit]]
-    return BazaarBucksList(payments=found, next_cursor=next_in_time(rows, request.limit))
+    return Listed(PAYMENTS, rows, request.limit, next_in_time)
 
 
-async def list_stripe(request: ListStripe, tx: Reading, here: Envelope) -> StripeList:
+async def list_stripe(request: ListStripe, tx: Reading, here: Envelope) -> Listed[StripeList]:
     """The account's card payments, newest first."""
     rows = await store_payments.page_of(
         tx.conn, "stripe", here.account, request.limit, place_in_time(request)
     )
-    found = [card_view(row) for row in rows[: request.limit]]
-    return StripeList(payments=found, next_cursor=next_in_time(rows, request.limit))
+    return Listed(CARDS, rows, request.limit, next_in_time)

@@ -6,10 +6,10 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Literal
 
-from sqlalchemy import func, insert, select, tuple_, update
+from sqlalchemy import DateTime, Integer, bindparam, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.db.statements import Statement
+from chassis.db.statements import Statement, named
 from payment_svc.ledger import names
 from payment_svc.ledger.names import Found, called
 from payment_svc.rows import Hold
@@ -99,21 +99,29 @@ async def record_named(
     return await names.insert(conn, TABLES[rail], instead, values)
 
 
+@cache
+def _page_of(rail: Rail, *, later: bool) -> Statement[Any]:
+    table = TABLES[rail]
+    query = (
+        select(table)
+        .where(table.c.account == bindparam("owner"))
+        .order_by(table.c.created_at.desc(), table.c.id.desc())
+        .limit(bindparam("most", type_=Integer))
+    )
+    if later:
+        place = tuple_(bindparam("moment", type_=DateTime(timezone=True)), bindparam("after"))
+        query = query.where(tuple_(table.c.created_at, table.c.id) < place)
+    return named(query)
+
+
 async def page_of(
     conn: AsyncConnection,
     rail: Rail,
     account: str,
     limit: int,
     before: tuple[datetime, str] | None,
-) -> Sequence[Found]:
+) -> Sequence[Any]:
     """An account's payments, newest first, one more than `limit` when there are more."""
-    table = TABLES[rail]
-    query = (
-        select(table)
-        .where(table.c.account == account)
-        .order_by(table.c.created_at.desc(), table.c.id.desc())
-        .limit(limit + 1)
-    )
-    if before is not None:
-        query = query.where(tuple_(table.c.created_at, table.c.id) < before)
-    return (await conn.execute(query)).all()
+    moment, after = before or (None, None)
+    asked = {"owner": account, "most": limit + 1, "moment": moment, "after": after}
+    return await _page_of(rail, later=before is not None).all(conn, asked)

@@ -29,7 +29,7 @@ async def count_again(db: Database, bus: Bus) -> None:
     """
     after = 0
     while True:
-        async with db.transaction() as tx:
+        async with db.transaction(reads=True) as tx:
             page = await store.page(tx.conn, after, MOST - 1, on_sale=False)
         if not page:
             return

@@ -187,7 +187,8 @@ async def _end_steps(order: FinishTask, db: Database, here: Envelope) -> bool:
             return False
         too_early = _not_begun(order, task)
         if task is not None and too_early is None:
-            steps = await end_open(tx, task, order.note or "The task was ended.")
+            why = order.note or "The task was ended."
+            steps = await end_open(tx, task, why) if task.open_steps else ()
             if order.cancelled:
                 await note_cancelled(tx, task, steps)
         elif order.cancelled and order.turn_id is not None:

@@ -5,9 +5,11 @@ from decimal import Decimal
 from chassis.bus.calls import Bus
 from chassis.bus.envelopes import new_id
 from chassis.db.database import Database
-from chassis.db.pages import encode_cursor, fitting, next_in_time, place_in_sequence, place_in_time
+from chassis.db.pages import next_in_sequence, next_in_time, place_in_sequence, place_in_time
 from chassis.db.transaction import Transaction
 from chassis.handling.injection import Reading
+from chassis.handling.listing import Listed, Listing
+from contracts import api
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, NotFound
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
@@ -23,8 +25,11 @@ from contracts.task import (
     TaskReply,
     TaskView,
 )
-from task_svc import store
+from task_svc import store, store_lists
 from task_svc.settings import Settings
+
+TASKS = Listing(TaskList, TaskView, api.Task)
+STEPS = Listing(StepList, StepView, api.TaskStep)
 
 
 async def create_task(
@@ -75,7 +80,7 @@ async def get_task(
         NotFound: none with that id.
         Unavailable, TooSlow: what is left was asked for, and payment does not answer.
     """
-    async with db.transaction() as tx:
+    async with db.transaction(reads=True) as tx:
         row = await store.find_task(tx.conn, request.task_id, here.account)
     if row is None:
         raise NotFound("Task not found")
@@ -86,16 +91,15 @@ async def get_task(
     return TaskReply(task=TaskView.model_validate(row, from_attributes=True), left=left)
 
 
-async def list_tasks(request: ListTasks, tx: Reading, here: Envelope) -> TaskList:
+async def list_tasks(request: ListTasks, tx: Reading, here: Envelope) -> Listed[TaskList]:
     """The account's tasks, newest first; fewer than asked for when they are heavy."""
-    rows = await store.page_of_tasks(tx.conn, here.account, request.limit, place_in_time(request))
-    shown = fitting(
-        [TaskView.model_validate(r, from_attributes=True) for r in rows[: request.limit]]
+    rows = await store_lists.page_of_tasks(
+        tx.conn, here.account, request.limit, place_in_time(request)
     )
-    return TaskList(tasks=shown, next_cursor=next_in_time(rows, len(shown)))
+    return Listed(TASKS, rows, request.limit, next_in_time)
 
 
-async def list_steps(request: ListSteps, tx: Reading, here: Envelope) -> StepList:
+async def list_steps(request: ListSteps, tx: Reading, here: Envelope) -> Listed[StepList]:
     """A task's newest steps, oldest first; fewer than asked for when they are heavy.
 
     Raises:
@@ -104,12 +108,5 @@ async def list_steps(request: ListSteps, tx: Reading, here: Envelope) -> StepLis
     if await store.find_task(tx.conn, request.task_id, here.account) is None:
         raise NotFound("Task not found")
     before = place_in_sequence(request)
-    rows = await store.page_of_steps(tx.conn, request.task_id, request.limit, before)
-    shown = fitting(
-        [StepView.model_validate(r, from_attributes=True) for r in rows[: request.limit]]
-    )
-    more = len(rows) > len(shown)
-    return StepList(
-        steps=shown[::-1],
-        next_cursor=encode_cursor(str(rows[len(shown) - 1].seq)) if more else None,
-    )
+    rows = await store_lists.page_of_steps(tx.conn, request.task_id, request.limit, before)
+    return Listed(STEPS, rows, request.limit, next_in_sequence, newest_last=True)

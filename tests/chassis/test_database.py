@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from chassis.bus.envelopes import new_id
 from chassis.db import database
 from chassis.db.away import Away, is_away, is_unstorable
 from chassis.db.database import Database
+from chassis.db.pool import shrink
 from tests.chassis import probe
 from tests.chassis.helpers import connected
 from tests.conftest import Stack
@@ -40,6 +42,33 @@ async def test_connections_that_the_server_closed_are_replaced_unnoticed(
         async with connected(probe_stack.admin_url) as root:
             assert await root.fetchval(END_ALL, "bazaar_probe")
         await note(db, new_id())
+
+
+async def test_what_a_burst_of_work_opened_is_closed_when_it_is_of_no_use(
+    probe_stack: Stack,
+) -> None:
+    db = Database(probe_stack.database_url("probe"), probe.metadata, pool=4, relay_workers=1)
+    meet = asyncio.Barrier(4)
+
+    async def look() -> int:
+        async with db.transaction(reads=True) as tx:
+            await meet.wait()
+            return int(await tx.conn.scalar(text("SELECT pg_backend_pid()")))
+
+    async def burst() -> set[int]:
+        return set(await asyncio.gather(*(look() for _ in range(4))))
+
+    pids = await burst()
+    await shrink(db.engine, 3_600)
+    assert await burst() == pids  # They were used just now.
+    await shrink(db.engine, 0)
+    async with connected(probe_stack.admin_url) as root:
+        left = await root.fetch("SELECT pid FROM pg_stat_activity WHERE pid = ANY($1)", [*pids])
+    assert len(left) == 1
+    again = await burst()  # There is room for as many as before.
+    assert len(again) == 4
+    assert len(again & pids) == 1
+    await db.engine.dispose()
 
 
 async def test_a_connection_that_goes_in_the_middle_is_told(

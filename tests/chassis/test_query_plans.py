@@ -25,6 +25,7 @@ from task_svc import store as task
 from task_svc import store_aging as task_aging
 from task_svc import store_cancelling as cancelling
 from task_svc import store_leases as leases
+from task_svc import store_lists as task_lists
 from task_svc import store_standing as standing
 from tests.conftest import CONTEXTS, Stack
 
@@ -115,9 +116,9 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("payment", "what Stripe told of it", lambda c: store_reversals.known_of(c, "pi7")),
     ("payment", "what is charged for a purchase", lambda c: store_tab.total(c, "p201")),
     ("payment", "what waits to be charged", lambda c: store_tab.carry(c, "p7")),
-    ("task", "page of tasks", lambda c: task.page_of_tasks(c, "a1", 100, None)),
-    ("task", "later page of tasks", lambda c: task.page_of_tasks(c, "a1", 100, (THEN, "t"))),
-    ("task", "page of steps", lambda c: task.page_of_steps(c, "t1", 100, None)),
+    ("task", "page of tasks", lambda c: task_lists.page_of_tasks(c, "a1", 100, None)),
+    ("task", "later page of tasks", lambda c: task_lists.page_of_tasks(c, "a1", 100, (THEN, "t"))),
+    ("task", "page of steps", lambda c: task_lists.page_of_steps(c, "t1", 100, None)),
     ("task", "steps to run", lambda c: leases.claim(c, "me", 10, 5)),
     ("task", "bill", lambda c: task.bill_of(c, "t1")),
     ("task", "steps to strip", lambda c: task_aging.strip_steps(c, 0, 50)),
@@ -142,7 +143,7 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("chat", "answer of a turn", lambda c: chat.answer_of(c, "t1")),
     ("chat", "history", lambda c: chat.history(c, TURN, 50, only_task=False)),
     ("chat", "history of a task", lambda c: chat.history(c, TURN, 50, only_task=True)),
-    ("chat", "moves of turns", lambda c: store_rounds.moves_of(c, ["t1", "t2"])),
+    ("chat", "moves of turns", lambda c: store_rounds.moves_of(c, "t1", ["t2"])),
     ("chat", "calls of a turn", lambda c: store_rounds.calls_of(c, "t1")),
     ("chat", "tokens of a turn", lambda c: store_rounds.tokens_of(c, "t1")),
     ("chat", "weight of a turn", lambda c: chat.update_turn(c, "t1", weight=WEIGHT)),

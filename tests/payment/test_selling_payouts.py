@@ -193,7 +193,7 @@ async def test_the_owner_sees_the_agents_statement_and_nobody_else(shop: Shop) -
         here = shop.desk.here(account)
         async with shop.desk.db.transaction(here) as tx:
             found = await books.list_entries(ListEntries(ledger_account=of), tx, here)
-        return [(one.kind, one.amount) for one in found.entries]
+        return [(one.kind, one.amount) for one in found.rows]
 
     assert await statement(shop.seller, name) == [("settled", Decimal(-9)), paid]
     assert await statement(shop.payer, name) == [paid]

@@ -11,7 +11,7 @@ from chassis.handling.patience import Later
 from contracts.orders import AddSteps, FinishTask
 from contracts.payment import TaskAccount
 from contracts.topology import TASK_FINISH
-from task_svc import store
+from task_svc import store, store_lists
 from task_svc.handlers import orders
 from tests.conftest import Stack
 from tests.task.plans import spec, start, stop
@@ -56,7 +56,7 @@ async def test_a_task_does_not_end_over_steps_that_were_added_meanwhile(stack: S
     await orders.on_finish(finish, db, Meanwhile(nothing), TASK_FINISH, here)  # type: ignore[arg-type]
     async with db.transaction() as tx:
         task = await store.find_task(tx.conn, task_id, "races")
-        (step,) = await store.page_of_steps(tx.conn, task_id, 5, None)
+        (step,) = await store_lists.page_of_steps(tx.conn, task_id, 5, None)
     assert task is not None
     assert (task.status, task.open_steps, step.reason) == ("completed", 0, "cancelled")
     await db.engine.dispose()
@@ -81,7 +81,7 @@ async def test_what_a_turn_left_open_is_over_when_the_next_takes_its_task_up(
     await orders.on_finish(stop(task_id), db, Meanwhile(None), TASK_FINISH, here)  # type: ignore[arg-type]
     async with db.transaction() as tx:
         task = await store.find_task(tx.conn, task_id, "races")
-        found = await store.page_of_steps(tx.conn, task_id, 5, None)
+        found = await store_lists.page_of_steps(tx.conn, task_id, 5, None)
     assert task is not None
     assert (task.turn_id, task.status, task.open_steps) == ("next", "created", 2)
     assert {step.id.removeprefix(task_id): (step.status, step.reason) for step in found} == {

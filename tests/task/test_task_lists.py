@@ -12,7 +12,7 @@ from chassis.db.pages import encode_cursor
 from contracts.base import Call
 from contracts.errors import Invalid, NotFound
 from contracts.task import CREATE_TASK, GET_TASK, LIST_STEPS, LIST_TASKS
-from task_svc import store
+from task_svc import store, store_lists
 from task_svc.store_aging import strip_steps
 from task_svc.tables import metadata
 from tests.conftest import Stack
@@ -138,7 +138,7 @@ async def test_heavy_steps_are_not_loaded_to_be_left_out(system: System, databas
         for _ in range(12):
             await system.invoke(account, agent_id, task_id=task.id)
     async with database.engine.connect() as conn:
-        loaded = await store.page_of_steps(conn, task.id, 500, None)
+        loaded = await store_lists.page_of_steps(conn, task.id, 500, None)
     assert 6 <= len(loaded) <= 8
     found = await pages(system, account, 500, LIST_STEPS, task_id=task.id)
     assert [len(page.steps) for page in found] == [5, 5, 2]
