@@ -58,6 +58,8 @@ _NOUN = (
     r"|abstract|conversation|chat|minutes|things?|bits?|stuff|points|sources|information|piece|blog"
     r"|chapter|speech|description|section|excerpt|extract|snippet|code|logs?|meeting|discussion"
     r"|thread|news|lecture|comments?|feedback|title|headline|tweet|joke|recipe|menu|song|dialogue"
+    r"|ergebnis(?:se)?|resultados?|resultats?|risultat[oi]|resumen|resumo|riassunto"
+    r"|zusammenfassung|uebersetzung|traduction|traduccion|traduzione|traducao"
     r"|script|contract|agreement|file|input|material|item|question|response)"
 )
 _DEICTIC = (
@@ -81,7 +83,8 @@ _GIVEN = (
 # A phrase that only points at a text.
 POINTING = re.compile(rf"(?:[\s,.;:!?()-]|(?:{_GIVEN}|{_DEICTIC}|{_NOUN}|{_EMPTY})(?![\w'-]))*")
 POINTING_WITH_ADJECTIVE = re.compile(
-    rf"\s*(?:this|that|these|those|my|our|the (?:following|above|below|previous|last|given))"
+    rf"\s*(?:this|that|these|those|my|our|the (?:following|above|below|previous|last|given|first"
+    rf"|second|third|fourth|fifth|quoted|attached|pasted|other))"
     rf"\s(?:[\w-]+\s){{0,2}}{_NOUN}(?:\s(?:below|above|here|for me|please))*[\s,.;:!?]*"
 )
 # One noun alone is more likely a word to work on: "translate letter to French".
