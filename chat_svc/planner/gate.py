@@ -62,10 +62,15 @@ class Purchase:
     price: Decimal
 
 
-def objections(said: str | Heard, purchases: Sequence[Purchase]) -> tuple[Objection, ...]:
+def objections(
+    said: str | Heard, purchases: Sequence[Purchase], *, whole: bool = True
+) -> tuple[Objection, ...]:
     """All that speaks against buying these for what a person said; none when they may be bought.
 
-    `purchases`: everything that the message is to cost, what was bought for it before included.
+    Args:
+        said: the message, as typed or as heard.
+        purchases: everything that it is to cost, what was bought for it before included.
+        whole: whether words that nobody claims count; a model may have understood them.
     """
     heard = hear(said) if isinstance(said, str) else said
     found = [*_forbidden(heard, purchases), *_thin(heard, purchases)]
@@ -76,10 +81,15 @@ def objections(said: str | Heard, purchases: Sequence[Purchase]) -> tuple[Object
     topic = about_us(heard.source.plain.strip())
     if purchases and topic not in (None, Topic.AGENTS):
         found.append(Objection(Reason.ABOUT_US, heard.text))
-    strangers = left_over(heard)
+    strangers = left_over(heard) if whole else []
     if purchases and len(strangers) > _MOST_STRANGERS:
         found.append(Objection(Reason.LEFT_OVER, " ".join(strangers[:8])))
     return tuple(dict.fromkeys(found))
+
+
+def cap_of(said: str) -> Decimal | None:
+    """BazaarBucks that a message may cost by its own words; None when it names no limit."""
+    return hear(said).terms.cap
 
 
 def _forbidden(heard: Heard, purchases: Sequence[Purchase]) -> list[Objection]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chat_svc.planner import RESULT_KEY, Candidate, Plan, PlannedStep, Text, payload_for
+from chat_svc.planner import RESULT_KEY, Candidate, Plan, PlannedStep, Text, Topic, payload_for
 
 MAX_STAND_INS = 2
 """Agents that stand by for a call, for when the first one is busy or fails."""
@@ -49,10 +49,12 @@ class Remembered(Kept):
     Attributes:
         steps: none once the agents are called.
         notes: sentences that the answer ends with.
+        about: what is asked about the account, while it is looked up.
     """
 
     steps: list[Step] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
+    about: Topic | None = None
 
 
 def call_id(index: int) -> str:

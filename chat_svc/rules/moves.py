@@ -8,8 +8,8 @@ from typing import Any
 
 from chassis.bus.calls import MAX_MESSAGE_BYTES
 from chat_svc.orchestrator import Move, Round, Say, Situation, ToolCall
-from chat_svc.planner import plan, too_dear
-from chat_svc.rules import deals
+from chat_svc.planner import TO_LOOK_UP, plan, too_dear
+from chat_svc.rules import account, deals
 from chat_svc.rules.answer import answer
 from chat_svc.rules.deals import Order, settle
 from chat_svc.rules.history import earlier
@@ -42,6 +42,8 @@ def next_move(situation: Situation) -> Move:
     """The move after what happened so far; the same for the same situation."""
     done = situation.rounds[-1] if situation.rounds else None
     kept = Remembered.model_validate(done.raw if done is not None and done.raw else {})
+    if done is not None and kept.about is not None:
+        return Move(account.told(kept.about, done, situation.agents) or TO_LOOK_UP)
     if done is not None and not kept.steps:
         return answer(done, kept.notes)
     if situation.last:
@@ -55,6 +57,9 @@ def next_move(situation: Situation) -> Move:
         left=situation.left,
         earlier=earlier(situation.history),
     )
+    if found.about is not None:
+        about = Remembered(about=found.about).model_dump(mode="json")
+        return Move("", account.asked(found.about, situation.said, situation.history), about)
     if not found.steps:
         return Move("\n\n".join([found.reply or "", *found.notes]).strip())
     kept = remember(found, situation.agents)

@@ -27,22 +27,13 @@ LANGUAGES = frozenset({"en", "es", "fr", "de", "it", "pt"})
 _WORDS = re.compile(r"\w+")
 _ACCOUNT: dict[str, dict[str, Any]] = {
     "get_wallet": {"available": "12.50", "held": "0", "owed": "0"},
-    "list_tasks": {
-        "tasks": [{"task_id": "t1", "query": "Translate", "status": "completed", "cost": "0.10"}]
-    },
-    "get_receipts": {
-        "receipts": [
-            {
-                "task_id": "t1",
-                "query": "Translate",
-                "agent": "Translator Agent",
-                "skill": "translate",
-                "cost": "0.10",
-                "status": "completed",
-            }
-        ]
+    "list_tasks": {"tasks": [{"query": "Translate", "status": "completed", "cost": "0.10"}]},
+    "get_receipt": {
+        "total": "0.10",
+        "lines": [{"agent_id": "translator", "quoted": "0.10", "charged": "0.10"}],
     },
 }
+"""What the tools that only look tell."""
 
 
 @dataclass(frozen=True)
