@@ -24,6 +24,8 @@ _PLACES = {
     3: frozenset({"fourth", "4th", "cuarto", "quatrieme", "vierte", "vierten", "quarto"}),
     4: frozenset({"fifth", "5th", "quinto", "cinquieme", "funfte", "funften"}),
 }
+PLACES = frozenset().union(*_PLACES.values())
+"""Words for the place of one result among several."""
 _HIT = re.compile(r"^\d{1,2}\. (.+?)(?=\n\n|\n\d{1,2}\. |\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -66,15 +68,15 @@ class Conversation:
         """The newest results of an agent with a skill that has this root, like "haiku"."""
         return self._newest(lambda one: root in stems_of(one.skill))
 
-    def translated(self) -> list[str]:
-        """What the last turn's translations were made from; none when it ended otherwise.
+    def sources(self, kind: str) -> list[str]:
+        """What the last turn's results of a kind were made from; none when it ended otherwise.
 
         "And to French" after a translation means the text itself: a translation of a translation
         would be a worse one.
         """
         last = self._last()
         shown = [made for made in last.made if made.shown] if last else []
-        if not all(made.source and _is(made, TRANSLATE.name) for made in shown):
+        if not all(made.source and _is(made, kind) for made in shown):
             return []
         return _each_once(made.source for made in shown if made.source)
 

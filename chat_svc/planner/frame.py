@@ -9,10 +9,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from chat_svc.planner.families import Style
+from chat_svc.planner.conversation import PLACES
+from chat_svc.planner.families import SUMMARIZE, Style
 from chat_svc.planner.hearing import Heard
+from chat_svc.planner.options import find_options
 from chat_svc.planner.spotting import cues, languages_only
-from chat_svc.planner.views import Item
+from chat_svc.planner.views import Argument, Item
+from chat_svc.planner.vocabulary import unclaimed
 from chat_svc.planner.wish import Wish
 
 _CORRECTS = re.compile(
@@ -20,6 +23,7 @@ _CORRECTS = re.compile(
     r"|make (?:it|that)|better|instead|nein|non|perdon|ich meinte|je voulais dire|quise decir"
     r"|volevo dire|quis dizer|i said|should be|i want|i wanted|please)\b[\s,.:;-]*){1,4}"
 )
+_LONGEST = 100
 _MORE = re.compile(r"(?:also|too|as well|instead|please|not \w+)\b")
 
 
@@ -27,9 +31,35 @@ def corrected(heard: Heard) -> tuple[str, ...]:
     """The languages of "no, I meant Spanish"; none when it is no such correction."""
     plain = heard.source.plain
     lead = _CORRECTS.match(plain)
-    if lead is None or len(plain) > 100:
+    if lead is None or len(plain) > _LONGEST:
         return ()
     return languages_only(_MORE.sub(" ", plain[lead.end() :]))
+
+
+def form_only(heard: Heard) -> dict[str, int] | None:
+    """The form that a message asks for and nothing else: "now as 3 bullet points"."""
+    plain = heard.source.plain
+    option = find_options(plain, SUMMARIZE) if len(plain) <= _LONGEST else None
+    if option is None or heard.source.quotes:
+        return None
+    rest = f"{plain[: option.start]} {plain[option.end :]}"
+    if cues(rest) or unclaimed(rest, most=1):
+        return None
+    return option.options
+
+
+def reshaped(options: dict[str, int]) -> Wish:
+    """A wish for a summary in another form, of what the last summary was made from."""
+    return Wish("", SUMMARIZE, Argument(points_at="it", options=dict(options)), elliptic=True)
+
+
+def place_only(heard: Heard) -> set[str] | None:
+    """The words of a message that only points at one of several results: "the second one"."""
+    plain = heard.source.plain.strip(" .!?")
+    words = set(plain.split())
+    if len(plain) > _LONGEST or not words & PLACES or cues(plain) or unclaimed(plain, most=1):
+        return None
+    return words
 
 
 def lacks_language(wishes: Sequence[Wish]) -> bool:

@@ -21,11 +21,7 @@ from chat_svc.planner.model import (
 from chat_svc.planner.payload import payload_for
 from chat_svc.planner.prices import Chosen, cheapest, choose, total
 from chat_svc.planner.steps import NOBODY, NOT_UNDERSTOOD, Draft, Drafts, draft
-from chat_svc.planner.talk import NOTHING_DONE, Talk, only_say
-
-WHAT_WITH_IT = (
-    "What shall be done with this text? Say for example “summarize it” or “translate it to French”."
-)
+from chat_svc.planner.talk import NOTHING_DONE, WHAT_WITH_IT, Talk, only_say
 
 
 def _step(step: Draft, chosen: Chosen) -> PlannedStep:

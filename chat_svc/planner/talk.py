@@ -9,11 +9,15 @@ from chat_svc.planner.account import Topic, about_us, is_enough
 from chat_svc.planner.again import Again, read_again, repeated, translation
 from chat_svc.planner.answers import answer, on_agents
 from chat_svc.planner.clauses import begin
+from chat_svc.planner.conversation import Conversation
 from chat_svc.planner.frame import (
     corrected,
+    form_only,
     lacks_language,
     lacks_text,
     material_of,
+    place_only,
+    reshaped,
     with_languages,
     with_text,
 )
@@ -26,6 +30,9 @@ from chat_svc.planner.wish import Wish
 from chat_svc.planner.wishes import read_wishes
 
 NOTHING_DONE = "All right: nobody is called, and nothing is charged."
+WHAT_WITH_IT = (
+    "What shall be done with this text? Say for example “summarize it” or “translate it to French”."
+)
 TO_LOOK_UP = "That is in your account: GET /api/wallet, /api/tasks and the receipt of each task."
 _MOST_BACK = 5
 _SAID = re.compile(r"\s*(?:hi|hello|good \w+|goodbye|how are you)\b")
@@ -54,10 +61,15 @@ class Talk:
         if is_enough(plain):
             return only_say(NOTHING_DONE)
         reply = answer(text, self.profiles, self.names, self.budget, self.left)
-        if reply is not None and _SAID.match(plain) and self._lacks_text(earlier):
-            reply = None
+        answers_us = _SAID.match(plain) and self._lacks_text(earlier)
+        if reply is not None and (answers_us or (earlier and form_only(heard))):
+            return None
         if reply is not None and not (earlier and read_again(text, self.names)):
             return only_say(reply)
+        place = place_only(heard)
+        one = Conversation(earlier).meant(place) if place and earlier else []
+        if one and self._open(earlier, _MOST_BACK) is None:
+            return only_say(f"{one[0]}\n\n{WHAT_WITH_IT}")
         topic = about_us(plain)
         if topic is Topic.AGENTS:
             return only_say(on_agents(self.profiles, plain))
@@ -79,11 +91,18 @@ class Talk:
         talked = any(turn.result is not None for turn in earlier)
         wishes = read_wishes(heard, self.names.find, has_previous=talked)
         if earlier and lacks_text(wishes) and earlier[-1].result is None:
-            given = hear(earlier[-1].said)
-            text = given.pasted or (given.zones.material if given.zones else None)
+            text = self._left(earlier)
             if text is not None:
                 wishes = with_text(wishes, text)
         return wishes, earlier
+
+    def _left(self, earlier: Sequence[Earlier]) -> str | None:
+        """The text that the last message gave, or the result that it pointed at, for nothing."""
+        given = hear(earlier[-1].said)
+        place = place_only(given)
+        if place is not None:
+            return next(iter(Conversation(earlier[:-1]).meant(place)), None)
+        return given.pasted or (given.zones.material if given.zones else None)
 
     def _answered(self, heard: Heard, earlier: Sequence[Earlier], depth: int) -> Understood | None:
         """The wish of before, with what this message says of it; None when it says nothing."""
@@ -95,9 +114,12 @@ class Talk:
                 return with_languages(wishes, tags), before
             if not tags and lacks_text(wishes) and self._is_material(heard):
                 return with_text(wishes, material_of(heard)), before
-        if tags and any(turn.result is not None for turn in earlier):
+        if not any(turn.result is not None for turn in earlier):
+            return None
+        if tags:
             return [replace(translation(tags), elliptic=True)], earlier
-        return None
+        form = form_only(heard)
+        return None if form is None else ([reshaped(form)], earlier)
 
     def _open(self, earlier: Sequence[Earlier], depth: int) -> Understood | None:
         """The wishes of the last turn when it ended with a question of ours."""

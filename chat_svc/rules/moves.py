@@ -45,7 +45,7 @@ def next_move(situation: Situation) -> Move:
     if done is not None and kept.about is not None:
         return Move(account.told(kept.about, done, situation.agents) or TO_LOOK_UP)
     if done is not None and not kept.steps:
-        return answer(done, kept.notes)
+        return answer(done, kept.notes, kept.form)
     if situation.last:
         return Move(STOPPED)
     if done is not None:
@@ -66,7 +66,7 @@ def next_move(situation: Situation) -> Move:
     offers = deals.offers(kept.steps)
     if offers:
         return Move("", offers, kept.model_dump(mode="json"))
-    return _invoke(settle(kept.steps, {}, situation.left), kept.notes, situation.left)
+    return _invoke(settle(kept.steps, {}, situation.left), kept, kept.notes, situation.left)
 
 
 def _settled(situation: Situation, kept: Remembered, done: Round) -> Move:
@@ -75,7 +75,7 @@ def _settled(situation: Situation, kept: Remembered, done: Round) -> Move:
     orders = settle(kept.steps, made, situation.left)
     cost = deals.total(orders)
     if cost <= situation.left:
-        return _invoke(orders, [*kept.notes, *deals.notes(orders)], situation.left)
+        return _invoke(orders, kept, [*kept.notes, *deals.notes(orders)], situation.left)
     firm = deals.firm(kept.steps, made)
     names = dict.fromkeys(order.choice.agent for order in orders)
     said = too_dear(cost, ", ".join(names), situation.budget, situation.left)
@@ -83,13 +83,13 @@ def _settled(situation: Situation, kept: Remembered, done: Round) -> Move:
     return Move("\n\n".join([asked + said, *kept.notes]))
 
 
-def _invoke(orders: Sequence[Order], notes: Sequence[str], left: Decimal) -> Move:
+def _invoke(orders: Sequence[Order], kept: Remembered, notes: Sequence[str], left: Decimal) -> Move:
     spare = left - deals.total(orders)
     calls = tuple(_call(index, order, spare) for index, order in enumerate(orders))
     payloads = [call.input["payload"] for call in calls]
     if len(json.dumps(payloads, ensure_ascii=False).encode(errors="replace")) > _MOST_BYTES:
         return Move(TOO_LONG)
-    return Move("", calls, Remembered(notes=list(notes)).model_dump(mode="json"))
+    return Move("", calls, Remembered(notes=list(notes), form=kept.form).model_dump(mode="json"))
 
 
 def _call(index: int, order: Order, spare: Decimal) -> ToolCall:
