@@ -141,7 +141,7 @@ VERBS = (
     _verb(
         SEARCH,
         r"(?:(?:(?:find|get|give|show|gather|collect|need|want|have|is|are|looking|look|i'm|i am|do you"
-        r"|you|there|got|me|us|i|for) ){0,5}(?:(?:some|any|more|a few|good|a) ){0,2})"
+        r"|you|there|got|me|us|i|for) ){0,5}(?:(?:some|any|more|a few|good|a|the best|\d{1,3}|two|three|four|five|ten) ){0,2})"
         r"(?:info(?:rmation|s)?|sources?|articles?|papers?|references|literature|facts|details"
         r"|web ?sites|pages|material|research) (?:about|on|regarding|concerning)",
     ),

@@ -1,7 +1,7 @@
 """Reads a message into wishes: who is asked for what, about which text."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from chat_svc.planner.arguments import read_argument
@@ -15,6 +15,7 @@ from chat_svc.planner.source import Source
 from chat_svc.planner.spotting import wishes_of
 from chat_svc.planner.targets import find_targets
 from chat_svc.planner.views import AT_END, Argument, Item
+from chat_svc.planner.vocabulary import says, unclaimed
 from chat_svc.planner.wish import Wish
 from chat_svc.planner.zones import Zones, asks, is_prose
 
@@ -36,7 +37,34 @@ def read_wishes(heard: Heard, find_mention: FindMention, *, has_previous: bool) 
     layouts = read_layout(
         source.plain, 0, len(source.plain), find_mention, has_previous=has_previous
     )
-    return [wish for layout in layouts for wish in _read(source, layout, find_mention)]
+    found = [wish for layout in layouts for wish in _read(source, layout, find_mention)]
+    return _quoted(source, found) or found
+
+
+def _quoted(source: Source, found: Sequence[Wish]) -> list[Wish]:
+    """A translation of what is set in quotation marks, when the words around it ask for no more.
+
+    It is for whatever words the verbs do not know: "what is 'umbrella' called in Spanish?".
+    """
+    around = source.plain.replace(QUOTE, " ")
+    if len(source.quotes) != 1 or len(around) > _DATA_EDGE or len(unclaimed(around)) > 1:
+        return []
+    understood = all(
+        wish.mention is not None
+        or (wish.family is not None and not wish.weak and not _holds_more(source, wish))
+        for wish in found
+    )
+    wishes = [] if understood else wishes_of(around, source.quotes[0], question=False)
+    plain = len(wishes) == 1 and wishes[0].family is TRANSLATE and not _lacks_target(wishes[0])
+    return wishes if plain else []
+
+
+def _holds_more(source: Source, wish: Wish) -> bool:
+    """Whether the text of a wish is the quotation and more, though no verb asks for that."""
+    if says("translate", source.plain):
+        return False
+    texts = [item.text for item in wish.argument.items if item.text]
+    return any(source.quotes[0] in text and text != source.quotes[0] for text in texts)
 
 
 def _is_question(zones: Zones) -> bool:
