@@ -8,7 +8,7 @@ IMAGES := gateway registry_svc task_svc payment_svc chat_svc agents
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env up secrets test test-compose deploy-demo ask crash-demo key schemas specs trace bench images fmt lock clean
+.PHONY: help env up secrets test eval test-compose deploy-demo ask crash-demo key schemas specs trace bench images fmt lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test: env ## Lint, types, architecture, and all tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 4 --dist loadgroup
+
+eval: env ## How many sentences the keyless planner gets right, and what it charges unwanted
+	@$(BIN)/python -m tests.chat.planner.eval
 
 secrets: ## Make up the passwords of the stack in containers, once, in .env
 	@$(or $(PYTHON),python3) deploy/passwords.py

@@ -64,7 +64,7 @@ def decide(
     if ended is not None:
         return Decided(move, ended, before=before)
     try:
-        calls = check(move.calls, turn.round, before, agents)
+        calls = check(move.calls, turn.round, before, agents, turn.content)
     except Unusable:
         log.warning("move without usable ids", turn_id=turn.id)
         return Decided(move, UNUSABLE, before=before)

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from chat_svc.buying import gated
 from chat_svc.domain import (
     CHARGE_ID,
     MAX_AGENTS_PER_STEP,
@@ -46,6 +47,7 @@ def check(
     round_: int,
     before: Sequence[StoredCall],
     agents: Sequence[Candidate],
+    said: str,
 ) -> list[StoredCall]:
     """The calls of a move as they are to be stored, in order.
 
@@ -54,12 +56,15 @@ def check(
         round_: the number of the move.
         before: calls of the turn's earlier moves.
         agents: the marketplace.
+        said: what the person typed; nothing is bought that it speaks against.
 
     Raises:
         Unusable: an id is used twice, is none, or is that of the charge.
     """
     _check_ids(calls, before)
     stored = [_checked(call, place, round_, before, agents) for place, call in enumerate(calls)]
+    stored, refused = gated(stored, before, agents, said)
+    stored = [_refused(call, refused[call.id]) if call.id in refused else call for call in stored]
     return _without_broken_references(stored, before)
 
 

@@ -49,6 +49,7 @@ def candidate(agent: AgentView) -> Candidate:
         available=agent.availability,
         input_schema=agent.input_schema,
         negotiable=agent.negotiable,
+        response_ms=agent.avg_response_time,
     )
 
 

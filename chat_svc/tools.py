@@ -78,10 +78,29 @@ class GetTask(Tool):
     """Look at the task of this turn: its steps, what it cost, what is left of its budget."""
 
 
+class GetWallet(Tool):
+    """Look at the person's own wallet: what is available, what is held. Changes nothing."""
+
+
+class ListTasks(Tool):
+    """List the person's own latest tasks, newest first, with what each cost. Changes nothing."""
+
+    limit: int = Field(default=10, ge=1, le=50)
+
+
+class GetReceipt(Tool):
+    """Look at what each step of one of the person's own tasks cost, and why. Changes nothing."""
+
+    task_id: Id | None = Field(default=None, description="left out: the newest that cost anything")
+
+
 TOOLS: dict[str, type[Tool]] = {
     "list_agents": ListAgents,
     "negotiate_price": NegotiatePrice,
     "invoke_agent": InvokeAgent,
     "get_task": GetTask,
+    "get_wallet": GetWallet,
+    "list_tasks": ListTasks,
+    "get_receipt": GetReceipt,
 }
 """Every tool by its name."""

@@ -95,6 +95,9 @@ ASKS: dict[str, tuple[Call[Any, Any], ...]] = {
         standing.TELL_ENDS,
         negotiation.NEGOTIATE,
         ledger.ENTER_PAYMENT,
+        ledger.GET_WALLET,
+        ledger.GET_RECEIPT,
+        task.LIST_TASKS,
     ),
     GATEWAY: tuple(
         call for calls in CALLS.values() for call in calls if call not in BETWEEN_SERVICES

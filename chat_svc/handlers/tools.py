@@ -19,6 +19,7 @@ from chat_svc.domain import (
     charge_id_of,
     negotiation_id_of,
 )
+from chat_svc.handlers import account
 from chat_svc.marketplace import list_agents, shown
 from chat_svc.money import money_left
 from chat_svc.settings import Settings
@@ -209,5 +210,8 @@ _TOOLS: dict[str, Callable[[_Use], Awaitable[dict[str, Any]]]] = {
     "list_agents": _list_agents,
     "negotiate_price": _negotiate_price,
     "get_task": _get_task,
+    "get_wallet": lambda use: account.get_wallet(use.bus, use.here),
+    "list_tasks": lambda use: account.list_tasks(use.bus, use.here, use.call.input),
+    "get_receipt": lambda use: account.get_receipt(use.bus, use.here, use.call.input),
     CHARGE: _charge,
 }

@@ -4,7 +4,10 @@ It is pure: no input or output, no clock, no chance. It knows agents only from t
 is given, and finds them by their skills, capabilities and descriptions.
 """
 
+from chat_svc.planner.account import Topic
 from chat_svc.planner.families import QUALITIES
+from chat_svc.planner.gate import Objection, Purchase, Reason, cap_of, objections, told
+from chat_svc.planner.match import kind_of
 from chat_svc.planner.model import (
     MAX_ALTERNATIVES,
     MAX_STEPS,
@@ -19,21 +22,31 @@ from chat_svc.planner.model import (
 )
 from chat_svc.planner.payload import payload_for, text_in
 from chat_svc.planner.plan import plan, too_dear
+from chat_svc.planner.talk import TO_LOOK_UP
 
 __all__ = [
     "MAX_ALTERNATIVES",
     "MAX_STEPS",
     "QUALITIES",
     "RESULT_KEY",
+    "TO_LOOK_UP",
     "Candidate",
     "Earlier",
     "Made",
+    "Objection",
     "Plan",
     "PlannedStep",
+    "Purchase",
+    "Reason",
     "Text",
+    "Topic",
+    "cap_of",
+    "kind_of",
     "money",
+    "objections",
     "payload_for",
     "plan",
     "text_in",
+    "told",
     "too_dear",
 ]

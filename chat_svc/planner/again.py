@@ -13,7 +13,7 @@ from chat_svc.planner.options import find_options
 from chat_svc.planner.source import Source, read_source
 from chat_svc.planner.targets import find_targets
 from chat_svc.planner.views import AT_END, Argument, Item, points
-from chat_svc.planner.wishes import Wish
+from chat_svc.planner.wish import Wish
 
 _LONGEST = 20_000
 _NEAR = 200

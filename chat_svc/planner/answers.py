@@ -28,6 +28,7 @@ from chat_svc.planner.questions import (
     WHO,
 )
 from chat_svc.planner.source import read_source
+from chat_svc.planner.vocabulary import says
 
 _LONGEST_QUESTION = 300
 _MOST_LINES = 25
@@ -196,3 +197,25 @@ def answer(
         return _help(profiles)
     fixed = _in_fixed_words(profiles, question, budget, left)
     return fixed or _on_the_market(profiles, names, question)
+
+
+def on_agents(profiles: Sequence[Profile], question: str) -> str:
+    """Which agent is the fastest, the best rated, the cheapest or the least busy."""
+    agents = [one.agent for one in profiles]
+    if not agents:
+        return offer(profiles)
+    if says("fast", question):
+        timed = [agent for agent in agents if agent.response_ms is not None]
+        if not timed:
+            return "No agent has been called yet, so nobody knows which is the fastest."
+        timed.sort(key=lambda agent: agent.response_ms or 0, reverse=says("slow", question))
+        lines = [f"- {one.name}: {(one.response_ms or 0) / 1000:.2f} s on average" for one in timed]
+        return "\n".join(["Time that a call takes:", *lines[:_MOST_LINES]])
+    if says("well", question):
+        agents.sort(key=lambda agent: (-agent.rating, agent.name))
+        lines = [f"- {one.name}: {one.rating.normalize():f} of 5 stars" for one in agents]
+        return "\n".join(["Ratings, best first:", *lines[:_MOST_LINES]])
+    dearest = says("dear", question)
+    agents.sort(key=lambda agent: (not agent.available, price(agent)), reverse=dearest)
+    order = "dearest" if dearest else "cheapest"
+    return f"Prices per call now, {order} first:\n{_lines(agents)}"

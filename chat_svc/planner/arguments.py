@@ -1,6 +1,7 @@
 """Reads what a clause's verb is about: a subject, a text, or a word that points at one."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from chat_svc.planner.clauses import Clause
@@ -9,6 +10,7 @@ from chat_svc.planner.folding import QUOTE
 from chat_svc.planner.lexicon import COURTESY, POINTING_SUBJECT, SMALL_BEFORE_SUBJECT
 from chat_svc.planner.options import find_options
 from chat_svc.planner.source import Source
+from chat_svc.planner.targets import Target, find_targets
 from chat_svc.planner.texts import read_text
 from chat_svc.planner.views import AT_END, EDGE, POINTING_LENGTH, Argument, Item, View, points
 
@@ -63,6 +65,13 @@ def read_subject(view: View, options: dict[str, Any]) -> Argument:
     return Argument(items=(Item(view.raw(start, end).rstrip(AT_END)),), options=options)
 
 
+def _told_in(view: View) -> Target | None:
+    """The language that an answer is wanted in: "tell me about bees in Spanish"."""
+    last = find_targets(view.text)[-1:]
+    ends = bool(last) and not view.text[last[0].end :].strip(AT_END)
+    return last[0] if ends and view.text[: last[0].start].strip() else None
+
+
 def read_argument(source: Source, clause: Clause, *, has_data: bool) -> Argument:
     """Reads the object of `clause`; `has_data` when a text follows it after a colon or below."""
     family = clause.family
@@ -73,7 +82,11 @@ def read_argument(source: Source, clause: Clause, *, has_data: bool) -> Argument
     view = open_view(source, clause)
     if family.style is Style.QUERY:
         options, view = take_options(view, before, clause, anywhere=True)
-        return read_subject(view, options)
+        told = _told_in(view) if clause.weak else None
+        if told is None:
+            return read_subject(view, options)
+        subject = read_subject(view.without(told.start, len(view.text)), options)
+        return replace(subject, then_to=told.tags)
     anywhere = has_data or QUOTE in view.text
     options, view = take_options(view, before, clause, anywhere=anywhere)
     return read_text(view, verb, family, options, has_data=has_data)

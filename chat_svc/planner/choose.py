@@ -7,7 +7,7 @@ from chat_svc.planner.families import quality
 from chat_svc.planner.folding import fold
 from chat_svc.planner.lexicon import QUALITY_TASK
 from chat_svc.planner.match import Match, Profile, for_family, for_words, ranked
-from chat_svc.planner.wishes import Wish
+from chat_svc.planner.wish import Wish
 
 _BEGINNING = 240
 _BY_NAME = 3

@@ -1,6 +1,5 @@
 """Cuts a request into clauses, one wish each, without cutting into texts."""
 
-import difflib
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -24,7 +23,7 @@ from chat_svc.planner.lexicon import (
 )
 from chat_svc.planner.options import asks_for_count
 from chat_svc.planner.targets import find_targets, from_to, language_in, target_at
-from chat_svc.planner.verbs import OFTEN_MISSPELT, VERBS, Verb
+from chat_svc.planner.verbs import VERBS, Verb
 
 HEAD = 2_000
 """Characters at the beginning of a message in which wishes are looked for."""
@@ -50,11 +49,8 @@ _QUESTION = re.compile(
     r"|was ist|was sind|wer|wann|warum|wieso|que es|quien|cuando|donde|por que|cual|qui|quand|quel"
     r"|quelle|pourquoi|chi|cosa|dove|perche|quem|onde)\b(?!.{0,80}\b(?:you|your)\b)"
 )
-_MISSPELT = re.compile(r"(?:su|tr|tar|ts|se|sa|sr|re|an)[a-z]{4,9}(?= |:)")
-_LIKENESS = 0.83
 # "Write a story in German" asks for a story, not for a translation.
 _MADE_NEW = re.compile(r" (?:me |us )?(?:an?|some) ")
-_ABOUT = re.compile(r" (?:for|about|on)\b")
 _SECOND_SENTENCE = re.compile(r"[.!?;\n]")
 
 
@@ -152,15 +148,7 @@ def _known_verb(plain: str, start: int) -> Clause | None:
         match = verb.pattern.match(plain, start)
         if match and _means(verb, plain, match):
             return Clause(start, start, match.end(), len(plain), verb.family, weak=verb.weak)
-    word = _MISSPELT.match(plain, start)
-    near = difflib.get_close_matches(word[0], OFTEN_MISSPELT, 1, _LIKENESS) if word else []
-    if word is None or not near:
-        return None
-    end = word.end()
-    family = next(verb.family for verb in VERBS if verb.pattern.match(near[0]))
-    if family is SEARCH and (about := _ABOUT.match(plain, end)):
-        end = about.end()
-    return Clause(start, start, end, len(plain), family)
+    return None
 
 
 def _few_words_at(plain: str, position: int) -> int | None:

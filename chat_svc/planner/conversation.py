@@ -1,5 +1,6 @@
 """What "it", "the summary" and "both" mean after earlier turns of the conversation."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,26 @@ _NAMED = (
     (SEARCH, frozenset({"findings", "sources", "search"})),
 )
 _SEVERAL = frozenset({"both", "all", "everything", "each"})
+
+
+_PLACES = {
+    0: frozenset({"first", "1st", "primero", "primer", "premier", "erste", "ersten", "primo"}),
+    1: frozenset({"second", "2nd", "segundo", "deuxieme", "zweite", "zweiten", "secondo"}),
+    2: frozenset({"third", "3rd", "tercero", "troisieme", "dritte", "dritten", "terzo"}),
+    3: frozenset({"fourth", "4th", "cuarto", "quatrieme", "vierte", "vierten", "quarto"}),
+    4: frozenset({"fifth", "5th", "quinto", "cinquieme", "funfte", "funften"}),
+}
+PLACES = frozenset().union(*_PLACES.values())
+"""Words for the place of one result among several."""
+_HIT = re.compile(r"^\d{1,2}\. (.+?)(?=\n\n|\n\d{1,2}\. |\Z)", re.MULTILINE | re.DOTALL)
+
+
+def results_of(turn: Earlier) -> list[str]:
+    """What can be called "the second one" after a turn: several results, or the hits of one."""
+    shown = _each_once(made.text for made in turn.made if made.shown)
+    if len(shown) > 1:
+        return shown
+    return _HIT.findall(turn.result or "")
 
 
 def _each_once(texts: Iterable[str]) -> list[str]:
@@ -35,6 +56,9 @@ class Conversation:
         last = self._last()
         if last is None or last.result is None:
             return []
+        place = next((place for place, names in _PLACES.items() if names & words), None)
+        if place is not None and (items := results_of(last)):
+            return [items[place]] if -len(items) <= place < len(items) else []
         if "original" in words and (sources := [m.source for m in last.made if m.source]):
             return sources[:1]
         shown = _each_once(made.text for made in last.made if made.shown)
@@ -44,15 +68,15 @@ class Conversation:
         """The newest results of an agent with a skill that has this root, like "haiku"."""
         return self._newest(lambda one: root in stems_of(one.skill))
 
-    def translated(self) -> list[str]:
-        """What the last turn's translations were made from; none when it ended otherwise.
+    def sources(self, kind: str) -> list[str]:
+        """What the last turn's results of a kind were made from; none when it ended otherwise.
 
         "And to French" after a translation means the text itself: a translation of a translation
         would be a worse one.
         """
         last = self._last()
         shown = [made for made in last.made if made.shown] if last else []
-        if not all(made.source and _is(made, TRANSLATE.name) for made in shown):
+        if not all(made.source and _is(made, kind) for made in shown):
             return []
         return _each_once(made.source for made in shown if made.source)
 

@@ -147,7 +147,7 @@ def _skip_preface(plain: str, start: int, end: int) -> int:
     return start
 
 
-def _split_off_also(
+def split_off_also(
     plain: str, start: int, end: int, find_mention: FindMention
 ) -> tuple[int, int] | None:
     """A last sentence of a text that is a wish after all: "Also search for ..."."""
@@ -183,7 +183,7 @@ def _text_above(
     return None
 
 
-def _list_items(
+def list_items(
     plain: str, start: int, end: int, find_mention: FindMention
 ) -> list[tuple[int, int]]:
     """The lines of a list of requests; none when it is no such list."""
@@ -206,7 +206,7 @@ def read_layout(
     taken for its text.
     """
     start = _skip_preface(plain, start, end)
-    items = _list_items(plain, start, end, find_mention)
+    items = list_items(plain, start, end, find_mention)
     if items:
         parts = (read_layout(plain, *item, find_mention, has_previous=True) for item in items)
         return [layout for part in parts for layout in part]
@@ -216,7 +216,7 @@ def read_layout(
         clauses = split(plain, start, mark.start(), find_mention)
         if not _opens(plain[:end], clauses, mark, find_mention, has_previous=has_previous):
             continue
-        also = _split_off_also(plain, mark.end(), end, find_mention)
+        also = split_off_also(plain, mark.end(), end, find_mention)
         layout = Layout(tuple(clauses), (mark.end(), also[0] if also else end))
         if also is None:
             return [layout]

@@ -25,6 +25,11 @@ LEAD = re.compile(
     r"|(?:my|our|the) \w{2,20} (?:wants|asked|told|needs) (?:me|us) to"
     r"|in (?:(?:about|at most|around) )?(?:\d{1,4}|a|one|two|three|five|ten) (?:words?"
     r"|sentences?)[:,]?"
+    r"|i was (?:wondering|hoping)(?: (?:if|whether))?|i wonder (?:if|whether)|maybe|perhaps"
+    r"|any chance|is it possible to|do you think you (?:can|could)|pleas|plese|plaese|pleaze"
+    r"|i'm hoping to|feel free to|i am going to need you to|it would be (?:nice|great) if you"
+    r"|i'd appreciate it if you|hubchat|dear (?:hubchat|assistant|agent)|the job is to"
+    r"|my (?:task|job|wish) is to|task|request|question|todo"
     r"|once you|when you|after(?= (?:you )?(?:search|look|find))|in one go|for me"
     r"|manage to|possibly|if (?:you can|possible)"
     r"|jetzt|nun|ahora|maintenant|adesso|agora"
@@ -58,6 +63,9 @@ _NOUN = (
     r"|abstract|conversation|chat|minutes|things?|bits?|stuff|points|sources|information|piece|blog"
     r"|chapter|speech|description|section|excerpt|extract|snippet|code|logs?|meeting|discussion"
     r"|thread|news|lecture|comments?|feedback|title|headline|tweet|joke|recipe|menu|song|dialogue"
+    r"|ergebnis(?:se)?|resultados?|resultats?|risultat[oi]|resumen|resumo|riassunto"
+    r"|zusammenfassung|uebersetzung|traduction|traduccion|traduzione|traducao"
+    r"|ones?|hits?|source|number"
     r"|script|contract|agreement|file|input|material|item|question|response)"
 )
 _DEICTIC = (
@@ -81,7 +89,8 @@ _GIVEN = (
 # A phrase that only points at a text.
 POINTING = re.compile(rf"(?:[\s,.;:!?()-]|(?:{_GIVEN}|{_DEICTIC}|{_NOUN}|{_EMPTY})(?![\w'-]))*")
 POINTING_WITH_ADJECTIVE = re.compile(
-    rf"\s*(?:this|that|these|those|my|our|the (?:following|above|below|previous|last|given))"
+    rf"\s*(?:this|that|these|those|my|our|the (?:following|above|below|previous|last|given|first"
+    rf"|second|third|fourth|fifth|quoted|attached|pasted|other))"
     rf"\s(?:[\w-]+\s){{0,2}}{_NOUN}(?:\s(?:below|above|here|for me|please))*[\s,.;:!?]*"
 )
 # One noun alone is more likely a word to work on: "translate letter to French".

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from chat_svc.planner.account import Topic
+
 MAX_STEPS = 8
 """Steps that one plan may have."""
 
@@ -26,6 +28,7 @@ class Candidate:
         rating: 0 to 5 stars.
         input_schema: JSON Schema of its /execute payload, None when it publishes none.
         negotiable: whether it says that its price can be negotiated.
+        response_ms: how long its calls take on average; None when nobody knows.
     """
 
     id: str
@@ -40,6 +43,7 @@ class Candidate:
     available: bool
     input_schema: Mapping[str, Any] | None
     negotiable: bool = False
+    response_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +119,15 @@ class Plan:
         reply: the whole answer when there are no steps, else None.
         notes: plain sentences to show beside the result.
         required_skills: skill words of the steps, each once.
+        about: what is asked about the person's own account, to be looked up; the reply stands in
+            when that cannot be done.
     """
 
     steps: tuple[PlannedStep, ...]
     reply: str | None
     notes: tuple[str, ...]
     required_skills: tuple[str, ...]
+    about: Topic | None = None
 
 
 def money(amount: Decimal) -> str:

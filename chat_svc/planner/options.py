@@ -38,6 +38,12 @@ _COUNT = re.compile(
     r"|ergebnisse|resultats|risultati)(?![\w'-])(?: only| max(?:imum)?| at most)?"
     r"(?: (?:for|on|about)(?= \w))?"
 )
+_POINTS = re.compile(
+    rf",? ?(?<![\w'-])(?:(?:in|as|into|with|using|a|list of|form of) ){{0,4}}(?:{_AT_MOST}{_NUMBER}[ -])?"
+    r"(?:(?:short|key|main|important|brief|clear) ){0,2}(?:bullet(?:ed)?[ -]?(?:points?|lists?)?s?"
+    r"|points|bullets|takeaways|stichpunkten?|puntos|punti|pontos)(?![\w'-])"
+    rf"(?: of (?:at most )?{_NUMBER} (?:items?|points?|bullets?))?"
+)
 _FINDING = frozenset({SEARCH, SYNTHESIZE, CITE})
 
 
@@ -63,14 +69,32 @@ def asks_for_count(text: str, position: int) -> bool:
 def find_options(text: str, family: Family | None) -> Found | None:
     """The option in folded `text` that the family knows.
 
-    It is `max_length` in words, or `num_results` for families that find things.
+    It is `max_length` in words, or `num_results` for families that find things. `sentences` and
+    `points` say which form the person wants; no agent counts them, so the answer is cut to it.
     """
     pattern = _COUNT if family in _FINDING else _LENGTH
     match = pattern.search(text)
-    if match is None:
-        return None
+    points = None if pattern is _COUNT else _points_in(text)
+    if match is None or points is not None:
+        return points
     number = _number(match[1])
     if pattern is _COUNT:
         return Found({"num_results": number}, match.start(), match.end())
-    per_unit = WORDS_IN_A_SENTENCE if match[2].startswith("sentence") else 1
-    return Found({"max_length": number * per_unit}, match.start(), match.end())
+    if not match[2].startswith("sentence"):
+        return Found({"max_length": number}, match.start(), match.end())
+    options = {"max_length": number * WORDS_IN_A_SENTENCE, "sentences": number}
+    return Found(options, match.start(), match.end())
+
+
+def _points_in(text: str) -> Found | None:
+    """ "As 3 bullet points": how many, as far as that is said."""
+    match = _POINTS.search(text)
+    if match is None:
+        return None
+    number = match[1] or match[2]
+    if number is None:
+        bullets = "bullet" in match[0] or "stichpunkt" in match[0]
+        return Found({"points": 0}, match.start(), match.end()) if bullets else None
+    count = _number(number)
+    options = {"max_length": count * WORDS_IN_A_SENTENCE, "points": count}
+    return Found(options, match.start(), match.end())

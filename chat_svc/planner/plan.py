@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from chat_svc.planner.again import read_again, repeated, translation
-from chat_svc.planner.answers import answer, offer
+from chat_svc.planner.answers import offer
 from chat_svc.planner.conversation import Conversation
-from chat_svc.planner.match import Profile, profile
+from chat_svc.planner.gate import Purchase, objections, told
+from chat_svc.planner.hearing import hear
+from chat_svc.planner.match import Profile, kind_of, profile
 from chat_svc.planner.mentions import Names
 from chat_svc.planner.model import (
     MAX_ALTERNATIVES,
@@ -19,14 +20,8 @@ from chat_svc.planner.model import (
 )
 from chat_svc.planner.payload import payload_for
 from chat_svc.planner.prices import Chosen, cheapest, choose, total
-from chat_svc.planner.steps import NOBODY, Draft, Drafts, draft
-from chat_svc.planner.wishes import Wish, read_wishes
-
-_MOST_AGAIN = 5
-
-
-def _only_say(reply: str) -> Plan:
-    return Plan(steps=(), reply=reply, notes=(), required_skills=())
+from chat_svc.planner.steps import NOBODY, NOT_UNDERSTOOD, Draft, Drafts, draft
+from chat_svc.planner.talk import NOTHING_DONE, WHAT_WITH_IT, Talk, only_say
 
 
 def _step(step: Draft, chosen: Chosen) -> PlannedStep:
@@ -51,7 +46,7 @@ def _within(drafts: Drafts, budget: Decimal, left: Decimal) -> Plan:
     if chosen is None:
         agents = cheapest(drafts.steps)
         names = ", ".join(dict.fromkeys(match.agent.name for match in agents))
-        return _only_say(too_dear(total(agents), names, budget, left))
+        return only_say(too_dear(total(agents), names, budget, left))
     notes = list(drafts.notes)
     if drafts.truncated:
         notes.append(f"That is more than {MAX_STEPS} steps: only the first {MAX_STEPS} are done.")
@@ -70,36 +65,9 @@ def too_dear(cost: Decimal, names: str, budget: Decimal, left: Decimal) -> str:
 
 def _refusal(profiles: Sequence[Profile], notes: Sequence[str]) -> str:
     said = list(dict.fromkeys(notes)) or ["I did not understand what you would like done."]
-    if not notes or any(note.endswith(NOBODY) for note in notes):
+    if not notes or any(note.endswith((NOBODY, NOT_UNDERSTOOD)) for note in notes):
         said.append(offer(profiles))
     return " ".join(said)
-
-
-def _understood(
-    text: str, earlier: Sequence[Earlier], profiles: Sequence[Profile], names: Names, depth: int
-) -> tuple[list[Wish], Sequence[Earlier]]:
-    """The wishes in a text, and the turns before it that they may refer to."""
-    again = read_again(text, names) if earlier and depth else None
-    if again is None:
-        talked = any(turn.result is not None for turn in earlier)
-        return read_wishes(text, names.find, has_previous=talked), earlier
-    asked = next(
-        (
-            index
-            for index in reversed(range(len(earlier)))
-            if answer(earlier[index].said, profiles, names, Decimal(0), Decimal(0)) is None
-        ),
-        None,
-    )
-    if asked is None:
-        return [], earlier
-    wishes, before = _understood(earlier[asked].said, earlier[:asked], profiles, names, depth - 1)
-    targeted = any(wish.family is not None and wish.family.targeted for wish in wishes)
-    if again.only_translates() and not targeted and earlier[asked].result is not None:
-        # "The same in French" after a summary: it need not be made and paid once more.
-        return [translation(again.tags)], earlier[: asked + 1]
-    # "With the summary" may mean one that was made after what is repeated.
-    return repeated(wishes, again), earlier if again.text is not None else before
 
 
 def plan(
@@ -112,7 +80,8 @@ def plan(
     """Plans what a person typed.
 
     Args:
-        text: as typed; data, whatever it says about budgets or instructions.
+        text: as typed; data, whatever it says about budgets or instructions, but that a limit in
+            it ("for at most 0.05") may lower the budget.
         agents: the marketplace now; nobody else is ever planned with.
         budget: BazaarBucks that the request may cost.
         left: BazaarBucks of it that the prices of the steps may add up to; None for all of it.
@@ -123,13 +92,33 @@ def plan(
     """
     budget = Decimal(0) if budget.is_nan() else budget
     left = budget if left is None else min(left, budget)
+    heard = hear(text)
+    if heard.terms.cap is not None and heard.terms.cap < budget:
+        budget, left = heard.terms.cap, min(left, heard.terms.cap)
     profiles = profile(agents)
-    names = Names(profiles)
-    reply = answer(text, profiles, names, budget, left)
-    if reply is not None and not (earlier and read_again(text, names)):
-        return _only_say(reply)
-    wishes, before = _understood(text, earlier, profiles, names, _MOST_AGAIN)
+    talk = Talk(profiles, Names(profiles), budget, left)
+    free = talk.free(heard, text, earlier)
+    if free is not None:
+        return free
+    wishes, before = talk.understood(heard, earlier)
+    if not wishes and (heard.terms.forbidden or heard.terms.nothing):
+        return only_say(NOTHING_DONE)
     drafts = draft(profiles, wishes, Conversation(before))
     if not drafts.steps:
-        return _only_say(_refusal(profiles, drafts.notes))
-    return _within(drafts, budget, left)
+        pasted = not drafts.notes or (heard.pasted is not None and len(wishes) == 1)
+        return only_say(WHAT_WITH_IT if pasted and wishes else _refusal(profiles, drafts.notes))
+    planned = _within(drafts, budget, left)
+    found = objections(heard, _purchases(planned, agents))
+    return only_say(told(found)) if found else planned
+
+
+def _purchases(planned: Plan, agents: Sequence[Candidate]) -> list[Purchase]:
+    prices = {agent.id: agent.dynamic_price for agent in reversed(agents)}
+    return [
+        Purchase(
+            kind_of(step.skill),
+            step.text if isinstance(step.text, str) else None,
+            step.max_offer or max(prices[step.agent_id], Decimal(0)),
+        )
+        for step in planned.steps
+    ]

@@ -12,6 +12,9 @@ _DOUBLE_END = '["\u201c\u201d]'
 # What closes a quotation, by what opens it; straight and curly marks get mixed up.
 _CLOSERS = {
     "```": "```",
+    "~~~": "~~~",
+    '"""': '"""',
+    "<<<": ">>>",
     "`": "`",
     '"': '["\u201d]',
     "\u201c": _DOUBLE_END,

@@ -9,14 +9,16 @@ from chat_svc.planner.choose import able, addressed, does_as_asked, settled
 from chat_svc.planner.conversation import Conversation
 from chat_svc.planner.families import QUALITIES, SEARCH, SUMMARIZE, TRANSLATE, Style
 from chat_svc.planner.folding import fold
-from chat_svc.planner.lexicon import IMPERATIVE, POINTS_BACK
+from chat_svc.planner.lexicon import ASKS, IMPERATIVE, POINTS_BACK
 from chat_svc.planner.match import Match, Profile, family_of, stem, stems_of, words_of
 from chat_svc.planner.model import MAX_STEPS, RESULT_KEY, Text
 from chat_svc.planner.payload import takes_instructions, takes_language
-from chat_svc.planner.wishes import Wish
+from chat_svc.planner.wish import Wish
 
 NOBODY = "no agent here can do that."
 """How a note ends about a wish that no agent is made for."""
+NOT_UNDERSTOOD = "say it in other words, please."
+"""How a note ends about words in which no wish was found."""
 _ASK_LANGUAGE = "Into which language shall I {kind}? Say for example “to French”."
 _NOTHING = "There is nothing"
 _LONGEST_QUOTE = 60
@@ -128,15 +130,21 @@ def _pieces(drafts: Drafts, wish: Wish, match: Match) -> Iterator[tuple[Text, st
             yield from ((text, item.target) for text in made_before)
         elif item.text is not None:
             yield item.text, item.target
-        elif wish.elliptic and not drafts.results and (sources := drafts.before.translated()):
+        elif wish.elliptic and not drafts.results and (sources := _sources(drafts, wish)):
             yield from ((text, item.target) for text in sources)
         else:
             for text in _meant(drafts, wish.argument.points_at):
                 yield text, item.target
 
 
+def _sources(drafts: Drafts, wish: Wish) -> list[str]:
+    return drafts.before.sources(wish.family.name) if wish.family else []
+
+
 def _problem(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> str | None:
     """Why a wish cannot be planned, in a sentence; None when it can."""
+    if not matches and not _is_wish(wish):
+        return f"I did not understand “{_short(wish.request)}”: {NOT_UNDERSTOOD}"
     if not matches:
         return f"I cannot {_doing(wish)}: {NOBODY}"
     if not matches[0].agent.available:
@@ -150,6 +158,12 @@ def _problem(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> str | None
     if family is not None and family.targeted and not takes_instructions(matches[0].agent):
         return _ASK_LANGUAGE.format(kind=family.name)
     return None
+
+
+def _is_wish(wish: Wish) -> bool:
+    """Whether somebody is asked to do something, be it that nobody here can."""
+    said = fold(wish.request[:_LONGEST_QUOTE])
+    return bool(wish.family or wish.mention or ASKS.match(said) or IMPERATIVE.search(said))
 
 
 def _lacks(drafts: Drafts, wish: Wish, match: Match) -> str | None:

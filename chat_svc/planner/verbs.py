@@ -129,6 +129,7 @@ VERBS = (
         r"|come si dice|say|put|render|express|convert|turn|change|write|rephrase|rewrite",
         "after",
     ),
+    _verb(TRANSLATE, r"tell me what the [\w-]+ (?:word|term|expression|phrase) for", "inside"),
     _verb(TRANSLATE, r"(?:tell me )?what(?: do| does)?(?= [^.?!\n]{1,120} means? in )", "after"),
     _verb(
         TRANSLATE,
@@ -136,6 +137,13 @@ VERBS = (
         r"|i (?:want|need)|i'd like|i would like)(?= (?:it |that |this |the \w+ |everything )?"
         r"(?:all )?(?:back )?(?:in|into|auf) )",
         "after",
+    ),
+    _verb(
+        SEARCH,
+        r"(?:(?:(?:find|get|give|show|gather|collect|need|want|have|is|are|looking|look|i'm|i am|do you"
+        r"|you|there|got|me|us|i|for) ){0,5}(?:(?:some|any|more|a few|good|a|the best|\d{1,3}|two|three|four|five|ten) ){0,2})"
+        r"(?:info(?:rmation|s)?|sources?|articles?|papers?|references|literature|facts|details"
+        r"|web ?sites|pages|material|research) (?:about|on|regarding|concerning)",
     ),
     _verb(
         SEARCH,
@@ -147,6 +155,12 @@ VERBS = (
         r"|(?:re)?cherche[rz]?|trouve[rz]?|busc(?:a|ar|ame)|encuentra|investiga|such(?:e|en|t)"
         r"|finde|finden|recherchiere|cerc(?:a|are|ami)|trov(?:a|are|ami)|busque|procur(?:a|e)"
         r"|pesquis(?:e|a|ar))(?![\w])" + _THE_WEB + _INFORMATION + _ABOUT + _THE_WEB,
+    ),
+    _verb(
+        SEARCH,
+        r"(?:(?:know|learn|find out|read|hear) (?:(?:something|a bit|a little|all) )?(?:more )?about"
+        r"|learn (?:more )?about|read up on|(?:i'm |i am )?(?:curious about|interested in))",
+        weak=True,
     ),
     _verb(SEARCH, r"look(?= .{1,60} up\b)"),
     _verb(
@@ -162,6 +176,3 @@ VERBS = (
     _verb(ANALYZE, f"{_GIVE}{_ADJECTIVES}analysis(?: of)?"),
     _verb(NEGOTIATE, r"negotiate|haggle|bargain"),
 )
-
-# Verbs that are recognised when they are misspelt.
-OFTEN_MISSPELT = ("summarize", "summarise", "translate", "search", "research", "analyze")

@@ -1,56 +1,105 @@
 """Reads a message into wishes: who is asked for what, about which text."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from chat_svc.planner.arguments import read_argument
-from chat_svc.planner.clauses import Clause, FindMention, Mention
-from chat_svc.planner.families import SEARCH, TRANSLATE, Family, Style
-from chat_svc.planner.folding import QUOTE
-from chat_svc.planner.layout import Layout, read_layout
-from chat_svc.planner.source import Source, read_source
+from chat_svc.planner.clauses import Clause, FindMention, begin
+from chat_svc.planner.families import SEARCH, TRANSLATE, Style
+from chat_svc.planner.folding import QUOTE, fold
+from chat_svc.planner.hearing import Heard
+from chat_svc.planner.layout import Layout, list_items, read_layout, split_off_also
+from chat_svc.planner.lexicon import LIST_MARK
+from chat_svc.planner.source import Source
+from chat_svc.planner.spotting import wishes_of
 from chat_svc.planner.targets import find_targets
 from chat_svc.planner.views import AT_END, Argument, Item
+from chat_svc.planner.vocabulary import says, unclaimed
+from chat_svc.planner.wish import Wish
+from chat_svc.planner.zones import Zones, asks, is_prose
 
 _USING = re.compile(r"\b(?:using|with|via|through|by)\s")
 _DATA_EDGE = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """One thing that a person wants done.
-
-    Attributes:
-        request: the words for it as typed, with the text that belongs to it.
-        family: the kind of work, None when no known verb says it.
-        argument: what it is about.
-        mention: the agent asked for by name, None when anyone may do it.
-        weak: whether an agent that offers the very subject comes before the family.
-        data: the text that came with it, for an agent that is asked in the person's words.
-        elliptic: whether it only names a language ("and to French").
-    """
-
-    request: str
-    family: Family | None
-    argument: Argument
-    mention: Mention | None = None
-    weak: bool = False
-    data: str | None = None
-    elliptic: bool = False
-
-
-def read_wishes(text: str, find_mention: FindMention, *, has_previous: bool) -> list[Wish]:
+def read_wishes(heard: Heard, find_mention: FindMention, *, has_previous: bool) -> list[Wish]:
     """The wishes in a message, in the order in which they were said.
 
     `has_previous`: "translate it" may mean the result of the message before, so a sentence
     before it on the same line is not its text.
     """
-    source = read_source(text)
+    source, zones = heard.source, heard.zones
+    if zones is not None and _is_zoned(zones, source, find_mention, has_previous=has_previous):
+        found = wishes_of(zones.instruction, zones.material, question=_is_question(zones))
+        if found and not any(map(_lacks_target, found)):
+            return [wish for one in found for wish in _spell_out(one)]
     layouts = read_layout(
         source.plain, 0, len(source.plain), find_mention, has_previous=has_previous
     )
-    return [wish for layout in layouts for wish in _read(source, layout, find_mention)]
+    found = [wish for layout in layouts for wish in _read(source, layout, find_mention)]
+    return _quoted(source, found) or found
+
+
+def _quoted(source: Source, found: Sequence[Wish]) -> list[Wish]:
+    """A translation of what is set in quotation marks, when the words around it ask for no more.
+
+    It is for whatever words the verbs do not know: "what is 'umbrella' called in Spanish?".
+    """
+    around = source.plain.replace(QUOTE, " ")
+    if len(source.quotes) != 1 or len(around) > _DATA_EDGE or len(unclaimed(around)) > 1:
+        return []
+    understood = all(
+        wish.mention is not None
+        or (wish.family is not None and not wish.weak and not _holds_more(source, wish))
+        for wish in found
+    )
+    wishes = [] if understood else wishes_of(around, source.quotes[0], question=False)
+    plain = len(wishes) == 1 and wishes[0].family is TRANSLATE and not _lacks_target(wishes[0])
+    return wishes if plain else []
+
+
+def _holds_more(source: Source, wish: Wish) -> bool:
+    """Whether the text of a wish is the quotation and more, though no verb asks for that."""
+    if says("translate", source.plain):
+        return False
+    texts = [item.text for item in wish.argument.items if item.text]
+    return any(source.quotes[0] in text and text != source.quotes[0] for text in texts)
+
+
+def _is_question(zones: Zones) -> bool:
+    """Whether the material is something asked of the world: "what is jazz? answer in French"."""
+    return zones.material.rstrip().endswith("?") and not (zones.announced or _is_long(zones))
+
+
+def _lacks_target(wish: Wish) -> bool:
+    targeted = wish.family is not None and wish.family.targeted
+    return targeted and any(item.target is None for item in wish.argument.items)
+
+
+def _is_long(zones: Zones) -> bool:
+    return is_prose(zones.material)
+
+
+def _is_zoned(
+    zones: Zones, source: Source, find_mention: FindMention, *, has_previous: bool
+) -> bool:
+    """Whether what is between the instructions is material and no wish of its own."""
+    plain = source.plain
+    if not asks(fold(zones.instruction)) or split_off_also(
+        plain, zones.start, zones.end, find_mention
+    ):
+        return False
+    if LIST_MARK.search(plain, zones.start) and list_items(plain, 0, len(plain), find_mention):
+        return False
+    if zones.announced and plain[: zones.start].rstrip().endswith((":", QUOTE)):
+        return True
+    if _is_long(zones):
+        return True
+    if has_previous and "\n" not in plain[zones.end - 1 : zones.end + 1]:
+        return False
+    inside = begin(plain, zones.start, find_mention)
+    return inside.mention is None and (inside.family is None or inside.weak)
 
 
 def _addressed_at_end(source: Source, clause: Clause, find_mention: FindMention) -> Clause:

@@ -1,38 +1,45 @@
 """Puts what the agents said, and what became of the rest, into one answer."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from chat_svc.orchestrator import Move, Round, ToolCall
 from chat_svc.planner import QUALITIES
+from chat_svc.rules.memory import Form
 from chat_svc.rules.outcomes import Outcome, needs, outcomes
+from chat_svc.rules.shape import shaped
+
+_FOUND = frozenset({"search", "research"})
 
 
-def answer(done: Round, notes: Sequence[str]) -> Move:
+def answer(done: Round, notes: Sequence[str], form: Form | None = None) -> Move:
     """The last move of a turn, after its agents were called.
 
     A result that another call took in is not shown; a single one that is all there is to say is
     shown as it is.
     """
     found = outcomes(done)
+    said = partial(_said, form=form)
     completed = [call for call in done.calls if _is_completed(found, call.id)]
     used = {id_ for call in completed for id_ in needs(call)}
     shown = [(call, found[call.id]) for call in completed if call.id not in used]
     if len(shown) == 1 and len(completed) == len(done.calls):
-        parts = [_said(shown[0][1])]
+        parts = [said(*shown[0])]
     else:
-        parts = [f"{one.agent} ({_skill(call)}):\n{_said(one)}" for call, one in shown]
+        parts = [f"{one.agent} ({_skill(call)}):\n{said(call, one)}" for call, one in shown]
     parts += [_trouble(one) for one in found.values() if one.troubles]
     parts += [_failure(found, call) for call in done.calls if not _is_completed(found, call.id)]
     parts += notes
     text = "\n\n".join(part for part in parts if part.strip())
     return Move(
         text=text or "The agents had nothing to say.",
-        result=_said(shown[-1][1]) if shown else None,
+        result=said(*shown[-1]) if shown else None,
     )
 
 
-def _said(outcome: Outcome) -> str:
-    return outcome.result or ""
+def _said(call: ToolCall, outcome: Outcome, form: Form | None) -> str:
+    result = outcome.result or ""
+    return result if form is None or _skill(call) in _FOUND else shaped(result, form)
 
 
 def _skill(call: ToolCall) -> str:

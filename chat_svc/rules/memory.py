@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chat_svc.planner import RESULT_KEY, Candidate, Plan, PlannedStep, Text, payload_for
+from chat_svc.planner import RESULT_KEY, Candidate, Plan, PlannedStep, Text, Topic, payload_for
 
 MAX_STAND_INS = 2
 """Agents that stand by for a call, for when the first one is busy or fails."""
@@ -43,16 +43,32 @@ class Step(Kept):
     max_offer: Decimal | None = None
 
 
+class Form(Kept):
+    """How a person wants a summary to look; None when nothing is said about it.
+
+    Attributes:
+        sentences: at most so many.
+        points: at most so many, each on a line of its own; 0 for any number.
+    """
+
+    sentences: int | None = None
+    points: int | None = None
+
+
 class Remembered(Kept):
     """The plan, as it was made; later prices do not change it.
 
     Attributes:
         steps: none once the agents are called.
         notes: sentences that the answer ends with.
+        form: of the results, when the person named one.
+        about: what is asked about the account, while it is looked up.
     """
 
     steps: list[Step] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
+    about: Topic | None = None
+    form: Form | None = None
 
 
 def call_id(index: int) -> str:
@@ -72,7 +88,14 @@ def remember(found: Plan, agents: Sequence[Candidate]) -> Remembered:
         )
         for step in found.steps
     ]
-    return Remembered(steps=steps, notes=list(found.notes))
+    return Remembered(steps=steps, notes=list(found.notes), form=_form(found))
+
+
+def _form(found: Plan) -> Form | None:
+    for step in found.steps:
+        if {"sentences", "points"} & step.options.keys():
+            return Form(sentences=step.options.get("sentences"), points=step.options.get("points"))
+    return None
 
 
 def _candidates(step: PlannedStep, by_id: Mapping[str, Candidate]) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from chassis.bus.calls import MAX_MESSAGE_BYTES
 from chat_svc.orchestrator import Move, Round, Say, Situation, ToolCall
-from chat_svc.planner import plan, too_dear
-from chat_svc.rules import deals
+from chat_svc.planner import TO_LOOK_UP, plan, too_dear
+from chat_svc.rules import account, deals
 from chat_svc.rules.answer import answer
 from chat_svc.rules.deals import Order, settle
 from chat_svc.rules.history import earlier
@@ -47,7 +47,9 @@ def conclude(rounds: Sequence[Round]) -> Move | None:
     if done is None:
         return None
     kept = _kept(done)
-    return None if kept.steps else answer(done, kept.notes)
+    if kept.steps or kept.about is not None:
+        return None
+    return answer(done, kept.notes, kept.form)
 
 
 def next_move(situation: Situation) -> Move:
@@ -55,10 +57,12 @@ def next_move(situation: Situation) -> Move:
     concluded = conclude(situation.rounds)
     if concluded is not None:
         return concluded
+    done = situation.rounds[-1] if situation.rounds else None
+    if done is not None and (about := _kept(done).about) is not None:
+        return Move(account.told(about, done, situation.agents) or TO_LOOK_UP)
     if situation.last:
         return Move(STOPPED)
-    if situation.rounds:
-        done = situation.rounds[-1]
+    if done is not None:
         return _settled(situation, _kept(done), done)
     found = plan(
         situation.said,
@@ -67,13 +71,16 @@ def next_move(situation: Situation) -> Move:
         left=situation.left,
         earlier=earlier(situation.history),
     )
+    if found.about is not None:
+        about = Remembered(about=found.about).model_dump(mode="json")
+        return Move("", account.asked(found.about, situation.said, situation.history), about)
     if not found.steps:
         return Move("\n\n".join([found.reply or "", *found.notes]).strip())
     kept = remember(found, situation.agents)
     offers = deals.offers(kept.steps)
     if offers:
         return Move("", offers, kept.model_dump(mode="json"))
-    return _invoke(settle(kept.steps, {}, situation.left), kept.notes, situation.left)
+    return _invoke(settle(kept.steps, {}, situation.left), kept, kept.notes, situation.left)
 
 
 def _kept(done: Round) -> Remembered:
@@ -86,7 +93,7 @@ def _settled(situation: Situation, kept: Remembered, done: Round) -> Move:
     orders = settle(kept.steps, made, situation.left)
     cost = deals.total(orders)
     if cost <= situation.left:
-        return _invoke(orders, [*kept.notes, *deals.notes(orders)], situation.left)
+        return _invoke(orders, kept, [*kept.notes, *deals.notes(orders)], situation.left)
     firm = deals.firm(kept.steps, made)
     names = dict.fromkeys(order.choice.agent for order in orders)
     said = too_dear(cost, ", ".join(names), situation.budget, situation.left)
@@ -94,13 +101,13 @@ def _settled(situation: Situation, kept: Remembered, done: Round) -> Move:
     return Move("\n\n".join([asked + said, *kept.notes]))
 
 
-def _invoke(orders: Sequence[Order], notes: Sequence[str], left: Decimal) -> Move:
+def _invoke(orders: Sequence[Order], kept: Remembered, notes: Sequence[str], left: Decimal) -> Move:
     spare = left - deals.total(orders)
     calls = tuple(_call(index, order, spare) for index, order in enumerate(orders))
     payloads = [call.input["payload"] for call in calls]
     if len(json.dumps(payloads, ensure_ascii=False).encode(errors="replace")) > _MOST_BYTES:
         return Move(TOO_LONG)
-    return Move("", calls, Remembered(notes=list(notes)).model_dump(mode="json"))
+    return Move("", calls, Remembered(notes=list(notes), form=kept.form).model_dump(mode="json"))
 
 
 def _call(index: int, order: Order, spare: Decimal) -> ToolCall:

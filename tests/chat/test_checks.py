@@ -41,8 +41,10 @@ AGENTS = [
 ]
 
 
-def checked(*calls: ToolCall, before: tuple[StoredCall, ...] = ()) -> list[StoredCall]:
-    return check(calls, 1, before, AGENTS)
+def checked(
+    *calls: ToolCall, before: tuple[StoredCall, ...] = (), said: str = "do it"
+) -> list[StoredCall]:
+    return check(calls, 1, before, AGENTS, said)
 
 
 def wrong(call: StoredCall) -> str:
@@ -55,7 +57,7 @@ def wrong(call: StoredCall) -> str:
 
 
 def done(id_: str = "old", *, well: bool = True) -> StoredCall:
-    (call,) = check([invoke(id_, "ann")], 0, (), AGENTS)
+    (call,) = check([invoke(id_, "ann")], 0, (), AGENTS, "do it")
     return finished(call, json.dumps({"result": "x"}), well=well)
 
 
@@ -234,3 +236,49 @@ def test_whatever_is_asked_for_is_answered_and_nobody_unknown_is_called(
             assert wrong(call)
         elif call.work:
             assert {choice.agent_id for choice in call.work.choices} <= {a.id for a in AGENTS}
+
+
+def text(id_: str, words: str, agent: str = "ben", **more: Any) -> ToolCall:
+    return use(id_, "invoke_agent", agent_id=agent, payload={"text": words}, **more)
+
+
+@pytest.mark.parametrize(
+    ("said", "words", "why"),
+    [
+        ("what's my balance", "my balance", "question about your account"),
+        ("Don't translate this, just tell me what it is", "Guten Tag", "asked not to translate"),
+        ("please don't call any agent", "hello", "asked not to translate"),
+        ("Translate this text to French", "this text", "only points at a text"),
+        ("Translate 'hello' to French for at most 0.9 bucks", "hello", "more than 0.90"),
+    ],
+)
+def test_nothing_is_bought_that_the_person_speaks_against(said: str, words: str, why: str) -> None:
+    (call,) = checked(text("a", words), said=said)
+    assert why in wrong(call)
+    assert "nothing is charged" in wrong(call)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ('Translate "this text" to French', "this text"),
+        ("Translate this to French: what's my balance", "what's my balance"),
+        ("now translate it", "whatever was found before"),
+        ("Translate to French, but don't summarize it: hello", "hello"),
+    ],
+)
+def test_what_was_asked_for_passes_the_gate(said: str, words: str) -> None:
+    (call,) = checked(text("a", words), said=said)
+    assert call.work is not None
+    assert call.work.max_price is None
+
+
+def test_a_cap_in_words_is_what_all_calls_together_may_cost() -> None:
+    said = "Translate 'x' to French and German for at most 2.50 bucks"
+    one, two = checked(text("a", "x"), text("b", "x", max_price="1.2"), said=said)
+    assert [call.work and call.work.max_price for call in (one, two)] == [
+        Decimal("1.50"),
+        Decimal("1.2"),
+    ]
+    (third,) = checked(text("c", "x"), before=(one, two), said=said)
+    assert "more than 2.50" in wrong(third)

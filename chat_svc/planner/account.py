@@ -1,0 +1,113 @@
+"""Questions about oneself and the marketplace: what is asked, told from words alone.
+
+A message is such a question when it names a topic and every other word of it belongs to asking
+about oneself. "Why is gold so expensive" has a word left over, and is a question to the world.
+"""
+
+from enum import Enum
+
+from chat_svc.planner.vocabulary import says, spelled, unclaimed
+
+_LONGEST = 160
+_BARE = 2
+_MYSELF = ("myself", "balance", "spending", "tasks", "refund", "why", "agents")
+_OWN = frozenset(
+    [
+        "i",
+        "my",
+        "we",
+        "our",
+        "us",
+        "that",
+        "this",
+        "it",
+        "mine",
+        "i've",
+        "bazaarbucks",
+        "bucks",
+        "mi",
+        "mis",
+        "yo",
+        "me",
+        "he",
+        "tengo",
+        "mon",
+        "ma",
+        "mes",
+        "je",
+        "j'ai",
+        "moi",
+        "ai",
+        "mein",
+        "meine",
+        "meinen",
+        "meiner",
+        "ich",
+        "hab",
+        "habe",
+        "mir",
+        "mich",
+        "mio",
+        "mia",
+        "miei",
+        "mie",
+        "ho",
+        "meu",
+        "minha",
+        "meus",
+        "minhas",
+        "eu",
+        "tenho",
+        "last",
+        "them",
+        "you",
+        "agent",
+        "agents",
+    ]
+)
+
+
+class Topic(Enum):
+    """What is asked about."""
+
+    BALANCE = "balance"
+    SPENDING = "spending"
+    PRICE = "why"
+    TASKS = "tasks"
+    REFUND = "refund"
+    AGENTS = "agents"
+
+
+_ORDER = (
+    (Topic.REFUND, "refund"),
+    (Topic.PRICE, "why"),
+    (Topic.AGENTS, "agents"),
+    (Topic.SPENDING, "spending"),
+    (Topic.BALANCE, "balance"),
+    (Topic.TASKS, "tasks"),
+)
+_WHY = ("why", "por que", "pourquoi", "warum", "perche", "wieso")
+_AGENT = ("agent", "who", "which", "wer", "qui", "quien", "chi", "quem")
+
+
+def about_us(folded: str) -> Topic | None:
+    """The topic of a question about oneself or the marketplace; None for everything else."""
+    if len(folded) > _LONGEST or unclaimed(folded, _MYSELF, most=1):
+        return None
+    words = set(folded.replace("?", " ").replace("'s", " ").split())
+    why = any(word in folded for word in _WHY)
+    agent = any(word in folded for word in _AGENT)
+    for topic, key in _ORDER:
+        if not says(key, folded) or (topic is Topic.PRICE and not why):
+            continue
+        if topic is Topic.AGENTS and not agent:
+            continue
+        if words & _OWN or topic is Topic.AGENTS or len(words) <= _BARE or "show" in words:
+            return topic
+    return None
+
+
+def is_enough(folded: str) -> bool:
+    """Whether a message only says that nothing is wanted any more."""
+    found = spelled("enough").search(folded)
+    return found is not None and not unclaimed(spelled("enough").sub(" ", folded), most=1)

@@ -1,0 +1,156 @@
+"""The gate before every purchase: why an agent is not to be paid for a wish, as values.
+
+It is asked by both orchestrators' moves before an order leaves. It knows the words of the person
+and what is to be bought for them, and nothing else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+
+from chat_svc.planner.account import Topic, about_us
+from chat_svc.planner.folding import QUOTE, fold, word_set
+from chat_svc.planner.hearing import Heard, hear
+from chat_svc.planner.model import money
+from chat_svc.planner.vocabulary import says, unclaimed
+
+_MOST_STRANGERS = 5
+_LONGEST_THIN = 60
+_ALONE = word_set("it this that these those them something anything everything")
+_ANY = word_set("the a an my our your his her their some any all")
+_POINTS = _ALONE | word_set("este esta esto ce cet cette das diesen dieses questo questa isto")
+# Kinds of work that take a text or a subject; others are told in words what to do.
+_ON_A_TEXT = frozenset({"summarize", "translate", "search", "analyze", "localize"})
+
+
+class Reason(Enum):
+    """Why nothing is bought."""
+
+    NOTHING_GIVEN = "nothing given"
+    """The material is missing, or only words that point at some."""
+    LEFT_OVER = "left over"
+    """The words hold more than what was understood of them."""
+    FORBIDDEN = "forbidden"
+    """The person said not to."""
+    OVER_CAP = "over the cap"
+    """It costs more than the person named."""
+    ABOUT_US = "about us"
+    """It is a question about the account or the marketplace, which is answered for free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """A reason, and what it is about in words for the person."""
+
+    reason: Reason
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What is to be bought.
+
+    Attributes:
+        kind: of work, by the word for it ("translate").
+        text: what the agent works on; None when it is the result of an earlier step.
+        price: BazaarBucks that the agent asks for.
+    """
+
+    kind: str
+    text: str | None
+    price: Decimal
+
+
+def objections(
+    said: str | Heard, purchases: Sequence[Purchase], *, whole: bool = True
+) -> tuple[Objection, ...]:
+    """All that speaks against buying these for what a person said; none when they may be bought.
+
+    Args:
+        said: the message, as typed or as heard.
+        purchases: everything that it is to cost, what was bought for it before included.
+        whole: whether words that nobody claims count; a model may have understood them.
+    """
+    heard = hear(said) if isinstance(said, str) else said
+    found = [*_forbidden(heard, purchases), *_thin(heard, purchases)]
+    cap = heard.terms.cap
+    total = sum((one.price for one in purchases), Decimal(0))
+    if cap is not None and total > cap:
+        found.append(Objection(Reason.OVER_CAP, f"{money(total)}, more than {money(cap)}"))
+    topic = about_us(heard.source.plain.strip())
+    if purchases and topic not in (None, Topic.AGENTS):
+        found.append(Objection(Reason.ABOUT_US, heard.text))
+    strangers = left_over(heard) if whole else []
+    if purchases and len(strangers) > _MOST_STRANGERS:
+        found.append(Objection(Reason.LEFT_OVER, " ".join(strangers[:8])))
+    return tuple(dict.fromkeys(found))
+
+
+def cap_of(said: str) -> Decimal | None:
+    """BazaarBucks that a message may cost by its own words; None when it names no limit."""
+    return hear(said).terms.cap
+
+
+def _forbidden(heard: Heard, purchases: Sequence[Purchase]) -> list[Objection]:
+    terms = heard.terms
+    return [
+        Objection(Reason.FORBIDDEN, one.kind)
+        for one in purchases
+        if one.kind in terms.forbidden or terms.nothing
+    ]
+
+
+def _thin(heard: Heard, purchases: Sequence[Purchase]) -> list[Objection]:
+    if heard.zones is not None or heard.source.quotes:
+        return []
+    return [
+        Objection(Reason.NOTHING_GIVEN, one.text)
+        for one in purchases
+        if one.kind in _ON_A_TEXT
+        and one.text is not None
+        and one.text in heard.text
+        and only_points(one.text)
+    ]
+
+
+def only_points(text: str) -> bool:
+    """Whether a text is no material but points at some: "this text", "the quoted text"."""
+    folded = fold(text).strip(" .!?,;:")
+    if not any(map(str.isalnum, folded)):
+        return True
+    if len(folded) > _LONGEST_THIN or unclaimed(folded, most=1):
+        return False
+    words = folded.split()
+    first = words[0] in _POINTS or (words[0] in _ANY and len(words) > 1)
+    return first and (says("material", folded) or words[0] in _ALONE)
+
+
+def left_over(heard: Heard) -> list[str]:
+    """The words beside quoted or pasted material that nobody claims."""
+    if heard.zones is not None:
+        return unclaimed(fold(heard.zones.instruction))
+    plain = heard.source.plain
+    return unclaimed(plain.replace(QUOTE, " ")) if _only_quotes(heard) else []
+
+
+def _only_quotes(heard: Heard) -> bool:
+    """Whether the material is set in quotation marks, so that the rest should be claimed."""
+    quotes = heard.source.quotes
+    return bool(quotes) and says("translate", heard.source.plain)
+
+
+def told(found: Sequence[Objection]) -> str:
+    """The objections in sentences for the person; nothing was bought."""
+    sentences = [_SENTENCES[one.reason].format(about=one.about) for one in found]
+    return " ".join([*dict.fromkeys(sentences), "Nobody was called and nothing is charged."])
+
+
+_SENTENCES = {
+    Reason.NOTHING_GIVEN: "“{about}” only points at a text, and there is none yet: paste it, for"
+    " example in quotation marks.",
+    Reason.LEFT_OVER: "I did not understand all of that (“{about}”): please say it in other words.",
+    Reason.FORBIDDEN: "You asked not to {about}.",
+    Reason.OVER_CAP: "This would cost about {about}.",
+    Reason.ABOUT_US: "That is a question about your account, which costs nothing.",
+}

@@ -1,0 +1,42 @@
+"""Puts right what is misspelt of the few words that everything depends on."""
+
+import difflib
+import re
+
+from chat_svc.planner.vocabulary import unclaimed
+
+_VERBS = (
+    *("summarize", "summarise", "summary", "translate", "translation", "search", "research"),
+    *("analyze", "analyse", "shorten", "condense"),
+)
+_WORD = re.compile(r"[^\W\d_]{5,12}")
+_STOP = re.compile("[:\n\"“”„«»`'‘]")
+_NEAR = 150
+_END = 60
+_LIKENESS = 0.83
+
+
+def respell(text: str, folded: str) -> str:
+    """The text with its misspelt commands spelt right.
+
+    They are looked for at its beginning, up to a quotation or a colon, and in its last line.
+    """
+    stop = _STOP.search(text, 0, _NEAR)
+    places = [(0, stop.start() if stop else min(len(text), _NEAR))]
+    line = text.rfind("\n") + 1
+    if line >= places[0][1] and len(text) - line <= _END and not _STOP.search(text, line):
+        places.append((line, len(text)))
+    for start, end in reversed(places):
+        for word in reversed(list(_WORD.finditer(folded, start, end))):
+            meant = _meant(word[0])
+            if meant is not None:
+                text = text[: word.start()] + meant + text[word.end() :]
+    return text
+
+
+def _meant(word: str) -> str | None:
+    alike = [verb for verb in _VERBS if verb[0] == word[0] and abs(len(verb) - len(word)) <= 2]
+    if not alike or not unclaimed(word, most=1):
+        return None
+    near = difflib.get_close_matches(word, alike, 1, _LIKENESS)
+    return near[0] if near else None

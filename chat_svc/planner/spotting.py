@@ -1,0 +1,163 @@
+"""Reads an instruction whose material is known: kinds of work in order, languages, and how."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from chat_svc.planner.families import (
+    ANALYZE,
+    DETECT,
+    LOCALIZE,
+    SEARCH,
+    SUMMARIZE,
+    TRANSLATE,
+    Family,
+)
+from chat_svc.planner.folding import fold
+from chat_svc.planner.languages import named_language
+from chat_svc.planner.options import find_options
+from chat_svc.planner.targets import Target, find_source, find_targets, language_in
+from chat_svc.planner.views import Argument, Item
+from chat_svc.planner.vocabulary import spelled, unclaimed
+from chat_svc.planner.wish import Wish
+from chat_svc.planner.zones import WORKS_ON_IT
+
+_CUES = (
+    (DETECT, "detect"),
+    (SUMMARIZE, "summarize"),
+    (SUMMARIZE, "about_text"),
+    (TRANSLATE, "translate"),
+    (SEARCH, "search"),
+    (ANALYZE, "analyze"),
+)
+_ANSWERS = re.compile(r"\b(?:answer|reply|respond|explain|tell|antwort\w*|respond\w*|repond\w*)\b")
+_NEAR = 100
+_WORD = re.compile(r"[^\W\d_]{4,}")
+_NAMED = {"localiz": LOCALIZE, "localis": LOCALIZE}
+# "the summary", once there is one, is what was made and no wish for another one.
+_THE = re.compile(r"\b(?:the|that|this|your|it|la|le|il|die|das|el|o|a)\s+$")
+_NOUN = re.compile(
+    r"(?:summar(?:y|ies)|translations?|resum\w*|riassunto|zusammenfassung\w*|short\w*)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A kind of work and where it is named."""
+
+    family: Family
+    start: int
+    end: int
+
+
+def cues(folded: str) -> list[Cue]:
+    """The kinds of work that folded text names, in order, each mention of a made thing left out."""
+    found: list[Cue] = []
+    hits = [
+        Cue(family, hit.start(), hit.end())
+        for family, key in _CUES
+        for hit in (WORKS_ON_IT if family is SEARCH else spelled(key)).finditer(folded)
+    ]
+    hits += [
+        Cue(family, at, at + len(begin))
+        for begin, family in _NAMED.items()
+        if (at := folded.find(begin)) >= 0
+    ]
+    for hit in sorted(hits, key=lambda cue: (cue.start, -cue.end)):
+        known = {cue.family for cue in found}
+        named = _THE.search(folded[max(0, hit.start - 8) : hit.start])
+        made = hit.family in known and (named or _NOUN.search(folded[hit.start : hit.end]))
+        inside = found and hit.start < found[-1].end
+        if not (made or inside or (found and hit.family is found[-1].family)):
+            found.append(hit)
+    return found
+
+
+def wishes_of(instruction: str, material: str, *, question: bool) -> list[Wish]:
+    """What an instruction asks to do with the material; none when it asks for nothing.
+
+    `question`: the material is itself a question, so that it is searched for first.
+    """
+    folded = fold(instruction)
+    found = cues(folded)
+    # "In no more than 30 words" names no language.
+    plain = without_options(folded)
+    targets = find_targets(plain, romance="trad" in folded)
+    if not targets and (bare := _bare(plain)):
+        targets = [bare]
+    if not found and targets:
+        found = [Cue(TRANSLATE, targets[0].start, targets[0].start)]
+    wishes: list[Wish] = []
+    for index, cue in enumerate(found):
+        begin = cue.start if index else 0
+        end = found[index + 1].start if index + 1 < len(found) else len(folded)
+        tags = _tags(target for target in targets if begin <= target.start < end)
+        wishes.append(_wish(cue, folded[begin:end], tags))
+    wishes = _borrow(wishes)
+    answered = not cues(folded) and _ANSWERS.search(folded) is not None
+    if question and wishes and (wishes[0].family is not TRANSLATE or answered):
+        searched = [] if wishes[0].family is SEARCH else wishes
+        wishes = [Wish(material, SEARCH, Argument()), *searched]
+    if wishes:
+        first = wishes[0].argument
+        items = tuple(Item(material, item.target) for item in first.items)
+        argument = replace(first, items=items, points_at="")
+        wishes[0] = replace(wishes[0], request=f"{instruction}: {material}", argument=argument)
+    return wishes
+
+
+def without_options(folded: str) -> str:
+    """Folded text with the numbers in it blanked."""
+    for family in (SUMMARIZE, SEARCH):
+        if option := find_options(folded, family):
+            blank = " " * (option.end - option.start)
+            folded = folded[: option.start] + blank + folded[option.end :]
+    return folded
+
+
+def _bare(folded: str) -> Target | None:
+    """A language that is only named: "German please", "a French summary of this"."""
+    named = language_in(folded)
+    return Target(0, 0, (named,)) if named and not find_source(folded) else None
+
+
+def _tags(targets: Iterable[Target]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(tag for target in targets for tag in target.tags))
+
+
+def _wish(cue: Cue, said: str, tags: tuple[str, ...]) -> Wish:
+    option = find_options(said, cue.family)
+    options = dict(option.options) if option else {}
+    argument = Argument(points_at=said.strip()[:150], options=options)
+    if cue.family.targeted:
+        if origin := find_source(said):
+            argument.options["source_language"] = origin.tags[0]
+        items = tuple(Item(None, tag) for tag in tags) or (Item(),)
+        return Wish(said.strip(), cue.family, replace(argument, items=items))
+    return Wish(said.strip(), cue.family, replace(argument, then_to=tags))
+
+
+def _borrow(wishes: list[Wish]) -> list[Wish]:
+    """Gives a translation without a language the one that was named elsewhere."""
+    spare = [wish for wish in wishes if wish.argument.then_to]
+    lacking = [
+        wish
+        for wish in wishes
+        if wish.family is TRANSLATE and all(item.target is None for item in wish.argument.items)
+    ]
+    if not spare or not lacking:
+        return wishes
+    tags = spare[0].argument.then_to
+    given = replace(lacking[0].argument, items=tuple(Item(None, tag) for tag in tags))
+    left = replace(spare[0].argument, then_to=())
+    swaps = {id(lacking[0]): given, id(spare[0]): left}
+    return [replace(w, argument=swaps.get(id(w), w.argument)) for w in wishes]
+
+
+def languages_only(folded: str) -> tuple[str, ...]:
+    """The languages of a message that says nothing else ("to Spanish", "French please")."""
+    if len(folded) > _NEAR or cues(folded) or unclaimed(folded, most=1):
+        return ()
+    found = find_targets(folded)
+    named = [tag for word in _WORD.findall(folded) if (tag := named_language(word))]
+    return _tags(found) or tuple(dict.fromkeys(named))

@@ -1,0 +1,163 @@
+"""What a message means in its conversation: a free answer, an answer to a question, or wishes."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from chat_svc.planner.account import Topic, about_us, is_enough
+from chat_svc.planner.again import Again, read_again, repeated, translation
+from chat_svc.planner.answers import answer, on_agents
+from chat_svc.planner.clauses import begin
+from chat_svc.planner.conversation import Conversation
+from chat_svc.planner.frame import (
+    corrected,
+    form_only,
+    lacks_language,
+    lacks_text,
+    material_of,
+    place_only,
+    reshaped,
+    with_languages,
+    with_text,
+)
+from chat_svc.planner.hearing import Heard, hear
+from chat_svc.planner.match import Profile
+from chat_svc.planner.mentions import Names
+from chat_svc.planner.model import Earlier, Plan
+from chat_svc.planner.spotting import languages_only
+from chat_svc.planner.wish import Wish
+from chat_svc.planner.wishes import read_wishes
+
+NOTHING_DONE = "All right: nobody is called, and nothing is charged."
+WHAT_WITH_IT = (
+    "What shall be done with this text? Say for example “summarize it” or “translate it to French”."
+)
+TO_LOOK_UP = "That is in your account: GET /api/wallet, /api/tasks and the receipt of each task."
+_MOST_BACK = 5
+_SAID = re.compile(r"\s*(?:hi|hello|good \w+|goodbye|how are you)\b")
+_WORD_FOR_WORD = 20_000
+
+Understood = tuple[list[Wish], Sequence[Earlier]]
+
+
+def only_say(reply: str, about: Topic | None = None) -> Plan:
+    """A plan that calls nobody."""
+    return Plan(steps=(), reply=reply, notes=(), required_skills=(), about=about)
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """A conversation over a list of agents, with the money that is left for it."""
+
+    profiles: Sequence[Profile]
+    names: Names
+    budget: Decimal
+    left: Decimal
+
+    def free(self, heard: Heard, text: str, earlier: Sequence[Earlier]) -> Plan | None:
+        """What is answered without any wish being read; None for all else."""
+        plain = heard.source.plain.strip()
+        if is_enough(plain):
+            return only_say(NOTHING_DONE)
+        reply = answer(text, self.profiles, self.names, self.budget, self.left)
+        answers_us = _SAID.match(plain) and self._lacks_text(earlier)
+        if reply is not None and (answers_us or (earlier and form_only(heard))):
+            return None
+        if reply is not None and not (earlier and read_again(text, self.names)):
+            return only_say(reply)
+        place = place_only(heard)
+        one = Conversation(earlier).meant(place) if place and earlier else []
+        if one and self._open(earlier, _MOST_BACK) is None:
+            return only_say(f"{one[0]}\n\n{WHAT_WITH_IT}")
+        topic = about_us(plain)
+        if topic is Topic.AGENTS:
+            return only_say(on_agents(self.profiles, plain))
+        return only_say(TO_LOOK_UP, topic) if topic and heard.zones is None else None
+
+    def _lacks_text(self, earlier: Sequence[Earlier]) -> bool:
+        open_ = self._open(earlier, _MOST_BACK)
+        return open_ is not None and lacks_text(open_[0])
+
+    def understood(
+        self, heard: Heard, earlier: Sequence[Earlier], depth: int = _MOST_BACK
+    ) -> Understood:
+        """The wishes in a message, and the turns before it that they may refer to."""
+        again = read_again(heard.text, self.names) if earlier and depth else None
+        if again is not None and (found := self._repeated(again, earlier, depth)):
+            return found
+        if earlier and depth and (answered := self._answered(heard, earlier, depth)):
+            return answered
+        talked = any(turn.result is not None for turn in earlier)
+        wishes = read_wishes(heard, self.names.find, has_previous=talked)
+        if earlier and lacks_text(wishes) and earlier[-1].result is None:
+            text = self._left(earlier)
+            if text is not None:
+                wishes = with_text(wishes, text)
+        return wishes, earlier
+
+    def _left(self, earlier: Sequence[Earlier]) -> str | None:
+        """The text that the last message gave, or the result that it pointed at, for nothing."""
+        given = hear(earlier[-1].said)
+        place = place_only(given)
+        if place is not None:
+            return next(iter(Conversation(earlier[:-1]).meant(place)), None)
+        return given.pasted or (given.zones.material if given.zones else None)
+
+    def _answered(self, heard: Heard, earlier: Sequence[Earlier], depth: int) -> Understood | None:
+        """The wish of before, with what this message says of it; None when it says nothing."""
+        tags = corrected(heard) or languages_only(heard.source.plain)
+        open_ = self._open(earlier, depth)
+        if open_ is not None:
+            wishes, before = open_
+            if tags and lacks_language(wishes):
+                return with_languages(wishes, tags), before
+            if not tags and lacks_text(wishes) and self._is_material(heard):
+                return with_text(wishes, material_of(heard)), before
+        if not any(turn.result is not None for turn in earlier):
+            return None
+        if tags:
+            return [replace(translation(tags), elliptic=True)], earlier
+        form = form_only(heard)
+        return None if form is None else ([reshaped(form)], earlier)
+
+    def _open(self, earlier: Sequence[Earlier], depth: int) -> Understood | None:
+        """The wishes of the last turn when it ended with a question of ours."""
+        last = earlier[-1] if earlier else None
+        if last is None or not depth or last.result is not None or last.made:
+            return None
+        heard = hear(last.said[:_WORD_FOR_WORD])
+        if self.free(heard, last.said, ()) is not None:
+            return None
+        wishes, before = self.understood(heard, earlier[:-1], depth - 1)
+        meant = any(turn.result is not None for turn in before)
+        lacking = lacks_language(wishes) or (lacks_text(wishes) and not meant)
+        return (wishes, before) if lacking else None
+
+    def _is_material(self, heard: Heard) -> bool:
+        """Whether a message gives a text, and asks for nothing itself."""
+        if heard.zones is not None and not heard.pasted:
+            return False
+        clause = begin(heard.source.plain, 0, self.names.find)
+        asked = clause.family is not None and not clause.weak
+        return not asked and clause.mention is None and any(map(str.isalnum, heard.text))
+
+    def _repeated(self, again: Again, earlier: Sequence[Earlier], depth: int) -> Understood | None:
+        asked = next(
+            (
+                index
+                for index in reversed(range(len(earlier)))
+                if self.free(hear(earlier[index].said), earlier[index].said, ()) is None
+            ),
+            None,
+        )
+        if asked is None:
+            return [], earlier
+        before = earlier[:asked]
+        wishes, before = self.understood(hear(earlier[asked].said), before, depth - 1)
+        targeted = any(wish.family is not None and wish.family.targeted for wish in wishes)
+        if again.only_translates() and not targeted and earlier[asked].result is not None:
+            # "The same in French" after a summary: it need not be made and paid once more.
+            return [translation(again.tags)], earlier[: asked + 1]
+        # "With the summary" may mean one that was made after what is repeated.
+        return repeated(wishes, again), earlier if again.text is not None else before

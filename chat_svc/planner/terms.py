@@ -1,0 +1,124 @@
+"""What a person rules out or limits: money, kinds of work, languages. It may only ever narrow."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+from chat_svc.planner.folding import QUOTE
+from chat_svc.planner.languages import find_language
+from chat_svc.planner.source import Source, read_source
+from chat_svc.planner.vocabulary import KINDS, spelled, unclaimed
+
+_COIN = r"(?:bazaarbucks?|bucks?|bbs?|credits?)"
+_CAP = re.compile(
+    r"[\s,;(-]*(?:\b(?:but|and|please|only|if|it|costs?|you|can|may|should|spend|spending|pay|paying"
+    r"|for|use|using|with|within|a|the|my|is|of|do|not)\b\s*){0,8}"
+    r"(?:(?P<strong>budget|spend|pay|price|cost)\w*\s*(?:is|of|limit|:)?\s*)?"
+    r"(?P<most>at most|max(?:imum|imal)?\.?(?: of)?|no more than|not more than|more than|up to|under"
+    r"|less than|below|cheaper than|limit(?: of)?|budget(?: of| is)?:?|hochstens|como maximo"
+    r"|al massimo|au maximum|no maximo|por menos de)?\s*"
+    rf"(?:[$€]\s*)?(?P<amount>\d+(?:[.,]\d+)?|[.,]\d+)\s*(?:(?P<coin>{_COIN})|(?P<cents>cents?\b|ct\b)"
+    r"|(?P<other>[$€]|dollars?\b|euros?\b))?(?: (?:at most|max(?:imum)?|or less))?[\s)]*"
+    r"(?=$|[.:,;!?](?:\s|$)|\0|\n)"
+)
+_NOT = r"(?:do not|don't|dont|never|without|no need to|not|nicht|ohne|sin|no|sans|ne|non|senza|nao|sem)"
+_FORBIDS = re.compile(
+    r"(?:^|[,.;:\n]|\b(?:but|and|pero|aber|mais|ma|mas)\b)[\s,]*"
+    r"(?:(?:but|and|please|you|just|also|pero|aber|mais|ma|mas|bitte)\s+){0,3}"
+    rf"{_NOT}\s+(?:(?:you|please|need|to|want|a|any|ever|it)\s+){{0,3}}"
+    r"(?P<what>[^,.;:\n\0]{2,80})"
+)
+_WITHOUT = re.compile(
+    r"\s(?:without|ohne|sin|sans|senza|sem)\s(?P<what>[^,.;:\n\0]{3,60})(?=[.!]?\s*$)"
+)
+_DOING = re.compile(
+    r"(?:call|use|ask|pay|buy|spend|invoke|charge|order|do|run)\w*\b(?: \w+){0,5}\s*$"
+)
+_AGENT = re.compile(r"\bagents?\b")
+_NOT_LANGUAGE = re.compile(
+    r"[\s,]*\b(?:but )?(?:not|nicht|no|pas|non|nao)\s(?:(?:in|to|into|auf|ins|en|al)\s)?"
+)
+_LONGEST = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is ruled out.
+
+    Attributes:
+        cap: BazaarBucks that it may cost; None when nothing is said about that.
+        forbidden: kinds of work that nobody is to be asked for.
+        nothing: whether no agent is to be called at all.
+    """
+
+    cap: Decimal | None = None
+    forbidden: frozenset[str] = frozenset()
+    nothing: bool = False
+
+
+def read_terms(text: str) -> tuple[str, Terms]:
+    """A text without the words that limit it, and what they say. Quotations are left alone."""
+    if len(text) > _LONGEST:
+        return text, Terms()
+    text, cap = _read_cap(text)
+    text, forbidden, nothing = _read_forbidden(text)
+    return _without_refused_language(text), Terms(cap, frozenset(forbidden), nothing)
+
+
+def _cut(source: Source, start: int, end: int) -> str:
+    before, after = source.original(0, start), source.original(end, len(source.plain))
+    after = after.lstrip(" .,;") if before.rstrip().endswith((".", "!", "?")) else after.lstrip()
+    return f"{before.rstrip()} {after}".strip()
+
+
+def _read_cap(text: str) -> tuple[str, Decimal | None]:
+    source = read_source(text)
+    for found in _CAP.finditer(source.plain):
+        amount = Decimal(found["amount"].replace(",", "."))
+        if found["cents"]:
+            amount /= 100
+        said = found["most"] or found["strong"]
+        ours = found["coin"] or found["cents"] or "." in found["amount"]
+        money = ours or (found["strong"] or "").startswith("budget") or found["other"]
+        if said and money and (ours or amount <= 1):
+            return _cut(source, found.start(), found.end()), amount
+    return text, None
+
+
+def _read_forbidden(text: str) -> tuple[str, set[str], bool]:
+    forbidden: set[str] = set()
+    nothing = False
+    for _ in range(4):
+        source = read_source(text)
+        for pattern in (_FORBIDS, _WITHOUT):
+            found = next(
+                (one for one in pattern.finditer(source.plain) if _rules_out(one["what"])), None
+            )
+            if found:
+                break
+        else:
+            break
+        what = found["what"]
+        kinds = {kind for kind in KINDS if spelled(kind).match(what)}
+        forbidden |= kinds
+        nothing |= not kinds
+        start = found.start() + (found[0][:1] in ".:\n")
+        text = _cut(source, start, found.end()).lstrip(" ,;")
+    return text, forbidden, nothing
+
+
+def _rules_out(what: str) -> bool:
+    return any(spelled(kind).match(what) for kind in KINDS) or (
+        _DOING.fullmatch(what) is not None
+        and not unclaimed(_AGENT.sub("", what.partition(" ")[2]), most=1)
+    )
+
+
+def _without_refused_language(text: str) -> str:
+    """Takes ", not Spanish" out of "translate it to French, not Spanish"."""
+    source = read_source(text)
+    for refusal in _NOT_LANGUAGE.finditer(source.plain):
+        named = find_language(source.plain, refusal.end())
+        if named and (refusal.start() or QUOTE in source.plain):
+            return _cut(source, refusal.start(), named[1])
+    return text

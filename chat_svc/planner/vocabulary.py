@@ -1,0 +1,88 @@
+"""The words that ask, from a data file per language: whatever they are, they are no material.
+
+A message is understood by accounting for each of its words. The words here are claimed: they name
+a kind of work, point at a text, ask nicely or say how. What nobody claims is what the work is on.
+"""
+
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+
+from chat_svc.planner.languages import named_language
+
+LANGUAGES = ("en", "es", "fr", "de", "it", "pt")
+KINDS = ("summarize", "translate", "search", "detect", "analyze")
+"""Kinds of work that may be named anywhere in an instruction; also keys of the files."""
+_CLAIMED = (*KINDS, "about_text", "material", "small", "numbers", "negation")
+_WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
+_ORDINARY = re.compile(r"\d{1,4}(?:st|nd|rd|th|[.)])?")
+
+
+@cache
+def _entries(key: str) -> tuple[str, ...]:
+    """What all the files list under a key, each once."""
+    found: dict[str, None] = {}
+    for language in LANGUAGES:
+        path = Path(__file__).with_name("words") / f"{language}.toml"
+        words = tomllib.loads(path.read_text(encoding="utf-8")).get(key, "")
+        found |= dict.fromkeys(words.split())
+    return tuple(found)
+
+
+def _pattern(entries: tuple[str, ...]) -> str:
+    parts = (
+        re.escape(entry).replace("_", r"[\s,]{1,3}").replace(r"\*", r"[\w-]*")
+        for entry in sorted(entries, key=len, reverse=True)
+    )
+    return rf"(?<![\w'-])(?:{'|'.join(parts)})(?![\w-])"
+
+
+@cache
+def spelled(key: str) -> re.Pattern[str]:
+    """A pattern over folded text for any entry of a key."""
+    return re.compile(_pattern(_entries(key)))
+
+
+@cache
+def _claimed_phrases() -> re.Pattern[str]:
+    entries = tuple(e for key in _CLAIMED for e in _entries(key) if not _WORD.fullmatch(e))
+    return re.compile(_pattern(tuple(e for e in entries if "_" in e or ";" in e)))
+
+
+@cache
+def _words(keys: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
+    entries = [entry for key in keys for entry in _entries(key)]
+    whole = frozenset(e for e in entries if not e.endswith("*"))
+    return whole, tuple({e[:-1] for e in entries if e.endswith("*")})
+
+
+def unclaimed(text: str, keys: tuple[str, ...] = _CLAIMED, most: int = 1_000) -> list[str]:
+    """The words of folded text that are no part of the asking, at most so many.
+
+    Names of languages and small numbers are part of it.
+    """
+    whole, begun = _words(keys)
+    phrases = _claimed_phrases().sub(" ", text) if keys is _CLAIMED else text
+    left: list[str] = []
+    for word in _WORD.finditer(phrases):
+        known = word[0] in whole or word[0].startswith(begun) or _ORDINARY.fullmatch(word[0])
+        if not known and named_language(word[0]) is None and not _parts_known(word[0], whole):
+            left.append(word[0])
+            if len(left) >= most:
+                break
+    return left
+
+
+def _parts_known(word: str, whole: frozenset[str]) -> bool:
+    """Whether a word is joined of known ones: "l'inglese", "two-sentence"."""
+    parts = re.split(r"['-]", word)
+    return len(parts) > 1 and all(
+        part in whole or len(part) == 1 or named_language(part) or part.startswith("sentence")
+        for part in parts
+    )
+
+
+def says(key: str, text: str) -> bool:
+    """Whether folded text has an entry of a key in it."""
+    return spelled(key).search(text) is not None

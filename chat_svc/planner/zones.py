@@ -1,0 +1,174 @@
+"""Tells instruction from material by form: fences, colons, lines, sentences and what is claimed.
+
+A stretch of words is instruction when every word of it is claimed (`vocabulary`): it asks, points
+or says how. It stands before the material, after it, or both. What is between is material, and no
+word of it is looked at for a wish. A message whose words ask and give in one breath ("translate
+hello to French") has no zones; its clauses are read one by one.
+"""
+
+import re
+from dataclasses import dataclass
+from itertools import islice
+
+from chat_svc.planner.folding import QUOTE
+from chat_svc.planner.source import Source
+from chat_svc.planner.targets import find_targets, language_in
+from chat_svc.planner.vocabulary import KINDS, says, unclaimed
+
+_BOUNDARY = re.compile(r"\n+|(?<!:):(?!:|//|\d)|[.!?…]+(?=\s|\0)")
+_CAPITAL = re.compile(r"(?<=[\w,] )(?=[A-ZÀ-Ý])")
+_QUOTED_LINES = re.compile(r"(?:^[ \t]*>[^\n]*(?:\n|$))+", re.MULTILINE)
+_SENTENCE = re.compile(r"[.!?…](?=\s+\S)")
+_GOES_ON = re.compile(r"\s*(?:then|also|and|after|afterwards|finally|next)\b")
+_INTRODUCES = re.compile(
+    r"\b(?:text\w*|articl\w*|artikel|artigo|e?-?mail|message|here|below|following)\b"
+)
+WORKS_ON_IT = re.compile(
+    r"\b(?:search|research|google|look|find out|busca|cherche|suche|cerca|procura)(?: up)?"
+    r"(?: (?:for|about|on|more|nach|sobre|sur)){0,2} (?:it|this|that|them|these|those|the above|the text"
+    r"|the following|esto|das|cela|questo|isso)\b|\blook (?:it|this|that) up\b"
+)
+"""A search for what a text says, as opposed to one for a subject that is named."""
+_NEAR = 600
+_MOST = 12
+_PROSE = 12
+"""Words from which on something reads as a text that was pasted."""
+_LONG = 25
+_STRANGERS = 2
+"""Words that nobody claims which an instruction on its own lines may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Zones:
+    """The parts of a message.
+
+    Attributes:
+        instruction: what asks, as typed; empty when only a text was pasted.
+        material: what it is asked about.
+        start: where the material begins in the source's folded text.
+        end: where it ends.
+        announced: whether form alone says that it is material: a colon, a fence, an own line.
+    """
+
+    instruction: str
+    material: str
+    start: int
+    end: int
+    announced: bool
+
+
+def asks(folded: str) -> bool:
+    """Whether words name a kind of work, a question about a text, or a language to go to."""
+    return (
+        any(says(kind, folded) for kind in (*KINDS, "about_text") if kind != "search")
+        or WORKS_ON_IT.search(folded) is not None
+        or bool(find_targets(folded))
+        or (len(folded) < _NEAR and language_in(folded) is not None)
+    )
+
+
+def is_prose(folded: str) -> bool:
+    """Whether words are a text of some length rather than something said to an assistant."""
+    words = len(folded[: 100 * _LONG].split())
+    return words >= _LONG or (words >= _PROSE and _SENTENCE.search(folded) is not None)
+
+
+def read_zones(source: Source) -> Zones | None:
+    """The zones of a message; None when it has none."""
+    plain = source.plain
+    quoted = _QUOTED_LINES.search(plain)
+    if quoted and quoted[0].count(">") and is_prose(quoted[0]):
+        around = f"{plain[: quoted.start()]}\n{plain[quoted.end() :]}"
+        if not unclaimed(around, most=_STRANGERS + 1):
+            lines = source.original(quoted.start(), quoted.end()).strip().splitlines()
+            text = "\n".join(line.lstrip(" \t>") for line in lines)
+            return Zones(around.strip(), text, quoted.start(), quoted.end(), announced=True)
+    start, colon = _head(plain)
+    capital = 0 if start else _capital_run(source)
+    start = start or capital
+    begins = asks(plain[:start])
+    end = len(plain)
+    if not begins:
+        end = _tail(plain, start)
+        if not plain[start:end].strip():
+            start, end = 0, _tail(plain, 0)
+    elif plain[start:].lstrip().startswith(QUOTE) and plain.count(QUOTE, start) == 1:
+        quote = plain.index(QUOTE, start) + 1
+        end = end if unclaimed(plain[quote:], most=1) else quote
+    elif after := _own_paragraph(plain, start):
+        end = after
+    text = plain[start:end]
+    if (start == 0 and end == len(plain)) or not _has_words(text):
+        return None
+    material = source.quotes_in(start, end)[0] if text.strip(" \n.") == QUOTE else ""
+    said = f"{source.original(0, start).strip()}\n{source.original(end, len(plain)).strip()}"
+    return Zones(
+        said.strip(),
+        material or source.original(start, end).strip(),
+        start,
+        end,
+        announced=colon or bool(material) or plain[:start].endswith("\n") or capital > 0,
+    )
+
+
+def _has_words(text: str) -> bool:
+    return QUOTE in text or any(map(str.isalnum, text))
+
+
+def _head(plain: str) -> tuple[int, bool]:
+    """Where instruction at the beginning ends, and whether a colon says so; 0 for none."""
+    found = last = 0
+    colon = paragraph = False
+    for mark in islice(_BOUNDARY.finditer(plain, 0, _NEAR), _MOST):
+        if not plain[mark.end() :].strip():
+            break
+        part = plain[last : mark.start()]
+        left = unclaimed(part, most=_STRANGERS + 1)
+        own_lines = "\n\n" in mark[0] and asks(part) and is_prose(plain[mark.end() :])
+        if QUOTE in part or len(left) > (_STRANGERS if own_lines else 0):
+            break
+        if paragraph and (mark[0] != ":" or asks(part) or not _INTRODUCES.search(part)):
+            break
+        paragraph = paragraph or ("\n\n" in mark[0] and asks(plain[: mark.start()]))
+        found, colon = mark.end(), mark[0][0] == ":"
+        last = mark.end()
+        if colon and asks(plain[:found]):
+            break
+    return found, colon
+
+
+def _capital_run(source: Source) -> int:
+    """Where a text begins in the middle of a line: "sum this up for me Our company ..."."""
+    for capital in islice(_CAPITAL.finditer(source.raw, 0, _NEAR), _MOST):
+        at = capital.start()
+        head = source.plain[:at]
+        if QUOTE in head or unclaimed(head, most=1):
+            return 0
+        rest = source.plain[at:]
+        if asks(head) and is_prose(rest) and (_SENTENCE.search(rest) or len(rest.split()) > _LONG):
+            return at
+    return 0
+
+
+def _tail(plain: str, start: int) -> int:
+    """Where instruction at the end begins; the end of the text when there is none."""
+    begin = max(start, len(plain) - _NEAR)
+    marks = list(_BOUNDARY.finditer(plain, begin))[-_MOST:]
+    found = stop = len(plain)
+    for mark in reversed(marks):
+        part = plain[mark.end() : stop]
+        if QUOTE in part or unclaimed(part, most=1):
+            break
+        stop = mark.end()
+        if asks(plain[stop:]):
+            found = stop
+    return found
+
+
+def _own_paragraph(plain: str, start: int) -> int:
+    """Where a last paragraph begins that goes on with the instruction: "Then translate it"."""
+    at = plain.rfind("\n\n")
+    last = plain[at:].strip() if at > start else ""
+    if last and _GOES_ON.match(last) and len(last) < _NEAR and not unclaimed(last, most=1):
+        return at if asks(last) else 0
+    return 0

@@ -1,0 +1,18 @@
+"""No sentence is answered worse than before: the shares that `make eval` prints have a floor."""
+
+import pytest
+
+from tests.chat.planner.eval.judge import cases, judge
+
+FLOORS = {"given": (0.78, 0.16), "own": (0.67, 0.21), "held": (0.70, 0.17)}
+"""The least share right and the most charged unwanted, of each file of cases."""
+
+
+@pytest.mark.parametrize("name", FLOORS)
+def test_no_fewer_are_right_and_no_more_are_charged_unwanted(name: str) -> None:
+    verdicts = [judge(case) for case in cases(name)]
+    least, most = FLOORS[name]
+    wrong = [(one.case.say, one.paid) for one in verdicts if not one.right]
+    unwanted = [(one.case.say, one.paid) for one in verdicts if one.unwanted]
+    assert 1 - len(wrong) / len(verdicts) >= least, wrong
+    assert len(unwanted) / len(verdicts) <= most, unwanted
