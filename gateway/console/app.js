@@ -85,6 +85,6 @@ door.addEventListener("close", () => {
 });
 addEventListener("hashchange", () => route());
 addEventListener("keydown", (press) => {
-  if (press.key === "/" && !press.target.closest("input, textarea, dialog")) { press.preventDefault(); location.hash = "#/"; wish.text.focus(); }
+  if (press.key === "/" && !press.target.closest("input, textarea, dialog")) { press.preventDefault(); location.hash = "#wish"; wish.text.focus(); }
 });
 route(false);

@@ -1,4 +1,4 @@
-"""The gateway's own pages: where they are, that they are small, and that nothing comes from afar."""
+"""The gateway's own pages: where they are, how small, and that nothing comes from afar."""
 
 import json
 import re
