@@ -1,4 +1,4 @@
-"""The gateway's own pages: the console, and what describes the API; nothing in them comes from afar."""
+"""The gateway's own pages: the console, and what describes the API; nothing is from afar."""
 
 from collections.abc import Container
 from importlib.resources import files

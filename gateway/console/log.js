@@ -1,18 +1,23 @@
-/** All events as they come: up to 5,000 lines, the newest first; only those in sight are laid out. */
+/** All events as they come: up to 5,000 lines, the newest first. Only those in sight are there. */
 
-import { empty, framed, h } from "./dom.js";
+import { empty, framed, h, show } from "./dom.js";
 import { inWords, serviceOf } from "./story.js";
 
 const MOST = 5000;
+const ROW = 28; // pixels, as in style.css
+const SPARE = 10;
 
 export class Log {
   constructor(market) {
     this.market = market;
+    this.events = [];
     this.waiting = [];
-    this.list = h("ol", { class: "log", tabindex: 0, "aria-label": "Events, newest first" });
-    this.none = empty("Nothing has happened since this page was opened. ", h("a", { href: "#/" }, "Ask for something"), ", and see it pass here.");
-    this.element = h("section", { "aria-labelledby": "log-title" }, h("h2", { id: "log-title", tabindex: -1 }, "Events"), this.none, this.list);
     this.draw = framed(() => this.#draw());
+    this.rows = h("ol", {});
+    this.room = h("div", {}, this.rows);
+    this.list = h("div", { class: "log", tabindex: 0, role: "region", "aria-label": "Events, newest first", onscroll: this.draw }, this.room);
+    this.none = empty("Nothing has happened lately. ", h("a", { href: "#/" }, "Ask for something"), ", and see it pass here.");
+    this.element = h("section", { "aria-labelledby": "log-title" }, h("h2", { id: "log-title", tabindex: -1 }, "Events"), this.none, this.list);
   }
 
   open() { this.draw(); }
@@ -24,21 +29,24 @@ export class Log {
     if (this.element.isConnected) this.draw();
   }
 
-  clear() { this.waiting = []; this.list.replaceChildren(); this.none.hidden = false; }
+  clear() { this.events = []; this.waiting = []; this.draw(); }
 
   #draw() {
-    if (!this.waiting.length) return;
-    this.none.hidden = true;
-    const rows = document.createDocumentFragment();
-    for (const event of this.waiting.splice(0)) rows.prepend(this.#row(event));
-    this.list.prepend(rows);
-    while (this.list.childElementCount > MOST) this.list.lastElementChild.remove();
+    const fresh = this.waiting.splice(0).reverse();
+    this.events = fresh.concat(this.events).slice(0, MOST);
+    this.none.hidden = this.events.length > 0;
+    this.room.style.height = `${this.events.length * ROW}px`;
+    if (this.list.scrollTop > 0 && fresh.length) this.list.scrollTop += fresh.length * ROW; // what is read stays
+    const first = Math.max(Math.floor(this.list.scrollTop / ROW) - SPARE, 0);
+    const last = first + Math.ceil(this.list.clientHeight / ROW) + 2 * SPARE;
+    this.rows.style.transform = `translateY(${first * ROW}px)`;
+    show(this.rows, this.events.slice(first, last).map((event) => this.#row(event)));
   }
 
   #row(event) {
     const words = inWords(event, (id) => this.market.name(id));
-    return h("li", {}, h("time", { datetime: event.time }, new Date(event.time).toLocaleTimeString()), " ",
-      h("span", { class: serviceOf(event.type) }, event.type), " ", words, " ",
-      event.taskId ? h("a", { href: `#/task/${event.taskId}` }, "task") : null);
+    return h("li", { title: words }, h("time", { datetime: event.time }, new Date(event.time).toLocaleTimeString()), " ",
+      h("span", { class: serviceOf(event.type) }, event.type), " ",
+      event.taskId ? h("a", { href: `#/task/${event.taskId}` }, "task") : null, " ", words);
   }
 }

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { moneyOf } from "./bill.js";
-import { empty, framed, gathered, h, long, show } from "./dom.js";
+import { empty, gathered, h, long, show } from "./dom.js";
 import { Story } from "./story.js";
 import { eventTable, timeline } from "./timeline.js";
 
@@ -12,7 +12,7 @@ export class Task {
     this.title = h("h2", { id: "task-title", tabindex: -1 }, "Task");
     [this.head, this.picture, this.steps, this.sums, this.events] = Array.from({ length: 5 }, () => h("div", {}));
     this.element = h("section", { "aria-labelledby": "task-title" }, this.title, this.head, this.picture, this.steps, this.sums, this.events);
-    this.draw = framed(() => this.#draw());
+    this.draw = gathered(() => this.#draw(), 100);
     this.look = gathered(() => this.#look(), 400);
   }
 

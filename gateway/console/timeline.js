@@ -3,6 +3,7 @@
 import { h, money, s } from "./dom.js";
 import { SERVICES, inWords, serviceOf } from "./story.js";
 
+const ROWS = 500;
 const [LEFT, WIDTH, LANE, BAR] = [76, 700, 22, 22];
 
 /** The picture, with its words for who does not see it. */
@@ -52,8 +53,8 @@ export function eventTable(story, name) {
   const first = Date.parse(story.events[0]?.time ?? 0);
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Events of this task" },
     h("table", {}, h("thead", {}, h("tr", {}, ["ms", "service", "event", ""].map((word) => h("th", { scope: "col" }, word)))),
-      h("tbody", {}, story.events.map((event) => h("tr", {},
+      h("tbody", {}, story.events.slice(0, ROWS).map((event) => h("tr", {},
         h("td", { class: "number" }, Date.parse(event.time) - first), h("td", { class: serviceOf(event.type) }, serviceOf(event.type)),
         h("td", {}, event.type), h("td", {}, inWords(event, name)))))),
-    story.left ? h("p", {}, `${story.left} more are not shown.`) : null);
+    story.events.length > ROWS ? h("p", {}, `${story.events.length - ROWS + story.left} more are not shown.`) : null);
 }

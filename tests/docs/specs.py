@@ -1,4 +1,4 @@
-"""The API documents: `make specs` writes contracts/specs from the code, and a test compares them."""
+"""The API documents: `make specs` writes contracts/specs from the code; a test compares them."""
 
 import json
 from collections.abc import Iterator

@@ -64,7 +64,7 @@ class Visit:
     async def picture(self, name: str) -> None:
         """Keep a picture, when somebody wants one."""
         if PICTURES:
-            await self.page.screenshot(path=Path(PICTURES) / f"{name}.png")
+            await self.page.screenshot(path=Path(PICTURES) / f"{name}.png")  # it makes the folder
 
     async def faults_for_all(self) -> list[str]:
         """What axe finds that keeps people out."""
