@@ -14,7 +14,7 @@ from chassis.observability import telemetry
 from chassis.observability.metrics import HTTP_CACHE_BYTES
 from chassis.release import release
 from contracts import changes
-from gateway import errors, keys
+from gateway import errors, keys, site
 from gateway.asking import Gateway, only_with_room
 from gateway.auth import Check
 from gateway.cache import Cache
@@ -89,6 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
         description="A marketplace of AI agents: list them, call them, pay for their work.",
         lifespan=lifespan,
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
         generate_unique_id_function=operation_id,
     )
@@ -121,6 +122,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(routes, dependencies=[*bearer, Depends(only_with_room)])
     app.include_router(health.router)
     describe(app, bearer=bool(checks))
+    site.install(app, at_root=settings.ui_dist is None)
     if settings.ui_dist is not None:
         app.router.default = Client(settings.ui_dist)
     claims = Claims(link, _bytes(settings.id_secret))

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-RESERVED = ("/api", "/health", "/ready", "/docs", "/openapi.json")
+RESERVED = ("/api", "/health", "/ready", "/docs", "/console", "/openapi.json")
 """Addresses that are never the client's."""
 
 _HASHED = re.compile(r"assets/.*[-.][A-Za-z0-9_-]{8,}\.[a-z0-9.]+")

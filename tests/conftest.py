@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import shutil
 import sys
 import tempfile
 import warnings
@@ -32,6 +33,20 @@ from deploy.local.embedded import (
 CONTEXTS = ("registry", "task", "payment", "chat")
 SHARING = ("e2e", "complaints")
 """Folders whose tests share one running system."""
+CHROMIUM = os.environ.get("CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+"""The browser that the console is tested in; None when this machine has none."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say so when the pages were tested in no browser."""
+    if CHROMIUM is None:
+        terminalreporter.write_line(
+            "There is no Chromium here: the gateway's pages were tested in NO BROWSER"
+            " (tests/e2e/test_console.py was left out). Debian: apt install chromium;"
+            " elsewhere CHROMIUM=/path/to/it."
+        )
 
 
 @dataclass

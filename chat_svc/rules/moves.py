@@ -72,8 +72,8 @@ def next_move(situation: Situation) -> Move:
         earlier=earlier(situation.history),
     )
     if found.about is not None:
-        about = Remembered(about=found.about).model_dump(mode="json")
-        return Move("", account.asked(found.about, situation.said, situation.history), about)
+        raw = Remembered(about=found.about).model_dump(mode="json")
+        return Move("", account.asked(found.about, situation.said, situation.history), raw)
     if not found.steps:
         return Move("\n\n".join([found.reply or "", *found.notes]).strip())
     kept = remember(found, situation.agents)

@@ -1,4 +1,4 @@
-"""The API documents: `make specs` writes docs/specs from the code, and a test compares them."""
+"""The API documents: `make specs` writes contracts/specs from the code; a test compares them."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from registry_svc.settings import Settings as RegistrySettings
 from task_svc.app import build as task
 from task_svc.settings import Settings as TaskSettings
 
-FOLDER = Path(__file__).resolve().parents[2] / "docs" / "specs"
+FOLDER = Path(__file__).resolve().parents[2] / "contracts" / "specs"
 VERSION = "0.1.0"
 
 

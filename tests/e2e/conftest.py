@@ -9,6 +9,7 @@ import pytest
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
+from tests.conftest import CHROMIUM
 from tests.e2e import on_compose, on_local
 from tests.e2e.market import Market
 from tests.e2e.powers import Powers
@@ -27,10 +28,14 @@ SETTINGS = {
     "SWEEP_S": "1",
 }
 NEED_POWERS = ("test_faults.py", "test_replicas.py", "test_stop_and_start.py", "test_client.py")
+NEED_A_BROWSER = ("test_console.py", "test_console_in_trouble.py")
 
 NO_ENGINE = MODE == "compose" and not on_compose.engine_answers()
 
-collect_ignore = list(NEED_POWERS) if MODE == "given" else []
+collect_ignore = [
+    *(NEED_POWERS if MODE == "given" else ()),
+    *(NEED_A_BROWSER if CHROMIUM is None else ()),
+]
 collect_ignore_glob = ["test_*.py"] if NO_ENGINE else []
 
 

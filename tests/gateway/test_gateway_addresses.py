@@ -31,7 +31,6 @@ async def test_an_id_that_cannot_be_is_unknown(
 @pytest.mark.parametrize(
     "path",
     [
-        "/",
         "/api",
         "/api/",
         "/api/unknown",

@@ -148,8 +148,11 @@ async def test_browsers_are_told_what_pages_may_do(http: httpx.AsyncClient, tmp_
         assert "camera=()" in answer.headers["permissions-policy"]
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
         assert "strict-transport-security" not in answer.headers
-    script = "script-src 'unsafe-inline' https://cdn.jsdelivr.net"
-    assert script in (await http.get("/docs")).headers["content-security-policy"]
+    for path in ("/", "/console", "/docs", "/docs/events"):
+        policy = (await http.get(path)).headers["content-security-policy"]
+        assert "default-src 'none'; script-src 'self'; style-src 'self'" in policy
+        assert "http" not in policy
+        assert "unsafe" not in policy
 
     (tmp_path / "index.html").write_text("<!doctype html><p>client</p>")
     settings = gateway_settings(NO_BUS, ui_dist=tmp_path, trusted_proxies="127.0.0.1")

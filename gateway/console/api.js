@@ -1,0 +1,39 @@
+/** The gateway's API: one function to ask it, and the key that goes along. */
+
+const KEY = "bazaar.key";
+
+export class Refused extends Error {
+  constructor(status, text) { super(text); this.status = status; }
+}
+
+export const key = {
+  get: () => sessionStorage.getItem(KEY) ?? "",
+  set: (text) => (text ? sessionStorage.setItem(KEY, text) : sessionStorage.removeItem(KEY)),
+};
+
+/** Headers that say who asks. */
+export const who = () => (key.get() ? { Authorization: `Bearer ${key.get()}` } : {});
+
+let refused = () => {};
+
+/** Tell `listener` whenever a key is wanted, or the one that was given is wrong. */
+export const onRefused = (listener) => { refused = listener; };
+
+/** Ask; the answer's JSON. A Refused with the gateway's sentence, status 0 when nobody answers. */
+export async function ask(path, { method = "GET", body, headers = {}, signal } = {}) {
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method, signal, credentials: "omit",
+      headers: { ...who(), ...(body ? { "Content-Type": "application/json" } : {}), ...headers },
+      body: body && JSON.stringify(body),
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refused(0, "The gateway does not answer. This page goes on by itself when it is back.");
+  }
+  const found = await answer.json().catch(() => ({}));
+  if (answer.ok) return found;
+  if (answer.status === 401) refused(found.error);
+  throw new Refused(answer.status, found.error ?? `The gateway answers ${answer.status}.`);
+}

@@ -1,0 +1,44 @@
+/** The wallet, its statement, and the tasks that were paid from it. */
+
+import { ask } from "./api.js";
+import { movements } from "./bill.js";
+import { empty, gathered, h, money, show } from "./dom.js";
+
+export class Wallet {
+  constructor() {
+    this.body = h("div", {});
+    this.element = h("section", { "aria-labelledby": "wallet-title" }, h("h2", { id: "wallet-title", tabindex: -1 }, "Wallet"), this.body);
+    this.look = gathered(() => this.open(), 500);
+  }
+
+  /** Money moved: look again, when this is being looked at. */
+  heard(event) {
+    if (this.element.isConnected && /^(hold|payment|wallet|task|stripe_payment)\./.test(event.type)) this.look();
+  }
+
+  async open() {
+    try {
+      const [wallet, lines, tasks] = await Promise.all([
+        ask("/api/wallet"), ask("/api/ledger?limit=50"), ask("/api/tasks?limit=50"),
+      ]);
+      show(this.body, h("dl", { class: "sums" },
+        sum("available", wallet.available), sum("set aside", wallet.held), wallet.owed ? sum("owed", wallet.owed) : null),
+      h("h3", {}, "Tasks"), tasks.length ? taskTable(tasks) : empty("No task yet: ", h("a", { href: "#/" }, "ask for something"), "."),
+      h("h3", {}, "Last movements"), lines.length ? movements(lines, wallet.posted - wallet.owed) : empty("No money has moved yet."));
+    } catch (error) {
+      show(this.body, error.status === 404
+        ? empty("This account has no wallet yet. An operator opens one: ", h("code", {}, "make key ACCOUNT=… GRANT=100"))
+        : h("p", { class: "wrong", role: "alert" }, error.message));
+    }
+  }
+}
+
+const sum = (word, amount) => h("div", {}, h("dt", {}, word), h("dd", {}, money(amount)));
+
+function taskTable(tasks) {
+  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Tasks" },
+    h("table", {}, h("thead", {}, h("tr", {}, ["task", "state", "cost", "budget"].map((word, at) => h("th", { scope: "col", class: at > 1 && "number" }, word)))),
+      h("tbody", {}, tasks.map((task) => h("tr", {}, h("td", {}, h("a", { href: `#/task/${task.id}` }, task.userQuery.slice(0, 80))),
+        h("td", { class: task.status }, task.status.replace("_", " ")), h("td", { class: "number" }, money(task.totalCost)),
+        h("td", { class: "number" }, money(task.maxBudget)))))));
+}
