@@ -23,9 +23,9 @@ from chassis.bus.calls import refusal_headers
 from chassis.bus.connecting import connect_options
 from chassis.bus.servers import servers
 from chassis.endings import end
-from chassis.http import connections
 from chassis.http.bounds import Bounds
 from chassis.http.probes import probes
+from chassis.http.serving import options
 from chassis.keeping import forgetting, looking
 from chassis.observability import logs, metrics
 from chassis.topology import Declared, Settings, declare
@@ -164,7 +164,7 @@ async def live(settings: Settings) -> int:
             port=settings.health_port,
             lifespan="off",
             timeout_graceful_shutdown=2,
-            **connections.options(Bounds()),
+            **options(Bounds()),
         )
     )
     for number in (signal.SIGTERM, signal.SIGINT):  # Uvicorn raises it again when it has stopped.
