@@ -16,6 +16,7 @@ from typing import Any, Literal
 from contracts import (
     changes,
     chat,
+    hands,
     ledger,
     negotiation,
     orders,
@@ -195,6 +196,7 @@ def shared() -> tuple[Shared, ...]:
         for one in (
             *(Shared("stream", subject, account_of(user)) for subject in HEARS[user]),
             *(Shared("service", subject, account_of(user)) for subject in _asked(user)),
+            *(Shared("service", one, account_of(user), many=True) for one in _asked_of_all(user)),
             *_of_streams(user),
         )
     )
@@ -233,12 +235,15 @@ def _service(context: str) -> Permissions:
             *(f"bazaar.cmd.{command.type}.*" for command in ORDERS[context]),
             changes.subject(context),
             *_asked(context),
+            *_asked_of_all(context),
             *(("_R_.>",) if context in ANSWERS_FOR_THE_DEAD else ()),
             *((FORGET,) if context == "chat" else ()),
             *(subject for durable in durables for subject in _reading(durable)),
         ),
         subscribe=(
             f"bazaar.rpc.{context}.* {context}",
+            hands.subject(context),
+            hands.subject(context, "*"),
             *HEARS[context],
             f"{inbox(context)}.>",
         ),
@@ -267,3 +272,9 @@ def _asked(user: str) -> tuple[str, ...]:
     asks = ASKS[user]
     pings = (ping_call(call.context) for call in asks)
     return tuple(dict.fromkeys(call.subject for call in (*asks, *pings)))
+
+
+def _asked_of_all(user: str) -> tuple[str, ...]:
+    """Whoever waits for a service may ask its replicas what they have in hand."""
+    contexts = dict.fromkeys(call.context for call in ASKS[user])
+    return tuple(hands.subject(one, which) for one in contexts for which in (None, "*"))

@@ -75,6 +75,7 @@ def build(settings: Settings) -> Service:
     answer(cancel.CANCEL_TASK, partial(cancelling.cancel_task, db=db, bus=bus))
 
     answer(standing.TELL_ENDS, partial(asked_after.tell_ends, db=db), workers=ASKED_AFTER)
+    service.hands.vouches.append(partial(asked_after.answered_yet, db))
     answer(standing.COUNT_RUNNING, asked_after.count_running, workers=ASKED_AFTER)
 
     consume(topology.TASK_START, partial(orders.on_start, runner=runner))

@@ -10,7 +10,7 @@ from chassis.db.intervals import after
 from chassis.db.schema import outbox_table
 from chassis.db.unheard import claim
 from task_svc.rows import Task
-from task_svc.store import ENDED, Found
+from task_svc.store import ENDED, OPEN, Found
 from task_svc.tables import metadata, steps, tasks
 
 MOST_LEAVING = 10_000
@@ -42,6 +42,18 @@ async def last_cause(conn: AsyncConnection, task_id: str) -> dict[str, Any] | No
     found = await conn.execute(query.order_by(steps.c.seq.desc()).limit(1))
     cause: dict[str, Any] | None = found.scalar_one_or_none()
     return cause
+
+
+async def awaited(conn: AsyncConnection, requests: Sequence[str]) -> set[str]:
+    """Which of these requests have a step that is open, whose end they are answered with."""
+    request = steps.c.cause["id"].as_string()
+    query = select(request).where(
+        steps.c.status.in_(OPEN),
+        steps.c.waits_for == 0,
+        steps.c.reply_to.is_not(None),
+        request.in_(requests),
+    )
+    return set((await conn.execute(query)).scalars())
 
 
 async def running(conn: AsyncConnection, agent_ids: Sequence[str]) -> tuple[dict[str, int], int]:

@@ -29,6 +29,7 @@ from gateway.asking import (
     known_id,
     made,
     said_again,
+    was_taken,
 )
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
@@ -94,6 +95,7 @@ async def post_message(request: Request, body: bodies.ChatInput) -> Response:
     question = made(PostMessage, turn_id=turn_id, **dict(body))
     with gateway.turns.expect(turn_id) as ending:
         posted = await ask(request, _POST, question)
+        was_taken(request)
         message = posted.answer
         if message is None:
             ended = await _wait(request, ending, gateway.settings.chat_wait_s)

@@ -91,6 +91,14 @@ async def count_running(request: CountRunning, tx: Reading) -> Running:
     return Running(steps={id_: steps.get(id_, 0) for id_ in request.agent_ids}, leaving=leaving)
 
 
+async def answered_yet(db: Database, requests: list[str]) -> set[str]:
+    """Which of these requests have a step that goes on: whoever ends it answers the caller."""
+    if not requests:
+        return set()
+    async with db.transaction() as tx:
+        return await store_standing.awaited(tx.conn, requests)
+
+
 async def ask_after_ends(db: Database, bus: Bus, settings: Settings) -> None:
     """Have tasks ended whose turn is over, when the order to end them did not come.
 

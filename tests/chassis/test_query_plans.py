@@ -106,6 +106,7 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("task", "how steps stand", lambda c: standing.statuses_of_steps(c, ["s1", "s2"])),
     ("task", "how tasks stand", lambda c: standing.statuses_of_tasks(c, ["t1", "t2"])),
     ("task", "what a task was ordered with", lambda c: standing.last_cause(c, "t1")),
+    ("task", "steps that callers wait for", lambda c: standing.awaited(c, ["r1", "r2"])),
     ("task", "steps in hand", lambda c: standing.running(c, ["a", "b"])),
     ("payment", "payment of a name", lambda c: payment.find_payment(c, "p41", "a1")),
     ("payment", "card payment of a name", lambda c: store_cards.find_own(c, "a10", "x10")),
