@@ -74,6 +74,7 @@ BETWEEN_SERVICES: tuple[Call[Any, Any], ...] = (
     negotiation.NEGOTIATE,
     standing.TELL_ENDS,
     standing.COUNT_RUNNING,
+    standing.WHAT_WAS_HEARD,
     turns.ORDER_ENDS,
 )
 """What the gateway has no business to ask; opening wallets and listing agents are an admin's."""
@@ -88,7 +89,7 @@ ASKS: dict[str, tuple[Call[Any, Any], ...]] = {
         ledger.GET_RECEIPT,
         turns.ORDER_ENDS,
     ),
-    "payment": (standing.TELL_ENDS,),
+    "payment": (standing.TELL_ENDS, standing.WHAT_WAS_HEARD),
     "chat": (
         registry.LIST_AGENTS,
         task.GET_TASK,

@@ -4,8 +4,9 @@ Answers place_hold, extend_hold, get_task_account, list_bazaarbucks, list_stripe
 open_wallet, list_entries, check_ledger, get_receipt, refund_payment, enter_payment,
 open_checkout, retry_card, refund_card, take_webhook.
 Consumes step.completed and step.failed.
-By itself: asks after steps whose holds stay open, charges cards for what agents bought, refunds it
-to them, handles what Stripe's webhooks told, checks the books as they grow.
+By itself: asks after steps whose holds stay open and after what was not heard, charges cards for
+what agents bought, refunds it to them, handles what Stripe's webhooks told, checks the books as
+they grow.
 Publishes hold.placed, hold.declined, hold.extended, hold.released, hold.overcharged,
 payment.recorded, payment.refunded, payment.entered, stripe_payment.updated, wallet.credited.
 """
@@ -63,6 +64,8 @@ def build(settings: Settings) -> Service:
 
     ask_after = partial(reconcile.ask_after_steps, db, bus, settings)
     service.every(settings.reconcile_s / 2, ask_after)
+    heard = partial(reconcile.ask_after_announcements, db, bus, settings)
+    service.every(settings.reconcile_s / 2, heard)
     service.every(CHECK_EVERY_S, partial(checks.work, db))
     if stripe is not None:
         charge = partial(charges.work, db, stripe, settings)

@@ -1,7 +1,7 @@
 """The task service's table of contents.
 
 Answers create_task, get_task, list_tasks, list_steps, invoke_agent, negotiate, cancel_task, and for
-those who did not hear of something tell_ends and count_running.
+those who did not hear of something, or were not heard, tell_ends, count_running and what_was_heard.
 Consumes the orders task.start, task.add_steps, task.finish, and payment.refunded and
 payment.entered; hears of agents that change.
 Publishes task.created, task.started, task.completed, task.failed, task.cancelled, step.started,
@@ -77,6 +77,7 @@ def build(settings: Settings) -> Service:
     answer(standing.TELL_ENDS, partial(asked_after.tell_ends, db=db), workers=ASKED_AFTER)
     service.hands.vouches.append(partial(asked_after.answered_yet, db))
     answer(standing.COUNT_RUNNING, asked_after.count_running, workers=ASKED_AFTER)
+    answer(standing.WHAT_WAS_HEARD, asked_after.what_was_heard, workers=ASKED_AFTER)
 
     consume(topology.TASK_START, partial(orders.on_start, runner=runner))
     consume(topology.TASK_ADD_STEPS, partial(orders.on_add_steps, runner=runner))

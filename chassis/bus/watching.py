@@ -28,6 +28,8 @@ WATCH_S = 1.0
 MISSED = 3
 """A request that no replica had at so many looks in a row is lost: one that only changes its
 connection is back by then, and a reply that is on its way has come."""
+SURE = 16
+"""So many pings meet each of two replicas, but for once in 65,000 times."""
 OLD_S = 60.0
 """For so long after a replica of release 0.2.0 was heard of, nobody can tell what it has."""
 
@@ -154,7 +156,9 @@ async def _look(waiting: list[_Waiting], client: Client, service: _Service) -> N
         held = None  # Slow is not gone; and a connection that is, is seen at the next look.
     for one in left:
         one.missed = 0 if held is None or one.request in held else one.missed + 1
-        if one.missed >= MISSED:
+    missed = [one for one in left if one.missed >= MISSED]
+    if missed and not await _may_be_old(client, service):
+        for one in missed:
             _tell(one, f"The {context} service lost it; what came of the request is unknown.")
 
 
@@ -168,6 +172,18 @@ async def _held(
     if now < service.old_until or len(waiting) > MOST_ASKED:
         return None
     return await service.roll.held(client, [one.request for one in waiting], WATCH_S)
+
+
+async def _may_be_old(client: Client, service: _Service) -> bool:
+    """Whether one of several pings, of which each goes to any replica, meets an old one."""
+    ping = ping_call(service.roll.context).subject
+    asked = (client.request(ping, b"{}", timeout=WATCH_S) for _ in range(SURE))
+    pongs = await asyncio.gather(*asked, return_exceptions=True)
+    answers = [pong for pong in pongs if isinstance(pong, Msg)]
+    if any(_is_old(pong) for pong in answers):
+        service.old_until = asyncio.get_running_loop().time() + OLD_S
+        return True
+    return len(answers) < SURE  # Not sure; it is looked again.
 
 
 def _is_old(pong: Msg) -> bool:

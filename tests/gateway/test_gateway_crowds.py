@@ -98,8 +98,8 @@ async def test_of_who_is_too_many_nothing_is_stored(
     gate.set()
     if call is POST_MESSAGE:
         await until(lambda: len(services.got(call)) == most, "all are asked")
-        for one in services.got(call):
-            await services.publish(samples.turn_end(one.body.turn_id))
+        for told in services.got(call):
+            await services.publish(samples.turn_end(told.body.turn_id))
     answers = await asyncio.gather(*asking)
     assert sum(answer.status_code == 200 for answer in answers) == most
 
