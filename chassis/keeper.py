@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from chassis.bus.calls import refusal_headers
 from chassis.bus.connecting import connect_options
+from chassis.bus.declared import Declared
 from chassis.bus.servers import servers
 from chassis.endings import end
 from chassis.http.bounds import Bounds
@@ -28,7 +29,7 @@ from chassis.http.probes import probes
 from chassis.http.serving import options
 from chassis.keeping import forgetting, looking
 from chassis.observability import logs, metrics
-from chassis.topology import Declared, Settings, declare
+from chassis.topology import Settings, declare
 from contracts.errors import Invalid, Refusal, Unavailable
 from contracts.permissions import FORGET, KEEPER, LOOKING
 

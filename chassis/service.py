@@ -19,12 +19,12 @@ from nats.js import JetStreamContext
 from sqlalchemy import MetaData
 
 from chassis import topology
-from chassis.bus import leaders
 from chassis.bus.calls import Bus
 from chassis.bus.changes import Changes
 from chassis.bus.connecting import connect_options, noticed, on_error
 from chassis.bus.consumers import Consumers
 from chassis.bus.envelopes import new_id
+from chassis.bus.leaders import patiently
 from chassis.db.away import why_away
 from chassis.db.database import Database
 from chassis.db.schema import outbox_table
@@ -164,7 +164,7 @@ class Service:
         try:
             client = self._client = await self.broker.connect()
             noticing.cancel()
-            await leaders.verified(client, self.name)
+            await patiently(partial(topology.verify, client, self.name))
         finally:
             noticing.cancel()
             giving_up.cancel()
