@@ -5,7 +5,7 @@ open_wallet, list_entries, check_ledger, get_receipt, refund_payment, enter_paym
 open_checkout, retry_card, refund_card, take_webhook.
 Consumes step.completed and step.failed.
 By itself: asks after steps whose holds stay open and after what was not heard, charges cards for
-what agents bought, refunds it to them, handles what Stripe's webhooks told, checks the books as
+what agents bought, refunds it handles what Stripe's webhooks told, and what they did not, checks as
 they grow.
 Publishes hold.placed, hold.declined, hold.extended, hold.released, hold.overcharged,
 payment.recorded, payment.refunded, payment.entered, stripe_payment.updated, wallet.credited.
@@ -19,7 +19,7 @@ from chassis.service import Service
 from contracts import cards as card_calls
 from contracts import ledger, payment, topology
 from payment_svc import measures, tables
-from payment_svc.cards import charges, rail, top_ups, webhook
+from payment_svc.cards import charges, missed, rail, top_ups, webhook
 from payment_svc.check import checks, reconcile
 from payment_svc.holds import by_hand, capture, place, refund, release
 from payment_svc.ledger import books, queries, wallets
@@ -74,6 +74,8 @@ def build(settings: Settings) -> Service:
     if settings.stripe_webhook_secret is not None:
         service.every(settings.card_poll_s, partial(webhook.work, db))
         service.every(AGE_EVERY_S, partial(webhook.forget, db))
+    if stripe is not None and settings.stripe_webhook_secret is not None:
+        service.every(missed.EVERY_S, partial(missed.Missed().read, db, stripe))
     service.at_start(
         partial(wallets.open_wallet, db, settings.wallet_account, settings.wallet_grant)
     )

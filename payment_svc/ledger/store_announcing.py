@@ -22,7 +22,8 @@ async def note(
 async def claim_unheard(conn: AsyncConnection, wait_s: float, limit: int) -> Sequence[Any]:
     """Take messages that are so many seconds old, and were not asked after as lately."""
     query = claim(announcements, by=announcements.c.created_at, wait_s=wait_s, limit=limit)
-    return (await conn.execute(query.returning(announcements))).all()
+    rows: Sequence[Any] = (await conn.execute(query.returning(announcements))).all()
+    return rows
 
 
 async def heard(conn: AsyncConnection, ids: Collection[str]) -> None:

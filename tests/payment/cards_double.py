@@ -39,7 +39,7 @@ SESSION_FIELDS = re.compile(
     r"|line_items\[\d+\]\[quantity\]"
     r"|line_items\[\d+\]\[price_data\]\[(currency|unit_amount|product_data\]\[name)\]"
 )
-ASKED_FIELDS = re.compile(r"limit|starting_after|created\[gte\]|payment_intent")
+ASKED_FIELDS = re.compile(r"limit|starting_after|created\[gte\]|payment_intent|types\[\d+\]")
 LEAST = 50
 """The smallest payment, in cents."""
 
@@ -78,6 +78,7 @@ class StripeDouble(People):
     holding: asyncio.Event | None = None
     witness: Callable[[str, dict[str, str]], Awaitable[Answer]] | None = None
     disputes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    events: dict[str, dict[str, Any]] = field(default_factory=dict)
     looks: Counter[str] = field(default_factory=Counter)
     _answers: dict[str, tuple[str, Answer]] = field(default_factory=dict)
     _of_intents: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -92,6 +93,7 @@ class StripeDouble(People):
                 Route("/v1/checkout/sessions", self.on_session, methods=["POST"]),
                 Route("/v1/payment_intents", self.on_list, methods=["GET"]),
                 Route("/v1/refunds", self.on_list, methods=["GET"]),
+                Route("/v1/events", self.on_list, methods=["GET"]),
                 Route("/v1/payment_intents/{id}", self.on_look, methods=["GET"]),
                 Route("/v1/refunds/{id}", self.on_look, methods=["GET"]),
                 Route("/v1/checkout/sessions/{id}", self.on_look, methods=["GET"]),
@@ -148,12 +150,17 @@ class StripeDouble(People):
             return _json(wrong)
         if self.witness:
             return _json(await self.witness(f"GET {path}", asked))
-        every = self.refunds if path.endswith("refunds") else self.intents
+        lists = {"refunds": self.refunds, "payment_intents": self.intents, "events": self.events}
+        every = lists[path.rpartition("/")[2]]
+        types = {value for name, value in asked.items() if name.startswith("types[")}
+        if len(types) > 20 or (types and every is not self.events):
+            return _json(refused(400, "invalid_request_error", "Types of what?"))
         found = [
             one
             for one in reversed(every.values())
             if one["created"] >= int(asked.get("created[gte]", 0))
             and asked.get("payment_intent") in (None, one.get("payment_intent"))
+            and (not types or one["type"] in types)
         ]
         if after := asked.get("starting_after"):
             found = found[[one["id"] for one in found].index(after) + 1 :]

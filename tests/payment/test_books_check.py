@@ -243,10 +243,10 @@ async def test_statements_of_each_request(desk: Desk, account: str, sql: Any) ->
     assert await count(desk.hold(account, hold)) == 4
     await desk.complete(account, completed(task, step, "2"))
     payment = await payment_for(sql, step)
-    assert await count(desk.refund(account, refund_of(payment, "0.5"))) == 10
-    assert await count(desk.enter(account, entered(task, "1", max_budget="50"))) == 12
+    assert await count(desk.refund(account, refund_of(payment, "0.5"))) == 11
+    assert await count(desk.enter(account, entered(task, "1", max_budget="50"))) == 13
     assert await count(desk.receipt(account, task)) == 2
-    assert await count(desk.fail(account, failed(task, step))) == 10  # It pays back.
+    assert await count(desk.fail(account, failed(task, step))) == 11  # It pays back.
     assert await count(desk.hold(account, hold_of(other, task, Decimal(1), Decimal(50), "a"))) == 4
 
 
