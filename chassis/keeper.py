@@ -21,14 +21,15 @@ from pydantic import ValidationError
 
 from chassis.bus.calls import refusal_headers
 from chassis.bus.connecting import connect_options
+from chassis.bus.declared import Declared
 from chassis.bus.servers import servers
 from chassis.endings import end
-from chassis.http import connections
 from chassis.http.bounds import Bounds
 from chassis.http.probes import probes
+from chassis.http.serving import options
 from chassis.keeping import forgetting, looking
 from chassis.observability import logs, metrics
-from chassis.topology import Declared, Settings, declare
+from chassis.topology import Settings, declare
 from contracts.errors import Invalid, Refusal, Unavailable
 from contracts.permissions import FORGET, KEEPER, LOOKING
 
@@ -164,7 +165,7 @@ async def live(settings: Settings) -> int:
             port=settings.health_port,
             lifespan="off",
             timeout_graceful_shutdown=2,
-            **connections.options(Bounds()),
+            **options(Bounds()),
         )
     )
     for number in (signal.SIGTERM, signal.SIGINT):  # Uvicorn raises it again when it has stopped.

@@ -15,9 +15,9 @@ from pydantic import ValidationError
 
 from chassis import topology
 from chassis.db.away import is_away
-from chassis.http import connections
 from chassis.http.bounds import Bounds
 from chassis.http.probes import probes
+from chassis.http.serving import options
 from chassis.observability import logs, telemetry
 from chassis.service import Service
 from chassis.settings import ServiceSettings, WrongSetting, what_is_wrong
@@ -51,7 +51,7 @@ def run(build: Callable[[SettingsT], Service], settings_of: type[SettingsT]) -> 
         probes(service.name, service.able, service.refresh),
         lifespan="off",
         timeout_graceful_shutdown=5,
-        **connections.options(Bounds()),
+        **options(Bounds()),
     )
     with asyncio.Runner(loop_factory=http.get_loop_factory()) as runner:
         sys.exit(runner.run(_live(service, http)))

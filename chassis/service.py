@@ -19,17 +19,19 @@ from nats.js import JetStreamContext
 from sqlalchemy import MetaData
 
 from chassis import topology
-from chassis.bus import leaders
 from chassis.bus.calls import Bus
 from chassis.bus.changes import Changes
 from chassis.bus.connecting import connect_options, noticed, on_error
 from chassis.bus.consumers import Consumers
+from chassis.bus.envelopes import new_id
+from chassis.bus.leaders import patiently
 from chassis.db.away import why_away
 from chassis.db.database import Database
 from chassis.db.pool import shrink
 from chassis.db.schema import outbox_table
 from chassis.endings import Job, end, repeat
 from chassis.handling.dead_letters import Tell
+from chassis.handling.hands import Hands
 from chassis.handling.inbox import forget_handled
 from chassis.handling.subscribers import Subscribers
 from chassis.handling.waiting import WaitingRoom
@@ -62,6 +64,7 @@ class Service:
         database: this service's schema.
         subscribers: what it answers and consumes.
         readings: what it looks up for its metrics.
+        hands: tells who waits for a reply whether it has the request.
         details: what it tells about itself when asked whether it lives, such as adapters in use.
     """
 
@@ -115,6 +118,7 @@ class Service:
             self.broker, self.database, self.bus, self.changes, self.waiting, self._buried
         )
         self.answer, self.consume = self.subscribers.answer, self.subscribers.consume
+        self.hands = Hands(name, new_id(), self.subscribers.requests)
         self.answer(ping_call(name), self._pong)
         self.drifted: str | None = None
         self.consumers = Consumers(self.broker)
@@ -163,7 +167,7 @@ class Service:
         try:
             client = self._client = await self.broker.connect()
             noticing.cancel()
-            await leaders.verified(client, self.name)
+            await patiently(partial(topology.verify, client, self.name))
         finally:
             noticing.cancel()
             giving_up.cancel()
@@ -171,6 +175,7 @@ class Service:
             await job()
         await self.broker.start()
         self.consumers.begun()
+        await self.hands.open(client)
         # Whoever sees this service ready is answered. nats-py sends a flush's PING ahead of what
         # is queued, so that only the second one proves that the subscriptions arrived.
         await client.flush()
@@ -260,7 +265,12 @@ class Service:
             raise Unavailable(f"The message bus has no room for what the {self.name} service says.")
         if wrong := self.drifted or next(iter(self.consumers.dead()), None):
             raise Unavailable(f"Messages may not reach the {self.name} service: {wrong}")
-        return Pong(service=self.name, version=release(), details=self.details)
+        return Pong(
+            service=self.name,
+            version=release(),
+            details=self.details,
+            instance=self.hands.instance,
+        )
 
     async def _on_disconnect(self) -> None:
         if self.stopping or self._lost is not None:

@@ -7,8 +7,7 @@ the others, and because the server ignores a changed setting of an existing cons
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -26,7 +25,9 @@ from nats.js.api import (
 from nats.js.errors import APIError, BadRequestError, ServerError
 from pydantic import Field
 
+from chassis.bus.declared import Declared
 from chassis.bus.drift import differences
+from chassis.bus.leaders import patiently
 from chassis.bus.servers import servers
 from chassis.settings import BusSettings
 from contracts.permissions import ADMIN, inbox
@@ -41,8 +42,8 @@ from contracts.topology import (
 )
 
 ANSWER_S = 5.0
-NO_ROOM = 10047
-"""JetStream's number for what the server cannot set so many bytes aside for."""
+PATIENCE_S = 60.0
+"""How long the step waits for a cluster that elects its leaders, or whose servers only start."""
 DISCARD = {"drop_old": DiscardPolicy.OLD, "refuse_new": DiscardPolicy.NEW}
 
 
@@ -113,33 +114,6 @@ def consumer_config(durable: Durable) -> ConsumerConfig:
         max_deliver=-1,
         max_ack_pending=durable.concurrency,
     )
-
-
-@dataclass(slots=True)
-class Declared:
-    """What came of declaring, as sentences.
-
-    Attributes:
-        mended: what was missing or different.
-        missing: what could not be made, so that nobody can work with it.
-        different: what could not be undone.
-        bytes: what each stream has on disk, and what it may have.
-    """
-
-    mended: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    different: list[str] = field(default_factory=list)
-    bytes: dict[str, tuple[int, int]] = field(default_factory=dict)
-
-    def failed(self, name: str, wrong: Sequence[str], error: APIError) -> None:
-        """Note what the server refused to make, or to change."""
-        said = f"({error.description})"
-        if error.err_code == NO_ROOM:
-            said = f"({error.description}; make room, or set STREAM_BYTES to less)"
-        if wrong:
-            self.different.append(f"{'; '.join(wrong)}, and cannot be undone {said}")
-        else:
-            self.missing.append(f"{name} is missing, and cannot be made {said}")
 
 
 async def declare(client: Client, *, replicas: int = 1, in_all: int = STREAM_BYTES) -> Declared:
@@ -280,9 +254,12 @@ async def main() -> int:
     options = {**servers(settings.nats_url).options(), "inbox_prefix": inbox(ADMIN)}
     client = await nats.connect(**options, connect_timeout=5, max_reconnect_attempts=20)
     try:
-        declared = await declare(
-            client, replicas=settings.stream_replicas, in_all=settings.stream_bytes
-        )
+        async with asyncio.timeout(PATIENCE_S):
+            wanted = {"replicas": settings.stream_replicas, "in_all": settings.stream_bytes}
+            declared = await patiently(partial(declare, client, **wanted))
+    except TimeoutError:
+        sys.stderr.write(f"the streams did not answer for {PATIENCE_S:g} s\n")
+        return 1
     finally:
         await client.close()
     if wrong := [*declared.missing, *declared.different]:

@@ -170,11 +170,20 @@ class Ping(Model):
 
 
 class Pong(Model):
-    """A service's answer to a ping."""
+    """A service's answer to a ping.
+
+    Attributes:
+        service: its context.
+        version: its release.
+        details: what it tells about itself, such as adapters in use.
+        instance: the process that answers, which tells what it has in hand (`contracts.hands`);
+            None of one of release 0.2.0.
+    """
 
     service: str
     version: str
     details: dict[str, str] = Field(default_factory=dict)
+    instance: Id | None = None
 
 
 def ping_call(context: str) -> Call[Ping, Pong]:

@@ -11,6 +11,7 @@ from contracts import (
     cards,
     changes,
     chat,
+    hands,
     ledger,
     listings,
     negotiation,
@@ -66,8 +67,8 @@ CALLS: dict[str, tuple[Call[Any, Any], ...]] = {
 }
 """Requests with their replies, by the context that answers."""
 
-HINTS: tuple[type[Model], ...] = (changes.Changed,)
-"""What only passes, on core NATS: every context publishes it on a subject of its own."""
+HINTS: tuple[type[Model], ...] = (changes.Changed, hands.WhoHas, hands.InHand)
+"""What only passes, on core NATS: every context has subjects of its own for it."""
 
 API_BODIES: tuple[type[Model], ...] = (
     bodies.NewTask,

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from contracts import (
     changes,
     chat,
+    hands,
     ledger,
     negotiation,
     orders,
@@ -73,6 +74,7 @@ BETWEEN_SERVICES: tuple[Call[Any, Any], ...] = (
     negotiation.NEGOTIATE,
     standing.TELL_ENDS,
     standing.COUNT_RUNNING,
+    standing.WHAT_WAS_HEARD,
     turns.ORDER_ENDS,
 )
 """What the gateway has no business to ask; opening wallets and listing agents are an admin's."""
@@ -87,7 +89,7 @@ ASKS: dict[str, tuple[Call[Any, Any], ...]] = {
         ledger.GET_RECEIPT,
         turns.ORDER_ENDS,
     ),
-    "payment": (standing.TELL_ENDS,),
+    "payment": (standing.TELL_ENDS, standing.WHAT_WAS_HEARD),
     "chat": (
         registry.LIST_AGENTS,
         task.GET_TASK,
@@ -198,6 +200,7 @@ def shared() -> tuple[Shared, ...]:
         for one in (
             *(Shared("stream", subject, account_of(user)) for subject in HEARS[user]),
             *(Shared("service", subject, account_of(user)) for subject in _asked(user)),
+            *(Shared("service", one, account_of(user), many=True) for one in _asked_of_all(user)),
             *_of_streams(user),
         )
     )
@@ -236,12 +239,15 @@ def _service(context: str) -> Permissions:
             *(f"bazaar.cmd.{command.type}.*" for command in ORDERS[context]),
             changes.subject(context),
             *_asked(context),
+            *_asked_of_all(context),
             *(("_R_.>",) if context in ANSWERS_FOR_THE_DEAD else ()),
             *((FORGET,) if context == "chat" else ()),
             *(subject for durable in durables for subject in _reading(durable)),
         ),
         subscribe=(
             f"bazaar.rpc.{context}.* {context}",
+            hands.subject(context),
+            hands.subject(context, "*"),
             *HEARS[context],
             f"{inbox(context)}.>",
         ),
@@ -270,3 +276,9 @@ def _asked(user: str) -> tuple[str, ...]:
     asks = ASKS[user]
     pings = (ping_call(call.context) for call in asks)
     return tuple(dict.fromkeys(call.subject for call in (*asks, *pings)))
+
+
+def _asked_of_all(user: str) -> tuple[str, ...]:
+    """Whoever waits for a service may ask its replicas what they have in hand."""
+    contexts = dict.fromkeys(call.context for call in ASKS[user])
+    return tuple(hands.subject(one, which) for one in contexts for which in (None, "*"))

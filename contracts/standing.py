@@ -56,5 +56,19 @@ class Running(Model):
     leaving: int = Field(ge=0)
 
 
+class WhatWasHeard(Model):
+    """Asks which messages of a durable were handled, of some that were published."""
+
+    durable: Id
+    message_ids: list[Id] = Field(max_length=MOST)
+
+
+class Heard(Model):
+    """Which were."""
+
+    message_ids: list[Id]
+
+
 TELL_ENDS = Call("task", "tell_ends", TellEnds, EndsTold)
 COUNT_RUNNING = Call("task", "count_running", CountRunning, Running)
+WHAT_WAS_HEARD = Call("task", "what_was_heard", WhatWasHeard, Heard)

@@ -12,8 +12,8 @@ import structlog
 import uvicorn
 from pydantic import ValidationError
 
-from chassis.http import connections
 from chassis.http.bounds import Bounds, allow_files
+from chassis.http.serving import options
 from chassis.observability import logs, metrics, telemetry
 from chassis.settings import what_is_wrong
 from gateway.app import create_app
@@ -111,14 +111,14 @@ def metrics_options(settings: Settings) -> dict[str, Any]:
         "host": settings.listens_on,
         "lifespan": "off",
         "timeout_graceful_shutdown": METRICS_STOP_S,
-        **connections.options(Bounds()),
+        **options(Bounds()),
     }
 
 
 def server_options(settings: Settings) -> dict[str, Any]:
     """How uvicorn is to serve the app."""
     return {
-        **connections.options(settings.bounds),
+        **options(settings.bounds),
         "host": settings.listens_on,
         "port": settings.port,
         "proxy_headers": bool(settings.trusted_proxies),

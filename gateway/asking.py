@@ -110,6 +110,11 @@ def said_again(request: Request) -> None:
     request.state.said_again = True
 
 
+def was_taken(request: Request) -> None:
+    """Say that the service has taken what was asked: whoever comes next may ask."""
+    request.state.taken()
+
+
 def goes_on(request: Request) -> None:
     """Say of an answer that what was asked is still being carried out: it is not the last word."""
     request.state.goes_on = True

@@ -6,9 +6,9 @@ open_checkout, retry_card, refund_card, take_webhook, open_spender, find_spender
 list_spenders, close_spender, get_seller, set_destination, list_earnings, request_payout,
 list_payouts.
 Consumes step.completed, step.failed, agent.registered and agent.updated.
-By itself: asks after steps whose holds stay open, charges cards for what agents bought, refunds it
-to them, handles what Stripe's webhooks told, settles and pays out what agents earned, checks the
-books as they grow.
+By itself: asks after steps whose holds stay open and after what was not heard, charges cards for
+what agents bought, refunds it to them, handles what Stripe's webhooks told, and what they did not,
+settles and pays out what agents earned, checks the books as they grow.
 Publishes hold.placed, hold.declined, hold.extended, hold.released, hold.overcharged,
 payment.recorded, payment.refunded, payment.entered, stripe_payment.updated, wallet.credited,
 payout.requested, payout.paid, payout.failed.
@@ -24,7 +24,7 @@ from chassis.service import Service
 from contracts import cards as card_calls
 from contracts import ledger, payment, selling, spending, topology
 from payment_svc import measures, tables
-from payment_svc.cards import charges, rail, top_ups, webhook
+from payment_svc.cards import charges, missed, rail, top_ups, webhook
 from payment_svc.check import checks, reconcile
 from payment_svc.holds import by_hand, capture, place, refund, release
 from payment_svc.ledger import books, queries, wallets
@@ -79,6 +79,8 @@ def build(settings: Settings) -> Service:
 
     ask_after = partial(reconcile.ask_after_steps, db, bus, settings)
     service.every(settings.reconcile_s / 2, ask_after)
+    heard = partial(reconcile.ask_after_announcements, db, bus, settings)
+    service.every(settings.reconcile_s / 2, heard)
     service.every(CHECK_EVERY_S, partial(checks.work, db))
     if stripe is not None:
         charge = partial(charges.work, db, stripe, settings)
@@ -87,6 +89,8 @@ def build(settings: Settings) -> Service:
     if settings.stripe_webhook_secret is not None:
         service.every(settings.card_poll_s, partial(webhook.work, db))
         service.every(AGE_EVERY_S, partial(webhook.forget, db))
+    if stripe is not None and settings.stripe_webhook_secret is not None:
+        service.every(missed.EVERY_S, partial(missed.Missed().read, db, stripe))
     service.at_start(
         partial(wallets.open_wallet, db, settings.wallet_account, settings.wallet_grant)
     )

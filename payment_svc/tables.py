@@ -18,6 +18,7 @@ from sqlalchemy import (
     or_,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from chassis.db.grants import APPEND_ONLY, NEVER_DELETED
 from payment_svc.schema import MONEY, created_at, metadata
@@ -28,6 +29,7 @@ from payment_svc.tables_stripe import card_reversals, stripe_events, top_up_retu
 __all__ = [
     "MONEY",
     "agent_owners",
+    "announcements",
     "bazaarbucks_payments",
     "budgets",
     "card_reversals",
@@ -216,6 +218,19 @@ Index(
     unique=True,
     postgresql_where=bazaarbucks_payments.c.asked_id.is_not(None),
 )
+
+# What the task service has to hear, as it is published, until it has.
+announcements = Table(
+    "announcements",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("account", String(64), nullable=False),
+    Column("type", String(40), nullable=False),
+    Column("body", JSONB, nullable=False),
+    created_at(),
+    Column("ask_at", DateTime(timezone=True)),
+)
+Index("announcements_created_at_idx", announcements.c.created_at)
 
 stripe_payments = Table(
     "stripe_payments",

@@ -1,7 +1,8 @@
 """The task service's table of contents.
 
 Answers create_task, get_task, list_tasks, list_steps, invoke_agent, ask_quote, negotiate,
-cancel_task, and for those who did not hear of something tell_ends and count_running.
+cancel_task, and for those who did not hear of something, or were not heard, tell_ends,
+count_running and what_was_heard.
 Consumes the orders task.start, task.add_steps, task.finish, and payment.refunded and
 payment.entered; hears of agents that change.
 Publishes task.created, task.started, task.completed, task.failed, task.cancelled, step.started,
@@ -86,7 +87,9 @@ def build(settings: Settings) -> Service:
     answer(cancel.CANCEL_TASK, partial(cancelling.cancel_task, db=db, bus=bus))
 
     answer(standing.TELL_ENDS, partial(asked_after.tell_ends, db=db), workers=ASKED_AFTER)
+    service.hands.vouches.append(partial(asked_after.answered_yet, db))
     answer(standing.COUNT_RUNNING, asked_after.count_running, workers=ASKED_AFTER)
+    answer(standing.WHAT_WAS_HEARD, asked_after.what_was_heard, workers=ASKED_AFTER)
 
     consume(topology.TASK_START, partial(orders.on_start, runner=runner))
     consume(topology.TASK_ADD_STEPS, partial(orders.on_add_steps, runner=runner))

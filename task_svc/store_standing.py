@@ -10,11 +10,12 @@ from chassis.db.intervals import after
 from chassis.db.schema import outbox_table
 from chassis.db.unheard import claim
 from task_svc.rows import Task
-from task_svc.store import ENDED, Found
+from task_svc.store import ENDED, OPEN, Found
 from task_svc.tables import metadata, steps, tasks
 
 MOST_LEAVING = 10_000
 _OUTBOX = outbox_table(metadata)
+_INBOX = metadata.tables[f"{metadata.schema}.inbox"]
 
 
 async def statuses_of_steps(conn: AsyncConnection, ids: Sequence[str]) -> dict[str, str]:
@@ -42,6 +43,26 @@ async def last_cause(conn: AsyncConnection, task_id: str) -> dict[str, Any] | No
     found = await conn.execute(query.order_by(steps.c.seq.desc()).limit(1))
     cause: dict[str, Any] | None = found.scalar_one_or_none()
     return cause
+
+
+async def handled(conn: AsyncConnection, durable: str, ids: Sequence[str]) -> list[str]:
+    """Which of these messages of a durable have had their effect."""
+    query = select(_INBOX.c.message_id).where(
+        _INBOX.c.consumer == durable, _INBOX.c.message_id.in_(ids)
+    )
+    return list((await conn.execute(query)).scalars())
+
+
+async def awaited(conn: AsyncConnection, requests: Sequence[str]) -> set[str]:
+    """Which of these requests have a step that is open, whose end they are answered with."""
+    request = steps.c.cause["id"].as_string()
+    query = select(request).where(
+        steps.c.status.in_(OPEN),
+        steps.c.waits_for == 0,
+        steps.c.reply_to.is_not(None),
+        request.in_(requests),
+    )
+    return set((await conn.execute(query)).scalars())
 
 
 async def running(conn: AsyncConnection, agent_ids: Sequence[str]) -> tuple[dict[str, int], int]:

@@ -157,7 +157,7 @@ class Bus:
                 timeout=(until - now).total_seconds(),
                 headers={**envelope.headers(), **wanted},
             )
-            answer = await self._watch.reply(asked, client, call.context)
+            answer = await self._watch.reply(asked, client, call.context, envelope.id)
         except NoRespondersError:
             raise Unavailable(f"The {call.context} service is down.", loggable=True) from None
         except NatsTimeout:

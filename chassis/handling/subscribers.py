@@ -6,7 +6,7 @@ subscribes with is replaced by a subscription that goes straight to the handler.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from faststream.nats import NatsBroker
@@ -126,6 +126,16 @@ class Subscribers:
     def hands(self) -> dict[str, Work]:
         """What handles the messages of which durable."""
         return {name: workers.handle for name, workers in self._consuming.items()}
+
+    def requests(self) -> Iterator[Msg]:
+        """The requests that came and are not answered, also those that wait for room."""
+        for one in self._broker.subscribers:
+            heard: Any = one
+            workers = self._answering.get(heard.subject.template)
+            if workers is not None:
+                yield from workers.in_hand()
+                if heard.subscription is not None:
+                    yield from tuple(heard.subscription._pending_queue._queue)  # noqa: SLF001
 
     async def close(self) -> None:
         """Take nothing new; returns when all that had come is in work, and requests are answered.

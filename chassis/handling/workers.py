@@ -1,7 +1,7 @@
 """Messages in work: so many at once, each in a task of its own; the next ones wait."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 import structlog
 from nats.aio.msg import Msg
@@ -18,14 +18,23 @@ class Workers:
         """Have `most` messages worked on at once."""
         self._work = work
         self._free = asyncio.Semaphore(most)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Msg] = {}
+        self._next: Msg | None = None
 
     async def take(self, raw: Msg) -> None:
         """Begin to work on a message, as soon as there is room."""
+        self._next = raw
         await self._free.acquire()
         task = asyncio.create_task(self.handle(raw))
-        self._tasks.add(task)
+        self._tasks[task] = raw
+        self._next = None
         task.add_done_callback(self._done)
+
+    def in_hand(self) -> Iterator[Msg]:
+        """What was taken and is not done."""
+        if self._next is not None:
+            yield self._next
+        yield from self._tasks.values()
 
     async def handle(self, raw: Msg) -> None:
         """Work on a message, beside those that were taken."""
@@ -46,5 +55,5 @@ class Workers:
         await end(*self._tasks)
 
     def _done(self, task: "asyncio.Task[None]") -> None:
-        self._tasks.discard(task)
+        del self._tasks[task]
         self._free.release()

@@ -17,7 +17,10 @@ class Bounds:
     Attributes:
         head_s: how long the head of a request may take; a connection that is silent from its
             beginning has as long.
-        rest_s: how long a body may go on that was answered before it ended.
+        rest_s: how long a body may go on that was answered before it ended, and how long what still
+            comes is read after the last answer, so that this arrives.
+        leaving: connections that may wait so for the caller to hang up; for one more, the one that
+            has waited longest goes.
         take_s: how often it is looked whether an answer that waits is being taken.
         take_bytes: so much of it has to be taken from look to look; else the caller is cut off.
         pipelined: requests that may wait behind the one that is being answered. With more, those
@@ -29,6 +32,7 @@ class Bounds:
 
     head_s: float = 10.0
     rest_s: float = 2.0
+    leaving: int = 64
     take_s: float = 10.0
     take_bytes: int = 64 * 1024
     pipelined: int = 16

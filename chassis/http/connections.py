@@ -8,7 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import httptools
 from uvicorn._types import ASGI3Application
@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from chassis.http import heads
 from chassis.http.bounds import Bounds, is_among, place
+from chassis.http.leaving import Leaving, Others
 
 HEADERS_BYTES = 32 * 1024
 """The request line and all headers together; of a body in chunks, what is no content."""
@@ -25,12 +26,15 @@ FRAMING = 8
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """A connection of a server with `Bounds`; made by `bounded`."""
+    """A connection of a server with `Bounds`; made by `serving.bounded`."""
 
     bounds: ClassVar[Bounds]
     open_from: ClassVar[Counter[str]]
     idle: ClassVar[dict["BoundedProtocol", None]]
     """Connections on which nothing is being answered, longest first."""
+    leaving: ClassVar[Others]
+
+    transport: Leaving
 
     _place: str | None = None
     _ignoring = False
@@ -52,6 +56,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, if there is room for it."""
         super().connection_made(transport)
+        self.transport = Leaving(transport, self)
         self._look = self.loop.call_later(self.bounds.take_s, self._look_at_answer)
         address = self.client[0] if self.client else "unknown"
         self._place = place(address)
@@ -68,11 +73,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection, and tell who answers on it."""
         super().connection_lost(exc)
-        if self._answered is not None:  # Uvicorn tells the request that came last.
-            self._answered.disconnected = not self._answered.response_complete
-            self._answered.message_event.set()
-        self._in_time()
-        self.idle.pop(self, None)
+        self.transport.hang_up()
+        self.leave()
         if self._look is not None:
             self._look.cancel()
         if self._place is not None:
@@ -84,6 +86,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what came, within the bounds."""
         if self.transport.is_closing():
+            self.transport.drop(data)
             return
         if self._ignoring:
             self.flow.pause_reading()
@@ -193,7 +196,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_head:
             self._within(self.bounds.head_s, self._no_head)
         elif self._in_body:
-            self._within(self.bounds.rest_s, self.transport.close)
+            self._within(self.bounds.rest_s, self.transport.hang_up)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, in the shape of all errors."""
@@ -236,13 +239,29 @@ class BoundedProtocol(HttpToolsProtocol):
         self._look = self.loop.call_later(self.bounds.take_s, self._look_at_answer)
 
     def _make_room(self) -> bool:
-        """Close the connection that has been idle longest; whether there is one."""
-        longest = next(iter(self.idle), None)
-        if longest is None:
+        """Close the connection that has been leaving, or idle, longest; whether there is one."""
+        if self.leaving:
+            next(iter(self.leaving)).hang_up()
+        elif self.idle:
+            longest = next(iter(self.idle))
+            del self.idle[longest]
+            longest.transport.hang_up()
+        else:
             return False
-        del self.idle[longest]
-        longest.transport.close()
         return True
+
+    def is_quiet(self) -> bool:
+        """Whether nothing is being asked, and nothing was just answered."""
+        return self in self.idle and not self._in_head and not self._in_body
+
+    def leave(self) -> None:
+        """Nothing is told here any more; as if the caller had hung up."""
+        self._in_time()
+        self.idle.pop(self, None)
+        for cycle in (self._answered, self.cycle):  # Uvicorn tells the request that came last.
+            if cycle is not None:
+                cycle.disconnected = not cycle.response_complete
+                cycle.message_event.set()
 
     def _ask_anew(self) -> None:
         """We speak no other protocol, and may answer as if none was asked for (RFC 9110, 7.8).
@@ -272,24 +291,6 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.busy and self.cycle.response_started:
             self.transport.close()
             return
+        self.idle.pop(self, None)
         self.transport.write(heads.refusal(status, text))
         self.transport.close()
-
-
-def bounded(bounds: Bounds) -> type[BoundedProtocol]:
-    """What uvicorn is to serve a server's connections with (its `http`)."""
-    return type(
-        "Bounded", (BoundedProtocol,), {"bounds": bounds, "open_from": Counter(), "idle": {}}
-    )
-
-
-def options(bounds: Bounds) -> dict[str, Any]:
-    """What every server of ours tells uvicorn."""
-    return {
-        "http": bounded(bounds),
-        "ws": "none",
-        "proxy_headers": False,
-        "log_config": None,
-        "access_log": False,
-        "server_header": False,
-    }

@@ -15,13 +15,15 @@ from chassis.observability.telemetry import kind_of
 from contracts.base import Id, Model
 from contracts.chat import MessagePosted, TurnCompleted, TurnStreamed
 from contracts.envelope import TURN
+from contracts.task import TaskCreated
 from contracts.topology import EVENTS
 
 AT_ONCE = 100
 WORDS = frozenset(
-    f"bazaar.evt.{event.type}" for event in (MessagePosted, TurnStreamed, TurnCompleted)
+    f"bazaar.evt.{event.type}"
+    for event in (MessagePosted, TurnStreamed, TurnCompleted, TaskCreated)
 )
-"""The kinds of events that hold what was said."""
+"""The kinds of events that hold what was said; a task's beginning holds the wish."""
 
 
 class Forget(Model):

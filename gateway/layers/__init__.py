@@ -13,6 +13,7 @@ From the outside to the inside, and why in this order (`stack` builds it):
 8. caching: here it is known who asks and that he may. It answers what has not changed, and notes
    who writes; FastAPI never sees what it answers.
 9. limits: the body is whole before it is compared with an earlier one, or anything is begun.
-10. idempotency: what was done before is answered again.
-11. head: HEAD is answered as GET.
+10. crowds: who is too many is refused before a claim is written, and nothing is kept of him.
+11. idempotency: what was done before is answered again.
+12. head: HEAD is answered as GET.
 """

@@ -1,7 +1,6 @@
 """How large a request's body may be, how long it may take to arrive, and how much all may be."""
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
@@ -11,10 +10,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.auth import READING
 from gateway.errors import problem
 
-REST_BYTES = 16 * 1024 * 1024
-REST_S = 2.0
-"""Of a body that is too large, this much is read and thrown away, for at most so long: a caller
-that is still sending would not see the answer."""
 CLOSE = {"Connection": "close"}
 CROWDED = "There are too many bodies under way. Try again in a moment."
 
@@ -22,13 +17,8 @@ CROWDED = "There are too many bodies under way. Try again in a moment."
 class TooLarge(Exception):
     """The body is over the limit."""
 
-    def __init__(self, more: bool) -> None:
-        """Remember whether there is `more` of it to come."""
-        super().__init__()
-        self.more = more
 
-
-class Crowded(TooLarge):
+class Crowded(Exception):
     """All bodies in hand together are as much as this process may hold."""
 
 
@@ -75,12 +65,9 @@ class BodyLimit:
         try:
             async with asyncio.timeout(self._wait_s):
                 await self._read(body, scope, receive)
-        except TooLarge as error:
-            self._let_go(body)
-            if error.more:
-                await _discard(scope, receive)
-            if isinstance(error, Crowded):
-                return problem(503, CROWDED, CLOSE)
+        except Crowded:
+            return problem(503, CROWDED, CLOSE)
+        except TooLarge:
             return problem(413, f"The body is larger than {self._limit} bytes.", CLOSE)
         except TimeoutError:
             text = f"The body did not arrive within {self._wait_s:g} seconds."
@@ -90,7 +77,7 @@ class BodyLimit:
     async def _read(self, body: "_Body", scope: Scope, receive: Receive) -> None:
         announced = Headers(scope=scope).get("content-length", "0")
         if announced.isdecimal() and int(announced) > self._limit:
-            raise TooLarge(more=True)
+            raise TooLarge
         kept = scope["method"] not in READING
         seen = 0
         more = True
@@ -102,10 +89,10 @@ class BodyLimit:
             more = message.get("more_body", False)
             seen += len(part)
             if seen > self._limit:
-                raise TooLarge(more)
+                raise TooLarge
             if kept:
                 if len(part) > self._room:
-                    raise Crowded(more)
+                    raise Crowded
                 self._room -= len(part)
                 body.add(part)
 
@@ -135,19 +122,6 @@ class _Body:
 
 def _has_body(headers: Headers) -> bool:
     return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-
-
-async def _discard(scope: Scope, receive: Receive) -> None:
-    if "expect" in Headers(scope=scope):  # the caller asks before it sends; to read is to agree
-        return
-    seen = 0
-    with suppress(TimeoutError):
-        async with asyncio.timeout(REST_S):
-            more = True
-            while more and seen < REST_BYTES:
-                message = await receive()
-                seen += len(message.get("body", b""))
-                more = message.get("more_body", False)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -14,6 +14,7 @@ from gateway.hosts import KnownHosts, OwnPages
 from gateway.layers import rates
 from gateway.layers.access import RequestLog
 from gateway.layers.caching import Caching
+from gateway.layers.crowds import Crowds
 from gateway.layers.head import Head
 from gateway.layers.idempotency import OUTCOME, REPLAYED, Idempotency
 from gateway.layers.limits import BodyLimit
@@ -74,5 +75,6 @@ def _layers(
         wait_s=settings.body_wait_s,
         in_hand=settings.bodies_in_hand,
     )
+    yield Middleware(Crowds)
     yield Middleware(Idempotency, claims=claims, account=settings.default_account)
     yield Middleware(Head)

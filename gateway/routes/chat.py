@@ -27,6 +27,7 @@ from gateway.asking import (
     made,
     said_again,
     shown,
+    was_taken,
 )
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
@@ -77,6 +78,7 @@ async def post_message(request: Request, body: bodies.ChatInput) -> Response:
     question = made(PostMessage, turn_id=turn_id, **dict(body))
     with gateway.turns.expect(turn_id) as ending:
         posted = await ask(request, POST_MESSAGE, question)
+        was_taken(request)
         message = posted.answer and shown(api.Message, posted.answer)
         if message is None:
             ended = await _wait(request, ending, gateway.settings.chat_wait_s)

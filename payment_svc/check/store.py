@@ -68,6 +68,10 @@ STANDING_RULE = "no hold is open whose step does not go on"
 _STANDING_QUERY = """
     SELECT id FROM payment.holds WHERE status = 'held' AND NOT running
       AND created_at < now() - make_interval(secs => :unheard_s)"""
+HEARD_RULE = "no refund or payment by hand stays unheard of"
+_HEARD_QUERY = """
+    SELECT id FROM payment.announcements
+    WHERE created_at < now() - make_interval(secs => :unheard_s)"""
 AT_MOST = 20_000
 """Lines of the ledger that one look at what is recent reads."""
 _ONLY_ONE = 7_201_994
@@ -105,15 +109,16 @@ async def broken_rules(conn: AsyncConnection) -> dict[str, int]:
 
 
 async def broken_standing(conn: AsyncConnection, unheard_s: float) -> dict[str, int]:
-    """How many holds stand open though nobody says that their steps go on.
+    """How many holds stand open though nobody says that their steps go on, and what is unheard of.
 
     The books add up all the same, so that no checkpoint waits for this.
 
     Args:
         conn: the transaction's.
-        unheard_s: seconds that a hold may be open before that counts.
+        unheard_s: seconds that a hold may be open, or a message unheard, before that counts.
     """
-    return await _counted(conn, {STANDING_RULE: _STANDING_QUERY}, {"unheard_s": unheard_s})
+    queries = {STANDING_RULE: _STANDING_QUERY, HEARD_RULE: _HEARD_QUERY}
+    return await _counted(conn, queries, {"unheard_s": unheard_s})
 
 
 async def broken_lately(conn: AsyncConnection, span: Span) -> dict[str, int]:

@@ -12,6 +12,7 @@ from payment_svc.domain import Transfer, capture_postings, fee_of, not_covered, 
 from payment_svc.holds import store, store_budgets
 from payment_svc.ledger import names, store_payments
 from payment_svc.ledger import store as store_ledger
+from payment_svc.ledger.announcing import announce
 from payment_svc.ledger.views import payment_view
 from payment_svc.settings import Settings
 from payment_svc.spending import reserving
@@ -69,14 +70,15 @@ async def enter_payment(
             agent_id=request.agent_id,
             amount=request.amount,
             external_amount=Decimal(0),
-        ),
-        PaymentEntered(
-            task_id=request.task_id,
-            payment_id=hold.hold_id,
-            agent_id=request.agent_id,
-            amount=request.amount,
-        ),
+        )
     )
+    entered = PaymentEntered(
+        task_id=request.task_id,
+        payment_id=hold.hold_id,
+        agent_id=request.agent_id,
+        amount=request.amount,
+    )
+    await announce(tx, entered, here.account)
     return PaymentReply(payment=payment_view(payment))
 
 

@@ -22,6 +22,7 @@ from payment_svc.domain import (
 from payment_svc.holds import store
 from payment_svc.ledger import store as store_ledger
 from payment_svc.ledger import store_payments
+from payment_svc.ledger.announcing import announce
 from payment_svc.ledger.names import shown_id
 from payment_svc.ledger.views import card_view, payment_view
 from payment_svc.payouts import store_owners
@@ -152,18 +153,16 @@ async def _give_back(
         paid = payment or purchase
     if paid is None:
         raise Internal("A refund of nothing.")
-    tx.publish(
-        PaymentRefunded(
-            task_id=hold.task_id,
-            payment_id=shown_id(paid),
-            refund_id=refund_id,
-            step_id=hold.id,
-            agent_id=agent_id,
-            amount=amount,
-            external_amount=external,
-        ),
-        account=hold.account,
+    refunded = PaymentRefunded(
+        task_id=hold.task_id,
+        payment_id=shown_id(paid),
+        refund_id=refund_id,
+        step_id=hold.id,
+        agent_id=agent_id,
+        amount=amount,
+        external_amount=external,
     )
+    await announce(tx, refunded, hold.account)
 
 
 async def _record(

@@ -12,7 +12,15 @@ from chassis.handling.injection import Reading
 from contracts.envelope import Envelope
 from contracts.errors import Refusal
 from contracts.ledger import GET_RECEIPT, GetReceipt, PaymentEntered
-from contracts.standing import CountRunning, EndsTold, Running, Standing, TellEnds
+from contracts.standing import (
+    CountRunning,
+    EndsTold,
+    Heard,
+    Running,
+    Standing,
+    TellEnds,
+    WhatWasHeard,
+)
 from contracts.turns import ORDER_ENDS, OrderEnds
 from task_svc import store, store_standing
 from task_svc.ending import bill_line, ended, recorded, tell_step, tell_task
@@ -89,6 +97,20 @@ async def count_running(request: CountRunning, tx: Reading) -> Running:
     """How many steps agents have in hand now."""
     steps, leaving = await store_standing.running(tx.conn, request.agent_ids)
     return Running(steps={id_: steps.get(id_, 0) for id_ in request.agent_ids}, leaving=leaving)
+
+
+async def what_was_heard(request: WhatWasHeard, tx: Reading) -> Heard:
+    """Which messages had their effect here: what has not is told again by whoever asks."""
+    found = await store_standing.handled(tx.conn, request.durable, request.message_ids)
+    return Heard(message_ids=found)
+
+
+async def answered_yet(db: Database, requests: list[str]) -> set[str]:
+    """Which of these requests have a step that goes on: whoever ends it answers the caller."""
+    if not requests:
+        return set()
+    async with db.transaction() as tx:
+        return await store_standing.awaited(tx.conn, requests)
 
 
 async def ask_after_ends(db: Database, bus: Bus, settings: Settings) -> None:

@@ -17,6 +17,8 @@ from nats.js.errors import NotFoundError
 
 from chassis import topology
 from chassis.bus import stored
+from chassis.bus.rollcall import RollCall
+from chassis.handling.hands import Hands
 from contracts import permissions
 from contracts.base import Call
 from contracts.catalogue import CALLS, CONTEXTS, EVENTS
@@ -363,6 +365,28 @@ async def test_whoever_has_no_name_may_look_and_ask_the_keeper_alone(
             for call in calls:
                 await me.client.publish(call.subject, b"{}")
                 assert await me.is_refused(), call.subject
+
+
+async def test_the_gateway_asks_all_replicas_what_they_have_in_hand(locked: EmbeddedServer) -> None:
+    async with connected(locked, GATEWAY) as me, connected(locked, "task") as replica:
+        at_work = Hands("task", "one", list)
+        await at_work.open(replica.client)
+        await Hands("task", "two", list).open(replica.client)
+        assert not await replica.is_refused()
+        roll = RollCall("task")
+        roll.known = {"gone"}
+        while roll.known != {"one", "two"}:
+            found = await roll.held(me.client, ["r1"], 0.1)
+        assert found == set()
+        assert not await me.is_refused()
+        roll.known.add("gone")
+        assert await roll.held(me.client, ["r1"], 0.5) is not None, "nobody is there any more"
+        await me.client.subscribe("bazaar.hands.task")
+        assert await me.is_refused()
+        await replica.client.publish("bazaar.hands.chat", b"{}")
+        assert not await replica.is_refused(), "it asks chat, and may"
+        await replica.client.subscribe("bazaar.hands.chat")
+        assert await replica.is_refused()
 
 
 def test_the_written_configuration_is_that_of_the_contracts() -> None:

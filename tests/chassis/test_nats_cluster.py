@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import nats
@@ -12,8 +13,10 @@ from faststream.nats import NatsBroker
 
 from chassis import topology
 from chassis.bus.connecting import connect_options
-from chassis.bus.leaders import verified
+from chassis.bus.leaders import patiently
 from chassis.bus.servers import servers
+from chassis.endings import end
+from chassis.keeper import Keeper
 from chassis.settings import BusSettings
 from deploy.local import nats as local_nats
 from deploy.local.embedded import EmbeddedServer
@@ -76,11 +79,36 @@ async def test_a_service_that_starts_waits_for_a_leader(
         client = await nats.connect(**servers(first.url).options())
         with pytest.raises(TimeoutError):  # One of two servers leads nothing.
             await topology.verify(client, "task")
-        verifying = asyncio.create_task(verified(client, "task"))
+        verifying = asyncio.create_task(patiently(partial(topology.verify, client, "task")))
         await second.start()
         with pytest.raises(topology.Drift, match="is missing"):
             await verifying
         await client.close()
+
+
+async def test_who_declares_the_streams_waits_for_a_leader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topology, "ANSWER_S", 0.2)
+    async with cluster(tmp_path) as (first, second):
+        await first.start()
+        monkeypatch.setenv("NATS_URL", first.url)
+        keeper = Keeper(topology.Settings(), every_s=0.2)
+        keeping = asyncio.create_task(keeper.run())
+        step = asyncio.create_task(topology.main())
+
+        async def alone() -> bool:
+            return keeper.wrong == ["The bus cannot be kept: TimeoutError."]
+
+        async def complete() -> bool:
+            return (await keeper.able())[0]
+
+        await eventually(alone)
+        assert not step.done()
+        await second.start()
+        assert await step == 0
+        await eventually(complete)
+        await end(keeping)
 
 
 @pytest.mark.parametrize(

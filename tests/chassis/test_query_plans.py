@@ -20,6 +20,7 @@ from payment_svc.cards import store as store_cards
 from payment_svc.cards import store_reversals, store_tab
 from payment_svc.check import store as store_check
 from payment_svc.check import store_standing as asked_of
+from payment_svc.ledger import store_announcing
 from payment_svc.ledger import store_payments as payment
 from task_svc import store as task
 from task_svc import store_aging as task_aging
@@ -107,6 +108,9 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("task", "how steps stand", lambda c: standing.statuses_of_steps(c, ["s1", "s2"])),
     ("task", "how tasks stand", lambda c: standing.statuses_of_tasks(c, ["t1", "t2"])),
     ("task", "what a task was ordered with", lambda c: standing.last_cause(c, "t1")),
+    ("task", "what was heard", lambda c: standing.handled(c, "d", ["m1", "m2"])),
+    ("payment", "what was not heard", lambda c: store_announcing.claim_unheard(c, 30, 50)),
+    ("task", "steps that callers wait for", lambda c: standing.awaited(c, ["r1", "r2"])),
     ("task", "steps in hand", lambda c: standing.running(c, ["a", "b"])),
     ("payment", "payment of a name", lambda c: payment.find_payment(c, "p41", "a1")),
     ("payment", "card payment of a name", lambda c: store_cards.find_own(c, "a10", "x10")),

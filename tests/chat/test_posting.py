@@ -206,7 +206,14 @@ async def test_the_event_stream_forgets_it_too(stack: Stack, talk: Talk, skill: 
         found = [one for page in pages for one in page.messages if kind_of(one.subject) in WORDS]
         return {one.headers[TURN] for one in found}
 
+    async def wishes(task_id: str | None) -> list[bool]:
+        """Of each task's beginning that the stream still has, whether it tells the secret."""
+        subject = f"bazaar.evt.task.created.{task_id}"
+        page = await stored.read(client, EVENTS.name, subject, 1, 100)
+        return ["my secret" in one.data.decode() for one in page.messages]
+
     assert await turns(gone.turn_id) == await turns(about) == {gone.turn_id}
+    assert await wishes(about) == [True]
     await talk.system.ask(FORGET_MESSAGES, account, task_id=about)
     later = await talk.reply(account, f"Write a {skill} about me", task_id=about)
 
@@ -218,6 +225,8 @@ async def test_the_event_stream_forgets_it_too(stack: Stack, talk: Talk, skill: 
     async with keeping(stack):
         await eventually(none)
     assert await turns(gone.turn_id, about) == {later.turn_id}
+    assert await wishes(about) == []
+    assert await wishes(stays.message.task_id) == [False]
     assert await turns(stays.turn_id) == {stays.turn_id}
 
 

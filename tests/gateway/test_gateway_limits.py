@@ -74,13 +74,9 @@ async def test_an_endless_body_does_not_hold_the_connection(served: Served) -> N
             await writer.drain()
 
     pouring = asyncio.create_task(pour())
-    try:
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
-    except ConnectionError:
-        pass  # who never stops may not get to hear the answer
-    else:
-        assert head.startswith(b"HTTP/1.1 413 ")
-        assert b"connection: close" in head.lower()
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+    assert head.startswith(b"HTTP/1.1 413 ")
+    assert b"connection: close" in head.lower()
     with pytest.raises(ConnectionError):
         await asyncio.wait_for(pouring, 20)
 
@@ -137,12 +133,8 @@ async def test_a_body_has_its_limits_whatever_the_method(bus_url: str, method: s
                         await asyncio.sleep(0.05)
 
             trickling = asyncio.create_task(trickle())
-            try:
-                answer = await asyncio.wait_for(reader.read(), 20)
-            except ConnectionError:
-                pass  # who never stops may not get to hear the answer
-            else:
-                assert answer.startswith(b"HTTP/1.1 408 ")
+            answer = await asyncio.wait_for(reader.read(), 20)
+            assert answer.startswith(b"HTTP/1.1 408 ")
             trickling.cancel()
             writer.close()
 

@@ -42,7 +42,9 @@ SESSION_FIELDS = re.compile(
 TRANSFER_FIELDS = re.compile(
     r"amount|currency|destination|transfer_group|description|metadata\[\w+\]"
 )
-ASKED_FIELDS = re.compile(r"limit|starting_after|created\[gte\]|payment_intent|transfer_group")
+ASKED_FIELDS = re.compile(
+    r"limit|starting_after|created\[gte\]|payment_intent|transfer_group|types\[\d+\]"
+)
 LEAST = 50
 """The smallest payment, in cents."""
 
@@ -84,6 +86,7 @@ class StripeDouble(People):
     holding: asyncio.Event | None = None
     witness: Callable[[str, dict[str, str]], Awaitable[Answer]] | None = None
     disputes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    events: dict[str, dict[str, Any]] = field(default_factory=dict)
     looks: Counter[str] = field(default_factory=Counter)
     _answers: dict[str, tuple[str, Answer]] = field(default_factory=dict)
     _of_intents: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -100,6 +103,7 @@ class StripeDouble(People):
                 Route("/v1/transfers", self.on_list, methods=["GET"]),
                 Route("/v1/payment_intents", self.on_list, methods=["GET"]),
                 Route("/v1/refunds", self.on_list, methods=["GET"]),
+                Route("/v1/events", self.on_list, methods=["GET"]),
                 Route("/v1/payment_intents/{id}", self.on_look, methods=["GET"]),
                 Route("/v1/refunds/{id}", self.on_look, methods=["GET"]),
                 Route("/v1/checkout/sessions/{id}", self.on_look, methods=["GET"]),
@@ -159,14 +163,23 @@ class StripeDouble(People):
             return _json(wrong)
         if self.witness:
             return _json(await self.witness(f"GET {path}", asked))
-        lists = {"refunds": self.refunds, "transfers": self.transfers}
-        every = lists.get(path.rpartition("/")[2], self.intents)
+        lists = {
+            "refunds": self.refunds,
+            "transfers": self.transfers,
+            "payment_intents": self.intents,
+            "events": self.events,
+        }
+        every = lists[path.rpartition("/")[2]]
+        types = {value for name, value in asked.items() if name.startswith("types[")}
+        if len(types) > 20 or (types and every is not self.events):
+            return _json(refused(400, "invalid_request_error", "Types of what?"))
         found = [
             one
             for one in reversed(every.values())
             if one["created"] >= int(asked.get("created[gte]", 0))
             and asked.get("payment_intent") in (None, one.get("payment_intent"))
             and asked.get("transfer_group") in (None, one.get("transfer_group"))
+            and (not types or one["type"] in types)
         ]
         if after := asked.get("starting_after"):
             found = found[[one["id"] for one in found].index(after) + 1 :]

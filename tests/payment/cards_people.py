@@ -14,6 +14,7 @@ class People:
     sessions: dict[str, dict[str, Any]]
     refunds: dict[str, dict[str, Any]]
     disputes: dict[str, dict[str, Any]]
+    events: dict[str, dict[str, Any]]
     _of_intents: dict[str, dict[str, str]]
     _numbers: "itertools.count[int]"
 
@@ -89,8 +90,8 @@ class People:
         return self.event(f"charge.dispute.{what}", dispute)
 
     def event(self, type_: str, thing: dict[str, Any]) -> dict[str, Any]:
-        """An event with an id of its own."""
-        return {
+        """An event with an id of its own, which Stripe lists from now on."""
+        made: dict[str, Any] = {
             "id": f"evt_{next(self._numbers)}_{time.time_ns()}",
             "object": "event",
             "api_version": "2026-10-28.endive",
@@ -99,6 +100,8 @@ class People:
             "livemode": False,
             "data": {"object": dict(thing)},
         }
+        self.events[made["id"]] = made
+        return made
 
     def _back(self, intent_id: str) -> int:
         return sum(

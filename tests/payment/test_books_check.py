@@ -264,13 +264,12 @@ async def test_statements_of_each_request(desk: Desk, account: str, sql: Any) ->
     assert await count(desk.hold(account, hold)) == 4
     await desk.complete(account, completed(task, step, "2"))
     payment = await payment_for(sql, step)
-    # Eleven: it asks, under a lock, whether the pay is with the agent still or with its seller.
-    assert await count(desk.refund(account, refund_of(payment, "0.5"))) == 11
-    assert await count(desk.enter(account, entered(task, "1", max_budget="50"))) == 12
+    # Twelve: it asks, under a lock, whether the pay is with the agent still or with its seller.
+    assert await count(desk.refund(account, refund_of(payment, "0.5"))) == 12
+    assert await count(desk.enter(account, entered(task, "1", max_budget="50"))) == 13
     assert await count(desk.receipt(account, task)) == 2
-    assert (
-        await count(desk.fail(account, failed(task, step))) == 12
-    )  # It counts the fault, and pays back.
+    # It counts the fault, and pays back.
+    assert await count(desk.fail(account, failed(task, step))) == 13
     assert await count(desk.hold(account, hold_of(other, task, Decimal(1), Decimal(50), "a"))) == 4
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from chassis.bus import watching
 from chassis.bus.envelopes import origin
 from contracts.errors import BadAnswer, Refusal
 from contracts.orders import AddSteps
@@ -85,7 +86,10 @@ async def test_a_killed_replicas_call_is_finished_by_another(system: System):
 
 
 @pytest.mark.parametrize("then", [WORKS, says({"detail": "Bug"}, 500)])
-async def test_a_killed_replicas_caller_is_answered_by_another(system: System, then: Behaviour):
+async def test_a_killed_replicas_caller_is_answered_by_another(
+    system: System, then: Behaviour, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(watching, "WATCH_S", 0.1)  # Nobody has it in hand until its lease is over.
     account = await system.account()
     async with (
         system.agent(hangs, then, price="0.3") as (agent_id, agent),
