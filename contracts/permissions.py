@@ -17,6 +17,7 @@ from contracts import (
     changes,
     chat,
     ledger,
+    listings,
     negotiation,
     orders,
     payment,
@@ -90,6 +91,7 @@ ASKS: dict[str, tuple[Call[Any, Any], ...]] = {
     "payment": (standing.TELL_ENDS,),
     "chat": (
         registry.LIST_AGENTS,
+        listings.CHOOSE_AGENTS,
         task.GET_TASK,
         task.LIST_STEPS,
         standing.TELL_ENDS,

@@ -19,6 +19,7 @@ from chat_svc.planner.model import (
 )
 from chat_svc.planner.payload import payload_for, text_in
 from chat_svc.planner.plan import plan, too_dear
+from chat_svc.planner.terms import terms
 
 __all__ = [
     "MAX_ALTERNATIVES",
@@ -34,6 +35,7 @@ __all__ = [
     "money",
     "payload_for",
     "plan",
+    "terms",
     "text_in",
     "too_dear",
 ]

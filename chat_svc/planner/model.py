@@ -26,6 +26,8 @@ class Candidate:
         rating: 0 to 5 stars.
         input_schema: JSON Schema of its /execute payload, None when it publishes none.
         negotiable: whether it says that its price can be negotiated.
+        score: 0 to 1, the marketplace's own: of those that can do the same, the higher is tried
+            first.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Candidate:
     available: bool
     input_schema: Mapping[str, Any] | None
     negotiable: bool = False
+    score: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
