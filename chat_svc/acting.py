@@ -13,9 +13,10 @@ from chat_svc.checks import Unusable, check, failure
 from chat_svc.domain import StoredCall, readable, skills_of, spec
 from chat_svc.orchestrator import Move, Tokens
 from chat_svc.planner import Candidate
+from chat_svc.reasons import planned_step
 from chat_svc.settings import Settings
 from chat_svc.turn import close, order, order_steps, think, worth
-from contracts.chat import PlannedStep, PlanProposed, UseTool
+from contracts.chat import PlanProposed, UseTool
 from contracts.orders import StepSpec
 
 log = structlog.get_logger()
@@ -35,6 +36,7 @@ class Decided:
         steps: the orders for those that are an agent's work.
         before: calls of earlier moves.
         spoiled: why the move is of no use, when another one is to be made in its place.
+        agents: who it was decided among.
     """
 
     move: Move
@@ -43,6 +45,7 @@ class Decided:
     steps: Sequence[StepSpec] = ()
     before: Sequence[StoredCall] = ()
     spoiled: str | None = None
+    agents: Sequence[Candidate] = ()
 
 
 def decide(
@@ -75,7 +78,7 @@ def decide(
             for call in calls
         ]
         steps = []
-    return Decided(move, None, calls, steps, before)
+    return Decided(move, None, calls, steps, before, agents=agents)
 
 
 def charge_for(move: Move, used: Sequence[Tokens], left: Decimal, settings: Settings) -> Decimal:
@@ -159,7 +162,10 @@ async def _store_move(tx: Transaction, turn: store.Found, move: Move) -> None:
 
 async def _propose(tx: Transaction, turn: store.Found, decided: Decided, name: str) -> None:
     steps = list(decided.steps)
-    planned = [PlannedStep(step_id=s.id, agent_id=s.agent_id, skill=s.skill) for s in steps]
+    work = [call.work for call in decided.calls if call.work]
+    planned = [
+        planned_step(step, done, decided.agents) for step, done in zip(steps, work, strict=True)
+    ]
     tx.publish(
         PlanProposed(
             turn_id=turn.id,

@@ -7,6 +7,7 @@ right becomes work for an agent or a question to another service.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -185,23 +186,27 @@ def _named(id_: str | None, by_id: dict[str, Candidate]) -> Candidate | None:
 
 
 def _best(skill: str, agents: Sequence[Candidate]) -> Candidate:
-    """The cheapest agent with a skill, of those that answer."""
+    """The best agent with a skill, of those that answer."""
     able = [agent for agent in agents if _has(agent, {skill})]
     if not able:
         raise _Wrong(f"No agent has the skill {_word(skill)}; list_agents shows what they can do.")
-    return min(able, key=lambda one: (not one.available, one.dynamic_price, -one.rating, one.id))
+    return min(able, key=lambda one: (not one.available, *_rank(one)))
+
+
+def _rank(agent: Candidate) -> tuple[float, Decimal, Decimal, str]:
+    return -agent.score, agent.dynamic_price, -agent.rating, agent.id
 
 
 def _others(
     skills: set[str], payload: dict[str, Any], agents: Sequence[Candidate]
 ) -> list[Candidate]:
-    """Agents that may take over with the same payload, cheapest first."""
+    """Agents that may take over with the same payload, best first."""
     able = [
         agent
         for agent in agents
         if agent.available and skills and _has(agent, skills) and _takes(agent, payload)
     ]
-    return sorted(able, key=lambda agent: (agent.dynamic_price, -agent.rating, agent.id))
+    return sorted(able, key=_rank)
 
 
 def _has(agent: Candidate, skills: set[str]) -> bool:

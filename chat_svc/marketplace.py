@@ -1,14 +1,25 @@
-"""The agents that there are, as the registry lists them now."""
+"""What the marketplace has for a wish, as the registry lists it now.
+
+Never all of it: what fits, what is named, and enough of the rest to say what there is.
+"""
 
 import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from chassis.bus.calls import Bus
-from chat_svc.planner import Candidate
+from chat_svc.planner import Candidate, terms
 from contracts.envelope import Envelope
+from contracts.errors import Unavailable
+from contracts.listings import CHOOSE_AGENTS, MOST_CHOSEN, MOST_WORDS, ChooseAgents
 from contracts.registry import LIST_AGENTS, AgentView, ListAgents
 
 MAX_AGENTS = 2_000
+SAMPLE = 100
+"""Of the oldest listings, how many an orchestrator knows whatever is wanted."""
+MOST_NAMED = 100
+LONGEST_WORD = 100
 MOST_SHOWN = 100
 MOST_BYTES = 24_000
 """Of all that are shown, as JSON: a result of a tool that is longer loses its middle."""
@@ -17,8 +28,80 @@ LARGEST_CROWD = 20
 """Among how many at the most the room is shared out evenly; of more, not all may be shown."""
 
 
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """An agent of the marketplace, and its score among those that were asked for."""
+
+    agent: AgentView
+    score: float = 0.0
+
+    def candidate(self) -> Candidate:
+        """The agent as an orchestrator sees it."""
+        return candidate(self.agent, self.score)
+
+
+async def fitting(
+    bus: Bus, here: Envelope, texts: Iterable[str], ids: Iterable[str] = ()
+) -> list[Offered]:
+    """What the marketplace has for texts, and some of what else there is, as it was registered.
+
+    Args:
+        bus: to ask the registry by.
+        here: the cause.
+        texts: what is wanted, the most important first.
+        ids: agents that are named.
+
+    Raises:
+        Refusal: the registry cannot be asked.
+    """
+    words = list(dict.fromkeys(word for text in texts for word in terms(text)))
+    wanted = ChooseAgents(
+        words=[word[:LONGEST_WORD] for word in words[:MOST_WORDS]],
+        agent_ids=list(dict.fromkeys(ids))[:MOST_NAMED],
+        sample=SAMPLE,
+        away=True,
+        limit=MOST_CHOSEN,
+    )
+    return await _chosen(bus, here, wanted)
+
+
+async def missing(
+    bus: Bus, here: Envelope, known: Sequence[Offered], ids: Iterable[str], skills: Iterable[str]
+) -> list[Offered]:
+    """Agents that are named and not known yet, and those that have a skill which is named."""
+    there = {one.agent.id for one in known}
+    absent = [id_ for id_ in dict.fromkeys(ids) if id_ not in there][:MOST_NAMED]
+    found: dict[str, Offered] = {}
+    if absent:
+        wanted = ChooseAgents(agent_ids=absent, away=True, limit=MOST_NAMED)
+        found |= {one.agent.id: one for one in await _chosen(bus, here, wanted)}
+    for skill in dict.fromkeys(skills):
+        wanted = ChooseAgents(skill=skill[:LONGEST_WORD], away=True, limit=MOST_SHOWN)
+        found |= {one.agent.id: one for one in await _chosen(bus, here, wanted)}
+    return [one for id_, one in found.items() if id_ not in there]
+
+
+async def with_skill(bus: Bus, here: Envelope, skill: str) -> list[AgentView]:
+    """Agents with a skill in its very words, best first."""
+    wanted = ChooseAgents(skill=skill, away=True, limit=MOST_CHOSEN)
+    return [one.agent for one in await _chosen(bus, here, wanted, in_order=False)]
+
+
+async def _chosen(
+    bus: Bus, here: Envelope, wanted: ChooseAgents, *, in_order: bool = True
+) -> list[Offered]:
+    try:
+        found = (await bus.ask(CHOOSE_AGENTS, wanted, here)).candidates
+    except Unavailable:
+        # A registry of the release before this one knows no choice, and has no more than these.
+        return [Offered(agent) for agent in await list_agents(bus, here)]
+    if in_order:
+        found = sorted(found, key=lambda one: one.seq)
+    return [Offered(one.agent, one.standing) for one in found]
+
+
 async def list_agents(bus: Bus, here: Envelope) -> list[AgentView]:
-    """All agents of the marketplace, in the order they were registered.
+    """The first agents of the marketplace, in the order they were registered.
 
     Raises:
         Refusal: the registry cannot be asked.
@@ -34,7 +117,7 @@ async def list_agents(bus: Bus, here: Envelope) -> list[AgentView]:
     return agents
 
 
-def candidate(agent: AgentView) -> Candidate:
+def candidate(agent: AgentView, score: float = 0.0) -> Candidate:
     """An agent as an orchestrator sees it."""
     return Candidate(
         id=agent.id,
@@ -50,6 +133,7 @@ def candidate(agent: AgentView) -> Candidate:
         input_schema=agent.input_schema,
         negotiable=agent.negotiable,
         response_ms=agent.avg_response_time,
+        score=score,
     )
 
 

@@ -182,12 +182,32 @@ class MessagePosted(Event):
         return self.task_id or self.turn_id
 
 
+class PlanCandidate(Model):
+    """An agent that could do a step.
+
+    Attributes:
+        score: 0 to 1, as `GET /api/agents/choose` explains it; None when there was none.
+        price: BazaarBucks per call when it was chosen.
+    """
+
+    agent_id: Id
+    score: float | None = None
+    price: Money | None = None
+
+
 class PlannedStep(Model):
-    """A step that the orchestrator intends, before anything is called."""
+    """A step that the orchestrator intends, before anything is called.
+
+    Attributes:
+        candidates: who can do it, in the order in which they are tried.
+        reason: why the first of them is, as a sentence.
+    """
 
     step_id: Id
     agent_id: Id
     skill: str
+    candidates: list[PlanCandidate] = Field(default_factory=list)
+    reason: str | None = None
 
 
 class PlanProposed(Event):

@@ -172,12 +172,14 @@ class Considered(Model):
 
     Attributes:
         score: 0 to 1; the highest is chosen.
+        seq: its place in the order of registration.
         standing: the score but for how well its skills fit: to compare those who fit as well.
     """
 
     agent: AgentView
     score: float
     standing: float
+    seq: int = 0
     scores: Scores
 
 

@@ -18,6 +18,7 @@ from contracts import (
     chat,
     hands,
     ledger,
+    listings,
     negotiation,
     orders,
     payment,
@@ -92,6 +93,7 @@ ASKS: dict[str, tuple[Call[Any, Any], ...]] = {
     "payment": (standing.TELL_ENDS, standing.WHAT_WAS_HEARD),
     "chat": (
         registry.LIST_AGENTS,
+        listings.CHOOSE_AGENTS,
         task.GET_TASK,
         task.LIST_STEPS,
         standing.TELL_ENDS,

@@ -55,22 +55,25 @@ WeightsSetting = Annotated[Weights, NoDecode, BeforeValidator(weights_from)]
 
 
 def ranked(
-    agents: Sequence[AgentView], words: Sequence[str], skill: str | None, weights: Weights
+    agents: Sequence[tuple[int, AgentView]],
+    words: Sequence[str],
+    skill: str | None,
+    weights: Weights,
 ) -> list[Considered]:
     """Agents with their scores, best first; those that do not answer are last.
 
     Args:
-        agents: who could be chosen.
+        agents: who could be chosen, each behind its place in the order of registration.
         words: roots that are looked for; none is as good as all.
         skill: the skill that is looked for.
         weights: what counts how much.
     """
-    fits = [_fit(agent, frozenset(words), skill) for agent in agents]
+    fits = [_fit(agent, frozenset(words), skill) for _, agent in agents]
     best_fit = max(fits, default=0.0)
-    cheapest = min((agent.dynamic_price for agent in agents), default=Decimal(0))
+    cheapest = min((agent.dynamic_price for _, agent in agents), default=Decimal(0))
     found = [
-        _considered(agent, fit / best_fit if best_fit else 1.0, cheapest, weights)
-        for agent, fit in zip(agents, fits, strict=True)
+        _considered(seq, agent, fit / best_fit if best_fit else 1.0, cheapest, weights)
+        for (seq, agent), fit in zip(agents, fits, strict=True)
     ]
     return sorted(
         found,
@@ -84,6 +87,8 @@ def ranked(
 
 
 def _fit(agent: AgentView, words: frozenset[str], skill: str | None) -> float:
+    if skill is None and not words:
+        return 1.0
     if skill is not None:
         return float(whole(skill) in map(whole, agent.skills))
     in_skills = frozenset(root for one in (agent.name, *agent.skills) for root in roots(one))
@@ -96,7 +101,9 @@ def _fit(agent: AgentView, words: frozenset[str], skill: str | None) -> float:
     )
 
 
-def _considered(agent: AgentView, fit: float, cheapest: Decimal, weights: Weights) -> Considered:
+def _considered(
+    seq: int, agent: AgentView, fit: float, cheapest: Decimal, weights: Weights
+) -> Considered:
     price = agent.dynamic_price
     scores = Scores(
         skill=fit,
@@ -113,7 +120,9 @@ def _considered(agent: AgentView, fit: float, cheapest: Decimal, weights: Weight
         for name, weight in weights._asdict().items()
         if weight and name != "skill"
     ]
-    return Considered(agent=agent, score=_mean(parts), standing=_mean(standing), scores=scores)
+    return Considered(
+        agent=agent, score=_mean(parts), standing=_mean(standing), seq=seq, scores=scores
+    )
 
 
 def _mean(parts: Sequence[tuple[float, float]]) -> float:

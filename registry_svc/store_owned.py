@@ -42,7 +42,7 @@ async def imported_from(conn: AsyncConnection, owner: str, source_url: str) -> l
         .where(
             agents.c.owner == owner,
             agents.c.state != "retired",
-            func.coalesce(agents.c.source_url, agents.c.endpoint_url) == source_url,
+            agents.c.source_url == source_url,
         )
         .order_by(agents.c.seq)
         .with_for_update()

@@ -61,7 +61,7 @@ agents = Table(
     # What its owner said of it, which the agent's own word does not change; NULL when nothing but
     # how it is called is ever read from the agent.
     Column("overrides", ARRAY(Text)),
-    # Where its own word is read, when not at `endpoint_url`, and when next.
+    # Where its own word is read, NULL for `endpoint_url`; and when next.
     Column("source_url", Text),
     _moment("next_read_at", nullable=False),
     # How it is called; `tool` names the tool of an MCP server, or the skill of an A2A agent.
@@ -104,6 +104,7 @@ Index("agents_seq_idx", agents.c.seq, unique=True)
 Index("agents_next_probe_at_idx", agents.c.next_probe_at)
 Index("agents_next_read_at_idx", agents.c.next_read_at)
 Index("agents_name_keys_idx", agents.c.name_keys, postgresql_using="gin")
+Index("agents_source_url_idx", agents.c.source_url, postgresql_using="hash")
 Index("agents_owner_idx", agents.c.owner, agents.c.seq)
 _ON_SALE = text("state = 'active'")
 Index("agents_on_sale_idx", agents.c.seq, postgresql_where=_ON_SALE)

@@ -1,7 +1,8 @@
 """A move of a turn: the orchestrator is asked for it, and it is stored before it acts."""
 
 import asyncio
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,7 +14,7 @@ from chassis.handling.patience import Later
 from chat_svc import store, store_rounds
 from chat_svc.acting import Decided, act, charge_for, decide
 from chat_svc.limits import limit_reached, seconds_until
-from chat_svc.marketplace import candidate, list_agents
+from chat_svc.marketplace import fitting, missing
 from chat_svc.money import money_left
 from chat_svc.orchestrator import Move, Orchestrator, Situation, Spoiled, Trouble, TryLater
 from chat_svc.planner import Candidate
@@ -27,6 +28,9 @@ from contracts.errors import Invalid
 from contracts.topology import Durable
 
 log = structlog.get_logger()
+REMEMBERED = 5
+"""Turns before this one whose words may say who is wanted: "the same in French"."""
+ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SPOILED_REST_S = 3.0
 """How long a model is left alone after a move of it that was of no use."""
 BEFORE_THE_DEADLINE_S = 1.0
@@ -59,7 +63,8 @@ async def on_think(
         past = await recall(tx.conn, turn, settings)
         used = await store_rounds.tokens_of(tx.conn, turn.id)
     _let_rest(past, turn)
-    agents = [candidate(agent) for agent in await list_agents(bus, here)]
+    offered = await fitting(bus, here, _texts(turn, past), _named(past))
+    agents = [one.candidate() for one in offered]
     left = await money_left(bus, turn, here)
     limit = limit_reached(
         settings,
@@ -84,6 +89,8 @@ async def on_think(
     asked = await _next_move(orchestrator, situation, turn, db, bus, here)
     if asked is None:
         return  # Whoever looks after overdue turns answers it, unless it was cancelled.
+    more = await missing(bus, here, offered, *_wanted(asked.move))
+    agents += [one.candidate() for one in more]
     decided = _decided(asked, limit, turn, past, agents)
     charge = charge_for(asked.move, used, left, settings)
     async with db.effect(durable.name, here) as tx:
@@ -91,6 +98,32 @@ async def on_think(
         if turn is None or not _is_due(turn, command):
             return
         await act(tx, turn, decided, orchestrator.name, charge, settings)
+
+
+def _texts(turn: store.Found, past: Past) -> list[str]:
+    """What may say who is wanted, the newest first."""
+    return [turn.content, *(one.said for one in reversed(past.history[-REMEMBERED:]))]
+
+
+def _named(past: Past) -> list[str]:
+    """Agents that the turn has to do with already."""
+    return [choice.agent_id for call in past.calls if call.work for choice in call.work.choices]
+
+
+def _wanted(move: Move) -> tuple[list[str], list[str]]:
+    """The ids and the skills that a move names; it may name anything."""
+    ids: list[str] = []
+    skills: list[str] = []
+    for call in move.calls:
+        found = call.input if isinstance(call.input, Mapping) else {}
+        others = found.get("alternatives")
+        every = [found, *(others if isinstance(others, list) else [])]
+        said = [one.get("agent_id") for one in every if isinstance(one, Mapping)]
+        ids += [id_ for id_ in said if isinstance(id_, str) and ID.fullmatch(id_)]
+        skill = found.get("skill")
+        if call.name == "invoke_agent" and not found.get("agent_id") and isinstance(skill, str):
+            skills.append(skill)
+    return ids, skills
 
 
 def _is_due(turn: store.Found, command: Think) -> bool:

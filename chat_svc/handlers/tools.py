@@ -20,7 +20,7 @@ from chat_svc.domain import (
     negotiation_id_of,
 )
 from chat_svc.handlers import account
-from chat_svc.marketplace import list_agents, shown
+from chat_svc.marketplace import fitting, shown, with_skill
 from chat_svc.money import money_left
 from chat_svc.settings import Settings
 from chat_svc.tools import ListAgents, NegotiatePrice
@@ -107,7 +107,10 @@ async def on_use_tool(
 
 async def _list_agents(use: _Use) -> dict[str, Any]:
     asked = ListAgents.model_validate(use.call.input)
-    return shown(await list_agents(use.bus, use.here), asked.skill)
+    if asked.skill:
+        return shown(await with_skill(use.bus, use.here, asked.skill), asked.skill)
+    offered = await fitting(use.bus, use.here, [use.turn.content])
+    return shown([one.agent for one in offered], None)
 
 
 async def _negotiate_price(use: _Use) -> dict[str, Any]:

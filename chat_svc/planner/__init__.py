@@ -22,6 +22,7 @@ from chat_svc.planner.model import (
 )
 from chat_svc.planner.payload import payload_for, text_in
 from chat_svc.planner.plan import plan, too_dear
+from chat_svc.planner.sought import terms
 from chat_svc.planner.talk import TO_LOOK_UP
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "objections",
     "payload_for",
     "plan",
+    "terms",
     "text_in",
     "told",
     "too_dear",

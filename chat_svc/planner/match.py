@@ -134,12 +134,13 @@ def price(agent: Candidate) -> Decimal:
     return max(agent.dynamic_price, Decimal(0))
 
 
-def _rank(match: Match) -> tuple[bool, int, int, Decimal, Decimal, int, str]:
+def _rank(match: Match) -> tuple[bool, int, int, float, Decimal, Decimal, int, str]:
     agent = match.agent
     return (
         not agent.available,
         match.tier,
         -len(match.words),
+        -agent.score,
         price(agent),
         -agent.rating,
         agent.load,
@@ -148,7 +149,7 @@ def _rank(match: Match) -> tuple[bool, int, int, Decimal, Decimal, int, str]:
 
 
 def ranked(matches: Sequence[Match]) -> list[Match]:
-    """Best first: available, by skill before description, cheap, well rated."""
+    """Best first: available, by skill before description, by score, cheap, well rated."""
     return sorted(matches, key=_rank)
 
 

@@ -29,6 +29,8 @@ class Candidate:
         input_schema: JSON Schema of its /execute payload, None when it publishes none.
         negotiable: whether it says that its price can be negotiated.
         response_ms: how long its calls take on average; None when nobody knows.
+        score: 0 to 1, the marketplace's own: of those that can do the same, the higher is tried
+            first.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Candidate:
     input_schema: Mapping[str, Any] | None
     negotiable: bool = False
     response_ms: int | None = None
+    score: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ async def choose_agents(request: ChooseAgents, tx: Reading, weights: Weights) ->
     found = await store_finding.candidates(
         tx.conn, wanted, request.agent_ids, request.sample, request.max_price, away=request.away
     )
-    ranked = choosing.ranked([agent.view() for agent in found], words, request.skill, weights)
+    agents = [(agent.seq, agent.view()) for agent in found]
+    ranked = choosing.ranked(agents, words, request.skill, weights)
     shown = fitting(ranked[: request.limit])
     return Choice(candidates=shown, reason=choosing.why(ranked, request.skill))

@@ -39,8 +39,9 @@ async def import_agents(
         Conflict: an id or a name is somebody's.
         Invalid: nothing can be listed from there, or not all of it; nothing is stored.
     """
-    base_url(request.url)
-    url = str(request.url).rstrip("/") if request.url.path == "/" else str(request.url)
+    plain = base_url(request.url)
+    # The slash behind a path may mean something; the one behind a host never does.
+    url = plain if request.url.path == "/" else str(request.url)
     await address(http, url)
     offers = _wanted(await reading.offers(http, url, request.protocol), request)
     for endpoint in dict.fromkeys(offer.endpoint_url for offer in offers):

@@ -58,7 +58,7 @@ async def list_agent(
         "state": request.state,
         "made_with": request.made_with,
         "overrides": sorted(given.keys() & set(reading.FOLLOWED)),
-        "source_url": url if offer and offer.endpoint_url != url else None,
+        "source_url": url,
     }
     async with db.transaction(here) as tx:
         agent = await list_new(tx, request.agent_id, row, here.account)
@@ -175,7 +175,7 @@ async def change_listing(
         by: By = "owner" if was.owner == here.account else "admin"
         if request.endpoint_url is not None:
             given["endpoint_url"] = placed(was.protocol, request.endpoint_url)
-            given["source_url"] = None
+            given["source_url"] = given["endpoint_url"]
         if "name" in given:
             await only_ours(tx, name_keys(was.id, given["name"]), was.owner)
         changes = _changes(was, request, given) | may_become(was, request.state, by, request.reason)

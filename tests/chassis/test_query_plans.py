@@ -3,6 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,12 +17,17 @@ from chat_svc import store as chat
 from chat_svc import store_aging as chat_aging
 from chat_svc import store_rounds
 from chat_svc import store_standing as waiting_turns
+from contracts.listings import Filters, Sorting
 from payment_svc.cards import store as store_cards
 from payment_svc.cards import store_reversals, store_tab
 from payment_svc.check import store as store_check
 from payment_svc.check import store_standing as asked_of
 from payment_svc.ledger import store_announcing
 from payment_svc.ledger import store_payments as payment
+from registry_svc import store as registry
+from registry_svc import store_finding as finding
+from registry_svc import store_owned as owned
+from registry_svc.store_finding import Place
 from task_svc import store as task
 from task_svc import store_aging as task_aging
 from task_svc import store_cancelling as cancelling
@@ -31,6 +37,17 @@ from task_svc import store_standing as standing
 from tests.conftest import CONTEXTS, Stack
 
 HISTORY = {
+    "registry": """
+        INSERT INTO agents (id, name, name_keys, description, skills, capabilities, base_price,
+          endpoint_url, owner, state, available, next_probe_at, next_read_at, stars)
+        SELECT 'r' || n, 'R', ARRAY['r' || n], '', '{}', '{}', n % 100, 'http://a', 'a' || n % 40,
+          CASE WHEN n % 2 = 0 THEN 'active' ELSE 'suspended' END, n % 4 = 0,
+          now() + n * interval '1s', now() + n * interval '1s', 4 + n % 100 / 100.0
+        FROM generate_series(1, 10000) n;
+        INSERT INTO agent_words (agent_id, word, available, base_price, stars)
+        SELECT 'r' || n, word, n % 4 = 0, n % 100, 4 + n % 100 / 100.0
+        FROM generate_series(1, 10000) n, unnest(ARRAY['common', 'rare' || n % 1000]) word;
+    """,
     "payment": """
         INSERT INTO bazaarbucks_payments
           (id, account, task_id, step_id, agent_id, amount, type, created_at)
@@ -86,7 +103,44 @@ Query = Callable[[AsyncConnection], Awaitable[Any]]
 TURN: Any = SimpleNamespace(id="t1", account="a1", task_id="t41", created_at=datetime.now(UTC))
 STEP: Any = SimpleNamespace(id="s1", task_id="t1")
 WEIGHT = store_rounds.weight("t1")
+
+
+def candidates(words: list[str]) -> Query:
+    return lambda c: finding.candidates(c, words, ["r4"], 100, Decimal(90), away=True)
+
+
+ANY = Filters()
+BEHIND = Place(Decimal(50), 5_000)
+
+
+def found(
+    words: list[str], sort: Sorting = "oldest", after: Place | None = None, **more: Any
+) -> Query:
+    owner = (more["owner"], True) if "owner" in more else None
+    return lambda c: finding.page(c, ANY, words, owner, sort, after, 100)
+
+
 QUERIES: list[tuple[str, str, Query]] = [
+    ("registry", "page of agents", lambda c: registry.page(c, 0, 100)),
+    ("registry", "later page of agents", lambda c: registry.page(c, 5_000, 100)),
+    ("registry", "agents by price", found([], "price")),
+    ("registry", "more agents by price", found([], "price", BEHIND)),
+    ("registry", "agents by rating", found([], "rating")),
+    ("registry", "newest agents", found([], "newest", BEHIND)),
+    ("registry", "agents of an owner", found([], owner="a1")),
+    ("registry", "agents by a rare word", found(["rare7"])),
+    ("registry", "agents by a common word", found(["common"])),
+    ("registry", "agents by both", found(["common", "rare7"], "price")),
+    ("registry", "candidates of a crowd", candidates(["common"])),
+    (
+        "registry",
+        "candidates for many words",
+        candidates(["common", *(f"rare{n}" for n in range(20))]),
+    ),
+    ("registry", "agents to probe", lambda c: registry.claim_due(c, timedelta(5), 16)),
+    ("registry", "agents to read", lambda c: owned.claim_unread(c, timedelta(5), 8)),
+    ("registry", "who has a name", lambda c: owned.name_taken(c, ["r7", "r8"], "nobody")),
+    ("registry", "agents from a place", lambda c: owned.imported_from(c, "a1", "http://b")),
     (
         "payment",
         "page of payments",

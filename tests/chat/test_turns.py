@@ -47,7 +47,11 @@ async def test_everything_that_a_turn_sets_in_motion_says_whose_it_is(talk: Talk
     (plan,) = talk.events(end.turn_id, "plan.proposed")
     assert plan.body["orchestrator"] == "rules"
     step = {"stepId": step_id_of(end.turn_id, "s0", 0), "agentId": one.id, "skill": skill}
-    assert plan.body["steps"] == [step]
+    (planned,) = plan.body["steps"]
+    assert {name: planned[name] for name in step} == step
+    assert [candidate["agentId"] for candidate in planned["candidates"]] == [one.id]
+    assert 0 < planned["candidates"][0]["score"] <= 1
+    assert planned["reason"].endswith("nobody else was considered.")
 
 
 async def test_the_second_of_two_gets_what_the_first_made(talk: Talk, skill: str):

@@ -27,6 +27,7 @@ def upgrade() -> None:
     on_sale = {"postgresql_where": sa.text("state = 'active'")}
     _index("agents", "next_read_at_idx", "next_read_at")
     _index("agents", "name_keys_idx", "name_keys", postgresql_using="gin")
+    _index("agents", "source_url_idx", "source_url", postgresql_using="hash")
     _index("agents", "owner_idx", "owner", "seq")
     _index("agents", "on_sale_idx", "seq", **on_sale)
     _index("agents", "by_price_idx", "base_price", "seq", **on_sale)
