@@ -45,7 +45,7 @@ _REFUND = as_shown(REFUND_CARD, ShownCard)
 async def open_checkout(request: Request, body: bodies.OpenCheckout) -> Response:
     """The address of Stripe's page; the wallet is credited when Stripe says that it was paid.
 
-    The simulated rail has no such page: 409.
+    The simulated rail has no such page, and credits the wallet at once: money to try things with.
     """
     payment_id = body.payment_id or keyed_effect(request)
     order = made(OpenCheckout, amount=body.amount, payment_id=payment_id)
