@@ -44,7 +44,8 @@ async def test_an_agent_spends_no_more_than_its_session_at_any_gateway(
     paid = next(answer.json() for answer in outcomes if answer.status_code == 200)
 
     async def captured() -> bool:
-        return (await buyer.get("/api/session"))["held"] == 0
+        found: float = (await buyer.get("/api/session"))["held"]
+        return found == 0
 
     await eventually(captured)
     receipt = await buyer.get(f"/api/tasks/{paid['taskId']}/receipt")
