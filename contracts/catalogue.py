@@ -115,5 +115,6 @@ API_ANSWERS: tuple[type[Model], ...] = (
     api.ChatAnswer,
     api.Health,
     api.Problem,
+    api.PaymentProblem,
 )
 """What the gateway answers; lists are bare arrays of these."""

@@ -7,6 +7,7 @@ From 500 on, nothing was decided and nothing paid, or nobody knows: the same req
 again. Below, a refusal is final, but for `Busy`.
 """
 
+from decimal import Decimal
 from typing import ClassVar
 
 
@@ -54,9 +55,20 @@ class Busy(Conflict):
 
 
 class PaymentRequired(Refusal):
-    """The task's budget or the wallet does not cover it."""
+    """The task's budget, the wallet or the credential's limits do not cover it.
+
+    Attributes:
+        required: BazaarBucks that would have to be there; None where that is not the point.
+    """
 
     code = 402
+
+    def __init__(
+        self, message: str, *, required: Decimal | None = None, loggable: bool = False
+    ) -> None:
+        """Keep the sentence, and how much is needed."""
+        super().__init__(message, loggable=loggable)
+        self.required = required
 
 
 class BadAnswer(Refusal):

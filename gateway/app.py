@@ -14,7 +14,8 @@ from chassis.observability import telemetry
 from chassis.observability.metrics import HTTP_CACHE_BYTES
 from chassis.release import release
 from contracts import changes
-from gateway import errors, keys, site
+from contracts.errors import PaymentRequired
+from gateway import errors, keys, shortage, site
 from gateway.asking import Gateway, only_with_room
 from gateway.auth import Check
 from gateway.cache import Cache
@@ -97,6 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
         settings, link, room, turns, Streams(settings, link, hints.told), cache, known
     )
     errors.install(app)
+    app.exception_handler(PaymentRequired)(shortage.refused)
     for routes in (
         agents.router,
         listings.router,

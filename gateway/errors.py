@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.observability.terminal import escaped
-from contracts.api import Problem
+from contracts.api import PaymentProblem, Problem
 from contracts.errors import Busy, Internal, Refusal
 from gateway.faults import told, where
 from gateway.link import STOPPING
@@ -46,7 +46,10 @@ def problem(status: int, text: str, headers: Mapping[str, str] | None = None) ->
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route itself refuses with; `document` adds what is refused before it is reached."""
     return {
-        status: {"model": Problem, "description": HTTPStatus(status).phrase}
+        status: {
+            "model": PaymentProblem if status == HTTPStatus.PAYMENT_REQUIRED else Problem,
+            "description": HTTPStatus(status).phrase,
+        }
         for status in sorted(statuses)
     }
 

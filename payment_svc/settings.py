@@ -34,6 +34,8 @@ class Settings(ServiceSettings):
         platform_fee_rate: share of an agent's pay that the platform keeps, from 0 to below 1: an
             agent that is paid nothing has no payment that could be shown or refunded.
         stripe_api_key: turns the real card rail on; without it the rail is simulated.
+        simulated_top_up: whether a top-up on the simulated rail credits the wallet at once: money
+            for trying things out, which any key with the scope `write` can have.
         stripe_webhook_secret: what webhooks are signed with; without it none is taken.
         stripe_api_base: where Stripe is.
         stripe_currency: what cards are charged in; one BazaarBuck is one unit of it. Only
@@ -60,6 +62,7 @@ class Settings(ServiceSettings):
     wallet_grant: Money = Decimal(100)
     platform_fee_rate: Decimal = Field(default=Decimal(0), ge=0, lt=1)
     stripe_api_key: Secret = None
+    simulated_top_up: bool = True
     stripe_webhook_secret: Secret = None
     stripe_api_base: Annotated[str, AfterValidator(_without_last_slash)] = "https://api.stripe.com"
     stripe_currency: str = Field(

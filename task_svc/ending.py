@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from chassis.bus.envelopes import derived_id
 from chassis.db.transaction import Transaction
-from contracts.errors import Refusal
+from contracts.errors import PaymentRequired, Refusal
 from contracts.task import (
     FailureReason,
     InvokeReply,
@@ -72,7 +72,10 @@ def recorded(step: Step) -> Done | Failed:
 def answer_to(step: Step, outcome: Done | Failed) -> InvokeReply | Refusal:
     """What a caller gets who waited for a step."""
     if isinstance(outcome, Failed):
-        return as_refusal(outcome.reason, outcome.error)
+        refused = as_refusal(outcome.reason, outcome.error)
+        if isinstance(refused, PaymentRequired) and outcome.reason == "not_covered":
+            refused.required = step.max_price
+        return refused
     return InvokeReply(
         result=outcome.answer.result,
         cost=outcome.paid.cost,

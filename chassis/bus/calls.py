@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
@@ -15,21 +16,38 @@ from nats.errors import (
 )
 from nats.errors import TimeoutError as NatsTimeout
 from opentelemetry.trace import SpanKind
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from chassis.bus.envelopes import caused_by
 from chassis.bus.watching import Watch
 from chassis.observability import telemetry
 from chassis.observability.metrics import ASKED
 from chassis.observability.terminal import escaped, one_line
-from contracts.base import Call, Model, ReplyT, RequestT
+from contracts.base import Call, Model, Money, ReplyT, RequestT
 from contracts.changes import TELLS
-from contracts.envelope import CONTENT_TYPE, ERROR_BUSY, ERROR_CODE, ERROR_TEXT, Envelope
-from contracts.errors import Busy, Internal, Invalid, Refusal, TooSlow, Unavailable, refusal
+from contracts.envelope import (
+    CONTENT_TYPE,
+    ERROR_BUSY,
+    ERROR_CODE,
+    ERROR_REQUIRED,
+    ERROR_TEXT,
+    Envelope,
+)
+from contracts.errors import (
+    Busy,
+    Internal,
+    Invalid,
+    PaymentRequired,
+    Refusal,
+    TooSlow,
+    Unavailable,
+    refusal,
+)
 from contracts.shown import AS_SHOWN
 
 log = structlog.get_logger()
 
+AMOUNT: TypeAdapter[Decimal] = TypeAdapter(Money)
 UNREACHABLE = "The message bus is not reachable."
 HEADERS_BYTES = 4096
 """Room for an envelope: the server counts headers too, and cuts off whoever sends too much."""
@@ -218,16 +236,28 @@ def refusal_in(headers: Mapping[str, str]) -> Refusal | None:
     text = headers.get(ERROR_TEXT) or "no reason given"
     if ERROR_BUSY in headers:
         return Busy(text)
-    return refusal(int(code) if code.isdecimal() else 500, text)
+    found = refusal(int(code) if code.isdecimal() else 500, text)
+    if isinstance(found, PaymentRequired):
+        found.required = _amount(headers.get(ERROR_REQUIRED, ""))
+    return found
+
+
+def _amount(text: str) -> Decimal | None:
+    try:
+        return AMOUNT.validate_python(text)
+    except ValidationError:
+        return None
 
 
 def refusal_headers(refused: Refusal) -> dict[str, str]:
     """A refusal as it travels."""
     busy = isinstance(refused, Busy)
+    required = refused.required if isinstance(refused, PaymentRequired) else None
     return {
         ERROR_CODE: str(Unavailable.code if busy else refused.code),
         ERROR_TEXT: one_line(refused.message)[:1000],
         **({ERROR_BUSY: "true"} if busy else {}),
+        **({} if required is None else {ERROR_REQUIRED: f"{required:f}"}),
     }
 
 

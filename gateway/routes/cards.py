@@ -34,7 +34,7 @@ posts = APIRouter(tags=["payments"], route_class=JsonRoute)
 async def open_checkout(request: Request, body: bodies.OpenCheckout) -> Response:
     """The address of Stripe's page; the wallet is credited when Stripe says that it was paid.
 
-    The simulated rail has no such page: 409.
+    The simulated rail has no such page, and credits the wallet at once: money to try things with.
     """
     payment_id = body.payment_id or keyed_effect(request)
     order = made(OpenCheckout, amount=body.amount, payment_id=payment_id)

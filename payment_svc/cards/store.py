@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.db.intervals import after
+from contracts.payment import Rail
 from payment_svc.ledger.names import called
 from payment_svc.tables import stripe_payments
 
@@ -229,8 +230,11 @@ async def insert_load(
     amount: Decimal,
     abandon_s: float,
     asked_id: str | None = None,
+    rail: Rail = "stripe",
 ) -> bool:
     """Store a top-up before its page is opened; it is given up if no page is known in time.
+
+    On the simulated rail there is no page, and nothing to be paid.
 
     Returns:
         False when the id is known.
@@ -241,11 +245,11 @@ async def insert_load(
             id=payment_id,
             account=account,
             agent_id="",
-            vendor="Stripe Checkout",
+            vendor="Stripe Checkout" if rail == "stripe" else "Simulated top-up",
             amount=amount,
             status="pending",
             type="balance_load",
-            rail="stripe",
+            rail=rail,
             next_attempt_at=after(abandon_s),
             asked_id=asked_id,
         )

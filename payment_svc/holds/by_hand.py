@@ -53,13 +53,15 @@ async def enter_payment(
     if placed is None:
         raise Internal("A fresh id is taken.")
     if why := await reserving.reserve(tx, hold, placed, here):
-        raise PaymentRequired(why)
+        raise PaymentRequired(why, required=request.amount)
     wallet = wallet_of(here.account)
     if not await store_budgets.reserve_budget(tx.conn, here.account, hold):
-        raise PaymentRequired("The task's budget does not cover this payment.")
+        text = "The task's budget does not cover this payment."
+        raise PaymentRequired(text, required=request.amount)
     reserved = await store_budgets.reserve_wallet(tx.conn, wallet, request.amount)
     if not reserved.done:
-        raise PaymentRequired(not_covered(request.amount, reserved.owed))
+        text = not_covered(request.amount, reserved.owed)
+        raise PaymentRequired(text, required=request.amount)
     fee = fee_of(request.amount, settings.platform_fee_rate)
     payment = await _capture(request, hold.hold_id, tx, here.account, fee)
     tx.publish(

@@ -22,7 +22,7 @@ class _Declined(PaymentRequired):
     """A hold that the budget or the wallet does not cover."""
 
     def __init__(self, message: str, event: HoldDeclined) -> None:
-        super().__init__(message)
+        super().__init__(message, required=event.amount)
         self.event = event
 
 

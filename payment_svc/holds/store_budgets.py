@@ -151,8 +151,7 @@ async def settle(conn: AsyncConnection, settlements: Sequence[Settlement]) -> No
         for sums, key in (*by, *of):
             freed, spent = sums.get(key, [Decimal(0), Decimal(0)])
             sums[key] = [freed + s.hold.held, spent + s.captured + s.external]
-    await store_spending.lock(conn, spent_by)
-    for spender, (freed, spent) in sorted(spent_by.items()):
+    for spender, (freed, spent) in sorted(spent_by.items()):  # Locked in their order.
         await store_spending.move(conn, spender, -freed, spent)
     await _SETTLE_BUDGET.run_each(
         conn,

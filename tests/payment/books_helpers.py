@@ -10,7 +10,7 @@ from chassis.bus.envelopes import new_id, origin
 from chassis.db.database import Database
 from chassis.db.groups import GroupCommit
 from chassis.service import Service
-from contracts import cards, ledger, payment
+from contracts import cards, ledger, payment, spending
 from contracts.base import MICRO
 from contracts.envelope import Envelope
 from contracts.task import StepCompleted, StepFailed
@@ -25,6 +25,7 @@ from payment_svc.holds import refund as refunds
 from payment_svc.holds import release as releases
 from payment_svc.ledger import books
 from payment_svc.settings import Settings
+from payment_svc.spending import handlers as credentials
 from tests.bound import bound
 
 
@@ -108,6 +109,15 @@ class Desk:
         async with self.db.transaction() as tx:
             body = {"created": at, "data": {"object": thing}}
             return await webhook._apply(tx, type_, body)
+
+    async def spender(self, account: str, id_: str, **limits: Any) -> Envelope:
+        """The envelope of a new session of the account."""
+        here = self.here(account).model_copy(update={"spender": id_})
+        order = {"spender_id": id_, "kind": "session", "hash": "0" * 64, "scopes": ["write"]}
+        async with self.db.transaction() as tx:
+            asked = spending.OpenSpender.model_validate(order | limits)
+            await credentials.open_spender(asked, tx, here)
+        return here
 
     async def receipt(self, account: str, task: str) -> ledger.Receipt:
         async with self.db.transaction() as tx:

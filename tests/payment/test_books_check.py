@@ -21,6 +21,7 @@ from payment_svc.app import build
 from payment_svc.check import store as store_check
 from payment_svc.check.rules import RULES
 from payment_svc.check.store import EVERYTHING
+from payment_svc.holds import place as holds
 from payment_svc.ledger.wallets import open_wallet
 from tests.conftest import CONTEXTS, Stack, logins
 from tests.payment.books_helpers import Desk, entered, hold_of, payment_for, refund_of
@@ -82,6 +83,10 @@ BREAKS = {
         "UPDATE payment.budgets SET captured=captured+1{task}"
     ),
     "no task is over its budget": "UPDATE payment.budgets SET max_budget=0{task}",
+    "no credential spends more than its limit": "UPDATE payment.spenders SET most=1{spender}",
+    "what a credential spent is what its holds hold and paid": (
+        "UPDATE payment.spenders SET captured=captured+1{spender}"
+    ),
     "no bill is paid above its quote": "UPDATE payment.holds SET quoted=captured{id}",
     "payment records are what was captured": (
         "DELETE FROM payment.bazaarbucks_payments{step} AND type='platform_fee'"
@@ -121,7 +126,9 @@ async def test_each_rule_finds_what_breaks_it(
     stack: Stack, desk: Desk, account: str, rule: str
 ) -> None:
     task, step = new_id(), new_id()
-    await desk.hold(account, hold_of(step, task, Decimal(3), Decimal(5), "poet"))
+    spender = await desk.spender(account, new_id(), limit="9")
+    request = hold_of(step, task, Decimal(3), Decimal(5), "poet")
+    await holds.place_hold(request, desk.db, spender)
     await desk.complete(account, completed(task, step, "2", external_cost="1"))
     (paid,) = await desk.rows(
         "SELECT id FROM payment.bazaarbucks_payments WHERE step_id=$1 AND type='agent_payment'",
@@ -132,6 +139,7 @@ async def test_each_rule_finds_what_breaks_it(
     where = {
         "step": " WHERE step_id=$1",
         "id": " WHERE id=$1",
+        "spender": f" WHERE id='{spender.spender}' AND $1<>''",
         "task": f" WHERE task_id='{task}' AND $1<>''",
         "wallet": f" WHERE id='wallet:{account}' AND $1<>''",
     }

@@ -1,11 +1,13 @@
 """Without a key, cards are simulated, and whatever needs the real rail says so."""
 
 import base64
+from decimal import Decimal
 
 import pytest
 from pydantic import ValidationError
 
-from chassis.bus.envelopes import new_id
+from chassis.bus.envelopes import new_id, origin
+from chassis.service import Service
 from contracts.base import Ping, ping_call
 from contracts.cards import (
     OPEN_CHECKOUT,
@@ -18,6 +20,7 @@ from contracts.cards import (
     TakeWebhook,
 )
 from contracts.errors import Conflict, Unavailable
+from payment_svc.cards.top_ups import open_checkout
 from payment_svc.settings import Settings
 from tests.conftest import Stack
 from tests.payment.cards_double import signed
@@ -30,9 +33,33 @@ async def test_the_service_says_that_cards_are_simulated(customer: NewCustomer) 
     assert pong.details == {"rail": "simulated"}
 
 
-async def test_there_is_no_checkout(customer: NewCustomer) -> None:
+async def test_a_top_up_is_credited_at_once_and_once(customer: NewCustomer) -> None:
+    buyer, id_ = await customer("1"), new_id()
+    asked = OpenCheckout.model_validate({"amount": 5, "payment_id": id_})
+    for _ in range(3):
+        assert (await buyer.ask(OPEN_CHECKOUT, asked)).id == id_
+    assert (await buyer.wallet()).posted == 6
+    shown = await buyer.sql.fetchrow("SELECT * FROM stripe_payments WHERE id = $1", id_)
+    assert shown is not None
+    assert (shown["status"], shown["rail"], shown["type"]) == (
+        "completed",
+        "simulated",
+        "balance_load",
+    )
+    with pytest.raises(Conflict, match="something else"):
+        await buyer.ask(OPEN_CHECKOUT, asked.model_copy(update={"amount": Decimal(6)}))
+    await buyer.ask(OPEN_CHECKOUT, OpenCheckout.model_validate({"amount": "0.5"}))
+    assert (await buyer.wallet()).posted == Decimal("6.5")
+
+
+async def test_there_is_no_top_up_where_none_is_wanted(
+    payment: Service, customer: NewCustomer, stack: Stack
+) -> None:
+    settings = payment_settings(stack, simulated_top_up=False)
+    asked = OpenCheckout.model_validate({"amount": 5})
+    here = origin("test", "test", (await customer("1")).account)
     with pytest.raises(Conflict, match="STRIPE_API_KEY"):
-        await (await customer("1")).ask(OPEN_CHECKOUT, OpenCheckout.model_validate({"amount": 5}))
+        await open_checkout(asked, here, payment.database, None, settings)
 
 
 async def test_there_is_nothing_to_try_again(customer: NewCustomer) -> None:

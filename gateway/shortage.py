@@ -1,0 +1,43 @@
+"""402 as a program can act on it: how much is needed, how much is there, where to get more."""
+
+from decimal import Decimal
+from http import HTTPStatus
+
+from fastapi import Request, Response
+
+from chassis.observability.terminal import escaped
+from contracts.api import PaymentProblem
+from contracts.errors import PaymentRequired, Refusal
+from contracts.ledger import GET_WALLET, GetWallet
+from contracts.spending import GET_SPENDER, GetSpender
+from gateway.asking import ask, is_session, spender_of
+
+TOP_UP = "/api/payments/checkout"
+MEDIA_TYPE = "application/problem+json"
+
+
+async def refused(request: Request, error: PaymentRequired) -> Response:
+    """The answer to what is not covered."""
+    available = await _available(request) if error.required is not None else None
+    short = error.required is not None and available is not None and available < error.required
+    body = PaymentProblem(
+        error=error.message,
+        title=HTTPStatus(error.code).phrase,
+        status=error.code,
+        detail=error.message,
+        required=error.required,
+        available=available,
+        top_up=TOP_UP if short and not is_session(request) else None,
+    )
+    return Response(escaped(body.model_dump_json()), error.code, media_type=MEDIA_TYPE)
+
+
+async def _available(request: Request) -> Decimal | None:
+    """What is in the wallet; of a session, what it may still spend: it is shown no more."""
+    try:
+        if is_session(request):
+            asked = GetSpender(spender_id=spender_of(request) or "")
+            return (await ask(request, GET_SPENDER, asked)).remaining
+        return (await ask(request, GET_WALLET, GetWallet())).available
+    except Refusal:
+        return None
