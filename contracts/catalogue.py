@@ -16,6 +16,7 @@ from contracts import (
     orders,
     payment,
     registry,
+    signing,
     standing,
     task,
     turns,
@@ -24,7 +25,7 @@ from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry,),
-    "task": (task, orders, negotiation, cancelling, standing),
+    "task": (task, orders, negotiation, cancelling, standing, signing),
     "payment": (payment, ledger, cards),
     "chat": (chat, turns),
 }

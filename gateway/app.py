@@ -26,7 +26,18 @@ from gateway.layers.caching import Hints
 from gateway.layers.stack import around
 from gateway.link import Link
 from gateway.room import Room
-from gateway.routes import agents, books, cancelling, cards, chat, events, health, payments, tasks
+from gateway.routes import (
+    agents,
+    books,
+    cancelling,
+    cards,
+    chat,
+    events,
+    health,
+    payments,
+    signing,
+    tasks,
+)
 from gateway.routes.turns import router as one_turn
 from gateway.settings import Settings
 from gateway.static import Client
@@ -98,6 +109,7 @@ def create_app(settings: Settings) -> FastAPI:
         bearer = [Depends(BEARER)] if checks else []
         app.include_router(routes, dependencies=[*bearer, Depends(only_with_room)])
     app.include_router(health.router)
+    app.include_router(signing.router)
     describe(app, bearer=bool(checks))
     if settings.ui_dist is not None:
         app.router.default = Client(settings.ui_dist)

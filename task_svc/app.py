@@ -1,11 +1,11 @@
 """The task service's table of contents.
 
-Answers create_task, get_task, list_tasks, list_steps, invoke_agent, negotiate, cancel_task, and for
-those who did not hear of something tell_ends and count_running.
+Answers create_task, get_task, list_tasks, list_steps, invoke_agent, negotiate, cancel_task,
+list_signing_keys, and for those who did not hear of something tell_ends and count_running.
 Consumes the orders task.start, task.add_steps, task.finish, and payment.refunded and
 payment.entered; hears of agents that change.
 Publishes task.created, task.started, task.completed, task.failed, task.cancelled, step.started,
-step.completed, step.failed, price.negotiated.
+step.progress, step.completed, step.failed, price.negotiated.
 """
 
 from functools import partial
@@ -13,7 +13,7 @@ from functools import partial
 from chassis.db.aging import AGE_EVERY_S, age
 from chassis.service import Service
 from contracts import cancelling as cancel
-from contracts import negotiation, standing, task, topology
+from contracts import negotiation, signing, standing, task, topology
 from task_svc import measures, store_aging, tables
 from task_svc.agents import Agents
 from task_svc.calls import LOOKS
@@ -26,12 +26,14 @@ from task_svc.handlers import (
     payments,
     queries,
 )
+from task_svc.handlers import signing as signing_keys
 from task_svc.handlers import standing as asked_after
 from task_svc.quotes import Quotes
 from task_svc.runner import Runner
 from task_svc.saga import Saga
 from task_svc.settings import Settings
 from task_svc.shares import Shares
+from task_svc.signing import Signer
 
 CALLERS = 512
 """Requests that may wait for agents at once: many times the share of one account or agent. All they
@@ -51,7 +53,8 @@ def build(settings: Settings) -> Service:
     settings = settings.model_copy(update={"drain_s": drain_s})
     service = Service("task", settings, tables.metadata)
     db, bus = service.database, service.bus
-    agents, quotes, shares = Agents(settings), Quotes(bus), Shares(settings)
+    signer = Signer.of(settings.call_signing_key)
+    agents, quotes, shares = Agents(settings, signer), Quotes(bus), Shares(settings)
     saga = Saga(db, bus, quotes, agents, settings.agent_timeout_s)
     runner = Runner(db, saga, settings)
     answer, consume = service.answer, service.consume
@@ -72,6 +75,7 @@ def build(settings: Settings) -> Service:
         partial(negotiating.negotiate, db=db, agents=agents, quotes=quotes, shares=shares),
         workers=CALLERS,
     )
+    answer(signing.LIST_SIGNING_KEYS, partial(signing_keys.list_signing_keys, signer=signer))
     answer(cancel.CANCEL_TASK, partial(cancelling.cancel_task, db=db, bus=bus))
 
     answer(standing.TELL_ENDS, partial(asked_after.tell_ends, db=db), workers=ASKED_AFTER)
