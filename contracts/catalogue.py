@@ -20,6 +20,7 @@ from contracts import (
     quotes,
     registry,
     selling,
+    signing,
     spending,
     standing,
     task,
@@ -29,7 +30,7 @@ from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry, listings),
-    "task": (task, orders, negotiation, quotes, cancelling, standing),
+    "task": (task, orders, negotiation, quotes, cancelling, standing, signing),
     "payment": (payment, ledger, cards, spending, selling),
     "chat": (chat, turns),
 }

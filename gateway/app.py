@@ -37,6 +37,7 @@ from gateway.routes import (
     listings,
     payments,
     selling,
+    signing,
     spending,
     tasks,
 )
@@ -123,6 +124,7 @@ def create_app(settings: Settings) -> FastAPI:
         bearer = [Depends(BEARER)] if checks else []
         app.include_router(routes, dependencies=[*bearer, Depends(only_with_room)])
     app.include_router(health.router)
+    app.include_router(signing.router)
     describe(app, bearer=bool(checks))
     site.install(app, at_root=settings.ui_dist is None)
     if settings.ui_dist is not None:

@@ -14,6 +14,7 @@ from task_svc.protocols.asking import Asking, Question, headers, json_body
 from task_svc.protocols.job import AgentAnswer, Job, Operation
 from task_svc.protocols.retries import too_slow
 from task_svc.settings import Settings
+from task_svc.signing import Signer
 
 NO_SUCH_ROUTE = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 BRIEF_PIECES = 256
@@ -23,12 +24,15 @@ BRIEF_PIECES = 256
 class Agents:
     """The HTTP client for agents; one per process."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Prepare the client with the time-outs and limits of `settings`."""
+    def __init__(self, settings: Settings, signer: Signer | None = None) -> None:
+        """Prepare the client with the time-outs and limits of `settings`; `signer` signs calls."""
         self._settings = settings
+        self._signer = signer or Signer("")
         self._http = Outbound(settings.agent_hosts)
-        self._asking = Asking(self._http, settings)
-        self._callers: dict[str, Any] = {"native": native.Caller(self._http, settings)}
+        self._asking = Asking(self._http, settings, self._signer)
+        self._callers: dict[str, Any] = {
+            "native": native.Caller(self._http, settings, self._signer)
+        }
         most, total_s = settings.agent_answer_bytes, settings.agent_timeout_s
         self._brief = Limits(total_s, most, pieces=BRIEF_PIECES)
 
@@ -48,7 +52,8 @@ class Agents:
         if caller is None:
             # What the libraries weigh is paid by who meets such an agent, off the event loop.
             module = await asyncio.to_thread(import_module, f"task_svc.protocols.{name}")
-            caller = self._callers.setdefault(name, module.Caller(self._http, self._settings))
+            made = module.Caller(self._http, self._settings, self._signer)
+            caller = self._callers.setdefault(name, made)
         answer: AgentAnswer = await caller.execute(job)
         return answer
 

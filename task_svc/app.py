@@ -1,12 +1,12 @@
 """The task service's table of contents.
 
 Answers create_task, get_task, list_tasks, list_steps, invoke_agent, ask_quote, negotiate,
-cancel_task, and for those who did not hear of something, or were not heard, tell_ends,
-count_running and what_was_heard.
+cancel_task, list_signing_keys, and for those who did not hear of something, or were not heard,
+tell_ends, count_running and what_was_heard.
 Consumes the orders task.start, task.add_steps, task.finish, and payment.refunded and
 payment.entered; hears of agents that change.
 Publishes task.created, task.started, task.completed, task.failed, task.cancelled, step.started,
-step.completed, step.failed, price.negotiated.
+step.progress, step.completed, step.failed, price.negotiated.
 """
 
 from functools import partial
@@ -14,7 +14,7 @@ from functools import partial
 from chassis.db.aging import AGE_EVERY_S, age
 from chassis.service import Service
 from contracts import cancelling as cancel
-from contracts import negotiation, standing, task, topology
+from contracts import negotiation, signing, standing, task, topology
 from contracts import quotes as prices
 from task_svc import measures, store_aging, tables
 from task_svc.agents import Agents
@@ -29,6 +29,7 @@ from task_svc.handlers import (
     queries,
     quoting,
 )
+from task_svc.handlers import signing as signing_keys
 from task_svc.handlers import standing as asked_after
 from task_svc.handlers.quoting import Seals
 from task_svc.quotes import Quotes
@@ -36,6 +37,7 @@ from task_svc.runner import Runner
 from task_svc.saga import Saga
 from task_svc.settings import Settings
 from task_svc.shares import Shares
+from task_svc.signing import Signer
 
 CALLERS = 512
 """Requests that may wait for agents at once: many times the share of one account or agent. All they
@@ -55,7 +57,8 @@ def build(settings: Settings) -> Service:
     settings = settings.model_copy(update={"drain_s": drain_s})
     service = Service("task", settings, tables.metadata)
     db, bus = service.database, service.bus
-    agents, quotes, shares = Agents(settings), Quotes(bus), Shares(settings)
+    signer = Signer.of(settings.call_signing_key)
+    agents, quotes, shares = Agents(settings, signer), Quotes(bus), Shares(settings)
     patience_s = settings.agent_timeout_s
     saga = Saga(db, bus, quotes, agents, settings.price_tolerance, patience_s)
     runner, seals = Runner(db, saga, settings), Seals(settings.quote_ttl_s)
@@ -84,6 +87,7 @@ def build(settings: Settings) -> Service:
         partial(negotiating.negotiate, db=db, agents=agents, quotes=quotes, shares=shares),
         workers=CALLERS,
     )
+    answer(signing.LIST_SIGNING_KEYS, partial(signing_keys.list_signing_keys, signer=signer))
     answer(cancel.CANCEL_TASK, partial(cancelling.cancel_task, db=db, bus=bus))
 
     answer(standing.TELL_ENDS, partial(asked_after.tell_ends, db=db), workers=ASKED_AFTER)

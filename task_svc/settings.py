@@ -2,11 +2,12 @@
 
 from decimal import Decimal
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
 from chassis.outbound import Hosts
 from chassis.settings import ServiceSettings
 from contracts.base import Money
+from task_svc.signing import Signer
 
 
 class Settings(ServiceSettings):
@@ -29,6 +30,8 @@ class Settings(ServiceSettings):
         lease_s: a replica that shows no sign of life for this long loses its steps to another.
         sweep_s: how often a replica looks for steps that nobody runs; four times as often, whether
             those that it runs itself have ended elsewhere.
+        call_signing_key: what the key that calls of agents are signed with is made of: 32 random
+            characters or more. Several, comma-separated: the first signs, all are published.
         reconcile_s: after so many seconds, the end of an orchestrated task is asked after.
         details_days: so long after a step's end its payload and its cause are kept.
     """
@@ -47,5 +50,15 @@ class Settings(ServiceSettings):
     running_steps: int = Field(default=256, ge=1)
     lease_s: float = Field(default=8.0, gt=0)
     sweep_s: float = Field(default=2.0, gt=0)
+    call_signing_key: SecretStr | None = None
     reconcile_s: float = Field(default=30.0, gt=0)
     details_days: int = Field(default=90, ge=1)
+
+    @field_validator("call_signing_key")
+    @classmethod
+    def _are_keys(cls, written: SecretStr | None) -> SecretStr | None:
+        try:
+            Signer.of(written)
+        except ValueError:
+            raise ValueError("each has 32 random characters or more") from None
+        return written

@@ -21,8 +21,8 @@ OURS = frozenset(
 ON_THE_WIRE = frozenset(("content-encoding", "transfer-encoding", "content-length"))
 """Headers of an answer that say how it came: the body is as it is, and nothing is unpacked."""
 
-Dress = Callable[[str, bytes], Mapping[str, str]]
-"""Further headers of a request, by its URL and body."""
+Sign = Callable[[str, str, bytes], Mapping[str, str]]
+"""Further headers of a request, by its method, URL and body."""
 
 
 @dataclass(slots=True)
@@ -48,7 +48,8 @@ class Bridge:
         self,
         http: Outbound,
         limits: Limits,
-        dress: Dress | None = None,
+        about: Mapping[str, str] | None = None,
+        sign: Sign | None = None,
         counting: Collection[str] = ("GET", "POST"),
     ) -> None:
         """Open a way out.
@@ -56,13 +57,15 @@ class Bridge:
         Args:
             http: what is sent through.
             limits: of each request.
-            dress: gives each request further headers.
+            about: further headers of each request.
+            sign: gives each request further headers of its own.
             counting: methods of the requests that are remembered. Beside those that matter, a
                 library may keep a stream open, or close a session.
         """
         self._http = http
         self._limits = limits
-        self._dress = dress
+        self._about = dict(about or {})
+        self._sign = sign
         self._counting = counting
         self.broke: CallError | None = None
         self.refused: tuple[int, float | None] | None = None
@@ -76,7 +79,7 @@ class Bridge:
             CallError: there is no answer.
         """
         own = {name.lower(): value for name, value in headers if name.lower() not in OURS}
-        own |= dict(self._dress(url, body)) if self._dress else {}
+        own |= self._about | dict(self._sign(method, url, body) if self._sign else {})
         request = Request(method, url, own, body, query)
         stack = AsyncExitStack()
         try:

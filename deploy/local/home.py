@@ -13,11 +13,14 @@ from deploy.local.errors import StartError
 
 ID_SECRET = "id_secret"  # noqa: S105  (a name)
 """What the gateway keys derived ids with."""
+SIGNING_KEY = "call_signing_key"
+"""What the task service signs calls of agents with."""
 PASSWORDS = (
     *("postgres", "registry", "task", "payment", "chat"),
     *(f"{context}_owner" for context in ("registry", "task", "payment", "chat")),
     *(f"nats_{user}" for user in USERS),
     ID_SECRET,
+    SIGNING_KEY,
 )
 
 
@@ -49,7 +52,7 @@ def opened(home: Path) -> Iterator[None]:
 
 
 def passwords(home: Path) -> dict[str, str]:
-    """The passwords by the database's role, and as `nats_<user>` by user of the bus; the ID_SECRET.
+    """The passwords by the database's role, and as `nats_<user>` by user of the bus; other secrets.
 
     Made up at the first start, the same ever after.
     """

@@ -10,7 +10,7 @@ from dotenv import dotenv_values
 from chassis.secrets import SUFFIX, secret
 from contracts.permissions import GATEWAY, KEEPER
 from deploy.local import nats, postgres
-from deploy.local.home import ID_SECRET
+from deploy.local.home import ID_SECRET, SIGNING_KEY
 from deploy.local.ports import Claim
 from deploy.local.process import Process
 from deploy.local.settings import AGENTS, ENV_FILE, PROJECT, Settings
@@ -20,6 +20,8 @@ OWNERS = tuple(f"{context}_owner" for context in CONTEXTS)
 """The roles of the migration step; all other roles are those of the services."""
 # The stores are stage 0: they are stopped last.
 AGENT_STAGE, SERVICE_STAGE, GATEWAY_STAGE = 1, 2, 3
+SECRETS = ("DATABASE_URL", "_PASSWORD", "ID_SECRET", "SIGNING_KEY")
+"""Ends of the names of what no process gets but the one that it is for."""
 
 
 def claims(settings: Settings) -> list[Claim]:
@@ -69,13 +71,16 @@ def table(settings: Settings, passwords: Mapping[str, str]) -> list[Process]:
         user: settings.nats_url or nats.url(settings.nats_port, user, passwords[f"nats_{user}"])
         for user in (*CONTEXTS, GATEWAY, KEEPER)
     }
-    id_secret = secret("ID_SECRET", given) or passwords[ID_SECRET]
+    own = {
+        "gateway": {"ID_SECRET": secret("ID_SECRET", given) or passwords[ID_SECRET]},
+        "task": {"CALL_SIGNING_KEY": secret("CALL_SIGNING_KEY", given) or passwords[SIGNING_KEY]},
+    }
     return [
         *stores,
         *_agents(settings, env),
         *_one_shots(env, admin, roles, dsns, {store.name for store in stores}),
         _keeper(settings, env, buses, {store.name for store in stores}),
-        *_services(settings, env, dsns, buses, id_secret),
+        *_services(settings, env, dsns, buses, own),
     ]
 
 
@@ -92,7 +97,7 @@ def _shared_environment(settings: Settings, given: Mapping[str, str]) -> dict[st
     shared = {
         name: value
         for name, value in given.items()
-        if not name.removesuffix(SUFFIX).endswith(("DATABASE_URL", "_PASSWORD", "ID_SECRET"))
+        if not name.removesuffix(SUFFIX).endswith(SECRETS)
         and name not in {f"NATS_URL{SUFFIX}", f"AGENT_HOSTS{SUFFIX}"}
     }
     return shared | {
@@ -182,7 +187,7 @@ def _services(
     env: Mapping[str, str],
     dsns: Mapping[str, str],
     buses: Mapping[str, str],
-    id_secret: str,
+    own: Mapping[str, Mapping[str, str]],
 ) -> list[Process]:
     """The gateway starts beside the services (it needs the bus alone) and stops before them."""
     ports = {name: _health_port(settings, name) for name in CONTEXTS}
@@ -196,6 +201,7 @@ def _services(
                 "DATABASE_URL": dsns[name],
                 "NATS_URL": buses[name],
                 "HEALTH_PORT": str(port),
+                **own.get(name, {}),
             },
             cwd=PROJECT,
             after=["migrate", KEEPER],
@@ -215,7 +221,7 @@ def _services(
             "NATS_URL": buses[GATEWAY],
             "PORT": str(settings.gateway_port),
             "METRICS_PORT": str(settings.gateway_metrics_port),
-            "ID_SECRET": id_secret,
+            **own["gateway"],
         },
         cwd=PROJECT,
         after=[KEEPER],

@@ -13,6 +13,7 @@ ALWAYS = {
 }
 DATA = "default-src 'none'; frame-ancestors 'none'"
 """For answers of the API, which are no pages."""
+DATA_AT = frozenset({"/api", "/health", "/ready", "/openapi.json"})
 PAGE = (
     "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'"
     " https://fonts.googleapis.com; font-src 'self' data: https://fonts.gstatic.com;"
@@ -27,7 +28,7 @@ _HSTS = ((b"strict-transport-security", HSTS.encode()),)
 
 def policy(path: str) -> str:
     """The content security policy for an address; pages of ours say theirs (`gateway.site`)."""
-    if path.startswith("/api/") or path in {"/api", "/health", "/ready", "/openapi.json"}:
+    if path.startswith(("/api/", "/.well-known/")) or path in DATA_AT:
         return DATA
     return PAGE
 

@@ -51,6 +51,7 @@ from task_svc.protocols.job import AgentAnswer, Job, Operation, Progress
 from task_svc.protocols.pursuing import pursue, took_ms
 from task_svc.protocols.retries import no_answer, too_slow, with_retries
 from task_svc.settings import Settings
+from task_svc.signing import Signer
 
 log = structlog.get_logger()
 # What an agent sent, and would be shown by these, is a stranger's.
@@ -72,9 +73,10 @@ _CONTEXTS = uuid.UUID("5b0c1d5e-7d0e-4c55-9a53-3a6a2f0f9c11")
 class Caller:
     """Calls them."""
 
-    def __init__(self, http: Outbound, settings: Settings) -> None:
-        """Call through `http`, within the limits of `settings`."""
+    def __init__(self, http: Outbound, settings: Settings, signer: Signer) -> None:
+        """Call through `http`, within the limits of `settings`, signed by `signer`."""
         self._http = http
+        self._signer = signer
         self._settings = settings
         self._cards: dict[str, tuple[float, Card]] = {}
         self._goodbyes: set[asyncio.Task[None]] = set()
@@ -215,7 +217,7 @@ class Caller:
         limits = Limits(total_s or settings.offer_timeout_s, room or settings.agent_answer_bytes)
         about = headers(job.traceparent if job else None)
         del about["Content-Type"]
-        bridge = Bridge(self._http, limits, lambda _url, _body: about)
+        bridge = Bridge(self._http, limits, about, self._signer.headers)
         async with httpx_client(bridge) as http:
             config = ClientConfig(
                 streaming=card.streaming,

@@ -14,6 +14,7 @@ from chassis.outbound import Answer, CallError, Limits, Listener, Outbound, Requ
 from task_svc.answers import AgentFailure, AnswerT, read
 from task_svc.protocols.retries import no_answer, with_retries
 from task_svc.settings import Settings
+from task_svc.signing import Signer
 
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -38,9 +39,10 @@ class Question:
 class Asking:
     """Sends questions to agents, and again when they were busy or away."""
 
-    def __init__(self, http: Outbound, settings: Settings) -> None:
-        """Send through `http`, as often as `settings` say."""
+    def __init__(self, http: Outbound, settings: Settings, signer: Signer) -> None:
+        """Send through `http`, as often as `settings` say, and signed by `signer`."""
         self._http = http
+        self._signer = signer
         self._settings = settings
 
     async def ask(self, asked: Question, answer: type[AnswerT]) -> AnswerT:
@@ -67,6 +69,7 @@ class Asking:
             name = f"{asked.method} {asked.route}"
             with telemetry.spanning(name, SpanKind.CLIENT, cause, about) as here:
                 headers = asked.headers | ({"traceparent": here} if here else {})
+                headers |= self._signer.headers(asked.method, asked.url, asked.body)
                 request = Request(asked.method, asked.url, headers, asked.body, asked.query)
                 said = await self._http.send(request, asked.limits, listener)
                 telemetry.outcome(said.status, failed=said.status >= HTTPStatus.BAD_REQUEST)

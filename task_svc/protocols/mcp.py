@@ -38,6 +38,7 @@ from task_svc.protocols.pursuing import took_ms
 from task_svc.protocols.retries import no_answer, too_slow, with_retries
 from task_svc.protocols.schemas import complaint
 from task_svc.settings import Settings
+from task_svc.signing import Signer
 
 log = structlog.get_logger()
 
@@ -52,9 +53,10 @@ MOST_PAGES = 10
 class Caller:
     """Calls them."""
 
-    def __init__(self, http: Outbound, settings: Settings) -> None:
-        """Call through `http`, within the limits of `settings`."""
+    def __init__(self, http: Outbound, settings: Settings, signer: Signer) -> None:
+        """Call through `http`, within the limits of `settings`, signed by `signer`."""
         self._http = http
+        self._signer = signer
         self._settings = settings
 
     async def execute(self, job: Job) -> AgentAnswer:
@@ -90,7 +92,8 @@ class Caller:
         about = headers(job.traceparent)
         del about["Content-Type"]
         limits = Limits(job.limit_s, size)
-        bridge = Bridge(self._http, limits, lambda _url, _body: about, counting=("POST",))
+        sign = self._signer.headers
+        bridge = Bridge(self._http, limits, about, sign, counting=("POST",))
         sent = asyncio.Event()
         try:
             found = await apart(self._call(job, bridge, size, sent), job.limit_s)

@@ -23,6 +23,7 @@ from task_svc.protocols.job import AgentAnswer, Job, Operation, Progress
 from task_svc.protocols.pursuing import pursue, took_ms
 from task_svc.protocols.retries import with_retries
 from task_svc.settings import Settings
+from task_svc.signing import Signer
 
 LINES = "application/x-ndjson"
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
@@ -55,9 +56,9 @@ def _news(body: bytes) -> _News:
 class Caller:
     """Calls them."""
 
-    def __init__(self, http: Outbound, settings: Settings) -> None:
-        """Call through `http`, within the limits of `settings`."""
-        self._asking = Asking(http, settings)
+    def __init__(self, http: Outbound, settings: Settings, signer: Signer) -> None:
+        """Call through `http`, within the limits of `settings`, signed by `signer`."""
+        self._asking = Asking(http, settings, signer)
         self._settings = settings
 
     async def execute(self, job: Job) -> AgentAnswer:

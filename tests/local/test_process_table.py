@@ -94,20 +94,22 @@ def test_the_dotenv_file_reaches_the_services_and_the_environment_wins(
 
 
 @pytest.mark.parametrize("given", ["", "VALUE", "FILE"])
-def test_what_ids_are_keyed_with_is_the_gateways_alone(
-    home: Path, monkeypatch: pytest.MonkeyPatch, given: str
+@pytest.mark.parametrize(
+    ("name", "whose"), [("ID_SECRET", "gateway"), ("CALL_SIGNING_KEY", "task_svc")]
+)
+def test_a_secret_of_ones_own_is_nobody_elses(
+    home: Path, monkeypatch: pytest.MonkeyPatch, given: str, name: str, whose: str
 ) -> None:
-    (home / "ids").write_text("kept-in-a-file\n")
+    (home / "kept").write_text("kept-in-a-file\n")
     if given:
-        name, value = (
-            ("ID_SECRET", "ours") if given == "VALUE" else ("ID_SECRET_FILE", home / "ids")
+        monkeypatch.setenv(
+            *((name, "ours") if given == "VALUE" else (f"{name}_FILE", str(home / "kept")))
         )
-        monkeypatch.setenv(name, str(value))
-    wanted = {"": "pw-id_secret", "VALUE": "ours", "FILE": "kept-in-a-file"}[given]
+    wanted = {"": f"pw-{name.lower()}", "VALUE": "ours", "FILE": "kept-in-a-file"}[given]
     processes = table()
-    assert processes.pop("gateway").env["ID_SECRET"] == wanted
+    assert processes.pop(whose).env[name] == wanted
     for process in processes.values():
-        assert not {"ID_SECRET", "ID_SECRET_FILE"} & set(process.env)
+        assert not {name, f"{name}_FILE"} & set(process.env)
         assert wanted not in process.env.values()
 
 
