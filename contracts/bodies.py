@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, TypeAdap
 from contracts.base import MAX_AMOUNT, MICRO, Id, Model, Money
 from contracts.cards import CENT, MOST_BY_CARD, Cents
 from contracts.chat import MAX_CONTENT
+from contracts.hooks import HOOK_EVENTS, HookEvent, HookUrl
 from contracts.ledger import Paid
 from contracts.selling import StripeAccount
 
@@ -166,6 +167,22 @@ class Destination(Body, json_schema_extra=_such_as(destination="acct_1032D82eZvK
     """Body of PUT /api/seller/destination."""
 
     destination: StripeAccount
+
+
+class NewWebhook(
+    Body,
+    json_schema_extra=_such_as(url="https://shop.example/hook", events=["task.completed"]),
+):
+    """Body of POST /api/webhooks; of all events without `events`."""
+
+    url: HookUrl
+    events: list[HookEvent] = Field(default_factory=list, max_length=len(HOOK_EVENTS))
+
+
+class Replay(Body, json_schema_extra=_such_as(deliveryId="0f8fad5bd9cb469fa165")):
+    """Body of POST /api/webhooks/{id}/replay; all that failed without a `deliveryId`."""
+
+    delivery_id: Id | None = None
 
 
 class ChatInput(

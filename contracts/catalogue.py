@@ -11,6 +11,7 @@ from contracts import (
     cards,
     changes,
     chat,
+    hooks,
     ledger,
     negotiation,
     orders,
@@ -26,7 +27,7 @@ from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry,),
     "task": (task, orders, negotiation, cancelling, standing),
-    "payment": (payment, ledger, cards, selling),
+    "payment": (payment, ledger, cards, selling, hooks),
     "chat": (chat, turns),
 }
 """The contexts that own messages, each with the modules that define them."""
@@ -77,6 +78,8 @@ API_BODIES: tuple[type[Model], ...] = (
     bodies.Stars,
     bodies.NewPayout,
     bodies.Destination,
+    bodies.NewWebhook,
+    bodies.Replay,
 )
 """What the UI sends to the gateway."""
 
@@ -93,6 +96,9 @@ API_ANSWERS: tuple[type[Model], ...] = (
     api.Seller,
     api.Earnings,
     api.Payout,
+    hooks.WebhookView,
+    hooks.DeliveryView,
+    hooks.Replayed,
     cards.Checkout,
     api.Message,
     api.Cancellation,

@@ -34,6 +34,7 @@ from gateway.routes import (
     chat,
     events,
     health,
+    hooks,
     payments,
     selling,
     tasks,
@@ -106,6 +107,8 @@ def create_app(settings: Settings) -> FastAPI:
         cards.posts,
         selling.router,
         selling.posts,
+        hooks.router,
+        hooks.posts,
         events.router,
     ):
         bearer = [Depends(BEARER)] if checks else []

@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from chassis.db.grants import APPEND_ONLY, NEVER_DELETED
 from payment_svc.schema import MONEY, created_at, metadata
+from payment_svc.tables_hooks import webhook_deliveries, webhooks
 from payment_svc.tables_selling import agent_owners, earnings, payouts, sellers
 from payment_svc.tables_stripe import card_reversals, stripe_events, top_up_returns
 
@@ -43,6 +44,8 @@ __all__ = [
     "stripe_events",
     "stripe_payments",
     "top_up_returns",
+    "webhook_deliveries",
+    "webhooks",
 ]
 
 LOOK_AT = "now() + interval '10 minutes'"

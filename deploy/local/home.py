@@ -13,11 +13,14 @@ from deploy.local.errors import StartError
 
 ID_SECRET = "id_secret"  # noqa: S105  (a name)
 """What the gateway keys derived ids with."""
+WEBHOOK_KEY = "webhook_key"
+"""What secrets of webhooks are encrypted with."""
 PASSWORDS = (
     *("postgres", "registry", "task", "payment", "chat"),
     *(f"{context}_owner" for context in ("registry", "task", "payment", "chat")),
     *(f"nats_{user}" for user in USERS),
     ID_SECRET,
+    WEBHOOK_KEY,
 )
 
 
@@ -49,7 +52,7 @@ def opened(home: Path) -> Iterator[None]:
 
 
 def passwords(home: Path) -> dict[str, str]:
-    """The passwords by the database's role, and as `nats_<user>` by user of the bus; the ID_SECRET.
+    """The passwords by the database's role, and as `nats_<user>` by user of the bus; keys.
 
     Made up at the first start, the same ever after.
     """

@@ -10,7 +10,7 @@ from dotenv import dotenv_values
 from chassis.secrets import SUFFIX, secret
 from contracts.permissions import GATEWAY, KEEPER
 from deploy.local import nats, postgres
-from deploy.local.home import ID_SECRET
+from deploy.local.home import ID_SECRET, WEBHOOK_KEY
 from deploy.local.ports import Claim
 from deploy.local.process import Process
 from deploy.local.settings import AGENTS, ENV_FILE, PROJECT, Settings
@@ -70,12 +70,13 @@ def table(settings: Settings, passwords: Mapping[str, str]) -> list[Process]:
         for user in (*CONTEXTS, GATEWAY, KEEPER)
     }
     id_secret = secret("ID_SECRET", given) or passwords[ID_SECRET]
+    webhook_key = secret("WEBHOOK_KEY", given) or passwords[WEBHOOK_KEY]
     return [
         *stores,
         *_agents(settings, env),
         *_one_shots(env, admin, roles, dsns, {store.name for store in stores}),
         _keeper(settings, env, buses, {store.name for store in stores}),
-        *_services(settings, env, dsns, buses, id_secret),
+        *_services(settings, env, dsns, buses, id_secret, webhook_key),
     ]
 
 
@@ -92,7 +93,9 @@ def _shared_environment(settings: Settings, given: Mapping[str, str]) -> dict[st
     shared = {
         name: value
         for name, value in given.items()
-        if not name.removesuffix(SUFFIX).endswith(("DATABASE_URL", "_PASSWORD", "ID_SECRET"))
+        if not name.removesuffix(SUFFIX).endswith(
+            ("DATABASE_URL", "_PASSWORD", "ID_SECRET", "WEBHOOK_KEY")
+        )
         and name not in {f"NATS_URL{SUFFIX}", f"AGENT_HOSTS{SUFFIX}"}
     }
     return shared | {
@@ -183,9 +186,13 @@ def _services(
     dsns: Mapping[str, str],
     buses: Mapping[str, str],
     id_secret: str,
+    webhook_key: str,
 ) -> list[Process]:
     """The gateway starts beside the services (it needs the bus alone) and stops before them."""
     ports = {name: _health_port(settings, name) for name in CONTEXTS}
+    # Who is told is on this machine, as a rule, while it is made.
+    hosts = f"localhost,127.0.0.1,{env.get('WEBHOOK_HOSTS', '')}".rstrip(",")
+    own = {"payment": {"WEBHOOK_KEY": webhook_key, "WEBHOOK_HOSTS": hosts}}
     services = [
         Process(
             name=f"{name}_svc",
@@ -193,6 +200,7 @@ def _services(
             module=True,
             env={
                 **env,
+                **own.get(name, {}),
                 "DATABASE_URL": dsns[name],
                 "NATS_URL": buses[name],
                 "HEALTH_PORT": str(port),
