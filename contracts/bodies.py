@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, TypeAdap
 from contracts.base import MAX_AMOUNT, MICRO, Id, Model, Money
 from contracts.cards import CENT, MOST_BY_CARD, Cents
 from contracts.chat import MAX_CONTENT
+from contracts.disputes import Note
 from contracts.hooks import HOOK_EVENTS, HookEvent, HookUrl
 from contracts.ledger import Paid
 from contracts.selling import StripeAccount
@@ -167,6 +168,26 @@ class Destination(Body, json_schema_extra=_such_as(destination="acct_1032D82eZvK
     """Body of PUT /api/seller/destination."""
 
     destination: StripeAccount
+
+
+class NewDispute(Body, json_schema_extra=_such_as(note="It is not what I asked for.", amount=2)):
+    """Body of POST /api/payments/bazaarbucks/{id}/dispute; all that is left without an amount."""
+
+    note: Note
+    amount: AskedPaid | None = None
+
+
+class DisputeNote(Body, json_schema_extra=_such_as(note="It is what was asked for.")):
+    """Body of POST /api/disputes/{id}/note."""
+
+    note: Note
+
+
+class Decision(Body, json_schema_extra=_such_as(accept=True)):
+    """Body of POST /api/disputes/{id}/decision; `accept` gives the money back."""
+
+    accept: bool = Field(strict=True)
+    note: Note | None = None
 
 
 class NewWebhook(

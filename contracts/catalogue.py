@@ -11,6 +11,7 @@ from contracts import (
     cards,
     changes,
     chat,
+    disputes,
     hooks,
     ledger,
     negotiation,
@@ -27,7 +28,7 @@ from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry,),
     "task": (task, orders, negotiation, cancelling, standing),
-    "payment": (payment, ledger, cards, selling, hooks),
+    "payment": (payment, ledger, cards, selling, hooks, disputes),
     "chat": (chat, turns),
 }
 """The contexts that own messages, each with the modules that define them."""
@@ -78,6 +79,9 @@ API_BODIES: tuple[type[Model], ...] = (
     bodies.Stars,
     bodies.NewPayout,
     bodies.Destination,
+    bodies.NewDispute,
+    bodies.DisputeNote,
+    bodies.Decision,
     bodies.NewWebhook,
     bodies.Replay,
 )
@@ -96,6 +100,7 @@ API_ANSWERS: tuple[type[Model], ...] = (
     api.Seller,
     api.Earnings,
     api.Payout,
+    api.Dispute,
     hooks.WebhookView,
     hooks.DeliveryView,
     hooks.Replayed,

@@ -4,14 +4,14 @@ Answers place_hold, extend_hold, get_task_account, list_bazaarbucks, list_stripe
 open_wallet, list_entries, check_ledger, get_receipt, refund_payment, enter_payment,
 open_checkout, retry_card, refund_card, take_webhook, get_seller, set_destination, list_earnings,
 request_payout, list_payouts, add_webhook, list_webhooks, delete_webhook, list_deliveries,
-replay_deliveries.
+replay_deliveries, open_dispute, note_dispute, decide_dispute, list_disputes.
 Consumes step.completed, step.failed, agent.registered, agent.updated, task.completed, task.failed.
 By itself: asks after steps whose holds stay open, charges cards for what agents bought, refunds it
 to them, handles what Stripe's webhooks told, settles and pays out what agents earned, tells
 webhooks, checks the books as they grow.
 Publishes hold.placed, hold.declined, hold.extended, hold.released, hold.overcharged,
 payment.recorded, payment.refunded, payment.entered, stripe_payment.updated, wallet.credited,
-payout.requested, payout.paid, payout.failed.
+payout.requested, payout.paid, payout.failed, dispute.opened, dispute.noted, dispute.decided.
 """
 
 from functools import partial
@@ -23,11 +23,13 @@ from chassis.db.groups import GroupCommit
 from chassis.outbound import Outbound
 from chassis.service import Service
 from contracts import cards as card_calls
+from contracts import disputes as dispute_calls
 from contracts import hooks as hook_calls
 from contracts import ledger, payment, selling, topology
 from payment_svc import measures, tables
 from payment_svc.cards import charges, rail, top_ups, webhook
 from payment_svc.check import checks, reconcile
+from payment_svc.disputes import requests as disputes
 from payment_svc.holds import by_hand, capture, place, refund, release
 from payment_svc.hooks import requests as hooks
 from payment_svc.hooks import sending, signing, telling
@@ -64,7 +66,8 @@ def build(settings: Settings) -> Service:
     answer(ledger.LIST_ENTRIES, books.list_entries)
     answer(ledger.CHECK_LEDGER, partial(checks.check_ledger, settings=settings))
     answer(ledger.GET_RECEIPT, books.get_receipt)
-    answer(ledger.REFUND_PAYMENT, refund.refund_payment)
+    grace_s = settings.refund_grace_s
+    answer(ledger.REFUND_PAYMENT, partial(refund.refund_payment, grace_s=grace_s))
     answer(ledger.ENTER_PAYMENT, partial(by_hand.enter_payment, settings=settings))
     answer(
         card_calls.OPEN_CHECKOUT,
@@ -97,13 +100,18 @@ def build(settings: Settings) -> Service:
 
 
 def _sell(service: Service, settings: Settings, stripe: StripeClient | None) -> None:
-    """What agents earn for who listed them, and payouts."""
+    """What agents earn for who listed them, payouts, and disputes."""
     db, answer, consume = service.database, service.answer, service.consume
     answer(selling.GET_SELLER, partial(requests.get_seller, settings=settings))
     answer(selling.SET_DESTINATION, partial(requests.set_destination, settings=settings))
     answer(selling.LIST_EARNINGS, requests.list_earnings)
     answer(selling.REQUEST_PAYOUT, partial(requests.request_payout, settings=settings))
     answer(selling.LIST_PAYOUTS, requests.list_payouts)
+    opened = partial(disputes.open_dispute, grace_s=settings.refund_grace_s)
+    answer(dispute_calls.OPEN_DISPUTE, opened)
+    answer(dispute_calls.NOTE_DISPUTE, disputes.note_dispute)
+    answer(dispute_calls.DECIDE_DISPUTE, disputes.decide_dispute)
+    answer(dispute_calls.LIST_DISPUTES, disputes.list_disputes)
     consume(topology.PAYMENT_AGENT_REGISTERED, owners.on_agent_registered)
     consume(topology.PAYMENT_AGENT_UPDATED, owners.on_agent_updated)
     service.every(ATTRIBUTE_EVERY_S, partial(owners.attribute, db))

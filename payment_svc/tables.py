@@ -22,7 +22,7 @@ from sqlalchemy import (
 from chassis.db.grants import APPEND_ONLY, NEVER_DELETED
 from payment_svc.schema import MONEY, created_at, metadata
 from payment_svc.tables_hooks import webhook_deliveries, webhooks
-from payment_svc.tables_selling import agent_owners, earnings, payouts, sellers
+from payment_svc.tables_selling import agent_owners, disputes, earnings, payouts, sellers
 from payment_svc.tables_stripe import card_reversals, stripe_events, top_up_returns
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "card_reversals",
     "checkpoint_sums",
     "checkpoints",
+    "disputes",
     "earnings",
     "entries",
     "hold_lines",

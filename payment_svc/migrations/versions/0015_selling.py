@@ -57,6 +57,10 @@ def upgrade() -> None:
     ):
         how = {} if where is None else {"postgresql_where": sa.text(where)}
         op.create_index(name, table, columns, schema="payment", **how)
+    page = [sa.text("created_at DESC"), sa.text("id DESC")]
+    for name, columns in (("payer", ["payer"]), ("seller", ["seller"]), ("page", [])):
+        op.create_index(f"disputes_{name}_idx", "disputes", [*columns, *page], schema="payment")
+    op.create_index("disputes_step_idx", "disputes", ["step_id"], schema="payment", unique=True)
     op.create_index(
         "payouts_asked_idx",
         "payouts",
@@ -225,6 +229,25 @@ def _tables() -> None:
         sa.Column("next_payout_at", MOMENT, server_default=NOW, nullable=False),
         sa.Column("created_at", MOMENT, server_default=NOW, nullable=False),
         sa.PrimaryKeyConstraint("account"),
+        schema="payment",
+    )
+    op.create_table(
+        "disputes",
+        *(
+            sa.Column(name, sa.String(64), nullable=False)
+            for name in ("id", "payment_id", "step_id", "agent_id", "payer")
+        ),
+        sa.Column("seller", sa.String(64)),
+        sa.Column("amount", MONEY),
+        sa.Column("status", sa.String(10), nullable=False),
+        sa.Column("payer_note", sa.String(2000), nullable=False),
+        sa.Column("seller_note", sa.String(2000)),
+        sa.Column("decision_note", sa.String(2000)),
+        sa.Column("created_at", MOMENT, server_default=NOW, nullable=False),
+        sa.Column("decided_at", MOMENT),
+        sa.CheckConstraint("status IN ('disputed', 'accepted', 'refused')", name="dispute_status"),
+        sa.CheckConstraint("(status = 'disputed') = (decided_at IS NULL)", name="dispute_decided"),
+        sa.PrimaryKeyConstraint("id"),
         schema="payment",
     )
     op.create_table(
