@@ -7,6 +7,7 @@ from pydantic import Field, PlainSerializer
 
 from contracts.base import MAX_AMOUNT, Id, Model
 from contracts.chat import CostBreakdown, CostLine, LlmUse, MessageView
+from contracts.disputes import DisputeView
 from contracts.ledger import EntryView, WalletView
 from contracts.ledger import Receipt as ReceiptView
 from contracts.ledger import ReceiptLine as ReceiptLineView
@@ -232,6 +233,12 @@ class Payout(PayoutView):
     """A payout, as GET /api/seller/payouts lists it."""
 
     amount: Number
+
+
+class Dispute(DisputeView):
+    """A dispute, as GET /api/disputes lists it."""
+
+    amount: Number | None = None
 
 
 class ChatAnswer(Model):

@@ -17,6 +17,8 @@ from pydantic import (
 from contracts.base import MAX_AMOUNT, MICRO, Id, Model, Moment, Money
 from contracts.cards import CENT, MOST_BY_CARD, Cents
 from contracts.chat import MAX_CONTENT
+from contracts.disputes import Note
+from contracts.hooks import HOOK_EVENTS, HookEvent, HookUrl
 from contracts.ledger import Paid
 from contracts.listings import MOST_OFFERS, Reason
 from contracts.quotes import QuoteId
@@ -215,6 +217,42 @@ class Destination(Body, json_schema_extra=_such_as(destination="acct_1032D82eZvK
     """Body of PUT /api/seller/destination."""
 
     destination: StripeAccount
+
+
+class NewDispute(Body, json_schema_extra=_such_as(note="It is not what I asked for.", amount=2)):
+    """Body of POST /api/payments/bazaarbucks/{id}/dispute; all that is left without an amount."""
+
+    note: Note
+    amount: AskedPaid | None = None
+
+
+class DisputeNote(Body, json_schema_extra=_such_as(note="It is what was asked for.")):
+    """Body of POST /api/disputes/{id}/note."""
+
+    note: Note
+
+
+class Decision(Body, json_schema_extra=_such_as(accept=True)):
+    """Body of POST /api/disputes/{id}/decision; `accept` gives the money back."""
+
+    accept: bool = Field(strict=True)
+    note: Note | None = None
+
+
+class NewWebhook(
+    Body,
+    json_schema_extra=_such_as(url="https://shop.example/hook", events=["task.completed"]),
+):
+    """Body of POST /api/webhooks; of all events without `events`."""
+
+    url: HookUrl
+    events: list[HookEvent] = Field(default_factory=list, max_length=len(HOOK_EVENTS))
+
+
+class Replay(Body, json_schema_extra=_such_as(deliveryId="0f8fad5bd9cb469fa165")):
+    """Body of POST /api/webhooks/{id}/replay; all that failed without a `deliveryId`."""
+
+    delivery_id: Id | None = None
 
 
 class ChatInput(

@@ -11,7 +11,9 @@ from contracts import (
     cards,
     changes,
     chat,
+    disputes,
     hands,
+    hooks,
     ledger,
     listings,
     negotiation,
@@ -31,7 +33,7 @@ from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry, listings),
     "task": (task, orders, negotiation, quotes, cancelling, standing, signing),
-    "payment": (payment, ledger, cards, spending, selling),
+    "payment": (payment, ledger, cards, spending, selling, hooks, disputes),
     "chat": (chat, turns),
 }
 """The contexts that own messages, each with the modules that define them."""
@@ -89,6 +91,11 @@ API_BODIES: tuple[type[Model], ...] = (
     bodies.Stars,
     bodies.NewPayout,
     bodies.Destination,
+    bodies.NewDispute,
+    bodies.DisputeNote,
+    bodies.Decision,
+    bodies.NewWebhook,
+    bodies.Replay,
 )
 """What the UI sends to the gateway."""
 
@@ -106,6 +113,10 @@ API_ANSWERS: tuple[type[Model], ...] = (
     api.Seller,
     api.Earnings,
     api.Payout,
+    api.Dispute,
+    hooks.WebhookView,
+    hooks.DeliveryView,
+    hooks.Replayed,
     cards.Checkout,
     api.Message,
     api.Cancellation,

@@ -129,6 +129,8 @@ PAYMENT_AGENT_REGISTERED = Durable(
     "payment-agent-registered", "EVENTS", "bazaar.evt.agent.registered.*"
 )
 PAYMENT_AGENT_UPDATED = Durable("payment-agent-updated", "EVENTS", "bazaar.evt.agent.updated.*")
+PAYMENT_TASK_COMPLETED = Durable("payment-task-completed", "EVENTS", "bazaar.evt.task.completed.*")
+PAYMENT_TASK_FAILED = Durable("payment-task-failed", "EVENTS", "bazaar.evt.task.failed.*")
 
 CHAT_THINK = Durable("chat-think", "COMMANDS", "bazaar.cmd.chat.think.*")
 CHAT_USE_TOOL = Durable("chat-use-tool", "COMMANDS", "bazaar.cmd.chat.use_tool.*")
@@ -155,6 +157,8 @@ DURABLES = (
     PAYMENT_STEP_FAILED,
     PAYMENT_AGENT_REGISTERED,
     PAYMENT_AGENT_UPDATED,
+    PAYMENT_TASK_COMPLETED,
+    PAYMENT_TASK_FAILED,
     CHAT_THINK,
     CHAT_USE_TOOL,
     CHAT_STEP_COMPLETED,

@@ -4,14 +4,15 @@ Answers place_hold, extend_hold, get_task_account, list_bazaarbucks, list_stripe
 open_wallet, list_entries, check_ledger, get_receipt, refund_payment, enter_payment,
 open_checkout, retry_card, refund_card, take_webhook, open_spender, find_spender, get_spender,
 list_spenders, close_spender, get_seller, set_destination, list_earnings, request_payout,
-list_payouts.
-Consumes step.completed, step.failed, agent.registered and agent.updated.
+list_payouts, add_webhook, list_webhooks, delete_webhook, list_deliveries, replay_deliveries,
+open_dispute, note_dispute, decide_dispute, list_disputes.
+Consumes step.completed, step.failed, agent.registered, agent.updated, task.completed, task.failed.
 By itself: asks after steps whose holds stay open and after what was not heard, charges cards for
 what agents bought, refunds it to them, handles what Stripe's webhooks told, and what they did not,
-settles and pays out what agents earned, checks the books as they grow.
+settles and pays out what agents earned, tells webhooks, checks the books as they grow.
 Publishes hold.placed, hold.declined, hold.extended, hold.released, hold.overcharged,
 payment.recorded, payment.refunded, payment.entered, stripe_payment.updated, wallet.credited,
-payout.requested, payout.paid, payout.failed.
+payout.requested, payout.paid, payout.failed, dispute.opened, dispute.noted, dispute.decided.
 """
 
 from functools import partial
@@ -20,13 +21,19 @@ from stripe import StripeClient
 
 from chassis.db.aging import AGE_EVERY_S
 from chassis.db.groups import GroupCommit
+from chassis.outbound import Outbound
 from chassis.service import Service
 from contracts import cards as card_calls
+from contracts import disputes as dispute_calls
+from contracts import hooks as hook_calls
 from contracts import ledger, payment, selling, spending, topology
 from payment_svc import measures, tables
 from payment_svc.cards import charges, missed, rail, top_ups, webhook
 from payment_svc.check import checks, reconcile
+from payment_svc.disputes import requests as disputes
 from payment_svc.holds import by_hand, capture, place, refund, release
+from payment_svc.hooks import requests as hooks
+from payment_svc.hooks import sending, signing, telling
 from payment_svc.ledger import books, queries, wallets
 from payment_svc.payouts import owners, paying, requests, settling
 from payment_svc.settings import Settings
@@ -35,6 +42,8 @@ from payment_svc.spending import handlers as credentials
 CHECK_EVERY_S = 20.0
 """Seconds between two looks whether the check has enough new lines for a checkpoint."""
 
+LISTENING_EVERY_S = 1.0
+"""Seconds until every replica knows of a webhook."""
 ATTRIBUTE_EVERY_S = 5.0
 """Seconds between two looks for payments of agents whose owners were heard of later."""
 
@@ -59,7 +68,8 @@ def build(settings: Settings) -> Service:
     answer(ledger.LIST_ENTRIES, books.list_entries)
     answer(ledger.CHECK_LEDGER, partial(checks.check_ledger, settings=settings))
     answer(ledger.GET_RECEIPT, books.get_receipt)
-    answer(ledger.REFUND_PAYMENT, refund.refund_payment)
+    grace_s = settings.refund_grace_s
+    answer(ledger.REFUND_PAYMENT, partial(refund.refund_payment, grace_s=grace_s))
     answer(ledger.ENTER_PAYMENT, partial(by_hand.enter_payment, settings=settings))
     answer(spending.OPEN_SPENDER, credentials.open_spender)
     answer(spending.FIND_SPENDER, credentials.find_spender)
@@ -95,23 +105,51 @@ def build(settings: Settings) -> Service:
         partial(wallets.open_wallet, db, settings.wallet_account, settings.wallet_grant)
     )
     service.readings.add(measures.read_holds)
-    _for_sellers(service, settings, stripe)
+    _sell(service, settings, stripe)
+    _tell(service, settings)
     return service
 
 
-def _for_sellers(service: Service, settings: Settings, stripe: StripeClient | None) -> None:
-    """What owners of agents are told and paid."""
+def _sell(service: Service, settings: Settings, stripe: StripeClient | None) -> None:
+    """What agents earn for who listed them, payouts, and disputes."""
     db, answer, consume = service.database, service.answer, service.consume
     answer(selling.GET_SELLER, partial(requests.get_seller, settings=settings))
     answer(selling.SET_DESTINATION, partial(requests.set_destination, settings=settings))
     answer(selling.LIST_EARNINGS, requests.list_earnings)
     answer(selling.REQUEST_PAYOUT, partial(requests.request_payout, settings=settings))
     answer(selling.LIST_PAYOUTS, requests.list_payouts)
-
+    opened = partial(disputes.open_dispute, grace_s=settings.refund_grace_s)
+    answer(dispute_calls.OPEN_DISPUTE, opened)
+    answer(dispute_calls.NOTE_DISPUTE, disputes.note_dispute)
+    answer(dispute_calls.DECIDE_DISPUTE, disputes.decide_dispute)
+    answer(dispute_calls.LIST_DISPUTES, disputes.list_disputes)
     consume(topology.PAYMENT_AGENT_REGISTERED, owners.on_agent_registered)
     consume(topology.PAYMENT_AGENT_UPDATED, owners.on_agent_updated)
-
     service.every(ATTRIBUTE_EVERY_S, partial(owners.attribute, db))
     service.every(settings.card_poll_s, partial(settling.settle_due, db, settings))
     service.every(settings.card_poll_s, partial(paying.work, db, stripe, settings))
     service.every(settings.card_poll_s, partial(paying.schedule, db, settings))
+
+
+def _tell(service: Service, settings: Settings) -> None:
+    """Webhooks."""
+    db, answer, consume = service.database, service.answer, service.consume
+    http = Outbound(settings.webhook_hosts)
+    key = settings.webhook_key
+    sealed = signing.Sealed(key.get_secret_value()) if key else None
+    listening = telling.Listening(db)
+    add = partial(hooks.add_webhook, db=db, http=http, sealed=sealed, listening=listening)
+    answer(hook_calls.ADD_WEBHOOK, add)
+    answer(hook_calls.LIST_WEBHOOKS, hooks.list_webhooks)
+    answer(hook_calls.DELETE_WEBHOOK, hooks.delete_webhook)
+    answer(hook_calls.LIST_DELIVERIES, hooks.list_deliveries)
+    answer(hook_calls.REPLAY_DELIVERIES, hooks.replay_deliveries)
+    ended = partial(telling.on_task_completed, db=db, listening=listening)
+    consume(topology.PAYMENT_TASK_COMPLETED, ended)
+    failed = partial(telling.on_task_failed, db=db, listening=listening)
+    consume(topology.PAYMENT_TASK_FAILED, failed)
+    service.at_start(listening.look)
+    service.at_end(http.aclose)
+    service.every(LISTENING_EVERY_S, listening.look)
+    service.every(settings.card_poll_s, partial(sending.work, db, http, sealed, settings))
+    service.every(AGE_EVERY_S, partial(sending.forget, db))

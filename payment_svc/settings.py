@@ -5,6 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
+from chassis.outbound import Hosts
 from chassis.settings import ServiceSettings
 from contracts.base import Id, Money
 from contracts.envelope import DEFAULT_ACCOUNT
@@ -56,6 +57,9 @@ class Settings(ServiceSettings):
             `refund_grace_s`.
         payout_every_s: seconds between two payouts that nobody asked for; 0 for none of them.
         payout_least: BazaarBucks of the smallest payout.
+        webhook_key: what secrets of webhooks are encrypted with; without it no webhook is made.
+        webhook_hosts: hosts of webhooks whose addresses may be private.
+        webhook_disable_s: a webhook that has failed for so many seconds is told nothing more.
     """
 
     wallet_account: Id = DEFAULT_ACCOUNT
@@ -83,6 +87,9 @@ class Settings(ServiceSettings):
     payout_delay_s: float = Field(default=7 * DAY_S, gt=0)
     payout_every_s: float = Field(default=0, ge=0)
     payout_least: Money = Decimal(1)
+    webhook_key: Secret = None
+    webhook_hosts: Hosts = ()
+    webhook_disable_s: float = Field(default=5 * DAY_S, gt=0)
 
     @model_validator(mode="after")
     def _paid_out_later(self) -> Self:

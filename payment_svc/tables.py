@@ -22,7 +22,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from chassis.db.grants import APPEND_ONLY, NEVER_DELETED
 from payment_svc.schema import MONEY, created_at, metadata
-from payment_svc.tables_selling import agent_owners, earnings, payouts, sellers
+from payment_svc.tables_hooks import webhook_deliveries, webhooks
+from payment_svc.tables_selling import agent_owners, disputes, earnings, payouts, sellers
 from payment_svc.tables_spending import spenders
 from payment_svc.tables_stripe import card_reversals, stripe_events, top_up_returns
 
@@ -35,6 +36,7 @@ __all__ = [
     "card_reversals",
     "checkpoint_sums",
     "checkpoints",
+    "disputes",
     "earnings",
     "entries",
     "hold_lines",
@@ -47,6 +49,8 @@ __all__ = [
     "stripe_events",
     "stripe_payments",
     "top_up_returns",
+    "webhook_deliveries",
+    "webhooks",
 ]
 
 LOOK_AT = "now() + interval '10 minutes'"

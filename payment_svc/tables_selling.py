@@ -136,3 +136,29 @@ Index(
     payouts.c.next_attempt_at,
     postgresql_where=payouts.c.status == "pending",
 )
+
+disputes = Table(
+    "disputes",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    # What the payer calls the payment, and the step that it was for, which is disputed once.
+    Column("payment_id", String(64), nullable=False),
+    Column("step_id", String(64), nullable=False),
+    Column("agent_id", String(64), nullable=False),
+    Column("payer", String(64), nullable=False),
+    Column("seller", String(64)),
+    Column("amount", MONEY),
+    Column("status", String(10), nullable=False),
+    Column("payer_note", String(2000), nullable=False),
+    Column("seller_note", String(2000)),
+    Column("decision_note", String(2000)),
+    created_at(),
+    Column("decided_at", DateTime(timezone=True)),
+    CheckConstraint("status IN ('disputed', 'accepted', 'refused')", name="dispute_status"),
+    CheckConstraint("(status = 'disputed') = (decided_at IS NULL)", name="dispute_decided"),
+    info=dict(NEVER_DELETED),
+)
+Index("disputes_step_idx", disputes.c.step_id, unique=True)
+Index("disputes_payer_idx", disputes.c.payer, disputes.c.created_at.desc(), disputes.c.id.desc())
+Index("disputes_seller_idx", disputes.c.seller, disputes.c.created_at.desc(), disputes.c.id.desc())
+Index("disputes_page_idx", disputes.c.created_at.desc(), disputes.c.id.desc())

@@ -1,5 +1,7 @@
 """Refunds: what was paid for a step goes back, in full or in part, never more than was paid."""
 
+import math
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from chassis.bus.envelopes import new_id
@@ -29,39 +31,88 @@ from payment_svc.payouts import store_owners
 from payment_svc.rows import Hold
 
 TAKEN = "This refund id was used for something else."
+OVER = (
+    "It is too late to have this payment back without its seller's consent:"
+    " POST /api/payments/bazaarbucks/{id}/dispute."
+)
 STOPPED = "Given back before the card was charged."
 
 
-async def refund_payment(request: RefundPayment, tx: Transaction, here: Envelope) -> PaymentReply:
+async def refund_payment(
+    request: RefundPayment, tx: Transaction, here: Envelope, grace_s: float = math.inf
+) -> PaymentReply:
     """Give back what was paid for a step, or part of it; the task's cost follows.
+
+    Args:
+        request: of which payment, and how much of it.
+        tx: the transaction.
+        here: whose.
+        grace_s: so many seconds after it was paid, its seller or an admin has to agree.
 
     Raises:
         NotFound: no such payment in this account.
         Invalid: it is no payment of an agent, or less is left of it than the amount.
-        Conflict: it was given back before, or the refund's id was used for something else.
+        Conflict: it was given back before, the refund's id was used for something else, or
+            somebody has to agree.
     """
-    payment = await store_payments.find_payment(tx.conn, request.payment_id, here.account)
-    if payment is None:
-        raise NotFound("Payment not found")
-    if payment.type != "agent_payment":
-        raise Invalid("Only an agent's payment can be refunded.")
-    hold = await _locked(tx, payment.step_id)
-    left = hold.captured - hold.refunded
-    if known := await store_payments.find_payment(tx.conn, request.refund_id, here.account):
-        return _same_again(request, known, payment, left)
-    if not left:
-        raise Conflict("This payment was refunded before.")
-    amount = left if request.amount is None else request.amount
-    if amount > left:
-        raise Invalid(f"Only {left.normalize():f} BazaarBucks of this payment are left.")
+    return await refund_of(request, tx, here.account, grace_s)
+
+
+async def refund_of(
+    request: RefundPayment, tx: Transaction, account: str, grace_s: float = math.inf
+) -> PaymentReply:
+    """The same for an account. Raises as `refund_payment` does."""
+    payment, hold = await refundable(tx, account, request.payment_id)
+    if known := await store_payments.find_payment(tx.conn, request.refund_id, account):
+        return _same_again(request, known, payment, hold.captured - hold.refunded)
+    amount = left_of(hold, request.amount)
+    if is_over(hold, grace_s, datetime.now(UTC)):
+        raise Conflict(OVER)
     if request.amount is None:
         await give_back_all(tx, hold, request.refund_id)
     else:
         await _give_back(tx, hold, payment, request.refund_id, amount)
-    row = await store_payments.find_payment(tx.conn, request.refund_id, here.account)
+    row = await store_payments.find_payment(tx.conn, request.refund_id, account)
     if row is None:
         raise Internal("A refund that was just made is gone.")
     return PaymentReply(payment=payment_view(row))
+
+
+async def refundable(tx: Transaction, account: str, payment_id: str) -> tuple[store.Found, Hold]:
+    """An agent's payment of an account, and its hold, which is locked.
+
+    Raises:
+        NotFound: there is none.
+        Invalid: it is no payment of an agent.
+    """
+    payment = await store_payments.find_payment(tx.conn, payment_id, account)
+    if payment is None:
+        raise NotFound("Payment not found")
+    if payment.type != "agent_payment":
+        raise Invalid("Only an agent's payment can be refunded.")
+    return payment, await _locked(tx, payment.step_id)
+
+
+def left_of(hold: Hold, wanted: Decimal | None) -> Decimal:
+    """What is to be given back of a hold's payment: `wanted`, or all that is left.
+
+    Raises:
+        Conflict: nothing is left.
+        Invalid: less is left.
+    """
+    left = hold.captured - hold.refunded
+    if not left:
+        raise Conflict("This payment was refunded before.")
+    amount = left if wanted is None else wanted
+    if amount > left:
+        raise Invalid(f"Only {left.normalize():f} BazaarBucks of this payment are left.")
+    return amount
+
+
+def is_over(hold: Hold, grace_s: float, now: datetime) -> bool:
+    """Whether it is too late for a payer to have a payment back without being asked why."""
+    paid_at = hold.resolved_at or hold.created_at
+    return (now - paid_at).total_seconds() > grace_s
 
 
 async def refund_card(request: RefundCard, tx: Transaction, here: Envelope) -> CardReply:

@@ -15,9 +15,11 @@ from chassis.bus.envelopes import new_id, origin
 from chassis.db.database import Database
 from chassis.db.transaction import Transaction
 from contracts.errors import Conflict
+from contracts.hooks import HookEvent
 from contracts.selling import PayoutFailed, PayoutPaid
 from payment_svc.cards.charges import KEY_LASTS, retry_s
 from payment_svc.domain import Transfer
+from payment_svc.hooks import telling as hooks
 from payment_svc.ledger import store as store_ledger
 from payment_svc.payouts import rail, store
 from payment_svc.payouts.domain import paid_postings, payable, payout_postings
@@ -69,6 +71,9 @@ async def _end(tx: Transaction, payout: store.Found, outcome: rail.Outcome) -> N
     else:
         kind, postings = "payout_failed", payout_postings(ended.owner, -ended.amount)
         tx.publish(PayoutFailed(**told, note=ended.note or ""), account=ended.owner)
+    said = {"payoutId": ended.id, "amount": str(ended.amount), "note": ended.note}
+    type_: HookEvent = "payout.paid" if outcome.end == "paid" else "payout.failed"
+    await hooks.tell(tx, ended.owner, type_, f"{type_}-{ended.id}", said)
     await store_ledger.shift(tx.conn, postings)
     transfer = Transfer(new_id(), ended.owner, kind, postings, step_id=ended.id)
     await store_ledger.post(tx.conn, [transfer])

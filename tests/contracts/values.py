@@ -2,7 +2,7 @@
 
 import types
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -21,6 +21,7 @@ JSON = st.recursive(
 )
 PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     bool: st.booleans(),
+    date: st.dates(),
     datetime: MOMENTS,
     HttpUrl: st.from_regex(r"http://[a-z]{1,8}\.example/[a-z]{0,8}", fullmatch=True),
     JsonValue: JSON,

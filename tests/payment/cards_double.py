@@ -408,10 +408,9 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(double: StripeDouble, port: int = 0) -> AsyncIterator[str]:
-    """Serve the double in this loop; its address."""
+async def listening_server(config: uvicorn.Config, port: int = 0) -> AsyncIterator[str]:
+    """Serve an app in this loop; its address."""
     listener = socket.create_server(("127.0.0.1", port))
-    config = uvicorn.Config(double.app(), log_level="warning", lifespan="off", ws="none")
     server = _Server(config)
     serve = asyncio.create_task(server.serve(sockets=[listener]))
     try:
@@ -419,3 +418,11 @@ async def serving(double: StripeDouble, port: int = 0) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await serve
+
+
+@contextlib.asynccontextmanager
+async def serving(double: StripeDouble, port: int = 0) -> AsyncIterator[str]:
+    """Serve the double in this loop; its address."""
+    config = uvicorn.Config(double.app(), log_level="warning", lifespan="off", ws="none")
+    async with listening_server(config, port) as url:
+        yield url

@@ -16,12 +16,14 @@ from nats.js import JetStreamContext
 from chassis import topology
 from chassis.bus.envelopes import new_id, origin
 from contracts.base import Call
+from contracts.disputes import DECIDE_DISPUTE, OPEN_DISPUTE, DecideDispute, OpenDispute
 from contracts.errors import Conflict, Invalid, NotFound, PaymentRequired, TooSlow, Unavailable
 from contracts.ledger import ENTER_PAYMENT, REFUND_PAYMENT
 from contracts.payment import PLACE_HOLD
 from contracts.selling import REQUEST_PAYOUT, RequestPayout
 from contracts.topology import PAYMENT_STEP_COMPLETED, PAYMENT_STEP_FAILED
 from payment_svc.app import build
+from payment_svc.holds.refund import OVER
 from tests.chassis.helpers import ServiceProcess, eventually, process
 from tests.conftest import Stack, running
 from tests.payment.books_helpers import check, entered, hold_of, payment_for, refund_of
@@ -35,7 +37,7 @@ FEE = Decimal("0.033")
 AGENTS = ("translator", "poet")
 SOON = {
     "payout_delay_s": 0.05,
-    "refund_grace_s": 0,
+    "refund_grace_s": 0.04,
     "payout_least": 0,
     "card_poll_s": 0.1,
     "card_lease_s": 2,
@@ -138,6 +140,21 @@ class Run:
         allowed = (Conflict, Invalid, NotFound)
         assert all(not isinstance(a, BaseException) or isinstance(a, allowed) for a in answers)
         self.came["refunded"] += sum(not isinstance(a, BaseException) for a in answers)
+        if any(isinstance(a, Conflict) and a.message == OVER for a in answers):
+            await self.dispute(chance, payment)
+
+    async def dispute(self, chance: random.Random, payment: str) -> None:
+        """It is too late to be refunded at once: the seller is asked, and accepts."""
+        opened = OpenDispute(dispute_id=new_id(), payment_id=payment, note="no")
+        with contextlib.suppress(Conflict, Invalid, NotFound):
+            await self.insist(chance, OPEN_DISPUTE, opened)
+            here = origin("test", "test", self.seller)
+            accepted = DecideDispute(dispute_id=opened.dispute_id, accept=True)
+            for _ in range(40):
+                with contextlib.suppress(TooSlow, Unavailable):
+                    await self.buyer.bus.ask(DECIDE_DISPUTE, accepted, here, timeout_ms=2_000)
+                    self.came["refunded"] += 1
+                    return
 
     async def work(self, chance: random.Random) -> None:
         for _ in range(self.steps_each):

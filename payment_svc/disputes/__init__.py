@@ -1,0 +1,1 @@
+"""Disputes: refunds that a seller or an admin has to agree to."""
