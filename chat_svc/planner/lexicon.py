@@ -185,8 +185,11 @@ ANYONE = re.compile(
 
 # A request in free words that works on what was said or found before.
 POINTS_BACK = re.compile(
-    r"\b(?:it|this|that|them|these|those"
-    r"|(?:the|your) (?:results?|summary|translation|answer|text))\b"
+    r"(?:^[\w'-]+|\b(?:about|of|from|on|with|using|in|to|for|into))(?: all)? "
+    r"(?:it|this|that|them|these|those)(?= ?(?:$|[.!?;,\n]|(?:and|into|to|in|for|as)\b))"
+    r"|\b(?:about|of|from|on|with|using|in|to|for) (?:the|your)"
+    r" (?:results?|summary|translation|answer|text)\b"
+    r"|^[\w'-]+ (?:the|your) (?:results?|summary|translation|answer|text)\b"
 )
 
 # "good morning in Spanish": a few words to be translated, with no verb.

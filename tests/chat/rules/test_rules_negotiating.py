@@ -167,7 +167,9 @@ def test_only_those_that_are_named_stand_by_when_any_are(alternatives: object, a
         "payload": {"text": "cat"},
     }
     input_ |= {} if alternatives is None else {"alternatives": alternatives}
-    (stored,) = checks.check([ToolCall("s0", "invoke_agent", input_)], 0, [], [TRANSLATOR, desk], "cat")
+    (stored,) = checks.check(
+        [ToolCall("s0", "invoke_agent", input_)], 0, [], [TRANSLATOR, desk], "cat"
+    )
     assert stored.work is not None
     assert [choice.agent_id for choice in stored.work.choices] == able
 
