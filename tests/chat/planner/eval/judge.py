@@ -200,7 +200,7 @@ def _asked_for(case: Case, one: Paid) -> bool:
     return not (first and case.work) or any(_same(one.text, work) for work in case.work)
 
 
-_QUESTION = frozenset("what is are how why who the a an about of".split())
+_QUESTION = frozenset(["what", "is", "are", "how", "why", "who", "the", "a", "an", "about", "of"])
 
 
 def _same(text: str, wanted: str) -> bool:
