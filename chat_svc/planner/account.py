@@ -16,8 +16,9 @@ _MYSELF = ("myself", "balance", "spending", "tasks", "refund", "why", "agents")
 _OWN = word_set(
     "i my we our us that this it mine i've bazaarbucks bucks mi mis yo me he tengo mon ma mes je"
     " j'ai moi ai mein meine meinen meiner ich hab habe mir mich mio mia miei mie ho meu minha meus"
-    " minhas eu tenho last them you agent agents"
+    " minhas eu tenho last them you agent agents das dies eso esto ca cela c'etait questo isso"
 )
+_ME = word_set("i my mine mi mis mon ma mes mein meine meinen mio mia miei meu minha meus i've")
 _WORD = re.compile(r"\w+")
 _POLITE = word_set("please pls plz thanks thank you it that then ok okay now just all bitte danke")
 
@@ -47,9 +48,10 @@ _AGENT = ("agent", "who", "which", "wer", "qui", "quien", "chi", "quem")
 
 def about_us(folded: str) -> Topic | None:
     """The topic of a question about oneself or the marketplace; None for everything else."""
-    if len(folded) > _LONGEST or unclaimed(folded, _MYSELF, most=1):
-        return None
     words = set(folded.replace("?", " ").replace("'s", " ").split())
+    strange = 1 if words & _ME else 0
+    if len(folded) > _LONGEST or len(unclaimed(folded, _MYSELF, most=2)) > strange:
+        return None
     why = any(word in folded for word in _WHY)
     agent = any(word in folded for word in _AGENT)
     for topic, key in _ORDER:

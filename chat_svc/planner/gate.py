@@ -89,7 +89,8 @@ def objections(
     total = sum((one.price for one in purchases), Decimal(0))
     if cap is not None and total > cap:
         found.append(Objection(Reason.OVER_CAP, f"{money(total)}, more than {money(cap)}"))
-    topic = about_us(heard.source.plain.strip())
+    given = heard.zones is not None or heard.source.quotes
+    topic = None if given else about_us(heard.source.plain.strip())
     if purchases and topic not in (None, Topic.AGENTS):
         found.append(Objection(Reason.ABOUT_US, heard.text))
     strangers = left_over(heard) if whole else []
