@@ -4,67 +4,23 @@ A message is such a question when it names a topic and every other word of it be
 about oneself. "Why is gold so expensive" has a word left over, and is a question to the world.
 """
 
+import re
 from enum import Enum
 
+from chat_svc.planner.folding import word_set
 from chat_svc.planner.vocabulary import says, spelled, unclaimed
 
 _LONGEST = 160
 _BARE = 2
 _MYSELF = ("myself", "balance", "spending", "tasks", "refund", "why", "agents")
-_OWN = frozenset(
-    [
-        "i",
-        "my",
-        "we",
-        "our",
-        "us",
-        "that",
-        "this",
-        "it",
-        "mine",
-        "i've",
-        "bazaarbucks",
-        "bucks",
-        "mi",
-        "mis",
-        "yo",
-        "me",
-        "he",
-        "tengo",
-        "mon",
-        "ma",
-        "mes",
-        "je",
-        "j'ai",
-        "moi",
-        "ai",
-        "mein",
-        "meine",
-        "meinen",
-        "meiner",
-        "ich",
-        "hab",
-        "habe",
-        "mir",
-        "mich",
-        "mio",
-        "mia",
-        "miei",
-        "mie",
-        "ho",
-        "meu",
-        "minha",
-        "meus",
-        "minhas",
-        "eu",
-        "tenho",
-        "last",
-        "them",
-        "you",
-        "agent",
-        "agents",
-    ]
+_OWN = word_set(
+    "i my we our us that this it mine i've bazaarbucks bucks mi mis yo me he tengo mon ma mes je"
+    " j'ai moi ai mein meine meinen meiner ich hab habe mir mich mio mia miei mie ho meu minha meus"
+    " minhas eu tenho last them you agent agents das dies eso esto ca cela c'etait questo isso"
 )
+_ME = word_set("i my mine mi mis mon ma mes mein meine meinen mio mia miei meu minha meus i've")
+_WORD = re.compile(r"\w+")
+_POLITE = word_set("please pls plz thanks thank you it that then ok okay now just all bitte danke")
 
 
 class Topic(Enum):
@@ -92,9 +48,10 @@ _AGENT = ("agent", "who", "which", "wer", "qui", "quien", "chi", "quem")
 
 def about_us(folded: str) -> Topic | None:
     """The topic of a question about oneself or the marketplace; None for everything else."""
-    if len(folded) > _LONGEST or unclaimed(folded, _MYSELF, most=1):
-        return None
     words = set(folded.replace("?", " ").replace("'s", " ").split())
+    strange = 1 if words & _ME else 0
+    if len(folded) > _LONGEST or len(unclaimed(folded, _MYSELF, most=2)) > strange:
+        return None
     why = any(word in folded for word in _WHY)
     agent = any(word in folded for word in _AGENT)
     for topic, key in _ORDER:
@@ -102,12 +59,13 @@ def about_us(folded: str) -> Topic | None:
             continue
         if topic is Topic.AGENTS and not agent:
             continue
-        if words & _OWN or topic is Topic.AGENTS or len(words) <= _BARE or "show" in words:
+        free = topic in (Topic.AGENTS, Topic.PRICE, Topic.REFUND)
+        if words & _OWN or free or len(words) <= _BARE or "show" in words:
             return topic
     return None
 
 
 def is_enough(folded: str) -> bool:
     """Whether a message only says that nothing is wanted any more."""
-    found = spelled("enough").search(folded)
-    return found is not None and not unclaimed(spelled("enough").sub(" ", folded), most=1)
+    rest, found = spelled("enough").subn(" ", folded)
+    return found > 0 and set(_WORD.findall(rest)) <= _POLITE

@@ -11,6 +11,7 @@ from chat_svc.planner.folding import QUOTE, fold
 from chat_svc.planner.mentions import Names
 from chat_svc.planner.options import find_options
 from chat_svc.planner.source import Source, read_source
+from chat_svc.planner.spotting import languages_only
 from chat_svc.planner.targets import find_targets
 from chat_svc.planner.views import AT_END, Argument, Item, points
 from chat_svc.planner.wish import Wish
@@ -28,6 +29,7 @@ _AGAIN = re.compile(
     rf"|(?:redo|retry|repeat)\b(?! after){_IT}(?: {_ONCE_MORE})?"
     r"|(?:do |make |try )?(?:exactly )?(?:the )?same(?: (?:thing|again|request|task|wish)){0,2}"
     r"(?= (?:in|with|for|to|into|but|on|using|please)\b|[\s.,!?]*$)"
+    r"|(?:do|try|take|what about|how about)(?= \0)"
     r"|again|once more|one more time|nochmals?|noch einmal"
     r"|(?:mach|versuch)e? (?:es|das) (?:nochmals?|noch einmal)|das(?:selbe| gleiche)"
     r"|encore une fois|otra vez|(?:hazlo )?de nuevo|ancora una volta|outra vez)(?![\w'-])"
@@ -83,12 +85,17 @@ def read_again(text: str, names: Names) -> Again | None:
     given = _WITH.match(source.plain, start)
     change = _changes(source, given.end() if given else start, names)
     # Without "with" or "for", what follows is a sentence of its own: "Again, search for cats".
-    understood = change.text is None or (given and not _HOW.match(source.plain, given.end()))
+    quoted = source.plain[start:].lstrip().startswith(QUOTE)
+    understood = (
+        change.text is None or quoted or (given and not _HOW.match(source.plain, given.end()))
+    )
     return change if understood else None
 
 
 def _changes(source: Source, start: int, names: Names) -> Again:
     rest = source.plain[start:]
+    if QUOTE not in rest and (bare := languages_only(rest)):
+        return Again(bare)
     tags: list[str] = []
     for target in find_targets(rest[:_NEAR]):
         tags += target.tags

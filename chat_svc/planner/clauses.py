@@ -46,6 +46,8 @@ _STRONG = re.compile(
 _ALSO = re.compile(r"[.;!?…\n][\s,]{0,3}(?:and )?(?:also|additionally|separately|besides)\b")
 _QUESTION = re.compile(
     r"(?:what|who|when|where|why|how|which|whose"
+    r"|(?:is|are|was|were) there|(?:does|did) (?!you|i\b|we|it|this|that|any|mock_)"
+    r"|(?:che )?cos'e|o que e|qu'est-ce|c'est quoi|was bedeutet"
     r"|was ist|was sind|wer|wann|warum|wieso|que es|quien|cuando|donde|por que|cual|qui|quand|quel"
     r"|quelle|pourquoi|chi|cosa|dove|perche|quem|onde)\b(?!.{0,80}\b(?:you|your)\b)"
 )

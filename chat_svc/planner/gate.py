@@ -4,6 +4,7 @@ It is asked by both orchestrators' moves before an order leaves. It knows the wo
 and what is to be bought for them, and nothing else.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,9 +15,16 @@ from chat_svc.planner.folding import QUOTE, fold, word_set
 from chat_svc.planner.hearing import Heard, hear
 from chat_svc.planner.model import money
 from chat_svc.planner.vocabulary import says, unclaimed
+from chat_svc.planner.zones import is_prose
 
 _MOST_STRANGERS = 5
 _LONGEST_THIN = 60
+_LONGEST_QUERY = 240
+_FEW = 8
+_ASKED = re.compile(
+    r"(?:what|who|how(?! to)|why|when|where|which|whose|is|does|did|was|were|are|do)\b"
+)
+_VAGUE = re.compile(r"\b(?:it|that|this|them|they|him|her|these|those)$")
 _ALONE = word_set("it this that these those them something anything everything")
 _ANY = word_set("the a an my our your his her their some any all")
 _POINTS = _ALONE | word_set("este esta esto ce cet cette das diesen dieses questo questa isto")
@@ -29,6 +37,8 @@ class Reason(Enum):
 
     NOTHING_GIVEN = "nothing given"
     """The material is missing, or only words that point at some."""
+    NO_SUBJECT = "no subject"
+    """A search for what only the conversation can tell ("who wrote it?"), or for a whole text."""
     LEFT_OVER = "left over"
     """The words hold more than what was understood of them."""
     FORBIDDEN = "forbidden"
@@ -74,11 +84,13 @@ def objections(
     """
     heard = hear(said) if isinstance(said, str) else said
     found = [*_forbidden(heard, purchases), *_thin(heard, purchases)]
+    found += _no_subject(purchases) if whole else []
     cap = heard.terms.cap
     total = sum((one.price for one in purchases), Decimal(0))
     if cap is not None and total > cap:
         found.append(Objection(Reason.OVER_CAP, f"{money(total)}, more than {money(cap)}"))
-    topic = about_us(heard.source.plain.strip())
+    given = heard.zones is not None or heard.source.quotes
+    topic = None if given else about_us(heard.source.plain.strip())
     if purchases and topic not in (None, Topic.AGENTS):
         found.append(Objection(Reason.ABOUT_US, heard.text))
     strangers = left_over(heard) if whole else []
@@ -112,6 +124,24 @@ def _thin(heard: Heard, purchases: Sequence[Purchase]) -> list[Objection]:
         and one.text in heard.text
         and only_points(one.text)
     ]
+
+
+def _no_subject(purchases: Sequence[Purchase]) -> list[Objection]:
+    return [
+        Objection(Reason.NO_SUBJECT, " ".join(one.text.split()[:8]))
+        for one in purchases
+        if one.kind == "search" and one.text is not None and _is_no_subject(one.text)
+    ]
+
+
+def _is_no_subject(query: str) -> bool:
+    folded = fold(query[: 2 * _LONGEST_QUERY]).strip(" .!?")
+    if len(query) > _LONGEST_QUERY and is_prose(folded):
+        return True
+    asked = _ASKED.match(folded)
+    if asked is None or len(folded.split()) > _FEW:
+        return False
+    return _VAGUE.search(folded) is not None or not unclaimed(folded, most=1)
 
 
 def only_points(text: str) -> bool:
@@ -149,6 +179,8 @@ def told(found: Sequence[Objection]) -> str:
 _SENTENCES = {
     Reason.NOTHING_GIVEN: "“{about}” only points at a text, and there is none yet: paste it, for"
     " example in quotation marks.",
+    Reason.NO_SUBJECT: "I am not sure what “{about}” is about: name what to search for, or say what"
+    " to do with a text.",
     Reason.LEFT_OVER: "I did not understand all of that (“{about}”): please say it in other words.",
     Reason.FORBIDDEN: "You asked not to {about}.",
     Reason.OVER_CAP: "This would cost about {about}.",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from chat_svc.planner.folding import fold
 from chat_svc.planner.respelling import respell
 from chat_svc.planner.source import Source, read_source
-from chat_svc.planner.terms import Terms, read_terms
+from chat_svc.planner.terms import Terms, cap_before, read_terms
 from chat_svc.planner.zones import Zones, asks, is_prose, read_zones
 
 
@@ -28,10 +28,10 @@ class Heard:
     @property
     def pasted(self) -> str | None:
         """The text of a message that holds nothing but one."""
-        if self.zones is not None:
-            only = not asks(fold(self.zones.instruction))
-            return self.zones.material if only and is_prose(fold(self.zones.material)) else None
-        return None
+        if self.zones is None:
+            return self.text.strip() if is_prose(self.source.plain) else None
+        only = not asks(fold(self.zones.instruction))
+        return self.zones.material if only and is_prose(fold(self.zones.material)) else None
 
 
 def hear(text: str) -> Heard:
@@ -46,4 +46,6 @@ def hear(text: str) -> Heard:
             zones = read_zones(source)
         return Heard(told, source, zones, terms)
     instruction, terms = read_terms(zones.instruction)
+    if terms.cap is None and zones.start == 0:
+        terms = replace(terms, cap=cap_before(text))
     return Heard(text, source, replace(zones, instruction=instruction), terms)

@@ -18,8 +18,8 @@ LEAD = re.compile(
     r"|first(?:ly)?|second(?:ly)?|third(?:ly)?|next|then|also|too|and|plus|finally|lastly"
     r"|afterwards|after that|once done|additionally|separately|besides|in addition"
     r"|(?:can|could|would|will|should|may|might) (?:you|u|i|we|it|someone|somebody|anyone)"
-    r"|i (?:want|need|would like|wish)(?: (?:you|someone|somebody|an agent))? to"
-    r"|i'd like(?: (?:you|someone))? to|i'd love(?: you)? to|would you mind|be so kind(?: as)? to"
+    r"|i (?:want|need|would like|wish)(?: (?:you|someone|somebody|an agent))? to(?: know(?! (?:more |all |everything )?about))?"
+    r"|i'd like(?: (?:you|someone))? to(?: know(?! (?:more |all |everything )?about))?|i'd love(?: you)? to|would you mind|be so kind(?: as)? to"
     r"|you (?:should|must|need to|have to)|let's|let us|help me(?: to)?|try to|go ahead and"
     r"|i (?:have|must|was asked|am trying|'m trying) to|i'm (?:trying|going) to|both"
     r"|(?:my|our|the) \w{2,20} (?:wants|asked|told|needs) (?:me|us) to"
@@ -185,8 +185,11 @@ ANYONE = re.compile(
 
 # A request in free words that works on what was said or found before.
 POINTS_BACK = re.compile(
-    r"\b(?:it|this|that|them|these|those"
-    r"|(?:the|your) (?:results?|summary|translation|answer|text))\b"
+    r"(?:^[\w'-]+|\b(?:about|of|from|on|with|using|in|to|for|into))(?: all)? "
+    r"(?:it|this|that|them|these|those)(?= ?(?:$|[.!?;,\n]|(?:and|into|to|in|for|as)\b))"
+    r"|\b(?:about|of|from|on|with|using|in|to|for) (?:the|your)"
+    r" (?:results?|summary|translation|answer|text)\b"
+    r"|^[\w'-]+ (?:the|your) (?:results?|summary|translation|answer|text)\b"
 )
 
 # "good morning in Spanish": a few words to be translated, with no verb.

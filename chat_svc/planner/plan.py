@@ -108,16 +108,21 @@ def plan(
         pasted = not drafts.notes or (heard.pasted is not None and len(wishes) == 1)
         return only_say(WHAT_WITH_IT if pasted and wishes else _refusal(profiles, drafts.notes))
     planned = _within(drafts, budget, left)
-    found = objections(heard, _purchases(planned, agents))
+    found = objections(heard, _purchases(planned, agents, earlier))
     return only_say(told(found)) if found else planned
 
 
-def _purchases(planned: Plan, agents: Sequence[Candidate]) -> list[Purchase]:
+def _purchases(
+    planned: Plan, agents: Sequence[Candidate], earlier: Sequence[Earlier]
+) -> list[Purchase]:
+    known = {turn.result for turn in earlier} | {
+        made.text for turn in earlier for made in turn.made
+    }
     prices = {agent.id: agent.dynamic_price for agent in reversed(agents)}
     return [
         Purchase(
             kind_of(step.skill),
-            step.text if isinstance(step.text, str) else None,
+            step.text if isinstance(step.text, str) and step.text not in known else None,
             step.max_offer or max(prices[step.agent_id], Decimal(0)),
         )
         for step in planned.steps

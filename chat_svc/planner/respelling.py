@@ -7,12 +7,13 @@ from chat_svc.planner.vocabulary import unclaimed
 
 _VERBS = (
     *("summarize", "summarise", "summary", "translate", "translation", "search", "research"),
-    *("analyze", "analyse", "shorten", "condense"),
+    *("analyze", "analyse", "shorten", "condense", "please", "following", "article", "sentence"),
 )
 _WORD = re.compile(r"[^\W\d_]{5,12}")
 _STOP = re.compile("[:\n\"“”„«»`'‘]")
 _NEAR = 150
 _END = 60
+_MOST_MISSING = 2
 _LIKENESS = 0.83
 
 
@@ -35,7 +36,13 @@ def respell(text: str, folded: str) -> str:
 
 
 def _meant(word: str) -> str | None:
-    alike = [verb for verb in _VERBS if verb[0] == word[0] and abs(len(verb) - len(word)) <= 2]
+    alike = [
+        verb
+        for verb in _VERBS
+        if verb[0] == word[0]
+        and abs(len(verb) - len(word)) <= _MOST_MISSING
+        and not word.startswith(verb)
+    ]
     if not alike or not unclaimed(word, most=1):
         return None
     near = difflib.get_close_matches(word, alike, 1, _LIKENESS)

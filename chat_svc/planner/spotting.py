@@ -20,7 +20,7 @@ from chat_svc.planner.targets import Target, find_source, find_targets, language
 from chat_svc.planner.views import Argument, Item
 from chat_svc.planner.vocabulary import spelled, unclaimed
 from chat_svc.planner.wish import Wish
-from chat_svc.planner.zones import WORKS_ON_IT
+from chat_svc.planner.zones import ASKS_ABOUT, WORKS_ON_IT
 
 _CUES = (
     (DETECT, "detect"),
@@ -33,6 +33,7 @@ _CUES = (
 _ANSWERS = re.compile(r"\b(?:answer|reply|respond|explain|tell|antwort\w*|respond\w*|repond\w*)\b")
 _NEAR = 100
 _WORD = re.compile(r"[^\W\d_]{4,}")
+_PATTERNS = {"search": WORKS_ON_IT, "about_text": ASKS_ABOUT}
 _NAMED = {"localiz": LOCALIZE, "localis": LOCALIZE}
 # "the summary", once there is one, is what was made and no wish for another one.
 _THE = re.compile(r"\b(?:the|that|this|your|it|la|le|il|die|das|el|o|a)\s+$")
@@ -56,7 +57,7 @@ def cues(folded: str) -> list[Cue]:
     hits = [
         Cue(family, hit.start(), hit.end())
         for family, key in _CUES
-        for hit in (WORKS_ON_IT if family is SEARCH else spelled(key)).finditer(folded)
+        for hit in _PATTERNS.get(key, spelled(key)).finditer(folded)
     ]
     hits += [
         Cue(family, at, at + len(begin))

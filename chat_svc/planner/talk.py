@@ -26,6 +26,7 @@ from chat_svc.planner.match import Profile
 from chat_svc.planner.mentions import Names
 from chat_svc.planner.model import Earlier, Plan
 from chat_svc.planner.spotting import languages_only
+from chat_svc.planner.vocabulary import says
 from chat_svc.planner.wish import Wish
 from chat_svc.planner.wishes import read_wishes
 
@@ -60,7 +61,9 @@ class Talk:
         plain = heard.source.plain.strip()
         if is_enough(plain):
             return only_say(NOTHING_DONE)
-        reply = answer(text, self.profiles, self.names, self.budget, self.left)
+        topic = about_us(plain)
+        spent = topic is Topic.SPENDING and says("past", plain)
+        reply = None if spent else answer(text, self.profiles, self.names, self.budget, self.left)
         answers_us = _SAID.match(plain) and self._lacks_text(earlier)
         if reply is not None and (answers_us or (earlier and form_only(heard))):
             return None
@@ -70,7 +73,6 @@ class Talk:
         one = Conversation(earlier).meant(place) if place and earlier else []
         if one and self._open(earlier, _MOST_BACK) is None:
             return only_say(f"{one[0]}\n\n{WHAT_WITH_IT}")
-        topic = about_us(plain)
         if topic is Topic.AGENTS:
             return only_say(on_agents(self.profiles, plain))
         return only_say(TO_LOOK_UP, topic) if topic and heard.zones is None else None

@@ -29,7 +29,7 @@ _FORBIDS = re.compile(
     r"(?P<what>[^,.;:\n\0]{2,80})"
 )
 _WITHOUT = re.compile(
-    r"\s(?:without|ohne|sin|sans|senza|sem)\s(?P<what>[^,.;:\n\0]{3,60})(?=[.!]?\s*$)"
+    r"\s(?:without|ohne|sin|sans|senza|sem)\s(?P<what>[^,.;:\n\0]{3,60})(?=[.!:]?\s*$)"
 )
 _DOING = re.compile(
     r"(?:call|use|ask|pay|buy|spend|invoke|charge|order|do|run)\w*\b(?: \w+){0,5}\s*$"
@@ -39,6 +39,7 @@ _NOT_LANGUAGE = re.compile(
     r"[\s,]*\b(?:but )?(?:not|nicht|no|pas|non|nao)\s(?:(?:in|to|into|auf|ins|en|al)\s)?"
 )
 _LONGEST = 2_000
+_NEAR = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,16 @@ def read_terms(text: str) -> tuple[str, Terms]:
     return _without_refused_language(text), Terms(cap, frozenset(forbidden), nothing)
 
 
+def cap_before(text: str) -> Decimal | None:
+    """A cap in the words before a text, even where those hold more than the asking."""
+    return _read_cap(re.split("[:\n]", text[:_NEAR], maxsplit=1)[0])[1]
+
+
 def _cut(source: Source, start: int, end: int) -> str:
     before, after = source.original(0, start), source.original(end, len(source.plain))
     after = after.lstrip(" .,;") if before.rstrip().endswith((".", "!", "?")) else after.lstrip()
-    return f"{before.rstrip()} {after}".strip()
+    joint = "" if after.startswith((":", ".", ",", ";", "!", "?")) else " "
+    return f"{before.rstrip()}{joint}{after}".strip()
 
 
 def _read_cap(text: str) -> tuple[str, Decimal | None]:

@@ -25,7 +25,17 @@ _UNKNOWN_LANGUAGE = re.compile(
     r"\b(?:to|into|in) (?:the )?([\w'-]{2,30}(?: [\w'-]{2,30})?)[\s.!?]{0,5}$"
 )
 
+# "The word search": a word that is named, whatever it means elsewhere.
+_NAMED_WORD = re.compile(
+    r"\s*(?:the )?(?:[\w-]+ )?(?:word|term|phrase|expression|name) (?!below|above|here|again)[\w'-]+\s*"
+)
+
 Tags = tuple[str, ...]
+
+
+def _points(text: str) -> bool:
+    """Whether words point at a text and are none themselves."""
+    return points(text) and not (BARE_WORD.fullmatch(text) or _NAMED_WORD.fullmatch(text))
 
 
 def _targets_at_edges(text: str, *, romance: bool) -> list[Target]:
@@ -119,7 +129,7 @@ def _pair_plain(view: View, targets: list[Target], spoken: Tags) -> list[Item]:
     items: list[Item] = []
     for start, end, tags in pieces:
         piece = view.text[start:end]
-        pointing = points(piece) and not BARE_WORD.fullmatch(piece)
+        pointing = _points(piece)
         text = None if pointing else _without_introduction(view, start, end)
         items += [Item(text, tag) for tag in tags or (None,)]
     return items
@@ -150,7 +160,7 @@ def read_text(
     inside = language_in(verb)
     spoken = (inside,) if inside else ()
     tags = spoken + _all_tags(targets)
-    pointing = has_data or (points(rest.text) and not BARE_WORD.fullmatch(rest.text))
+    pointing = has_data or _points(rest.text)
     subject = None if has_data else _look_up(view, targets)
     quoted = subject is None and not pointing and _is_quoted(rest.text, targets)
     argument = Argument(options=options)

@@ -42,7 +42,7 @@ def read_wishes(heard: Heard, find_mention: FindMention, *, has_previous: bool) 
 
 
 def _quoted(source: Source, found: Sequence[Wish]) -> list[Wish]:
-    """A translation of what is set in quotation marks, when the words around it ask for no more.
+    """What is wanted of a quotation, when the words around it are nothing but the asking.
 
     It is for whatever words the verbs do not know: "what is 'umbrella' called in Spanish?".
     """
@@ -55,8 +55,10 @@ def _quoted(source: Source, found: Sequence[Wish]) -> list[Wish]:
         for wish in found
     )
     wishes = [] if understood else wishes_of(around, source.quotes[0], question=False)
-    plain = len(wishes) == 1 and wishes[0].family is TRANSLATE and not _lacks_target(wishes[0])
-    return wishes if plain else []
+    if any(map(_lacks_target, wishes)):
+        return []
+    translates = len(wishes) == 1 and wishes[0].family is TRANSLATE
+    return wishes if translates or is_prose(source.quotes[0]) else []
 
 
 def _holds_more(source: Source, wish: Wish) -> bool:

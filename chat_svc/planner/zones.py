@@ -13,7 +13,7 @@ from itertools import islice
 from chat_svc.planner.folding import QUOTE
 from chat_svc.planner.source import Source
 from chat_svc.planner.targets import find_targets, language_in
-from chat_svc.planner.vocabulary import KINDS, says, unclaimed
+from chat_svc.planner.vocabulary import KINDS, says, spelled, unclaimed
 
 _BOUNDARY = re.compile(r"\n+|(?<!:):(?!:|//|\d)|[.!?…]+(?=\s|\0)")
 _CAPITAL = re.compile(r"(?<=[\w,] )(?=[A-ZÀ-Ý])")
@@ -23,12 +23,17 @@ _GOES_ON = re.compile(r"\s*(?:then|also|and|after|afterwards|finally|next)\b")
 _INTRODUCES = re.compile(
     r"\b(?:text\w*|articl\w*|artikel|artigo|e?-?mail|message|here|below|following)\b"
 )
+_LABEL = re.compile(r"\n+[ \t]*(?:(?:the|here is the|my) )?[^\W\d_]{4,10}[ \t]*:", re.UNICODE)
 WORKS_ON_IT = re.compile(
     r"\b(?:search|research|google|look|find out|busca|cherche|suche|cerca|procura)(?: up)?"
     r"(?: (?:for|about|on|more|nach|sobre|sur)){0,2} (?:it|this|that|them|these|those|the above|the text"
     r"|the following|esto|das|cela|questo|isso)\b|\blook (?:it|this|that) up\b"
 )
 """A search for what a text says, as opposed to one for a subject that is named."""
+ASKS_ABOUT = re.compile(
+    rf"{spelled('about_text').pattern}|\bwhat\b[^.?!\n]{{1,40}}\b(?:about|says?|saying)\b"
+)
+"""A question that only the text at hand can answer."""
 _NEAR = 600
 _MOST = 12
 _PROSE = 12
@@ -60,7 +65,8 @@ class Zones:
 def asks(folded: str) -> bool:
     """Whether words name a kind of work, a question about a text, or a language to go to."""
     return (
-        any(says(kind, folded) for kind in (*KINDS, "about_text") if kind != "search")
+        any(says(kind, folded) for kind in KINDS if kind != "search")
+        or ASKS_ABOUT.search(folded) is not None
         or WORKS_ON_IT.search(folded) is not None
         or bool(find_targets(folded))
         or (len(folded) < _NEAR and language_in(folded) is not None)
@@ -117,6 +123,12 @@ def _has_words(text: str) -> bool:
 
 def _head(plain: str) -> tuple[int, bool]:
     """Where instruction at the beginning ends, and whether a colon says so; 0 for none."""
+    paragraph_end = plain.find("\n\n", 0, _NEAR)
+    part = plain[: max(0, paragraph_end)]
+    if part and QUOTE not in part and asks(part) and is_prose(plain[paragraph_end:]):
+        if len(unclaimed(part, most=_STRANGERS + 1)) <= _STRANGERS:
+            label = _LABEL.match(plain, paragraph_end)
+            return (label.end(), True) if label else (paragraph_end, False)
     found = last = 0
     colon = paragraph = False
     for mark in islice(_BOUNDARY.finditer(plain, 0, _NEAR), _MOST):

@@ -171,6 +171,28 @@ async def test_the_agents_and_the_task_can_be_looked_at(script: Script, skill: s
     assert (end.status, end.total) == ("completed", Decimal("0.1"))
 
 
+async def test_the_account_is_looked_at_and_nobody_elses(script: Script, skill: str):
+    account, other = await script.talk.system.account(), await script.talk.system.account()
+    async with script.talk.agent(skill, answers("Waves.", 0.1)) as poet:
+        first = await script.reply(account, calls(invoke("i", poet.id)), DONE)
+    looks = use("w", "get_wallet"), use("t", "list_tasks"), use("r", "get_receipt")
+    end = await script.reply(account, calls(*looks), DONE)
+    seen = results(script.last(end))
+    (task,) = seen["t"]["tasks"]
+    assert task["task_id"] == seen["r"]["task_id"] == first.message.task_id
+    (line,) = seen["r"]["lines"]
+    assert (line["agent_id"], Decimal(line["charged"])) == (poet.id, Decimal("0.1"))
+    assert Decimal(seen["r"]["total"]) == Decimal(task["cost"]) == Decimal("0.1")
+    assert Decimal(seen["w"]["held"]) == 0
+    assert (end.total, end.bill) == (NOTHING, {})
+
+    stranger = use("r", "get_receipt", task_id=first.message.task_id)
+    theirs = await script.reply(other, calls(use("t", "list_tasks"), stranger), DONE)
+    seen = results(script.last(theirs))
+    assert seen["t"] == {"tasks": []}
+    assert seen["r"]["status"] == "failed"
+
+
 async def test_tools_alone_make_no_task(script: Script):
     account = await script.talk.system.account()
     end = await script.reply(account, calls(use("l", "list_agents")), Move("Many."))

@@ -163,7 +163,7 @@ async def test_a_call_that_makes_no_sense_has_an_error_as_its_result(
 ) -> None:
     first = await claude.move(situation(), streamed(change))
     assert first.tokens is not None
-    [stored] = check(first.calls, 0, (), ())
+    [stored] = check(first.calls, 0, (), (), "do it")
     assert stored.error
     assert json.loads(stored.content or "")["status"] == "failed"
     json.dumps([first.raw, dict(stored.input)], allow_nan=False)
@@ -205,6 +205,6 @@ JSON = st.recursive(
 
 @given(st.sampled_from(["list_agents", "get_task", "invoke_agent", "x\x00"]), JSON)
 def test_any_input_is_checked(name: str, input_: Any) -> None:
-    [stored] = check([ToolCall("a", name, input_)], 0, (), ())
+    [stored] = check([ToolCall("a", name, input_)], 0, (), (), "do it")
     assert stored.error or isinstance(input_, dict)
     json.dumps(dict(stored.input), allow_nan=False)

@@ -194,8 +194,11 @@ async def test_what_is_asked_for(claude: Asking) -> None:
         "negotiate_price",
         "invoke_agent",
         "get_task",
+        "get_wallet",
+        "list_tasks",
+        "get_receipt",
     ]
-    assert [tool["strict"] for tool in sent["tools"]] == [True, True, False, True]
+    assert [tool["strict"] for tool in sent["tools"]] == [True, True, False, *[True] * 4]
 
 
 def test_the_latest_result_is_the_last_that_was_delivered() -> None:
