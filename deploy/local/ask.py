@@ -7,7 +7,6 @@ BUDGET says what it may cost, KEY is an API key where the gateway wants one.
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -15,10 +14,10 @@ import httpx
 from chassis.endings import end
 from chassis.observability.terminal import plain
 from deploy.local.errors import StartError
-from deploy.local.following import AskError, body_of, follow
+from deploy.local.following import AskError, Tell, body_of, follow
 from deploy.local.interrupting import Paused, interruptible
 from deploy.local.settings import load
-from deploy.local.telling import Telling
+from deploy.local.telling import GO_ON, Telling
 
 TIMEOUT_SECONDS = 180.0
 REQUEST_SECONDS = 60.0
@@ -40,27 +39,53 @@ def main() -> int:
     return 0
 
 
-async def ask(gateway: str, body: Json) -> None:
-    """Posts to HubChat and prints the turn as it goes; an AskError if there is no answer."""
+async def ask(
+    gateway: str,
+    body: Json,
+    *,
+    key: str | None = None,
+    heard: Tell | None = None,
+    out: Paused | None = None,
+    go_on: tuple[str, str] = GO_ON,
+) -> None:
+    """Posts to HubChat and prints the turn as it goes; an AskError if there is no answer.
+
+    Args:
+        gateway: where it is.
+        body: of the POST, with `content`.
+        key: sent along; the variable KEY without it.
+        heard: told each event as well.
+        out: what is told goes this way; to standard output without it.
+        go_on: see `Telling`.
+    """
     try:
         async with httpx.AsyncClient(
-            base_url=gateway, headers=_headers(), timeout=REQUEST_SECONDS, trust_env=False
+            base_url=gateway, headers=_headers(key), timeout=REQUEST_SECONDS, trust_env=False
         ) as api:
             agents = body_of(await api.get("/api/agents"))
             names = {agent["id"]: agent["name"] for agent in agents}
-            await _follow(api, body, names)
+            told_by = out or Paused(_write)
+            telling = Telling(names, told_by.write, go_on)
+
+            def tell(event: Json) -> None:
+                telling.tell(event)
+                if heard is not None:
+                    heard(event)
+
+            await _follow(api, body, tell, told_by)
     except httpx.ConnectError:
-        raise AskError(f"AgentBazaar is not running at {gateway}; start it with: make up") from None
+        raise AskError(
+            f"AgentBazaar is not running at {gateway}; start it with: make up", 0
+        ) from None
     except httpx.HTTPError as error:
-        raise AskError(f"{gateway} did not answer: {error!r}") from None
+        raise AskError(f"{gateway} did not answer: {error!r}", 0) from None
 
 
-async def _follow(api: httpx.AsyncClient, body: Json, names: Mapping[str, str]) -> None:
-    out, turn = Paused(_write), asyncio.get_running_loop().create_future()
-    telling = Telling(names, out.write)
+async def _follow(api: httpx.AsyncClient, body: Json, tell: Tell, out: Paused) -> None:
+    turn: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def told() -> None:
-        await follow(api, body, telling.tell, TIMEOUT_SECONDS, turn)
+        await follow(api, body, tell, TIMEOUT_SECONDS, turn)
 
     following = asyncio.create_task(told())
     try:
@@ -81,8 +106,8 @@ def _body(question: str) -> Json:
     return body
 
 
-def _headers() -> dict[str, str]:
-    key = os.environ.get("KEY")
+def _headers(key: str | None) -> dict[str, str]:
+    key = key or os.environ.get("KEY")
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 

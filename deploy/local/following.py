@@ -16,7 +16,15 @@ Tell = Callable[[Json], None]
 
 
 class AskError(Exception):
-    """There is no answer; the message says why, for people."""
+    """There is no answer; the message says why, for people.
+
+    Attributes:
+        status: what the gateway refused with; 0 when it did not answer, None when it is not that.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 async def follow(
@@ -70,7 +78,8 @@ def body_of(response: httpx.Response) -> Any:
     if response.is_success:
         return body
     reason = body.get("error") if isinstance(body, dict) else None
-    raise AskError(f"{reason or 'The gateway refused'} (HTTP {response.status_code})")
+    code = response.status_code
+    raise AskError(f"{reason or 'The gateway refused'} (HTTP {code})", code)
 
 
 async def _post(api: httpx.AsyncClient, body: Json) -> None:

@@ -17,6 +17,10 @@ LEFT = "It goes on without you; the answer will be in the chat."
 Presses = asyncio.Queue[None]
 
 
+class Left(AskError):
+    """The person went away; the turn goes on."""
+
+
 class Paused:
     """Writes, unless somebody is asked something: then it waits for the answer."""
 
@@ -65,7 +69,7 @@ async def interruptible(
     with _presses() as presses:
         while await _pressed(presses, following):
             if not sys.stdin.isatty():
-                raise AskError(LEFT)
+                raise Left(LEFT)
             with out.asking(QUESTION):
                 wanted = await _line(presses)
             if wanted.strip().casefold() in ("y", "yes"):
@@ -113,7 +117,7 @@ async def _line(presses: Presses) -> str:
         either: set[asyncio.Future[Any]] = {typed, pressing}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not typed.done():
-            raise AskError(f"\n{LEFT}")
+            raise Left(f"\n{LEFT}")
         return typed.result()
     finally:
         pressing.cancel()

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 
 from chassis.observability.terminal import plain
 from contracts.permissions import ADMIN
@@ -11,7 +12,7 @@ from deploy.local.settings import load
 from gateway import keytool
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run `gateway.keytool` with this command line; NATS_URL counts when it is set."""
     try:
         settings = load()
@@ -24,7 +25,7 @@ def main() -> int:
             return 1
         password = home.passwords(settings.bazaar_home)[f"nats_{ADMIN}"]
         os.environ["NATS_URL"] = nats.url(settings.nats_port, ADMIN, password)
-    return keytool.main()
+    return keytool.main(argv)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ from chassis.secrets import FileSettings
 from deploy.local.errors import StartError
 
 PROJECT = Path(__file__).resolve().parents[2]
-ENV_FILE = PROJECT / ".env"
+"""The folder that the packages are in: a checkout, or where pip has installed them."""
+CHECKOUT = (PROJECT / "pyproject.toml").exists()
+ENV_FILE = (PROJECT if CHECKOUT else Path.cwd()) / ".env"
 AGENTS = ("summarizer", "translator", "search", "mock_busy", "mock_highprice", "mock_negotiator")
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -24,7 +26,7 @@ class Settings(FileSettings):
 
     model_config = SettingsConfigDict(env_file=ENV_FILE, extra="ignore", env_ignore_empty=True)
 
-    bazaar_home: Path = PROJECT / ".bazaar"
+    bazaar_home: Path = (PROJECT if CHECKOUT else Path.home()) / ".bazaar"
     """The folder of all data, logs and generated passwords."""
     gateway_port: Port = 8000
     gateway_metrics_port: Port = 8010

@@ -8,6 +8,7 @@ from chassis.observability.terminal import one_line, plain, quoted
 
 Json = dict[str, Any]
 WIDTH = 9
+GO_ON = ("make ask TASK=", ' Q="..."')
 IN_NAMES = " _-.'&"
 """Signs of names that need no quotes; our lines are made of commas, colons and brackets."""
 
@@ -18,11 +19,18 @@ class Telling:
     Args:
         names: agents' display names by id.
         write: told the text, with its line ends.
+        go_on: how a task is gone on with, before and behind its id.
     """
 
-    def __init__(self, names: Mapping[str, str], write: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        names: Mapping[str, str],
+        write: Callable[[str], None],
+        go_on: tuple[str, str] = GO_ON,
+    ) -> None:
         self._names = names
         self._write = write
+        self._go_on = go_on
         self._spoken = ""
         """What the model said since the last line of ours."""
         self._round = -1
@@ -76,7 +84,7 @@ class Telling:
             self._write(plain(f"\n{answer}\n"))
         elif not self._spoken.endswith("\n"):
             self._write("\n")
-        self._write("\n".join([*_bill(message), *_decided(message), ""]))
+        self._write("\n".join([*_bill(message), *_decided(message, self._go_on), ""]))
 
     def _name(self, agent_id: str) -> str:
         return named(self._names.get(agent_id, agent_id))
@@ -111,12 +119,12 @@ def _bill(message: Json) -> list[str]:
     return ["", "Bill", *_columns([*rows, ("total", money(Decimal(bill["total"])))])]
 
 
-def _decided(message: Json) -> list[str]:
+def _decided(message: Json, go_on: tuple[str, str]) -> list[str]:
     lines = [""]
     if who := message.get("orchestrator"):
         lines.append(one_line(f"Decided by {who}{_model(message.get('llm'))}."))
     if task := message.get("taskId"):
-        lines.append(one_line(f'Go on with it: make ask TASK={task} Q="..."'))
+        lines.append(one_line(f"Go on with it: {task.join(go_on)}"))
     return lines if len(lines) > 1 else []
 
 

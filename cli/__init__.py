@@ -1,0 +1,1 @@
+"""`bazaar`: AgentBazaar from a terminal, over its HTTP API."""

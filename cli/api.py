@@ -1,0 +1,99 @@
+"""Asks the gateway; what it refuses ends the command with its own sentence."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from cli.config import Config
+from cli.errors import Code, Failed, code_of
+
+WAIT_S = 60.0
+SILENCE_S = 60.0
+Json = Any
+
+
+class Api:
+    """One gateway, asked as one caller."""
+
+    def __init__(self, config: Config) -> None:
+        """Ask where `config` says."""
+        self._config = config
+
+    def get(self, path: str, **query: Any) -> Json:
+        """The JSON at an address; query parameters that are None are left out."""
+        return self._ask("GET", path, params={k: v for k, v in query.items() if v is not None})
+
+    def post(self, path: str, body: Json = None) -> Json:
+        """What comes of a POST; members of the body that are None are left out."""
+        return self._ask("POST", path, json=_without_none(body))
+
+    def patch(self, path: str, body: Json) -> Json:
+        """What comes of a PATCH."""
+        return self._ask("PATCH", path, json=_without_none(body))
+
+    def events(self, path: str, quiet_s: float = SILENCE_S) -> Iterator[Json]:
+        """The events of a stream, until it ends or is silent for so long."""
+        with self._client(quiet_s) as client, _reached(self._config.url):
+            try:
+                with client.stream("GET", path) as response:
+                    if not response.is_success:
+                        response.read()
+                        _answer(response)
+                    name = ""
+                    for line in response.iter_lines():
+                        field, _, value = line.partition(":")
+                        name = value.strip() if field == "event" else name if line else ""
+                        if field == "data" and name != "notice":
+                            yield json.loads(value)
+            except (httpx.ReadTimeout, httpx.RemoteProtocolError):
+                return
+
+    def _ask(self, method: str, path: str, **more: Any) -> Json:
+        with self._client() as client, _reached(self._config.url):
+            return _answer(client.request(method, path, **more))
+
+    def _client(self, read_s: float = WAIT_S) -> httpx.Client:
+        return httpx.Client(
+            base_url=self._config.url,
+            headers=bearer(self._config),
+            timeout=httpx.Timeout(WAIT_S, read=read_s),
+            trust_env=False,
+        )
+
+
+def bearer(config: Config) -> dict[str, str]:
+    """The header that says who asks."""
+    return {"Authorization": f"Bearer {config.key}"} if config.key else {}
+
+
+@contextmanager
+def _reached(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (httpx.ConnectError, httpx.ConnectTimeout):
+        raise Failed(
+            f"Nobody answers at {url}. Is it running (bazaar up)? Else name it: --url, BAZAAR_URL.",
+            Code.AWAY,
+        ) from None
+    except httpx.HTTPError as error:
+        raise Failed(f"{url} did not answer: {type(error).__name__}", Code.AWAY) from None
+
+
+def _answer(response: httpx.Response) -> Json:
+    try:
+        found = response.json()
+    except ValueError:
+        found = None
+    if response.is_success and found is not None:
+        return found
+    said = found.get("error") if isinstance(found, dict) else None
+    sentence = said or f"The gateway answered with status {response.status_code}, and no reason."
+    traced = response.headers.get("x-request-id")
+    raise Failed(f"{sentence}{f' [{traced}]' if traced else ''}", code_of(response.status_code))
+
+
+def _without_none(body: Json) -> Json:
+    return {k: v for k, v in body.items() if v is not None} if isinstance(body, dict) else body
