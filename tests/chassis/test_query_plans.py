@@ -54,8 +54,8 @@ HISTORY = {
           CASE WHEN n % 2 = 0 THEN 's' || n % 80 END
         FROM generate_series(1, 5000) n;
         INSERT INTO spenders (id, account, kind, hash, scopes, most, created_at)
-        SELECT 's' || n, 'a' || n % 40, CASE WHEN n % 3 = 0 THEN 'key' ELSE 'session' END, 'x', '{}',
-          1, now() - n * interval '1s'
+        SELECT 's' || n, 'a' || n % 40, CASE WHEN n % 3 = 0 THEN 'key' ELSE 'session' END, 'x',
+          '{}', 1, now() - n * interval '1s'
         FROM generate_series(1, 5000) n;
     """,
     "task": """
