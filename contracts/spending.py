@@ -73,13 +73,18 @@ class FindSpender(Model):
 
 
 class Credential(Model):
-    """What a gateway has to know to let a credential's owner in."""
+    """What a gateway has to know to let a credential's owner in.
+
+    Attributes:
+        limited: whether it may spend so much, or at some agents, and no more.
+    """
 
     account: Id
     kind: SpenderKind
     hash: Hash
     scopes: list[str]
     expires_at: Moment | None = None
+    limited: bool = False
 
 
 class GetSpender(Model):

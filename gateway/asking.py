@@ -57,7 +57,7 @@ def account_of(request: Request) -> str:
 
 
 def spender_of(request: Request) -> str | None:
-    """The credential of the request, when it may spend so much and no more."""
+    """The credential of the request, when the payment service counts what it spends."""
     identity: Identity | None = getattr(request.state, "identity", None)
     return identity.spender if identity else None
 

@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from gateway.auth import READING, guarded
+from gateway.errors import PROBLEM_JSON
 from gateway.event_schemas import REF, event_schemas
 from gateway.layers.idempotency import KEY, OUTCOME, REPLAYED
 
@@ -19,6 +20,7 @@ TAGS = {
     "chat": "HubChat: say what you want done.",
     "payments": "What was paid, in BazaarBucks and by card.",
     "books": "The wallet and the ledger.",
+    "spending": "Credentials that spend no more than so much.",
     "events": "What happens, as it happens.",
     "health": "For whatever watches the gateway; it needs no credential.",
 }
@@ -123,6 +125,8 @@ def _complete(operation: Json, method: str, path: str, bearer: bool) -> None:
         responses["200"] |= _header(*REPLAY)
         for response in responses.values():
             response["headers"] = response.get("headers", {}) | _header(*KEYED)["headers"]
+    if short := responses.get("402"):
+        short["content"] = {PROBLEM_JSON: short["content"]["application/json"]}
     operation["responses"] = dict(sorted(responses.items()))
 
 

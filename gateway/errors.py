@@ -22,6 +22,8 @@ log = structlog.get_logger()
 
 OURS = "Something went wrong on our side."
 MAX_SENTENCE = 500
+PROBLEM_JSON = "application/problem+json"
+"""Of errors that programs act upon."""
 AGAIN = {"Retry-After": "1"}
 """For who may come again in a moment."""
 _WORDS = {"extra_forbidden": "There is no such field."}

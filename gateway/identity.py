@@ -26,7 +26,8 @@ class Identity:
     """An account and the scopes that the caller has in it.
 
     Attributes:
-        spender: the credential's id, when it may spend so much and no more.
+        spender: the credential's id, when the payment service counts what it spends.
+        limited: whether that may spend so much and no more.
         session: whether it may spend, and see what it spent on, and nothing else.
         over: waits until the credential no longer lets its caller read, and says why. For what
             stays open; a request that is being answered is not taken back.
@@ -35,6 +36,7 @@ class Identity:
     account: str
     scopes: frozenset[str]
     spender: str | None = None
+    limited: bool = False
     session: bool = False
     over: Callable[[], Awaitable[Over]] | None = field(default=None, compare=False, repr=False)
 

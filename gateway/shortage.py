@@ -11,9 +11,9 @@ from contracts.errors import PaymentRequired, Refusal
 from contracts.ledger import GET_WALLET, GetWallet
 from contracts.spending import GET_SPENDER, GetSpender
 from gateway.asking import ask, is_session, spender_of
+from gateway.errors import PROBLEM_JSON
 
 TOP_UP = "/api/payments/checkout"
-MEDIA_TYPE = "application/problem+json"
 
 
 async def refused(request: Request, error: PaymentRequired) -> Response:
@@ -29,7 +29,7 @@ async def refused(request: Request, error: PaymentRequired) -> Response:
         available=available,
         top_up=TOP_UP if short and not is_session(request) else None,
     )
-    return Response(escaped(body.model_dump_json()), error.code, media_type=MEDIA_TYPE)
+    return Response(escaped(body.model_dump_json()), error.code, media_type=PROBLEM_JSON)
 
 
 async def _available(request: Request) -> Decimal | None:

@@ -77,6 +77,7 @@ class Spenders:
             known.account,
             frozenset(known.scopes),
             spender=found[1],
+            limited=known.limited,
             session=known.kind == "session",
             over=partial(self._over, token),
         )

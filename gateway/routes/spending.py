@@ -36,6 +36,7 @@ from gateway.asking import (
 from gateway.auth import admin_only
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
+from gateway.identity import Identity
 from gateway.pages import LINKED, Paging, page_of
 from gateway.parameters import PathId, StrictRoute
 
@@ -68,7 +69,8 @@ async def open_session(request: Request, body: bodies.NewSession) -> Response:
 
     It calls agents, asks for quotes and sees its own tasks, and nothing else of the account.
     """
-    if spender_of(request) is not None:
+    identity: Identity | None = getattr(request.state, "identity", None)
+    if identity is not None and identity.limited:
         raise HTTPException(403, LIMITED)
     return await _opened(request, "session", {**dict(body), "scopes": ["read", "write"]})
 
@@ -93,10 +95,10 @@ async def list_sessions(request: Request, page: Paging) -> Response:
     responses=problems(404, 504),
 )
 async def get_session(request: Request) -> Response:
-    """Its limits, what it holds and what it spent; 404 for a credential without limits."""
+    """Its limits, what it holds and what it spent; 404 for a key of the command line or a token."""
     spender = spender_of(request)
     if spender is None:
-        raise NotFound("Your credential has no limits.")
+        raise NotFound("What your credential spends is not counted.")
     view = await ask(request, _GET, GetSpender(spender_id=spender))
     return answer(view)
 

@@ -52,6 +52,9 @@ async def find_spender(request: FindSpender, tx: Reading) -> Credential:
         hash=known.hash,
         scopes=known.scopes,
         expires_at=known.expires_at,
+        limited=any(
+            limit is not None for limit in (known.most, known.per_task, known.per_day, known.agents)
+        ),
     )
 
 

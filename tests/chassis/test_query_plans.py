@@ -24,6 +24,7 @@ from payment_svc.check import store as store_check
 from payment_svc.check import store_standing as asked_of
 from payment_svc.ledger import store_announcing
 from payment_svc.ledger import store_payments as payment
+from payment_svc.spending import store as spending
 from registry_svc import store as registry
 from registry_svc import store_finding as finding
 from registry_svc import store_owned as owned
@@ -66,9 +67,14 @@ HISTORY = {
           (id, intent_id, kind, amount, taken, rank, told_at, received_at)
         SELECT 'r' || n, 'pi' || n, 'refund', 1, true, 1, n, now() - n * interval '1 day'
         FROM generate_series(1, 5000) n;
-        INSERT INTO holds (id, account, task_id, agent_id, asked, held, status, created_at)
+        INSERT INTO holds (id, account, task_id, agent_id, asked, held, status, created_at, spender)
         SELECT 'h' || n, 'a' || n % 40, 't' || n, 'a', 0, 0,
-          CASE WHEN n % 100 = 0 THEN 'held' ELSE 'captured' END, now() - n * interval '1s'
+          CASE WHEN n % 100 = 0 THEN 'held' ELSE 'captured' END, now() - n * interval '1s',
+          CASE WHEN n % 2 = 0 THEN 's' || n % 80 END
+        FROM generate_series(1, 5000) n;
+        INSERT INTO spenders (id, account, kind, hash, scopes, most, created_at)
+        SELECT 's' || n, 'a' || n % 40, CASE WHEN n % 3 = 0 THEN 'key' ELSE 'session' END, 'x',
+          '{}', 1, now() - n * interval '1s'
         FROM generate_series(1, 5000) n;
     """,
     "task": """
@@ -158,6 +164,15 @@ QUERIES: list[tuple[str, str, Query]] = [
     ),
     ("payment", "holds to ask after", lambda c: asked_of.claim_open(c, 30, 50)),
     ("payment", "holds that stand", lambda c: store_check.broken_standing(c, 300)),
+    ("payment", "a credential's day", lambda c: spending.today(c, "s2")),
+    ("payment", "a credential's task", lambda c: spending.in_task(c, "s2", "t2")),
+    ("payment", "page of keys", lambda c: spending.page(c, "key", None, 100, None)),
+    (
+        "payment",
+        "later page of sessions",
+        lambda c: spending.page(c, "session", "a1", 9, (THEN, "s")),
+    ),
+    ("payment", "a credential revoked", lambda c: spending.close(c, "s2", "session", "a2")),
     ("task", "tasks to ask after", lambda c: standing.claim_unended(c, 30, 50)),
     ("task", "how steps stand", lambda c: standing.statuses_of_steps(c, ["s1", "s2"])),
     ("task", "how tasks stand", lambda c: standing.statuses_of_tasks(c, ["t1", "t2"])),

@@ -61,12 +61,14 @@ def test_schemathesis_finds_nothing(found: dict[str, tuple[int, str]], mode: str
 
 OPERATIONS = {
     *("list_agents", "get_agent"),
-    *("list_tasks", "get_task", "list_steps", "create_task", "invoke_agent"),
+    *("list_tasks", "get_task", "list_steps", "create_task", "invoke_agent", "ask_quote"),
     *("cancel_task", "cancel_turn"),
     *("list_messages", "post_message", "forget_messages", "get_turn"),
     *("list_payments", "pay_agent", "refund_payment"),
     *("list_card_payments", "retry_card_payment", "refund_card_payment", "open_checkout"),
     *("get_wallet", "list_ledger_entries", "check_ledger", "get_receipt"),
+    *("open_session", "list_sessions", "get_session", "close_session"),
+    *("open_key", "list_keys", "close_key"),
     *("stream_events", "stream_task_events", "stream_chat"),
     *("get_health", "get_readiness"),
 }
@@ -104,6 +106,9 @@ async def test_the_live_document_says_what_there_is(doors: dict[str, Door], mode
                 assert HEADERS[status] in answer["headers"], (path, status)
             if status == "304":
                 assert "content" not in answer, path
+            elif status == "402":
+                schema = answer["content"]["application/problem+json"]["schema"]
+                assert schema["$ref"].endswith("/PaymentProblem"), path
             elif status != "200":
                 schema = answer["content"]["application/json"]["schema"]
                 assert schema["$ref"].endswith("/Problem"), (path, status)

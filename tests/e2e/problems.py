@@ -6,7 +6,8 @@ import httpx
 def is_error(answer: httpx.Response, status: int) -> str:
     """The sentence of an error that has this status and the shape of all errors."""
     assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"].startswith("application/json")
+    problem = "problem+" if status == httpx.codes.PAYMENT_REQUIRED else ""
+    assert answer.headers["content-type"].startswith(f"application/{problem}json")
     said = answer.json()["error"]
     assert type(said) is str
     assert len(said.split()) > 1

@@ -21,7 +21,7 @@ BY_PAYMENT = ["hold.placed", "payment.recorded"]
 STORY = {"chat": BY_CHAT, "task": BY_TASK, "payment": BY_PAYMENT}
 """What each service tells of a wish of one step, in order; between services there is none."""
 WHOLE = {*BY_CHAT, *BY_TASK, *BY_PAYMENT}
-BUYING = {*WHOLE, "hold.extended", "stripe_payment.updated"}
+BUYING = {*WHOLE, "stripe_payment.updated"}
 
 
 class Heard:

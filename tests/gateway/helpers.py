@@ -18,7 +18,7 @@ from nats.aio.subscription import Subscription
 from chassis.bus.calls import refusal_headers
 from contracts.base import Call, Event, Model
 from contracts.envelope import Envelope, read_envelope
-from contracts.errors import Refusal, Unavailable
+from contracts.errors import PaymentRequired, Refusal, Unavailable
 from gateway.__main__ import Server
 from gateway.asking import Gateway
 from gateway.settings import Settings
@@ -195,8 +195,13 @@ async def _quiet(_error: Exception) -> None:
 def assert_problem(answer: httpx.Response, status: int, *words: str) -> None:
     """The answer is an error of the one shape, with a sentence that has these words."""
     assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"].startswith("application/json")
-    body = answer.json()
+    body, kind = answer.json(), "application/json"
+    if status == PaymentRequired.code:
+        for name in ("required", "available", "topUp"):
+            del body[name]
+        assert body["type"] == "urn:agentbazaar:problem:payment-required"
+        kind = "application/problem+json"
+    assert answer.headers["content-type"].startswith(kind)
     assert set(body) == {"error", "type", "title", "status", "detail"}
     assert body["status"] == status
     assert body["title"]

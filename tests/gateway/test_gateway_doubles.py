@@ -127,7 +127,7 @@ class Services:
         }
         first, *rest = (ends[what] for what in script)
         first = waits_for(gate, first) if gate else first
-        async with self.talk.system.agent(first, *rest) as (agent_id, agent):
+        async with self.talk.system.agent(first, *rest, price="0.12") as (agent_id, agent):
             calls: list[str] = agent.calls  # type: ignore[assignment]  # only counted here
             yield agent_id, calls
 

@@ -170,7 +170,7 @@ async def test_wrong_input_is_answered_again_too(
     same = key()
     first = await http.post(PATH, json={}, headers=same)
     again = await http.post(PATH, json={}, headers=same)
-    assert_problem(first, 422, "agentId")
+    assert_problem(first, 422, "payload")
     assert again.content == first.content
     assert again.headers["idempotency-replayed"] == "true"
     assert services.asked == []
