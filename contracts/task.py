@@ -223,6 +223,22 @@ class StepStarted(TaskEvent):
     turn_id: Id | None = None
 
 
+class StepProgress(TaskEvent):
+    """An agent that works for long told how far it is.
+
+    Attributes:
+        percent: of the work; None when it does not say.
+        message: its own words; None when it said none.
+    """
+
+    type = "step.progress"
+    step_id: Id
+    agent_id: Id
+    percent: int | None = Field(default=None, ge=0, le=100)
+    message: str | None = Field(default=None, max_length=300)
+    turn_id: Id | None = None
+
+
 class StepCompleted(TaskEvent):
     """An agent did its work; the hold of this step is to be captured.
 

@@ -117,7 +117,7 @@ def read(status: int, body: bytes, answer: type[AnswerT], wait_s: float | None =
     """
     if status in SUCCESSES:
         try:
-            return _parsed(body, answer)
+            return parsed(body, answer)
         except (ValueError, RecursionError) as error:
             raise AgentFailure(
                 "agent_error", "The agent answered with something that is no answer."
@@ -145,7 +145,7 @@ def read(status: int, body: bytes, answer: type[AnswerT], wait_s: float | None =
     )
 
 
-def _parsed(body: bytes, answer: type[AnswerT]) -> AnswerT:
+def parsed(body: bytes, answer: type[AnswerT]) -> AnswerT:
     """A body of JSON as `answer`. It is read in one go, so what that may take is bounded first.
 
     Raises:
@@ -184,7 +184,7 @@ class _Detail(BaseModel):
 def _detail(body: bytes) -> str:
     """The agent's own words, if it gave any, as the end of a sentence."""
     try:
-        detail = _parsed(body, _Detail).detail
+        detail = parsed(body, _Detail).detail
     except (ValueError, RecursionError):
         return ""
     said = detail if isinstance(detail, str) else "".join(one.msg for one in detail[:1])

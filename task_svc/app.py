@@ -52,7 +52,7 @@ def build(settings: Settings) -> Service:
     service = Service("task", settings, tables.metadata)
     db, bus = service.database, service.bus
     agents, quotes, shares = Agents(settings), Quotes(bus), Shares(settings)
-    saga = Saga(db, bus, quotes, agents)
+    saga = Saga(db, bus, quotes, agents, settings.agent_timeout_s)
     runner = Runner(db, saga, settings)
     answer, consume = service.answer, service.consume
 

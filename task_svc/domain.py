@@ -19,6 +19,7 @@ from contracts.errors import (
     Unavailable,
 )
 from contracts.negotiation import MAX_ROUNDS, Offer
+from contracts.registry import Protocol
 from contracts.task import RESULT_KEY, FailureReason, TaskStatus
 
 MAX_RESULT_CHARS = 200_000
@@ -46,6 +47,9 @@ class Quote(Model):
         price_fields: in which fields of its payload it can be told an agreed price.
         agreed: the price of this step, when one was agreed on.
         agent_key: the agent's Idempotency-Key, when it is not the step's id (`key_after`).
+        protocol: how the agent is called.
+        tool: the tool or skill that is called, where an agent has several.
+        limit_s: seconds that the work may take; None for the setting.
     """
 
     agent_name: str
@@ -57,6 +61,9 @@ class Quote(Model):
     price_fields: list[str] = Field(default_factory=lambda: list(PRICE_FIELDS))
     agreed: Agreement | None = None
     agent_key: str | None = None
+    protocol: Protocol = "native"
+    tool: str | None = None
+    limit_s: int | None = None
 
     def surge(self) -> Decimal:
         """By how much load raises the agent's bill: dynamic price over base price."""

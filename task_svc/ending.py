@@ -18,8 +18,8 @@ from contracts.task import (
     TaskStatus,
 )
 from task_svc import store
-from task_svc.agents import AgentAnswer
 from task_svc.domain import Quote, Split, as_refusal, status_after
+from task_svc.protocols.job import AgentAnswer
 from task_svc.rows import Step, Task
 
 TOLD_CHARS = 16_384

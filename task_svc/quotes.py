@@ -99,6 +99,9 @@ class Quotes:
             dynamic_price=agent.dynamic_price,
             negotiable=agent.negotiable,
             price_fields=price_fields(agent.input_schema),
+            protocol=agent.protocol,
+            tool=agent.tool,
+            limit_s=agent.limit_s,
         )
         if len(self._known) >= MOST:
             self._known.clear()

@@ -67,3 +67,4 @@ class Step(NamedTuple):
     created_at: datetime
     completed_at: datetime | None
     aged: bool
+    operation: Any

@@ -202,8 +202,9 @@ class Runner:
             else:
                 outcome, ready = await self._saga.run(step, cause)
         except Postponed as waiting:
-            delay = postponement_s(step.attempts)
-            log.warning("step postponed", error=waiting, delay_s=delay)
+            if (delay := waiting.delay_s) is None:
+                delay = postponement_s(step.attempts)
+                log.warning("step postponed", error=waiting, delay_s=delay)
             async with self._db.transaction() as tx:
                 await store_leases.postpone(tx.conn, step.id, self.owner, delay)
             return []

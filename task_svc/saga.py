@@ -6,6 +6,7 @@ interrupted anywhere is simply run again, by whichever replica finds it.
 """
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -33,6 +34,8 @@ from task_svc.domain import (
     with_results,
 )
 from task_svc.ending import Done, Failed, end_step, recorded
+from task_svc.progress import StepNotes
+from task_svc.protocols.job import Job, Waiting
 from task_svc.quotes import OffTheMarket, Quotes
 from task_svc.rows import Step, Task
 
@@ -40,6 +43,8 @@ log = structlog.get_logger()
 
 REFUND_WAITS_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 """How long the end of a step waits for a refund that its price was paid from, try by try."""
+TELLING_S = 5.0
+"""What is left of a caller's time for the end of a step, when its agent takes all of it."""
 # No reason of the agent's, and none that is for good: asked again, it is carried out.
 NOBODY_WAITS = Failed("payment_unavailable", "Nobody waits any more; the agent was not called.")
 
@@ -50,25 +55,40 @@ class Postponed(Exception):
     Attributes:
         message: what it waits for.
         agent_called: whether the agent may have done its work already.
+        delay_s: after how long it is taken up; None for the usual delay of what is away.
     """
 
-    def __init__(self, message: str, *, agent_called: bool = False) -> None:
+    def __init__(
+        self, message: str, *, agent_called: bool = False, delay_s: float | None = None
+    ) -> None:
         """Say what it waits for."""
         super().__init__(message)
         self.message = message
         self.agent_called = agent_called
+        self.delay_s = delay_s
 
 
 class Saga:
     """What running a step needs: the database, the other services, the agents."""
 
-    def __init__(self, db: Database, bus: Bus, quotes: Quotes, agents: Agents) -> None:
-        """Keep the ways out of this process."""
+    def __init__(
+        self, db: Database, bus: Bus, quotes: Quotes, agents: Agents, patience_s: float
+    ) -> None:
+        """Keep the ways out of this process.
+
+        Args:
+            db: where steps are.
+            bus: the way to the other services.
+            quotes: what agents cost.
+            agents: the way to them.
+            patience_s: how long work that can be asked for later is waited for at a stretch.
+        """
         self.db = db
         self.bus = bus
         self.quotes = quotes
         self.agents = agents
         self.calls = Calls(db)
+        self._patience_s = patience_s
 
     async def run(self, step: Step, cause: Envelope) -> tuple[Done | Failed, list[str]]:
         """Run a claimed step to its end, from wherever it was left.
@@ -172,11 +192,34 @@ class Saga:
             )
         return quote
 
+    def _job(
+        self,
+        step: Step,
+        payload: dict[str, Any],
+        quote: Quote,
+        cause: Envelope,
+        waits_s: float,
+    ) -> Job:
+        notes = StepNotes(self.db, step, cause)
+        return Job(
+            quote=quote,
+            payload=with_price(payload, quote),
+            key=quote.agent_key or step.id,
+            traceparent=cause.traceparent,
+            subtask_type=step.subtask_type,
+            again=step.attempts > 1 or quote.agent_key is not None,
+            operation=notes.operation,
+            limit_s=quote.limit_s or self._patience_s,
+            patience_s=max(self._patience_s, waits_s),
+            notes=notes,
+        )
+
     async def _work(
         self, step: Step, payload: dict[str, Any], quote: Quote, cause: Envelope
     ) -> Done | Failed:
         if _nobody_waits(step, cause):
             return NOBODY_WAITS
+        waits_s = _waits_s(cause)
         cause = cause.for_ever()
         called = False
         try:
@@ -191,16 +234,13 @@ class Saga:
             )
             held = (await self.bus.ask(PLACE_HOLD, hold, cause)).held
             called = True
-            answer = await self.agents.execute(
-                quote.endpoint_url,
-                with_price(payload, quote),
-                quote.agent_key or step.id,
-                cause.traceparent,
-            )
+            answer = await self.agents.execute(self._job(step, payload, quote, cause, waits_s))
             total = billed(answer.cost, answer.external_cost, quote)
             if total > held and step.max_price is None and quote.agreed is None:
                 more = ExtendHold(hold_id=step.id, amount=total)
                 held = (await self.bus.ask(EXTEND_HOLD, more, cause)).held
+        except Waiting as waiting:
+            raise Postponed(str(waiting), agent_called=True, delay_s=waiting.delay_s) from waiting
         except AgentFailure as failure:
             return Failed(failure.reason, failure.message)
         except PaymentRequired as refused:
@@ -213,12 +253,20 @@ class Saga:
         return Done(answer, paid, total, quote)
 
 
+def _waits_s(cause: Envelope) -> float:
+    """How long somebody still waits for the answer to a call, less the time to tell it."""
+    if cause.deadline is None:
+        return 0.0
+    return (cause.deadline - datetime.now(UTC)).total_seconds() - TELLING_S
+
+
 def _nobody_waits(step: Step, cause: Envelope) -> bool:
     """Whether a step comes too late to be begun.
 
     A call that was begun goes on when its caller has gone: the agent may have done its work.
     """
-    return cause.is_over() and (step.reply_to is None or step.attempts <= 1)
+    begun = step.operation is not None or (step.reply_to is not None and step.attempts > 1)
+    return cause.is_over() and not begun
 
 
 async def start_task(tx: Transaction, task: Task, **changes: object) -> None:

@@ -108,6 +108,8 @@ steps = Table(
     Column("completed_at", DateTime(timezone=True)),
     # Whether its payload and its cause are gone: it ended long ago.
     Column("aged", Boolean, nullable=False, server_default="false"),
+    # Where its agent said to ask for the outcome; None while there is no such place.
+    Column("operation", JSON),
     CheckConstraint(
         "status IN ('pending', 'in_progress', 'completed', 'failed')", name="known_step_status"
     ),

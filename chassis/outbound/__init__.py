@@ -3,7 +3,7 @@
 from chassis.outbound.addresses import Hosts, Place, parse
 from chassis.outbound.client import Outbound
 from chassis.outbound.errors import AddressRefused, CallError, TooMuch, TooSlow, Unreachable
-from chassis.outbound.transfers import Answer, Limits, Request
+from chassis.outbound.exchange import Answer, Limits, Listener, Request
 
 __all__ = [
     "AddressRefused",
@@ -11,6 +11,7 @@ __all__ = [
     "CallError",
     "Hosts",
     "Limits",
+    "Listener",
     "Outbound",
     "Place",
     "Request",

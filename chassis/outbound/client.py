@@ -5,8 +5,9 @@ from collections.abc import Collection
 
 from chassis.outbound.addresses import Place, parse
 from chassis.outbound.errors import TooSlow, Unreachable
+from chassis.outbound.exchange import Answer, Limits, Listener, Request
 from chassis.outbound.lookups import Lookups
-from chassis.outbound.transfers import Answer, Limits, Request, Transfer
+from chassis.outbound.transfers import Transfer
 from chassis.outbound.wire import Wire
 
 AT_ONCE = 512
@@ -42,8 +43,15 @@ class Outbound:
         await self._addresses(place, within_s)
         return place
 
-    async def send(self, request: Request, limits: Limits) -> Answer:
+    async def send(
+        self, request: Request, limits: Limits, listener: Listener | None = None
+    ) -> Answer:
         """Ask, and wait for the answer; cancelling it ends the exchange.
+
+        Args:
+            request: what is asked.
+            limits: what the answer may cost.
+            listener: hears the answer while it arrives.
 
         Raises:
             AddressRefused: the URL may not be called.
@@ -59,9 +67,9 @@ class Outbound:
                     async with asyncio.timeout(limits.connect_s):
                         await self._places.acquire()
                 except TimeoutError:
-                    raise Unreachable("too many calls are under way") from None
+                    raise Unreachable("too many calls are under way", sent=False) from None
                 try:
-                    transfer = Transfer(request, place, addresses, limits)
+                    transfer = Transfer(request, place, addresses, limits, listener)
                     return await self._carry(transfer)
                 finally:
                     self._places.release()
@@ -78,7 +86,7 @@ class Outbound:
             async with asyncio.timeout(within_s):
                 return await self._lookups.addresses(place)
         except TimeoutError:
-            raise Unreachable("its name could not be looked up in time") from None
+            raise Unreachable("its name could not be looked up in time", sent=False) from None
 
     async def _carry(self, transfer: Transfer) -> Answer:
         self._wire.start(transfer)

@@ -15,7 +15,16 @@ class AddressRefused(CallError):
 
 
 class Unreachable(CallError):
-    """No connection, or one that ended before the answer did; another try may go better."""
+    """No connection, or one that ended before the answer did; another try may go better.
+
+    Attributes:
+        sent: whether the request may have arrived.
+    """
+
+    def __init__(self, why: str, *, sent: bool = True) -> None:
+        """Say what happened."""
+        super().__init__(why)
+        self.sent = sent
 
 
 class TooSlow(CallError):

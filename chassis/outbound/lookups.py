@@ -46,7 +46,7 @@ class Lookups:
         # Whoever gives up waiting must not end it for the others.
         addresses = await asyncio.shield(asked)
         if not addresses:
-            raise Unreachable("its name has no address")
+            raise Unreachable("its name has no address", sent=False)
         return allowed(place, addresses, permitted=permitted)[:MOST_PINNED]
 
     def close(self) -> None:

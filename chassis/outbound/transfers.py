@@ -9,24 +9,26 @@ import asyncio
 import contextlib
 import re
 import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
-from typing import Any, Literal
+from typing import Any
 
 import certifi
 import pycurl
 
 from chassis.outbound.addresses import Place
+from chassis.outbound.chunks import NOT_WHOLE, Unchunker, unchunked
 from chassis.outbound.errors import CallError, TooMuch, TooSlow, Unreachable
+from chassis.outbound.exchange import Answer, Limits, Listener, Request
 
 FRAME_BYTES = 16
 """What the frame of one chunk may weigh on the wire, beside the bytes of the body."""
 MOST_DIGITS = 9
-_CHUNK = re.compile(rb"([0-9a-fA-F]{1,16})[ \t]*(?:;[^\n]*)?\r?\n")
-_END = re.compile(rb"\r?\n")
+FINAL = 200
+"""Answers below it are interim ones."""
+_QUERY = re.compile(r"[a-zA-Z0-9._~!$&'()*+,;=:@/?%-]*", re.ASCII)
 NO_CONNECTION = "there is no connection to it"
 _WHY = {
     pycurl.E_SSL_CONNECT_ERROR: "it does not speak TLS as it should",
@@ -39,50 +41,6 @@ _WHY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one call may cost.
-
-    Attributes:
-        total_s: from the look-up of the name to the last byte of the answer.
-        connect_s: of it, until there is a connection.
-        body_bytes: of the answer's body.
-        pieces: parts in which the body may arrive: chunks, and reads of the connection.
-        head_lines: of headers and trailers, those of interim (1xx) answers included.
-        head_bytes: of the same.
-    """
-
-    total_s: float
-    body_bytes: int
-    connect_s: float = 5.0
-    pieces: int = 4_096
-    head_lines: int = 256
-    head_bytes: int = 32_768
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is asked; `body` as it is sent."""
-
-    method: Literal["GET", "POST"]
-    url: str
-    headers: Mapping[str, str]
-    body: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back: the status, and the body without its chunks, not decompressed.
-
-    Attributes:
-        retry_after_s: how long the server wants to be left alone, if it says so.
-    """
-
-    status: int
-    body: bytes
-    retry_after_s: float | None = None
-
-
 class Transfer:
     """A request on its way, with what was read of its answer; `answer` is settled in its loop."""
 
@@ -92,6 +50,7 @@ class Transfer:
         place: Place,
         addresses: Sequence[str],
         limits: Limits,
+        listener: Listener | None = None,
     ) -> None:
         """Prepare it.
 
@@ -100,27 +59,33 @@ class Transfer:
             place: where it goes.
             addresses: those of `place` that it may connect to, and no others.
             limits: what the answer may cost.
+            listener: hears the answer while it arrives.
         """
         self.loop = asyncio.get_running_loop()
         self.answer: asyncio.Future[Answer] = self.loop.create_future()
         self._request, self._place, self._limits = request, place, limits
         self._addresses = frozenset(ip_address(address) for address in addresses)
         self._raw = bytearray()
-        self._pieces = self._lines = self._head = 0
-        self._coded = self._later = b""
+        self._pieces = self._size = self._lines = self._head = 0
+        self._told: dict[str, str] = {}
+        self._status = 0
         self._broke: CallError | None = None
+        self._listener, self._heard = listener, False
+        self._chunks: Unchunker | None = None
 
     def handle(self) -> Any:
         """The handle that libcurl takes; made in the thread that drives it.
 
         Raises:
-            ValueError: a header cannot be sent.
+            ValueError: a header or the query cannot be sent.
         """
         curl = pycurl.Curl()
         place, limits, request = self._place, self._limits, self._request
         for option, value in _ALWAYS:
             curl.setopt(option, value)
-        curl.setopt(pycurl.URL, place.url)
+        if not _QUERY.fullmatch(request.query):
+            raise ValueError("a query that is none")
+        curl.setopt(pycurl.URL, f"{place.url}?{request.query}" if request.query else place.url)
         if place.address is None:
             pinned = ",".join(f"[{a}]" if ":" in str(a) else str(a) for a in self._addresses)
             curl.setopt(pycurl.RESOLVE, [f"+{place.host}:{place.port}:{pinned}"])
@@ -128,7 +93,13 @@ class Transfer:
         if request.method == "POST":
             curl.setopt(pycurl.POST, 1)
             curl.setopt(pycurl.POSTFIELDS, request.body)
-        headers = [*_HEADERS, *(f"{name}: {value}" for name, value in request.headers.items())]
+        elif request.method != "GET":
+            curl.setopt(pycurl.CUSTOMREQUEST, request.method)
+        own = {name.lower() for name in request.headers}
+        headers = [
+            *(line for name, line in _HEADERS.items() if name not in own),
+            *(f"{name}: {value}" for name, value in request.headers.items()),
+        ]
         if any("\r" in line or "\n" in line for line in headers):
             raise ValueError("a header of two lines")
         curl.setopt(pycurl.HTTPHEADER, headers)
@@ -140,15 +111,17 @@ class Transfer:
 
     def ended(self, curl: Any, code: int) -> None:
         """Settle the answer, now that libcurl has done with it."""
+        sent = curl.getinfo(pycurl.REQUEST_SIZE) > 0
         if self._broke is None and code == pycurl.E_OPERATION_TIMEDOUT:
-            asked = curl.getinfo(pycurl.REQUEST_SIZE) > 0
-            self._broke = TooSlow("it is too slow") if asked else Unreachable(NO_CONNECTION)
+            unasked = Unreachable(NO_CONNECTION, sent=False)
+            self._broke = TooSlow("it is too slow") if sent else unasked
         if self._broke is None and code != pycurl.E_OK:
-            self._broke = Unreachable(_WHY.get(code, "what it answers is not HTTP"))
+            self._broke = Unreachable(_WHY.get(code, "what it answers is not HTTP"), sent=sent)
         if self._broke is None:
             try:
                 status = curl.getinfo(pycurl.RESPONSE_CODE)
-                self.settle(Answer(status, self._body(), seconds(self._later)))
+                later = seconds(self._told.get("retry-after", ""))
+                self.settle(Answer(status, self._body(), later, self._told))
             except CallError as broken:
                 self.settle(broken)
         else:
@@ -185,23 +158,56 @@ class Transfer:
         if self._head > self._limits.head_bytes:
             return self._too_much(f"more than {self._limits.head_bytes} bytes of headers")
         if line[:5] == b"HTTP/":
-            self._coded = self._later = b""
-        elif line[:12].lower() == b"retry-after:":
-            self._later = line[12:].strip()
-        elif line[:18].lower() == b"transfer-encoding:":
-            self._coded += line[18:].strip().lower()
+            self._told = {}
+            code = line[9:12]
+            self._status = int(code) if code.isdigit() else 0
+        elif not line.strip():
+            if self._status >= FINAL:
+                self._hear()
+        else:
+            named, _, value = line.decode("latin-1").partition(":")
+            name, value = named.strip().lower(), value.strip()
+            self._told[name] = f"{self._told[name]}, {value}" if name in self._told else value
         return len(line)
+
+    def _hear(self) -> None:
+        """The head is whole: see whether somebody wants to hear the rest as it arrives."""
+        if self._listener is None:
+            return
+        kind = self._told.get("content-type", "").partition(";")[0].strip().lower()
+        if self._listener.types is None or kind in self._listener.types:
+            self._heard = True
+            self._chunks = Unchunker(self._limits) if self._coded else None
+            self._tell(self._listener.on_head, self._status, self._told)
+
+    @property
+    def _coded(self) -> str:
+        return self._told.get("transfer-encoding", "").lower()
+
+    def _tell(self, heard: Callable[..., None], *what: object) -> None:
+        with contextlib.suppress(RuntimeError):  # The loop may be closed by now.
+            self.loop.call_soon_threadsafe(heard, *what)
 
     def _on_piece(self, piece: bytes) -> int:
         self._pieces += 1
-        self._raw += piece
+        self._size += len(piece)
         if self._pieces > self._limits.pieces:
             return self._too_much(f"more than {self._limits.pieces} pieces")
         framed = bool(self._coded)
         most = self._limits.body_bytes + (FRAME_BYTES * self._limits.pieces if framed else 0)
-        if len(self._raw) > most:
+        if self._size > most:
             what = "bytes, its chunks' frames included" if framed else "bytes"
             return self._too_much(f"more than {most} {what}")
+        if not self._heard or self._listener is None:
+            self._raw += piece
+            return len(piece)
+        try:
+            found = self._chunks.feed(piece) if self._chunks else piece
+        except CallError as broken:
+            self._broke = broken
+            return 0
+        if found:
+            self._tell(self._listener.on_piece, found)
         return len(piece)
 
     def _too_much(self, why: str) -> int:
@@ -209,56 +215,33 @@ class Transfer:
         return 0  # This ends the transfer.
 
     def _body(self) -> bytes:
-        if not self._coded:
-            return bytes(self._raw)
-        if self._coded != b"chunked":
+        if self._coded and self._coded != "chunked":
             raise Unreachable("what it answers has an encoding that nobody asked for")
+        if self._chunks and not self._chunks.done:
+            raise Unreachable(NOT_WHOLE)
+        if self._heard or not self._coded:
+            return bytes(self._raw)
         return unchunked(self._raw, self._limits)
 
 
-def seconds(later: bytes) -> float | None:
+def seconds(later: str) -> float | None:
     """What a header Retry-After says, in seconds from now: a number of them, or a date."""
-    if later.isdigit():
+    if later.isascii() and later.isdigit():
         return float(later) if len(later) <= MOST_DIGITS else None
     try:
-        until = parsedate_to_datetime(later.decode("ascii"))
+        until = parsedate_to_datetime(later)
     except (ValueError, TypeError):
         return None
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     return max(0.0, (until - datetime.now(UTC)).total_seconds())
 
 
-def unchunked(raw: bytearray, limits: Limits) -> bytes:
-    """A body without the frames of its chunks; trailers and extensions are dropped.
-
-    Raises:
-        TooMuch: it has too many chunks or bytes.
-        Unreachable: it is not made of chunks.
-    """
-    body = bytearray()
-    at = pieces = 0
-    while found := _CHUNK.match(raw, at):
-        size = int(found[1], 16)
-        if size == 0:
-            return bytes(body)
-        pieces += 1
-        at = found.end() + size
-        body += raw[found.end() : at]
-        if pieces > limits.pieces:
-            raise TooMuch(f"more than {limits.pieces} pieces")
-        if len(body) > limits.body_bytes:
-            raise TooMuch(f"more than {limits.body_bytes} bytes")
-        if ended := _END.match(raw, at):
-            at = ended.end()
-    raise Unreachable("what it answers are not whole chunks")
-
-
-_HEADERS = (
-    "Accept: application/json",
-    "Accept-Encoding: identity",
-    "Expect:",
-    "User-Agent: agentbazaar",
-)
+_HEADERS = {
+    "accept": "Accept: application/json",
+    "accept-encoding": "Accept-Encoding: identity",
+    "expect": "Expect:",
+    "user-agent": "User-Agent: agentbazaar",
+}
 _ALWAYS: tuple[tuple[int, Any], ...] = (
     (pycurl.NOSIGNAL, 1),
     (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),

@@ -57,7 +57,7 @@ class Wire:
     def start(self, transfer: Transfer) -> None:
         """Send a request on its way."""
         if self._ending:
-            transfer.settle(Unreachable(STOPPING))
+            transfer.settle(Unreachable(STOPPING, sent=False))
             return
         if self._thread is None:
             self._woken, self._waker = socket.socketpair()
@@ -172,7 +172,7 @@ class Wire:
                 curl = transfer.handle()
             except (pycurl.error, ValueError, TypeError) as error:
                 log.warning("call cannot be made", error=repr(error)[:500])
-                transfer.settle(Unreachable("it cannot be asked this"))
+                transfer.settle(Unreachable("it cannot be asked this", sent=False))
                 continue
             self._handles[transfer] = curl
             self._transfers[curl] = transfer

@@ -188,7 +188,8 @@ async def _give_up(
     """
     if waiting.agent_called:
         async with db.transaction() as tx:
-            await store_leases.postpone(tx.conn, step.id, runner.owner, 0.5)
+            delay_s = 0.5 if waiting.delay_s is None else waiting.delay_s
+            await store_leases.postpone(tx.conn, step.id, runner.owner, delay_s)
         raise Busy(f"{waiting.message} The step goes on; see its task.")
     outcome, _ = await saga.end(step, Failed("payment_unavailable", waiting.message), here)
     return outcome

@@ -23,7 +23,9 @@ from chassis.outbound import (
     parse,
     wire,
 )
-from chassis.outbound.transfers import Transfer, unchunked
+from chassis.outbound.chunks import Unchunker, unchunked
+from chassis.outbound.streaming import streaming
+from chassis.outbound.transfers import Transfer
 from chassis.outbound.wire import Wire
 from tests.chassis.helpers import eventually
 from tests.chassis.raw_agent import (
@@ -369,3 +371,83 @@ def test_what_is_no_chunks_is_refused_in_words(raw: bytes) -> None:
         unchunked(bytearray(raw), LIMITS)
     except (TooMuch, Unreachable) as error:
         assert error.why  # noqa: PT017  (any outcome but another exception will do)
+
+
+@given(
+    st.lists(st.binary(min_size=1, max_size=40), max_size=20),
+    st.sampled_from(["", ";x=y"]),
+    st.sampled_from(["\r\n", "\n"]),
+    st.integers(1, 9),
+)
+def test_chunks_are_read_alike_however_they_arrive(
+    pieces: list[bytes], extension: str, line: str, at_once: int
+) -> None:
+    chunks = [f"{len(one):X}{extension}{line}".encode() + one + line.encode() for one in pieces]
+    raw = b"".join(chunks) + f"0{line}{line}".encode()
+    reader = Unchunker(LIMITS)
+    found = [reader.feed(raw[at : at + at_once]) for at in range(0, len(raw), at_once)]
+    assert b"".join(found) == b"".join(pieces) == unchunked(bytearray(raw), LIMITS)
+    assert reader.done
+
+
+# --- while it arrives
+
+
+async def test_an_answer_is_heard_while_it_arrives(http: Outbound) -> None:
+    goes_on = asyncio.Event()
+
+    async def two_words(writer: asyncio.StreamWriter) -> None:
+        writer.write(CHUNKED + b"4\r\none\n\r\n")
+        await writer.drain()
+        await goes_on.wait()
+        writer.write(b"4\r\ntwo\n\r\n0\r\n\r\n")
+
+    async with RawAgent(two_words) as agent:
+        asked = Request("GET", agent.url, {}, query="a=1&b=%20")
+        async with streaming(http, asked, LIMITS) as said:
+            assert (said.status, said.headers["transfer-encoding"]) == (200, "chunked")
+            assert await anext(said.pieces) == b"one\n"
+            goes_on.set()
+            assert [piece async for piece in said.pieces] == [b"two\n"]
+        assert agent.heads[0].startswith("GET /?a=1&b=%20 HTTP/1.1\r\n")
+
+
+async def test_whoever_hears_an_endless_answer_hangs_up(http: Outbound) -> None:
+    endless = then_silence(CHUNKED + b"4\r\none\n\r\n")
+    async with RawAgent(endless) as agent:
+        async with streaming(http, Request("POST", agent.url, {}, b"x"), LIMITS) as said:
+            assert await anext(said.pieces) == b"one\n"
+        async with asyncio.timeout(5):
+            await agent.left.wait()
+
+
+BROKEN = {
+    "hangs up in a chunk": (sends(CHUNKED + b"9\r\nhello", close=True), Unreachable),
+    "no chunks": (sends(CHUNKED + b"hello\r\n\r\n", close=True), Unreachable),
+    "too many chunks": (sends(CHUNKED, b"1\r\nx\r\n", times=4_000), TooMuch),
+    "a frame without an end": (sends(CHUNKED + b"1;", b"x" * 1_000, times=4_000), TooMuch),
+    "too many bytes": (sends(CHUNKED, b"400\r\n" + b"x" * 1_024 + b"\r\n", times=99), TooMuch),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+async def test_a_broken_answer_is_told_to_who_hears_it(http: Outbound, name: str) -> None:
+    behaviour, error = BROKEN[name]
+
+    async def hear(url: str) -> list[bytes]:
+        async with streaming(http, Request("GET", url, {}), LIMITS) as said:
+            return [piece async for piece in said.pieces]
+
+    async with RawAgent(behaviour) as agent:
+        with pytest.raises(error):
+            await hear(agent.url)
+
+
+async def test_whether_a_request_may_have_arrived_is_known(http: Outbound) -> None:
+    async with RawAgent(sends(b"", close=True)) as agent:
+        with pytest.raises(Unreachable) as broke:
+            await asked(http, agent.url)
+        assert broke.value.sent
+    with pytest.raises(Unreachable) as nobody:
+        await asked(http, agent.url)
+    assert not nobody.value.sent

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from contracts.task import FailureReason
-from task_svc.agents import AgentAnswer, Agents
+from task_svc.agents import Agents
 from task_svc.answers import AgentFailure
+from task_svc.protocols.job import AgentAnswer
 from task_svc.settings import Settings
+from tests.task.jobs import job
 from tests.task.scripted_agent import (
     Behaviour,
     ScriptedAgent,
@@ -39,9 +41,11 @@ async def execute(
         "agent_answer_bytes": LIMIT,
         "agent_hosts": "127.0.0.1",
     }
-    agents = Agents(Settings.model_validate(wanted | settings))
+    known = Settings.model_validate(wanted | settings)
+    agents = Agents(known)
+    work = job(url, payload, trace=trace, limit_s=known.agent_timeout_s)
     try:
-        return await agents.execute(url, payload or {"text": "hi"}, "step-1", trace)
+        return await agents.execute(work)
     finally:
         await agents.close()
 

@@ -14,6 +14,7 @@ from task_svc.answers import MAX_NESTS, AgentFailure
 from task_svc.settings import Settings
 from tests.chassis.raw_agent import NO_HTTP, TOO_MUCH, TOO_SLOW, Behaviour, RawAgent, plain, sends
 from tests.conftest import Stack, running
+from tests.task.jobs import job
 from tests.task.scripted_agent import Behaviour as Script
 from tests.task.scripted_agent import ScriptedAgent, answer, answers, says
 from tests.task.services import payment_service, registry_service, task_service
@@ -23,7 +24,7 @@ Call = Callable[[Agents, str], Awaitable[Any]]
 
 
 async def _execute(agents: Agents, url: str) -> Any:
-    return await agents.execute(url, {"text": "hi"}, "step-1", None)
+    return await agents.execute(job(url, limit_s=agents._settings.agent_timeout_s))
 
 
 async def _negotiate(agents: Agents, url: str) -> Any:

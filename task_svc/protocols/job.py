@@ -1,0 +1,101 @@
+"""One piece of work for an agent, and what can become of it at once: an answer, or a wait."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Protocol
+
+from contracts.base import Model, Moment
+from task_svc.domain import Quote
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAnswer:
+    """What an agent answered; `cost` and `external_cost` are its bill in BazaarBucks.
+
+    Attributes:
+        execution_time: milliseconds from the first call to the answer, at least 1.
+    """
+
+    result: str
+    cost: Decimal
+    subtask_type: str
+    requires_external_tool: bool
+    external_cost: Decimal
+    vendor: str | None
+    execution_time: int
+
+
+class Operation(Model):
+    """Work that an agent has taken on and not ended; kept with the step, so that it is asked again.
+
+    Attributes:
+        ref: what it is asked after by: a task's id, or a path at its origin.
+        began_at: when it was called for it.
+        percent: with `message`, what it told last.
+    """
+
+    ref: str
+    began_at: Moment
+    percent: int | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an agent says that it is.
+
+    Attributes:
+        wait_s: after how long it wants to be asked again, if it says so.
+    """
+
+    percent: int | None = None
+    message: str | None = None
+    wait_s: float | None = None
+
+
+class Notes(Protocol):
+    """Where is kept what an agent says before it is done."""
+
+    async def keep(self, operation: Operation) -> None:
+        """Store where the work is asked after."""
+
+    async def tell(self, progress: Progress) -> None:
+        """Tell whoever reads along; what comes too soon after the last is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of work.
+
+    Attributes:
+        quote: whom it is for, and what the marketplace knows of it.
+        payload: what the agent is asked to do.
+        key: names the work: whoever is asked again for the same has the same key.
+        traceparent: W3C trace context to pass on.
+        subtask_type: what the work is called when the agent does not say.
+        again: whether the agent may have been called for it before.
+        operation: where it said to ask, if it did.
+        limit_s: seconds that the work may take in all.
+        patience_s: seconds that are waited for it before it is put aside, where it can be.
+        notes: where is kept what the agent says meanwhile.
+    """
+
+    quote: Quote
+    payload: dict[str, Any]
+    key: str
+    traceparent: str | None
+    subtask_type: str
+    again: bool
+    operation: Operation | None
+    limit_s: float
+    patience_s: float
+    notes: Notes
+
+
+class Waiting(Exception):
+    """The agent works on, and is to be asked again after `delay_s` seconds."""
+
+    def __init__(self, delay_s: float) -> None:
+        """Say when."""
+        super().__init__("The agent works on.")
+        self.delay_s = delay_s
