@@ -8,7 +8,7 @@ IMAGES := gateway registry_svc task_svc payment_svc chat_svc agents
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env up secrets test eval test-compose deploy-demo ask crash-demo key schemas specs trace bench images fmt lock clean
+.PHONY: help env up secrets test eval test-compose deploy-demo ask crash-demo key check-agent schemas specs trace bench images fmt lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,11 @@ key: override export GRANT := $(value GRANT)
 key: env ## Make an API key: make key ACCOUNT=alice SCOPES=read,write (NOTE=, DAYS=, GRANT=)
 	@exec $(BIN)/python -m deploy.local.key make "$$ACCOUNT" --scopes "$$SCOPES" \
 	  --note "$$NOTE" --days "$$DAYS" --grant "$$GRANT"
+
+# The address goes through the environment, unexpanded.
+check-agent: override export URL := $(value URL)
+check-agent: env ## Say whether an agent will work here, and why not: make check-agent URL=<its address>
+	@exec $(BIN)/python -m registry_svc.check_agent "$$URL"
 
 schemas: env ## Write the golden JSON Schemas of all messages
 	$(BIN)/python -m tests.contracts.golden

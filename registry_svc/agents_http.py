@@ -26,7 +26,7 @@ MAX_HEALTH_BYTES = 16 * 1024
 MAX_INFO_BYTES = 64 * 1024
 MAX_PIECES = 256
 MAX_SCHEMA_BYTES = 16 * 1024
-SUCCESSES = range(200, 300)
+LEAST_SUCCESS, MOST_SUCCESS, FAILURES = 200, 299, 500
 MOST_WAIT_S = 3600.0
 """An agent is asked again after so long, whatever it wants."""
 MOST_LOAD = 100
@@ -95,6 +95,18 @@ async def ask_health(http: Outbound, url: str) -> Health:
     return Health(_percent(said.get("load")), negotiable if isinstance(negotiable, bool) else None)
 
 
+async def ask_presence(http: Outbound, url: str) -> None:
+    """Whether an agent of another protocol is there: whatever it answers but a failure says so.
+
+    Raises:
+        NotAllowed: its address may not be called.
+        AskLater: it fails, and says when it may be asked again.
+        BadAnswer: no answer in time, or a failure of its own.
+    """
+    limits = Limits(PROBE_TIMEOUT_S, MAX_HEALTH_BYTES, pieces=MAX_PIECES)
+    await _get(http, url, limits, most_status=FAILURES - 1)
+
+
 def _percent(load: Any) -> int | None:
     if isinstance(load, bool) or not isinstance(load, (int, float)):
         return None
@@ -139,7 +151,9 @@ def storable(schema: dict[str, Any]) -> bool:
     return len(text) <= MAX_SCHEMA_BYTES and r"\u0000" not in text
 
 
-async def _get(http: Outbound, url: str, limits: Limits) -> bytes:
+async def _get(
+    http: Outbound, url: str, limits: Limits, *, most_status: int = MOST_SUCCESS
+) -> bytes:
     try:
         said = await http.send(Request("GET", url, {}), limits)
     except AddressRefused as refused:
@@ -150,7 +164,7 @@ async def _get(http: Outbound, url: str, limits: Limits) -> bytes:
         raise BadAnswer(f"{url} answers with {error.why}.") from None
     except CallError as error:
         raise BadAnswer(f"{url} cannot be reached: {error.why}.") from None
-    if said.status not in SUCCESSES:
+    if not LEAST_SUCCESS <= said.status <= most_status:
         text = f"{url} answers with status {said.status}."
         raise AskLater(text, said.retry_after_s) if said.retry_after_s else BadAnswer(text)
     return said.body

@@ -60,6 +60,8 @@ def build(settings: Settings) -> Service:
 
     every_s = settings.probe_every_s
     service.at_start(partial(listing.list_seeds, db, settings.agent_urls()))
+    service.at_start(partial(probes.plan_missing, db))
+    service.every(probes.MISSING_EVERY_S, partial(probes.plan_missing, db))
     service.at_start(partial(probes.first_look, db, http, every_s))
     service.every(probes.look_every_s(every_s), partial(probes.probe_due, db, http, every_s))
     every_read_s = settings.read_again_every_s

@@ -1,8 +1,9 @@
 """Choosing an agent: one pure function, from what agents are like to the order of trying them."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 from pydantic_settings import NoDecode
@@ -18,14 +19,19 @@ IN_A_SKILL, IN_A_CAPABILITY, IN_THE_DESCRIPTION = 1.0, 0.7, 0.4
 MOST_STARS, MOST_LOAD = 5, 10
 
 
-class Weights(NamedTuple):
-    """How much each part of a score counts."""
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each part of a score counts; written as `weights_from` reads it."""
 
     skill: float = 4
     price: float = 3
     rating: float = 2
     load: float = 1
     latency: float = 1
+
+    def __str__(self) -> str:
+        """Each with its name."""
+        return ",".join(f"{name}={weight:g}" for name, weight in asdict(self).items())
 
 
 def weights_from(value: Any) -> Any:
@@ -38,16 +44,13 @@ def weights_from(value: Any) -> Any:
         return value
     named = [part.split("=", 1) for part in value.split(",") if part.strip()]
     given = {part[0].strip(): float(part[1]) for part in named if len(part) > 1}
-    if len(given) < len(named) or not given.keys() <= set(Weights._fields):
-        raise ValueError(f"weights look like {_example()}")
+    if len(given) < len(named) or not given.keys() <= asdict(Weights()).keys():
+        raise ValueError(f"weights look like {Weights()}")
     weights = Weights(**given)
-    if not all(0 <= weight < float("inf") for weight in weights) or not any(weights):
+    every = asdict(weights).values()
+    if not all(0 <= weight < float("inf") for weight in every) or not any(every):
         raise ValueError("a weight is 0 or more, and one at least is not 0")
     return weights
-
-
-def _example() -> str:
-    return ",".join(f"{name}={value:g}" for name, value in Weights()._asdict().items())
 
 
 WeightsSetting = Annotated[Weights, NoDecode, BeforeValidator(weights_from)]
@@ -112,22 +115,18 @@ def _considered(
         load=1 - agent.load / MOST_LOAD,
         latency=USUAL_MS / (USUAL_MS + (agent.avg_response_time or USUAL_MS)),
     )
-    parts = [
-        (getattr(scores, name), weight) for name, weight in weights._asdict().items() if weight
-    ]
-    standing = [
-        (getattr(scores, name), weight)
-        for name, weight in weights._asdict().items()
-        if weight and name != "skill"
-    ]
-    return Considered(
-        agent=agent, score=_mean(parts), standing=_mean(standing), seq=seq, scores=scores
-    )
+    parts = {name: (getattr(scores, name), weight) for name, weight in asdict(weights).items()}
+    score = _mean([*parts.values()])
+    del parts["skill"]
+    standing = _mean([*parts.values()])
+    return Considered(agent=agent, score=score, standing=standing, seq=seq, scores=scores)
 
 
 def _mean(parts: Sequence[tuple[float, float]]) -> float:
     whole_weight = sum(weight for _, weight in parts)
-    return round(sum(part * weight for part, weight in parts) / whole_weight, 4) if parts else 0.0
+    if not whole_weight:
+        return 0.0
+    return round(sum(part * weight for part, weight in parts) / whole_weight, 4)
 
 
 def why(found: Sequence[Considered], skill: str | None) -> str:

@@ -39,8 +39,11 @@ MOST_WORD = 100
 """Characters of one skill or capability."""
 
 
-def load_of(active: int, reported: int | None) -> int:
-    """Concurrent tasks out of ten: ours, or what the agent reports (percent) when that is more."""
+def load_of(active: int, reported: int | None = None) -> int:
+    """Concurrent tasks out of ten: ours, or what the agent reports (percent) when that is more.
+
+    A price follows ours alone: what an agent says of its own load raises none.
+    """
     tenths = ((reported or 0) + 5) // 10
     return min(max(active, tenths, 0), MOST_LOAD)
 
@@ -288,7 +291,7 @@ class Agent:
             description=self.description,
             skills=self.skills,
             base_price=self.base_price,
-            dynamic_price=dynamic_price(self.base_price, load),
+            dynamic_price=dynamic_price(self.base_price, load_of(self.active)),
             load=load,
             rating=rating(self.opinions, self.opinion_weight),
             unique_buyers=self.unique_buyers,

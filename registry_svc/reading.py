@@ -10,12 +10,14 @@ from contracts.errors import BadAnswer, Invalid
 from contracts.registry import Protocol
 from registry_svc import agents_http, wording
 from registry_svc.domain import MOST_WORD, Agent
-from registry_svc.readers import info
+from registry_svc.readers import a2a, info, mcp
 from registry_svc.readers.offer import Offer
 
 Reader = Callable[[Outbound, str, float], Awaitable[list[Offer]]]
-READERS: dict[Protocol, Reader] = {"native": info.read}
+READERS: dict[Protocol, Reader] = {"native": info.read, "a2a": a2a.read, "mcp": mcp.read}
 """In the order of preference, where several find something."""
+MOST_READ_S = 12.0
+"""For a reader with all its requests, and the import of its library the first time."""
 MOST_NAME, MOST_DESCRIPTION, MOST_SKILLS = 200, 2_000, 50
 FOLLOWED = (
     "name",
@@ -54,10 +56,10 @@ async def offers(http: Outbound, url: str, protocol: Protocol | None) -> list[Of
 async def _read(read: Reader, http: Outbound, url: str) -> list[Offer] | str:
     """What a reader finds, or why it finds nothing."""
     try:
-        async with asyncio.timeout(agents_http.LISTING_TIMEOUT_S):
+        async with asyncio.timeout(MOST_READ_S):
             found = await read(http, url, agents_http.LISTING_TIMEOUT_S)
     except TimeoutError:
-        return f"{url} does not answer within {agents_http.LISTING_TIMEOUT_S:g} s."
+        return f"{url} does not answer within {MOST_READ_S:g} s."
     except BadAnswer as error:
         return error.message
     return found or "nothing is offered there."

@@ -10,7 +10,6 @@ from sqlalchemy import (
     Interval,
     RowMapping,
     bindparam,
-    case,
     func,
     literal,
     literal_column,
@@ -22,8 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.db.schema import waiting_table
 from chassis.db.statements import Statement
-from registry_svc import store_words
-from registry_svc.domain import Agent, Tally, Vitals
+from registry_svc import store_probes, store_words
+from registry_svc.domain import Agent, Tally
 from registry_svc.tables import agents, metadata
 from registry_svc.words import name_keys
 
@@ -32,10 +31,6 @@ ON_SALE = agents.c.state == literal_column("'active'")
 """Written into the statement, so that the indexes of what is on the market are used."""
 FIRST_READ = timedelta(hours=1)
 """How long after it is listed an agent's own word is read again."""
-SOONEST = timedelta(seconds=0.5)
-"""How soon an agent that just failed a probe is probed again."""
-PATIENCE = 8
-"""An agent that has been failing for a while is probed again after that while divided by this."""
 
 
 def _agent(row: RowMapping | None) -> Agent | None:
@@ -75,6 +70,7 @@ async def insert_new(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -
         insert(agents).values(rows).on_conflict_do_nothing().returning(*COLUMNS)
     )
     fresh = [Agent(**row) for row in stored.mappings()]
+    await store_probes.plan(conn, [agent.id for agent in fresh])
     for agent in fresh:
         await store_words.put(conn, agent)
     return fresh
@@ -82,16 +78,17 @@ async def insert_new(conn: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -
 
 async def change(conn: AsyncConnection, agent_id: str, values: Mapping[str, Any]) -> Agent:
     """Change columns of an agent's listing; at another URL it has to prove itself anew."""
-    anew: dict[str, Any] = (
-        {"failing_since": func.now(), "next_probe_at": func.now(), "info_known": False}
-        if "endpoint_url" in values
-        else {}
-    )
+    anew: dict[str, Any] = {}
+    if "endpoint_url" in values:
+        anew = {"failing_since": func.now(), "info_known": False}
+        await store_probes.plan(conn, [agent_id])
     if "name" in values:
         anew["name_keys"] = name_keys(agent_id, values["name"])
     query = update(agents).where(agents.c.id == agent_id).values({**anew, **values})
     agent = Agent(**(await conn.execute(query.returning(*COLUMNS))).mappings().one())
     await store_words.put(conn, agent)
+    if agent.state == "retired":
+        await store_probes.forget(conn, agent_id)
     return agent
 
 
@@ -104,11 +101,13 @@ async def move_seed(conn: AsyncConnection, agent_id: str, url: str) -> Agent | N
             seed_url=url,
             endpoint_url=url,
             failing_since=func.now(),
-            next_probe_at=func.now(),
             info_known=False,
         )
     )
-    return _agent((await conn.execute(query.returning(*COLUMNS))).mappings().one_or_none())
+    moved = _agent((await conn.execute(query.returning(*COLUMNS))).mappings().one_or_none())
+    if moved:
+        await store_probes.plan(conn, [agent_id])
+    return moved
 
 
 async def declare_billing(
@@ -127,11 +126,10 @@ class Standing(NamedTuple):
     """What an agent's price is made of: what it asks for, and how busy it is."""
 
     base_price: Decimal
-    reported_load: int | None
     active: int
 
 
-_STANDING = (agents.c.base_price, agents.c.reported_load, agents.c.active)
+_STANDING = (agents.c.base_price, agents.c.active)
 # Built once, since it runs twice for every step of every task.
 _ADD = Statement(
     update(agents)
@@ -173,61 +171,3 @@ async def waiting(conn: AsyncConnection) -> int:
     """How many messages wait to be handled again."""
     found = await conn.execute(select(func.count()).select_from(waiting_table(metadata)))
     return int(found.scalar_one())
-
-
-async def claim_due(conn: AsyncConnection, every: timedelta, at_most: int) -> list[Agent]:
-    """Take agents whose probe is due, so that no other replica probes them in this round.
-
-    An agent that answers is due again after `every`. One that fails is due sooner at first, and
-    ever later the longer it fails, but never later than after `every`.
-    """
-    due = (
-        select(agents.c.id)
-        .where(agents.c.next_probe_at <= func.now())
-        .order_by(agents.c.next_probe_at)
-        .limit(at_most)
-        .with_for_update(skip_locked=True)
-        .cte("due")
-    )
-    usual = literal(every, Interval)
-    failing_for = func.now() - agents.c.failing_since
-    wait = case(
-        (agents.c.failing_since.is_(None), usual),
-        else_=func.least(func.greatest(failing_for / PATIENCE, literal(SOONEST, Interval)), usual),
-    )
-    query = (
-        update(agents)
-        .where(agents.c.id == due.c.id)
-        .values(next_probe_at=func.now() + wait)
-        .returning(*COLUMNS)
-    )
-    return [Agent(**row) for row in (await conn.execute(query)).mappings()]
-
-
-async def set_probed(
-    conn: AsyncConnection,
-    agent_id: str,
-    vitals: Vitals,
-    info: Mapping[str, Any],
-    again: timedelta,
-) -> Agent:
-    """Store what a probe found.
-
-    Args:
-        conn: in whose transaction.
-        agent_id: whom.
-        vitals: what probes know of it now.
-        info: the columns that its /info gave, if it was heard.
-        again: after how long it is to be probed again.
-    """
-    values = {
-        "available": vitals.available,
-        "reported_load": vitals.reported_load,
-        "failing_since": (
-            func.coalesce(agents.c.failing_since, func.now()) if vitals.failing else None
-        ),
-        "next_probe_at": func.now() + literal(again, Interval),
-        **info,
-    }
-    query = update(agents).where(agents.c.id == agent_id).values(values).returning(*COLUMNS)
-    return Agent(**(await conn.execute(query)).mappings().one())

@@ -102,6 +102,18 @@ agents = Table(
 )
 Index("agents_seq_idx", agents.c.seq, unique=True)
 Index("agents_next_probe_at_idx", agents.c.next_probe_at)
+
+# When each agent is to be probed next: apart from the agents, so that a claim, of which there are
+# many, touches none of their indexes. `agents.next_probe_at` is what a release before this one
+# goes by.
+agent_probes = Table(
+    "agent_probes",
+    metadata,
+    Column("agent_id", String(64), primary_key=True),
+    _moment("due_at", nullable=False),
+)
+Index("agent_probes_due_idx", agent_probes.c.due_at)
+
 Index("agents_next_read_at_idx", agents.c.next_read_at)
 Index("agents_name_keys_idx", agents.c.name_keys, postgresql_using="gin")
 Index("agents_source_url_idx", agents.c.source_url, postgresql_using="hash")

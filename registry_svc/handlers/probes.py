@@ -18,19 +18,22 @@ from chassis.db.database import Database
 from chassis.outbound import Outbound
 from contracts.errors import BadAnswer
 from contracts.registry import AgentAvailabilityChanged
-from registry_svc import agents_http, domain, store
-from registry_svc.domain import Agent, Vitals
+from registry_svc import agents_http, domain, store, store_probes, store_words
+from registry_svc.domain import Vitals
 from registry_svc.handlers.listing import updated
+from registry_svc.reading import kept
+from registry_svc.store_probes import Due
 
 log = structlog.get_logger()
 
 AT_ONCE = 16
 FIRST_LOOK_S = 3.0
+MISSING_EVERY_S = 60.0
 
 
 def look_every_s(every_s: float) -> float:
     """Seconds between two looks for what is due, when agents are probed every `every_s`."""
-    return min(every_s, store.SOONEST.total_seconds())
+    return min(every_s, store_probes.SOONEST.total_seconds())
 
 
 async def first_look(db: Database, http: Outbound, every_s: float) -> None:
@@ -51,7 +54,7 @@ async def probe_due(db: Database, http: Outbound, every_s: float) -> None:
     slots = asyncio.Semaphore(AT_ONCE)
     asking: set[str] = set()
 
-    async def ask(agent: Agent) -> None:
+    async def ask(agent: Due) -> None:
         await _probe(db, http, agent, every)
         asking.remove(agent.id)
         slots.release()
@@ -65,9 +68,15 @@ async def probe_due(db: Database, http: Outbound, every_s: float) -> None:
                     probing.create_task(ask(agent))
 
 
-async def _claim(db: Database, every: timedelta) -> list[Agent]:
+async def plan_missing(db: Database) -> None:
+    """Have those probed too that a release beside this one listed."""
     async with db.transaction() as tx:
-        return await store.claim_due(tx.conn, every, AT_ONCE)
+        await store_probes.plan_missing(tx.conn)
+
+
+async def _claim(db: Database, every: timedelta) -> list[Due]:
+    async with db.transaction() as tx:
+        return await store_probes.claim_due(tx.conn, every, AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +96,7 @@ class _Seen:
         return domain.after_probe(before, answered=self.why is None, reported_load=self.load)
 
 
-async def _probe(db: Database, http: Outbound, agent: Agent, every: timedelta) -> None:
+async def _probe(db: Database, http: Outbound, agent: Due, every: timedelta) -> None:
     try:
         seen = await _look_at(http, agent)
         if seen.info or seen.wait_s or seen.vitals(agent.vitals) != agent.vitals:
@@ -96,8 +105,11 @@ async def _probe(db: Database, http: Outbound, agent: Agent, every: timedelta) -
         log.warning("probe came to nothing", agent_id=agent.id, error=error)
 
 
-async def _look_at(http: Outbound, agent: Agent) -> _Seen:
+async def _look_at(http: Outbound, agent: Due) -> _Seen:
     try:
+        if agent.protocol != "native":
+            await agents_http.ask_presence(http, agent.endpoint_url)
+            return _Seen()
         health = await agents_http.ask_health(http, agent.endpoint_url)
     except BadAnswer as silence:
         if isinstance(silence, agents_http.NotAllowed):
@@ -121,26 +133,25 @@ def _tell(agent_id: str, why: str) -> None:
     log.warning("agent is not called", agent_id=agent_id, why=why)
 
 
-async def _record(db: Database, probed: Agent, seen: _Seen, every: timedelta) -> None:
+async def _record(db: Database, probed: Due, seen: _Seen, every: timedelta) -> None:
     """Store what a probe saw, unless the agent has moved meanwhile, and say what changed."""
     async with db.transaction(origin("registry", "probe")) as tx:
         before = await store.find(tx.conn, probed.id, lock=True)
         if before is None or before.endpoint_url != probed.endpoint_url:
             return
         vitals = seen.vitals(before.vitals)
-        again = max(
-            min(store.SOONEST, every) if vitals.failing else every, timedelta(seconds=seen.wait_s)
-        )
-        agent = await store.set_probed(tx.conn, probed.id, vitals, seen.info, again)
+        usual = min(store_probes.SOONEST, every) if vitals.failing else every
+        again = max(usual, timedelta(seconds=seen.wait_s))
+        info = {name: said for name, said in seen.info.items() if name not in kept(before)}
+        agent = await store_probes.set_probed(tx.conn, probed.id, vitals, info, again)
         was, now = before.view(), agent.view()
         if now.availability != was.availability:
             log.info("availability changed", agent_id=agent.id, to=agent.available)
+            await store_words.copy(tx.conn, agent)
             tx.publish(
                 AgentAvailabilityChanged(
                     agent_id=agent.id, availability=agent.available, reason=seen.why
                 )
             )
-        if event := domain.repriced(agent.id, agent.base_price, was.load, now.load):
-            tx.publish(event)
         if (now.input_schema, now.negotiable) != (was.input_schema, was.negotiable):
             tx.publish(updated(agent))

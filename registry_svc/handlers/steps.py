@@ -122,7 +122,6 @@ async def _add(tx: Transaction, agent_id: str, tally: domain.Tally) -> None:
 
 def tell_price(tx: Transaction, agent_id: str, now: store.Standing, active_before: int) -> None:
     """Say that an agent's price moved, if it did when its steps in hand became another number."""
-    was = domain.load_of(active_before, now.reported_load)
-    load = domain.load_of(now.active, now.reported_load)
+    was, load = domain.load_of(active_before), domain.load_of(now.active)
     if event := domain.repriced(agent_id, now.base_price, was, load):
         tx.publish(event)

@@ -28,6 +28,7 @@ from payment_svc.spending import store as spending
 from registry_svc import store as registry
 from registry_svc import store_finding as finding
 from registry_svc import store_owned as owned
+from registry_svc import store_probes as probes
 from registry_svc.store_finding import Place
 from task_svc import store as task
 from task_svc import store_aging as task_aging
@@ -45,6 +46,8 @@ HISTORY = {
           CASE WHEN n % 2 = 0 THEN 'active' ELSE 'suspended' END, n % 4 = 0,
           now() + n * interval '1s', now() + n * interval '1s', 4 + n % 100 / 100.0
         FROM generate_series(1, 10000) n;
+        INSERT INTO agent_probes (agent_id, due_at)
+        SELECT 'r' || n, now() + n * interval '1s' FROM generate_series(1, 10000) n;
         INSERT INTO agent_words (agent_id, word, available, base_price, stars)
         SELECT 'r' || n, word, n % 4 = 0, n % 100, 4 + n % 100 / 100.0
         FROM generate_series(1, 10000) n, unnest(ARRAY['common', 'rare' || n % 1000]) word;
@@ -143,7 +146,7 @@ QUERIES: list[tuple[str, str, Query]] = [
         "candidates for many words",
         candidates(["common", *(f"rare{n}" for n in range(20))]),
     ),
-    ("registry", "agents to probe", lambda c: registry.claim_due(c, timedelta(5), 16)),
+    ("registry", "agents to probe", lambda c: probes.claim_due(c, timedelta(5), 16)),
     ("registry", "agents to read", lambda c: owned.claim_unread(c, timedelta(5), 8)),
     ("registry", "who has a name", lambda c: owned.name_taken(c, ["r7", "r8"], "nobody")),
     ("registry", "agents from a place", lambda c: owned.imported_from(c, "a1", "http://b")),

@@ -166,7 +166,13 @@ async def set_all(db: Database, **columns: Any) -> None:
 
 async def due(db: Database) -> None:
     """Let time pass until every agent's probe is due."""
-    await set_all(db, next_probe_at=func.now())
+    await set_due(db, func.now())
+
+
+async def set_due(db: Database, at: Any) -> None:
+    """Say when every agent's probe is due."""
+    async with db.transaction() as tx:
+        await tx.conn.execute(update(tables.agent_probes).values(due_at=at))
 
 
 def listen(db: Database, statements: list[str]) -> None:

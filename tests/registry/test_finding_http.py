@@ -13,6 +13,8 @@ from tests.gateway.helpers import assert_problem
 from tests.gateway.reading import fresh
 from tests.registry.little_agent import INFO, LittleAgent
 from tests.registry.market import Market, ids, listing, market
+from tests.task.a2a_agent import a2a_agent
+from tests.task.mcp_tools import tools_of
 
 
 @pytest.fixture(scope="module")
@@ -194,3 +196,36 @@ async def test_what_cannot_be_read_lists_nothing(place: Market) -> None:
         await refused(url, url)
     assert odd == []
     assert await ids(place.alice, owner="me") == before
+
+
+@pytest.mark.parametrize("wire", ["0.3", "1.0"])
+@pytest.mark.parametrize("path", ["", "/a/b"], ids=["origin", "path"])
+async def test_an_a2a_agent_is_listed_by_its_card(place: Market, wire: str, path: str) -> None:
+    async with a2a_agent(wire, path=path) as agent:
+        body = {"url": agent.url, "id": fresh("card"), "basePrice": 0.2}
+        answer = await place.alice.post("/api/agents/import", json=body)
+        assert answer.status_code == 200, answer.text
+        [made] = answer.json()
+        assert (made["protocol"], made["basePrice"], made["owner"]) == ("a2a", 0.2, "alice")
+        assert made["skills"]
+
+        async def there() -> bool:
+            return bool((await place.alice.get(f"/api/agents/{made['id']}")).json()["availability"])
+
+        await eventually(there)
+
+
+async def test_each_tool_of_an_mcp_server_is_a_listing(place: Market) -> None:
+    async with tools_of() as server:
+        body = {"url": server.url, "id": "box", "basePrice": 0.01}
+        answer = await place.alice.post("/api/agents/import", json=body)
+        assert answer.status_code == 200, answer.text
+        made = answer.json()
+        assert len(made) > 1
+        assert all(one["id"].startswith("box-") and one["tool"] for one in made)
+        assert any(one["inputSchema"] for one in made)
+        assert_problem(
+            await place.alice.post("/api/agents/import", json=body | {"tools": ["no such"]}), 422
+        )
+        again = await place.alice.post("/api/agents/import", json=body)
+        assert [one["id"] for one in again.json()] == [one["id"] for one in made]

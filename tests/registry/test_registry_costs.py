@@ -135,7 +135,7 @@ async def test_an_agent_that_wants_to_be_left_alone_is(db: Database) -> None:
             await due(db)
             await probes.probe_due(db, http, 5)
             async with db.transaction() as tx:
-                query = select(tables.agents.c.next_probe_at - func.now())
+                query = select(tables.agent_probes.c.due_at - func.now())
                 waits.append((await tx.conn.execute(query)).scalar_one().total_seconds())
         assert agent.connections == 2
     assert all(500 < wait <= 600 for wait in waits)

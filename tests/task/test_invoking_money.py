@@ -115,18 +115,15 @@ async def test_what_is_not_covered_is_refused_before_the_agent_is_called(
 
 @pytest.mark.parametrize(
     ("load", "request_", "paid"),
-    [(50, {}, "0.115"), (90, {}, "0.13"), (90, {"max_price": "0.11"}, "0.11"), (10, {}, "0.1")],
+    [(5, {}, "0.115"), (9, {}, "0.13"), (9, {"max_price": "0.11"}, "0.11"), (1, {}, "0.1")],
 )
 async def test_the_surge_that_was_quoted_is_paid(
     system: System, load: int, request_: Payload, paid: str
 ):
     account = await system.account()
-    async with system.agent(answers(cost=0.1), price="0.10", load=load) as (agent_id, _):
-
-        async def probed() -> bool:
-            return (await system.listed(agent_id)).load == load // 10
-
-        await eventually(probed)
+    async with system.agent(answers(cost=0.1), price="0.10") as (agent_id, _):
+        query = "UPDATE registry.agents SET active = $1 WHERE id = $2"
+        await system.rows(query, load, agent_id)
         reply = await system.invoke(account, agent_id, **request_)
     assert reply.cost == Decimal(paid)
     assert await agrees(system, account, reply.task_id) == Decimal(paid)

@@ -33,6 +33,22 @@ def upgrade() -> None:
     _index("agents", "by_price_idx", "base_price", "seq", **on_sale)
     _index("agents", "by_stars_idx", "stars DESC", "seq", **on_sale)
     op.create_table(
+        "agent_probes",
+        sa.Column("agent_id", sa.String(64), primary_key=True),
+        sa.Column(
+            "due_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        schema="registry",
+    )
+    _index("agent_probes", "due_idx", "due_at")
+    op.execute(
+        "INSERT INTO registry.agent_probes (agent_id, due_at)"
+        " SELECT id, next_probe_at FROM registry.agents"
+    )
+    op.create_table(
         "agent_words",
         sa.Column("agent_id", sa.String(64), nullable=False),
         sa.Column("word", sa.Text(), nullable=False),

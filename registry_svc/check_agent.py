@@ -1,0 +1,133 @@
+"""Whether an agent will work in a marketplace, and why not (`make check-agent URL=…`).
+
+For its author, before it is listed. Nothing is stored, and the agent is not given any work.
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from chassis.observability.terminal import one_line
+from chassis.outbound import AddressRefused, CallError, Outbound
+from contracts.errors import BadAnswer, Invalid
+from registry_svc import agents_http, reading
+from registry_svc.readers.offer import Offer
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+WELL, ILL = 0, 1
+SHOWN = 10
+"""Offers that are told of one by one."""
+
+
+class Findings:
+    """What was found, told line by line as it is found."""
+
+    def __init__(self) -> None:
+        """Nothing is wrong yet."""
+        self.ill = False
+
+    def good(self, text: str) -> None:
+        """Tell of something that works."""
+        self._say("ok  ", text)
+
+    def bad(self, text: str) -> None:
+        """Tell of something that keeps the agent from working."""
+        self.ill = True
+        self._say("NO  ", text)
+
+    def note(self, text: str) -> None:
+        """Tell of something to know."""
+        self._say("note", text)
+
+    @staticmethod
+    def _say(sign: str, text: str) -> None:
+        sys.stdout.write(f"{sign}  {one_line(text)}\n")
+
+
+async def check(url: str, found: Findings) -> None:
+    """Look at an agent as listing, probes and calls do."""
+    url = url.rstrip("/") if url.count("/") <= len("//") + 1 else url
+    async with aclosing(Outbound(LOOPBACK)) as http:
+        if not await _address(http, url, found):
+            return
+        try:
+            offers = await reading.offers(http, url, None)
+        except Invalid as error:
+            found.bad(error.message)
+            return
+        kind = {"native": "our own protocol", "a2a": "A2A", "mcp": "tools of MCP"}
+        found.good(f"It speaks {kind[offers[0].protocol]}, and offers {len(offers)}.")
+        for offer in offers[:SHOWN]:
+            _offer(offer, found)
+        await _health(http, offers[0], found)
+
+
+async def _address(http: Outbound, url: str, found: Findings) -> bool:
+    try:
+        place = await http.judge(url, agents_http.LOOKUP_TIMEOUT_S)
+    except AddressRefused as error:
+        found.bad(f"It cannot be listed at this address: {error.why}.")
+        return False
+    except CallError as error:
+        found.bad(f"Its address leads nowhere: {error.why}.")
+        return False
+    found.good(f"{url} may be called.")
+    if place.host == "localhost" or (place.address and place.address.is_loopback):
+        found.note(
+            "This is a loopback address: good for `make up` on this machine. Elsewhere an agent has"
+            " a public address, or the marketplace names its host in AGENT_HOSTS."
+        )
+    return True
+
+
+def _offer(offer: Offer, found: Findings) -> None:
+    name = offer.tool or offer.name
+    try:
+        said = reading.columns(offer)
+    except Invalid as error:
+        found.bad(f"{name} cannot be listed: {error.message}")
+        return
+    found.good(f"{name} can be listed, for {', '.join(said['skills'])}.")
+    if offer.base_price is None:
+        found.note(f"{name} does not say its price: give basePrice when it is listed.")
+    else:
+        found.good(f"{name} asks {offer.base_price:f} BazaarBucks per call.")
+    if "input_schema" not in said:
+        found.note(f"{name} has no input schema, or one that is too large: callers have to guess.")
+
+
+async def _health(http: Outbound, offer: Offer, found: Findings) -> None:
+    begun = time.perf_counter()
+    try:
+        if offer.protocol == "native":
+            await agents_http.ask_health(http, offer.endpoint_url)
+        else:
+            await agents_http.ask_presence(http, offer.endpoint_url)
+    except BadAnswer as error:
+        found.bad(f"Its probes fail, so no call is given to it: {error.message}")
+        return
+    took_ms = round((time.perf_counter() - begun) * 1_000)
+    found.good(
+        f"It answers a probe in {took_ms} ms; {agents_http.PROBE_TIMEOUT_S:g} s are allowed."
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Check the agent that the command line names; 0 when it will work, else 1."""
+    parser = argparse.ArgumentParser(
+        prog="check_agent", description="Says whether an agent will work in a marketplace."
+    )
+    parser.add_argument("url", help="where the agent, its card or the MCP server is")
+    found = Findings()
+    asyncio.run(check(parser.parse_args(argv).url, found))
+    sys.stdout.write(
+        "It will not work here yet.\n" if found.ill else "It will work here: list it.\n"
+    )
+    return ILL if found.ill else WELL
+
+
+if __name__ == "__main__":
+    sys.exit(main())
