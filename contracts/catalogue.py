@@ -11,6 +11,7 @@ from contracts import (
     cards,
     changes,
     chat,
+    credentials,
     ledger,
     negotiation,
     orders,
@@ -25,7 +26,7 @@ from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry,),
-    "task": (task, orders, negotiation, cancelling, standing, signing),
+    "task": (task, orders, negotiation, cancelling, standing, signing, credentials),
     "payment": (payment, ledger, cards),
     "chat": (chat, turns),
 }
@@ -74,6 +75,7 @@ API_BODIES: tuple[type[Model], ...] = (
     bodies.Refund,
     bodies.CardRefund,
     bodies.OpenCheckout,
+    bodies.NewCredential,
 )
 """What the UI sends to the gateway."""
 
@@ -89,6 +91,7 @@ API_ANSWERS: tuple[type[Model], ...] = (
     cards.Checkout,
     api.Message,
     api.Cancellation,
+    api.AgentCredential,
     api.InvocationResult,
     api.ChatAnswer,
     api.Health,

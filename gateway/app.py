@@ -32,6 +32,7 @@ from gateway.routes import (
     cancelling,
     cards,
     chat,
+    credentials,
     events,
     health,
     payments,
@@ -93,6 +94,8 @@ def create_app(settings: Settings) -> FastAPI:
     errors.install(app)
     for routes in (
         agents.router,
+        credentials.router,
+        credentials.posts,
         tasks.router,
         tasks.posts,
         cancelling.router,

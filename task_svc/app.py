@@ -1,7 +1,8 @@
 """The task service's table of contents.
 
 Answers create_task, get_task, list_tasks, list_steps, invoke_agent, negotiate, cancel_task,
-list_signing_keys, and for those who did not hear of something tell_ends and count_running.
+list_signing_keys, set_credential, and for those who did not hear of something tell_ends and
+count_running.
 Consumes the orders task.start, task.add_steps, task.finish, and payment.refunded and
 payment.entered; hears of agents that change.
 Publishes task.created, task.started, task.completed, task.failed, task.cancelled, step.started,
@@ -13,10 +14,12 @@ from functools import partial
 from chassis.db.aging import AGE_EVERY_S, age
 from chassis.service import Service
 from contracts import cancelling as cancel
+from contracts import credentials as given
 from contracts import negotiation, signing, standing, task, topology
 from task_svc import measures, store_aging, tables
 from task_svc.agents import Agents
 from task_svc.calls import LOOKS
+from task_svc.credentials import Credentials, Safe
 from task_svc.handlers import (
     cancelling,
     given_up,
@@ -28,6 +31,7 @@ from task_svc.handlers import (
 )
 from task_svc.handlers import signing as signing_keys
 from task_svc.handlers import standing as asked_after
+from task_svc.handlers.credentials import set_credential
 from task_svc.quotes import Quotes
 from task_svc.runner import Runner
 from task_svc.saga import Saga
@@ -54,7 +58,9 @@ def build(settings: Settings) -> Service:
     service = Service("task", settings, tables.metadata)
     db, bus = service.database, service.bus
     signer = Signer.of(settings.call_signing_key)
-    agents, quotes, shares = Agents(settings, signer), Quotes(bus), Shares(settings)
+    safe = Safe.of(settings.credentials_key)
+    credentials = Credentials(db, safe)
+    agents, quotes, shares = Agents(settings, signer, credentials), Quotes(bus), Shares(settings)
     saga = Saga(db, bus, quotes, agents, settings.agent_timeout_s)
     runner = Runner(db, saga, settings)
     answer, consume = service.answer, service.consume
@@ -74,6 +80,10 @@ def build(settings: Settings) -> Service:
         negotiation.NEGOTIATE,
         partial(negotiating.negotiate, db=db, agents=agents, quotes=quotes, shares=shares),
         workers=CALLERS,
+    )
+    answer(
+        given.SET_CREDENTIAL,
+        partial(set_credential, db=db, bus=bus, safe=safe, credentials=credentials),
     )
     answer(signing.LIST_SIGNING_KEYS, partial(signing_keys.list_signing_keys, signer=signer))
     answer(cancel.CANCEL_TASK, partial(cancelling.cancel_task, db=db, bus=bus))

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     Numeric,
     String,
     Table,
@@ -119,6 +120,15 @@ cancelled_turns = Table(
     "cancelled_turns",
     metadata,
     Column("turn_id", String(64), primary_key=True),
+)
+# What owners gave to be sent with calls of their agents, encrypted, and the origin that it is for.
+agent_credentials = Table(
+    "agent_credentials",
+    metadata,
+    Column("agent_id", String(64), primary_key=True),
+    Column("origin", Text, nullable=False),
+    Column("header", String(100), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
 )
 negotiations = Table(
     "negotiations",

@@ -15,12 +15,15 @@ ID_SECRET = "id_secret"  # noqa: S105  (a name)
 """What the gateway keys derived ids with."""
 SIGNING_KEY = "call_signing_key"
 """What the task service signs calls of agents with."""
+CREDENTIALS_KEY = "credentials_key"
+"""What it encrypts agents' credentials with."""
 PASSWORDS = (
     *("postgres", "registry", "task", "payment", "chat"),
     *(f"{context}_owner" for context in ("registry", "task", "payment", "chat")),
     *(f"nats_{user}" for user in USERS),
     ID_SECRET,
     SIGNING_KEY,
+    CREDENTIALS_KEY,
 )
 
 
