@@ -256,6 +256,19 @@ class ChatAnswer(Model):
     message: Message | None = None
 
 
+class AgentCredential(Model):
+    """Answer of POST and DELETE /api/agents/{id}/credential; the secret is never shown.
+
+    Attributes:
+        header: in which it is sent; None when none is kept.
+        origin: where alone it is sent.
+    """
+
+    agent_id: Id
+    header: str | None = None
+    origin: str | None = None
+
+
 class Cancellation(Model):
     """Answer of POST /api/tasks/{id}/cancel and POST /api/turns/{id}/cancel.
 

@@ -17,6 +17,7 @@ from pydantic import (
 from contracts.base import MAX_AMOUNT, MICRO, Id, Model, Moment, Money
 from contracts.cards import CENT, MOST_BY_CARD, Cents
 from contracts.chat import MAX_CONTENT
+from contracts.credentials import HEADER, VALUE
 from contracts.disputes import Note
 from contracts.hooks import HOOK_EVENTS, HookEvent, HookUrl
 from contracts.ledger import Paid
@@ -191,6 +192,13 @@ class CardRefund(Body, json_schema_extra=_such_as(refundId="complaint-8")):
     """Body of POST /api/payments/stripe/{id}/refund."""
 
     refund_id: Id | None = None
+
+
+class NewCredential(Body, json_schema_extra=_such_as(value="Bearer 4f1c")):
+    """Body of POST /api/agents/{id}/credential: a header, and the secret in it."""
+
+    header: str = Field(default="Authorization", pattern=HEADER)
+    value: str = Field(pattern=VALUE, repr=False)
 
 
 class OpenCheckout(Body, json_schema_extra=_such_as(amount=20)):

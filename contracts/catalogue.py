@@ -11,6 +11,7 @@ from contracts import (
     cards,
     changes,
     chat,
+    credentials,
     disputes,
     hands,
     hooks,
@@ -32,7 +33,7 @@ from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry, listings),
-    "task": (task, orders, negotiation, quotes, cancelling, standing, signing),
+    "task": (task, orders, negotiation, quotes, cancelling, standing, signing, credentials),
     "payment": (payment, ledger, cards, spending, selling, hooks, disputes),
     "chat": (chat, turns),
 }
@@ -96,6 +97,7 @@ API_BODIES: tuple[type[Model], ...] = (
     bodies.Decision,
     bodies.NewWebhook,
     bodies.Replay,
+    bodies.NewCredential,
 )
 """What the UI sends to the gateway."""
 
@@ -120,6 +122,7 @@ API_ANSWERS: tuple[type[Model], ...] = (
     cards.Checkout,
     api.Message,
     api.Cancellation,
+    api.AgentCredential,
     api.InvocationResult,
     api.Quote,
     api.Credential,

@@ -1,6 +1,7 @@
 """Calls of agents over HTTP: their work, in the protocol that each speaks, and talk of prices."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from http import HTTPStatus
 from importlib import import_module
@@ -8,6 +9,7 @@ from typing import Any
 
 from chassis.outbound import Limits, Outbound
 from task_svc.answers import AgentFailure, AnswerT, PriceList, Reply
+from task_svc.credentials import Credentials
 from task_svc.domain import Quote
 from task_svc.protocols import native
 from task_svc.protocols.asking import Asking, Question, headers, json_body
@@ -24,8 +26,20 @@ BRIEF_PIECES = 256
 class Agents:
     """The HTTP client for agents; one per process."""
 
-    def __init__(self, settings: Settings, signer: Signer | None = None) -> None:
-        """Prepare the client with the time-outs and limits of `settings`; `signer` signs calls."""
+    def __init__(
+        self,
+        settings: Settings,
+        signer: Signer | None = None,
+        credentials: Credentials | None = None,
+    ) -> None:
+        """Prepare the client.
+
+        Args:
+            settings: its time-outs and limits.
+            signer: signs calls.
+            credentials: what agents want to see with them.
+        """
+        self._credentials = credentials
         self._settings = settings
         self._signer = signer or Signer("")
         self._http = Outbound(settings.agent_hosts)
@@ -54,6 +68,8 @@ class Agents:
             module = await asyncio.to_thread(import_module, f"task_svc.protocols.{name}")
             made = module.Caller(self._http, self._settings, self._signer)
             caller = self._callers.setdefault(name, made)
+        if self._credentials and (known := await self._credentials.of(job.agent_id)):
+            job = replace(job, credential=known)
         answer: AgentAnswer = await caller.execute(job)
         return answer
 

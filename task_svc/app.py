@@ -1,8 +1,8 @@
 """The task service's table of contents.
 
 Answers create_task, get_task, list_tasks, list_steps, invoke_agent, ask_quote, negotiate,
-cancel_task, list_signing_keys, and for those who did not hear of something, or were not heard,
-tell_ends, count_running and what_was_heard.
+cancel_task, list_signing_keys, set_credential, and for those who did not hear of something, or
+were not heard, tell_ends, count_running and what_was_heard.
 Consumes the orders task.start, task.add_steps, task.finish, and payment.refunded and
 payment.entered; hears of agents that change.
 Publishes task.created, task.started, task.completed, task.failed, task.cancelled, step.started,
@@ -14,11 +14,13 @@ from functools import partial
 from chassis.db.aging import AGE_EVERY_S, age
 from chassis.service import Service
 from contracts import cancelling as cancel
+from contracts import credentials as given
 from contracts import negotiation, signing, standing, task, topology
 from contracts import quotes as prices
 from task_svc import measures, store_aging, tables
 from task_svc.agents import Agents
 from task_svc.calls import LOOKS
+from task_svc.credentials import Credentials, Safe
 from task_svc.handlers import (
     cancelling,
     given_up,
@@ -31,6 +33,7 @@ from task_svc.handlers import (
 )
 from task_svc.handlers import signing as signing_keys
 from task_svc.handlers import standing as asked_after
+from task_svc.handlers.credentials import set_credential
 from task_svc.handlers.quoting import Seals
 from task_svc.quotes import Quotes
 from task_svc.runner import Runner
@@ -58,7 +61,9 @@ def build(settings: Settings) -> Service:
     service = Service("task", settings, tables.metadata)
     db, bus = service.database, service.bus
     signer = Signer.of(settings.call_signing_key)
-    agents, quotes, shares = Agents(settings, signer), Quotes(bus), Shares(settings)
+    safe = Safe.of(settings.credentials_key)
+    credentials = Credentials(db, safe)
+    agents, quotes, shares = Agents(settings, signer, credentials), Quotes(bus), Shares(settings)
     patience_s = settings.agent_timeout_s
     saga = Saga(db, bus, quotes, agents, settings.price_tolerance, patience_s)
     runner, seals = Runner(db, saga, settings), Seals(settings.quote_ttl_s)
@@ -86,6 +91,10 @@ def build(settings: Settings) -> Service:
         negotiation.NEGOTIATE,
         partial(negotiating.negotiate, db=db, agents=agents, quotes=quotes, shares=shares),
         workers=CALLERS,
+    )
+    answer(
+        given.SET_CREDENTIAL,
+        partial(set_credential, db=db, bus=bus, safe=safe, credentials=credentials),
     )
     answer(signing.LIST_SIGNING_KEYS, partial(signing_keys.list_signing_keys, signer=signer))
     answer(cancel.CANCEL_TASK, partial(cancelling.cancel_task, db=db, bus=bus))

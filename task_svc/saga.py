@@ -224,6 +224,7 @@ class Saga:
     ) -> Job:
         notes = StepNotes(self.db, step, cause)
         return Job(
+            agent_id=step.agent_id,
             quote=quote,
             payload=with_price(payload, quote),
             key=quote.agent_key or step.id,

@@ -32,6 +32,8 @@ class Settings(ServiceSettings):
             those that it runs itself have ended elsewhere.
         call_signing_key: what the key that calls of agents are signed with is made of: 32 random
             characters or more. Several, comma-separated: the first signs, all are published.
+        credentials_key: what agents' credentials are encrypted with: 32 random characters or more.
+            Several, comma-separated: the first encrypts, all read. Without it none are kept.
         reconcile_s: after so many seconds, the end of an orchestrated task is asked after.
         details_days: so long after a step's end its payload and its cause are kept.
     """
@@ -51,10 +53,11 @@ class Settings(ServiceSettings):
     lease_s: float = Field(default=8.0, gt=0)
     sweep_s: float = Field(default=2.0, gt=0)
     call_signing_key: SecretStr | None = None
+    credentials_key: SecretStr | None = None
     reconcile_s: float = Field(default=30.0, gt=0)
     details_days: int = Field(default=90, ge=1)
 
-    @field_validator("call_signing_key")
+    @field_validator("call_signing_key", "credentials_key")
     @classmethod
     def _are_keys(cls, written: SecretStr | None) -> SecretStr | None:
         try:

@@ -96,6 +96,15 @@ class Signer:
         return {HEADER: f"{signed}.{_text(self._keys[0].sign(signed.encode()))}"}
 
 
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL; the port only where it is not the usual one.
+
+    Raises:
+        AddressRefused: it is no URL of http or https.
+    """
+    return _parts(url)[0]
+
+
 @lru_cache(maxsize=1_024)
 def _parts(url: str) -> tuple[str, str]:
     """Origin and path of a URL; the port is left out where it is the usual one."""

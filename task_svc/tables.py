@@ -136,6 +136,15 @@ quote_secrets = Table(
     CheckConstraint("id = 1", name="one_secret"),
     info=dict(APPEND_ONLY),
 )
+# What owners gave to be sent with calls of their agents, encrypted, and the origin that it is for.
+agent_credentials = Table(
+    "agent_credentials",
+    metadata,
+    Column("agent_id", String(64), primary_key=True),
+    Column("origin", Text, nullable=False),
+    Column("header", String(100), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
 negotiations = Table(
     "negotiations",
     metadata,

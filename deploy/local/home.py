@@ -17,6 +17,8 @@ SIGNING_KEY = "call_signing_key"
 """What the task service signs calls of agents with."""
 WEBHOOK_KEY = "webhook_key"
 """What secrets of webhooks are encrypted with."""
+CREDENTIALS_KEY = "credentials_key"
+"""What it encrypts agents' credentials with."""
 PASSWORDS = (
     *("postgres", "registry", "task", "payment", "chat"),
     *(f"{context}_owner" for context in ("registry", "task", "payment", "chat")),
@@ -24,6 +26,7 @@ PASSWORDS = (
     ID_SECRET,
     SIGNING_KEY,
     WEBHOOK_KEY,
+    CREDENTIALS_KEY,
 )
 
 

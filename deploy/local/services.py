@@ -10,7 +10,7 @@ from dotenv import dotenv_values
 from chassis.secrets import SUFFIX, secret
 from contracts.permissions import GATEWAY, KEEPER
 from deploy.local import nats, postgres
-from deploy.local.home import ID_SECRET, SIGNING_KEY, WEBHOOK_KEY
+from deploy.local.home import CREDENTIALS_KEY, ID_SECRET, SIGNING_KEY, WEBHOOK_KEY
 from deploy.local.ports import Claim
 from deploy.local.process import Process
 from deploy.local.settings import AGENTS, ENV_FILE, PROJECT, Settings
@@ -20,7 +20,14 @@ OWNERS = tuple(f"{context}_owner" for context in CONTEXTS)
 """The roles of the migration step; all other roles are those of the services."""
 # The stores are stage 0: they are stopped last.
 AGENT_STAGE, SERVICE_STAGE, GATEWAY_STAGE = 1, 2, 3
-SECRETS = ("DATABASE_URL", "_PASSWORD", "ID_SECRET", "SIGNING_KEY", "WEBHOOK_KEY")
+SECRETS = (
+    "DATABASE_URL",
+    "_PASSWORD",
+    "ID_SECRET",
+    "SIGNING_KEY",
+    "CREDENTIALS_KEY",
+    "WEBHOOK_KEY",
+)
 """Ends of the names of what no process gets but the one that it is for."""
 
 
@@ -75,7 +82,10 @@ def table(settings: Settings, passwords: Mapping[str, str]) -> list[Process]:
     hosts = f"localhost,127.0.0.1,{given.get('WEBHOOK_HOSTS', '')}".rstrip(",")
     own = {
         "gateway": {"ID_SECRET": secret("ID_SECRET", given) or passwords[ID_SECRET]},
-        "task": {"CALL_SIGNING_KEY": secret("CALL_SIGNING_KEY", given) or passwords[SIGNING_KEY]},
+        "task": {
+            "CALL_SIGNING_KEY": secret("CALL_SIGNING_KEY", given) or passwords[SIGNING_KEY],
+            "CREDENTIALS_KEY": secret("CREDENTIALS_KEY", given) or passwords[CREDENTIALS_KEY],
+        },
         "payment": {
             "WEBHOOK_KEY": secret("WEBHOOK_KEY", given) or passwords[WEBHOOK_KEY],
             "WEBHOOK_HOSTS": hosts,

@@ -46,7 +46,7 @@ from chassis.protocols.httpx_transport import client as httpx_client
 from task_svc.answers import MAX_WORDS, AgentFailure, Work, read
 from task_svc.domain import Quote, readable
 from task_svc.protocols import a2a_messages as messages
-from task_svc.protocols.asking import headers
+from task_svc.protocols.asking import headers, signed
 from task_svc.protocols.job import AgentAnswer, Job, Operation, Progress
 from task_svc.protocols.pursuing import pursue, took_ms
 from task_svc.protocols.retries import no_answer, too_slow, with_retries
@@ -217,7 +217,7 @@ class Caller:
         limits = Limits(total_s or settings.offer_timeout_s, room or settings.agent_answer_bytes)
         about = headers(job.traceparent if job else None)
         del about["Content-Type"]
-        bridge = Bridge(self._http, limits, about, self._signer.headers)
+        bridge = Bridge(self._http, limits, about, partial(signed, self._signer, job))
         async with httpx_client(bridge) as http:
             config = ClientConfig(
                 streaming=card.streaming,

@@ -12,6 +12,7 @@ from opentelemetry.trace import SpanKind
 from chassis.observability import telemetry
 from chassis.outbound import Answer, CallError, Limits, Listener, Outbound, Request, parse
 from task_svc.answers import AgentFailure, AnswerT, read
+from task_svc.protocols.job import Job
 from task_svc.protocols.retries import no_answer, with_retries
 from task_svc.settings import Settings
 from task_svc.signing import Signer
@@ -98,3 +99,9 @@ def json_body(payload: dict[str, Any]) -> bytes:
         return json.dumps(payload, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
     except (ValueError, RecursionError) as error:
         raise AgentFailure("agent_refused_payload", "The payload is not JSON.") from error
+
+
+def signed(signer: Signer, job: Job | None, method: str, url: str, body: bytes) -> dict[str, str]:
+    """The headers of one request of a library: its signature, and what its agent wants to see."""
+    own = job.own_headers(url) if job else {}
+    return {**own, **signer.headers(method, url, body)}

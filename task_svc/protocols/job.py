@@ -1,10 +1,12 @@
 """One piece of work for an agent, and what can become of it at once: an answer, or a wait."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
 from contracts.base import Model, Moment
+from task_svc.credentials import Credential
 from task_svc.domain import Quote
 
 
@@ -68,7 +70,8 @@ class Job:
     """One piece of work.
 
     Attributes:
-        quote: whom it is for, and what the marketplace knows of it.
+        agent_id: whom it is for.
+        quote: what the marketplace knows of it.
         payload: what the agent is asked to do.
         key: names the work: whoever is asked again for the same has the same key.
         traceparent: W3C trace context to pass on.
@@ -78,8 +81,10 @@ class Job:
         limit_s: seconds that the work may take in all.
         patience_s: seconds that are waited for it before it is put aside, where it can be.
         notes: where is kept what the agent says meanwhile.
+        credential: what the agent wants to see with calls.
     """
 
+    agent_id: str
     quote: Quote
     payload: dict[str, Any]
     key: str
@@ -90,6 +95,11 @@ class Job:
     limit_s: float
     patience_s: float
     notes: Notes
+    credential: Credential | None = None
+
+    def own_headers(self, url: str) -> Mapping[str, str]:
+        """What goes with requests to this URL alone."""
+        return self.credential.headers(url) if self.credential else {}
 
 
 class Waiting(Exception):

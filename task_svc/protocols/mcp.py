@@ -31,7 +31,7 @@ from chassis.protocols.bridge import Bridge
 from chassis.protocols.mcp_client import BrokeDown, apart, mcp_client
 from task_svc.answers import MAX_WORDS, AgentFailure, Work, read
 from task_svc.domain import MAX_RESULT_CHARS, readable
-from task_svc.protocols.asking import headers
+from task_svc.protocols.asking import headers, signed
 from task_svc.protocols.files import inline_base64, linked
 from task_svc.protocols.job import AgentAnswer, Job, Operation, Progress
 from task_svc.protocols.pursuing import took_ms
@@ -92,7 +92,7 @@ class Caller:
         about = headers(job.traceparent)
         del about["Content-Type"]
         limits = Limits(job.limit_s, size)
-        sign = self._signer.headers
+        sign = partial(signed, self._signer, job)
         bridge = Bridge(self._http, limits, about, sign, counting=("POST",))
         sent = asyncio.Event()
         try:

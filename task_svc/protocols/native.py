@@ -82,14 +82,10 @@ class Caller:
     async def _begin(self, job: Job) -> Work | tuple[str, Progress]:
         """Call /execute: the work, or where it is asked for."""
         limits = Limits(job.limit_s, self._settings.agent_answer_bytes)
-        asked = Question(
-            "POST",
-            job.quote.endpoint_url.rstrip("/") + "/execute",
-            "/execute",
-            headers(job.traceparent, job.key) | {"Accept": f"application/json, {LINES}"},
-            limits,
-            json_body(job.payload),
-        )
+        url = job.quote.endpoint_url.rstrip("/") + "/execute"
+        about = headers(job.traceparent, job.key) | {"Accept": f"application/json, {LINES}"}
+        about |= job.own_headers(url)
+        asked = Question("POST", url, "/execute", about, limits, json_body(job.payload))
         async with _listening(job) as (listener, lines):
             said = await self._asking.send(asked, listener)
         if said.status == HTTPStatus.ACCEPTED and (place := _place(said, job.quote.endpoint_url)):
@@ -100,16 +96,11 @@ class Caller:
     async def _after(self, job: Job, operation: Operation) -> AgentAnswer | Progress:
         """Ask once for what the agent has taken on."""
         route, _, query = operation.ref.partition("?")
-        url = parse(job.quote.endpoint_url)
+        home = parse(job.quote.endpoint_url)
+        url = home.url.removesuffix(home.path or "/") + route
+        about = headers(job.traceparent) | dict(job.own_headers(url))
         limits = Limits(self._settings.offer_timeout_s, self._settings.agent_answer_bytes)
-        asked = Question(
-            "GET",
-            url.url.removesuffix(url.path or "/") + route,
-            "(outcome)",
-            headers(job.traceparent),
-            limits,
-            query=query,
-        )
+        asked = Question("GET", url, "(outcome)", about, limits, query=query)
         try:
             said = await self._asking.send(asked)
         except AgentFailure as failure:

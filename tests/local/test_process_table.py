@@ -95,7 +95,8 @@ def test_the_dotenv_file_reaches_the_services_and_the_environment_wins(
 
 @pytest.mark.parametrize("given", ["", "VALUE", "FILE"])
 @pytest.mark.parametrize(
-    ("name", "whose"), [("ID_SECRET", "gateway"), ("CALL_SIGNING_KEY", "task_svc")]
+    ("name", "whose"),
+    [("ID_SECRET", "gateway"), ("CALL_SIGNING_KEY", "task_svc"), ("CREDENTIALS_KEY", "task_svc")],
 )
 def test_a_secret_of_ones_own_is_nobody_elses(
     home: Path, monkeypatch: pytest.MonkeyPatch, given: str, name: str, whose: str

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from task_svc.credentials import Credential
 from task_svc.domain import Quote
 from task_svc.protocols.job import Job, Operation, Progress
 
@@ -32,6 +33,7 @@ def job(
     trace: str | None = None,
     operation: Operation | None = None,
     again: bool = False,
+    credential: Credential | None = None,
     **quote: Any,
 ) -> Job:
     """Work for the agent at `url`."""
@@ -43,6 +45,7 @@ def job(
         "dynamic_price": Decimal("0.1"),
     }
     return Job(
+        agent_id="agent-1",
         quote=Quote.model_validate(known | quote),
         payload={"text": "hi"} if payload is None else payload,
         key="step-1",
@@ -53,4 +56,5 @@ def job(
         limit_s=limit_s,
         patience_s=patience_s,
         notes=notes or Noted(),
+        credential=credential,
     )

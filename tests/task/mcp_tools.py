@@ -42,6 +42,7 @@ class Tools:
     go: asyncio.Event = field(default_factory=asyncio.Event)
     troubles: list[Response] = field(default_factory=list)
     posts: list[str] = field(default_factory=list)
+    credentials: list[str | None] = field(default_factory=list)
 
 
 def _server(tools: Tools) -> MCPServer:
@@ -119,6 +120,7 @@ def _noting(app: ASGIApp, tools: Tools, *, old: bool) -> ASGIApp:
         asked = json.loads(body)
         method = asked.get("method", "")
         tools.posts.append(method)
+        tools.credentials.append(Request(scope).headers.get("authorization"))
         if old and method == "server/discover":
             gone = {"code": -32601, "message": "Method not found"}
             answer = JSONResponse({"jsonrpc": "2.0", "id": asked["id"], "error": gone})
