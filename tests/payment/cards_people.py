@@ -91,7 +91,7 @@ class People:
 
     def event(self, type_: str, thing: dict[str, Any]) -> dict[str, Any]:
         """An event with an id of its own, which Stripe lists from now on."""
-        made = {
+        made: dict[str, Any] = {
             "id": f"evt_{next(self._numbers)}_{time.time_ns()}",
             "object": "event",
             "api_version": "2026-10-28.endive",

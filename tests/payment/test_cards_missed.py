@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 from stripe import HTTPXClient, StripeClient
 
@@ -17,7 +18,8 @@ pytest_plugins = ("tests.payment.cards_fixtures",)
 
 
 async def read(cards: CardSystem, missed: Missed, base: str | None = None) -> None:
-    base = base or cards.payment.settings.stripe_api_base
+    settings: Any = cards.payment.settings
+    base = base or settings.stripe_api_base
     client = StripeClient(KEY, base_addresses={"api": base}, http_client=HTTPXClient())
     await missed.read(cards.payment.database, client)
     await close(client)
