@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 from stripe import HTTPXClient, StripeClient
 
