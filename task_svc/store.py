@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    ClauseElement,
     Interval,
     Row,
     String,
@@ -164,7 +165,8 @@ async def insert_steps(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) ->
     """Store steps in order; returns the ids of those that were not known already."""
     if not rows:
         return []
-    if len(rows) == 1:
+    plain = not any(isinstance(value, ClauseElement) for value in rows[0].values())
+    if len(rows) == 1 and plain:
         return await _insert_step(frozenset(rows[0])).all(conn, rows[0])
     stored = await conn.execute(
         upsert(steps).values(list(rows)).on_conflict_do_nothing().returning(steps.c.id)

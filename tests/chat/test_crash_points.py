@@ -60,9 +60,9 @@ class Doom:
 
         @asynccontextmanager
         async def doomed(
-            cause: Envelope | None = None, *, begins: bool = False
+            cause: Envelope | None = None, *, begins: bool = False, reads: bool = False
         ) -> AsyncIterator[Transaction]:
-            async with whole(cause, begins=begins) as tx:
+            async with whole(cause, begins=begins, reads=reads) as tx:
                 yield tx
                 if cause is not None and cause.account in self.plans:
                     self._crash(cause, tx)

@@ -4,6 +4,7 @@ import asyncio
 from decimal import Decimal
 
 from chat_svc.domain import step_id_of, task_id_of
+from chat_svc.turn import think_id
 from contracts.envelope import ACCOUNT, CORRELATION, TURN
 from contracts.payment import LIST_BAZAARBUCKS, LIST_STRIPE
 from contracts.task import LIST_TASKS
@@ -12,7 +13,15 @@ from tests.chat.talk import NOTHING, Talk
 from tests.task.plans import wraps
 from tests.task.scripted_agent import answers
 
+THOUGHTS = """
+    SELECT (SELECT count(*) FROM chat.inbox WHERE message_id = ANY($2)),
+           (SELECT count(*) FROM chat.rounds WHERE turn_id = $1)
+"""
 CHAT_SAYS = ("message.posted", "plan.proposed", "turn.completed")
+
+
+def thinks(turn_id: str) -> list[str]:
+    return [think_id(turn_id, number) for number in range(4)]
 
 
 async def test_one_wish_is_done_and_billed(talk: Talk, skill: str):
@@ -68,6 +77,9 @@ async def test_the_second_of_two_gets_what_the_first_made(talk: Talk, skill: str
     assert end.text == f"second({made})"
     assert end.bill == {first.name: Decimal("0.1"), second.name: Decimal("0.05")}
     assert (end.status, end.total) == ("completed", Decimal("0.15"))
+    # The plan was thought about; the answer followed from the last result.
+    ((thoughts, moves),) = await talk.system.rows(THOUGHTS, end.turn_id, thinks(end.turn_id))
+    assert (thoughts, moves) == (1, 2)
 
 
 async def test_three_wishes_are_answered_each_by_name(talk: Talk):
