@@ -42,14 +42,22 @@ def next_move(situation: Situation) -> Move:
     """The move after what happened so far; the same for the same situation."""
     done = situation.rounds[-1] if situation.rounds else None
     kept = Remembered.model_validate(done.raw if done is not None and done.raw else {})
-    if done is not None and kept.about is not None:
-        return Move(account.told(kept.about, done, situation.agents) or TO_LOOK_UP)
     if done is not None and not kept.steps:
-        return answer(done, kept.notes, kept.form)
+        return _answered(situation, kept, done)
     if situation.last:
         return Move(STOPPED)
-    if done is not None:
-        return _settled(situation, kept, done)
+    return _begun(situation) if done is None else _settled(situation, kept, done)
+
+
+def _answered(situation: Situation, kept: Remembered, done: Round) -> Move:
+    """The last move of a turn, from what agents or the account's tools said."""
+    if kept.about is None:
+        return answer(done, kept.notes, kept.form)
+    return Move(account.told(kept.about, done, situation.agents) or TO_LOOK_UP)
+
+
+def _begun(situation: Situation) -> Move:
+    """The first move of a turn."""
     found = plan(
         situation.said,
         situation.agents,
