@@ -120,7 +120,8 @@ SMALL_BEFORE_SUBJECT = re.compile(
 )
 # What may stand before a text that is not quoted: "the sentence I love you".
 INTRODUCED_AS = re.compile(
-    r"\s{0,3}(?:(?:the|this|following|these|that|my) ){0,2}(?:[\w-]{1,20} )?"
+    r"[\s,]{0,3}how (?:do|would|can|should|could) (?:you|i|we|one) (?:say|write)\s{1,3}(?=\S)"
+    r"|\s{0,3}(?:(?:the|this|following|these|that|my) ){0,2}(?:[\w-]{1,20} )?"
     r"(?:words?|phrase|sentence|expression|line|paragraph|term|(?<=\bthe )text"
     r"|(?<=\bfollowing )text)(?! (?:of|from|is|was|are|in|for|to)\b)[:,]?\s{1,3}(?=\S)"
 )
