@@ -21,7 +21,8 @@ from chat_svc.planner.wish import Wish
 _CORRECTS = re.compile(
     r"\s*(?:(?:no|nope|sorry|oops|wait|actually|rather|hm+|ah|oh|not that|wrong|i mean|i meant"
     r"|make (?:it|that)|better|instead|nein|non|perdon|ich meinte|je voulais dire|quise decir"
-    r"|volevo dire|quis dizer|i said|should be|i want|i wanted|please|not (?:(?:in|to|into) )?\w+(?=[\s,]))\b[\s,.:;-]*){1,4}"
+    r"|volevo dire|quis dizer|i said|should be|i want|i wanted|please|not (?:(?:in|to"
+    r"|into) )?\w+(?=[\s,]))\b[\s,.:;-]*){1,4}"
 )
 _LONGEST = 100
 _MORE = re.compile(r"(?:also|too|as well|instead|please|not \w+)\b")

@@ -24,6 +24,7 @@ _FEW = 8
 _ASKED = re.compile(
     r"(?:what|who|how(?! to)|why|when|where|which|whose|is|does|did|was|were|are|do)\b"
 )
+_FIRST = re.compile(r"[.!?:\n]")
 _VAGUE = re.compile(r"\b(?:it|that|this|them|they|him|her|these|those)$")
 _ALONE = word_set("it this that these those them something anything everything")
 _ANY = word_set("the a an my our your his her their some any all")
@@ -116,14 +117,23 @@ def _forbidden(heard: Heard, purchases: Sequence[Purchase]) -> list[Objection]:
 def _thin(heard: Heard, purchases: Sequence[Purchase]) -> list[Objection]:
     if heard.zones is not None or heard.source.quotes:
         return []
-    return [
+    own = [one for one in purchases if one.kind in _ON_A_TEXT and (one.text or "") in heard.text]
+    found = [
         Objection(Reason.NOTHING_GIVEN, one.text)
-        for one in purchases
-        if one.kind in _ON_A_TEXT
-        and one.text is not None
-        and one.text in heard.text
-        and only_points(one.text)
+        for one in own
+        if one.text is not None and only_points(one.text)
     ]
+    return found + [
+        Objection(Reason.LEFT_OVER, " ".join(one.text.split()[:8]))
+        for one in own
+        if one.text is not None and is_prose(one.text) and _begins_with_asking(one.text)
+    ]
+
+
+def _begins_with_asking(text: str) -> bool:
+    """Whether words that point at a text are taken for its beginning: "it up? Our neighbours"."""
+    first = _FIRST.split(fold(text[:_LONGEST_QUERY]), maxsplit=1)[0]
+    return first.split()[:1] != [] and first.split()[0] in _POINTS | _ANY and not unclaimed(first)
 
 
 def _no_subject(purchases: Sequence[Purchase]) -> list[Objection]:
@@ -136,7 +146,7 @@ def _no_subject(purchases: Sequence[Purchase]) -> list[Objection]:
 
 def _is_no_subject(query: str) -> bool:
     folded = fold(query[: 2 * _LONGEST_QUERY]).strip(" .!?")
-    if len(query) > _LONGEST_QUERY and is_prose(folded):
+    if is_prose(folded):
         return True
     asked = _ASKED.match(folded)
     if asked is None or len(folded.split()) > _FEW:

@@ -18,8 +18,10 @@ LEAD = re.compile(
     r"|first(?:ly)?|second(?:ly)?|third(?:ly)?|next|then|also|too|and|plus|finally|lastly"
     r"|afterwards|after that|once done|additionally|separately|besides|in addition"
     r"|(?:can|could|would|will|should|may|might) (?:you|u|i|we|it|someone|somebody|anyone)"
-    r"|i (?:want|need|would like|wish)(?: (?:you|someone|somebody|an agent))? to(?: know(?! (?:more |all |everything )?about))?"
-    r"|i'd like(?: (?:you|someone))? to(?: know(?! (?:more |all |everything )?about))?|i'd love(?: you)? to|would you mind|be so kind(?: as)? to"
+    r"|i (?:want|need|would like|wish)(?: (?:you|someone|somebody"
+    r"|an agent))? to(?: know(?! (?:more |all |everything )?about))?"
+    r"|i'd like(?: (?:you|someone))? to(?: know(?! (?:more |all |everything )?about))?"
+    r"|i'd love(?: you)? to|would you mind|be so kind(?: as)? to"
     r"|you (?:should|must|need to|have to)|let's|let us|help me(?: to)?|try to|go ahead and"
     r"|i (?:have|must|was asked|am trying|'m trying) to|i'm (?:trying|going) to|both"
     r"|(?:my|our|the) \w{2,20} (?:wants|asked|told|needs) (?:me|us) to"
@@ -118,7 +120,8 @@ SMALL_BEFORE_SUBJECT = re.compile(
 )
 # What may stand before a text that is not quoted: "the sentence I love you".
 INTRODUCED_AS = re.compile(
-    r"\s{0,3}(?:(?:the|this|following|these|that|my) ){0,2}(?:[\w-]{1,20} )?"
+    r"[\s,]{0,3}how (?:do|would|can|should|could) (?:you|i|we|one) (?:say|write)\s{1,3}(?=\S)"
+    r"|\s{0,3}(?:(?:the|this|following|these|that|my) ){0,2}(?:[\w-]{1,20} )?"
     r"(?:words?|phrase|sentence|expression|line|paragraph|term|(?<=\bthe )text"
     r"|(?<=\bfollowing )text)(?! (?:of|from|is|was|are|in|for|to)\b)[:,]?\s{1,3}(?=\S)"
 )

@@ -39,7 +39,8 @@ _COUNT = re.compile(
     r"(?: (?:for|on|about)(?= \w))?"
 )
 _POINTS = re.compile(
-    rf",? ?(?<![\w'-])(?:(?:in|as|into|with|using|a|list of|form of) ){{0,4}}(?:{_AT_MOST}{_NUMBER}[ -])?"
+    r",? ?(?<![\w'-])(?:(?:in|as|into|with|using|a|list of|form of) ){0,4}"
+    rf"(?:{_AT_MOST}{_NUMBER}[ -])?"
     r"(?:(?:short|key|main|important|brief|clear) ){0,2}(?:bullet(?:ed)?[ -]?(?:points?|lists?)?s?"
     r"|points|bullets|takeaways|stichpunkten?|puntos|punti|pontos)(?![\w'-])"
     rf"(?: of (?:at most )?{_NUMBER} (?:items?|points?|bullets?))?"
@@ -87,7 +88,7 @@ def find_options(text: str, family: Family | None) -> Found | None:
 
 
 def _points_in(text: str) -> Found | None:
-    """ "As 3 bullet points": how many, as far as that is said."""
+    """How many points are wanted ("as 3 bullet points"), as far as that is said."""
     match = _POINTS.search(text)
     if match is None:
         return None

@@ -105,8 +105,8 @@ def plan(
         return only_say(NOTHING_DONE)
     drafts = draft(profiles, wishes, Conversation(before))
     if not drafts.steps:
-        pasted = not drafts.notes or (heard.pasted is not None and len(wishes) == 1)
-        return only_say(WHAT_WITH_IT if pasted and wishes else _refusal(profiles, drafts.notes))
+        pasted = heard.pasted is not None and len(wishes) <= 1
+        return only_say(WHAT_WITH_IT if pasted else _refusal(profiles, drafts.notes))
     planned = _within(drafts, budget, left)
     found = objections(heard, _purchases(planned, agents, earlier))
     return only_say(told(found)) if found else planned

@@ -10,7 +10,7 @@ _VERBS = (
     *("analyze", "analyse", "shorten", "condense", "please", "following", "article", "sentence"),
 )
 _WORD = re.compile(r"[^\W\d_]{5,12}")
-_STOP = re.compile("[:\n\"“”„«»`'‘]")
+_STOP = re.compile("[:\n\"\u201c\u201d\u201e\u00ab\u00bb`'\u2018]")
 _NEAR = 150
 _END = 60
 _MOST_MISSING = 2

@@ -143,10 +143,9 @@ def _sources(drafts: Drafts, wish: Wish) -> list[str]:
 
 def _problem(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> str | None:
     """Why a wish cannot be planned, in a sentence; None when it can."""
-    if not matches and not _is_wish(wish):
-        return f"I did not understand “{_short(wish.request)}”: {NOT_UNDERSTOOD}"
     if not matches:
-        return f"I cannot {_doing(wish)}: {NOBODY}"
+        unclear = f"I did not understand “{_short(wish.request)}”: {NOT_UNDERSTOOD}"
+        return f"I cannot {_doing(wish)}: {NOBODY}" if _is_wish(wish) else unclear
     if not matches[0].agent.available:
         away = ", ".join(dict.fromkeys(match.agent.name for match in matches[:3]))
         return f"I cannot {_doing(wish)}: {away} can do that, but is not available right now."

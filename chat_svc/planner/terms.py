@@ -11,17 +11,23 @@ from chat_svc.planner.vocabulary import KINDS, spelled, unclaimed
 
 _COIN = r"(?:bazaarbucks?|bucks?|bbs?|credits?)"
 _CAP = re.compile(
-    r"[\s,;(-]*(?:\b(?:but|and|please|only|if|it|costs?|you|can|may|should|spend|spending|pay|paying"
+    r"[\s,;(-]*(?:\b(?:but|and|please|only|if|it|costs?|you|can|may|should|spend"
+    r"|spending|pay|paying"
     r"|for|use|using|with|within|a|the|my|is|of|do|not)\b\s*){0,8}"
     r"(?:(?P<strong>budget|spend|pay|price|cost)\w*\s*(?:is|of|limit|:)?\s*)?"
-    r"(?P<most>at most|max(?:imum|imal)?\.?(?: of)?|no more than|not more than|more than|up to|under"
+    r"(?P<most>at most|max(?:imum|imal)?\.?(?: of)?|no more than|not more than"
+    r"|more than|up to|under"
     r"|less than|below|cheaper than|limit(?: of)?|budget(?: of| is)?:?|hochstens|como maximo"
     r"|al massimo|au maximum|no maximo|por menos de)?\s*"
-    rf"(?:[$€]\s*)?(?P<amount>\d+(?:[.,]\d+)?|[.,]\d+)\s*(?:(?P<coin>{_COIN})|(?P<cents>cents?\b|ct\b)"
+    rf"(?:[$€]\s*)?(?P<amount>\d+(?:[.,]\d+)?|[.,]\d+)\s*(?:(?P<coin>{_COIN})"
+    rf"|(?P<cents>cents?\b|ct\b)"
     r"|(?P<other>[$€]|dollars?\b|euros?\b))?(?: (?:at most|max(?:imum)?|or less))?[\s)]*"
     r"(?=$|[.:,;!?](?:\s|$)|\0|\n)"
 )
-_NOT = r"(?:do not|don't|dont|never|without|no need to|not|nicht|ohne|sin|no|sans|ne|non|senza|nao|sem)"
+_NOT = (
+    r"(?:do not|don't|dont|never|without|no need to|not|nicht|ohne|sin|no|sans|ne|non"
+    r"|senza|nao|sem)"
+)
 _FORBIDS = re.compile(
     r"(?:^|[,.;:\n]|\b(?:but|and|pero|aber|mais|ma|mas)\b)[\s,]*"
     r"(?:(?:but|and|please|you|just|also|pero|aber|mais|ma|mas|bitte)\s+){0,3}"

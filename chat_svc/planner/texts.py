@@ -27,7 +27,8 @@ _UNKNOWN_LANGUAGE = re.compile(
 
 # "The word search": a word that is named, whatever it means elsewhere.
 _NAMED_WORD = re.compile(
-    r"\s*(?:the )?(?:[\w-]+ )?(?:word|term|phrase|expression|name) (?!below|above|here|again)[\w'-]+\s*"
+    r"\s*(?:the )?(?:[\w-]+ )?(?:word|term|phrase|expression|name) (?!below|above|here"
+    r"|again)[\w'-]+\s*"
 )
 
 Tags = tuple[str, ...]

@@ -140,8 +140,10 @@ VERBS = (
     ),
     _verb(
         SEARCH,
-        r"(?:(?:(?:find|get|give|show|gather|collect|need|want|have|is|are|looking|look|i'm|i am|do you"
-        r"|you|there|got|me|us|i|for) ){0,5}(?:(?:some|any|more|a few|good|a|the best|\d{1,3}|two|three|four|five|ten) ){0,2})"
+        r"(?:(?:(?:find|get|give|show|gather|collect|need|want|have|is|are|looking"
+        r"|look|i'm|i am|do you"
+        r"|you|there|got|me|us|i|for) ){0,5}(?:(?:some|any|more|a few|good|a|the best"
+        r"|\d{1,3}|two|three|four|five|ten) ){0,2})"
         r"(?:info(?:rmation|s)?|sources?|articles?|papers?|references|literature|facts|details"
         r"|web ?sites|pages|material|research) (?:about|on|regarding|concerning)",
     ),
@@ -158,7 +160,8 @@ VERBS = (
     ),
     _verb(
         SEARCH,
-        r"(?:(?:know|learn|find out|read|hear) (?:(?:something|a bit|a little|all) )?(?:more )?about"
+        r"(?:(?:know|learn|find out|read|hear) (?:(?:something|a bit|a little"
+        r"|all) )?(?:more )?about"
         r"|learn (?:more )?about|read up on|(?:i'm |i am )?(?:curious about|interested in))",
         weak=True,
     ),

@@ -38,7 +38,20 @@ def read_wishes(heard: Heard, find_mention: FindMention, *, has_previous: bool) 
         source.plain, 0, len(source.plain), find_mention, has_previous=has_previous
     )
     found = [wish for layout in layouts for wish in _read(source, layout, find_mention)]
-    return _quoted(source, found) or found
+    return _quoted(source, found) or _without_asides(source, found)
+
+
+def _without_asides(source: Source, found: Sequence[Wish]) -> list[Wish]:
+    """The wishes without what only reads like a question in a text: "How it was lost is debated"."""
+    if not is_prose(source.plain):
+        return list(found)
+    ends = source.raw.rstrip().removesuffix("?").rstrip()
+    asked = source.raw.rstrip().endswith("?")
+    return [
+        wish
+        for wish in found
+        if not wish.weak or (asked and ends.endswith(wish.request.rstrip(" ?")))
+    ]
 
 
 def _quoted(source: Source, found: Sequence[Wish]) -> list[Wish]:

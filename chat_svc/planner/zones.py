@@ -26,7 +26,8 @@ _INTRODUCES = re.compile(
 _LABEL = re.compile(r"\n+[ \t]*(?:(?:the|here is the|my) )?[^\W\d_]{4,10}[ \t]*:", re.UNICODE)
 WORKS_ON_IT = re.compile(
     r"\b(?:search|research|google|look|find out|busca|cherche|suche|cerca|procura)(?: up)?"
-    r"(?: (?:for|about|on|more|nach|sobre|sur)){0,2} (?:it|this|that|them|these|those|the above|the text"
+    r"(?: (?:for|about|on|more|nach|sobre|sur)){0,2} (?:it|this|that|them|these|those"
+    r"|the above|the text"
     r"|the following|esto|das|cela|questo|isso)\b|\blook (?:it|this|that) up\b"
 )
 """A search for what a text says, as opposed to one for a subject that is named."""
@@ -125,10 +126,10 @@ def _head(plain: str) -> tuple[int, bool]:
     """Where instruction at the beginning ends, and whether a colon says so; 0 for none."""
     paragraph_end = plain.find("\n\n", 0, _NEAR)
     part = plain[: max(0, paragraph_end)]
-    if part and QUOTE not in part and asks(part) and is_prose(plain[paragraph_end:]):
-        if len(unclaimed(part, most=_STRANGERS + 1)) <= _STRANGERS:
-            label = _LABEL.match(plain, paragraph_end)
-            return (label.end(), True) if label else (paragraph_end, False)
+    asked = part and QUOTE not in part and asks(part) and is_prose(plain[paragraph_end:])
+    if asked and len(unclaimed(part, most=_STRANGERS + 1)) <= _STRANGERS:
+        label = _LABEL.match(plain, paragraph_end)
+        return (label.end(), True) if label else (paragraph_end, False)
     found = last = 0
     colon = paragraph = False
     for mark in islice(_BOUNDARY.finditer(plain, 0, _NEAR), _MOST):

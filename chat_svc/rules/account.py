@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -52,7 +52,6 @@ class _Line(_Seen):
     charged: Decimal
     external: Decimal = Decimal(0)
     refunded: Decimal = Decimal(0)
-    status: Literal["held", "captured", "released"] | str = "captured"
 
 
 class _Receipt(_Seen):

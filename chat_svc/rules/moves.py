@@ -62,8 +62,11 @@ def next_move(situation: Situation) -> Move:
         return Move(account.told(about, done, situation.agents) or TO_LOOK_UP)
     if situation.last:
         return Move(STOPPED)
-    if done is not None:
-        return _settled(situation, _kept(done), done)
+    return _begun(situation) if done is None else _settled(situation, _kept(done), done)
+
+
+def _begun(situation: Situation) -> Move:
+    """The first move of a turn."""
     found = plan(
         situation.said,
         situation.agents,

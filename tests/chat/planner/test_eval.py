@@ -4,7 +4,14 @@ import pytest
 
 from tests.chat.planner.eval.judge import cases, judge
 
-FLOORS = {"given": (0.98, 0.0), "own": (0.98, 0.0), "held": (0.98, 0.0), "held2": (0.98, 0.0)}
+FLOORS = {
+    "given": (0.98, 0.0),
+    "own": (0.98, 0.0),
+    "held": (0.98, 0.0),
+    "held2": (0.98, 0.0),
+    "held3": (0.98, 0.0),
+    "held4": (0.98, 0.0),
+}
 """The least share right and the most charged unwanted, of each file of cases."""
 
 

@@ -6,6 +6,9 @@ from collections import Counter
 from tests.chat.planner.eval.judge import Verdict, cases, judge
 
 
+ALL = ["given", "own", "held", "held2", "held3", "held4"]
+
+
 def table(verdicts: list[Verdict]) -> str:
     """The shares by kind, as a table in Markdown."""
     total = Counter(one.case.kind for one in verdicts)
@@ -22,7 +25,7 @@ def table(verdicts: list[Verdict]) -> str:
 
 def main(names: list[str]) -> None:
     """Print the table of each file of cases, and with -v what went wrong."""
-    for name in [one for one in names if one != "-v"] or ["given", "own"]:
+    for name in [one for one in names if one != "-v"] or ALL:
         verdicts = [judge(case) for case in cases(name)]
         sys.stdout.write(f"\n{name}\n\n{table(verdicts)}\n")
         for one in verdicts if "-v" in names else ():
