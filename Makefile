@@ -5,6 +5,8 @@ BIN := .venv/bin
 PYTHON ?=
 # One image each; every extra in pyproject.toml of the same name is what it installs.
 IMAGES := gateway registry_svc task_svc payment_svc chat_svc agents
+# What `bazaar` alone needs: no image has it.
+NOT_IN_IMAGES := typer rich shellingham markdown-it-py mdurl pygments psutil
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 
 .DEFAULT_GOAL := help
@@ -118,7 +120,7 @@ lock: ## Bring requirements.lock in line with pyproject.toml (UV_ARGS=--upgrade 
 	@for image in $(IMAGES); do \
 	  $(BIN)/uv pip compile pyproject.toml --extra "$${image%_svc}" --constraint requirements.lock \
 	    --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	    --custom-compile-command 'make lock' --quiet \
+	    $(NOT_IN_IMAGES:%=--no-emit-package %) --custom-compile-command 'make lock' --quiet \
 	    --output-file "deploy/images/$$image.lock" || exit 1; \
 	done
 

@@ -186,6 +186,7 @@ def main() -> int:
     """Be the keeper of the bus at NATS_URL."""
     settings = Settings()
     logs.configure(settings, KEEPER)
+    metrics.name_service(KEEPER)
     return asyncio.run(live(settings))
 
 

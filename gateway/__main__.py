@@ -34,6 +34,7 @@ def main() -> None:
         sys.exit(f"The gateway's settings are wrong: {what_is_wrong(error)}")
     logs.configure(settings, "gateway")
     telemetry.start(settings, "gateway")
+    metrics.name_service("gateway")
     say_who_may_ask(settings)
     allow_files(settings.connections + SPARE_FILES)
     server = Server(settings)

@@ -124,10 +124,10 @@ def cause_of(request: Request) -> Envelope:
     """The envelope of the HTTP request itself, the cause of all that follows from it.
 
     A well-formed `traceparent` of the caller is passed on, or is the parent of the request's span.
-    The request's log line names it.
+    The request's log line names it, and so does the answer's header X-Request-Id.
     """
     asked = f"{request.method} {request.scope['route'].path}"
-    cause = origin(NAME, asked, account_of(request))
+    cause = origin(NAME, asked, account_of(request), request.state.request_id)
     if (spender := spender_of(request)) is not None:
         cause = cause.model_copy(update={"spender": spender})
     trace = request.headers.get("traceparent", "")

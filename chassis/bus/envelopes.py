@@ -32,13 +32,17 @@ def derived_id(*parts: object) -> str:
     return uuid.uuid5(uuid.NAMESPACE_OID, "/".join(map(str, parts))).hex
 
 
-def origin(source: str, type_: str, account: str = DEFAULT_ACCOUNT) -> Envelope:
+def origin(
+    source: str, type_: str, account: str = DEFAULT_ACCOUNT, id_: str | None = None
+) -> Envelope:
     """The envelope of something that no message caused: a request from outside, a timer.
+
+    Its id is made up, unless it has one already.
 
     Its trace is that of the span that is open here. When none is, the first span that comes of it
     begins one; without spans its trace is made up, for those who trace around us.
     """
-    id_ = new_id()
+    id_ = id_ or new_id()
     made_up = f"00-{uuid.uuid4().hex}-{uuid.uuid4().hex[:16]}-01"
     return Envelope(
         id=id_,

@@ -9,10 +9,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from chassis.release import release
 from contracts.topology import DURABLES
 
 SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 100)
 
+SERVICE = Gauge(
+    "bazaar_service",
+    "Which service this is, and of which release; always 1",
+    ["service", "release"],
+)
 REQUESTS = Counter("bazaar_requests", "Requests answered", ["request", "status"])
 REQUEST_SECONDS = Histogram(
     "bazaar_request_seconds", "How long answering a request took", ["request"], buckets=SECONDS
@@ -74,8 +80,14 @@ POOL = Gauge("bazaar_database_connections", "Connections of the pool", ["service
 READ_FAILURES = Counter("bazaar_readings_failed", "Look-ups that came to nothing", ["service"])
 
 
+def name_service(service: str) -> None:
+    """Say which service shows these metrics, whatever the address that they are read at."""
+    SERVICE.labels(service, release()).set(1)
+
+
 def start_counting(service: str) -> None:
     """Show the counters of a service's durables from the first moment: alerts need the zero."""
+    name_service(service)
     DATABASE_WAITS.labels(service)
     LEFT_TO_RELAY.labels(service)
     READ_FAILURES.labels(service)

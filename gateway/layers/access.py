@@ -9,18 +9,24 @@ import structlog
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from chassis.bus.envelopes import new_id
 from chassis.observability.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS
 from contracts.envelope import Envelope
 
 log = structlog.get_logger()
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+REQUEST_ID = b"x-request-id"
 QUIET = frozenset({"/health", "/ready"})
 """Asked every few seconds by whatever watches the gateway: logged at DEBUG."""
 
 
 class RequestLog:
-    """ASGI middleware: logs method, route, status, ms, account and correlation id; no bodies."""
+    """ASGI middleware: logs method, route, status, ms, account and correlation id; no bodies.
+
+    The id is the request's own: the answer has it as X-Request-Id, and so has each log line, of any
+    service, about what follows from the request.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         """Log the requests that `app` answers."""
@@ -33,11 +39,16 @@ class RequestLog:
             return
         begun = time.perf_counter()
         status: int | None = None
+        request_id = new_id()
+        scope.setdefault("state", {})["request_id"] = request_id
+        structlog.contextvars.bind_contextvars(correlation_id=request_id)
 
         async def watched(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                header = (REQUEST_ID, request_id.encode())
+                message = {**message, "headers": [*message.get("headers", ()), header]}
             await send(message)
 
         try:
@@ -71,8 +82,8 @@ def _series(method: str, route: str, status: int | None) -> tuple[Counter, Histo
 
 
 def _about(state: Mapping[str, Any]) -> dict[str, str]:
-    """What is known of the request, when it came so far; a cached answer has caused nothing."""
+    """What is known of the request: its id, and whose it is when it came so far."""
     cause: Envelope | None = state.get("cause")
-    if cause is None:
-        return {"account": state["account"]} if "account" in state else {}
-    return {"account": cause.account, "correlation_id": cause.correlation_id}
+    account = cause.account if cause is not None else state.get("account")
+    of = {} if account is None else {"account": account}
+    return {**of, "correlation_id": state["request_id"]}

@@ -31,7 +31,7 @@ ALLOWED_HEADERS = [
     "Last-Event-ID",
     "traceparent",
 ]
-EXPOSED_HEADERS = ["ETag", "Link", "Retry-After", OUTCOME, REPLAYED]
+EXPOSED_HEADERS = ["ETag", "Link", "Retry-After", "X-Request-Id", OUTCOME, REPLAYED]
 
 
 def around(

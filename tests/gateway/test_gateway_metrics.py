@@ -7,6 +7,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from chassis.observability import metrics
+from chassis.release import release
 from deploy.local.ports import free_port
 from tests.chassis import helpers
 from tests.gateway.helpers import (
@@ -102,3 +104,10 @@ async def test_metrics_are_not_where_callers_ask(mode: str) -> None:
             for path in ("/", "/health", "/api/agents"):
                 address = served.metrics_url.removesuffix("/metrics") + path
                 assert (await http.get(address)).status_code == 404
+
+
+async def test_the_metrics_say_whose_they_are() -> None:
+    metrics.name_service("gateway")
+    with serving(gateway_settings(NO_BUS)) as served:
+        found = await scraped(served, "bazaar_service")
+    assert (release(), "gateway") in found

@@ -94,6 +94,9 @@ async def test_each_request_is_one_line_without_its_body(bus_url: str, services:
         assert isinstance(line["ms"], float)
     envelope = services.got(INVOKE_AGENT)[0].envelope
     assert lines[0]["correlation_id"] == envelope.correlation_id
+    assert len({line["correlation_id"] for line in lines}) == len(lines)
+    [refused] = [line for line in log if line["event"] == "refused"]
+    assert refused["correlation_id"] == lines[1]["correlation_id"]
     assert "private" not in json.dumps(log)
     assert any(line["event"] == "refused" and "shape" in line["error"] for line in log)
 

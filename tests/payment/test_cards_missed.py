@@ -2,7 +2,6 @@
 
 import asyncio
 from decimal import Decimal
-from typing import Any
 
 from stripe import HTTPXClient, StripeClient
 
