@@ -189,3 +189,29 @@ async def test_the_same_key_is_the_same_payout(market: Market) -> None:
     assert len({one["id"] for one in asked}) == 1
     await market.until(asked[0]["id"], "paid")
     assert market.paid(asked[0]["id"]) == [200]
+
+
+async def test_disputes_and_webhooks_over_http(market: Market) -> None:
+    """What was paid just now is refunded, not disputed; without a key no webhook is made."""
+    agent = await market.earn("5")
+    (payment,) = [
+        one
+        for one in (await market.http.get("/api/payments/bazaarbucks?limit=500")).json()
+        if one["agentId"] == agent
+    ]
+    path = f"/api/payments/bazaarbucks/{payment['id']}/dispute"
+    early = await market.http.post(path, json={"note": "It is wrong."})
+    assert (early.status_code, "refund the payment" in early.text) == (409, True)
+    assert (await market.http.post(path, json={"note": ""})).status_code == 422
+    assert (await market.http.get("/api/disputes")).json() == []
+    unknown = "/api/disputes/nobody/decision"
+    assert (await market.http.post(unknown, json={"accept": True})).status_code == 404
+    made = await market.http.post("/api/webhooks", json={"url": "https://shop.example/hook"})
+    assert (made.status_code, "WEBHOOK_KEY" in made.text) == (503, True)
+    odd = {"url": "https://shop.example/hook", "events": ["nothing"]}
+    assert (await market.http.post("/api/webhooks", json=odd)).status_code == 422
+    assert (await market.http.get("/api/webhooks")).json() == []
+    for method, rest in (("DELETE", ""), ("GET", "/deliveries")):
+        answer = await market.http.request(method, f"/api/webhooks/nobody{rest}")
+        assert answer.status_code == 404
+    assert (await market.http.post("/api/webhooks/nobody/replay", json={})).status_code == 404
