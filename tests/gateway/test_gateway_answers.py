@@ -340,8 +340,11 @@ async def test_the_openapi_document_is_complete(http: httpx.AsyncClient) -> None
             assert {"422", "429", "500", "503"} <= errors, path
             assert ("504" in errors) == (path != "/api/events"), path  # which asks no service
             for status in errors:
-                content = route["responses"][status]["content"]["application/json"]
-                assert content["schema"]["$ref"].endswith("/Problem"), (path, status)
+                kind, shape = "application/json", "/Problem"
+                if status == "402":
+                    kind, shape = "application/problem+json", "/PaymentProblem"
+                content = route["responses"][status]["content"][kind]
+                assert content["schema"]["$ref"].endswith(shape), (path, status)
     amount = document["components"]["schemas"]["Task"]["properties"]["totalCost"]
     assert amount["type"] == "number"
     docs = await http.get("/docs")

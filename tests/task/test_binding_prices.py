@@ -1,6 +1,5 @@
 """A price that binds, over the whole market: what is quoted, billed, paid, and said about it."""
 
-import json
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +14,7 @@ from registry_svc.seeds import SEEDS
 from tests.agents.serving import served
 from tests.conftest import running
 from tests.task.plans import spec, start
-from tests.task.scripted_agent import accepts, answers, hangs
+from tests.task.scripted_agent import accepts, answers
 from tests.task.services import eventually, task_service
 from tests.task.system import System
 
@@ -130,31 +129,6 @@ async def test_the_settings_tolerance_is_for_who_declares_none(system: System):
         costs = {(await system.invoke(account, agent_id)).cost for _ in range(24)}
     assert costs == {Decimal("0.10"), Decimal("0.12")}
     assert (await system.ask(CHECK_LEDGER, account, full=True)).ok
-
-
-async def test_a_step_that_the_release_before_began_goes_on_as_it_was(system: System, task_id: str):
-    """Nothing was promised then: it is paid up to the budget, and its hold extended."""
-    account = await system.account()
-    async with system.agent(hangs, answers(cost=0.3), price="0.10") as (agent_id, agent):
-        await system.order(account, start(task_id, spec(task_id, agent_id)))
-        await agent.called()
-        before = await system.rows("SELECT quote FROM task.steps WHERE id = $1", task_id)
-        quote = json.loads(before[0]["quote"])
-        for name in ("promise", "billing"):
-            del quote[name]
-        await system.rows(
-            "UPDATE task.steps SET quote = $2, quoted = NULL, max_price = NULL,"
-            " lease_until = now() - interval '1 minute' WHERE id = $1",
-            task_id,
-            json.dumps(quote),
-        )
-        await system.rows("UPDATE payment.holds SET quoted = NULL WHERE id = $1", task_id)
-        async with running(task_service(system.stack)):
-            await system.step_is(account, task_id, task_id, "completed")
-    assert await system.paid(account, task_id) == Decimal("0.3")
-    done = (await system.event(task_id, "step.completed")).body
-    assert (done.get("quoted"), done["overbilled"]) == (None, False)
-    await system.event(task_id, "hold.extended")
 
 
 async def test_the_six_are_promised_what_they_bill(system: System):

@@ -1,6 +1,7 @@
 """Replicas that die, stop and share: a step is finished by whoever is left, and paid once."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
@@ -83,6 +84,29 @@ async def test_a_killed_replicas_call_is_finished_by_another(system: System):
     assert task.status == "completed"
     assert len(set(agent.keys)) == 1
     once(system, task.id, agent.keys[0])
+
+
+async def test_a_step_that_the_release_before_began_goes_on_as_it_was(system: System, task_id: str):
+    """Nothing was promised then: it is paid up to the budget, and its hold extended."""
+    account = await system.account()
+    async with system.agent(hangs, WORKS, price="0.10") as (agent_id, agent):
+        async with replica(system.stack) as doomed:
+            await system.order(account, start(task_id, spec(task_id, agent_id)))
+            await agent.called()
+            doomed.kill()
+        (row,) = await system.rows("SELECT quote FROM task.steps WHERE id = $1", task_id)
+        quote = json.loads(row["quote"])
+        for name in ("promise", "billing"):
+            del quote[name]
+        was = "UPDATE task.steps SET quote = $2, quoted = NULL, max_price = NULL WHERE id = $1"
+        await system.rows(was, task_id, json.dumps(quote))
+        await system.rows("UPDATE payment.holds SET quoted = NULL WHERE id = $1", task_id)
+        async with running(task_service(system.stack)):
+            await system.step_is(account, task_id, task_id, "completed")
+            assert await system.paid(account, task_id) == Decimal("0.3")
+    done = (await system.event(task_id, "step.completed")).body
+    assert (done["quoted"], done["overbilled"]) == (None, False)
+    await system.event(task_id, "hold.extended")
 
 
 @pytest.mark.parametrize("then", [WORKS, says({"detail": "Bug"}, 500)])
