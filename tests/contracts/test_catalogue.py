@@ -50,6 +50,7 @@ def test_an_event_is_a_noun_and_what_happened_to_it(event: type[Event]):
 
 
 MODULES = {
+    "registry": {"registry", "listings"},
     "payment": {"payment", "ledger", "cards"},
     "task": {"task", "orders", "negotiation", "cancelling"},
 }
