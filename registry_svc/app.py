@@ -66,7 +66,7 @@ def build(settings: Settings) -> Service:
     service.every(probes.look_every_s(every_s), partial(probes.probe_due, db, http, every_s))
     every_read_s = settings.read_again_every_s
     look_s = min(every_read_s, importing.LOOK_S)
-    service.at_start(partial(indexing.index_unfound, db))
+    service.every(indexing.UNFOUND_EVERY_S, partial(indexing.index_unfound, db))
     service.every(look_s, partial(importing.read_due, db, http, every_read_s))
     service.every(indexing.STARS_EVERY_S, stars.note)
     put_right = partial(reconcile.count_again, db, service.bus)

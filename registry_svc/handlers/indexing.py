@@ -6,12 +6,13 @@ from chassis.db.database import Database
 from registry_svc import store, store_words
 
 AT_ONCE = 100
+UNFOUND_EVERY_S = 60.0
 STARS_EVERY_S = 5.0
 """How far what is sorted by ratings may lag behind them."""
 
 
 async def index_unfound(db: Database) -> None:
-    """Have agents found that a release before this one listed."""
+    """Have agents found that a release before this one, or beside it, listed."""
     while True:
         async with db.transaction() as tx:
             ids = await store_words.unfound(tx.conn, AT_ONCE)

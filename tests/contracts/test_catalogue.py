@@ -52,7 +52,8 @@ def test_an_event_is_a_noun_and_what_happened_to_it(event: type[Event]):
 
 
 MODULES = {
-    "payment": {"payment", "ledger", "cards", "selling", "disputes", "hooks"},
+    "registry": {"registry", "listings"},
+    "payment": {"payment", "ledger", "cards", "selling", "disputes", "hooks", "spending"},
     "task": {"task", "orders", "negotiation", "cancelling"},
 }
 """Where a context's messages are, when not in the module of its name alone."""

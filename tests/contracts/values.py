@@ -86,6 +86,8 @@ def _scalar(kind: Any, limits: list[Any]) -> st.SearchStrategy[Any]:
         return amounts(_limit(limits, "le", 10**6), places, least)
     if kind is int:
         return st.integers(_limit(limits, "ge", 0), _limit(limits, "le", 2**31 - 1))
+    if kind is float:
+        return st.floats(0, 1)
     assert kind is str, f"no strategy for {kind}"
     if pattern := _limit(limits, "pattern", None):
         return st.from_regex(pattern, fullmatch=True).map(lambda text: text.strip()[:64])

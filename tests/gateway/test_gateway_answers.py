@@ -288,7 +288,14 @@ async def test_the_openapi_document_is_complete(http: httpx.AsyncClient) -> None
     }
     assert set(routes) == {
         ("GET", "/api/agents"),
+        ("GET", "/api/agents/choose"),
         ("GET", "/api/agents/{id}"),
+        ("POST", "/api/agents"),
+        ("POST", "/api/agents/import"),
+        ("PATCH", "/api/agents/{id}"),
+        ("DELETE", "/api/agents/{id}"),
+        ("POST", "/api/agents/{id}/suspend"),
+        ("POST", "/api/agents/{id}/resume"),
         ("GET", "/api/tasks"),
         ("GET", "/api/tasks/{id}"),
         ("GET", "/api/tasks/{id}/steps"),

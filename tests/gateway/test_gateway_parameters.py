@@ -90,8 +90,9 @@ async def test_what_forms_send_for_nothing_is_nothing(
 @pytest.mark.parametrize(
     ("path", "allowed"),
     [
-        ("/api/agents", "GET, HEAD"),
-        ("/api/agents/translator", "GET, HEAD"),
+        ("/api/agents", "GET, HEAD, POST"),
+        ("/api/agents/translator", "DELETE, GET, HEAD, PATCH"),
+        ("/api/agents/translator/resume", "POST"),
         ("/api/tasks", "GET, HEAD, POST"),
         ("/api/payments/bazaarbucks", "GET, HEAD, POST"),
         ("/api/payments/bazaarbucks/p1/refund", "POST"),
