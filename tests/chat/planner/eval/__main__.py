@@ -5,7 +5,6 @@ from collections import Counter
 
 from tests.chat.planner.eval.judge import Verdict, cases, judge
 
-
 ALL = ["given", "own", "held", "held2", "held3", "held4"]
 
 
