@@ -59,13 +59,14 @@ def build(
         return LOCAL, await asyncio.to_thread(index.search, payload.query, payload.num_results)
 
     async def execute(payload: SearchPayload) -> Answer:
-        engine_used, hits = await find(payload)
+        engine_used, found = await find(payload)
+        hits = [hit for hit in found if hit.fits]
         searched = {
             WEB: "the web, through the ddgs metasearch",
             LOCAL: f"a local index of {index.size} texts, not the web",
         }
         return Answer(
-            result=report(payload.query, hits, searched[engine_used]),
+            result=report(payload.query, hits or found, searched[engine_used]),
             cost=PRICE,
             subtask_type="search",
             engine=engine_used,
@@ -100,11 +101,15 @@ def build(
 
 
 def report(query: str, hits: list[Hit], searched: str) -> str:
-    """The hits as a text, one paragraph each, closing with what was searched."""
+    """The hits as a text, one paragraph each, closing with what was searched.
+
+    Hits that do not fit are told as such: nothing was found, and these are only near.
+    """
     lines = [
         f"{place}. {hit.title}: {hit.snippet} (source: {hit.source})"
         for place, hit in enumerate(hits, start=1)
     ]
-    return "\n\n".join(
-        [*(lines or [f'No results for "{query.strip()}".']), f"Searched: {searched}."]
-    )
+    if not any(hit.fits for hit in hits):
+        near = " The nearest may be about something else:" if hits else ""
+        lines = [f'No results for "{query.strip()}".{near}', *lines]
+    return "\n\n".join([*lines, f"Searched: {searched}."])

@@ -15,18 +15,54 @@ RELEVANT_SHARE = 0.3
 """Hits that score below this share of the best one are left out: they are paid by the piece."""
 
 _SELECT = """
-    SELECT title, snippet(texts, 1, '', '', '…', ?), source, -bm25(texts, 4.0, 1.0)
+    SELECT title, snippet(texts, 1, '', '', '…', ?), source, -bm25(texts, 4.0, 1.0), rowid
     FROM texts WHERE texts MATCH ? ORDER BY bm25(texts, 4.0, 1.0), source LIMIT ?
 """
+# Words that say little about the subject of a query.
+_VAGUE = frozenset(
+    {
+        *(
+            "important",
+            "information",
+            "facts",
+            "sources",
+            "explain",
+            "explained",
+            "history",
+            "work",
+        ),
+        *(
+            "works",
+            "made",
+            "make",
+            "latest",
+            "news",
+            "tell",
+            "know",
+            "describe",
+            "articles",
+            "used",
+        ),
+    }
+)
+_HOLDS = "SELECT 1 FROM texts WHERE rowid = ? AND texts MATCH ?"
 
 
 @dataclass(frozen=True)
 class Hit:
-    """One result: what it is called, the telling part of it, and where it is from."""
+    """One result.
+
+    Attributes:
+        title: what it is called.
+        snippet: the telling part of it.
+        source: where it is from.
+        fits: whether it holds what was asked for; else it may be about something else.
+    """
 
     title: str
     snippet: str
     source: str
+    fits: bool = True
 
 
 class TextIndex:
@@ -54,10 +90,20 @@ class TextIndex:
             else []
         )
         return [
-            Hit(title, " ".join(snippet.split()), source)
-            for title, snippet, source, score in rows
+            Hit(title, " ".join(snippet.split()), source, self._fits(query, row))
+            for title, snippet, source, score, row in rows
             if score >= rows[0][3] * RELEVANT_SHARE
         ]
+
+    def _fits(self, query: str, row: int) -> bool:
+        """Whether a text holds nearly all of the words of a query that name its subject."""
+        words = dict.fromkeys(_telling(query))
+        words = {word: None for word in words if len(word) > 1 and word not in _VAGUE} or words
+        held = sum(
+            self._database.execute(_HOLDS, (row, f'"{word}"')).fetchone() is not None
+            for word in words
+        )
+        return 3 * held > 2 * len(words)
 
 
 def _read(path: Path) -> tuple[str, str]:
@@ -73,8 +119,17 @@ def _match_expression(query: str) -> str:
 
     Any of its telling words is enough; a query of nothing but common words needs them all.
     """
-    words = re.findall(r"\w+", query.casefold())[:MAX_QUERY_WORDS]
+    telling = _telling(query)
+    words = telling or _words(query)
+    return (" OR " if telling else " AND ").join(f'"{word}"' for word in words)
+
+
+def _words(query: str) -> list[str]:
+    return re.findall(r"\w+", query.casefold())[:MAX_QUERY_WORDS]
+
+
+def _telling(query: str) -> list[str]:
+    """The words of a query that are not common ones."""
     common = stop_words(("en",))
     # Plurals too, for the index takes "news" for "new".
-    telling = [word for word in words if not {word, word.removesuffix("s")} & common]
-    return (" OR " if telling else " AND ").join(f'"{word}"' for word in telling or words)
+    return [word for word in _words(query) if not {word, word.removesuffix("s")} & common]

@@ -5,9 +5,9 @@ is given, and finds them by their skills, capabilities and descriptions.
 """
 
 from chat_svc.planner.account import Topic
+from chat_svc.planner.choose import kind_of
 from chat_svc.planner.families import QUALITIES
 from chat_svc.planner.gate import Objection, Purchase, Reason, cap_of, objections, told
-from chat_svc.planner.match import kind_of
 from chat_svc.planner.model import (
     MAX_ALTERNATIVES,
     MAX_STEPS,

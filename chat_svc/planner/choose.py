@@ -6,7 +6,7 @@ from dataclasses import replace
 from chat_svc.planner.families import quality
 from chat_svc.planner.folding import fold
 from chat_svc.planner.lexicon import QUALITY_TASK
-from chat_svc.planner.match import Match, Profile, for_family, for_words, ranked
+from chat_svc.planner.match import Match, Profile, family_of, for_family, for_words, ranked
 from chat_svc.planner.wish import Wish
 
 _BEGINNING = 240
@@ -55,3 +55,9 @@ def addressed(profiles: Sequence[Profile], wish: Wish, ids: Sequence[str]) -> li
 def does_as_asked(match: Match, wish: Wish) -> bool:
     """Whether the agent is to be given the request in the person's own words."""
     return match.tier == _BY_NAME or wish.family is None
+
+
+def kind_of(skill: str) -> str:
+    """What a person calls the work that a skill word means; the word itself when unknown."""
+    family = family_of(skill)
+    return skill if family is None else family.name

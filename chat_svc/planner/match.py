@@ -75,12 +75,6 @@ def family_of(skill: str) -> Family | None:
     return None
 
 
-def kind_of(skill: str) -> str:
-    """What a person calls the work that a skill word means; the word itself when unknown."""
-    family = family_of(skill)
-    return skill if family is None else family.name
-
-
 @dataclass(frozen=True, slots=True)
 class Profile:
     """An agent with its words stemmed."""

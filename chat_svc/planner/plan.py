@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from chat_svc.planner.answers import offer
+from chat_svc.planner.choose import kind_of
 from chat_svc.planner.conversation import Conversation
 from chat_svc.planner.gate import Purchase, objections, told
 from chat_svc.planner.hearing import hear
-from chat_svc.planner.match import Profile, kind_of, profile
+from chat_svc.planner.match import Profile, profile
 from chat_svc.planner.mentions import Names
 from chat_svc.planner.model import (
     MAX_ALTERNATIVES,

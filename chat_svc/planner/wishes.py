@@ -42,15 +42,14 @@ def read_wishes(heard: Heard, find_mention: FindMention, *, has_previous: bool) 
 
 
 def _without_asides(source: Source, found: Sequence[Wish]) -> list[Wish]:
-    """The wishes without what only reads like a question in a text: "How it was lost is debated"."""
+    """The wishes without what only reads like a question in a text ("How it was lost is ...")."""
     if not is_prose(source.plain):
         return list(found)
-    ends = source.raw.rstrip().removesuffix("?").rstrip()
-    asked = source.raw.rstrip().endswith("?")
+    end = source.raw.rstrip()
     return [
         wish
         for wish in found
-        if not wish.weak or (asked and ends.endswith(wish.request.rstrip(" ?")))
+        if not wish.weak or (end.endswith("?") and end.endswith(f"{wish.request.rstrip(' ?')}?"))
     ]
 
 

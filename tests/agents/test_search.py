@@ -220,3 +220,20 @@ async def test_the_web_engine_runs_in_a_child() -> None:
     assert await search_web("nothing", 2) == []
     with pytest.raises(UnavailableError, match="no search engine could be reached: DNSError"):
         await search_web("offline", 2)
+
+
+@pytest.mark.parametrize(
+    "query", ["what's the weather in Berlin today", "who invented the bicycle"]
+)
+def test_poor_hits_are_told_as_such_and_cost_nothing_extra(local: httpx.Client, query: str) -> None:
+    answer = ask(local, query).json()
+    assert answer["result"].startswith("No results")
+    assert "may be about something else" in answer["result"]
+    assert answer["external_cost"] == 0
+
+
+def test_a_hit_that_fits_leaves_the_poor_ones_out(local: httpx.Client) -> None:
+    answer = ask(local, "the history of chess").json()
+    assert answer["result"].startswith("1. Chess")
+    assert "(source: " in answer["result"]
+    assert answer["external_cost"] == 0.01
