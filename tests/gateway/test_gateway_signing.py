@@ -38,4 +38,5 @@ async def test_a_credential_is_given_and_its_value_never_shown(
     (given, ended) = [
         asked.body for asked in services.asked if asked.subject.endswith("set_credential")
     ]
-    assert (given["value"], given["asAdmin"], ended["value"]) == ("hunter2", True, None)
+    assert (given.value, given.as_admin, ended.value) == ("hunter2", True, None)
+    assert "hunter2" not in repr(given)
