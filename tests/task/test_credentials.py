@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from contracts.credentials import SET_CREDENTIAL, CredentialKept
-from contracts.errors import Conflict, Invalid, NotFound, Refusal
+from contracts.errors import Invalid, NotFound, Refusal
 from task_svc.credentials import Credential, Safe
 from tests.conftest import Stack, running
 from tests.task.a2a_agent import a2a_agent
@@ -114,16 +114,6 @@ async def test_a_header_of_the_calls_own_is_refused(system: System, header: str)
         found = await refused(system, account, agent_id, header=header)
     assert isinstance(found, Invalid)
     assert "hunter2" not in found.message
-
-
-async def test_without_a_key_nothing_is_kept(stack: Stack):
-    payment = payment_service(stack)
-    services = registry_service(stack), payment, task_service(stack)
-    async with running(*services), listening(stack, payment) as system:
-        account = await system.account()
-        async with system.agent() as (agent_id, _):
-            await owned(system, agent_id, account)
-            assert isinstance(await refused(system, account, agent_id), Conflict)
 
 
 def test_a_new_key_reads_what_an_old_one_has_shut() -> None:

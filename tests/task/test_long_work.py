@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from chassis.bus.envelopes import new_id
+from contracts.credentials import SET_CREDENTIAL
+from contracts.errors import Conflict
 from task_svc.agents import Agents
 from task_svc.answers import AgentFailure
 from task_svc.protocols.job import Waiting
@@ -290,3 +292,11 @@ async def test_an_a2a_agent_whose_step_is_cancelled_is_told(system: System, task
             await system.finish(account, task_id, outcome="failed")
             await asyncio.wait_for(served.agent.cancelled.wait(), 30)
     assert await system.wallet(account) == (Decimal(100), Decimal(0))
+
+
+async def test_a_marketplace_without_a_key_keeps_no_credentials(system: System):
+    async with system.agent() as (agent_id, _), running(task_service(system.stack)):
+        with pytest.raises(Conflict, match="keeps no credentials"):
+            await system.ask(
+                SET_CREDENTIAL, "demo", agent_id=agent_id, value="Bearer x", as_admin=True
+            )
