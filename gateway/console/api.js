@@ -22,6 +22,7 @@ export const onRefused = (listener) => { refused = listener; };
 /** Ask; the answer's JSON. A Refused with the gateway's sentence, status 0 when nobody answers. */
 export async function ask(path, { method = "GET", body, headers = {}, signal } = {}) {
   let answer;
+  const used = key.get();
   try {
     answer = await fetch(path, {
       method, signal, credentials: "omit",
@@ -34,6 +35,6 @@ export async function ask(path, { method = "GET", body, headers = {}, signal } =
   }
   const found = await answer.json().catch(() => ({}));
   if (answer.ok) return found;
-  if (answer.status === 401) refused(found.error);
+  if (answer.status === 401 && used === key.get()) refused(found.error); // not of a key before this one
   throw new Refused(answer.status, found.error ?? `The gateway answers ${answer.status}.`);
 }

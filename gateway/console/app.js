@@ -73,11 +73,12 @@ function enter(why) {
 
 onRefused(enter);
 document.querySelector("#who").addEventListener("click", () => enter(""));
-document.querySelector("#leave").addEventListener("click", () => { keyField.value = ""; });
 door.addEventListener("close", () => {
-  if (door.returnValue === "cancel" || keyField.value.trim() === key.get()) { keyField.value = ""; return; }
-  key.set(keyField.value.trim());
+  const given = keyField.value.trim();
   keyField.value = "";
+  const leaves = door.returnValue === "none";
+  if (door.returnValue === "cancel" || given === key.get() || (!given && !leaves)) return;
+  key.set(leaves ? "" : given);
   stream.forget();
   [wish, log].forEach((view) => view.clear());
   stream.close();

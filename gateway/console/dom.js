@@ -57,7 +57,7 @@ const WHOLE = 4000;
 export function long(text, name = "text") {
   const whole = String(text ?? "");
   if (whole.length <= WHOLE) return h("div", { class: "said" }, whole);
-  const box = h("div", { class: "said", tabindex: 0, role: "region", "aria-label": name }, `${whole.slice(0, WHOLE)}…`);
+  const box = h("div", { class: "said long", tabindex: 0, role: "region", "aria-label": name }, `${whole.slice(0, WHOLE)}…`);
   const more = h("button", { type: "button", onclick: () => { show(box, whole); more.remove(); } },
     `Show all ${whole.length.toLocaleString("en")} characters`);
   return h("div", {}, box, more);

@@ -40,6 +40,7 @@ export class Stream {
         const answer = await fetch(path, { headers, signal: cut.signal, credentials: "omit" });
         if (!answer.ok) {
           const { error } = await answer.json().catch(() => ({}));
+          if (reading.signal.aborted) return;
           if (answer.status < 500 && answer.status !== 429) {
             this.stands(answer.status === 401 ? "key" : "refused", error ?? `HTTP ${answer.status}`);
             return;

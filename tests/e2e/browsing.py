@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.conftest import CHROMIUM
 
@@ -20,6 +20,7 @@ AWAY = "Failed to load resource"
 """What Chromium says of each answer that is no 200, and of a gateway that is away."""
 DESK, PHONE = (1100, 900), (360, 740)
 PATIENCE_MS = 45_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @asynccontextmanager
