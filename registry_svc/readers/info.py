@@ -38,6 +38,7 @@ async def read(http: Outbound, url: str, timeout_s: float) -> list[Offer]:
     Raises:
         BadAnswer: there is no /info, or it lacks or misstates what a listing needs.
     """
+    url = url.rstrip("/")
     info = await agents_http.ask_info(http, url, timeout_s)
     try:
         said = _Info.model_validate(info)

@@ -229,3 +229,13 @@ async def test_each_tool_of_an_mcp_server_is_a_listing(place: Market) -> None:
         )
         again = await place.alice.post("/api/agents/import", json=body)
         assert [one["id"] for one in again.json()] == [one["id"] for one in made]
+
+
+async def test_a_slash_behind_the_address_makes_no_other_agent(place: Market) -> None:
+    async with LittleAgent() as agent:
+        agent.answers["/deep/info"] = {**INFO, "name": f"Deep {fresh('n')}"}
+        body = {"url": f"{agent.url}/deep/"}
+        [made] = (await place.alice.post("/api/agents/import", json=body)).json()
+        assert made["endpointUrl"] == f"{agent.url}/deep"
+        [again] = (await place.alice.post("/api/agents/import", json=body)).json()
+        assert again["id"] == made["id"]
