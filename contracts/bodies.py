@@ -194,7 +194,7 @@ class CardRefund(Body, json_schema_extra=_such_as(refundId="complaint-8")):
     refund_id: Id | None = None
 
 
-class NewCredential(Body, json_schema_extra=_such_as(value="Bearer 4f1c")):
+class GivenCredential(Body, json_schema_extra=_such_as(value="Bearer 4f1c")):
     """Body of POST /api/agents/{id}/credential: a header, and the secret in it."""
 
     header: str = Field(default="Authorization", pattern=HEADER)

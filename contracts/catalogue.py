@@ -97,7 +97,7 @@ API_BODIES: tuple[type[Model], ...] = (
     bodies.Decision,
     bodies.NewWebhook,
     bodies.Replay,
-    bodies.NewCredential,
+    bodies.GivenCredential,
 )
 """What the UI sends to the gateway."""
 

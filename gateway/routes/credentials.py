@@ -19,7 +19,7 @@ posts = APIRouter(tags=["agents"], route_class=JsonRoute)
     response_model=api.AgentCredential,
     responses=problems(400, 404, 409, 415, 504),
 )
-async def set_credential(request: Request, id: PathId, body: bodies.NewCredential) -> Response:  # noqa: A002  (the path's own word)
+async def set_credential(request: Request, id: PathId, body: bodies.GivenCredential) -> Response:  # noqa: A002  (the path's own word)
     """In the place of what was given before; sent to the origin of the listing alone."""
     order = made(
         SetCredential,
