@@ -11,6 +11,7 @@ HookEvent = Literal[
     "task.failed",
     "seller.paid",
     "seller.refunded",
+    "seller.suspended",
     "payout.paid",
     "payout.failed",
 ]
@@ -20,6 +21,7 @@ HOOK_EVENTS: tuple[HookEvent, ...] = (
     "task.failed",
     "seller.paid",
     "seller.refunded",
+    "seller.suspended",
     "payout.paid",
     "payout.failed",
 )

@@ -129,6 +129,9 @@ PAYMENT_AGENT_REGISTERED = Durable(
     "payment-agent-registered", "EVENTS", "bazaar.evt.agent.registered.*"
 )
 PAYMENT_AGENT_UPDATED = Durable("payment-agent-updated", "EVENTS", "bazaar.evt.agent.updated.*")
+PAYMENT_AGENT_SUSPENDED = Durable(
+    "payment-agent-suspended", "EVENTS", "bazaar.evt.agent.suspended.*"
+)
 PAYMENT_TASK_COMPLETED = Durable("payment-task-completed", "EVENTS", "bazaar.evt.task.completed.*")
 PAYMENT_TASK_FAILED = Durable("payment-task-failed", "EVENTS", "bazaar.evt.task.failed.*")
 
@@ -157,6 +160,7 @@ DURABLES = (
     PAYMENT_STEP_FAILED,
     PAYMENT_AGENT_REGISTERED,
     PAYMENT_AGENT_UPDATED,
+    PAYMENT_AGENT_SUSPENDED,
     PAYMENT_TASK_COMPLETED,
     PAYMENT_TASK_FAILED,
     CHAT_THINK,

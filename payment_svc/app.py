@@ -6,7 +6,8 @@ open_checkout, retry_card, refund_card, take_webhook, open_spender, find_spender
 list_spenders, close_spender, get_seller, set_destination, list_earnings, request_payout,
 list_payouts, add_webhook, list_webhooks, delete_webhook, list_deliveries, replay_deliveries,
 open_dispute, note_dispute, decide_dispute, list_disputes.
-Consumes step.completed, step.failed, agent.registered, agent.updated, task.completed, task.failed.
+Consumes step.completed, step.failed, agent.registered, agent.updated, agent.suspended,
+task.completed, task.failed.
 By itself: asks after steps whose holds stay open and after what was not heard, charges cards for
 what agents bought, refunds it to them, handles what Stripe's webhooks told, and what they did not,
 settles and pays out what agents earned, tells webhooks, checks the books as they grow.
@@ -148,6 +149,7 @@ def _tell(service: Service, settings: Settings) -> None:
     consume(topology.PAYMENT_TASK_COMPLETED, ended)
     failed = partial(telling.on_task_failed, db=db, listening=listening)
     consume(topology.PAYMENT_TASK_FAILED, failed)
+    consume(topology.PAYMENT_AGENT_SUSPENDED, telling.on_agent_suspended)
     service.at_start(listening.look)
     service.at_end(http.aclose)
     service.every(LISTENING_EVERY_S, listening.look)

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Request, Response
 from contracts import api, bodies
 from contracts.credentials import SET_CREDENTIAL, CredentialKept, SetCredential
 from gateway.asking import answer, ask, known_id, made
+from gateway.auth import is_admin
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
 from gateway.parameters import PathId, StrictRoute
@@ -26,7 +27,7 @@ async def set_credential(request: Request, id: PathId, body: bodies.GivenCredent
         agent_id=known_id(id, "Agent"),
         header=body.header,
         value=body.value,
-        as_admin=_is_admin(request),
+        as_admin=is_admin(request),
     )
     return _say(await ask(request, SET_CREDENTIAL, order))
 
@@ -39,13 +40,8 @@ async def set_credential(request: Request, id: PathId, body: bodies.GivenCredent
 )
 async def delete_credential(request: Request, id: PathId) -> Response:  # noqa: A002  (the path's own word)
     """It is gone then."""
-    order = SetCredential(agent_id=known_id(id, "Agent"), as_admin=_is_admin(request))
+    order = SetCredential(agent_id=known_id(id, "Agent"), as_admin=is_admin(request))
     return _say(await ask(request, SET_CREDENTIAL, order))
-
-
-def _is_admin(request: Request) -> bool:
-    identity = getattr(request.state, "identity", None)
-    return identity is None or "admin" in identity.scopes
 
 
 def _say(kept: CredentialKept) -> Response:

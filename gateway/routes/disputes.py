@@ -17,10 +17,9 @@ from contracts.disputes import (
     OpenDispute,
 )
 from gateway.asking import answer, as_shown, ask, effect_of, known_id, made
-from gateway.auth import lacking
+from gateway.auth import is_admin
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
-from gateway.identity import Identity
 from gateway.pages import LINKED, Paging, page_of
 from gateway.parameters import PathId, StrictRoute
 
@@ -45,12 +44,6 @@ _NOTE = as_shown(NOTE_DISPUTE, ShownDispute)
 _DECIDE = as_shown(DECIDE_DISPUTE, ShownDispute)
 _MANY = as_shown(LIST_DISPUTES, ShownDisputes)
 _LIST = TypeAdapter(list[api.Dispute])
-
-
-def _is_admin(request: Request) -> bool:
-    """Whether who asks may decide for all; without authentication everybody may."""
-    identity: Identity | None = getattr(request.state, "identity", None)
-    return identity is None or not lacking(identity, "admin")
 
 
 @posts.post(
@@ -79,7 +72,7 @@ async def open_dispute(request: Request, id: PathId, body: bodies.NewDispute) ->
 )
 async def list_disputes(request: Request, page: Paging) -> Response:
     """Of the account, as payer or as seller; an admin sees all."""
-    question = ListDisputes(limit=page.limit, cursor=page.cursor, as_admin=_is_admin(request))
+    question = ListDisputes(limit=page.limit, cursor=page.cursor, as_admin=is_admin(request))
     found = await ask(request, _MANY, question)
     return page_of(request, page, found.disputes, _LIST, found.next_cursor)
 
@@ -108,6 +101,6 @@ async def decide_dispute(request: Request, id: PathId, body: bodies.Decision) ->
         dispute_id=known_id(id, "Dispute"),
         accept=body.accept,
         note=body.note,
-        as_admin=_is_admin(request),
+        as_admin=is_admin(request),
     )
     return answer((await ask(request, _DECIDE, order)).dispute)

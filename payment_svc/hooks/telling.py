@@ -12,6 +12,7 @@ from chassis.db.database import Database
 from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.hooks import HookEvent
+from contracts.listings import AgentSuspended
 from contracts.task import TaskCompleted, TaskEnded, TaskFailed
 from payment_svc.hooks import store
 
@@ -63,6 +64,13 @@ async def on_task_failed(
 ) -> None:
     """Tell who had a task done that it came to nothing."""
     await _ended(event, "task.failed", db, listening, here)
+
+
+async def on_agent_suspended(event: AgentSuspended, tx: Transaction, here: Envelope) -> None:
+    """Tell whoever listed an agent that it is off the market, and why."""
+    if event.owner is not None:
+        said = event.model_dump(mode="json", include={"agent_id", "name", "reason", "by"})
+        await tell(tx, event.owner, "seller.suspended", here.id, said)
 
 
 async def _ended(

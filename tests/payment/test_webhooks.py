@@ -18,6 +18,7 @@ from chassis.bus.envelopes import new_id, origin
 from chassis.outbound import Outbound
 from contracts import hooks as calls
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
+from contracts.listings import AgentSuspended
 from contracts.task import TaskCompleted
 from payment_svc.app import build
 from payment_svc.hooks import requests, sending, signing, store, telling
@@ -244,6 +245,28 @@ async def test_sellers_are_told_what_they_are_paid_and_what_is_given_back(
         ("seller.refunded", Decimal(4)),
     ]
     assert "payer" not in str(receiver.heard)
+
+
+async def test_a_seller_is_told_that_an_agent_is_off_the_market(
+    teller: Teller, receiver: Receiver
+) -> None:
+    hook = await teller.add(receiver.url, "seller.suspended")
+    receiver.secret = hook.secret
+    here = teller.desk.here(new_id())  # An admin suspended it.
+    said = {"agent_id": "poet", "name": "Poet", "reason": "It rhymes.", "by": "admin"}
+    for owner in (teller.account, None):
+        event = AgentSuspended.model_validate({**said, "owner": owner})
+        async with teller.desk.db.transaction(here) as tx:
+            await telling.on_agent_suspended(event, tx, here)
+    await teller.send()
+    [(_, told)] = receiver.heard
+    assert told["type"] == "seller.suspended"
+    assert told["data"] == {
+        "agentId": "poet",
+        "name": "Poet",
+        "reason": "It rhymes.",
+        "by": "admin",
+    }
 
 
 async def test_buyers_are_told_that_a_task_ended(teller: Teller, receiver: Receiver) -> None:
