@@ -101,7 +101,7 @@ _BEGIN_STEP = Statement(
     .where(steps.c.id == bindparam("step"), steps.c.status == "pending")
     .values(status="in_progress"),
     tuple,
-    keys=["quote"],
+    keys=["quote", "quoted", "max_price"],
 )
 _FREE_DEPENDENTS: Statement[tuple[str, int]] = Statement(
     update(steps)
@@ -183,9 +183,17 @@ async def insert_leased_step(
     return await query.one_or_none(conn, {**values, "lease": timedelta(seconds=lease_s)})
 
 
-async def begin_step(conn: AsyncConnection, step_id: str, quote: dict[str, Any]) -> bool:
+async def begin_step(
+    conn: AsyncConnection,
+    step_id: str,
+    *,
+    quote: dict[str, Any],
+    quoted: Decimal | None,
+    max_price: Decimal | None,
+) -> bool:
     """Move a pending step to in_progress; False when it is not pending any more."""
-    return await _BEGIN_STEP.run(conn, {"step": step_id, "quote": quote}) == 1
+    values = {"step": step_id, "quote": quote, "quoted": quoted, "max_price": max_price}
+    return await _BEGIN_STEP.run(conn, values) == 1
 
 
 async def find_step(conn: AsyncConnection, step_id: str) -> Step:
