@@ -33,6 +33,7 @@ async def session(market: Marketplace, owner: Person, **limits: Any) -> tuple[Pe
 async def test_an_agent_spends_no_more_than_its_session_at_any_gateway(
     market: Marketplace, alice: Person
 ) -> None:
+    """What was asked for at two gateways at once spent more than the credential allowed."""
     buyer, id_ = await session(market, alice, note="for the crawler")
     async with market.agent(answers(cost="0.3"), price="0.3") as (agent, does):
         outcomes = await asyncio.gather(*(buyer.call(agent, n) for n in range(20)))
@@ -63,6 +64,7 @@ async def test_an_agent_spends_no_more_than_its_session_at_any_gateway(
 async def test_a_session_sees_what_it_made_and_nothing_else(
     market: Marketplace, alice: Person
 ) -> None:
+    """A program's credential showed all that the account had."""
     buyer, _ = await session(market, alice)
     other, _ = await session(market, alice)
     async with market.agent(answers(cost="0.1")) as (agent, _):
@@ -116,6 +118,7 @@ async def test_a_key_of_somebody_else_repeats_nothing_of_a_session(
 
 
 async def test_a_revoked_session_spends_nothing_more(market: Marketplace, alice: Person) -> None:
+    """A credential that was revoked went on spending."""
     buyer, id_ = await session(market, alice)
     bob = await market.person()
     assert (await bob.first.delete(f"/api/sessions/{id_}")).status_code == 404
@@ -145,10 +148,12 @@ async def test_a_revoked_session_spends_nothing_more(market: Marketplace, alice:
     ids=str,
 )
 async def test_a_session_without_sense_is_refused(alice: Person, body: dict[str, Any]) -> None:
+    """Limits without sense were taken, and limited nothing."""
     assert (await alice.first.post("/api/sessions", json=body)).status_code == 422
 
 
 async def test_an_admin_makes_keys_with_limits(market: Marketplace, alice: Person) -> None:
+    """The limit of a key counted at one gateway only."""
     admin = await market.client(
         market.urls[0], await make_key(market.stack.nats_url, "root", "--scopes", "admin,read")
     )
@@ -196,6 +201,7 @@ async def test_what_hubchat_spends_counts_for_the_key_that_asked(
 
 
 async def test_402_says_what_is_missing_and_where_to_get_it(market: Marketplace) -> None:
+    """A 402 said nothing that a program could act on."""
     person = await market.person("0.05")
     buyer, _ = await session(market, person, limit=20)
     async with market.agent(answers(cost="0.1")) as (agent, _):
@@ -218,6 +224,7 @@ async def test_402_says_what_is_missing_and_where_to_get_it(market: Marketplace)
 
 
 async def test_a_quote_over_http_binds_at_both_gateways(market: Marketplace, alice: Person) -> None:
+    """What was quoted was not what was charged."""
     bob = await market.person()
     async with market.agent(answers(cost="5"), price="0.2") as (agent, _):
         quote = await alice.first.post("/api/quotes", json={"agentId": agent, "payload": {}})

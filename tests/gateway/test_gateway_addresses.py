@@ -62,7 +62,7 @@ async def test_dots_in_a_path_lead_nowhere(served: Served) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "/api/agents"),
+        ("PUT", "/api/agents"),
         ("PUT", "/api/tasks"),
         ("DELETE", "/api/tasks/t1"),
         ("GET", "/api/invoke-agent"),

@@ -116,7 +116,7 @@ async def test_the_api_is_not_shadowed(browser: httpx.AsyncClient) -> None:
     for path in ("/api", "/api/", "/api/unknown", "/api/agents/a/b", "/health/x", "/docs/x"):
         assert_problem(await browser.get(path, headers=html), 404)
     assert_problem(await browser.post("/api/unknown", json={}), 404)
-    assert_problem(await browser.post("/api/agents", json={}), 405)
+    assert_problem(await browser.put("/api/agents", json={}), 405)
     assert_problem(await browser.post("/tasks", json={}), 405)
     assert_problem(await browser.get("/api/agents"), 503)
     assert_problem(await browser.get("/ready"), 503)

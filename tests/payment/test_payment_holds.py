@@ -58,6 +58,7 @@ async def test_what_the_budget_does_not_cover_is_declined(customer: NewCustomer)
         "agentId": "translator",
         "amount": "1.5",
         "reason": "budget_exceeded",
+        "spender": None,
     }
     await buyer.hold("1", task=task, budget="5")  # To the last BazaarBuck.
 

@@ -82,7 +82,8 @@ async def test_a_call_sends_a_message_for_each_thing_that_happens(all_counted: C
         await system.event(reply.task_id, "payment.recorded")
 
         async def acknowledged() -> bool:
-            return any(subject.startswith("$JS.ACK.") for subject in sent)
+            """The end of the step, and of the task, of which webhooks may be told."""
+            return sum(subject.startswith("$JS.ACK.") for subject in sent) > 1
 
         await eventually(acknowledged)
 
@@ -105,7 +106,7 @@ async def test_a_call_sends_a_message_for_each_thing_that_happens(all_counted: C
     }
     replies = [subject for subject in sent if subject.startswith("_INBOX")]
     acks = [subject for subject in sent if subject.startswith("$JS.ACK.")]
-    assert (len(replies), len(acks)) == (2, 1)
+    assert (len(replies), len(acks)) == (2, 2)
 
 
 async def test_a_call_without_a_task(counted: tuple[System, list[str]]):
