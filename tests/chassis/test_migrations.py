@@ -130,7 +130,7 @@ async def test_a_migration_that_meets_with_a_service_at_work_is_begun_again(
     ):
         config = alembic_config("payment_svc", url)
         last = newest(config)
-        await asyncio.to_thread(command.upgrade, config, str(last.down_revision))
+        await asyncio.to_thread(command.upgrade, config, "0013")  # The next one alters the holds.
         if met == "55P03":
             await root.execute("BEGIN; LOCK TABLE payment.holds IN ACCESS SHARE MODE")
             leave = "ROLLBACK"
