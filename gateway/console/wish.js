@@ -90,6 +90,7 @@ export class Wish {
     this.text.value = "";
     this.send.disabled = true;
     this.follow = true;
+    this.#say("Asking…"); // At once, not with the next frame: "Answered." was of the one before.
     this.draw();
     const body = { content, ...(budget ? { maxBudget: budget } : {}), ...(this.goesOn ? { taskId: this.goesOn } : {}) };
     const again = { "Idempotency-Key": crypto.randomUUID?.() ?? `page-${Date.now()}-${Math.random()}` };

@@ -41,7 +41,7 @@ async def test_the_busy_agent_answers_or_fails_honestly(
 
     [step] = await books.get(http, f"/api/tasks/{task}/steps")
     if answer.status_code == 200:
-        assert answer.json()["cost"] == step["cost"] > 0.12
+        assert answer.json()["cost"] == step["cost"] >= 0.12
     else:
         assert answer.status_code == 503
         assert "busy" in answer.json()["error"].lower()
