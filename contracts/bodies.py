@@ -2,7 +2,7 @@
 
 import re
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -208,10 +208,18 @@ class OpenCheckout(Body, json_schema_extra=_such_as(amount=20)):
     payment_id: Id | None = None
 
 
+def _whole(said: Any) -> Any:
+    """To JSON, 4.0 is a whole number as well."""
+    return int(said) if isinstance(said, float) and said.is_integer() else said
+
+
 class Stars(Body, json_schema_extra=_such_as(stars=5)):
     """Body of POST /api/tasks/{id}/rating."""
 
-    stars: int = Field(ge=1, le=5, strict=True)
+    stars: Annotated[
+        Annotated[int, Field(ge=1, le=5, strict=True)],
+        BeforeValidator(_whole),
+    ]
 
 
 class NewPayout(Body, json_schema_extra=_such_as(amount=12.5)):

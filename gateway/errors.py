@@ -88,13 +88,12 @@ async def _http_error(request: Request, error: HTTPException) -> Response:
 def _methods(request: Request) -> list[str]:
     """All that the address answers; Starlette would name those of the first route alone."""
     path = request.url.path
-    routes = iter_route_contexts(request.app.routes)
-    found = {
-        method
-        for route in routes
-        if route.methods and route.path_regex.match(path)
-        for method in route.methods
-    } or {"GET"}  # no route: a page of the client
+    routes = [one for one in iter_route_contexts(request.app.routes) if one.methods]
+    matching = [one for one in routes if one.path_regex.match(path)]
+    # An address of its own is no id of something.
+    own = [one for one in matching if one.path == path]
+    found = {method for one in own or matching for method in one.methods or ()}
+    found = found or {"GET"}  # no route: a page of the client
     return sorted(found | ({"HEAD"} if "GET" in found else set()))
 
 

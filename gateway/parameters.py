@@ -34,6 +34,13 @@ Whole = Annotated[int, BeforeValidator(_in_digits)]
 """A number without sign, space, underscore or foreign digits, all of which Python would read."""
 Truth = Annotated[bool, BeforeValidator(_true_or_false)]
 """`true` or `false`, and not the other words that Pydantic knows for them."""
+
+
+def left_out(text: Any) -> Any:
+    """Nothing for an empty text, as a form of a browser sends what was not filled in."""
+    return None if text == "" else text
+
+
 Place = Annotated[
     Annotated[int, Field(le=MAX_PLACE)] | None,
     BeforeValidator(lambda text: None if text == "" else _in_digits(text)),  # as a browser has it

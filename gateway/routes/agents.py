@@ -1,10 +1,9 @@
 """The marketplace: which agents there are, and who of them is best for something."""
 
-from decimal import Decimal
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field, TypeAdapter
+from pydantic import BeforeValidator, Field, TypeAdapter
 
 from contracts import api
 from contracts.base import Money
@@ -16,12 +15,13 @@ from contracts.registry import (
     AgentReply,
     GetAgent,
     ListAgents,
+    Rating,
 )
 from gateway.asking import account_of, answer, as_shown, ask, known_id, made
 from gateway.auth import is_admin
 from gateway.errors import problems
 from gateway.pages import LINKED, SAME, Page, page_of
-from gateway.parameters import PathId, StrictRoute, Truth, Whole
+from gateway.parameters import PathId, StrictRoute, Truth, Whole, left_out
 
 router = APIRouter(tags=["agents"], route_class=StrictRoute)
 
@@ -59,11 +59,11 @@ class Finding(Page):
     available: Truth | None = Field(
         default=None, description="Whether its last health probe answered."
     )
-    max_price: Money | None = Field(
+    max_price: Annotated[Money | None, BeforeValidator(left_out)] = Field(
         default=None, description="BazaarBucks per call, at the present load."
     )
-    min_rating: Decimal | None = Field(
-        default=None, ge=0, le=5, max_digits=3, decimal_places=2, description="Stars."
+    min_rating: Annotated[Rating | None, BeforeValidator(left_out)] = Field(
+        default=None, description="Stars."
     )
     owner: str | None = Field(
         default=None,
@@ -106,7 +106,7 @@ async def choose_agents(
     request: Request,
     skill: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
     q: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
-    maxPrice: Annotated[Money | None, Query()] = None,  # noqa: N803  (the parameter's own name)
+    maxPrice: Annotated[Money | None, BeforeValidator(left_out), Query()] = None,  # noqa: N803  (the parameter's own name)
     limit: Annotated[Whole, Query(ge=1, le=100)] = 20,
 ) -> Response:
     """Candidates with their scores, best first; the first is who a call by skill goes to.

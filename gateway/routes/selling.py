@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import TypeAdapter, WithJsonSchema
+from pydantic import BeforeValidator, TypeAdapter, WithJsonSchema
 
 from contracts import api, bodies
 from contracts.base import Id
@@ -58,8 +58,23 @@ _REQUEST = as_shown(REQUEST_PAYOUT, ShownPayout)
 _PAYOUTS = as_shown(LIST_PAYOUTS, ShownPayouts)
 _EARNINGS_LIST = TypeAdapter(list[api.Earnings])
 _PAYOUT_LIST = TypeAdapter(list[api.Payout])
+_DAY_LENGTH = len("2026-01-31")
+
+
+def _day(text: str) -> date:
+    """A day in the one form that is described; Python knows more."""
+    if len(text) != _DAY_LENGTH or text[4] != "-":
+        raise ValueError("a day is expected, as 2026-01-31")
+    return date.fromisoformat(text)
+
+
 _DAY = {"type": "string", "format": "date"}
-Day = Annotated[date | None, Query(description="In UTC, as 2026-01-31."), WithJsonSchema(_DAY)]
+Day = Annotated[
+    date | None,
+    BeforeValidator(_day),
+    Query(description="In UTC, as 2026-01-31."),
+    WithJsonSchema(_DAY),
+]
 
 
 @router.get(

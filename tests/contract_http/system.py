@@ -99,7 +99,7 @@ class Marketplace:
 @contextlib.asynccontextmanager
 async def marketplace(stack: Stack) -> AsyncIterator[Marketplace]:
     """Everything but a gateway."""
-    payment = payment_service(stack)
+    payment = payment_service(stack, webhook_key="a key of the tests")
     async with ScriptedAgent() as agent:
         listed = registry_service(stack, agent.url)
         async with (

@@ -60,7 +60,12 @@ def test_schemathesis_finds_nothing(found: dict[str, tuple[int, str]], mode: str
 
 
 OPERATIONS = {
-    *("list_agents", "get_agent"),
+    *("list_agents", "get_agent", "choose_agents"),
+    *("list_agent", "change_listing", "import_agents", "suspend_agent", "resume_agent"),
+    *("retire_agent", "set_credential", "delete_credential", "get_signing_keys"),
+    *("rate_task", "open_dispute", "note_dispute", "decide_dispute", "list_disputes"),
+    *("get_seller", "set_destination", "list_earnings", "request_payout", "list_payouts"),
+    *("add_webhook", "list_webhooks", "delete_webhook", "list_deliveries", "replay"),
     *("list_tasks", "get_task", "list_steps", "create_task", "invoke_agent", "ask_quote"),
     *("cancel_task", "cancel_turn"),
     *("list_messages", "post_message", "forget_messages", "get_turn"),
