@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import HTTPException, Path, Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, Field, JsonValue, TypeAdapter, WithJsonSchema
 
 from contracts.base import Id
 from gateway.layers.paths import CONTROL
@@ -36,9 +36,23 @@ Truth = Annotated[bool, BeforeValidator(_true_or_false)]
 """`true` or `false`, and not the other words that Pydantic knows for them."""
 
 
-def left_out(text: Any) -> Any:
-    """Nothing for an empty text, as a form of a browser sends what was not filled in."""
-    return None if text == "" else text
+def left_out(pattern: str) -> tuple[BeforeValidator, WithJsonSchema]:
+    """A parameter of this form; nothing for an empty text, as forms of browsers send it."""
+    form = re.compile(pattern)
+
+    def read(text: Any) -> Any:
+        if isinstance(text, str) and text and not form.fullmatch(text):
+            raise ValueError(f"it has another form than {pattern}")
+        return text or None
+
+    return BeforeValidator(read), WithJsonSchema({"type": "string", "pattern": f"^({pattern})?$"})
+
+
+PRICE = left_out(r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,6})?")
+"""An amount in BazaarBucks, below a million."""
+STARS = left_out(r"[0-4](\.[0-9]{1,2})?|5(\.0{1,2})?")
+SEEN: dict[str, JsonValue] = {"pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"}
+"""Of texts: no control characters, which are refused wherever they are asked with."""
 
 
 Place = Annotated[

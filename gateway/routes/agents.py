@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from contracts import api
 from contracts.base import Money
@@ -21,7 +21,7 @@ from gateway.asking import account_of, answer, as_shown, ask, known_id, made
 from gateway.auth import is_admin
 from gateway.errors import problems
 from gateway.pages import LINKED, SAME, Page, page_of
-from gateway.parameters import PathId, StrictRoute, Truth, Whole, left_out
+from gateway.parameters import PRICE, SEEN, STARS, PathId, StrictRoute, Truth, Whole
 
 router = APIRouter(tags=["agents"], route_class=StrictRoute)
 
@@ -46,25 +46,22 @@ _MANY = as_shown(LIST_AGENTS, ShownAgents)
 _FOUND = as_shown(FIND_AGENTS, ShownAgents)
 _CHOICE = as_shown(CHOOSE_AGENTS, api.Choice)
 AGENTS = TypeAdapter(list[api.Agent])
-Words = Annotated[str, Field(min_length=1, max_length=200)]
+Words = Annotated[str, Field(min_length=1, max_length=200, json_schema_extra=SEEN)]
+Skill = Annotated[str, Field(min_length=1, max_length=100, json_schema_extra=SEEN)]
 
 
 class Finding(Page):
     """Which agents are wanted, and which part of them."""
 
     q: Words | None = Field(default=None, description="Words; each is in what it says of itself.")
-    skill: str | None = Field(
-        default=None, min_length=1, max_length=100, description="A skill, in its very words."
-    )
+    skill: Skill | None = Field(default=None, description="A skill, in its very words.")
     available: Truth | None = Field(
         default=None, description="Whether its last health probe answered."
     )
-    max_price: Annotated[Money | None, BeforeValidator(left_out)] = Field(
+    max_price: Annotated[Money | None, *PRICE] = Field(
         default=None, description="BazaarBucks per call, at the present load."
     )
-    min_rating: Annotated[Rating | None, BeforeValidator(left_out)] = Field(
-        default=None, description="Stars."
-    )
+    min_rating: Annotated[Rating | None, *STARS] = Field(default=None, description="Stars.")
     owner: str | None = Field(
         default=None,
         min_length=1,
@@ -104,9 +101,9 @@ async def list_agents(request: Request, page: Annotated[Finding, Query()]) -> Re
 )
 async def choose_agents(
     request: Request,
-    skill: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
-    q: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
-    maxPrice: Annotated[Money | None, BeforeValidator(left_out), Query()] = None,  # noqa: N803  (the parameter's own name)
+    skill: Annotated[Skill | None, Query()] = None,
+    q: Annotated[Words | None, Query()] = None,
+    maxPrice: Annotated[Money | None, *PRICE, Query()] = None,  # noqa: N803  (the parameter's own name)
     limit: Annotated[Whole, Query(ge=1, le=100)] = 20,
 ) -> Response:
     """Candidates with their scores, best first; the first is who a call by skill goes to.

@@ -66,6 +66,8 @@ class Marketplace:
                 async with door.client() as http:
                     said = await http.post("/api/hubchat/message", json={"content": "Hello."})
                     assert said.status_code == 200, said.text
+                    # It is made once, which takes seconds; schemathesis waits for ten.
+                    assert (await http.get("/openapi.json", timeout=60)).status_code == 200
                 yield door
 
     def _settings(self, mode: str, account: str, issuer: Issuer) -> Settings:
