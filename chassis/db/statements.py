@@ -108,9 +108,13 @@ class _Line:
         """The line of a transaction, which begins with its first statement as in SQLAlchemy."""
         sync = cast("Connection", conn.sync_connection)  # It is open in its transaction.
         adapter: Any = sync.connection.dbapi_connection
+        line = cls(sync, adapter)
         if adapter._transaction is None:  # noqa: SLF001  (SQLAlchemy commits what it knows of)
-            await adapter._start_transaction()  # noqa: SLF001  (as its own cursor does)
-        return cls(sync, adapter)
+            try:
+                await adapter._start_transaction()  # noqa: SLF001  (as its own cursor does)
+            except Exception as error:  # noqa: BLE001  (it becomes what SQLAlchemy would raise)
+                line.failed(error, "BEGIN")
+        return line
 
     def tell(self, sql: str, given: object) -> None:
         """Tell whoever listens to SQLAlchemy's statements."""

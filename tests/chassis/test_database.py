@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlalchemy import literal, select
 from sqlalchemy.exc import DBAPIError
 
 from chassis.bus.envelopes import new_id
 from chassis.db import database
 from chassis.db.away import Away, is_away, is_unstorable
 from chassis.db.database import Database
+from chassis.db.statements import Statement
 from tests.chassis import probe
 from tests.chassis.helpers import connected
 from tests.conftest import Stack
@@ -40,6 +42,21 @@ async def test_connections_that_the_server_closed_are_replaced_unnoticed(
         async with connected(probe_stack.admin_url) as root:
             assert await root.fetchval(END_ALL, "bazaar_probe")
         await note(db, new_id())
+
+
+async def test_a_connection_that_goes_before_its_first_statement_is_away(
+    db: Database, probe_stack: Stack
+) -> None:
+    one = Statement(select(literal(1).label("one")), tuple)
+
+    async def too_late() -> None:
+        async with db.transaction() as tx, connected(probe_stack.admin_url) as root:
+            assert await root.fetchval(END_ALL, "bazaar_probe")
+            await one.all(tx.conn, {})
+
+    with pytest.raises(DBAPIError) as gone:
+        await too_late()
+    assert is_away(gone.value)
 
 
 async def test_a_connection_that_goes_in_the_middle_is_told(
