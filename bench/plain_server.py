@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import httpx
 import uvicorn
@@ -48,7 +48,7 @@ def now() -> datetime:
 class Base(DeclarativeBase):
     """Of all tables."""
 
-    type_annotation_map = {  # noqa: RUF012  (SQLAlchemy reads it from the class)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         Decimal: MONEY,
         datetime: DateTime(timezone=True),
         list[str]: JSON,

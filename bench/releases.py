@@ -12,10 +12,12 @@ import subprocess
 import sys
 import venv
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from contracts.permissions import ADMIN
+from deploy.local import home
 from deploy.local.process import POLL_SECONDS, Child, Process, client, start
 from deploy.local.settings import PROJECT
 
@@ -79,6 +81,16 @@ def checkout(what: str, folder: Path, *, own_environment: bool) -> Release:
         pip = [python, "-m", "pip", "install", "--quiet", "-r", "requirements.lock"]
         subprocess.run(pip, cwd=folder, check=True)
     return Release("old", folder, python)
+
+
+def by_admin(folder: Path, one: Process, *argv: str) -> Process:
+    """A tool of the release that a process is of, as the administrator of the bus."""
+    password = home.passwords(folder / "home")[f"nats_{ADMIN}"]
+    url = one.env["NATS_URL"]
+    env = {**one.env, "NATS_URL": f"nats://{ADMIN}:{password}@{url.rpartition('@')[2]}"}
+    python = sys.executable if one.module else one.argv[0]
+    command = [python, "-m", *argv]
+    return replace(one, name=argv[-1], argv=command, module=False, env=env, ready=None)
 
 
 def drop(release: Release) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 THREE_DIGITS = 100
+TIMES = "\N{MULTIPLICATION SIGN}"
 SYSTEMS = ("this", "0.2.0", "plain", "DBOS", "Express")
 
 
@@ -61,7 +62,7 @@ class Row:
             # Round by round: both of a round met the same minute.
             others = self.found[target.beside]
             value = statistics.median(a / b for a, b in zip(figures, others, strict=True))
-            what = f" × {target.beside}"  # noqa: RUF001  (the sign for "times")
+            what = f" {TIMES} {target.beside}"
         met = value >= target.bound if target.least else value <= target.bound
         sign = "≥" if target.least else "≤"
         return f"{value:.2f}{what} ({sign} {target.bound:g}: {'met' if met else '**missed**'})"

@@ -25,9 +25,8 @@ from pathlib import Path
 import httpx
 
 from bench.callers import ANSWER_S, Callers
-from bench.releases import Fleet, Release, checkout, drop, settings
+from bench.releases import Fleet, Release, by_admin, checkout, drop, settings
 from bench.sums import CONTEXTS, add_up
-from contracts.permissions import ADMIN
 from deploy.local import home, postgres
 from deploy.local.ports import free_port
 from deploy.local.process import Process
@@ -192,20 +191,6 @@ def tables(folder: Path, known: list[Release], dsn: str) -> dict[str, dict[str, 
 def use_configuration(config: Path, release: str) -> None:
     """Have the bus started with the users of a release from now on."""
     shutil.copyfile(config.with_name(f"{release}.conf"), config)
-
-
-def by_admin(folder: Path, one: Process, *argv: str) -> Process:
-    """A tool of the release that a process is of, as the administrator of the bus."""
-    password = home.passwords(folder / "home")[f"nats_{ADMIN}"]
-    url = one.env["NATS_URL"]
-    env = {**one.env, "NATS_URL": f"nats://{ADMIN}:{password}@{url.rpartition('@')[2]}"}
-    return replace(
-        one,
-        name=argv[-1],
-        argv=[*argv] if one.module else [one.argv[0], "-m", *argv],
-        env=env,
-        ready=None,
-    )
 
 
 def new_key(folder: Path, gateway: Process) -> str:

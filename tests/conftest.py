@@ -140,7 +140,7 @@ def process_goes_on() -> Iterator[None]:
             ends(status)
         service = sys._getframe(1).f_locals.get("self")
         test = next((test for known, test in begun if known is service), "nobody")
-        GAVE_UP.append(f"{service and vars(service)} started by {test}")
+        GAVE_UP.append(f"{getattr(service, 'name', '?')}, started by {test}")
 
     Service.start = started  # type: ignore[assignment, method-assign]
     os._exit = note  # type: ignore[assignment]
