@@ -154,7 +154,7 @@ async def test_a_turn_that_cannot_be_read_is_in_no_others_way_when_it_is_asked_a
         for slow in (broken, whole):
             slow.gate.set()
         await talk.end(broken.turn_id)
-    await service.database.engine.dispose()
+    await service.stop()
 
 
 async def test_a_turn_about_to_be_billed_has_time_for_that(talk: Talk, skill: str):

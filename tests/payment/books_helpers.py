@@ -45,10 +45,12 @@ def money(*amounts: str | int) -> tuple[Decimal, ...]:
 
 
 class Desk:
-    """What the payment service does, called without NATS; it need not be started."""
+    """What the payment service does, called without NATS; the service must not be started."""
 
     def __init__(self, service: Service, settings: Settings) -> None:
         self.db: Database = service.database
+        # Either would connect to the bus by itself, and nobody would ever leave it.
+        self.db.departures = self.db.changes = None
         self.settings = settings
         self.captures: GroupCommit[StepCompleted] = bound(service, "captures")
 

@@ -34,7 +34,6 @@ async def desk(stack: Stack) -> AsyncIterator[Desk]:
     """The handlers of a service that keeps a tenth; what they publish stays in the outbox."""
     config = payment_settings(stack, platform_fee_rate="0.1")
     service = build(config)
-    service.database.departures = None
     yield Desk(service, config)
     await service.database.engine.dispose()
 

@@ -82,7 +82,6 @@ async def desk() -> AsyncIterator[Desk]:
     async with new_stack() as stack:
         config = payment_settings(stack)
         service = build(config)
-        service.database.departures = None
         yield Desk(service, config)
         await service.database.engine.dispose()
 

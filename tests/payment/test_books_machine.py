@@ -361,7 +361,6 @@ def desk(stack: Stack) -> Iterator[tuple[asyncio.Runner, Desk]]:
 
         async def opened() -> Desk:
             service = build(config)
-            service.database.departures = None
             return Desk(service, config)
 
         desk = runner.run(opened())

@@ -55,7 +55,7 @@ async def test_a_wallet_opened_by_many_at_once_is_opened_by_one(
     opened = await asyncio.gather(
         *(open_wallet(service.database, account, Decimal(3)) for _ in range(10))
     )
-    await service.database.engine.dispose()
+    await service.stop()
     assert sorted(opened) == [False] * 9 + [True]
     assert await balance(sql, account) == [Balance(Decimal(3), Decimal(0))]
 
