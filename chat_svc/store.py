@@ -206,13 +206,14 @@ async def forget_turns(conn: AsyncConnection, account: str, task_id: str) -> lis
 async def forgotten_turns(conn: AsyncConnection, limit: int) -> Sequence[Found]:
     """Ids of turns, and their tasks', whose words the event stream may still have.
 
-    None whose own events may not have left yet.
+    And whether these are the last: events that are older than that wish may still be on their way.
     """
     outbox = outbox_table(turns.metadata)
     oldest = select(func.min(outbox.c.created_at)).scalar_subquery()
+    last = turns.c.forgotten_at < func.coalesce(oldest, func.now())
     query = (
-        select(turns.c.id, turns.c.task_id)
-        .where(turns.c.forgotten_at < func.coalesce(oldest, func.now()))
+        select(turns.c.id, turns.c.task_id, last.label("last"))
+        .where(turns.c.forgotten_at.is_not(None))
         .order_by(turns.c.forgotten_at)
         .limit(limit)
     )

@@ -226,9 +226,10 @@ class Streams:
             return
         at = reader.after or 0
         first = (await self._past.first() or self._tail.seen + 1) if resumed else 1
-        if resumed and not first - 1 <= at <= self._tail.seen:
+        there = not resumed or await self._tail.reaches(at, BEGIN_S)
+        if resumed and (at < first - 1 or not there):
             yield _notice("gap")
-            at = at if at <= self._tail.seen else 0
+            at = at if there else 0
         joined, since = False, reader.since
         while not joined and reader.end is None:
             joined = self._tail.seen - at <= NEAR

@@ -140,6 +140,27 @@ class Tail:
         except TimeoutError:
             raise Unavailable(UNREACHABLE) from None
 
+    async def reaches(self, place: int, wait_s: float) -> bool:
+        """Whether the stream goes so far, once what it has up to there was told.
+
+        Another gateway may have told a moment ago what is still new to this one.
+
+        Raises:
+            Unavailable: it does go so far, and this gateway does not get there in time.
+        """
+        soon_s, looks = SOON_S, 0
+        try:
+            async with asyncio.timeout(wait_s):
+                while self.seen < place and looks < LOOKS:
+                    newest = await stored.last(self._link.client, EVENTS.name, ALL)
+                    there = newest is not None and newest.sequence >= place
+                    looks = 0 if there else looks + 1
+                    await asyncio.sleep(soon_s if there else BEAT_S)
+                    soon_s = min(2 * soon_s, BEAT_S)
+        except (NatsError, TimeoutError, OSError):
+            raise Unavailable(UNREACHABLE) from None
+        return self.seen >= place
+
     def end(self) -> None:
         """Follow no longer; whoever begins again within a beat finds it still following.
 

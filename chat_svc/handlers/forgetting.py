@@ -17,17 +17,21 @@ ANSWER_S = 10.0
 
 
 async def forget_events(db: Database, bus: Bus) -> None:
-    """Have the keeper of the bus delete what it still has; what cannot be deleted now is later."""
+    """Have the keeper of the bus delete what it still has; what cannot be deleted now is later.
+
+    Words that are still on their way (an event that a relay has) go as soon as they are there.
+    """
     async with db.transaction() as tx:
         found = await store.forgotten_turns(tx.conn, AT_ONCE)
     turns_of = defaultdict(list)
     for turn in found:
-        turns_of[turn.task_id].append(turn.id)
-    for task_id, turn_ids in turns_of.items():
-        if not await _deleted(bus, task_id, turn_ids):
+        turns_of[turn.task_id].append(turn)
+    for task_id, of_task in turns_of.items():
+        if not await _deleted(bus, task_id, [turn.id for turn in of_task]):
             return
-        async with db.transaction() as tx:
-            await store.all_forgotten(tx.conn, turn_ids)
+        if gone := [turn.id for turn in of_task if turn.last]:
+            async with db.transaction() as tx:
+                await store.all_forgotten(tx.conn, gone)
 
 
 async def _deleted(bus: Bus, task_id: str, turn_ids: list[str]) -> bool:

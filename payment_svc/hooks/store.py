@@ -1,4 +1,8 @@
-"""SQL of webhooks and what they are told. Nothing here commits."""
+"""SQL of webhooks and what they are told. Nothing here commits.
+
+A webhook's row is locked before those of what it is told: two deliveries to one webhook may fail at
+once, and the one that disables it writes to the other's.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -106,6 +110,8 @@ async def claim(conn: AsyncConnection, lease_s: float) -> Sequence[Found]:
 
 async def delivered(conn: AsyncConnection, delivery: Found, status: int) -> None:
     """Note that a message arrived; the webhook is well."""
+    well = and_(_HOOK.id == delivery.webhook_id, _HOOK.failing_since.is_not(None))
+    await conn.execute(update(webhooks).where(well).values(failing_since=None))
     await conn.execute(
         update(webhook_deliveries)
         .where(_DELIVERY.id == delivery.id)
@@ -117,8 +123,6 @@ async def delivered(conn: AsyncConnection, delivery: Found, status: int) -> None
             delivered_at=func.now(),
         )
     )
-    well = and_(_HOOK.id == delivery.webhook_id, _HOOK.failing_since.is_not(None))
-    await conn.execute(update(webhooks).where(well).values(failing_since=None))
 
 
 async def failed(
@@ -143,16 +147,6 @@ async def failed(
     Returns:
         The webhook as it is then.
     """
-    await conn.execute(
-        update(webhook_deliveries)
-        .where(_DELIVERY.id == delivery.id, _DELIVERY.status == "pending")
-        .values(
-            status="pending" if again_s is not None else "failed",
-            answered=status,
-            note=note,
-            next_attempt_at=None if again_s is None else after(again_s),
-        )
-    )
     too_long = func.coalesce(_HOOK.failing_since, func.now()) <= func.now() - seconds(disable_s)
     query = (
         update(webhooks)
@@ -166,6 +160,16 @@ async def failed(
         .returning(webhooks)
     )
     hook: Found = (await conn.execute(query)).one()
+    await conn.execute(
+        update(webhook_deliveries)
+        .where(_DELIVERY.id == delivery.id, _DELIVERY.status == "pending")
+        .values(
+            status="pending" if again_s is not None else "failed",
+            answered=status,
+            note=note,
+            next_attempt_at=None if again_s is None else after(again_s),
+        )
+    )
     return hook
 
 
@@ -219,5 +223,6 @@ async def forget(conn: AsyncConnection, older_than_days: int, at_most: int) -> i
         .where(_DELIVERY.created_at < func.now() - days(older_than_days))
         .order_by(_DELIVERY.created_at)
         .limit(at_most)
+        .with_for_update(skip_locked=True)
     )
     return (await conn.execute(delete(webhook_deliveries).where(_DELIVERY.id.in_(old)))).rowcount

@@ -9,6 +9,7 @@ from tests.complaints.system import Marketplace, Person
 from tests.gateway.helpers import until
 from tests.gateway.reading import reading
 from tests.task.scripted_agent import answers, waits_for
+from tests.task.services import eventually
 
 CALLS = 12
 
@@ -58,3 +59,39 @@ async def test_a_proxy_kept_the_stream_to_itself(market: Marketplace, alice: Per
     assert heard.headers["cache-control"] in ("no-store", "no-cache")
     assert "content-encoding" not in heard.headers
     assert heard.headers["content-type"].startswith("text/event-stream")
+
+
+async def test_a_cleared_conversation_was_still_in_the_stream(
+    market: Marketplace, alice: Person
+) -> None:
+    """What was said and cleared at one gateway was told again by the other.
+
+    What the task did stays, with the wish that it was made for: `task.created` tells it.
+    """
+    skill = f"vqpoem{alice.account[-6:]}"
+    async with market.agent(answers("A poem."), skills=[skill]):
+        said = await alice.say(f"Please {skill}: the sea")
+    task = said["taskId"]
+    await alice.say("Tell nobody that it is 4711.", taskId=task)
+
+    async def told(number: int) -> list[dict[str, str]]:
+        """The whole story of the task, at one of the gateways."""
+        path = f"/api/hubchat/stream?taskId={task}"
+        async with reading(alice.at(number), path) as heard:
+            await until(lambda: "task.completed" in str(heard.events), "the story so far")
+            await asyncio.sleep(0.1)
+        return heard.events
+
+    assert "4711" in str(await told(1))
+    cleared = await alice.first.delete(f"/api/hubchat/messages/{task}")
+    assert (cleared.status_code, cleared.json()["messages"]) == (httpx.codes.OK, 4)
+
+    async def gone() -> bool:
+        kinds = {event["type"] for number in range(2) for event in await told(number)}
+        return not any(kind.startswith(("message.", "turn.")) for kind in kinds)
+
+    await eventually(gone)
+    assert "4711" not in str(await told(0))
+    assert await alice.get("/api/messages", taskId=task) == []
+    turn = await alice.get(f"/api/turns/{said['turnId']}")
+    assert (turn["done"], turn["message"]) == (True, None)

@@ -97,6 +97,22 @@ async def test_a_stream_that_broke_before_its_first_event_resumes_too(
     assert resumed.events[0]["taskId"] == task
 
 
+async def test_who_resumes_at_a_gateway_that_is_a_moment_behind_hears_nothing_twice(
+    http: httpx.AsyncClient, other: Served, services: StandIns
+) -> None:
+    task = fresh("task")
+    async with other.client() as elsewhere, reading(elsewhere, "/api/events"):
+        async with reading(http, "/api/events") as heard:
+            for number in range(5):
+                await tell(services.client, started(task, number), "demo")
+            await heard.until_heard(5)
+        other.gateway.streams._tail.seen -= 5
+        async with reading(elsewhere, "/api/events", heard.last_id) as resumed:
+            await tell(services.client, started(task, 5), "demo")
+            await until(lambda: "s5" in resumed.steps, "what happened since")
+    assert (resumed.notices, resumed.steps) == ([], ["s5"])
+
+
 async def test_a_task_is_told_from_its_beginning(
     http: httpx.AsyncClient, services: StandIns
 ) -> None:
