@@ -6,6 +6,7 @@ Never all of it: what fits, what is named, and enough of the rest to say what th
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from chassis.bus.calls import Bus
@@ -66,16 +67,35 @@ async def fitting(
 
 
 async def missing(
-    bus: Bus, here: Envelope, known: Sequence[Offered], ids: Iterable[str], skills: Iterable[str]
+    bus: Bus,
+    here: Envelope,
+    known: Sequence[Offered],
+    ids: Iterable[str],
+    skills: Iterable[str],
+    alike: Iterable[str] = (),
 ) -> list[Offered]:
-    """Agents that are named and not known yet, and those that have a skill which is named."""
+    """Agents that are named or may be needed, and are not known yet.
+
+    Args:
+        bus: to ask the registry by.
+        here: the cause.
+        known: who is.
+        ids: who is named.
+        skills: all who have one of these are wanted.
+        alike: of those named, for whom others with the same skill may be needed.
+
+    Raises:
+        Refusal: the registry cannot be asked.
+    """
     there = {one.agent.id for one in known}
     absent = [id_ for id_ in dict.fromkeys(ids) if id_ not in there][:MOST_NAMED]
     found: dict[str, Offered] = {}
     if absent:
         wanted = ChooseAgents(agent_ids=absent, away=True, limit=MOST_NAMED)
         found |= {one.agent.id: one for one in await _chosen(bus, here, wanted)}
-    for skill in dict.fromkeys(skills):
+    named = {one.agent.id: one.agent for one in (*known, *found.values())}
+    like = [named[id_].skills[:1] for id_ in alike if id_ in named]
+    for skill in dict.fromkeys([*skills, *chain.from_iterable(like)]):
         wanted = ChooseAgents(skill=skill[:LONGEST_WORD], away=True, limit=MOST_SHOWN)
         found |= {one.agent.id: one for one in await _chosen(bus, here, wanted)}
     return [one for id_, one in found.items() if id_ not in there]

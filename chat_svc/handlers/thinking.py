@@ -110,20 +110,27 @@ def _named(past: Past) -> list[str]:
     return [choice.agent_id for call in past.calls if call.work for choice in call.work.choices]
 
 
-def _wanted(move: Move) -> tuple[list[str], list[str]]:
-    """The ids and the skills that a move names; it may name anything."""
+def _wanted(move: Move) -> tuple[list[str], list[str], list[str]]:
+    """The ids and the skills that a move names, and of which ids anyone like them may take over.
+
+    It may name anything.
+    """
     ids: list[str] = []
     skills: list[str] = []
+    alike: list[str] = []
     for call in move.calls:
         found = call.input if isinstance(call.input, Mapping) else {}
         others = found.get("alternatives")
         every = [found, *(others if isinstance(others, list) else [])]
         said = [one.get("agent_id") for one in every if isinstance(one, Mapping)]
-        ids += [id_ for id_ in said if isinstance(id_, str) and ID.fullmatch(id_)]
+        named = [id_ for id_ in said if isinstance(id_, str) and ID.fullmatch(id_)]
+        ids += named
         skill = found.get("skill")
         if call.name == "invoke_agent" and not found.get("agent_id") and isinstance(skill, str):
             skills.append(skill)
-    return ids, skills
+        elif call.name == "invoke_agent" and others is None:
+            alike += named
+    return ids, skills, alike
 
 
 def _is_due(turn: store.Found, command: Think) -> bool:

@@ -2,6 +2,9 @@
 
 from decimal import Decimal
 
+import pytest
+
+from chat_svc import marketplace
 from chat_svc.domain import negotiation_id_of, step_id_of, task_id_of
 from chat_svc.orchestrator import Move, Say, Situation, ToolCall
 from contracts.task import LIST_TASKS
@@ -200,7 +203,10 @@ async def test_tools_alone_make_no_task(script: Script):
     assert (await script.talk.system.ask(LIST_TASKS, account)).tasks == []
 
 
-async def test_a_busy_agent_is_replaced_and_the_result_says_so(script: Script, skill: str):
+async def test_a_busy_agent_is_replaced_and_the_result_says_so(
+    script: Script, skill: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(marketplace, "SAMPLE", 0)  # As when so many others are older.
     account = await script.talk.system.account()
     async with (
         script.talk.agent(skill, is_busy()) as busy,

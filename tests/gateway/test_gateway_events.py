@@ -209,7 +209,9 @@ async def test_what_lies_long_before_a_task_is_not_looked_through(
 ) -> None:
     """A month of events may lie before it."""
     task = fresh("task")
-    await tell(services.client, started(task, 0), "demo")
+    async with reading(http, "/api/events") as everything:
+        await tell(services.client, started(task, 0), "demo")
+        await everything.until_heard(1)
     for hours, told in ((2, ["s9"]), (0, ["s0", "s9"])):
         made_at = datetime.now(UTC) + timedelta(hours=hours)
         later = samples.TASK.model_copy(update={"created_at": made_at})

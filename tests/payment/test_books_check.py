@@ -126,7 +126,8 @@ async def test_each_rule_finds_what_breaks_it(
 ) -> None:
     task, step = new_id(), new_id()
     spender = await desk.spender(account, new_id(), limit="9")
-    request = hold_of(step, task, Decimal(3), Decimal(5), "poet")
+    agent = f"poet-{task}"  # Nobody else has heard whose it is.
+    request = hold_of(step, task, Decimal(3), Decimal(5), agent)
     await holds.place_hold(request, desk.db, spender)
     await desk.complete(account, completed(task, step, "2", external_cost="1"))
     (paid,) = await desk.rows(
