@@ -89,7 +89,7 @@ class Service:
             relay_workers=settings.outbox_workers,
         )
         self.departures = Departures(
-            self.broker, self.database.engine, outbox_table(self.database.metadata)
+            self._connection, self.database.engine, outbox_table(self.database.metadata)
         )
         relay(
             self.database.outbox,
@@ -98,7 +98,7 @@ class Service:
             workers=settings.outbox_workers,
         )
         self.database.departures = self.departures
-        self.changes = self.database.changes = Changes(name, self.broker.connect)
+        self.changes = self.database.changes = Changes(name, self._connection)
         self.readings = Readings(name, self.database)
         self.readings.follow(self._streams)
         metrics.start_counting(name)
@@ -222,7 +222,7 @@ class Service:
         if not self.started:
             return ["starting"]
         wrong = []
-        client = await self.broker.connect()
+        client = await self._connection()
         if not client.is_connected:
             wrong.append("not connected to NATS")
         try:
@@ -248,7 +248,7 @@ class Service:
     async def look_for_drift(self) -> None:
         """Notice that messages may not come as declared; then nobody is told that all is well."""
         try:
-            await topology.verify(await self.broker.connect(), self.name)
+            await topology.verify(await self._connection(), self.name)
         except topology.Drift as drift:
             if self.drifted is None:
                 log.error("drift", error=str(drift))
@@ -257,7 +257,17 @@ class Service:
             self.drifted = None
 
     async def _streams(self) -> JetStreamContext:
-        return (await self.broker.connect()).jetstream()
+        return (await self._connection()).jetstream()
+
+    async def _connection(self) -> Client:
+        """The one to the bus; what a service does before its start or after its end opens none.
+
+        Raises:
+            ConnectionError: the service was not started.
+        """
+        if self._client is None:
+            raise ConnectionError("the service was not started")
+        return self._client
 
     async def _pong(self, _request: Ping) -> Pong:
         await self.database.ping()

@@ -6,7 +6,8 @@ is worth a way of its own. All else goes through SQLAlchemy.
 """
 
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 from sqlalchemy import Executable
@@ -51,13 +52,9 @@ class Statement(Generic[RowT]):
 
     async def all(self, conn: AsyncConnection, values: Mapping[str, Any]) -> list[RowT]:
         """Run it; all rows. Raises what SQLAlchemy would."""
-        line = await _Line.of(conn)
         given = self._values(values)
-        line.tell(self.sql, given)
-        try:
-            found = await line.driver.fetch(self.sql, *given)
-        except Exception as error:  # noqa: BLE001  (it becomes what SQLAlchemy would raise)
-            line.failed(error, self.sql)
+        async with _line(conn, self.sql, given) as driver:
+            found = await driver.fetch(self.sql, *given)
         return [self._row(*record) for record in found]
 
     async def one_or_none(self, conn: AsyncConnection, values: Mapping[str, Any]) -> RowT | None:
@@ -72,13 +69,9 @@ class Statement(Generic[RowT]):
 
     async def run(self, conn: AsyncConnection, values: Mapping[str, Any]) -> int:
         """Run it; how many rows it found or changed."""
-        line = await _Line.of(conn)
         given = self._values(values)
-        line.tell(self.sql, given)
-        try:
-            status = await line.driver.execute(self.sql, *given)
-        except Exception as error:  # noqa: BLE001  (it becomes what SQLAlchemy would raise)
-            line.failed(error, self.sql)
+        async with _line(conn, self.sql, given) as driver:
+            status = await driver.execute(self.sql, *given)
         return int(status.rpartition(" ")[2])
 
     async def run_each(self, conn: AsyncConnection, many: Sequence[Mapping[str, Any]]) -> None:
@@ -86,13 +79,9 @@ class Statement(Generic[RowT]):
         if len(many) == 1:
             await self.run(conn, many[0])
             return
-        line = await _Line.of(conn)
         given = [self._values(values) for values in many]
-        line.tell(self.sql, given)
-        try:
-            await line.driver.executemany(self.sql, given)
-        except Exception as error:  # noqa: BLE001  (it becomes what SQLAlchemy would raise)
-            line.failed(error, self.sql)
+        async with _line(conn, self.sql, given) as driver:
+            await driver.executemany(self.sql, given)
 
     def _values(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         return tuple(
@@ -102,50 +91,45 @@ class Statement(Generic[RowT]):
         )
 
 
-class _Line:
-    """The connection of a transaction, as the driver has it."""
+@asynccontextmanager
+async def _line(conn: AsyncConnection, sql: str, given: object) -> AsyncIterator[Any]:
+    """The driver's connection, in its transaction, for one statement; errors are SQLAlchemy's.
 
-    __slots__ = ("_adapter", "_conn", "driver")
-
-    def __init__(self, conn: Connection, adapter: Any) -> None:
-        self._conn = conn
-        self._adapter = adapter
-        self.driver: Any = adapter.driver_connection
-
-    @classmethod
-    async def of(cls, conn: AsyncConnection) -> "_Line":
-        """The line of a transaction, which begins with its first statement as in SQLAlchemy."""
-        sync = cast("Connection", conn.sync_connection)  # It is open in its transaction.
-        adapter: Any = sync.connection.dbapi_connection
-        line = cls(sync, adapter)
+    Whoever is cancelled in here gives the connection up, as in SQLAlchemy: the server may have
+    begun a transaction that the driver takes for a failed one. The next one would be a savepoint
+    in that: it would end as if it were committed, and nothing of it would be there.
+    """
+    sync = cast("Connection", conn.sync_connection)  # It is open in its transaction.
+    adapter: Any = sync.connection.dbapi_connection
+    try:
         if adapter._transaction is None:  # noqa: SLF001  (SQLAlchemy commits what it knows of)
-            try:
-                await adapter._start_transaction()  # noqa: SLF001  (as its own cursor does)
-            except Exception as error:  # noqa: BLE001  (it becomes what SQLAlchemy would raise)
-                line.failed(error, "BEGIN")
-        return line
+            await adapter._start_transaction()  # noqa: SLF001  (as its own cursor does)
+        for listener in sync.dispatch.before_cursor_execute:
+            listener(sync, None, sql, given, None, False)
+        yield adapter.driver_connection
+    except Exception as error:  # noqa: BLE001  (it becomes what SQLAlchemy would raise)
+        _failed(adapter, error, sql)
+    except BaseException as error:
+        await conn.invalidate(error)
+        raise
 
-    def tell(self, sql: str, given: object) -> None:
-        """Tell whoever listens to SQLAlchemy's statements."""
-        for listener in self._conn.dispatch.before_cursor_execute:
-            listener(self._conn, None, sql, given, None, False)
 
-    def failed(self, error: Exception, sql: str) -> NoReturn:
-        """Raise what SQLAlchemy would."""
-        errors: Any = self._adapter.dbapi
-        try:
-            self._adapter._handle_exception(error)  # noqa: SLF001  (the one place that translates)
-        except errors.Error as translated:
-            raise DBAPIError.instance(
-                sql,
-                None,
-                translated,
-                errors.Error,
-                hide_parameters=True,
-                connection_invalidated=self.driver.is_closed(),
-                dialect=DIALECT,
-            ) from error
-        raise error
+def _failed(adapter: Any, error: Exception, sql: str) -> NoReturn:
+    """Raise what SQLAlchemy would."""
+    errors: Any = adapter.dbapi
+    try:
+        adapter._handle_exception(error)  # noqa: SLF001  (the one place that translates)
+    except errors.Error as translated:
+        raise DBAPIError.instance(
+            sql,
+            None,
+            translated,
+            errors.Error,
+            hide_parameters=True,
+            connection_invalidated=adapter.driver_connection.is_closed(),
+            dialect=DIALECT,
+        ) from error
+    raise error
 
 
 def _writes(type_: Any) -> Callable[[Any], Any] | None:

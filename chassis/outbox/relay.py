@@ -11,7 +11,7 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -20,6 +20,7 @@ import structlog
 from faststream.nats import NatsBroker
 from faststream_outbox import OutboxBroker
 from faststream_outbox.retry import ExponentialRetry
+from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from sqlalchemy import Table, bindparam, delete
 from sqlalchemy.exc import SQLAlchemyError
@@ -73,10 +74,12 @@ class Departures:
         publisher: how they leave, and the relay's.
     """
 
-    def __init__(self, broker: NatsBroker, engine: AsyncEngine, table: Table) -> None:
-        """Publish on `broker`'s connection, delete from `table` on `engine`."""
+    def __init__(
+        self, client: Callable[[], Awaitable[Client]], engine: AsyncEngine, table: Table
+    ) -> None:
+        """Publish on the connection that `client` gives, delete from `table` on `engine`."""
         self.publisher = Publisher()
-        self._broker = broker
+        self._client = client
         self._service = str(table.schema)
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._delete = delete(table).where(
@@ -100,7 +103,7 @@ class Departures:
 
     async def _send(self, row_id: int, row: Row) -> None:
         try:
-            client = await self._broker.connect()
+            client = await self._client()
             if not client.is_connected:
                 return  # The client would keep it and send it late, beside the relay.
             await self.publisher.publish(client, row)

@@ -48,7 +48,7 @@ async def test_connections_that_the_server_closed_are_replaced_unnoticed(
 async def test_a_connection_that_goes_before_its_first_statement_is_away(
     db: Database, probe_stack: Stack
 ) -> None:
-    one = Statement(select(literal(1).label("one")), tuple)
+    one = Statement(select(literal(1).label("one")), int)
 
     async def too_late() -> None:
         async with db.transaction() as tx, connected(probe_stack.admin_url) as root:
@@ -58,6 +58,31 @@ async def test_a_connection_that_goes_before_its_first_statement_is_away(
     with pytest.raises(DBAPIError) as gone:
         await too_late()
     assert is_away(gone.value)
+
+
+async def test_who_is_cancelled_while_a_transaction_begins_leaves_nobody_else_in_it(
+    db: Database, probe_stack: Stack
+) -> None:
+    """As when a service stops: what is committed next on the same connection would be lost."""
+    one = Statement(select(literal(1).label("one")), int)
+
+    async def look() -> None:
+        async with db.transaction() as tx:
+            await one.all(tx.conn, {})
+
+    for turns in range(20):
+        await look()  # So that there is a connection.
+        looking = asyncio.create_task(look())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        looking.cancel()
+        await asyncio.wait({looking})
+        task = new_id()
+        async with db.transaction() as tx:
+            await one.all(tx.conn, {})
+            await probe.note(tx.conn, task, "done")
+        async with connected(probe_stack.admin_url) as root:
+            assert await root.fetchval("SELECT count(*) FROM probe.effects WHERE task_id = $1", task)
 
 
 async def test_what_a_burst_of_work_opened_is_closed_when_it_is_of_no_use(
