@@ -33,6 +33,8 @@ from deploy.local.embedded import (
 CONTEXTS = ("registry", "task", "payment", "chat")
 SHARING = ("e2e", "complaints")
 """Folders whose tests share one running system."""
+LONG = ("contract_http/test_the_document.py", "e2e", "complaints", "reconcile")
+"""What takes longest begins first: nobody waits for it at the end."""
 CHROMIUM = os.environ.get("CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
@@ -114,6 +116,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         place = item.path.relative_to(Path(__file__).parent)
         group = place.parts[0] if place.parts[0] in SHARING else str(place)
         item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: _begins(item.path.relative_to(Path(__file__).parent)))
+
+
+def _begins(place: Path) -> int:
+    named = (number for number, name in enumerate(LONG) if place.is_relative_to(name))
+    return next(named, len(LONG))
 
 
 def pytest_collection_finish() -> None:

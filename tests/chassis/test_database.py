@@ -82,7 +82,8 @@ async def test_who_is_cancelled_while_a_transaction_begins_leaves_nobody_else_in
             await one.all(tx.conn, {})
             await probe.note(tx.conn, task, "done")
         async with connected(probe_stack.admin_url) as root:
-            assert await root.fetchval("SELECT count(*) FROM probe.effects WHERE task_id = $1", task)
+            found = await root.fetchval("SELECT what FROM probe.effects WHERE task_id = $1", task)
+        assert found == "done", turns
 
 
 async def test_what_a_burst_of_work_opened_is_closed_when_it_is_of_no_use(

@@ -152,10 +152,17 @@ async def test_messages_keep_their_order_and_come_once_from_two_relays(
             assert numbers == list(range(15))
 
 
+async def on_the_bus(stack: Stack) -> Service:
+    """A service that was not started, so that its relay does not run, with the bus all the same."""
+    service = probe.build(stack)
+    service._client = await service.broker.connect()
+    return service
+
+
 async def test_what_left_from_memory_leaves_nothing_for_the_relay(
     probe_stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]"
 ) -> None:
-    task, service = new_id(), probe.build(probe_stack)  # Not started: its relay does not run.
+    task, service = new_id(), await on_the_bus(probe_stack)
     async with service.database.transaction() as tx:
         tx.publish(Happened(task_id=task, number=1), Happened(task_id=task, number=2))
 
@@ -175,7 +182,7 @@ async def test_a_row_stays_until_its_message_is_safe_on_the_disk(
 ) -> None:
     """A server confirms before that: a power cut would take the message and leave no row."""
     monkeypatch.setattr(relay, "SYNCED_S", 3600.0)
-    task, service = new_id(), probe.build(probe_stack)
+    task, service = new_id(), await on_the_bus(probe_stack)
     query = (
         "SELECT count(*) FROM probe_outbox WHERE position(convert_to($1, 'UTF8') in payload) > 0"
     )
@@ -188,6 +195,19 @@ async def test_a_row_stays_until_its_message_is_safe_on_the_disk(
     assert await sql.fetchval(query, task) == 1
     await service.stop()
     assert await sql.fetchval(query, task) == 0
+
+
+async def test_a_service_that_is_not_started_opens_no_connection_for_what_it_tells(
+    probe_stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would close it: it would look for the bus for ever."""
+    service, opened = probe.build(probe_stack), list[bool]()
+    monkeypatch.setattr(service.broker, "connect", lambda: opened.append(True))
+    async with service.database.transaction(origin("test", "test", "demo")) as tx:
+        tx.publish(Happened(task_id=new_id()))
+    await asyncio.wait({*service.departures._leaving, *service.changes._telling})
+    assert not opened
+    await service.database.engine.dispose()
 
 
 async def test_what_a_process_committed_before_it_died_is_published_by_another(

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from gateway.auth import guarded
+from tests.conftest import Stack, new_stack
 from tests.contract_http.system import MODES, Door
 
 HERE = Path(__file__).parent
@@ -43,6 +45,13 @@ async def _schemathesis(door: Door) -> tuple[int, str]:
         if process.returncode is None:
             process.kill()
     return process.returncode or 0, said.decode()
+
+
+@pytest.fixture(scope="module")
+async def stack() -> AsyncIterator[Stack]:
+    """Servers of its own: what is made up here is in no other test's lists."""
+    async with new_stack() as own:
+        yield own
 
 
 @pytest.fixture(scope="module")
