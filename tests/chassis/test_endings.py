@@ -55,8 +55,9 @@ async def test_a_round_that_takes_long_is_told_of(monkeypatch: pytest.MonkeyPatc
     warned: list[tuple[str, dict[str, Any]]] = []
 
     def warning(said: str, **about: Any) -> None:
-        warned.append((said, about))
-        told.set()
+        if "slow" in about["job"]:  # What else runs here takes long now, too.
+            warned.append((said, about))
+            told.set()
 
     monkeypatch.setattr(endings, "LONG_S", 0)
     monkeypatch.setattr(endings.log, "warning", warning)
@@ -70,6 +71,5 @@ async def test_a_round_that_takes_long_is_told_of(monkeypatch: pytest.MonkeyPatc
     await end(task)
     [(said, about)] = warned
     assert said == "background job takes long"
-    assert "slow" in about["job"]
     assert about["at"][0].startswith("chassis.endings:")
     assert about["at"][1].startswith(__name__)

@@ -167,7 +167,10 @@ async def test_one_failed_probe_is_forgiven(db: Database) -> None:
             assert found.reported_load == (40 if available else None)
 
 
-async def test_replicas_take_turns(db: Database, stack: Stack) -> None:
+async def test_replicas_take_turns(
+    db: Database, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agents_http, "PROBE_TIMEOUT_S", 60.0)  # Who fails is due again at once.
     other = database(stack)
     async with LittleAgent() as agent, asking() as http:
         for number in range(40):
