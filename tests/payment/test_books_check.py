@@ -129,7 +129,7 @@ async def test_each_rule_finds_what_breaks_it(
     agent = f"poet-{task}"  # Nobody else has heard whose it is.
     request = hold_of(step, task, Decimal(3), Decimal(5), agent)
     await holds.place_hold(request, desk.db, spender)
-    await desk.complete(account, completed(task, step, "2", external_cost="1"))
+    await desk.complete(account, completed(task, step, "2", external_cost="1", agent_id=agent))
     (paid,) = await desk.rows(
         "SELECT id FROM payment.bazaarbucks_payments WHERE step_id=$1 AND type='agent_payment'",
         step,
