@@ -105,7 +105,9 @@ async def _pass(it: Storm, all_: list[Turn], options: argparse.Namespace) -> flo
     """Have callers ask through the storm; how many seconds that took."""
     began = time.monotonic()
     # So that they still ask when the last loss comes, and are about done by then.
-    a_loss = sum(it.between_s) / 2 + it.away_s + it.after_s + sum(FROZEN_S) / 4
+    a_loss = sum(it.between_s) / 2
+    if not options.stops:
+        a_loss += it.away_s + it.after_s + sum(FROZEN_S) / 4
     it.callers.every_s = len(all_) * a_loss * options.callers / options.operations
     calling = asyncio.create_task(it.callers.run(options.callers))
     raging, mending = asyncio.create_task(it.rage(all_)), asyncio.create_task(it.mend())

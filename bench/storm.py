@@ -129,7 +129,7 @@ class Storm:
         """As a deploy does; it goes on ending while the next one is told to."""
         if (child := self.fleet.running.get(name)) is not None and child.alive():
             self._stopping.add(name)
-            child.popen.terminate()
+            child.popen.send_signal(child.process.stop_signal)
 
     async def _lose(self, name: str) -> None:
         await self.fleet.kill(name)
