@@ -97,11 +97,13 @@ class Publisher:
         connection, name = client.stats["reconnects"], str(next(self._names))
         row = self._rows[name] = _Row(messages, self.intake)
         try:
-            async with asyncio.timeout(PUBLISH_TIMEOUT_S):
+            async with asyncio.timeout(PUBLISH_TIMEOUT_S) as until:
                 for number, (message, body) in enumerate(zip(messages, bodies, strict=True)):
                     headers = {**message.headers, EXPECTED_STREAM: message.stream}
                     reply = f"{self._prefix}{name}.{number}"
                     await client.publish(message.subject, body, reply, headers)
+                    if until.expired():  # The client swallows a cancellation while it flushes.
+                        raise TimeoutError
                 await row.done
         except TimeoutError as error:
             if client.is_connected and client.stats["reconnects"] == connection:
