@@ -141,8 +141,14 @@ class Settling:
         return "again"
 
     async def _give_back(self) -> None:
-        """Have the message be due at once, at another replica: a stop of this one is no failure."""
+        """Have the message be due at once, at another replica: a stop of this one is no failure.
+
+        The bus counts it all the same, so the last try that it has is not given back to it.
+        """
         try:
+            if not isinstance(self.raw, Parked) and tries_of(self.raw) < self.durable.attempts:
+                await self.raw.nak()
+                return
             await self.room.keep(
                 self.raw, self.here.id, tries=self.tries, failures=self._failures(), delay_s=0
             )
