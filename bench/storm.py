@@ -11,16 +11,15 @@ from typing import Literal
 import psutil
 
 from bench.callers import Callers
-from bench.releases import Fleet
-from deploy.local.process import Process, start
+from bench.releases import ENDED_WELL, Fleet
+from deploy.local.process import Child, Process, start
 
 BETWEEN_S = (5.0, 25.0)
 FROZEN_S = (1.0, 8.0)
 AFTER_S = 4.0
-"""How long after a loss what callers feel is put down to it, at least."""
 WELL_WITHIN_S = 120.0
 AGAIN_S = 0.5
-Fault = Literal["killed", "frozen", "lost"]
+Fault = Literal["killed", "frozen", "lost", "stopped"]
 Turn = tuple[str, Fault]
 
 
@@ -50,6 +49,7 @@ class Storm:
         lose: what is done when a process is lost for good, by its name.
         between_s: from when to when the next loss may come.
         away_s: how long what was killed stays away.
+        after_s: how long after a loss what callers feel is put down to it, at least.
     """
 
     fleet: Fleet
@@ -59,10 +59,14 @@ class Storm:
     lose: dict[str, Callable[[], Awaitable[None]]]
     between_s: tuple[float, float] = BETWEEN_S
     away_s: float = 0
+    after_s: float = AFTER_S
     losses: dict[Turn, Loss] = field(default_factory=dict)
     deaths: int = 0
     """Processes that ended by themselves, as some do when the bus is away for long."""
+    stops: int = 0
+    """Processes that ended because they were told to."""
     _away: set[str] = field(default_factory=set)
+    _stopping: set[str] = field(default_factory=set)
 
     def happened(self, *faults: Fault) -> int:
         """How many such losses there were."""
@@ -70,14 +74,20 @@ class Storm:
 
     async def rage(self, turns: Iterable[Turn]) -> None:
         """Have one turn after the other."""
-        does = {"killed": self._kill, "frozen": self._freeze, "lost": self._lose}
+        does = {
+            "killed": self._kill,
+            "frozen": self._freeze,
+            "lost": self._lose,
+            "stopped": self._stop,
+        }
         before = Loss()
         for name, fault in turns:
             await asyncio.sleep(self.random.uniform(*self.between_s))
             before.slowest_s = max(before.slowest_s, self.callers.look().slowest_s)
             await does[fault](name)
-            await asyncio.sleep(AFTER_S)
-            await self.callers.well(WELL_WITHIN_S)
+            await asyncio.sleep(self.after_s)
+            if self.after_s:
+                await self.callers.well(WELL_WITHIN_S)
             before = self._note(name, fault)
 
     def rounds(self, names: Iterable[str], *faults: Fault) -> Iterator[Turn]:
@@ -93,12 +103,20 @@ class Storm:
             for name in [n for n, child in self.fleet.running.items() if not child.alive()]:
                 if name in self._away:
                     continue
-                self.deaths += 1
-                del self.fleet.running[name]
+                self._ended(name, self.fleet.running.pop(name))
                 if (prepare := self.processes[name].prepare) is not None:
                     await asyncio.to_thread(prepare)
                 self.fleet.running[name] = start(self.processes[name], self.fleet.logs)
             await asyncio.sleep(AGAIN_S)
+
+    def _ended(self, name: str, child: Child) -> None:
+        if name not in self._stopping:
+            self.deaths += 1
+            return
+        self._stopping.remove(name)
+        self.stops += 1
+        well = child.popen.returncode in ENDED_WELL
+        assert well, f"{name} {child.obituary()}\n{child.last_words()}"
 
     async def _kill(self, name: str) -> None:
         self._away.add(name)
@@ -106,6 +124,12 @@ class Storm:
         await self.fleet.running[name].ends()
         await asyncio.sleep(self.away_s)
         self._away.discard(name)  # Whoever mends finds it.
+
+    async def _stop(self, name: str) -> None:
+        """As a deploy does; it goes on ending while the next one is told to."""
+        if (child := self.fleet.running.get(name)) is not None and child.alive():
+            self._stopping.add(name)
+            child.popen.send_signal(child.process.stop_signal)
 
     async def _lose(self, name: str) -> None:
         await self.fleet.kill(name)

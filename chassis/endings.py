@@ -30,6 +30,12 @@ async def end(*tasks: "asyncio.Task[Any]") -> None:
         _, left = await asyncio.wait(left, timeout=AGAIN_S)
 
 
+def told_to_end() -> bool:
+    """Whether somebody cancels this very task, and not only what it waits for."""
+    me = asyncio.current_task()
+    return me is not None and me.cancelling() > 0
+
+
 async def repeat(seconds: float, job: Job) -> None:
     """Do a job again and again, `seconds` after its last run ended; errors are logged.
 
@@ -41,14 +47,14 @@ async def repeat(seconds: float, job: Job) -> None:
         try:
             await job()
         except asyncio.CancelledError as error:
-            if me is None or me.cancelling():
+            if told_to_end():
                 raise
             _failed(job, error)
         except Exception as error:  # noqa: BLE001  (a failed round must not end the loop)
             _failed(job, error)
         finally:
             asked.cancel()
-        if me is not None and me.cancelling():
+        if told_to_end():
             return  # What the job waited for may have swallowed the cancellation.
         await asyncio.sleep(seconds)
 

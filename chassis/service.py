@@ -200,8 +200,8 @@ class Service:
         with contextlib.suppress(TimeoutError, NatsError):  # What is left undone comes again.
             async with asyncio.timeout(self.settings.drain_s):
                 await self.subscribers.close()
-        await self.subscribers.stop(self.settings.drain_s)
-        await self.waiting.stop()
+        drain_s = self.settings.drain_s
+        await asyncio.gather(self.subscribers.stop(drain_s), self.waiting.stop(drain_s))
         for job in self._ends:
             await job()
         await end(*self._last_tasks)

@@ -7,14 +7,14 @@ or account has its share under way stays in the queue, and takes no room.
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 
 import structlog
 
 from chassis.bus.envelopes import new_id
 from chassis.db.away import is_away, is_unstorable
 from chassis.db.database import Database
-from chassis.endings import end
+from chassis.endings import end, told_to_end
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
 from task_svc import store_leases
@@ -73,14 +73,18 @@ class Runner:
             async with self._db.transaction() as tx:
                 await store_leases.renew(tx.conn, self.owner, self.lease_s, ids)
 
-    @contextlib.contextmanager
-    def holding(self, step_id: str) -> Iterator[None]:
+    @contextlib.asynccontextmanager
+    async def holding(self, step: Step) -> AsyncIterator[None]:
         """Count a step that is run elsewhere in this process, so that its lease is renewed."""
-        self._running[step_id] = None
+        self._running[step.id] = None
         try:
             yield
+        except asyncio.CancelledError:
+            if told_to_end():
+                await self._give_back(step)
+            raise
         finally:
-            self._running.pop(step_id, None)
+            self._running.pop(step.id, None)
 
     def close(self) -> None:
         """Begin no further step; those that are ready are left for other replicas."""
@@ -163,12 +167,18 @@ class Runner:
         ready: list[str] = []
         try:
             ready = await self._advance(step)
+        except asyncio.CancelledError:
+            if told_to_end():
+                await self._give_back(step)
+            raise
         except Exception as error:
             if is_away(error):
                 log.warning("step interrupted", step_id=step.id, error=error)
             else:
                 log.exception("step failed unexpectedly", step_id=step.id, error=error)
-                await self._try_again(step, hopeless=_is_hopeless(error))
+                # Run again, later and later; after too many tries, ended.
+                failures = MOST_FAILURES if _is_hopeless(error) else 1
+                await self._give_back(step, postponement_s(step.failures + 1), failures)
         finally:
             self._running.pop(step.id, None)
             self._shares.leave(step.agent_id, step.account)
@@ -177,12 +187,10 @@ class Runner:
                 if self._behind:
                     self._claim_soon(None)
 
-    async def _try_again(self, step: Step, *, hopeless: bool) -> None:
-        """Have a step that failed run again, later and later; after too many tries, end it."""
+    async def _give_back(self, step: Step, delay_s: float = 0, failures: int = 0) -> None:
+        """Let any replica have a step; at once and as no failure when this one stops."""
         try:
             async with self._db.transaction() as tx:
-                failures = MOST_FAILURES if hopeless else 1
-                delay_s = postponement_s(step.failures + 1)
                 await store_leases.postpone(
                     tx.conn, step.id, self.owner, delay_s, failures=failures
                 )

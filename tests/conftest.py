@@ -11,7 +11,6 @@ import os
 import shutil
 import sys
 import tempfile
-import warnings
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 import nats
 import pytest
 from alembic import command
+from nats.aio.client import Client
 
 from chassis import migrate, topology
 from chassis.provision import Logins, provision
@@ -129,33 +129,50 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-GAVE_UP: list[str] = []
-"""Which services in this process gave up their bus for good, and the tests that started them."""
+LEFT_BEHIND: list[str] = []
+"""Which services gave up their bus, and which clients nobody closed; and the tests they are of."""
+
+
+def _test() -> str:
+    return os.environ.get("PYTEST_CURRENT_TEST", "?")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def process_goes_on() -> Iterator[None]:
-    """A service that gives up ends its process; here that would be all the other tests' too."""
-    ends, own, start = os._exit, os.getpid(), Service.start
+def nothing_is_left_behind() -> Iterator[None]:
+    """What a test starts it stops: a client or service that is left goes on beside all others.
+
+    A service that gives up ends its process; here that would be all the other tests' too.
+    """
+    ends, own, start, connect = os._exit, os.getpid(), Service.start, Client.connect
     begun: list[tuple[Service, str]] = []
+    clients: list[tuple[Client, str]] = []
 
     def started(service: Service) -> Coroutine[Any, Any, None]:
-        begun.append((service, os.environ.get("PYTEST_CURRENT_TEST", "?")))
+        begun.append((service, _test()))
         return start(service)
+
+    def connected(client: Client, *given: Any, **options: Any) -> Coroutine[Any, Any, None]:
+        clients.append((client, f"{options.get('name')}, connected by {_test()}"))
+        return connect(client, *given, **options)
 
     def note(status: int) -> None:
         if os.getpid() != own:
             ends(status)
         service = sys._getframe(1).f_locals.get("self")
         test = next((test for known, test in begun if known is service), "nobody")
-        GAVE_UP.append(f"{getattr(service, 'name', '?')}, started by {test}")
+        LEFT_BEHIND.append(f"{getattr(service, 'name', '?')}, started by {test}")
 
-    Service.start = started  # type: ignore[assignment, method-assign]
+    Service.start, Client.connect = started, connected  # type: ignore[assignment, method-assign]
     os._exit = note  # type: ignore[assignment]
     yield
-    os._exit, Service.start = ends, start  # type: ignore[method-assign]
-    for where in GAVE_UP:
-        warnings.warn(f"a test left a service that nobody stopped:\n{where}", stacklevel=1)
+    os._exit, Service.start, Client.connect = ends, start, connect  # type: ignore[method-assign]
+    LEFT_BEHIND.extend(whose for client, whose in clients if _goes_on(client))
+    assert not LEFT_BEHIND, "left behind:\n" + "\n".join(LEFT_BEHIND)
+
+
+def _goes_on(client: Client) -> bool:
+    """Whether it is connected, or tries to be; one that never was and tries no more is none."""
+    return not client.is_closed and (client.is_connected or client.is_reconnecting)
 
 
 @pytest.fixture(scope="session")

@@ -112,7 +112,7 @@ class Database:
                 },
             },
         )
-        event.listen(self.engine.sync_engine, "checkout", _replace_closed)
+        event.listen(self.engine.sync_engine, "checkout", _replace_spoiled)
         watch(self.engine)
         # Whoever only looks needs no BEGIN and no COMMIT, each of which is a way to the server.
         self._looking = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -239,7 +239,13 @@ class Database:
         return True
 
 
-def _replace_closed(connection: Any, _record: object, _proxy: object) -> None:
-    """Have the pool open a connection anew when the server has closed it meanwhile."""
-    if connection.driver_connection.is_closed():
+def _replace_spoiled(connection: Any, _record: object, _proxy: object) -> None:
+    """Have the pool open a connection anew when it was closed, or is in a transaction.
+
+    A BEGIN or COMMIT that took too long may have come through all the same. What is done next on
+    the connection would be a part of that transaction, and never be committed.
+    """
+    driver = connection.driver_connection
+    begun = driver._top_xact is not None  # noqa: SLF001  (the driver's own view, without an answer)
+    if driver.is_closed() or begun or driver.is_in_transaction():
         raise DisconnectionError

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import ReturnsRows
+from sqlalchemy.util import is_exit_exception
 
 RowT = TypeVar("RowT")
 DIALECT: Any = dialect()  # type: ignore[no-untyped-call]  # its constructor is not typed
@@ -95,9 +96,9 @@ class Statement(Generic[RowT]):
 async def _line(conn: AsyncConnection, sql: str, given: object) -> AsyncIterator[Any]:
     """The driver's connection, in its transaction, for one statement; errors are SQLAlchemy's.
 
-    Whoever is cancelled in here gives the connection up, as in SQLAlchemy: the server may have
-    begun a transaction that the driver takes for a failed one. The next one would be a savepoint
-    in that: it would end as if it were committed, and nothing of it would be there.
+    Whoever is cancelled in here, or waits for too long, gives the connection up, as in SQLAlchemy:
+    the server may have begun a transaction that the driver takes for a failed one. The next one
+    would be a savepoint in that: it would end as if it were committed, and nothing would be there.
     """
     sync = cast("Connection", conn.sync_connection)  # It is open in its transaction.
     adapter: Any = sync.connection.dbapi_connection
@@ -107,14 +108,14 @@ async def _line(conn: AsyncConnection, sql: str, given: object) -> AsyncIterator
         for listener in sync.dispatch.before_cursor_execute:
             listener(sync, None, sql, given, None, False)
         yield adapter.driver_connection
-    except Exception as error:  # noqa: BLE001  (it becomes what SQLAlchemy would raise)
-        _failed(adapter, error, sql)
     except BaseException as error:
-        await conn.invalidate(error)
-        raise
+        if is_exit_exception(error):
+            await conn.invalidate(error)
+            raise
+        _failed(adapter, error, sql)
 
 
-def _failed(adapter: Any, error: Exception, sql: str) -> NoReturn:
+def _failed(adapter: Any, error: BaseException, sql: str) -> NoReturn:
     """Raise what SQLAlchemy would."""
     errors: Any = adapter.dbapi
     try:

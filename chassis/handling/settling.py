@@ -11,6 +11,7 @@ from nats.errors import Error as NatsError
 from sqlalchemy.exc import DBAPIError
 
 from chassis.db.database import AlreadyHandled
+from chassis.endings import told_to_end
 from chassis.handling.dead_letters import Tell, bury
 from chassis.handling.patience import (
     WAITING,
@@ -67,6 +68,10 @@ class Settling:
         try:
             self._check_failures()
             await self._try(handle)
+        except asyncio.CancelledError:
+            if told_to_end():
+                await self._give_back()
+            raise
         except AlreadyHandled:
             await self.raw.ack()
             return "repeat"
@@ -134,6 +139,21 @@ class Settling:
         level("message failed", attempt=self.tries, error=error)
         await self._keep(failures, retry_delay_s(failures))
         return "again"
+
+    async def _give_back(self) -> None:
+        """Have the message be due at once, at another replica: a stop of this one is no failure.
+
+        The bus counts it all the same, so the last try that it has is not given back to it.
+        """
+        try:
+            if not isinstance(self.raw, Parked) and tries_of(self.raw) < self.durable.attempts:
+                await self.raw.nak()
+                return
+            await self.room.keep(
+                self.raw, self.here.id, tries=self.tries, failures=self._failures(), delay_s=0
+            )
+        except Exception as error:  # noqa: BLE001  (then it comes again a little later)
+            log.warning("not given back", error=error)
 
     async def _keep(self, failures: int, delay_s: float) -> None:
         async def keep() -> None:

@@ -116,8 +116,10 @@ class WaitingRoom:
         if self._timer is not None:
             self._timer.cancel()
 
-    async def stop(self) -> None:
-        """End what is still in hand; it is due again when its lease runs out."""
+    async def stop(self, at_most_s: float) -> None:
+        """Let what is in hand end, for so long; the rest is given back."""
+        if self._jobs:
+            await asyncio.wait(self._jobs, timeout=at_most_s)
         await end(*self._jobs)
 
     async def keep(
@@ -192,6 +194,8 @@ class WaitingRoom:
         try:
             if hand := self._hands.get(parked.consumer):
                 await hand(parked)
+            else:  # It was told to stop meanwhile.
+                await parked.nak()
         finally:
             self._taken[parked.consumer] -= 1
             if self._behind:

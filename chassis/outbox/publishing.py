@@ -97,11 +97,12 @@ class Publisher:
         connection, name = client.stats["reconnects"], str(next(self._names))
         row = self._rows[name] = _Row(messages, self.intake)
         try:
-            async with asyncio.timeout(PUBLISH_TIMEOUT_S):
+            async with asyncio.timeout(PUBLISH_TIMEOUT_S) as until:
                 for number, (message, body) in enumerate(zip(messages, bodies, strict=True)):
                     headers = {**message.headers, EXPECTED_STREAM: message.stream}
                     reply = f"{self._prefix}{name}.{number}"
                     await client.publish(message.subject, body, reply, headers)
+                    _check(until)
                 await row.done
         except TimeoutError as error:
             if client.is_connected and client.stats["reconnects"] == connection:
@@ -126,6 +127,16 @@ class Publisher:
         name, _, number = said.subject[len(self._prefix) :].partition(".")
         if row := self._rows.get(name):
             row.heard(int(number), _refusal(said))
+
+
+def _check(until: asyncio.Timeout) -> None:
+    """Make sure that there is time left: the client swallows a cancellation while it flushes.
+
+    Raises:
+        TimeoutError: there is none.
+    """
+    if until.expired():
+        raise TimeoutError
 
 
 def _refusal(said: Msg) -> Exception | None:

@@ -61,7 +61,7 @@ async def invoke_agent(
             quote = quote.model_copy(update={"agent_key": key})
         quote = as_quoted(saga.promised(quote, request.payload), request, seals, here.account)
         step = await _store_step(request, before, db, settings, runner, quote, here, reply_to)
-        with runner.holding(step.id):
+        async with runner.holding(step):
             try:
                 outcome, _ = await saga.finish(step, quote, dict(request.payload), here)
             except Postponed as waiting:

@@ -9,10 +9,13 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 from nats.js import JetStreamContext
+from sqlalchemy import literal, select
 
 from chassis.bus.envelopes import new_id
 from chassis.db import away as away_rules
 from chassis.db import database
+from chassis.db.database import Database
+from chassis.db.statements import Statement
 from chassis.db.transaction import Transaction
 from chassis.handling import patience
 from tests.chassis import probe
@@ -99,6 +102,40 @@ async def test_a_database_that_hangs_costs_a_message_no_tries(
     assert all(away)
     assert await traces(sql, task) == 1
     assert await dead_letters(js, wanted.name, id_) == []
+
+
+async def test_a_begin_that_took_too_long_leaves_nobody_else_in_its_transaction(
+    probe_stack: Stack, sql: "asyncpg.Pool[Any]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes through when the database goes on: what is committed next would be lost in it."""
+    monkeypatch.setattr(database, "ANSWERS_WITHIN_S", 20.0)
+    one = Statement(select(literal(1).label("one")), int)
+
+    async def look(db: Database) -> None:
+        async with db.transaction() as tx:
+            await one.all(tx.conn, {})
+
+    url = probe_stack.database_url("probe")
+    async with line_to(url) as line:
+        there = urlsplit(url)
+        through = there._replace(netloc=there.netloc.replace(f":{there.port}", f":{line.port}"))
+        db = Database(through.geturl(), probe.metadata, pool=0, relay_workers=0)
+        await look(db)  # So that there is a connection.
+        ask = db._look
+
+        async def goes_on() -> None:
+            line.open.set()
+            await ask()
+
+        monkeypatch.setattr(db, "_look", goes_on)
+        line.open.clear()
+        with pytest.raises(TimeoutError):
+            await look(db)
+        task = new_id()
+        async with db.transaction() as tx:
+            await probe.note(tx.conn, task, "done")
+        assert await traces(sql, task) == 1
+        await db.engine.dispose()
 
 
 async def test_one_slow_statement_is_no_database_that_hangs(

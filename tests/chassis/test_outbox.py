@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,8 +14,8 @@ from sqlalchemy.exc import IntegrityError
 from chassis.bus.calls import MAX_MESSAGE_BYTES
 from chassis.bus.envelopes import new_id, origin
 from chassis.db import transaction
-from chassis.outbox import relay
-from chassis.outbox.outgoing import read_row
+from chassis.outbox import publishing, relay
+from chassis.outbox.outgoing import Outgoing, read_row
 from chassis.service import Service
 from contracts import envelope
 from contracts.errors import Invalid
@@ -313,6 +314,32 @@ async def test_messages_committed_while_nats_is_down_leave_once_it_is_back(
             await eventually(empty)
             for task in tasks:  # Nothing came twice, although much was tried twice.
                 assert len(await happened(js, task)) == 2
+
+
+async def test_a_server_that_takes_nothing_is_not_waited_for_without_end(
+    killable: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client swallows a cancellation while it flushes, and so a time-out."""
+    monkeypatch.setattr(publishing, "PUBLISH_TIMEOUT_S", 0.5)
+    service, server = probe.build(killable), killable.nats.child
+    assert server is not None
+    async with running(service):
+        client = await service.bus.client()
+        row = [
+            Outgoing("bazaar.evt.probe.happened.much", "EVENTS", {}, b" " * MAX_MESSAGE_BYTES)
+            for _ in range(5)
+        ]
+        server.popen.send_signal(signal.SIGSTOP)
+        try:
+            publish = service.departures.publisher.publish(client, row)
+            sending = asyncio.create_task(publish)
+            await asyncio.wait({sending}, timeout=20)
+            ended = sending.done()
+        finally:
+            server.popen.send_signal(signal.SIGCONT)
+        with pytest.raises(TimeoutError):
+            await sending
+    assert ended
 
 
 async def test_the_relay_goes_on_after_a_crash_of_the_database(killable: Stack) -> None:

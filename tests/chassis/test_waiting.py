@@ -122,6 +122,45 @@ async def test_a_sign_of_life_is_none_once_the_message_was_put_off(
     assert put_off["due_at"] - alive["due_at"] > timedelta(seconds=500)
 
 
+@pytest.mark.parametrize(("attempts", "failures"), [(1, [0]), (9, [])], ids=["room", "bus"])
+async def test_a_stop_in_the_middle_is_no_failure_and_delays_nothing(
+    probe_stack: Stack,
+    js: JetStreamContext,
+    sql: "asyncpg.Pool[Any]",
+    durable: NewDurable,
+    attempts: int,
+    failures: list[int],
+) -> None:
+    """The bus delivers again at once, but for the last time that it may: that is in the room."""
+    task, calls, for_ever = new_id(), [], asyncio.Event()
+
+    async def handle(event: Happened, tx: Transaction) -> None:
+        calls.append(event)
+        await leave_trace(event, tx)
+        if len(calls) <= stops:
+            await for_ever.wait()
+
+    async def begun() -> bool:
+        return len(calls) > given_back
+
+    wanted, stops = await durable(task, attempts=attempts, ack_wait_s=3600), 3
+    for given_back in range(stops):
+        service = probe.build(probe_stack, drain_s=0)
+        service.consume(wanted, handle)
+        async with running(service):
+            if not given_back:
+                id_ = await tell(js, task)
+            await eventually(begun)
+        assert [row["failures"] for row in await waiting(sql, wanted)] == failures
+    async with consumer(probe_stack, wanted, handle):
+        await eventually(lambda: traces(sql, task))
+        await eventually(lambda: gone(sql, wanted))
+        await settled(js, wanted)
+    assert len(calls) == stops + 1
+    assert await traces(sql, task) == 1
+    assert await dead_letters(js, wanted.name, id_) == []
+
+
 async def test_who_waits_holds_no_place(
     probe_stack: Stack, js: JetStreamContext, sql: "asyncpg.Pool[Any]", durable: NewDurable
 ) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from decimal import Decimal
 
@@ -325,18 +326,37 @@ async def gone(system: System) -> None:
 
 
 async def test_what_does_not_finish_in_time_is_left_for_another(system: System, task_id: str):
-    account = await system.account()
-    async with system.agent(hangs, answers()) as (agent_id, agent):
-        leaving = task_service(system.stack, lease_s=1)
-        async with running(leaving):
-            await system.order(account, start(task_id, spec(f"{task_id}-1", agent_id)))
-            await agent.called()
-            await bound(leaving, "runner").drain(at_most_s=0.1)
+    """At once, and as no failure of its own."""
+    account, step = await system.account(), f"{task_id}-1"
+    async with system.agent(hangs, hangs, answers()) as (agent_id, agent):
+        for calls in (1, 2):
+            leaving = task_service(system.stack, lease_s=3600)
+            async with running(leaving):
+                if calls == 1:
+                    await system.order(account, start(task_id, spec(step, agent_id)))
+                await agent.called(calls)
+                await bound(leaving, "runner").drain(at_most_s=0.1)
+            (row,) = await system.rows("SELECT * FROM task.steps WHERE id = $1", step)
+            assert (row["failures"], row["lease_owner"]) == (0, None)
         async with running(task_service(system.stack)):
-            await system.step_is(account, task_id, f"{task_id}-1", "completed")
+            await system.step_is(account, task_id, step, "completed")
             await system.event(task_id, "payment.recorded")
-    assert agent.keys == [f"{task_id}-1"] * 2
-    once(system, task_id, f"{task_id}-1")
+    assert agent.keys == [step] * 3
+    once(system, task_id, step)
+
+
+async def test_a_call_that_does_not_finish_in_time_is_answered_by_another(system: System):
+    account = await system.account()
+    leaving = task_service(system.stack, lease_s=3600)
+    leaving.settings.drain_s = 0.1
+    async with system.agent(hangs, answers()) as (agent_id, agent), AsyncExitStack() as others:
+        async with running(leaving):
+            call = asyncio.create_task(system.invoke(account, agent_id))
+            await agent.called()
+            await others.enter_async_context(running(task_service(system.stack)))
+        assert (await call).result == "done"
+    assert len(set(agent.keys)) == 1
+    assert len(agent.keys) == 2
 
 
 async def test_a_step_that_cannot_be_run_ends_and_gives_its_money_back(
