@@ -43,7 +43,7 @@ _ORDER = (
     (Topic.TASKS, "tasks"),
 )
 _WHY = ("why", "por que", "pourquoi", "warum", "perche", "wieso")
-_AGENT = ("agent", "who", "which", "wer", "qui", "quien", "chi", "quem")
+_AGENT = ("agent", "who", "which", "here", "you", "wer", "qui", "quien", "chi", "quem")
 
 
 def about_us(folded: str) -> Topic | None:

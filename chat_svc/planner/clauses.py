@@ -45,7 +45,15 @@ _STRONG = re.compile(
 )
 _ALSO = re.compile(r"[.;!?…\n][\s,]{0,3}(?:and )?(?:also|additionally|separately|besides)\b")
 _QUESTION = re.compile(
-    r"(?:what|who|when|where|why|how|which|whose"
+    r"(?:what|who|when|where|why|how|which|whose|whats|whos|wheres|whens|hows"
+    r"|(?:is|are|were|has|have|can|could|should) (?=.{2,80}\?)"
+    r"(?!(?:you|u|i|we|it|he|she|they|this|that|these|those|there|any|some|someone|my|our|your|the"
+    r" \w+(?: agents?)?|mock_)\b)"
+    r"|(?:the )?(?:differences?|relationship) between|(?:the )?(?:meaning|definition|history|causes?|symptoms"
+    r"|benefits|advantages|population|capital|origins?|examples?|height|size|age|price) of"
+    r"|(?:the )?best (?:time|way|place|ways|places) (?:to|for)|how-to"
+    r"|(?:any |some )?(?:good |new |recent |latest )?(?:research|news|studies|papers|articles"
+    r"|info|information|facts|data|sources|books) (?:on|about)"
     r"|(?:is|are|was|were) there|(?:does|did) (?!you|i\b|we|it|this|that|any|mock_)"
     r"|(?:che )?cos'e|o que e|qu'est-ce|c'est quoi|was bedeutet"
     r"|was ist|was sind|wer|wann|warum|wieso|que es|quien|cuando|donde|por que|cual|qui|quand|quel"

@@ -7,6 +7,7 @@ from chat_svc.planner.vocabulary import unclaimed
 
 _VERBS = (
     *("summarize", "summarise", "summary", "translate", "translation", "search", "research"),
+    *("balance", "refund", "receipt", "wallet", "invoice", "spending"),
     *("analyze", "analyse", "shorten", "condense", "please", "following", "article", "sentence"),
 )
 _WORD = re.compile(r"[^\W\d_]{5,12}")

@@ -31,6 +31,9 @@ _CUES = (
     (ANALYZE, "analyze"),
 )
 _ANSWERS = re.compile(r"\b(?:answer|reply|respond|explain|tell|antwort\w*|respond\w*|repond\w*)\b")
+_PUTS = re.compile(r"\b(?:put|turn|render|convert|bring|get|change|make)\b")
+_AND = re.compile(r"\b(?:and|y|et|und|e)\b")
+_THEN = re.compile(r"\b(?:then|afterwards|after that|luego|despues|puis|ensuite|dann|danach|poi|depois)\b")
 _NEAR = 100
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _PATTERNS = {"search": WORKS_ON_IT, "about_text": ASKS_ABOUT}
@@ -88,6 +91,8 @@ def wishes_of(instruction: str, material: str, *, question: bool) -> list[Wish]:
         targets = [bare]
     if not found and targets:
         found = [Cue(TRANSLATE, targets[0].start, targets[0].start)]
+    if found and targets and _goes_first(folded, targets[0], found[0]):
+        found.insert(0, Cue(TRANSLATE, 0, targets[0].end))
     wishes: list[Wish] = []
     for index, cue in enumerate(found):
         begin = cue.start if index else 0
@@ -105,6 +110,15 @@ def wishes_of(instruction: str, material: str, *, question: bool) -> list[Wish]:
         argument = replace(first, items=items, points_at="")
         wishes[0] = replace(wishes[0], request=f"{instruction}: {material}", argument=argument)
     return wishes
+
+
+def _goes_first(folded: str, target: Target, cue: Cue) -> bool:
+    """Whether a language is gone to before the first kind of work: "into English, then sum up"."""
+    if cue.family.targeted or target.end > cue.start:
+        return False
+    joint = folded[target.end : cue.start]
+    put = _PUTS.search(folded[: target.start]) and _AND.search(joint)
+    return bool(put) or _THEN.search(joint) is not None
 
 
 def without_options(folded: str) -> str:

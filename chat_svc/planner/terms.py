@@ -7,6 +7,7 @@ from decimal import Decimal
 from chat_svc.planner.folding import QUOTE
 from chat_svc.planner.languages import find_language
 from chat_svc.planner.source import Source, read_source
+from chat_svc.planner.targets import find_targets
 from chat_svc.planner.vocabulary import KINDS, spelled, unclaimed
 
 _COIN = r"(?:bazaarbucks?|bucks?|bbs?|credits?)"
@@ -132,6 +133,7 @@ def _without_refused_language(text: str) -> str:
     source = read_source(text)
     for refusal in _NOT_LANGUAGE.finditer(source.plain):
         named = find_language(source.plain, refusal.end())
-        if named and (refusal.start() or QUOTE in source.plain):
+        rest = source.plain[named[1] :] if named else ""
+        if named and (refusal.start() or QUOTE in source.plain or find_targets(rest[:_NEAR])):
             return _cut(source, refusal.start(), named[1])
     return text

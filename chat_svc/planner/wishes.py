@@ -8,6 +8,7 @@ from chat_svc.planner.arguments import read_argument
 from chat_svc.planner.clauses import Clause, FindMention, begin
 from chat_svc.planner.families import SEARCH, TRANSLATE, Style
 from chat_svc.planner.folding import QUOTE, fold
+from chat_svc.planner.given import names_one
 from chat_svc.planner.hearing import Heard
 from chat_svc.planner.layout import Layout, list_items, read_layout, split_off_also
 from chat_svc.planner.lexicon import LIST_MARK
@@ -38,7 +39,19 @@ def read_wishes(heard: Heard, find_mention: FindMention, *, has_previous: bool) 
         source.plain, 0, len(source.plain), find_mention, has_previous=has_previous
     )
     found = [wish for layout in layouts for wish in _read(source, layout, find_mention)]
-    return _quoted(source, found) or _without_asides(source, found)
+    return _quoted(source, found) or _without_asides(source, [_of_quote(source, w) for w in found])
+
+
+def _of_quote(source: Source, wish: Wish) -> Wish:
+    """The wish on the only quotation, where its words just name a text: "my note to French? 'a'"."""
+    items = wish.argument.items
+    named = [one for one in items if one.text and names_one(one.text) and QUOTE not in fold(one.text)]
+    if len(source.quotes) != 1 or len(named) != len(items) or not items:
+        return wish
+    if wish.family is None or wish.family.style is not Style.TEXT:
+        return wish
+    given = tuple(replace(one, text=source.quotes[0]) for one in items)
+    return replace(wish, argument=replace(wish.argument, items=given))
 
 
 def _without_asides(source: Source, found: Sequence[Wish]) -> list[Wish]:

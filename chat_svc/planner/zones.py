@@ -15,7 +15,8 @@ from chat_svc.planner.source import Source
 from chat_svc.planner.targets import find_targets, language_in
 from chat_svc.planner.vocabulary import KINDS, says, spelled, unclaimed
 
-_BOUNDARY = re.compile(r"\n+|(?<!:):(?!:|//|\d)|[.!?…]+(?=\s|\0)")
+_DASH = r"(?<=\s)(?:-{1,3}|>{2,3}|\|{1,2})(?=\s)"
+_BOUNDARY = re.compile(rf"\n+|(?<!:):(?!:|//|\d)|{_DASH}|[.!?…]+(?=\s|\0)")
 _CAPITAL = re.compile(r"(?<=[\w,] )(?=[A-ZÀ-Ý])")
 _QUOTED_LINES = re.compile(r"(?:^[ \t]*>[^\n]*(?:\n|$))+", re.MULTILINE)
 _SENTENCE = re.compile(r"[.!?…](?=\s+\S)")
@@ -143,7 +144,7 @@ def _head(plain: str) -> tuple[int, bool]:
         if paragraph and (mark[0] != ":" or asks(part) or not _INTRODUCES.search(part)):
             break
         paragraph = paragraph or ("\n\n" in mark[0] and asks(plain[: mark.start()]))
-        found, colon = mark.end(), mark[0][0] == ":"
+        found, colon = mark.end(), mark[0][0] in ":->|"
         last = mark.end()
         if colon and asks(plain[:found]):
             break
