@@ -46,6 +46,7 @@ _STRONG = re.compile(
 _ALSO = re.compile(r"[.;!?…\n][\s,]{0,3}(?:and )?(?:also|additionally|separately|besides)\b")
 _QUESTION = re.compile(
     r"(?:what|who|when|where|why|how|which|whose|whats|whos|wheres|whens|hows"
+    r"|(?:is|was) it (?:true|\w+ (?:to|that|for))\b|is it \w+ (?=.*\?)"
     r"|(?:is|are|were|has|have|can|could|should) (?=.{2,80}\?)"
     r"(?!(?:you|u|i|we|it|he|she|they|this|that|these|those|there|any|some|someone|my|our|your|the"
     r" \w+(?: agents?)?|mock_)\b)"

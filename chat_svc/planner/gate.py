@@ -33,6 +33,12 @@ _ASKED = re.compile(
 )
 # Nobody in the world knows "what's my name" or "where is my parcel".
 _OF_MINE = re.compile(r"(?:what|where|when|who|which|did|has|is|are|was)(?:'?s| is| are| was)? my\b")
+_OF_THAT = re.compile(
+    r"(?:(?:what|who|how|why|when|where|which) )?(?:does|did|do|is|was|are|were|has|have|will|would"
+    r"|can|could|should|didn't|doesn't|isn't) (?:it|that|this|they|he|she|those|these|you|we)\b"
+)
+_SOMETHING = re.compile(r"(?:something|anything|stuff|things|everything)\b(?! (?:about|on)\b)")
+_STRANGERS = 2
 _FIRST = re.compile(r"[.!?:\n]")
 _VAGUE = re.compile(r"\b(?:it|that|this|them|they|him|her|these|those)$")
 _LEAST_SUMMARIZED = 6
@@ -131,7 +137,7 @@ def _thin(heard: Heard, purchases: Sequence[Purchase]) -> list[Objection]:
         about = " ".join(one.text.split()[:8])
         if one.kind != "search" and is_link(one.text):
             found.append(Objection(Reason.NOTHING_GIVEN, about))
-        elif heard.zones is not None or heard.source.quotes:
+        elif _is_set_apart(heard):
             continue
         elif only_points(one.text) or _is_elsewhere(heard, one.kind, one.text):
             found.append(Objection(Reason.NOTHING_GIVEN, about))
@@ -140,12 +146,22 @@ def _thin(heard: Heard, purchases: Sequence[Purchase]) -> list[Objection]:
     return found
 
 
+def _is_set_apart(heard: Heard) -> bool:
+    """Whether form alone says what the material is, or there is enough of it."""
+    zones = heard.zones
+    if zones is None:
+        return bool(heard.source.quotes)
+    return zones.announced or is_prose(fold(zones.material))
+
+
 def _is_elsewhere(heard: Heard, kind: str, text: str) -> bool:
     """Whether words that nothing sets apart only name a text, or are too few for a summary."""
     if kind == "search" or _ANNOUNCED.search(heard.text[: heard.text.index(text)]):
         return False
-    few = kind == "summarize" and text[0].islower() and len(text.split()) < _LEAST_SUMMARIZED
-    return few or names_one(text)
+    few = text[0].islower() and len(text.split()) < _LEAST_SUMMARIZED
+    folded = fold(text[:_LONGEST_QUERY])
+    told = says("holders", folded) and not unclaimed(folded, most=1)
+    return names_one(text) or (kind == "summarize" and (few or told))
 
 
 def _begins_with_asking(text: str) -> bool:
@@ -167,6 +183,9 @@ def _is_no_subject(query: str) -> bool:
     if is_prose(folded):
         return True
     if len(folded.split()) <= _FEW and _OF_MINE.match(folded):
+        return True
+    vague = _OF_THAT.match(folded) or _SOMETHING.match(folded)
+    if vague is not None and len(unclaimed(folded, most=3)) <= _STRANGERS:
         return True
     asked = _ASKED.match(folded)
     if asked is None or len(folded.split()) > _FEW:

@@ -23,6 +23,8 @@ _NAMES_ONE = ANY | POINTING_WORDS | word_set(
 _LINK = re.compile(r"(?:the |this |that |la |le |die )?(?:\w+ )?(?:https?://|www\.)\S+")
 _PLACE = re.compile(r"\b[\w-]+\.(?:com|org|net|edu|gov|io|pdf|docx?|txt|pptx?|xlsx?|csv|html?|epub)\b")
 _INTO_TEXT = re.compile(r"[\w'-]+(?: [\w'-]+){0,2} [A-ZÀ-Ý][\w'-]+ [\w'-]+")
+_PART = re.compile(r"\w+ (?:\d+|one|two|three|(?:of|from|in) (?:the|my|this|that|our))\b")
+_SETS_OFF = re.compile(r"[a-z][\w' -]{0,60}: [A-ZÀ-Ý]")
 _SAYS_HOW = re.compile(r"\(|(?:as|in|of|for|with|about|using)\b[^.!?\n]{0,60}(?::|--|>>)")
 
 
@@ -48,7 +50,11 @@ def is_link(text: str) -> bool:
 def names_one(text: str) -> bool:
     """Whether words name a text that is somewhere else: "my notes from yesterday"."""
     words = fold(text[: 20 * _FEW]).split()
-    if not words or len(words) > _FEW or words[0] not in _NAMES_ONE:
+    if not words or len(words) > _FEW:
+        return False
+    if _PART.match(" ".join(words)) and spelled("holders").match(words[0]):
+        return True
+    if words[0] not in _NAMES_ONE:
         return False
     begin = " ".join(words[1 : 1 + _NEAR])
     return spelled("holders").search(begin) is not None
@@ -57,6 +63,8 @@ def names_one(text: str) -> bool:
 def holds_asking(text: str) -> bool:
     """Whether a text as typed begins with words that asked for it: "this txt Our neighbours"."""
     if _SAYS_HOW.match(text):
+        return True
+    if _SETS_OFF.match(text):
         return True
     first = fold(text[:80]).split()[:1]
     pointed = first and first[0] in POINTING_WORDS

@@ -19,7 +19,8 @@ _AUTONYMS = (
 )
 _NOT_IN_CLDR = {"mandarin": "zh", "farsi": "fa", "castellano": "es", "castilian": "es"}
 # Names of small languages that are everyday words.
-_EVERYDAY = frozenset({"even", "fang", "jute", "laze", "mono", "vote", "voto", "her", "run", "may"})
+_EVERYDAY = frozenset({"even", "fang", "jute", "laze", "mono", "vote", "voto", "her", "run", "may"}
+) | frozenset("more slave creek palau nauru niue tuvalu".split())
 _SHORTEST_TYPO = 5
 _LIKENESS = 0.8
 _SHORTEST_DECLINED = 6

@@ -91,6 +91,8 @@ def wishes_of(instruction: str, material: str, *, question: bool) -> list[Wish]:
         targets = [bare]
     if not found and targets:
         found = [Cue(TRANSLATE, targets[0].start, targets[0].start)]
+    if not found and (form := find_options(folded, SUMMARIZE)):
+        found = [Cue(SUMMARIZE, form.start, form.end)]
     if found and targets and _goes_first(folded, targets[0], found[0]):
         found.insert(0, Cue(TRANSLATE, 0, targets[0].end))
     wishes: list[Wish] = []

@@ -156,6 +156,10 @@ def _problem(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> str | None
     family = family_of(matches[0].skill)
     if family is not None and family.targeted and not takes_instructions(matches[0].agent):
         return _ASK_LANGUAGE.format(kind=family.name)
+    asked = wish.data or wish.mention or wish.argument.points_at
+    if family is not None and family.style is Style.TEXT and not asked:
+        # Nobody works on the words of the wish itself.
+        return f"I did not understand “{_short(wish.request)}”: {NOT_UNDERSTOOD}"
     return None
 
 
