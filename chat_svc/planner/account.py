@@ -13,6 +13,7 @@ from chat_svc.planner.vocabulary import CLAIMED, says, spelled, unclaimed
 _LONGEST = 160
 _BARE = 2
 _MYSELF = ("myself", "balance", "spending", "tasks", "refund", "why", "agents")
+_ALL = (*CLAIMED, *_MYSELF)
 _OWN = word_set(
     "i my we our us that this it mine i've bazaarbucks bucks mi mis yo me he tengo mon ma mes je"
     " j'ai moi ai mein meine meinen meiner ich hab habe mir mich mio mia miei mie ho meu minha meus"
@@ -25,6 +26,10 @@ _ASKS = re.compile(
     r"|pourquoi|quel(?:le)?s?|combien|por que|cuanto|cual|que|perche|quanto|quale)(?:'?s)?\b"
 )
 _HERE = re.compile(r"\b(?:agents?|agentes?|agenten|agenti|hubchat|here|marketplace|bazaar)\b")
+_MARKET = re.compile(
+    r"\b(?:agents?|sellers?|selling|wallets?|refunds?|balance|orders?|tasks?|bazaarbucks?|credits?"
+    r"|payouts?|receipts?|invoices?|accounts?|budget|limits?|marketplace|hubchat|data|texts?)\b"
+)
 _POLITE = word_set("please pls plz thanks thank you it that then ok okay now just all bitte danke")
 
 
@@ -78,7 +83,11 @@ def _is_on_the_market(folded: str) -> bool:
     who = _HERE.search(folded) is not None
     work = any(says(key, folded) for key in ("translate", "summarize", "tasks"))
     how = any(says(key, folded) for key in ("agents", "spending", "why"))
-    strange = len(unclaimed(folded, (*CLAIMED, *_MYSELF), most=2))
+    rest = _MARKET.sub(" ", folded)
+    mine = rest != folded and set(folded.split()) & _ME
+    if asked and mine and not unclaimed(rest, _ALL, most=2)[1:]:
+        return True
+    strange = len(unclaimed(folded, _ALL, most=2))
     return asked is not None and who + work + how > 1 and strange <= (1 if who else 0)
 
 

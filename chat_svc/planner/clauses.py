@@ -55,10 +55,12 @@ _QUESTION = re.compile(
     r"|(?:the )?best (?:time|way|place|ways|places) (?:to|for)|how-to"
     r"|(?:any |some )?(?:good |new |recent |latest )?(?:research|news|studies|papers|articles"
     r"|info|information|facts|data|sources|books) (?:on|about)"
-    r"|(?:is|are|was|were) there|(?:does|did) (?!you|i\b|we|it|this|that|any|mock_)"
+    r"|(?:is|are|was|were) there|(?:does|did|do) (?!not|n't|nothing|the|a|an|so|all|everything|you|i\b|we|it|this|that|any|mock_)"
     r"|(?:che )?cos'e|o que e|qu'est-ce|c'est quoi|was bedeutet"
     r"|was ist|was sind|wer|wann|warum|wieso|que es|quien|cuando|donde|por que|cual|qui|quand|quel"
-    r"|quelle|pourquoi|chi|cosa|dove|perche|quem|onde)\b(?!.{0,80}\b(?:you|your)\b)"
+    r"|quelle|pourquoi|chi|cosa|dove|perche|quem|onde)\b"
+    r"(?!.{0,80}\b(?:you|your|du|dich|dir|dein\w*|tu|toi|vous|usted|voce|sai|puoi|puedes|sabes"
+    r"|sais-tu|peux-tu)\b)"
 )
 # "Write a story in German" asks for a story, not for a translation.
 _MADE_NEW = re.compile(r" (?:me |us )?(?:an?|some) ")

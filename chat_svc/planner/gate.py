@@ -37,7 +37,10 @@ _OF_THAT = re.compile(
     r"(?:(?:what|who|how|why|when|where|which) )?(?:does|did|do|is|was|are|were|has|have|will|would"
     r"|can|could|should|didn't|doesn't|isn't) (?:it|that|this|they|he|she|those|these|you|we)\b"
 )
-_SOMETHING = re.compile(r"(?:something|anything|stuff|things|everything)\b(?! (?:about|on)\b)")
+_MINE = re.compile(r"my (?:last |own |latest |new )?\w+")
+_SOMETHING = re.compile(
+    r"(?:something|anything|stuff|things|everything)\b(?! (?:about|on)\b)|(?:what|how) about:"
+)
 _STRANGERS = 2
 _FIRST = re.compile(r"[.!?:\n]")
 _VAGUE = re.compile(r"\b(?:it|that|this|them|they|him|her|these|those)$")
@@ -184,7 +187,7 @@ def _is_no_subject(query: str) -> bool:
         return True
     if len(folded.split()) <= _FEW and _OF_MINE.match(folded):
         return True
-    vague = _OF_THAT.match(folded) or _SOMETHING.match(folded)
+    vague = _OF_THAT.match(folded) or _SOMETHING.match(folded) or _MINE.fullmatch(folded)
     if vague is not None and len(unclaimed(folded, most=3)) <= _STRANGERS:
         return True
     asked = _ASKED.match(folded)

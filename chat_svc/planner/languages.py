@@ -118,7 +118,7 @@ def _widely_written() -> Iterator[str]:
 
 def _ends_the_phrase(text: str, end: int) -> bool:
     """Whether no further plain word follows, so that a short code or a typo can be meant."""
-    return not re.match(r"\s*(?!and\b|or\b|y\b|et\b|und\b|please\b|e\b)[\w']", text[end : end + 60])
+    return not re.match(r"\s*(?!and\b|or\b|y\b|et\b|und\b|please\b|pls\b|plz\b|thanks\b|for me\b|e\b)[\w']", text[end : end + 60])
 
 
 def find_language(text: str, position: int) -> tuple[str, int] | None:

@@ -71,7 +71,7 @@ _NOUN = (
     r"|script|contract|agreement|file|input|material|item|question|response)"
 )
 _DEICTIC = (
-    r"(?:it|this|that|these|those|them|both|all|everything|same|following|above|below|here"
+    r"(?:it|this|that|these|those|them|both|all|everything|something|anything|same|following|above|below|here"
     r"|previous|last|next|former|latter|original|lo|la|los|las|le|les|eso|esto|este|esta|ce|cet"
     r"|cette|ces|ceci|cela|ca|es|das|dies|diesen|dieses|diese|folgenden|folgendes|questo|questa"
     r"|quello|isto|isso|o|a|seguente|suivant|suivante|siguiente|seguinte|den|der|die|el|il|du)"
@@ -126,7 +126,7 @@ INTRODUCED_AS = re.compile(
     r"|(?<=\bfollowing )text)(?! (?:of|from|is|was|are|in|for|to)\b)[:,]?\s{1,3}(?=\S)"
 )
 COURTESY = re.compile(
-    r"[\s,]{0,3}(?<!\w)(?:please|pls|plz|thanks|thank you|thx|for me|instead|bitte|por favor|per favore"
+    r"[\s,]{0,3}(?<!\w)(?:please|pls|plz|thanks|thank you|thx|for me|instead|too|as well|bitte|por favor|per favore"
     r"|s'il (?:te|vous) plait|will you|would you|could you|asap|cheers)[\s.!?,;:]{0,5}$"
 )
 # Follows the language to go to without being part of the text.
@@ -208,7 +208,7 @@ JOINTS = word_set(
 # How people begin to ask for something in free words, and how they tell something.
 ASKS = re.compile(
     rf"(?:{IMPERATIVE.pattern})|(?:do|perform|run|get|help|find|use|apply|provide|offer|i need"
-    r"|i want|i would like|i'd like|can|could|please)\b"
+    r"|need|want|looking for|i want|i would like|i'd like|can|could|please)\b"
 )
 STATEMENT = re.compile(
     r"(?:the|this|that|these|those|he|she|it|we|they|there|his|her|our|their|its|yesterday|today"

@@ -16,7 +16,7 @@ from chat_svc.planner.families import (
 from chat_svc.planner.folding import fold
 from chat_svc.planner.languages import named_language
 from chat_svc.planner.options import find_options
-from chat_svc.planner.targets import Target, find_source, find_targets, language_in
+from chat_svc.planner.targets import Target, find_source, find_targets
 from chat_svc.planner.views import Argument, Item
 from chat_svc.planner.vocabulary import spelled, unclaimed
 from chat_svc.planner.wish import Wish
@@ -87,8 +87,7 @@ def wishes_of(instruction: str, material: str, *, question: bool) -> list[Wish]:
     # "In no more than 30 words" names no language.
     plain = without_options(folded)
     targets = find_targets(plain, romance="trad" in folded)
-    if not targets and (bare := _bare(plain)):
-        targets = [bare]
+    targets = targets or _bare(plain)
     if not found and targets:
         found = [Cue(TRANSLATE, targets[0].start, targets[0].start)]
     if not found and (form := find_options(folded, SUMMARIZE)):
@@ -132,10 +131,12 @@ def without_options(folded: str) -> str:
     return folded
 
 
-def _bare(folded: str) -> Target | None:
-    """A language that is only named: "German please", "a French summary of this"."""
-    named = language_in(folded)
-    return Target(0, 0, (named,)) if named and not find_source(folded) else None
+def _bare(folded: str) -> list[Target]:
+    """Languages that are only named: "German please", "a French summary of this"."""
+    if find_source(folded):
+        return []
+    named = ((word, named_language(word[0])) for word in _WORD.finditer(folded))
+    return [Target(word.start(), word.end(), (tag,)) for word, tag in named if tag]
 
 
 def _tags(targets: Iterable[Target]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ _CAP = re.compile(
     r"|al massimo|au maximum|no maximo|por menos de)?\s*"
     rf"(?:[$€]\s*)?(?P<amount>\d+(?:[.,]\d+)?|[.,]\d+)\s*(?:(?P<coin>{_COIN})"
     rf"|(?P<cents>cents?\b|ct\b)"
-    r"|(?P<other>[$€]|dollars?\b|euros?\b))?(?: (?:at most|max(?:imum)?|or less))?[\s)]*"
+    r"|(?P<other>[$€]|dollars?\b|euros?\b))?(?P<least> (?:at most|max(?:imum)?|or less|tops|oder weniger))?[\s)]*"
     r"(?=$|[.:,;!?](?:\s|$)|\0|\n)"
 )
 _NOT = (
@@ -91,7 +91,7 @@ def _read_cap(text: str) -> tuple[str, Decimal | None]:
         amount = Decimal(found["amount"].replace(",", "."))
         if found["cents"]:
             amount /= 100
-        said = found["most"] or found["strong"]
+        said = found["most"] or found["strong"] or found["least"]
         ours = found["coin"] or found["cents"] or "." in found["amount"]
         money = ours or (found["strong"] or "").startswith("budget") or found["other"]
         if said and money and (ours or amount <= 1):

@@ -21,6 +21,8 @@ from chat_svc.planner.wish import Wish
 from chat_svc.planner.zones import Zones, asks, is_prose
 
 _USING = re.compile(r"\b(?:using|with|via|through|by)\s")
+_COLON_QUOTE = re.compile(r"^[^.!?\n:]{1,60}:\s*['\"\u2018\u201c\u201e\u00ab][^:]*['\"\u2019\u201d\u00bb]\W*$")
+_ALSO_FOR = re.compile(r",? and (?:also |then )?(?:for|about) ", re.IGNORECASE)
 _DATA_EDGE = 100
 
 
@@ -46,7 +48,8 @@ def _of_quote(source: Source, wish: Wish) -> Wish:
     """The wish on the only quotation, where its words just name a text: "my note to French? 'a'"."""
     items = wish.argument.items
     named = [one for one in items if one.text and names_one(one.text) and QUOTE not in fold(one.text)]
-    if len(source.quotes) != 1 or len(named) != len(items) or not items:
+    ends = [one for one in items if one.text and _COLON_QUOTE.search(one.text)]
+    if len(source.quotes) != 1 or max(len(named), len(ends)) != len(items) or not items:
         return wish
     if wish.family is None or wish.family.style is not Style.TEXT:
         return wish
@@ -225,16 +228,21 @@ def _target_in_data(source: Source, layout: Layout, data: str) -> tuple[str, tup
         return data, ()
     start, end = layout.data
     edge = max(start, end - _DATA_EDGE)
-    text = source.plain[edge:end].rstrip(AT_END)
+    text = source.plain[edge:end].rstrip(f"{AT_END})")
     last = find_targets(text)[-1:]
     if not last or last[0].end < len(text):
         return data, ()
-    return source.original(start, edge + last[0].start).strip(" \t\n,"), last[0].tags
+    return source.original(start, edge + last[0].start).strip(" \t\n,("), last[0].tags
 
 
 def _spell_out(wish: Wish) -> Iterator[Wish]:
     """Makes the searches and translations that a wish implies wishes of their own."""
     argument = wish.argument
+    only = argument.items[0].text if len(argument.items) == 1 else None
+    if wish.family is SEARCH and only and len(parts := _ALSO_FOR.split(only)) > 1:
+        for part in parts:
+            yield replace(wish, argument=replace(argument, items=(Item(part),)))
+        return
     if argument.look_up is not None:
         search = Argument(items=(Item(argument.look_up),))
         yield Wish(argument.look_up, SEARCH, search)

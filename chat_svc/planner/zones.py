@@ -35,7 +35,7 @@ WORKS_ON_IT = re.compile(
 )
 """A search for what a text says, as opposed to one for a subject that is named."""
 ASKS_ABOUT = re.compile(
-    rf"{spelled('about_text').pattern}|\bwhat\b[^.?!\n]{{1,40}}\b(?:about|says?|saying)\b"
+    rf"{spelled('about_text').pattern}|\bwhat\b(?! about)[^.?!\n]{{1,40}}\b(?:about|says?|saying)\b"
 )
 """A question that only the text at hand can answer."""
 _SETS_OFF = re.compile(r":$|\b(?:following|below|folgend\w*|siguiente|suivant\w*|seguente|seguinte)\b")
