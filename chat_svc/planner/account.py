@@ -22,7 +22,8 @@ _OWN = word_set(
 _ME = word_set("i my mine mi mis mon ma mes mein meine meinen mio mia miei meu minha meus i've")
 _WORD = re.compile(r"\w+")
 _ASKS = re.compile(
-    r"(?:[a-z]+, )?(?:why|how|which|what|who|when|where|is|are|does|do|did|warum|wieso|wer|was|wie|welche[rs]?"
+    r"(?:[a-z]+, )?(?:why|how|which|what|who|when|where|is|are|does|do|did|warum|wieso"
+    r"|wer|was|wie|welche[rs]?"
     r"|pourquoi|quel(?:le)?s?|combien|por que|cuanto|cual|que|perche|quanto|quale)(?:'?s)?\b"
 )
 _HERE = re.compile(r"\b(?:agents?|agentes?|agenten|agenti|hubchat|here|marketplace|bazaar)\b")

@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import Enum
 
 from chat_svc.planner.account import Topic, about_us
-from chat_svc.planner.folding import QUOTE, fold, word_set
+from chat_svc.planner.folding import QUOTE, fold
 from chat_svc.planner.given import (
     ANY,
     POINTING_WORDS,
@@ -32,7 +32,9 @@ _ASKED = re.compile(
     r"(?:what|who|how(?! to)|why|when|where|which|whose|is|does|did|was|were|are|do)\b"
 )
 # Nobody in the world knows "what's my name" or "where is my parcel".
-_OF_MINE = re.compile(r"(?:what|where|when|who|which|did|has|is|are|was)(?:'?s| is| are| was)? my\b")
+_OF_MINE = re.compile(
+    r"(?:what|where|when|who|which|did|has|is|are|was)(?:'?s| is| are| was)? my\b"
+)
 _OF_THAT = re.compile(
     r"(?:(?:what|who|how|why|when|where|which) )?(?:does|did|do|is|was|are|were|has|have|will|would"
     r"|can|could|should|didn't|doesn't|isn't) (?:it|that|this|they|he|she|those|these|you|we)\b"
@@ -170,7 +172,11 @@ def _is_elsewhere(heard: Heard, kind: str, text: str) -> bool:
 def _begins_with_asking(text: str) -> bool:
     """Whether words that point at a text are taken for its beginning: "it up? Our neighbours"."""
     first = _FIRST.split(fold(text[:_LONGEST_QUERY]), maxsplit=1)[0]
-    return first.split()[:1] != [] and first.split()[0] in POINTING_WORDS | ANY and not unclaimed(first)
+    return (
+        first.split()[:1] != []
+        and first.split()[0] in POINTING_WORDS | ANY
+        and not unclaimed(first)
+    )
 
 
 def _no_subject(purchases: Sequence[Purchase]) -> list[Objection]:

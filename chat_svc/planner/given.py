@@ -16,12 +16,19 @@ POINTING_WORDS = _ALONE | word_set(
     "este esta esto ce cet cette das diesen dieses questo questa isto"
 )
 ANY = word_set("the a an my our your his her their some any all")
-_NAMES_ONE = ANY | POINTING_WORDS | word_set(
-    "el la los las un una mi le les un une mon ma mes der die das den dem ein eine einen mein meine"
-    " meinen il lo i gli uno mio mia o os as um uma meu minha"
+_NAMES_ONE = (
+    ANY
+    | POINTING_WORDS
+    | word_set(
+        "el la los las un una mi le les une mon ma mes der die das den dem ein eine einen mein"
+        " meine"
+        " meinen il lo i gli uno mio mia o os as um uma meu minha"
+    )
 )
 _LINK = re.compile(r"(?:the |this |that |la |le |die )?(?:\w+ )?(?:https?://|www\.)\S+")
-_PLACE = re.compile(r"\b[\w-]+\.(?:com|org|net|edu|gov|io|pdf|docx?|txt|pptx?|xlsx?|csv|html?|epub)\b")
+_PLACE = re.compile(
+    r"\b[\w-]+\.(?:com|org|net|edu|gov|io|pdf|docx?|txt|pptx?|xlsx?|csv|html?|epub)\b"
+)
 _INTO_TEXT = re.compile(r"[\w'-]+(?: [\w'-]+){0,2} [A-ZÀ-Ý][\w'-]+ [\w'-]+")
 _PART = re.compile(r"\w+ (?:\d+|one|two|three|(?:of|from|in) (?:the|my|this|that|our))\b")
 _SETS_OFF = re.compile(r"[a-z][\w' -]{0,60}: [A-ZÀ-Ý]")

@@ -27,7 +27,8 @@ LEAD = re.compile(
     r"|(?:my|our|the) \w{2,20} (?:wants|asked|told|needs) (?:me|us) to"
     r"|in (?:(?:about|at most|around) )?(?:\d{1,4}|a|one|two|three|five|ten) (?:words?"
     r"|sentences?)[:,]?"
-    r"|i was (?:wondering|hoping)(?: (?:if|whether))?|i wonder(?: (?:if|whether)|(?= (?:what|how|why|who|when|where)\b))|maybe|perhaps"
+    r"|i was (?:wondering|hoping)(?: (?:if|whether))?"
+    r"|i wonder(?: (?:if|whether)|(?= (?:what|how|why|who|when|where)\b))|maybe|perhaps"
     r"|any chance|is it possible to|do you think you (?:can|could)|pleas|plese|plaese|pleaze"
     r"|i'm hoping to|feel free to|i am going to need you to|it would be (?:nice|great) if you"
     r"|i'd appreciate it if you|hubchat|dear (?:hubchat|assistant|agent)|the job is to"
@@ -126,7 +127,8 @@ INTRODUCED_AS = re.compile(
     r"|(?<=\bfollowing )text)(?! (?:of|from|is|was|are|in|for|to)\b)[:,]?\s{1,3}(?=\S)"
 )
 COURTESY = re.compile(
-    r"[\s,]{0,3}(?<!\w)(?:please|pls|plz|thanks|thank you|thx|for me|instead|too|as well|bitte|por favor|per favore"
+    r"[\s,]{0,3}(?<!\w)(?:please|pls|plz|thanks|thank you|thx|for me|instead|too|as well"
+    r"|bitte|por favor|per favore"
     r"|s'il (?:te|vous) plait|will you|would you|could you|asap|cheers)[\s.!?,;:]{0,5}$"
 )
 # Follows the language to go to without being part of the text.

@@ -33,7 +33,9 @@ _CUES = (
 _ANSWERS = re.compile(r"\b(?:answer|reply|respond|explain|tell|antwort\w*|respond\w*|repond\w*)\b")
 _PUTS = re.compile(r"\b(?:put|turn|render|convert|bring|get|change|make)\b")
 _AND = re.compile(r"\b(?:and|y|et|und|e)\b")
-_THEN = re.compile(r"\b(?:then|afterwards|after that|luego|despues|puis|ensuite|dann|danach|poi|depois)\b")
+_THEN = re.compile(
+    r"\b(?:then|afterwards|after that|luego|despues|puis|ensuite|dann|danach|poi|depois)\b"
+)
 _NEAR = 100
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _PATTERNS = {"search": WORKS_ON_IT, "about_text": ASKS_ABOUT}

@@ -22,7 +22,8 @@ _CAP = re.compile(
     r"|al massimo|au maximum|no maximo|por menos de)?\s*"
     rf"(?:[$€]\s*)?(?P<amount>\d+(?:[.,]\d+)?|[.,]\d+)\s*(?:(?P<coin>{_COIN})"
     rf"|(?P<cents>cents?\b|ct\b)"
-    r"|(?P<other>[$€]|dollars?\b|euros?\b))?(?P<least> (?:at most|max(?:imum)?|or less|tops|oder weniger))?[\s)]*"
+    r"|(?P<other>[$€]|dollars?\b|euros?\b))?"
+    r"(?P<least> (?:at most|max(?:imum)?|or less|tops|oder weniger))?[\s)]*"
     r"(?=$|[.:,;!?](?:\s|$)|\0|\n)"
 )
 _NOT = (

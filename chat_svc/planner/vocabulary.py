@@ -68,7 +68,11 @@ def unclaimed(text: str, keys: tuple[str, ...] = CLAIMED, most: int = 1_000) -> 
     left: list[str] = []
     for word in _WORD.finditer(phrases):
         known = word[0] in whole or word[0].startswith(begun) or _ORDINARY.fullmatch(word[0])
-        if not known and named_language(word[0]) is None and not _parts_known(word[0], whole, begun):
+        if (
+            not known
+            and named_language(word[0]) is None
+            and not _parts_known(word[0], whole, begun)
+        ):
             left.append(word[0])
             if len(left) >= most:
                 break

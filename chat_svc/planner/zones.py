@@ -38,7 +38,9 @@ ASKS_ABOUT = re.compile(
     rf"{spelled('about_text').pattern}|\bwhat\b(?! about)[^.?!\n]{{1,40}}\b(?:about|says?|saying)\b"
 )
 """A question that only the text at hand can answer."""
-_SETS_OFF = re.compile(r":$|\b(?:following|below|folgend\w*|siguiente|suivant\w*|seguente|seguinte)\b")
+_SETS_OFF = re.compile(
+    r":$|\b(?:following|below|folgend\w*|siguiente|suivant\w*|seguente|seguinte)\b"
+)
 _NEAR = 600
 _MOST = 12
 _PROSE = 12
@@ -148,7 +150,9 @@ def _head(source: Source) -> tuple[int, bool]:
         told = asks(part) and _SETS_OFF.search(plain[last : mark.end()]) is not None
         told = told and _is_body(plain, mark.end())
         # "Sum up Breaking: the bridge ...": a stranger with a capital is of the text.
-        told = told and not any(word.title() in source.original(last, mark.start()) for word in left)
+        told = told and not any(
+            word.title() in source.original(last, mark.start()) for word in left
+        )
         if QUOTE in part or len(left) > (_STRANGERS if own_lines or told else 0):
             break
         if paragraph and (mark[0] != ":" or asks(part) or not _INTRODUCES.search(part)):
