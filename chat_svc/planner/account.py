@@ -29,8 +29,10 @@ _ASKS = re.compile(
 _HERE = re.compile(r"\b(?:agents?|agentes?|agenten|agenti|hubchat|here|marketplace|bazaar)\b")
 _MARKET = re.compile(
     r"\b(?:agents?|sellers?|selling|wallets?|refunds?|balance|orders?|tasks?|bazaarbucks?|credits?"
+    r"|translators?|summari[sz]ers?|negotiators?|deposits?|payments?|sites?|searches|fees?|prices?"
     r"|payouts?|receipts?|invoices?|accounts?|budget|limits?|marketplace|hubchat|data|texts?)\b"
 )
+_THIS = word_set("here this site hubchat")
 _POLITE = word_set("please pls plz thanks thank you it that then ok okay now just all bitte danke")
 
 
@@ -85,8 +87,10 @@ def _is_on_the_market(folded: str) -> bool:
     work = any(says(key, folded) for key in ("translate", "summarize", "tasks"))
     how = any(says(key, folded) for key in ("agents", "spending", "why"))
     rest = _MARKET.sub(" ", folded)
-    mine = rest != folded and set(folded.split()) & _ME
+    mine = rest != folded and set(folded.split()) & (_ME | _THIS)
     if asked and mine and not unclaimed(rest, _ALL, most=2)[1:]:
+        return True
+    if asked and rest != folded and not unclaimed(rest, _ALL, most=1):
         return True
     strange = len(unclaimed(folded, _ALL, most=2))
     return asked is not None and who + work + how > 1 and strange <= (1 if who else 0)

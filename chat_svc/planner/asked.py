@@ -5,6 +5,8 @@ import re
 QUESTION = re.compile(
     r"(?:what|who|when|where|why|how|which|whose|whats|whos|wheres|whens|hows"
     r"|(?:is|was) it (?:true|\w+ (?:to|that|for))\b|is it \w+ (?=.*\?)"
+    r"|was (?!ist|sind|hei|kost|bedeut|ha[bst]|kann|mach|gib|wird|war)(?=.{2,80}\?)"
+    r"(?!(?:you|i|we|it|he|she|they|this|that|these|those|there|my|our|your)\b)"
     r"|(?:is|are|were|has|have|can|could|should) (?=.{2,80}\?)"
     r"(?!(?:you|u|i|we|it|he|she|they|this|that|these|those|there|any|some|someone|my|our|your|the"
     r" \w+(?: agents?)?|mock_)\b)"

@@ -26,7 +26,7 @@ _CORRECTS = re.compile(
     r"|into) )?\w+(?=[\s,]))\b[\s,.:;-]*){1,4}"
 )
 _LONGEST = 100
-_MORE = re.compile(r"(?:also|too|as well|instead|please|not \w+)\b")
+_MORE = re.compile(r"(?:i meant?|also|too|as well|instead|please|not \w+)\b")
 
 
 def corrected(heard: Heard) -> tuple[str, ...]:

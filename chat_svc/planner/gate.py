@@ -43,7 +43,9 @@ _MINE = re.compile(r"my (?:last |own |latest |new )?\w+")
 _SOMETHING = re.compile(
     r"(?:something|anything|stuff|things|everything)\b(?! (?:about|on)\b)|(?:what|how) about:"
 )
+_NOTHING = re.compile(r"\b(?:information|infos?|facts?|sources?|things?|stuff|details)\b")
 _STRANGERS = 2
+_SHORT = 3
 _FIRST = re.compile(r"[.!?:\n]")
 _VAGUE = re.compile(r"\b(?:it|that|this|them|they|him|her|these|those)$")
 _LEAST_SUMMARIZED = 6
@@ -104,7 +106,7 @@ def objections(
     """
     heard = hear(said) if isinstance(said, str) else said
     found = [*_forbidden(heard, purchases), *_thin(heard, purchases)]
-    found += _no_subject(purchases) if whole else []
+    found += _no_subject(purchases) if whole and not heard.source.quotes else []
     cap = heard.terms.cap
     total = sum((one.price for one in purchases), Decimal(0))
     if cap is not None and total > cap:
@@ -192,6 +194,8 @@ def _is_no_subject(query: str) -> bool:
     if is_prose(folded):
         return True
     if len(folded.split()) <= _FEW and _OF_MINE.match(folded):
+        return True
+    if len(folded.split()) <= _SHORT and not unclaimed(_NOTHING.sub(" ", folded), most=1):
         return True
     vague = _OF_THAT.match(folded) or _SOMETHING.match(folded) or _MINE.fullmatch(folded)
     if vague is not None and len(unclaimed(folded, most=3)) <= _STRANGERS:

@@ -30,6 +30,10 @@ _PLACE = re.compile(
     r"\b[\w-]+\.(?:com|org|net|edu|gov|io|pdf|docx?|txt|pptx?|xlsx?|csv|html?|epub)\b"
 )
 _INTO_TEXT = re.compile(r"[\w'-]+(?: [\w'-]+){0,2} [A-ZÀ-Ý][\w'-]+ [\w'-]+")
+_SENT = re.compile(
+    r"(?:that |which |what )?(?:i|you|we|he|she|they) (?:have |had |just |already ){0,2}(?:sent|gave"
+    r"|wrote|pasted|uploaded|told|shared|posted|attached|mentioned)\b"
+)
 _PART = re.compile(r"\w+ (?:\d+|one|two|three|(?:of|from|in) (?:the|my|this|that|our))\b")
 _SETS_OFF = re.compile(r"[a-z][\w' -]{0,60}: [A-ZÀ-Ý]")
 _SAYS_HOW = re.compile(r"\(|(?:as|in|of|for|with|about|using)\b[^.!?\n]{0,60}(?::|--|>>)")
@@ -60,6 +64,8 @@ def names_one(text: str) -> bool:
     if not words or len(words) > _FEW:
         return False
     if _PART.match(" ".join(words)) and spelled("holders").match(words[0]):
+        return True
+    if _SENT.match(" ".join(words)):
         return True
     if words[0] not in _NAMES_ONE:
         return False

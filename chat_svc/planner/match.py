@@ -57,6 +57,7 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(fold(_CAMEL_HUMP.sub(" ", text)))
 
 
+@lru_cache(maxsize=1_024)
 def stems_of(text: str) -> frozenset[str]:
     """The roots of the words of a text."""
     return frozenset(map(stem, words_of(text)))

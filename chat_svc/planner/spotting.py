@@ -36,6 +36,7 @@ _AND = re.compile(r"\b(?:and|y|et|und|e)\b")
 _THEN = re.compile(
     r"\b(?:then|afterwards|after that|luego|despues|puis|ensuite|dann|danach|poi|depois)\b"
 )
+_SAYS = re.compile(r"what (?!.*\babout\b).*\b(?:says?|means?|saying)\b.*")
 _NEAR = 100
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _PATTERNS = {"search": WORKS_ON_IT, "about_text": ASKS_ABOUT}
@@ -92,6 +93,9 @@ def wishes_of(instruction: str, material: str, *, question: bool) -> list[Wish]:
     targets = targets or _bare(plain)
     if not found and targets:
         found = [Cue(TRANSLATE, targets[0].start, targets[0].start)]
+    if len(found) == 1 and targets and _SAYS.fullmatch(folded[found[0].start : found[0].end]):
+        # "What do these lines say in English?" is answered by the lines in English.
+        found = [replace(found[0], family=TRANSLATE)]
     if not found and (form := find_options(folded, SUMMARIZE)):
         found = [Cue(SUMMARIZE, form.start, form.end)]
     if found and targets and _goes_first(folded, targets[0], found[0]):

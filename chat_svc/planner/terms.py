@@ -17,7 +17,7 @@ _CAP = re.compile(
     r"|for|use|using|with|within|a|the|my|is|of|do|not)\b\s*){0,8}"
     r"(?:(?P<strong>budget|spend|pay|price|cost)\w*\s*(?:is|of|limit|:)?\s*)?"
     r"(?P<most>at most|max(?:imum|imal)?\.?(?: of)?|no more than|not more than"
-    r"|more than|up to|under"
+    r"|more than|only have|have only|up to|under"
     r"|less than|below|cheaper than|limit(?: of)?|budget(?: of| is)?:?|hochstens|como maximo"
     r"|al massimo|au maximum|no maximo|por menos de)?\s*"
     rf"(?:[$€]\s*)?(?P<amount>\d+(?:[.,]\d+)?|[.,]\d+)\s*(?:(?P<coin>{_COIN})"
@@ -32,7 +32,7 @@ _NOT = (
 )
 _FORBIDS = re.compile(
     r"(?:^|[,.;:\n]|\b(?:but|and|pero|aber|mais|ma|mas)\b)[\s,]*"
-    r"(?:(?:but|and|please|you|just|also|pero|aber|mais|ma|mas|bitte)\s+){0,3}"
+    r"(?:(?:but|and|please|you|i|just|also|pero|aber|mais|ma|mas|bitte)\s+){0,3}"
     rf"{_NOT}\s+(?:(?:you|please|need|to|want|a|any|ever|it)\s+){{0,3}}"
     r"(?P<what>[^,.;:\n\0]{2,80})"
 )
@@ -46,6 +46,7 @@ _AGENT = re.compile(r"\bagents?\b")
 _NOT_LANGUAGE = re.compile(
     r"[\s,]*\b(?:but )?(?:not|nicht|no|pas|non|nao)\s(?:(?:in|to|into|auf|ins|en|al)\s)?"
 )
+_LAST = re.compile(r"[.!?]\s+(?=\S)")
 _LONGEST = 2_000
 _NEAR = 200
 
@@ -77,6 +78,17 @@ def read_terms(text: str) -> tuple[str, Terms]:
 def cap_before(text: str) -> Decimal | None:
     """A cap in the words before a text, even where those hold more than the asking."""
     return _read_cap(re.split("[:\n]", text[:_NEAR], maxsplit=1)[0])[1]
+
+
+def cap_after(text: str) -> tuple[str, Decimal | None]:
+    """A text without a last sentence that is nothing but a cap, and the cap."""
+    ends = list(_LAST.finditer(text, max(0, len(text) - _NEAR)))
+    if not ends:
+        return text, None
+    rest, cap = _read_cap(text[ends[-1].end() :].strip())
+    return (
+        (text, None) if cap is None or rest.strip(" .!,") else (text[: ends[-1].start() + 1], cap)
+    )
 
 
 def _cut(source: Source, start: int, end: int) -> str:
