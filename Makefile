@@ -53,9 +53,10 @@ eval: env ## How many sentences the keyless planner gets right, and what it char
 
 # The same list of Debian packages as in the image of the agents.
 engines: ## Install the translator's pairs of languages for Apertium (Debian)
-	$(SUDO) apt-get update
-	$(SUDO) env DEBIAN_FRONTEND=noninteractive xargs -a deploy/images/agents.apt \
-		apt-get install --yes --no-install-recommends
+	@root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	$$root apt-get update -qq && \
+	$$root env DEBIAN_FRONTEND=noninteractive \
+		xargs -a deploy/images/agents.apt apt-get install --yes --no-install-recommends && \
 	apertium -l
 
 secrets: ## Make up the passwords of the stack in containers, once, in .env

@@ -31,8 +31,8 @@ _PLACE = re.compile(
 )
 _INTO_TEXT = re.compile(r"[\w'-]+(?: [\w'-]+){0,2} [A-ZÀ-Ý][\w'-]+ [\w'-]+")
 _SENT = re.compile(
-    r"(?:that |which |what )?(?:i|you|we|he|she|they) (?:have |had |just |already ){0,2}(?:sent|gave"
-    r"|wrote|pasted|uploaded|told|shared|posted|attached|mentioned)\b"
+    r"(?:that |which |what )?(?:i|you|we|he|she|they) (?:have |had |just |already ){0,2}"
+    r"(?:sent|gave|wrote|pasted|uploaded|told|shared|posted|attached|mentioned)\b"
 )
 _PART = re.compile(r"\w+ (?:\d+|one|two|three|(?:of|from|in) (?:the|my|this|that|our))\b")
 _SETS_OFF = re.compile(r"[a-z][\w' -]{0,60}: [A-ZÀ-Ý]")
