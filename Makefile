@@ -10,7 +10,7 @@ NOT_IN_IMAGES := typer rich shellingham markdown-it-py mdurl pygments psutil
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env up secrets test eval test-compose deploy-demo ask crash-demo key check-agent schemas specs trace bench images fmt lock clean
+.PHONY: help env up secrets test eval engines test-compose deploy-demo ask crash-demo key check-agent schemas specs trace bench images fmt lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,14 @@ test: env ## Lint, types, architecture, and all tests
 
 eval: env ## How many sentences the keyless planner gets right, and what it charges unwanted
 	@$(BIN)/python -m tests.chat.planner.eval
+
+# The same list of Debian packages as in the image of the agents.
+engines: ## Install the translator's pairs of languages for Apertium (Debian)
+	@root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	$$root apt-get update -qq && \
+	$$root env DEBIAN_FRONTEND=noninteractive \
+		xargs -a deploy/images/agents.apt apt-get install --yes --no-install-recommends && \
+	apertium -l
 
 secrets: ## Make up the passwords of the stack in containers, once, in .env
 	@$(or $(PYTHON),python3) deploy/passwords.py

@@ -8,11 +8,12 @@ import re
 from enum import Enum
 
 from chat_svc.planner.folding import word_set
-from chat_svc.planner.vocabulary import says, spelled, unclaimed
+from chat_svc.planner.vocabulary import CLAIMED, says, spelled, unclaimed
 
 _LONGEST = 160
 _BARE = 2
 _MYSELF = ("myself", "balance", "spending", "tasks", "refund", "why", "agents")
+_ALL = (*CLAIMED, *_MYSELF)
 _OWN = word_set(
     "i my we our us that this it mine i've bazaarbucks bucks mi mis yo me he tengo mon ma mes je"
     " j'ai moi ai mein meine meinen meiner ich hab habe mir mich mio mia miei mie ho meu minha meus"
@@ -20,6 +21,18 @@ _OWN = word_set(
 )
 _ME = word_set("i my mine mi mis mon ma mes mein meine meinen mio mia miei meu minha meus i've")
 _WORD = re.compile(r"\w+")
+_ASKS = re.compile(
+    r"(?:[a-z]+, )?(?:why|how|which|what|who|when|where|is|are|does|do|did|warum|wieso"
+    r"|wer|was|wie|welche[rs]?"
+    r"|pourquoi|quel(?:le)?s?|combien|por que|cuanto|cual|que|perche|quanto|quale)(?:'?s)?\b"
+)
+_HERE = re.compile(r"\b(?:agents?|agentes?|agenten|agenti|hubchat|here|marketplace|bazaar)\b")
+_MARKET = re.compile(
+    r"\b(?:agents?|sellers?|selling|wallets?|refunds?|balance|orders?|tasks?|bazaarbucks?|credits?"
+    r"|translators?|summari[sz]ers?|negotiators?|deposits?|payments?|sites?|searches|fees?|prices?"
+    r"|payouts?|receipts?|invoices?|accounts?|budget|limits?|marketplace|hubchat|data|texts?)\b"
+)
+_THIS = word_set("here this site hubchat")
 _POLITE = word_set("please pls plz thanks thank you it that then ok okay now just all bitte danke")
 
 
@@ -43,12 +56,14 @@ _ORDER = (
     (Topic.TASKS, "tasks"),
 )
 _WHY = ("why", "por que", "pourquoi", "warum", "perche", "wieso")
-_AGENT = ("agent", "who", "which", "wer", "qui", "quien", "chi", "quem")
+_AGENT = ("agent", "who", "which", "here", "you", "wer", "qui", "quien", "chi", "quem")
 
 
 def about_us(folded: str) -> Topic | None:
     """The topic of a question about oneself or the marketplace; None for everything else."""
     words = set(folded.replace("?", " ").replace("'s", " ").split())
+    if len(folded) <= _LONGEST and _is_on_the_market(folded):
+        return Topic.TASKS if says("tasks", folded) else Topic.AGENTS
     strange = 1 if words & _ME else 0
     if len(folded) > _LONGEST or len(unclaimed(folded, _MYSELF, most=2)) > strange:
         return None
@@ -63,6 +78,22 @@ def about_us(folded: str) -> Topic | None:
         if words & _OWN or free or len(words) <= _BARE or "show" in words:
             return topic
     return None
+
+
+def _is_on_the_market(folded: str) -> bool:
+    """Whether a question puts together two of: who works here, their work, its price or quality."""
+    asked = _ASKS.match(folded)
+    who = _HERE.search(folded) is not None
+    work = any(says(key, folded) for key in ("translate", "summarize", "tasks"))
+    how = any(says(key, folded) for key in ("agents", "spending", "why"))
+    rest = _MARKET.sub(" ", folded)
+    mine = rest != folded and set(folded.split()) & (_ME | _THIS)
+    if asked and mine and not unclaimed(rest, _ALL, most=2)[1:]:
+        return True
+    if asked and rest != folded and not unclaimed(rest, _ALL, most=1):
+        return True
+    strange = len(unclaimed(folded, _ALL, most=2))
+    return asked is not None and who + work + how > 1 and strange <= (1 if who else 0)
 
 
 def is_enough(folded: str) -> bool:

@@ -25,7 +25,7 @@ _POLITE = (
 _IT = r"(?: (?:it|that|this|the (?:last )?(?:one|thing)|all|everything))?"
 _ONCE_MORE = r"(?:again|once more|one more time|over(?: again)?)"
 _AGAIN = re.compile(
-    rf"{_POLITE}(?:(?:do|try|run|make){_IT} {_ONCE_MORE}"
+    rf"{_POLITE}(?:(?:do|try|run|make|search|translate|summari[sz]e){_IT} {_ONCE_MORE}"
     rf"|(?:redo|retry|repeat)\b(?! after){_IT}(?: {_ONCE_MORE})?"
     r"|(?:do |make |try )?(?:exactly )?(?:the )?same(?: (?:thing|again|request|task|wish)){0,2}"
     r"(?= (?:in|with|for|to|into|but|on|using|please)\b|[\s.,!?]*$)"

@@ -29,6 +29,7 @@ from chat_svc.planner.questions import (
 )
 from chat_svc.planner.source import read_source
 from chat_svc.planner.vocabulary import says
+from chat_svc.planner.zones import is_prose
 
 _LONGEST_QUESTION = 300
 _MOST_LINES = 25
@@ -161,6 +162,8 @@ def _in_fixed_words(
 
 def _on_the_market(profiles: Sequence[Profile], names: Names, question: str) -> str | None:
     """The answer to a question about what agents can do or cost."""
+    if is_prose(question):
+        return None
     who = WHO.match(question)
     if who:
         return _who(profiles, names, who["what"])

@@ -15,6 +15,8 @@ from chat_svc.planner.texts import read_text
 from chat_svc.planner.views import AT_END, EDGE, POINTING_LENGTH, Argument, Item, View, points
 
 _PARTICLE = re.compile(r"\b(?:up|down|zusammen)[\s.!?]{0,5}$")
+# "Who translated it into English" tells what was done, and asks for nothing in English.
+_DONE = re.compile(r"\b(?:translat|publish|writ|wrote|print|dubb|put|turn|convert)\w*\b[^.?!]*$")
 _SPLIT_VERB = re.compile(r"(?:sum|boil|look|fass(?:e|t|en)?)$")
 
 
@@ -69,6 +71,7 @@ def _told_in(view: View) -> Target | None:
     """The language that an answer is wanted in: "tell me about bees in Spanish"."""
     last = find_targets(view.text)[-1:]
     ends = bool(last) and not view.text[last[0].end :].strip(AT_END)
+    ends = ends and _DONE.search(view.text[: last[0].start]) is None
     return last[0] if ends and view.text[: last[0].start].strip() else None
 
 

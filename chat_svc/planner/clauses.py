@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from chat_svc.planner.asked import QUESTION
 from chat_svc.planner.families import SEARCH, TRANSLATE, Family, Style
 from chat_svc.planner.folding import QUOTE
 from chat_svc.planner.languages import find_language
@@ -44,13 +45,6 @@ _STRONG = re.compile(
     r"|finally|lastly|additionally|luego|puis|ensuite|dann|danach|poi|depois|separately)\b"
 )
 _ALSO = re.compile(r"[.;!?…\n][\s,]{0,3}(?:and )?(?:also|additionally|separately|besides)\b")
-_QUESTION = re.compile(
-    r"(?:what|who|when|where|why|how|which|whose"
-    r"|(?:is|are|was|were) there|(?:does|did) (?!you|i\b|we|it|this|that|any|mock_)"
-    r"|(?:che )?cos'e|o que e|qu'est-ce|c'est quoi|was bedeutet"
-    r"|was ist|was sind|wer|wann|warum|wieso|que es|quien|cuando|donde|por que|cual|qui|quand|quel"
-    r"|quelle|pourquoi|chi|cosa|dove|perche|quem|onde)\b(?!.{0,80}\b(?:you|your)\b)"
-)
 # "Write a story in German" asks for a story, not for a translation.
 _MADE_NEW = re.compile(r" (?:me |us )?(?:an?|some) ")
 _SECOND_SENTENCE = re.compile(r"[.!?;\n]")
@@ -140,7 +134,7 @@ def _without_verb(plain: str, start: int) -> Clause:
         return Clause(start, start, verb_end, len(plain), TRANSLATE, elliptic=True)
     if from_to(plain, start):
         return Clause(start, start, start, len(plain), TRANSLATE)
-    if _QUESTION.match(plain, start):
+    if QUESTION.match(plain, start):
         return Clause(start, start, start, len(plain), SEARCH, weak=True)
     return Clause(start, start, start, len(plain), None)
 

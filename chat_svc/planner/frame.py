@@ -17,6 +17,7 @@ from chat_svc.planner.spotting import cues, languages_only
 from chat_svc.planner.views import Argument, Item
 from chat_svc.planner.vocabulary import unclaimed
 from chat_svc.planner.wish import Wish
+from chat_svc.planner.zones import asks
 
 _CORRECTS = re.compile(
     r"\s*(?:(?:no|nope|sorry|oops|wait|actually|rather|hm+|ah|oh|not that|wrong|i mean|i meant"
@@ -25,7 +26,7 @@ _CORRECTS = re.compile(
     r"|into) )?\w+(?=[\s,]))\b[\s,.:;-]*){1,4}"
 )
 _LONGEST = 100
-_MORE = re.compile(r"(?:also|too|as well|instead|please|not \w+)\b")
+_MORE = re.compile(r"(?:i meant?|also|too|as well|instead|please|not \w+)\b")
 
 
 def corrected(heard: Heard) -> tuple[str, ...]:
@@ -58,7 +59,7 @@ def place_only(heard: Heard) -> set[str] | None:
     """The words of a message that only points at one of several results: "the second one"."""
     plain = heard.source.plain.strip(" .!?")
     words = set(plain.split())
-    if len(plain) > _LONGEST or not words & PLACES or cues(plain) or unclaimed(plain, most=1):
+    if len(plain) > _LONGEST or not words & PLACES or asks(plain) or unclaimed(plain, most=1):
         return None
     return words
 

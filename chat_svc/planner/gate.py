@@ -11,24 +11,45 @@ from decimal import Decimal
 from enum import Enum
 
 from chat_svc.planner.account import Topic, about_us
-from chat_svc.planner.folding import QUOTE, fold, word_set
+from chat_svc.planner.folding import QUOTE, fold
+from chat_svc.planner.given import (
+    ANY,
+    POINTING_WORDS,
+    holds_asking,
+    is_link,
+    names_one,
+    only_points,
+)
 from chat_svc.planner.hearing import Heard, hear
 from chat_svc.planner.model import money
 from chat_svc.planner.vocabulary import says, unclaimed
 from chat_svc.planner.zones import is_prose
 
 _MOST_STRANGERS = 5
-_LONGEST_THIN = 60
 _LONGEST_QUERY = 240
 _FEW = 8
 _ASKED = re.compile(
     r"(?:what|who|how(?! to)|why|when|where|which|whose|is|does|did|was|were|are|do)\b"
 )
+# Nobody in the world knows "what's my name" or "where is my parcel".
+_OF_MINE = re.compile(
+    r"(?:what|where|when|who|which|did|has|is|are|was)(?:'?s| is| are| was)? my\b"
+)
+_OF_THAT = re.compile(
+    r"(?:(?:what|who|how|why|when|where|which) )?(?:does|did|do|is|was|are|were|has|have|will|would"
+    r"|can|could|should|didn't|doesn't|isn't) (?:it|that|this|they|he|she|those|these|you|we)\b"
+)
+_MINE = re.compile(r"my (?:last |own |latest |new )?\w+")
+_SOMETHING = re.compile(
+    r"(?:something|anything|stuff|things|everything)\b(?! (?:about|on)\b)|(?:what|how) about:"
+)
+_NOTHING = re.compile(r"\b(?:information|infos?|facts?|sources?|things?|stuff|details)\b")
+_STRANGERS = 2
+_SHORT = 3
 _FIRST = re.compile(r"[.!?:\n]")
 _VAGUE = re.compile(r"\b(?:it|that|this|them|they|him|her|these|those)$")
-_ALONE = word_set("it this that these those them something anything everything")
-_ANY = word_set("the a an my our your his her their some any all")
-_POINTS = _ALONE | word_set("este esta esto ce cet cette das diesen dieses questo questa isto")
+_LEAST_SUMMARIZED = 6
+_ANNOUNCED = re.compile(r"[:\n>|-][ \t]*$")
 # Kinds of work that take a text or a subject; others are told in words what to do.
 _ON_A_TEXT = frozenset({"summarize", "translate", "search", "analyze", "localize"})
 
@@ -85,7 +106,7 @@ def objections(
     """
     heard = hear(said) if isinstance(said, str) else said
     found = [*_forbidden(heard, purchases), *_thin(heard, purchases)]
-    found += _no_subject(purchases) if whole else []
+    found += _no_subject(purchases) if whole and not heard.source.quotes else []
     cap = heard.terms.cap
     total = sum((one.price for one in purchases), Decimal(0))
     if cap is not None and total > cap:
@@ -115,25 +136,49 @@ def _forbidden(heard: Heard, purchases: Sequence[Purchase]) -> list[Objection]:
 
 
 def _thin(heard: Heard, purchases: Sequence[Purchase]) -> list[Objection]:
-    if heard.zones is not None or heard.source.quotes:
-        return []
-    own = [one for one in purchases if one.kind in _ON_A_TEXT and (one.text or "") in heard.text]
-    found = [
-        Objection(Reason.NOTHING_GIVEN, one.text)
-        for one in own
-        if one.text is not None and only_points(one.text)
-    ]
-    return found + [
-        Objection(Reason.LEFT_OVER, " ".join(one.text.split()[:8]))
-        for one in own
-        if one.text is not None and is_prose(one.text) and _begins_with_asking(one.text)
-    ]
+    """What is no text to work on, or holds words that asked for it."""
+    found: list[Objection] = []
+    for one in purchases:
+        if one.text is None or one.kind not in _ON_A_TEXT or one.text not in heard.text:
+            continue
+        about = " ".join(one.text.split()[:8])
+        if one.kind != "search" and is_link(one.text):
+            found.append(Objection(Reason.NOTHING_GIVEN, about))
+        elif _is_set_apart(heard):
+            continue
+        elif only_points(one.text) or _is_elsewhere(heard, one.kind, one.text):
+            found.append(Objection(Reason.NOTHING_GIVEN, about))
+        elif is_prose(one.text) and (holds_asking(one.text) or _begins_with_asking(one.text)):
+            found.append(Objection(Reason.LEFT_OVER, about))
+    return found
+
+
+def _is_set_apart(heard: Heard) -> bool:
+    """Whether form alone says what the material is, or there is enough of it."""
+    zones = heard.zones
+    if zones is None:
+        return bool(heard.source.quotes)
+    return zones.announced or is_prose(fold(zones.material))
+
+
+def _is_elsewhere(heard: Heard, kind: str, text: str) -> bool:
+    """Whether words that nothing sets apart only name a text, or are too few for a summary."""
+    if kind == "search" or _ANNOUNCED.search(heard.text[: heard.text.index(text)]):
+        return False
+    few = text[0].islower() and len(text.split()) < _LEAST_SUMMARIZED
+    folded = fold(text[:_LONGEST_QUERY])
+    told = says("holders", folded) and not unclaimed(folded, most=1)
+    return names_one(text) or (kind == "summarize" and (few or told))
 
 
 def _begins_with_asking(text: str) -> bool:
     """Whether words that point at a text are taken for its beginning: "it up? Our neighbours"."""
     first = _FIRST.split(fold(text[:_LONGEST_QUERY]), maxsplit=1)[0]
-    return first.split()[:1] != [] and first.split()[0] in _POINTS | _ANY and not unclaimed(first)
+    return (
+        first.split()[:1] != []
+        and first.split()[0] in POINTING_WORDS | ANY
+        and not unclaimed(first)
+    )
 
 
 def _no_subject(purchases: Sequence[Purchase]) -> list[Objection]:
@@ -148,22 +193,17 @@ def _is_no_subject(query: str) -> bool:
     folded = fold(query[: 2 * _LONGEST_QUERY]).strip(" .!?")
     if is_prose(folded):
         return True
+    if len(folded.split()) <= _FEW and _OF_MINE.match(folded):
+        return True
+    if len(folded.split()) <= _SHORT and not unclaimed(_NOTHING.sub(" ", folded), most=1):
+        return True
+    vague = _OF_THAT.match(folded) or _SOMETHING.match(folded) or _MINE.fullmatch(folded)
+    if vague is not None and len(unclaimed(folded, most=3)) <= _STRANGERS:
+        return True
     asked = _ASKED.match(folded)
     if asked is None or len(folded.split()) > _FEW:
         return False
     return _VAGUE.search(folded) is not None or not unclaimed(folded, most=1)
-
-
-def only_points(text: str) -> bool:
-    """Whether a text is no material but points at some: "this text", "the quoted text"."""
-    folded = fold(text).strip(" .!?,;:")
-    if not any(map(str.isalnum, folded)):
-        return True
-    if len(folded) > _LONGEST_THIN or unclaimed(folded, most=1):
-        return False
-    words = folded.split()
-    first = words[0] in _POINTS or (words[0] in _ANY and len(words) > 1)
-    return first and (says("material", folded) or words[0] in _ALONE)
 
 
 def left_over(heard: Heard) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from chat_svc.planner.folding import fold
 from chat_svc.planner.respelling import respell
 from chat_svc.planner.source import Source, read_source
-from chat_svc.planner.terms import Terms, cap_before, read_terms
+from chat_svc.planner.terms import Terms, cap_after, cap_before, read_terms
 from chat_svc.planner.zones import Zones, asks, is_prose, read_zones
 
 
@@ -46,6 +46,9 @@ def hear(text: str) -> Heard:
             zones = read_zones(source)
         return Heard(told, source, zones, terms)
     instruction, terms = read_terms(zones.instruction)
+    if terms.cap is None:
+        material, cap = cap_after(zones.material)
+        zones, terms = replace(zones, material=material), replace(terms, cap=cap)
     if terms.cap is None and zones.start == 0:
         terms = replace(terms, cap=cap_before(text))
     return Heard(text, source, replace(zones, instruction=instruction), terms)

@@ -19,7 +19,9 @@ _AUTONYMS = (
 )
 _NOT_IN_CLDR = {"mandarin": "zh", "farsi": "fa", "castellano": "es", "castilian": "es"}
 # Names of small languages that are everyday words.
-_EVERYDAY = frozenset({"even", "fang", "jute", "laze", "mono", "vote", "voto", "her", "run", "may"})
+_EVERYDAY = frozenset(
+    {"even", "fang", "jute", "laze", "mono", "vote", "voto", "her", "run", "may"}
+) | frozenset(["more", "slave", "creek", "palau", "nauru", "niue", "tuvalu"])
 _SHORTEST_TYPO = 5
 _LIKENESS = 0.8
 _SHORTEST_DECLINED = 6
@@ -117,7 +119,10 @@ def _widely_written() -> Iterator[str]:
 
 def _ends_the_phrase(text: str, end: int) -> bool:
     """Whether no further plain word follows, so that a short code or a typo can be meant."""
-    return not re.match(r"\s*(?!and\b|or\b|y\b|et\b|und\b|please\b|e\b)[\w']", text[end : end + 60])
+    return not re.match(
+        r"\s*(?!and\b|or\b|y\b|et\b|und\b|please\b|pls\b|plz\b|thanks\b|for me\b|e\b)[\w']",
+        text[end : end + 60],
+    )
 
 
 def find_language(text: str, position: int) -> tuple[str, int] | None:

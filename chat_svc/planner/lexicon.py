@@ -27,7 +27,8 @@ LEAD = re.compile(
     r"|(?:my|our|the) \w{2,20} (?:wants|asked|told|needs) (?:me|us) to"
     r"|in (?:(?:about|at most|around) )?(?:\d{1,4}|a|one|two|three|five|ten) (?:words?"
     r"|sentences?)[:,]?"
-    r"|i was (?:wondering|hoping)(?: (?:if|whether))?|i wonder (?:if|whether)|maybe|perhaps"
+    r"|i was (?:wondering|hoping)(?: (?:if|whether))?"
+    r"|i wonder(?: (?:if|whether)|(?= (?:what|how|why|who|when|where)\b))|maybe|perhaps"
     r"|any chance|is it possible to|do you think you (?:can|could)|pleas|plese|plaese|pleaze"
     r"|i'm hoping to|feel free to|i am going to need you to|it would be (?:nice|great) if you"
     r"|i'd appreciate it if you|hubchat|dear (?:hubchat|assistant|agent)|the job is to"
@@ -71,7 +72,7 @@ _NOUN = (
     r"|script|contract|agreement|file|input|material|item|question|response)"
 )
 _DEICTIC = (
-    r"(?:it|this|that|these|those|them|both|all|everything|same|following|above|below|here"
+    r"(?:it|this|that|these|those|them|both|all|everything|something|anything|same|following|above|below|here"
     r"|previous|last|next|former|latter|original|lo|la|los|las|le|les|eso|esto|este|esta|ce|cet"
     r"|cette|ces|ceci|cela|ca|es|das|dies|diesen|dieses|diese|folgenden|folgendes|questo|questa"
     r"|quello|isto|isso|o|a|seguente|suivant|suivante|siguiente|seguinte|den|der|die|el|il|du)"
@@ -126,7 +127,8 @@ INTRODUCED_AS = re.compile(
     r"|(?<=\bfollowing )text)(?! (?:of|from|is|was|are|in|for|to)\b)[:,]?\s{1,3}(?=\S)"
 )
 COURTESY = re.compile(
-    r"[\s,]{0,3}(?<!\w)(?:please|pls|plz|thanks|thank you|thx|for me|bitte|por favor|per favore"
+    r"[\s,]{0,3}(?<!\w)(?:please|pls|plz|thanks|thank you|thx|for me|instead|too|as well"
+    r"|bitte|por favor|per favore"
     r"|s'il (?:te|vous) plait|will you|would you|could you|asap|cheers)[\s.!?,;:]{0,5}$"
 )
 # Follows the language to go to without being part of the text.
@@ -160,7 +162,7 @@ DETERMINER = re.compile(r"\s(?:an?|the|me|it|this|that|them|my|us|our|some|all|o
 ALSO = re.compile(r"\s{0,3}(?:and )?(?:also|additionally|separately|besides|in addition)\b,?\s")
 LIST_MARK = re.compile(r"^[ \t]{0,3}(?:\d{1,2}[.)]|[-*•])\s", re.MULTILINE)
 PREFACE = re.compile(
-    r"(?:[\s,.!-]|\b(?:please|do|the|these|this|following|my|tasks?|things?|requests?|questions?"
+    r"(?:[\s,.!-]|\b(?:please|do|the|these|this|following|my|tasks?|wish(?:es)?|have|got|things?|requests?|questions?"
     r"|to-?dos?|list|here|is|are|what|i|want|need|would|like|you|to|for|me|steps?|two|three|help"
     r"|with|all|of|hi|hello|hey|hubchat|assistant|can|could|instructions?|in|order|some)\b)+"
 )
@@ -208,7 +210,7 @@ JOINTS = word_set(
 # How people begin to ask for something in free words, and how they tell something.
 ASKS = re.compile(
     rf"(?:{IMPERATIVE.pattern})|(?:do|perform|run|get|help|find|use|apply|provide|offer|i need"
-    r"|i want|i would like|i'd like|can|could|please)\b"
+    r"|need|want|looking for|i want|i would like|i'd like|can|could|please)\b"
 )
 STATEMENT = re.compile(
     r"(?:the|this|that|these|those|he|she|it|we|they|there|his|her|our|their|its|yesterday|today"

@@ -57,6 +57,7 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(fold(_CAMEL_HUMP.sub(" ", text)))
 
 
+@lru_cache(maxsize=1_024)
 def stems_of(text: str) -> frozenset[str]:
     """The roots of the words of a text."""
     return frozenset(map(stem, words_of(text)))
@@ -240,9 +241,9 @@ def for_words(
         wish = Sought(None, wish.things - _FAMILY_STEMS, frozenset())
     elif not ASKS.match(opening):
         wish = Sought(wish.verb, wish.things - _FAMILY_STEMS, wish.making)
-    found = [
-        match for one in profiles if (match := _word_match(one, wish, described=not subject_only))
-    ]
+    # "It works!" asks for nothing, whatever an agent says of its works.
+    described = not subject_only and (wish.verb is not None or ASKS.match(opening) is not None)
+    found = [match for one in profiles if (match := _word_match(one, wish, described=described))]
     if not found and wish.making:
         making = Sought(None, wish.making, frozenset())
         found = [match for one in profiles if (match := _word_match(one, making, described=False))]

@@ -27,6 +27,7 @@ _AT_MOST = (
 )
 _LENGTH = re.compile(
     rf",? ?(?<![\w'-])(?:(?:and )?(?:in|to|into|with|of|en|em|auf|within) )?{_AT_MOST}{_NUMBER}[ -]"
+    r"(?:(?:short|brief|simple|plain) )?"
     r"(words?|sentences?|palabras|mots|wortern?|worten|woerter|parole|palavras)(?![\w'-])"
     r"(?: (?:or (?:less|fewer)|max(?:imum)?|long|at most))?"
 )

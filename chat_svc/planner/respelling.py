@@ -7,10 +7,12 @@ from chat_svc.planner.vocabulary import unclaimed
 
 _VERBS = (
     *("summarize", "summarise", "summary", "translate", "translation", "search", "research"),
+    *("balance", "refund", "receipt", "wallet", "invoice", "spending"),
     *("analyze", "analyse", "shorten", "condense", "please", "following", "article", "sentence"),
 )
 _WORD = re.compile(r"[^\W\d_]{5,12}")
 _STOP = re.compile("[:\n\"\u201c\u201d\u201e\u00ab\u00bb`'\u2018]")
+_YOU = re.compile(r"(?<=^can )u\b|(?<=^could )u\b|(?<=^would )u\b|(?<=^how do )u\b|(?<=^do )u\b")
 _NEAR = 150
 _END = 60
 _MOST_MISSING = 2
@@ -22,6 +24,7 @@ def respell(text: str, folded: str) -> str:
 
     They are looked for at its beginning, up to a quotation or a colon, and in its last line.
     """
+    text, folded = _YOU.sub("you", text), _YOU.sub("you", folded)
     stop = _STOP.search(text, 0, _NEAR)
     places = [(0, stop.start() if stop else min(len(text), _NEAR))]
     line = text.rfind("\n") + 1

@@ -16,7 +16,7 @@ from chat_svc.planner.families import (
 from chat_svc.planner.folding import fold
 from chat_svc.planner.languages import named_language
 from chat_svc.planner.options import find_options
-from chat_svc.planner.targets import Target, find_source, find_targets, language_in
+from chat_svc.planner.targets import Target, find_source, find_targets
 from chat_svc.planner.views import Argument, Item
 from chat_svc.planner.vocabulary import spelled, unclaimed
 from chat_svc.planner.wish import Wish
@@ -31,6 +31,12 @@ _CUES = (
     (ANALYZE, "analyze"),
 )
 _ANSWERS = re.compile(r"\b(?:answer|reply|respond|explain|tell|antwort\w*|respond\w*|repond\w*)\b")
+_PUTS = re.compile(r"\b(?:put|turn|render|convert|bring|get|change|make)\b")
+_AND = re.compile(r"\b(?:and|y|et|und|e)\b")
+_THEN = re.compile(
+    r"\b(?:then|afterwards|after that|luego|despues|puis|ensuite|dann|danach|poi|depois)\b"
+)
+_SAYS = re.compile(r"what (?!.*\babout\b).*\b(?:says?|means?|saying)\b.*")
 _NEAR = 100
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _PATTERNS = {"search": WORKS_ON_IT, "about_text": ASKS_ABOUT}
@@ -84,10 +90,16 @@ def wishes_of(instruction: str, material: str, *, question: bool) -> list[Wish]:
     # "In no more than 30 words" names no language.
     plain = without_options(folded)
     targets = find_targets(plain, romance="trad" in folded)
-    if not targets and (bare := _bare(plain)):
-        targets = [bare]
+    targets = targets or _bare(plain)
     if not found and targets:
         found = [Cue(TRANSLATE, targets[0].start, targets[0].start)]
+    if len(found) == 1 and targets and _SAYS.fullmatch(folded[found[0].start : found[0].end]):
+        # "What do these lines say in English?" is answered by the lines in English.
+        found = [replace(found[0], family=TRANSLATE)]
+    if not found and (form := find_options(folded, SUMMARIZE)):
+        found = [Cue(SUMMARIZE, form.start, form.end)]
+    if found and targets and _goes_first(folded, targets[0], found[0]):
+        found.insert(0, Cue(TRANSLATE, 0, targets[0].end))
     wishes: list[Wish] = []
     for index, cue in enumerate(found):
         begin = cue.start if index else 0
@@ -107,6 +119,15 @@ def wishes_of(instruction: str, material: str, *, question: bool) -> list[Wish]:
     return wishes
 
 
+def _goes_first(folded: str, target: Target, cue: Cue) -> bool:
+    """Whether a language is gone to before the first kind of work: "into English, then sum up"."""
+    if cue.family.targeted or target.end > cue.start:
+        return False
+    joint = folded[target.end : cue.start]
+    put = _PUTS.search(folded[: target.start]) and _AND.search(joint)
+    return bool(put) or _THEN.search(joint) is not None
+
+
 def without_options(folded: str) -> str:
     """Folded text with the numbers in it blanked."""
     for family in (SUMMARIZE, SEARCH):
@@ -116,10 +137,12 @@ def without_options(folded: str) -> str:
     return folded
 
 
-def _bare(folded: str) -> Target | None:
-    """A language that is only named: "German please", "a French summary of this"."""
-    named = language_in(folded)
-    return Target(0, 0, (named,)) if named and not find_source(folded) else None
+def _bare(folded: str) -> list[Target]:
+    """Languages that are only named: "German please", "a French summary of this"."""
+    if find_source(folded):
+        return []
+    named = ((word, named_language(word[0])) for word in _WORD.finditer(folded))
+    return [Target(word.start(), word.end(), (tag,)) for word, tag in named if tag]
 
 
 def _tags(targets: Iterable[Target]) -> tuple[str, ...]:

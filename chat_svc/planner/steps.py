@@ -9,9 +9,10 @@ from chat_svc.planner.choose import able, addressed, does_as_asked, settled
 from chat_svc.planner.conversation import Conversation
 from chat_svc.planner.families import QUALITIES, SEARCH, SUMMARIZE, TRANSLATE, Style
 from chat_svc.planner.folding import fold
-from chat_svc.planner.lexicon import ASKS, IMPERATIVE, POINTS_BACK
+from chat_svc.planner.lexicon import IMPERATIVE, POINTS_BACK
 from chat_svc.planner.match import Match, Profile, family_of, stem, stems_of, words_of
 from chat_svc.planner.model import MAX_STEPS, RESULT_KEY, Text
+from chat_svc.planner.naming import LONGEST_QUOTE, doing, is_wish, short
 from chat_svc.planner.payload import takes_instructions, takes_language
 from chat_svc.planner.wish import Wish
 
@@ -21,7 +22,6 @@ NOT_UNDERSTOOD = "say it in other words, please."
 """How a note ends about words in which no wish was found."""
 _ASK_LANGUAGE = "Into which language shall I {kind}? Say for example “to French”."
 _NOTHING = "There is nothing"
-_LONGEST_QUOTE = 60
 _THE_THING = re.compile(r"(?:the|this|that|your) (\w{3,40})")
 
 
@@ -66,18 +66,6 @@ class Drafts:
     original: str | None = None
 
 
-def _short(text: str) -> str:
-    line = " ".join(text[: 4 * _LONGEST_QUOTE].split())
-    return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1].rstrip() + "…"
-
-
-def _doing(wish: Wish) -> str:
-    """What a wish is about, to go after "I cannot"."""
-    if wish.family is None or wish.weak:
-        return f"help with “{_short(wish.request)}”" if wish.request else "help with that"
-    return wish.family.name
-
-
 def _meant(drafts: Drafts, points_at: str) -> list[Text]:
     """The texts that "it", "the summary" or "both" point at; none when there is none yet."""
     words = set(words_of(points_at))
@@ -110,7 +98,7 @@ def _texts_for_request(drafts: Drafts, wish: Wish, match: Match) -> list[Text]:
         return [wish.data]
     if wish.data is not None:
         return [wish.request if takes_instructions(match.agent) else wish.data]
-    if not POINTS_BACK.search(fold(wish.request[: 4 * _LONGEST_QUOTE])):
+    if not POINTS_BACK.search(fold(wish.request[: 4 * LONGEST_QUOTE])):
         return [wish.request]
     # A result that is not there yet cannot be written into a sentence: it goes alone.
     return [
@@ -144,25 +132,28 @@ def _sources(drafts: Drafts, wish: Wish) -> list[str]:
 def _problem(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> str | None:
     """Why a wish cannot be planned, in a sentence; None when it can."""
     if not matches:
-        unclear = f"I did not understand “{_short(wish.request)}”: {NOT_UNDERSTOOD}"
-        return f"I cannot {_doing(wish)}: {NOBODY}" if _is_wish(wish) else unclear
+        unclear = f"I did not understand “{short(wish.request)}”: {NOT_UNDERSTOOD}"
+        return f"I cannot {doing(wish)}: {NOBODY}" if is_wish(wish) else unclear
     if not matches[0].agent.available:
         away = ", ".join(dict.fromkeys(match.agent.name for match in matches[:3]))
-        return f"I cannot {_doing(wish)}: {away} can do that, but is not available right now."
+        return f"I cannot {doing(wish)}: {away} can do that, but is not available right now."
     if wish.family is not None and not does_as_asked(matches[0], wish):
         return _lacks(drafts, wish, matches[0])
     if not wish.request.strip():
         return f"What shall {matches[0].agent.name} do?"
-    family = family_of(matches[0].skill)
-    if family is not None and family.targeted and not takes_instructions(matches[0].agent):
+    return _works_on_nothing(wish, matches[0])
+
+
+def _works_on_nothing(wish: Wish, match: Match) -> str | None:
+    """Why an agent that is given texts cannot be given a wish in free words."""
+    family = family_of(match.skill)
+    if family is not None and family.targeted and not takes_instructions(match.agent):
         return _ASK_LANGUAGE.format(kind=family.name)
+    asked = wish.data or wish.mention or wish.argument.points_at
+    if family is not None and family.style is Style.TEXT and not asked:
+        # Nobody works on the words of the wish itself.
+        return f"I did not understand “{short(wish.request)}”: {NOT_UNDERSTOOD}"
     return None
-
-
-def _is_wish(wish: Wish) -> bool:
-    """Whether somebody is asked to do something, be it that nobody here can."""
-    said = fold(wish.request[:_LONGEST_QUOTE])
-    return bool(wish.family or wish.mention or ASKS.match(said) or IMPERATIVE.search(said))
 
 
 def _lacks(drafts: Drafts, wish: Wish, match: Match) -> str | None:
@@ -197,7 +188,7 @@ def _is_chatter(wish: Wish, matches: Sequence[Match], wishes: Sequence[Wish]) ->
     if wish.family is not None and not wish.weak:
         return False
     alone = all(other.family is None for other in wishes)
-    told = IMPERATIVE.match(fold(wish.request[:_LONGEST_QUOTE]))
+    told = IMPERATIVE.match(fold(wish.request[:LONGEST_QUOTE]))
     return not (matches or alone or told or wish.mention or wish.data)
 
 

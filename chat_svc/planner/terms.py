@@ -7,6 +7,7 @@ from decimal import Decimal
 from chat_svc.planner.folding import QUOTE
 from chat_svc.planner.languages import find_language
 from chat_svc.planner.source import Source, read_source
+from chat_svc.planner.targets import find_targets
 from chat_svc.planner.vocabulary import KINDS, spelled, unclaimed
 
 _COIN = r"(?:bazaarbucks?|bucks?|bbs?|credits?)"
@@ -16,12 +17,13 @@ _CAP = re.compile(
     r"|for|use|using|with|within|a|the|my|is|of|do|not)\b\s*){0,8}"
     r"(?:(?P<strong>budget|spend|pay|price|cost)\w*\s*(?:is|of|limit|:)?\s*)?"
     r"(?P<most>at most|max(?:imum|imal)?\.?(?: of)?|no more than|not more than"
-    r"|more than|up to|under"
+    r"|more than|only have|have only|up to|under"
     r"|less than|below|cheaper than|limit(?: of)?|budget(?: of| is)?:?|hochstens|como maximo"
     r"|al massimo|au maximum|no maximo|por menos de)?\s*"
     rf"(?:[$€]\s*)?(?P<amount>\d+(?:[.,]\d+)?|[.,]\d+)\s*(?:(?P<coin>{_COIN})"
     rf"|(?P<cents>cents?\b|ct\b)"
-    r"|(?P<other>[$€]|dollars?\b|euros?\b))?(?: (?:at most|max(?:imum)?|or less))?[\s)]*"
+    r"|(?P<other>[$€]|dollars?\b|euros?\b))?"
+    r"(?P<least> (?:at most|max(?:imum)?|or less|tops|oder weniger))?[\s)]*"
     r"(?=$|[.:,;!?](?:\s|$)|\0|\n)"
 )
 _NOT = (
@@ -30,7 +32,7 @@ _NOT = (
 )
 _FORBIDS = re.compile(
     r"(?:^|[,.;:\n]|\b(?:but|and|pero|aber|mais|ma|mas)\b)[\s,]*"
-    r"(?:(?:but|and|please|you|just|also|pero|aber|mais|ma|mas|bitte)\s+){0,3}"
+    r"(?:(?:but|and|please|you|i|just|also|pero|aber|mais|ma|mas|bitte)\s+){0,3}"
     rf"{_NOT}\s+(?:(?:you|please|need|to|want|a|any|ever|it)\s+){{0,3}}"
     r"(?P<what>[^,.;:\n\0]{2,80})"
 )
@@ -44,6 +46,7 @@ _AGENT = re.compile(r"\bagents?\b")
 _NOT_LANGUAGE = re.compile(
     r"[\s,]*\b(?:but )?(?:not|nicht|no|pas|non|nao)\s(?:(?:in|to|into|auf|ins|en|al)\s)?"
 )
+_LAST = re.compile(r"[.!?]\s+(?=\S)")
 _LONGEST = 2_000
 _NEAR = 200
 
@@ -77,6 +80,17 @@ def cap_before(text: str) -> Decimal | None:
     return _read_cap(re.split("[:\n]", text[:_NEAR], maxsplit=1)[0])[1]
 
 
+def cap_after(text: str) -> tuple[str, Decimal | None]:
+    """A text without a last sentence that is nothing but a cap, and the cap."""
+    ends = list(_LAST.finditer(text, max(0, len(text) - _NEAR)))
+    if not ends:
+        return text, None
+    rest, cap = _read_cap(text[ends[-1].end() :].strip())
+    return (
+        (text, None) if cap is None or rest.strip(" .!,") else (text[: ends[-1].start() + 1], cap)
+    )
+
+
 def _cut(source: Source, start: int, end: int) -> str:
     before, after = source.original(0, start), source.original(end, len(source.plain))
     after = after.lstrip(" .,;") if before.rstrip().endswith((".", "!", "?")) else after.lstrip()
@@ -90,7 +104,7 @@ def _read_cap(text: str) -> tuple[str, Decimal | None]:
         amount = Decimal(found["amount"].replace(",", "."))
         if found["cents"]:
             amount /= 100
-        said = found["most"] or found["strong"]
+        said = found["most"] or found["strong"] or found["least"]
         ours = found["coin"] or found["cents"] or "." in found["amount"]
         money = ours or (found["strong"] or "").startswith("budget") or found["other"]
         if said and money and (ours or amount <= 1):
@@ -132,6 +146,7 @@ def _without_refused_language(text: str) -> str:
     source = read_source(text)
     for refusal in _NOT_LANGUAGE.finditer(source.plain):
         named = find_language(source.plain, refusal.end())
-        if named and (refusal.start() or QUOTE in source.plain):
+        rest = source.plain[named[1] :] if named else ""
+        if named and (refusal.start() or QUOTE in source.plain or find_targets(rest[:_NEAR])):
             return _cut(source, refusal.start(), named[1])
     return text

@@ -117,7 +117,8 @@ VERBS = (
     _verb(
         TRANSLATE,
         r"(?:what(?:'s| is) )?(?:give me |i need |i want )?(?:(?:the|an?) )?[\w-]+"
-        r" (?:(?:word|translation|term|equivalent|expression|phrase|version) )?(?:for|of)",
+        r" (?:(?:word|translation|term|equivalent|expression|phrase|version) )?"
+        r"(?:for|of)(?! course\b)",
         "inside",
     ),
     _verb(LOCALIZE, r"locali[sz]e"),

@@ -14,7 +14,8 @@ from chat_svc.planner.languages import named_language
 LANGUAGES = ("en", "es", "fr", "de", "it", "pt")
 KINDS = ("summarize", "translate", "search", "detect", "analyze")
 """Kinds of work that may be named anywhere in an instruction; also keys of the files."""
-_CLAIMED = (*KINDS, "about_text", "material", "small", "numbers", "negation")
+CLAIMED = (*KINDS, "about_text", "material", "small", "numbers", "negation")
+"""Keys of the words that are no material."""
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _ORDINARY = re.compile(r"\d{1,4}(?:st|nd|rd|th|[.)])?")
 
@@ -46,7 +47,7 @@ def spelled(key: str) -> re.Pattern[str]:
 
 @cache
 def _claimed_phrases() -> re.Pattern[str]:
-    entries = tuple(e for key in _CLAIMED for e in _entries(key) if not _WORD.fullmatch(e))
+    entries = tuple(e for key in CLAIMED for e in _entries(key) if not _WORD.fullmatch(e))
     return re.compile(_pattern(tuple(e for e in entries if "_" in e or ";" in e)))
 
 
@@ -57,28 +58,32 @@ def _words(keys: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
     return whole, tuple({e[:-1] for e in entries if e.endswith("*")})
 
 
-def unclaimed(text: str, keys: tuple[str, ...] = _CLAIMED, most: int = 1_000) -> list[str]:
+def unclaimed(text: str, keys: tuple[str, ...] = CLAIMED, most: int = 1_000) -> list[str]:
     """The words of folded text that are no part of the asking, at most so many.
 
     Names of languages and small numbers are part of it.
     """
     whole, begun = _words(keys)
-    phrases = _claimed_phrases().sub(" ", text) if keys is _CLAIMED else text
+    phrases = _claimed_phrases().sub(" ", text) if keys[: len(CLAIMED)] == CLAIMED else text
     left: list[str] = []
     for word in _WORD.finditer(phrases):
         known = word[0] in whole or word[0].startswith(begun) or _ORDINARY.fullmatch(word[0])
-        if not known and named_language(word[0]) is None and not _parts_known(word[0], whole):
+        if (
+            not known
+            and named_language(word[0]) is None
+            and not _parts_known(word[0], whole, begun)
+        ):
             left.append(word[0])
             if len(left) >= most:
                 break
     return left
 
 
-def _parts_known(word: str, whole: frozenset[str]) -> bool:
+def _parts_known(word: str, whole: frozenset[str], begun: tuple[str, ...]) -> bool:
     """Whether a word is joined of known ones: "l'inglese", "two-sentence"."""
     parts = re.split(r"['-]", word)
     return len(parts) > 1 and all(
-        part in whole or len(part) == 1 or named_language(part) or part.startswith("sentence")
+        part in whole or len(part) == 1 or named_language(part) or part.startswith(begun)
         for part in parts
     )
 

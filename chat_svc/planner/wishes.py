@@ -11,15 +11,16 @@ from chat_svc.planner.folding import QUOTE, fold
 from chat_svc.planner.hearing import Heard
 from chat_svc.planner.layout import Layout, list_items, read_layout, split_off_also
 from chat_svc.planner.lexicon import LIST_MARK
+from chat_svc.planner.quoted import lacks_target, of_quote, quoted
 from chat_svc.planner.source import Source
 from chat_svc.planner.spotting import wishes_of
 from chat_svc.planner.targets import find_targets
 from chat_svc.planner.views import AT_END, Argument, Item
-from chat_svc.planner.vocabulary import says, unclaimed
 from chat_svc.planner.wish import Wish
 from chat_svc.planner.zones import Zones, asks, is_prose
 
 _USING = re.compile(r"\b(?:using|with|via|through|by)\s")
+_ALSO_FOR = re.compile(r",? and (?:also |then )?(?:for|about) ", re.IGNORECASE)
 _DATA_EDGE = 100
 
 
@@ -32,13 +33,13 @@ def read_wishes(heard: Heard, find_mention: FindMention, *, has_previous: bool) 
     source, zones = heard.source, heard.zones
     if zones is not None and _is_zoned(zones, source, find_mention, has_previous=has_previous):
         found = wishes_of(zones.instruction, zones.material, question=_is_question(zones))
-        if found and not any(map(_lacks_target, found)):
+        if found and not any(map(lacks_target, found)):
             return [wish for one in found for wish in _spell_out(one)]
     layouts = read_layout(
         source.plain, 0, len(source.plain), find_mention, has_previous=has_previous
     )
     found = [wish for layout in layouts for wish in _read(source, layout, find_mention)]
-    return _quoted(source, found) or _without_asides(source, found)
+    return quoted(source, found) or _without_asides(source, [of_quote(source, w) for w in found])
 
 
 def _without_asides(source: Source, found: Sequence[Wish]) -> list[Wish]:
@@ -53,42 +54,9 @@ def _without_asides(source: Source, found: Sequence[Wish]) -> list[Wish]:
     ]
 
 
-def _quoted(source: Source, found: Sequence[Wish]) -> list[Wish]:
-    """What is wanted of a quotation, when the words around it are nothing but the asking.
-
-    It is for whatever words the verbs do not know: "what is 'umbrella' called in Spanish?".
-    """
-    around = source.plain.replace(QUOTE, " ")
-    if len(source.quotes) != 1 or len(around) > _DATA_EDGE or len(unclaimed(around)) > 1:
-        return []
-    understood = all(
-        wish.mention is not None
-        or (wish.family is not None and not wish.weak and not _holds_more(source, wish))
-        for wish in found
-    )
-    wishes = [] if understood else wishes_of(around, source.quotes[0], question=False)
-    if any(map(_lacks_target, wishes)):
-        return []
-    translates = len(wishes) == 1 and wishes[0].family is TRANSLATE
-    return wishes if translates or is_prose(source.quotes[0]) else []
-
-
-def _holds_more(source: Source, wish: Wish) -> bool:
-    """Whether the text of a wish is the quotation and more, though no verb asks for that."""
-    if says("translate", source.plain):
-        return False
-    texts = [item.text for item in wish.argument.items if item.text]
-    return any(source.quotes[0] in text and text != source.quotes[0] for text in texts)
-
-
 def _is_question(zones: Zones) -> bool:
     """Whether the material is something asked of the world: "what is jazz? answer in French"."""
     return zones.material.rstrip().endswith("?") and not (zones.announced or _is_long(zones))
-
-
-def _lacks_target(wish: Wish) -> bool:
-    targeted = wish.family is not None and wish.family.targeted
-    return targeted and any(item.target is None for item in wish.argument.items)
 
 
 def _is_long(zones: Zones) -> bool:
@@ -212,16 +180,21 @@ def _target_in_data(source: Source, layout: Layout, data: str) -> tuple[str, tup
         return data, ()
     start, end = layout.data
     edge = max(start, end - _DATA_EDGE)
-    text = source.plain[edge:end].rstrip(AT_END)
+    text = source.plain[edge:end].rstrip(f"{AT_END})")
     last = find_targets(text)[-1:]
     if not last or last[0].end < len(text):
         return data, ()
-    return source.original(start, edge + last[0].start).strip(" \t\n,"), last[0].tags
+    return source.original(start, edge + last[0].start).strip(" \t\n,("), last[0].tags
 
 
 def _spell_out(wish: Wish) -> Iterator[Wish]:
     """Makes the searches and translations that a wish implies wishes of their own."""
     argument = wish.argument
+    only = argument.items[0].text if len(argument.items) == 1 else None
+    if wish.family is SEARCH and only and len(parts := _ALSO_FOR.split(only)) > 1:
+        for part in parts:
+            yield replace(wish, argument=replace(argument, items=(Item(part),)))
+        return
     if argument.look_up is not None:
         search = Argument(items=(Item(argument.look_up),))
         yield Wish(argument.look_up, SEARCH, search)

@@ -10,12 +10,15 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 
+from chat_svc.planner.families import SUMMARIZE
 from chat_svc.planner.folding import QUOTE
+from chat_svc.planner.options import find_options
 from chat_svc.planner.source import Source
 from chat_svc.planner.targets import find_targets, language_in
 from chat_svc.planner.vocabulary import KINDS, says, spelled, unclaimed
 
-_BOUNDARY = re.compile(r"\n+|(?<!:):(?!:|//|\d)|[.!?…]+(?=\s|\0)")
+_DASH = r"(?<=\s)(?:-{1,3}|>{2,3}|\|{1,2})(?=\s)"
+_BOUNDARY = re.compile(rf"\n+|(?<!:):(?!:|//|\d)|{_DASH}|[.!?…]+(?=\s|\0)")
 _CAPITAL = re.compile(r"(?<=[\w,] )(?=[A-ZÀ-Ý])")
 _QUOTED_LINES = re.compile(r"(?:^[ \t]*>[^\n]*(?:\n|$))+", re.MULTILINE)
 _SENTENCE = re.compile(r"[.!?…](?=\s+\S)")
@@ -32,9 +35,12 @@ WORKS_ON_IT = re.compile(
 )
 """A search for what a text says, as opposed to one for a subject that is named."""
 ASKS_ABOUT = re.compile(
-    rf"{spelled('about_text').pattern}|\bwhat\b[^.?!\n]{{1,40}}\b(?:about|says?|saying)\b"
+    rf"{spelled('about_text').pattern}|\bwhat\b(?! about)[^.?!\n]{{1,40}}\b(?:about|says?|saying)\b"
 )
 """A question that only the text at hand can answer."""
+_SETS_OFF = re.compile(
+    r":$|\b(?:following|below|folgend\w*|siguiente|suivant\w*|seguente|seguinte)\b"
+)
 _NEAR = 600
 _MOST = 12
 _PROSE = 12
@@ -70,6 +76,7 @@ def asks(folded: str) -> bool:
         or ASKS_ABOUT.search(folded) is not None
         or WORKS_ON_IT.search(folded) is not None
         or bool(find_targets(folded))
+        or (len(folded) < _NEAR and find_options(folded, SUMMARIZE) is not None)
         or (len(folded) < _NEAR and language_in(folded) is not None)
     )
 
@@ -90,7 +97,7 @@ def read_zones(source: Source) -> Zones | None:
             lines = source.original(quoted.start(), quoted.end()).strip().splitlines()
             text = "\n".join(line.lstrip(" \t>") for line in lines)
             return Zones(around.strip(), text, quoted.start(), quoted.end(), announced=True)
-    start, colon = _head(plain)
+    start, colon = _head(source)
     capital = 0 if start else _capital_run(source)
     start = start or capital
     begins = asks(plain[:start])
@@ -122,13 +129,15 @@ def _has_words(text: str) -> bool:
     return QUOTE in text or any(map(str.isalnum, text))
 
 
-def _head(plain: str) -> tuple[int, bool]:
+def _head(source: Source) -> tuple[int, bool]:
     """Where instruction at the beginning ends, and whether a colon says so; 0 for none."""
+    plain = source.plain
     paragraph_end = plain.find("\n\n", 0, _NEAR)
     part = plain[: max(0, paragraph_end)]
     asked = part and QUOTE not in part and asks(part) and is_prose(plain[paragraph_end:])
     if asked and len(unclaimed(part, most=_STRANGERS + 1)) <= _STRANGERS:
         label = _LABEL.match(plain, paragraph_end)
+        label = None if label and unclaimed(label[0], most=1) else label
         return (label.end(), True) if label else (paragraph_end, False)
     found = last = 0
     colon = paragraph = False
@@ -138,16 +147,28 @@ def _head(plain: str) -> tuple[int, bool]:
         part = plain[last : mark.start()]
         left = unclaimed(part, most=_STRANGERS + 1)
         own_lines = "\n\n" in mark[0] and asks(part) and is_prose(plain[mark.end() :])
-        if QUOTE in part or len(left) > (_STRANGERS if own_lines else 0):
+        told = asks(part) and _SETS_OFF.search(plain[last : mark.end()]) is not None
+        told = told and _is_body(plain, mark.end())
+        # "Sum up Breaking: the bridge ...": a stranger with a capital is of the text.
+        told = told and not any(
+            word.title() in source.original(last, mark.start()) for word in left
+        )
+        if QUOTE in part or len(left) > (_STRANGERS if own_lines or told else 0):
             break
         if paragraph and (mark[0] != ":" or asks(part) or not _INTRODUCES.search(part)):
             break
         paragraph = paragraph or ("\n\n" in mark[0] and asks(plain[: mark.start()]))
-        found, colon = mark.end(), mark[0][0] == ":"
+        found, colon = mark.end(), mark[0][0] in ":->|"
         last = mark.end()
         if colon and asks(plain[:found]):
             break
     return found, colon
+
+
+def _is_body(plain: str, start: int) -> bool:
+    """Whether what follows a mark is a text of several sentences in the same paragraph."""
+    rest = plain[start : start + _NEAR].lstrip(" ")
+    return is_prose(rest) and _SENTENCE.search(rest) is not None
 
 
 def _capital_run(source: Source) -> int:

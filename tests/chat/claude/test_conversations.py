@@ -198,6 +198,52 @@ async def test_a_bad_call_goes_back_as_an_error_that_can_be_mended(chat: Chat, s
     assert "run_shell" in str(told[2].content)
 
 
+def told(chat: Chat, request: int) -> list[ToolResult]:
+    """The results that Claude had been given by a request."""
+    mine = [message for message in chat.double.asked[request].messages if message.role == "user"]
+    return [r for message in mine for r in message.blocks() if isinstance(r, ToolResult)]
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("Please {skill} 'the sea', but don't call any agent", "You asked not to"),
+        ("Please {skill} 'the sea' for at most 0.05 bucks", "more than 0.05"),
+        ("what's my balance", "a question about your account"),
+    ],
+)
+async def test_an_order_that_the_words_speak_against_is_refused_and_costs_nothing(
+    chat: Chat, skill: str, said: str, why: str
+) -> None:
+    async with chat.talk.agent(skill, answers("Waves.", 0.1), price="0.1") as poet:
+        order = Use("invoke_agent", {"agent_id": poet.id, "payload": {"text": "the sea"}})
+        script = in_turn(Reply(use=[order]), Reply(say=["Shall I?"]))
+        end = await chat.ask(said.format(skill=skill), script)
+    assert poet.does.calls == []
+    assert (end.text, end.total, end.bill) == ("Shall I?", Decimal(0), {})
+    (result,) = told(chat, 1)
+    assert result.is_error
+    assert why in str(result.content)
+
+
+async def test_a_question_about_the_account_is_looked_up_for_nothing(
+    chat: Chat, skill: str
+) -> None:
+    async with chat.talk.agent(skill, answers("Waves.", 0.1)):
+        bought = await chat.ask(f"Please {skill}: the sea")
+    looks = [Use("get_wallet"), Use("list_tasks"), Use("get_receipt")]
+    looks[2] = Use("get_receipt", {"task_id": bought.message.task_id})
+    end = await chat.ask(
+        "how much did that cost me?", in_turn(Reply(use=looks), Reply(say=["0.1 of them."]))
+    )
+    assert (end.text, end.total, end.bill) == ("0.1 of them.", Decimal(0), {})
+    wallet, tasks, receipt = told(chat, 1)[-3:]
+    assert not any(one.is_error for one in (wallet, tasks, receipt))
+    assert "available" in str(wallet.content)
+    assert skill in str(tasks.content)
+    assert "charged" in str(receipt.content)
+
+
 async def test_what_an_agent_says_is_told_as_data_and_changes_nothing(
     chat: Chat, skill: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import cache
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,13 +53,18 @@ before = st.lists(
 )
 
 
+@cache
+def _another_talk() -> None:
+    """Another person's conversation leaves nothing behind for the thousand that come after it."""
+    plan(f'Translate "{SECRET}" to French', SIX, Decimal(5), earlier=[Earlier(SECRET, SECRET)])
+
+
 @settings(max_examples=1000, deadline=None)
 @given(text=messages, earlier=before, budget=st.sampled_from(("0.04", "0.10", "0.3", "5")))
 def test_never_over_budget_never_an_agent_nobody_asked_for_always_an_answer(
     text: str, earlier: list[Earlier], budget: str
 ) -> None:
-    # Another person's conversation leaves nothing behind for this one.
-    plan(f'Translate "{SECRET}" to French', SIX, Decimal(5), earlier=[Earlier(SECRET, SECRET)])
+    _another_talk()
     planned = plan(text, SIX, Decimal(budget), earlier=earlier)
     assert bool(planned.steps) != bool(planned.reply)
     prices = {agent.id: agent.dynamic_price for agent in SIX}

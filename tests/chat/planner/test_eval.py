@@ -11,6 +11,10 @@ FLOORS = {
     "held2": (0.98, 0.0),
     "held3": (0.98, 0.0),
     "held4": (0.98, 0.0),
+    "held5": (0.98, 0.0),
+    "held6": (0.98, 0.0),
+    "held7": (0.98, 0.0),
+    "held8": (0.98, 0.0),
 }
 """The least share right and the most charged unwanted, of each file of cases."""
 

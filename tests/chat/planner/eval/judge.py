@@ -183,9 +183,13 @@ def _do(who: str, payload: dict[str, Any]) -> str | None:
 def _is_right(case: Case, paid: Sequence[Paid]) -> bool:
     agents = tuple(one.agent for one in paid)
     languages = [one.language.split("-")[0] for one in paid if one.language]
-    if agents not in case.agents or (case.languages and tuple(languages) != case.languages):
+    if agents not in case.agents:
         return False
-    if not paid or not case.work:
+    if not paid:
+        return True
+    if case.languages and tuple(languages) != case.languages:
+        return False
+    if not case.work:
         return True
     texts = [one.text for one in paid[: len(case.work)]]
     return all(_same(one, work) for one, work in zip(texts, case.work, strict=False))
