@@ -19,7 +19,7 @@ from chassis.bus.drift import differences
 from chassis.bus.envelopes import new_id, origin
 from chassis.endings import end
 from chassis.keeper import Keeper
-from chassis.keeping import looking
+from chassis.keeping import letters
 from chassis.keeping.looking import HELP
 from contracts.envelope import ERROR_CODE, ERROR_TEXT, TURN
 from contracts.permissions import ADMIN, FORGET, KEEPER
@@ -201,13 +201,13 @@ async def test_whoever_only_looks_sees_lag_and_dead_letters(admin: Client, looke
     told = json.loads((await looker.request("bazaar.look.consumers", b"", timeout=5)).data)
     assert [one["name"] for one in told["consumers"]] == [one.name for one in DURABLES]
     assert {one["name"] for one in told["streams"]} >= {"EVENTS", "COMMANDS", "DEADLETTER"}
-    for number in range(looking.DEAD_LETTERS_AT_ONCE + 2):
+    for number in range(letters.AT_ONCE + 2):
         ack = await admin.jetstream().publish(
             "bazaar.dlq.task-start", b'{"a": "\\u001b[2J"}', headers={"bazaar-error": str(number)}
         )
     said = await looker.request("bazaar.look.dead_letters", b"", timeout=5)
     listed = json.loads(said.data)
-    assert len(listed["deadLetters"]) == looking.DEAD_LETTERS_AT_ONCE
+    assert len(listed["deadLetters"]) == letters.AT_ONCE
     assert listed["deadLetters"][-1]["headers"]["bazaar-error"] == str(number)
     one = await looker.request(f"bazaar.look.dead_letters.{ack.seq}", b"", timeout=5)
     assert json.loads(one.data)["subject"] == "bazaar.dlq.task-start"

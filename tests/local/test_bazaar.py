@@ -31,8 +31,18 @@ AGENT: Json = {
     "availability": True,
 }
 TOLD = [
-    {"type": "task.created", "time": "2026-01-02T03:04:05Z", "taskId": "t1", "data": {}},
     {
+        "id": "e1",
+        "type": "task.created",
+        "time": "2026-01-02T03:04:05Z",
+        "service": "task",
+        "taskId": "t1",
+        "data": {},
+    },
+    {
+        "id": "e2",
+        "cause": "e1",
+        "service": "task",
         "type": "step.completed",
         "time": "2026-01-02T03:04:05.250Z",
         "taskId": "t1",
@@ -191,7 +201,16 @@ def test_a_file_says_where_and_who(
 @pytest.mark.usefixtures("gateway")
 def test_the_story_of_a_task(capsys: Said) -> None:
     assert main(["trace", "t1"]) == 0
-    assert "250 ms  step.completed  agentId=a1 cost=0.1" in capsys.readouterr().out
+    assert "250 ms  task  step.completed  <- task.created  agentId=a1 cost=0.1" in (
+        capsys.readouterr().out
+    )
+
+
+def test_an_id_is_one_part_of_an_address(gateway: Gateway) -> None:
+    for argv in (["agents", "get"], ["receipt"], ["cancel"], ["trace"], ["refund"]):
+        for wrong in ("../../health", "..", "x/../../tasks", "?a"):
+            assert main([*argv, wrong]) == Code.MISSING
+    assert {path.count("/") for _, path, _ in gateway.asked} <= {3, 4}
 
 
 @pytest.fixture
@@ -215,6 +234,14 @@ def test_asking_for_a_program_prints_the_message_alone(chat: Chat, capsys: Said)
     found = json.loads(capsys.readouterr().out)
     assert found == END["data"]["message"]
     assert chat.posted
+
+
+@pytest.mark.parametrize(("refused", "code"), [("budget", 5), ("no_plan", 1), (None, 0)])
+def test_a_wish_that_nobody_was_called_for_is_no_success(
+    chat: Chat, refused: str | None, code: int
+) -> None:
+    chat.events = [event("turn.completed", message=END["data"]["message"], refused=refused)]
+    assert main(["ask", "hello"]) == code
 
 
 @pytest.mark.parametrize(("reason", "code"), [("agent_error", 1), ("not_covered", 5)])
