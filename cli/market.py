@@ -76,7 +76,7 @@ def check(
     def tell(state: str, words: str) -> None:
         said.append((state, words))
         if not found.as_json:
-            say(one_line(f"{state:5}  {words}"))
+            say(f"{state:5}  {one_line(words)}")
 
     right = asyncio.run(check(url, tell))
     if found.as_json:
