@@ -1,26 +1,27 @@
 """Dead letters of all services, for administrators; the keeper of the bus tells them."""
 
 import json
-from typing import Annotated, Any
+import re
+from typing import Any
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from pydantic import TypeAdapter
 
 from chassis.bus.calls import refusal_in
-from contracts.errors import TooSlow, Unavailable
+from contracts.errors import NotFound, TooSlow, Unavailable
 from contracts.letters import DeadLetter, SentAgain, WholeDeadLetter
 from contracts.permissions import LETTERS
 from gateway.asking import answer, cause_of, gateway_of
 from gateway.auth import admin_only
 from gateway.errors import problems
-from gateway.parameters import StrictRoute
+from gateway.parameters import PathId, StrictRoute
 
 router = APIRouter(tags=["operators"], route_class=StrictRoute, dependencies=[Depends(admin_only)])
 
 WAIT_S = 5.0
-Number = Annotated[int, Path(ge=1, lt=2**53, description="Its place in the stream.")]
+PLACE = re.compile("[1-9][0-9]{0,15}")
 _LIST = TypeAdapter(list[DeadLetter])
 
 
@@ -38,28 +39,40 @@ async def list_dead_letters(request: Request) -> Response:
 
 
 @router.get(
-    "/api/dead-letters/{number}",
+    "/api/dead-letters/{id}",
     summary="A dead letter with all that is in it",
     response_model=WholeDeadLetter,
     responses=problems(404, 504),
 )
-async def get_dead_letter(request: Request, number: Number) -> Response:
+async def get_dead_letter(request: Request, id: PathId) -> Response:  # noqa: A002  (the path's own word)
     """Its own headers, and those that say what went wrong."""
-    one = await _ask(request, "show", number)
+    one = await _ask(request, "show", _number(id))
     more = {"headers": one["headers"], "data": one["data"]}
     return answer(WholeDeadLetter.model_validate(_shown(one) | more))
 
 
 @router.post(
-    "/api/dead-letters/{number}/replay",
+    "/api/dead-letters/{id}/replay",
     summary="Send a dead letter again",
     response_model=SentAgain,
     responses=problems(404, 422, 504),
 )
-async def replay_dead_letter(request: Request, number: Number) -> Response:
+async def replay_dead_letter(request: Request, id: PathId) -> Response:  # noqa: A002  (the path's own word)
     """To where it came from, once its cause is mended; whoever has handled it passes over it."""
+    number = _number(id)
     said = await _ask(request, "replay", number)
     return answer(SentAgain(number=number, subject=said["subject"]))
+
+
+def _number(id_: str) -> int:
+    """The place of a letter in the stream.
+
+    Raises:
+        NotFound: nothing can have this place.
+    """
+    if not PLACE.fullmatch(id_):
+        raise NotFound("Dead letter not found")
+    return int(id_)
 
 
 async def _ask(request: Request, what: str, number: int | None = None) -> Any:

@@ -201,8 +201,8 @@ def test_a_file_says_where_and_who(
 @pytest.mark.usefixtures("gateway")
 def test_the_story_of_a_task(capsys: Said) -> None:
     assert main(["trace", "t1"]) == 0
-    told = capsys.readouterr().out.splitlines()[1].split()
-    assert told == "250 ms task step.completed <- task.created agentId=a1 cost=0.1".split()
+    told = " ".join(capsys.readouterr().out.splitlines()[1].split())
+    assert told == "250 ms task step.completed <- task.created agentId=a1 cost=0.1"
 
 
 def test_an_id_is_one_part_of_an_address(gateway: Gateway) -> None:
