@@ -8,7 +8,7 @@ import typer
 from chassis.observability.terminal import one_line
 from cli import config
 from cli.api import Api, Json, part
-from cli.errors import Code, Failed
+from cli.errors import Code
 from cli.output import money, say, show
 
 app = typer.Typer(no_args_is_help=True)
@@ -66,11 +66,8 @@ def check(
     url: Annotated[str, typer.Argument(help="Where the agent, its card or the MCP server is.")],
 ) -> None:
     """Say whether an agent will work here, and why not; nothing is listed, and no work given."""
-    try:
-        from registry_svc.check_agent import check
-    except ModuleNotFoundError as error:
-        needs = f"This needs {error.name}: pip install 'agentbazaar[registry]'"
-        raise Failed(needs) from None
+    from registry_svc.check_agent import check
+
     found, said = config.of(context), list[tuple[str, str]]()
 
     def tell(state: str, words: str) -> None:

@@ -51,6 +51,18 @@ TOLD = [
 ]
 
 
+BARE = """
+import sys
+for name in ("asyncpg", "pycurl", "fastapi"):
+    sys.modules[name] = None
+from cli.main import main
+for argv in (["up"], ["keys", "list"], ["agents", "check", "http://localhost"], ["doctor"]):
+    assert main(argv) == 1, argv
+assert main(["tasks"]) == 0
+"""
+"""A program in an installation that has no drivers, no servers, and nothing that calls agents."""
+
+
 class Gateway:
     """Answers as the gateway does, strictly: what it does not know is a 404.
 
@@ -263,6 +275,17 @@ def test_a_wish_on_standard_input(chat: Chat) -> None:
     )
     assert done.returncode == 0
     assert chat.posted[0]["content"] == "from a pipe"
+
+
+@pytest.mark.usefixtures("gateway")
+def test_an_installation_without_what_a_command_needs_says_so() -> None:
+    """As `pip install .` leaves it; looking and asking work there."""
+    said = subprocess.run(
+        [sys.executable, "-c", BARE], cwd=PROJECT, check=False, capture_output=True, text=True
+    )
+    assert said.returncode == 0, said.stderr
+    assert said.stderr.count("pip install 'agentbazaar[local]'") == 3
+    assert "cannot be told without asyncpg" in said.stdout
 
 
 def test_a_new_agent_passes_its_own_test(tmp_path: Path, capsys: Said) -> None:
