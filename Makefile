@@ -1,6 +1,8 @@
 # `make help` says what there is. Needs Python 3.11 or newer, and nothing else.
 
 BIN := .venv/bin
+# What people do is a command of `bazaar`; KEY=<an API key> is how make calls BAZAAR_KEY.
+BAZAAR = $(if $(value KEY),BAZAAR_KEY="$$KEY") $(BIN)/python -m cli
 # PYTHON=/path/to/python chooses the Python that the environment is made with.
 PYTHON ?=
 # One image each; every extra in pyproject.toml of the same name is what it installs.
@@ -38,7 +40,7 @@ env: ## Make or mend the Python environment in .venv
 	    -r requirements.lock && cp requirements.lock .venv/.lock-stamp; }
 
 up: env ## Start everything; Ctrl-C stops it
-	@exec $(BIN)/python -m deploy.local up
+	@exec env $(BAZAAR) up
 
 # More workers than most machines have processors: what a test does above all is wait.
 test: env ## Lint, types, architecture, and all tests
@@ -70,8 +72,8 @@ deploy-demo: env ## Replace and kill every service under load, and add everythin
 
 # The question goes through the environment, unexpanded: quotes and dollars in it are its own.
 ask: override export Q := $(value Q)
-ask: env ## Ask HubChat: make ask Q="Translate 'hello' to Spanish"
-	@exec $(BIN)/python -m deploy.local.ask
+ask: env ## Ask HubChat: make ask Q="Translate 'hello' to Spanish" (TASK=, BUDGET=, KEY=)
+	@exec env $(BAZAAR) ask $${TASK:+--task "$$TASK"} $${BUDGET:+--budget "$$BUDGET"} -- "$$Q"
 
 crash-demo: env ## Kill services in the middle of a turn, and see that nothing came of it
 	@exec $(BIN)/python -m deploy.local.crash_demo
@@ -83,13 +85,13 @@ key: override export NOTE := $(value NOTE)
 key: override export DAYS := $(value DAYS)
 key: override export GRANT := $(value GRANT)
 key: env ## Make an API key: make key ACCOUNT=alice SCOPES=read,write (NOTE=, DAYS=, GRANT=)
-	@exec $(BIN)/python -m deploy.local.key make "$$ACCOUNT" --scopes "$$SCOPES" \
+	@exec env $(BAZAAR) keys make "$$ACCOUNT" --scopes "$$SCOPES" \
 	  --note "$$NOTE" --days "$$DAYS" --grant "$$GRANT"
 
 # The address goes through the environment, unexpanded.
 check-agent: override export URL := $(value URL)
 check-agent: env ## Say whether an agent will work here, and why not: make check-agent URL=<its address>
-	@exec $(BIN)/python -m registry_svc.check_agent "$$URL"
+	@exec env $(BAZAAR) agents check "$$URL"
 
 schemas: env ## Write the golden JSON Schemas of all messages
 	$(BIN)/python -m tests.contracts.golden
@@ -97,9 +99,9 @@ schemas: env ## Write the golden JSON Schemas of all messages
 specs: env ## Write AsyncAPI, OpenAPI and the users of the bus from the code
 	$(BIN)/python -m tests.docs.specs
 
-trace: export TASK := $(TASK)
-trace: env ## Tell the story of a task from its events: make trace TASK=<id>
-	@exec $(BIN)/python -m deploy.trace "$$TASK"
+trace: override export TASK := $(value TASK)
+trace: env ## Tell the story of a task from its events: make trace TASK=<id> (KEY=)
+	@exec env $(BAZAAR) trace "$$TASK"
 
 # make bench BENCH='--quick --rows agents,invoke'
 bench: env ## Measure it beside release 0.2.0, a plain server, DBOS and Express

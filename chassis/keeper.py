@@ -27,11 +27,11 @@ from chassis.endings import end
 from chassis.http.bounds import Bounds
 from chassis.http.probes import probes
 from chassis.http.serving import options
-from chassis.keeping import forgetting, looking
+from chassis.keeping import forgetting, letters, looking
 from chassis.observability import logs, metrics
 from chassis.topology import Settings, declare
 from contracts.errors import Invalid, Refusal, Unavailable
-from contracts.permissions import FORGET, KEEPER, LOOKING
+from contracts.permissions import FORGET, KEEPER, LETTERS, LOOKING
 
 log = structlog.get_logger()
 
@@ -39,7 +39,12 @@ KEEP_EVERY_S = 5.0
 ANSWERS_AT_ONCE = 4
 WAITING_ANSWERS = 64
 """Requests that may wait; beyond them a caller is told to come again."""
-SHAPES = ('The body is {} or {"after": N}.', "The body names a task and its turns.")
+SHAPES = {
+    FORGET: "The body names a task and its turns.",
+    LETTERS: 'The body is {"number": N}.',
+    LOOKING: 'The body is {} or {"after": N}.',
+}
+"""What is asked for, and how, where a body has another shape."""
 
 
 class Keeper:
@@ -66,7 +71,7 @@ class Keeper:
         options |= servers(self._settings.nats_url).options()
         client = await nats.connect(**options, error_cb=_told)
         try:
-            for subject in (f"{LOOKING}.>", FORGET):
+            for subject in (f"{LOOKING}.>", FORGET, f"{LETTERS}.*"):
                 await client.subscribe(
                     subject,
                     queue=KEEPER,
@@ -135,20 +140,26 @@ class Keeper:
     async def _answer(self, client: Client, message: Msg) -> None:
         try:
             async with self._turns:
-                if message.subject == FORGET:
-                    said = str(await forgetting.forget(client, message.data)).encode()
-                else:
-                    said = await looking.answer(client, message.subject, message.data)
+                said = await _said(client, message.subject, message.data)
             headers = None
         except Refusal as refused:
             said, headers = b"", refusal_headers(refused)
         except ValidationError:
-            said, headers = b"", refusal_headers(Invalid(SHAPES[message.subject == FORGET]))
+            shape = next(SHAPES[one] for one in SHAPES if message.subject.startswith(one))
+            said, headers = b"", refusal_headers(Invalid(shape))
         except (NatsError, TimeoutError, OSError) as error:
             log.warning("cannot tell about the bus", error=error)
             said, headers = b"", refusal_headers(Unavailable("The streams cannot be read now."))
         with suppress(NatsError):  # Nobody waits any more, or the connection is gone.
             await client.publish(message.reply, said, headers=headers)
+
+
+async def _said(client: Client, subject: str, body: bytes) -> bytes:
+    if subject == FORGET:
+        return str(await forgetting.forget(client, body)).encode()
+    if subject.startswith(f"{LETTERS}."):
+        return await letters.answer(client, subject, body)
+    return await looking.answer(client, subject, body)
 
 
 async def _told(error: Exception) -> None:

@@ -135,6 +135,7 @@ async def act(
             result=decided.move.result,
             stopped=decided.ended is not None,
             charge=charge,
+            refused=decided.move.refused,
         )
     elif turn.status == "thinking":
         think(tx, turn)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from chat_svc.planner import Candidate
+from contracts.chat import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class Move:
         raw: the move in the orchestrator's own form, given back to it in `Round.raw`.
         result: what a follow-up ("now translate it") refers to; only with an answer.
         tokens: what the language model used for it.
+        refused: why nobody is called for what was wished; only with an answer.
     """
 
     text: str
@@ -75,6 +77,7 @@ class Move:
     raw: Any = None
     result: str | None = None
     tokens: Tokens | None = None
+    refused: Refused | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from contracts.chat import (
     LlmUse,
     MessagePosted,
     MessageView,
+    Refused,
     Think,
     TurnCompleted,
     UseTool,
@@ -108,6 +109,7 @@ async def close(
     result: str | None = None,
     stopped: bool = False,
     charge: Decimal = Decimal(0),
+    refused: Refused | None = None,
 ) -> None:
     """Let a turn, whose row is locked, come to its end: at once, or when its bill is there.
 
@@ -120,10 +122,11 @@ async def close(
         result: what a follow-up may refer to.
         stopped: whether a limit or a trouble ends it, so that what was done is shown beside.
         charge: BazaarBucks that the user pays for the language model.
+        refused: why nobody was called for what was wished.
     """
     acted = any(call.work for call in calls)
     if not acted and not charge:
-        await finish(tx, turn, text, settings, result=result)
+        await finish(tx, turn, text, settings, result=result, refused=refused)
         return
     begun = turn
     turn = await store.update_turn(
@@ -201,6 +204,7 @@ async def finish(
     result: str | None = None,
     cost: CostBreakdown | None = None,
     paid: Decimal | None = None,
+    refused: Refused | None = None,
 ) -> None:
     """Store the assistant's message and end the turn, whose row is locked.
 
@@ -212,6 +216,7 @@ async def finish(
         result: what a follow-up may refer to.
         cost: the bill, None when nothing was charged.
         paid: what of it was for the language model.
+        refused: why nobody was called for what was wished.
     """
     task_id = turn.task_id if turn.task_begun else None
     content = readable(content)
@@ -245,7 +250,7 @@ async def finish(
             content=content,
             task_id=task_id,
         ),
-        TurnCompleted(turn_id=turn.id, task_id=task_id, message=view),
+        TurnCompleted(turn_id=turn.id, task_id=task_id, message=view, refused=refused),
         account=turn.account,
     )
 

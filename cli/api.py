@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -34,21 +35,25 @@ class Api:
         """What comes of a PATCH."""
         return self._ask("PATCH", path, json=_without_none(body))
 
-    def events(self, path: str, quiet_s: float = SILENCE_S) -> Iterator[Json]:
-        """The events of a stream, until it ends or is silent for so long."""
+    def events(
+        self, path: str, quiet_s: float = SILENCE_S, after: str | None = None
+    ) -> Iterator[tuple[str, Json]]:
+        """The events of a stream with their places, until it ends or is silent for so long.
+
+        Args:
+            path: of the stream.
+            quiet_s: it is left after so many seconds without a word.
+            after: the place behind which it goes on.
+        """
+        headers = {} if after is None else {"Last-Event-ID": after}
         with self._client(quiet_s) as client, _reached(self._config.url):
             try:
-                with client.stream("GET", path) as response:
+                with client.stream("GET", path, headers=headers) as response:
                     if not response.is_success:
                         response.read()
                         _answer(response)
-                    name = ""
-                    for line in response.iter_lines():
-                        field, _, value = line.partition(":")
-                        name = value.strip() if field == "event" else name if line else ""
-                        if field == "data" and name != "notice":
-                            yield json.loads(value)
-            except (httpx.ReadTimeout, httpx.RemoteProtocolError):
+                    yield from _told(response, after or "")
+            except (httpx.ReadTimeout, httpx.RemoteProtocolError, httpx.ReadError):
                 return
 
     def _ask(self, method: str, path: str, **more: Any) -> Json:
@@ -64,9 +69,25 @@ class Api:
         )
 
 
+def part(id_: str) -> str:
+    """An id as one part of a path, whatever is in it."""
+    return quote(id_, safe="").replace(".", "%2E")
+
+
 def bearer(config: Config) -> dict[str, str]:
     """The header that says who asks."""
     return {"Authorization": f"Bearer {config.key}"} if config.key else {}
+
+
+def _told(response: httpx.Response, place: str) -> Iterator[tuple[str, Json]]:
+    name = ""
+    for line in response.iter_lines():
+        field, _, value = line.partition(":")
+        name = value.strip() if field == "event" else name if line else ""
+        if field == "id":
+            place = value.strip()
+        if field == "data" and name != "notice":
+            yield place, json.loads(value)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Asking HubChat: one wish, a conversation, or what comes on standard input."""
 
-import asyncio
 import json
 import sys
 from typing import Annotated, Any
@@ -8,16 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from chassis.observability.terminal import escaped
-from cli import config
-from cli.api import Api
+from cli import config, turn
+from cli.api import Api, part
 from cli.config import Config
-from cli.errors import Code, Failed, code_of
+from cli.errors import Code, Failed
 from cli.output import note, say, show
-from deploy.local import ask as asking
-from deploy.local.following import AskError
-from deploy.local.interrupting import Left, Paused
 
-GO_ON = ("bazaar ask --task ", ' "..."')
 Json = dict[str, Any]
 
 
@@ -27,6 +22,7 @@ class Outcome:
     def __init__(self) -> None:
         """Nothing yet."""
         self.message: Json | None = None
+        self._refused: str | None = None
         self._failed = False
         self._done = 0
         self._not_covered = False
@@ -36,6 +32,7 @@ class Outcome:
         match event["type"]:
             case "turn.completed":
                 self.message = event["data"]["message"]
+                self._refused = event["data"].get("refused")
             case "step.completed":
                 self._done += 1
             case "step.failed":
@@ -51,6 +48,8 @@ class Outcome:
         """The exit code of it."""
         if self.message is None:
             return Code.FAILED
+        if self._refused is not None:
+            return Code.MONEY if self._refused == "budget" else Code.FAILED
         if self._failed:
             return Code.MONEY if self._not_covered else Code.FAILED
         return Code.DONE
@@ -81,7 +80,7 @@ def ask(
 def cancel(context: typer.Context, task: str) -> int:
     """Cancel a task: nothing more begins, what is held comes back, what is paid stays paid."""
     found = config.of(context)
-    done = Api(found).post(f"/api/tasks/{task}/cancel")
+    done = Api(found).post(f"/api/tasks/{part(task)}/cancel")
     show(found, done, ("cancelled", "status"), [(done["cancelled"], done["status"] or "")])
     return int(Code.DONE if done["cancelled"] else Code.FAILED)
 
@@ -104,16 +103,16 @@ def _ask(found: Config, text: str, budget: float | None, task: str | None) -> Ou
     body |= {} if budget is None else {"maxBudget": budget}
     body |= {} if task is None else {"taskId": task}
     outcome = Outcome()
-    silent = Paused(lambda _text: None) if found.as_json else None
-    try:
-        asyncio.run(
-            asking.ask(found.url, body, key=found.key, heard=outcome.heard, out=silent, go_on=GO_ON)
-        )
-    except Left as error:
-        raise Failed(str(error), Code.INTERRUPTED) from None
-    except AskError as error:
-        away = Code.AWAY if error.status == 0 else code_of(error.status or 0)
-        raise Failed(str(error).replace("make up", "bazaar up"), away) from None
+    turn.ask(found, body, outcome.heard, _silent if found.as_json else _write)
     if found.as_json:
         say(escaped(json.dumps(outcome.message, ensure_ascii=False)))
     return outcome
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _silent(_text: str) -> None:
+    """A program reads the message alone."""

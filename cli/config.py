@@ -8,8 +8,8 @@ from pathlib import Path
 import typer
 
 from cli.errors import Code, Failed
+from deploy.local.settings import load as load_local
 
-DEFAULT_URL = "http://127.0.0.1:8000"
 FILE = Path("bazaar") / "config.toml"
 KNOWN = {"url", "key"}
 
@@ -57,5 +57,5 @@ def _read(path: Path) -> dict[str, str]:
 
 
 def _local() -> str:
-    port = os.environ.get("GATEWAY_PORT")
-    return f"http://127.0.0.1:{port}" if port else DEFAULT_URL
+    """The stack of this machine, by the settings that `bazaar up` reads."""
+    return f"http://127.0.0.1:{load_local().gateway_port}"

@@ -18,6 +18,11 @@ HELP = """AgentBazaar from the terminal.
 Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 the gateway or a service is away, 4 no key or
 one that may not, 5 the budget or the wallet does not cover it, 6 not there, 130 interrupted.
 """
+OURS = frozenset(
+    {"agents", "chassis", "chat_svc", "cli", "contracts", "deploy", "gateway", "payment_svc"}
+    | {"registry_svc", "task_svc"}
+)
+"""Packages that are always here; what commands for a stack of this machine need is an extra."""
 app = typer.Typer(name="bazaar", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(market.app, name="agents", help="List, add, check, price and suspend agents.")
 app.add_typer(operators.dead_letters, name="dead-letters", help="Messages that were put aside.")
@@ -96,6 +101,11 @@ def main(argv: list[str] | None = None) -> int:
     except (Failed, StartError) as error:
         sys.stderr.write(f"{plain(str(error))}\n")
         return int(error.code if isinstance(error, Failed) else Code.FAILED)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in OURS:
+            raise
+        sys.stderr.write(f"This command needs {error.name}: pip install 'agentbazaar[local]'\n")
+        return int(Code.FAILED)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(Code.FAILED)
     return int(Code.DONE)

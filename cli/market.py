@@ -1,18 +1,17 @@
 """Agents: which there are, listing one's own, looking at one before it is listed."""
 
+import asyncio
 from typing import Annotated
 
-import httpx
 import typer
 
+from chassis.observability.terminal import one_line
 from cli import config
-from cli.api import Api, Json
-from cli.errors import Code, Failed
-from cli.output import money, note, show
+from cli.api import Api, Json, part
+from cli.errors import Code
+from cli.output import money, say, show
 
 app = typer.Typer(no_args_is_help=True)
-CHECK_S = 10.0
-WANTED = ("name", "description", "skills", "base_price")
 
 
 @app.command("list")
@@ -35,7 +34,7 @@ def list_agents(context: typer.Context) -> None:
 def get(context: typer.Context, agent: str) -> None:
     """One agent, all of it."""
     found = config.of(context)
-    one = Api(found).get(f"/api/agents/{agent}")
+    one = Api(found).get(f"/api/agents/{part(agent)}")
     show(found, one, ("what", "value"), one.items())
 
 
@@ -45,24 +44,47 @@ def add(
     url: Annotated[str, typer.Argument(help="Where the agent answers.")],
     agent: Annotated[str | None, typer.Option("--id", help="Its id; else one is made.")] = None,
     price: Annotated[float | None, typer.Option(min=0, help="BazaarBucks per call.")] = None,
+    name: Annotated[str | None, typer.Option(help="What people see.")] = None,
+    skill: Annotated[list[str] | None, typer.Option(help="What it does; may be repeated.")] = None,
 ) -> None:
     """List an agent; what is left out is asked of the agent itself."""
     found = config.of(context)
-    body = {"id": agent, "endpointUrl": url, "basePrice": price}
+    body = {
+        "id": agent,
+        "name": name,
+        "endpointUrl": url,
+        "skills": skill or None,
+        "basePrice": price,
+    }
     one = Api(found).post("/api/agents", body)
     show(found, one, ("id", "name", "price"), [(one["id"], one["name"], money(one["basePrice"]))])
 
 
 @app.command()
 def check(
-    context: typer.Context, url: Annotated[str, typer.Argument(help="Where it answers.")]
+    context: typer.Context,
+    url: Annotated[str, typer.Argument(help="Where the agent, its card or the MCP server is.")],
 ) -> None:
-    """Look at an agent before it is listed: what it answers to /health and /info."""
-    found = config.of(context)
-    rows = [*_look(url.rstrip("/"))]
-    right = all(well for _, well, _ in rows)
-    shown = [(name, "ok" if well else "wrong", text) for name, well, text in rows]
-    show(found, {"ok": right, "found": shown}, ("what", "", "found"), shown)
+    """Say whether an agent will work here, and why not; nothing is listed, and no work given."""
+    from registry_svc.check_agent import check
+
+    found, said = config.of(context), list[tuple[str, str]]()
+
+    def tell(state: str, words: str) -> None:
+        said.append((state, words))
+        if not found.as_json:
+            say(f"{state:5}  {one_line(words)}")
+
+    right = asyncio.run(check(url, tell))
+    if found.as_json:
+        show(
+            found,
+            {"ok": right, "found": [{"state": state, "found": words} for state, words in said]},
+            (),
+            (),
+        )
+    else:
+        say("It will work here: list it." if right else "It will not work here yet.")
     if not right:
         raise typer.Exit(Code.FAILED)
 
@@ -73,7 +95,7 @@ def price(
 ) -> None:
     """Change what a call of your agent costs when it is idle, in BazaarBucks."""
     found = config.of(context)
-    one = Api(found).patch(f"/api/agents/{agent}", {"basePrice": amount})
+    one = Api(found).patch(f"/api/agents/{part(agent)}", {"basePrice": amount})
     show(found, one, ("id", "price"), [(one["id"], money(one["basePrice"]))])
 
 
@@ -95,31 +117,10 @@ def resume(context: typer.Context, agent: str) -> None:
 
 def _moved(context: typer.Context, agent: str, verb: str, body: Json) -> None:
     found = config.of(context)
-    one = Api(found).post(f"/api/agents/{agent}/{verb}", body)
+    one = Api(found).post(f"/api/agents/{part(agent)}/{verb}", body)
     show(found, one, ("id", "state"), [(one["id"], _state(one))])
 
 
 def _state(agent: Json) -> str:
     listed = str(agent.get("state", "active"))
     return listed if listed != "active" else "available" if agent["availability"] else "away"
-
-
-def _look(url: str) -> list[tuple[str, bool, str]]:
-    try:
-        with httpx.Client(timeout=CHECK_S, trust_env=False) as client:
-            health, info = client.get(f"{url}/health"), client.get(f"{url}/info")
-        described = info.json() if info.is_success else {}
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise Failed(f"{url} does not answer: {type(error).__name__}", Code.AWAY) from None
-    rows = [
-        (f"GET {path}", one.is_success, str(one.status_code))
-        for path, one in (("/health", health), ("/info", info))
-    ]
-    if not isinstance(described, dict):
-        raise Failed(f"{url}/info answers no JSON object.")
-    rows += [
-        (name, bool(described.get(name)), str(described.get(name, "missing"))) for name in WANTED
-    ]
-    if "input_schema" not in described:
-        note("Without input_schema in /info, HubChat's Claude does not know what to send.")
-    return rows

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli import config
-from cli.api import Api
+from cli.api import Api, part
 from cli.output import money, say, show
 
 Limit = Annotated[int, typer.Option("--limit", min=1, max=500, help="At most so many.")]
@@ -45,7 +45,7 @@ def tasks(context: typer.Context, limit: Limit = 20) -> None:
 def receipt(context: typer.Context, task: str) -> None:
     """What each step of a task cost."""
     found = config.of(context)
-    one = Api(found).get(f"/api/tasks/{task}/receipt")
+    one = Api(found).get(f"/api/tasks/{part(task)}/receipt")
     names = ("quoted", "held", "charged", "fee", "external", "refunded")
     rows = [
         (line["agentId"], *(money(line[name]) for name in names), line["status"])
@@ -75,7 +75,7 @@ def refund(
 ) -> None:
     """Give back what was paid for a step, in full or in part."""
     found = config.of(context)
-    one = Api(found).post(f"/api/payments/bazaarbucks/{payment}/refund", {"amount": amount})
+    one = Api(found).post(f"/api/payments/bazaarbucks/{part(payment)}/refund", {"amount": amount})
     show(
         found,
         one,

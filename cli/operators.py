@@ -1,12 +1,10 @@
-"""What operators do at the bus itself: keys, and dead letters. NATS_URL, else the local stack's."""
-
-import asyncio
+"""What operators do: keys, at the bus itself (NATS_URL, else the local one), and dead letters."""
 
 import typer
 
 from cli import config
-from cli.output import note, show
-from deploy.local.settings import load
+from cli.api import Api
+from cli.output import show
 
 dead_letters = typer.Typer(no_args_is_help=True)
 
@@ -21,34 +19,24 @@ def keys(context: typer.Context) -> int:
 @dead_letters.command("list")
 def list_letters(context: typer.Context) -> None:
     """The newest, with what went wrong."""
-    from deploy import dead_letters as letters
-
-    found = asyncio.run(letters.look(load()))
-    rows = [
-        (
-            one["sequence"],
-            one["headers"].get("bazaar-consumer", ""),
-            one["headers"].get(letters.SUBJECT, ""),
-            one["headers"].get("bazaar-error", "")[:100],
-        )
-        for one in found["deadLetters"]
-    ]
-    show(config.of(context), found, ("number", "consumer", "subject", "error"), rows)
+    found = config.of(context)
+    letters = Api(found).get("/api/dead-letters")
+    rows = [(one["number"], one["consumer"], one["subject"], one["error"][:100]) for one in letters]
+    show(found, letters, ("number", "consumer", "subject", "error"), rows)
 
 
 @dead_letters.command("show")
 def show_letter(context: typer.Context, number: int) -> None:
     """One in full."""
-    from deploy import dead_letters as letters
-
-    found = asyncio.run(letters.look(load(), number))
-    rows = [*found["headers"].items(), ("body", found["data"])]
-    show(config.of(context), found, ("what", "value"), rows)
+    found = config.of(context)
+    one = Api(found).get(f"/api/dead-letters/{number}")
+    rows = [*one["headers"].items(), ("body", one["data"])]
+    show(found, one, ("what", "value"), rows)
 
 
 @dead_letters.command("replay")
-def replay_letter(number: int) -> None:
+def replay_letter(context: typer.Context, number: int) -> None:
     """Send one again, once its cause is mended: whoever has handled it passes over it."""
-    from deploy import dead_letters as letters
-
-    note(f"Sent again to {asyncio.run(letters.replay(load(), number))}.")
+    found = config.of(context)
+    one = Api(found).post(f"/api/dead-letters/{number}/replay")
+    show(found, one, ("number", "sent again to"), [(one["number"], one["subject"])])

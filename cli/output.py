@@ -31,7 +31,7 @@ def show(config: Config, found: Any, columns: Sequence[str], rows: Iterable[Sequ
     if config.as_json:
         sys.stdout.write(f"{escaped(json.dumps(found, ensure_ascii=False))}\n")
         return
-    lines = [[Text(one_line(str(cell))) for cell in row] for row in rows]
+    lines = [[Text(one_line(_text(cell))) for cell in row] for row in rows]
     if not lines:
         note("There is nothing yet.")
         return
@@ -47,6 +47,11 @@ def show(config: Config, found: Any, columns: Sequence[str], rows: Iterable[Sequ
     with wide.capture() as captured:
         wide.print(table)
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
+
+def _text(cell: Any) -> str:
+    """A cell in words; what has parts is JSON, as the API has it."""
+    return json.dumps(cell, ensure_ascii=False) if isinstance(cell, dict | list) else str(cell)
 
 
 def money(amount: Any) -> str:

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,15 +10,15 @@ import typer
 
 from chassis.observability.terminal import escaped, one_line
 from cli import config
-from cli.api import Api
+from cli.api import Api, part
 from cli.errors import Code, Failed
-from cli.output import say, show
+from cli.output import note, say, show
+from cli.story import story, words
 from deploy.local.settings import load
 
 QUIET_S = 1.5
 """A stream that is silent for so long has told all that there was."""
 POLL_S = 0.3
-SHOWN = ("agentId", "status", "reason", "error", "price", "amount", "cost", "totalCost", "load")
 
 
 def status(context: typer.Context) -> int:
@@ -38,29 +37,37 @@ def events(
     context: typer.Context,
     task: Annotated[str | None, typer.Option(help="Of this task, from its beginning.")] = None,
 ) -> None:
-    """Events as they happen, until Ctrl-C."""
+    """Events as they happen, until Ctrl-C; a gateway that goes away is waited for."""
     found = config.of(context)
-    api, path = Api(found), f"/api/tasks/{task}/events" if task else "/api/events"
+    api, path = Api(found), f"/api/tasks/{part(task)}/events" if task else "/api/events"
+    place, begun, away = None, False, False
     while True:
-        for event in api.events(path):
-            say(_line(event, as_json=found.as_json))
+        try:
+            for at, event in api.events(path, after=place):
+                place, away = at, False
+                say(_line(event, as_json=found.as_json))
+            begun = True
+        except Failed as error:
+            if error.code is not Code.AWAY or not (begun or place):
+                raise
+            if not away:
+                note(f"{error} Trying again.")
+            away = True
         time.sleep(1)
 
 
-def trace(context: typer.Context, task: str) -> None:
-    """The story of a task: what happened when, in which service."""
+def trace(context: typer.Context, task: str) -> int:
+    """The story of a task: what happened when, in which service, because of what."""
     found = config.of(context)
-    told = [*Api(found).events(f"/api/tasks/{task}/events", QUIET_S)]
-    begun = _at(told[0]) if told else datetime.now().astimezone()
-    rows = [
-        (
-            f"{(_at(event) - begun).total_seconds() * 1000:.0f} ms",
-            event["type"],
-            _words(event["data"]),
-        )
-        for event in told
-    ]
-    show(found, told, ("after", "event", ""), rows)
+    told = [event for _, event in Api(found).events(f"/api/tasks/{part(task)}/events", QUIET_S)]
+    if found.as_json:
+        show(found, told, (), ())
+        return int(Code.DONE)
+    for line in story(told):
+        say(line)
+    if not told:
+        note(f"There is no event of a task {task}; they are kept for 30 days.")
+    return int(Code.DONE if told else Code.MISSING)
 
 
 def logs(
@@ -103,12 +110,4 @@ def _line(event: dict[str, Any], *, as_json: bool) -> str:
     if as_json:
         return escaped(json.dumps(event, ensure_ascii=False))
     of = f" {event['taskId']}" if event.get("taskId") else ""
-    return one_line(f"{event['time']} {event['type']}{of} {_words(event['data'])}")
-
-
-def _words(data: dict[str, Any]) -> str:
-    return " ".join(f"{name}={one_line(str(data[name]))[:80]}" for name in SHOWN if data.get(name))
-
-
-def _at(event: dict[str, Any]) -> datetime:
-    return datetime.fromisoformat(event["time"])
+    return one_line(f"{event['time']} {event['type']}{of} {words(event['data'])}")

@@ -7,6 +7,9 @@ from pydantic import Field, field_validator
 from contracts.base import Call, Command, Event, Id, Model, Moment, Money, Page
 
 Role = Literal["user", "assistant"]
+Refused = Literal["budget", "no_plan"]
+"""Why nobody was called for a wish: it would cost more than may be spent, or there is no plan for
+it, since no agent can do it, it was not understood, or something is missing."""
 MAX_CONTENT = 200_000
 """Characters that one chat message may have."""
 
@@ -249,12 +252,18 @@ class TurnStreamed(Event):
 
 
 class TurnCompleted(Event):
-    """The assistant's message of a turn is stored."""
+    """The assistant's message of a turn is stored.
+
+    Attributes:
+        refused: set when something was wished and nobody was called for it; None of a language
+            model, whose words alone say so, and of release 0.2.0.
+    """
 
     type = "turn.completed"
     turn_id: Id
     task_id: Id | None = None
     message: MessageView
+    refused: Refused | None = None
 
     def entity_id(self) -> str:
         """The task's id where there is one, else the turn's."""

@@ -63,6 +63,8 @@ LOOKING = "bazaar.look"
 """Requests that the keeper answers to whoever may only look (`chassis.keeping.looking`)."""
 FORGET = "bazaar.keep.forget"
 """A request of the chat service that the keeper answers (`chassis.keeping.forgetting`)."""
+LETTERS = "bazaar.keep.dead_letters"
+"""Requests of the gateway's administrators that the keeper answers (`chassis.keeping.letters`)."""
 REFUSED = f"{LOOKING}.streams"
 """Where requests to JetStream come to that somebody makes who may only look."""
 
@@ -219,6 +221,7 @@ def _of_streams(user: str) -> Iterator[Shared]:
     for bucket in (API_KEYS, IDEMPOTENCY):
         yield Shared("service", f"$JS.API.DIRECT.GET.{bucket.stream}.>", "GATEWAY")
     yield Shared("service", f"$KV.{IDEMPOTENCY.name}.>", "GATEWAY")
+    yield Shared("service", f"{LETTERS}.*", "GATEWAY")
 
 
 def _guest(user: str) -> Permissions:
@@ -266,10 +269,15 @@ def _reading(durable: Durable) -> Iterator[str]:
 
 
 def _keeper() -> Permissions:
-    """Declares all, mends it, tells about it, and forgets; it orders and consumes nothing."""
+    """Declares all, mends it, tells about it, forgets, and sends dead letters again.
+
+    It consumes nothing. What it sends again goes to where a durable reads, and nowhere else.
+    """
+    asked = (f"{LOOKING}.>", FORGET, f"{LETTERS}.*")
+    again = dict.fromkeys(durable.filter for durable in DURABLES)
     return Permissions(
-        publish=("$JS.API.>", *_asked(KEEPER)),
-        subscribe=(f"{LOOKING}.> {KEEPER}", f"{FORGET} {KEEPER}", f"{inbox(KEEPER)}.>"),
+        publish=("$JS.API.>", *again, *_asked(KEEPER)),
+        subscribe=(*(f"{subject} {KEEPER}" for subject in asked), f"{inbox(KEEPER)}.>"),
         answers=True,
     )
 

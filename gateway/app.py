@@ -37,6 +37,7 @@ from gateway.routes import (
     events,
     health,
     hooks,
+    letters,
     listings,
     payments,
     selling,
@@ -129,6 +130,7 @@ def create_app(settings: Settings) -> FastAPI:
         events.router,
         spending.router,
         spending.posts,
+        letters.router,
     ):
         bearer = [Depends(BEARER)] if checks else []
         app.include_router(routes, dependencies=[*bearer, Depends(only_with_room)])

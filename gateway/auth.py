@@ -16,10 +16,11 @@ Check = Callable[[str], Awaitable[Identity]]
 
 WEBHOOK = "/api/payments/stripe/webhook"
 """Stripe has no key of ours: its signature is checked by the payment service."""
-ADMIN = frozenset({"/api/ledger/check", "/api/keys"})
-"""What concerns all accounts."""
 _ID = "[A-Za-z0-9_-]+"
-ONE_KEY = re.compile(f"/api/keys/{_ID}")
+ADMIN = frozenset({"/api/ledger/check", "/api/keys", "/api/dead-letters"})
+"""What concerns all accounts."""
+ONE_OF_ALL = re.compile(f"/api/(keys/{_ID}|dead-letters/{_ID}(/replay)?)")
+"""A part of it."""
 OF_SESSIONS = re.compile(
     f"(GET|HEAD|OPTIONS) /api/(session|agents(/{_ID})?|tasks/{_ID}(/steps|/receipt)?)"
     "|POST /api/(quotes|invoke-agent|tasks)"
@@ -40,7 +41,7 @@ def guarded(path: str) -> bool:
 
 def needed(method: str, path: str) -> str:
     """The scope that a request needs."""
-    if path in ADMIN or ONE_KEY.fullmatch(path):
+    if path in ADMIN or ONE_OF_ALL.fullmatch(path):
         return "admin"
     return "read" if method in READING else "write"
 

@@ -22,6 +22,7 @@ TAGS = {
     "books": "The wallet and the ledger.",
     "spending": "Credentials that spend no more than so much.",
     "events": "What happens, as it happens.",
+    "operators": "What concerns all accounts; it needs the scope `admin`.",
     "health": "For whatever watches the gateway; it needs no credential.",
 }
 EVERYWHERE = (422, 431, 500, 503)

@@ -72,6 +72,8 @@ def _frame(event: type[Event]) -> Json:
         "subject": {"type": "string", "description": "What it is about: a task, an agent, a turn."},
         "taskId": TEXT_OR_NULL,
         "turnId": TEXT_OR_NULL,
+        "service": TEXT_OR_NULL | {"description": "Which one tells it."},
+        "cause": TEXT_OR_NULL | {"description": "The id of the event or order that it follows."},
         "data": {"$ref": f"{REF}{event.__name__}"},
     }
     return {"type": "object", "required": list(properties), "properties": properties}

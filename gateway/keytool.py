@@ -36,9 +36,9 @@ WAIT_S = 10.0
 Work = Callable[[argparse.Namespace, Client, Bus], Coroutine[Any, Any, int]]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m gateway.keytool", description=__doc__)
+def main(argv: Sequence[str] | None = None, prog: str = "python -m gateway.keytool") -> int:
+    """The command line, which people call `prog`. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     make = commands.add_parser("make", help="make a key; it is shown once, on standard output")
     make.add_argument("account", type=_account)

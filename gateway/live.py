@@ -58,6 +58,8 @@ class LiveEvent:
                 "subject": self.entity,
                 "taskId": known.get("taskId"),
                 "turnId": self.headers.get(envelope.TURN),
+                "service": self.headers.get(envelope.SOURCE),
+                "cause": self.headers.get(envelope.CAUSATION),
                 "data": data,
             }
         )

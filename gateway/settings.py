@@ -60,6 +60,7 @@ class Settings(BusSettings):
             with it, any, unless set.
         cors_origins: other origins whose pages may call the API, comma-separated.
         nats_monitor_url: where a single NATS server tells of its health over HTTP.
+        dashboards_url: of Grafana, or whatever shows the metrics; the console links to it.
         ui_dist: a folder with a built client to serve at /; it must hold index.html.
         chat_wait_s: how long POST /api/hubchat/message waits for the assistant's message.
         body_limit: bytes that a request's body may have.
@@ -110,6 +111,7 @@ class Settings(BusSettings):
         "http://localhost:3000",
     )
     nats_monitor_url: HttpUrl | None = None
+    dashboards_url: HttpUrl | None = None
     ui_dist: Path | None = None
     chat_wait_s: float = Field(default=25.0, ge=0)
     body_limit: int = Field(default=1_048_576, ge=0)

@@ -1,68 +1,75 @@
-"""Whether an agent will work in a marketplace, and why not (`make check-agent URL=…`).
+"""Whether an agent will work in a marketplace, and why not (`bazaar agents check URL`).
 
 For its author, before it is listed. Nothing is stored, and the agent is not given any work.
 """
 
-import argparse
-import asyncio
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import aclosing
 
-from chassis.observability.terminal import one_line
 from chassis.outbound import AddressRefused, CallError, Outbound
 from contracts.errors import BadAnswer, Invalid
 from registry_svc import agents_http, reading
 from registry_svc.readers.offer import Offer
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-WELL, ILL = 0, 1
+Tell = Callable[[str, str], None]
+"""Told of each finding, whether it is ok, wrong or a note, and what it is, in words of anybody."""
 SHOWN = 10
 """Offers that are told of one by one."""
 
 
 class Findings:
-    """What was found, told line by line as it is found."""
+    """What was found, told as it is found.
 
-    def __init__(self) -> None:
+    Attributes:
+        ill: whether anything keeps the agent from working.
+    """
+
+    def __init__(self, tell: Tell) -> None:
         """Nothing is wrong yet."""
         self.ill = False
+        self._tell = tell
 
     def good(self, text: str) -> None:
         """Tell of something that works."""
-        self._say("ok  ", text)
+        self._tell("ok", text)
 
     def bad(self, text: str) -> None:
         """Tell of something that keeps the agent from working."""
         self.ill = True
-        self._say("NO  ", text)
+        self._tell("wrong", text)
 
     def note(self, text: str) -> None:
         """Tell of something to know."""
-        self._say("note", text)
-
-    @staticmethod
-    def _say(sign: str, text: str) -> None:
-        sys.stdout.write(f"{sign}  {one_line(text)}\n")
+        self._tell("note", text)
 
 
-async def check(url: str, found: Findings) -> None:
-    """Look at an agent as listing, probes and calls do."""
-    url = url.rstrip("/") if url.count("/") <= len("//") + 1 else url
+async def check(url: str, tell: Tell) -> bool:
+    """Look at an agent as listing, probes and calls do; whether it will work.
+
+    Args:
+        url: where the agent, its card or the MCP server is.
+        tell: told of each finding.
+    """
+    url, found = url.rstrip("/") if url.count("/") <= len("//") + 1 else url, Findings(tell)
     async with aclosing(Outbound(LOOPBACK)) as http:
-        if not await _address(http, url, found):
-            return
-        try:
-            offers = await reading.offers(http, url, None)
-        except Invalid as error:
-            found.bad(error.message)
-            return
-        kind = {"native": "our own protocol", "a2a": "A2A", "mcp": "tools of MCP"}
-        found.good(f"It speaks {kind[offers[0].protocol]}, and offers {len(offers)}.")
-        for offer in offers[:SHOWN]:
-            _offer(offer, found)
-        await _health(http, offers[0], found)
+        if await _address(http, url, found) and (offers := await _offers(http, url, found)):
+            for offer in offers[:SHOWN]:
+                _offer(offer, found)
+            await _health(http, offers[0], found)
+    return not found.ill
+
+
+async def _offers(http: Outbound, url: str, found: Findings) -> list[Offer]:
+    try:
+        offers = await reading.offers(http, url, None)
+    except Invalid as error:
+        found.bad(error.message)
+        return []
+    kind = {"native": "our own protocol", "a2a": "A2A", "mcp": "tools of MCP"}
+    found.good(f"It speaks {kind[offers[0].protocol]}, and offers {len(offers)}.")
+    return offers
 
 
 async def _address(http: Outbound, url: str, found: Findings) -> bool:
@@ -113,21 +120,3 @@ async def _health(http: Outbound, offer: Offer, found: Findings) -> None:
     found.good(
         f"It answers a probe in {took_ms} ms; {agents_http.PROBE_TIMEOUT_S:g} s are allowed."
     )
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Check the agent that the command line names; 0 when it will work, else 1."""
-    parser = argparse.ArgumentParser(
-        prog="check_agent", description="Says whether an agent will work in a marketplace."
-    )
-    parser.add_argument("url", help="where the agent, its card or the MCP server is")
-    found = Findings()
-    asyncio.run(check(parser.parse_args(argv).url, found))
-    sys.stdout.write(
-        "It will not work here yet.\n" if found.ill else "It will work here: list it.\n"
-    )
-    return ILL if found.ill else WELL
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -17,20 +17,20 @@ from pydantic import Field
 from chassis.bus import stored
 from chassis.bus.calls import refusal_in
 from chassis.bus.envelopes import origin
+from chassis.keeping import letters
 from contracts.base import Call, Model, ping_call
 from contracts.errors import Invalid, NotFound, Refusal
 from contracts.permissions import CONTEXTS, KEEPER, LOOKING, REFUSED
 from contracts.registry import LIST_AGENTS
-from contracts.topology import DEADLETTER, DURABLES, EVENTS, STREAMS
+from contracts.topology import DURABLES, EVENTS, STREAMS
 
 EVENTS_AT_ONCE = 500
-DEAD_LETTERS_AT_ONCE = 50
 ASKED_BYTES = 1024
 HELP = f"""\
 You may look: subscribe to bazaar.evt.> (events) and bazaar.dlq.* (dead letters), and ask
   {LOOKING}.task.TASK_ID   the events of a task; {{"after": N}} goes on behind the event N
   {LOOKING}.consumers      what waits for whom, and how full the streams are
-  {LOOKING}.dead_letters   the newest {DEAD_LETTERS_AT_ONCE}; with .N behind it, one whole
+  {LOOKING}.dead_letters   the newest {letters.AT_ONCE}; with .N behind it, one whole
   {LOOKING}.agents         the agents as they are listed, the first hundred
   {LOOKING}.services       which services answer
 The rest is done over HTTP (docs/api.md), or by an administrator: connect as the user admin.
@@ -106,20 +106,13 @@ async def _consumers(client: Client, _which: str, _body: bytes) -> Json:
 
 
 async def _dead_letters(client: Client, _which: str, _body: bytes) -> Json:
-    state = (await client.jetstream().stream_info(DEADLETTER.name)).state
-    first = max(state.first_seq, state.last_seq - DEAD_LETTERS_AT_ONCE + 1)
-    page = await stored.read(client, DEADLETTER.name, "bazaar.dlq.>", first, DEAD_LETTERS_AT_ONCE)
-    heads = [{k: v for k, v in _shown(one).items() if k != "data"} for one in page.messages]
-    return {"deadLetters": heads, "inAll": state.messages}
+    return await letters.newest(client)
 
 
 async def _dead_letter(client: Client, number: str, _body: bytes) -> Json:
     if not (number.isascii() and number.isdecimal() and len(number) < 19):  # noqa: PLR2004  (int64)
         raise NotFound("Dead letter not found")
-    page = await stored.read(client, DEADLETTER.name, "bazaar.dlq.>", int(number), 1)
-    if not page.messages or page.messages[0].sequence != int(number):
-        raise NotFound("Dead letter not found")
-    return _shown(page.messages[0])
+    return await letters.whole(client, int(number))
 
 
 async def _agents(client: Client, _which: str, _body: bytes) -> Json:
@@ -159,16 +152,8 @@ def _shown(one: stored.Stored) -> Json:
         "time": one.time,
         "subject": one.subject,
         "headers": dict(one.headers),
-        "data": _data(one.data),
+        "data": letters.data(one.data),
     }
-
-
-def _data(body: bytes) -> Any:
-    """The body's JSON, or its text when it is none."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return body.decode(errors="replace")
 
 
 Answer = Callable[[Client, str, bytes], Awaitable[Json]]

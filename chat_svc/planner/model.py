@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from chat_svc.planner.account import Topic
+from contracts.chat import Refused
 
 MAX_STEPS = 8
 """Steps that one plan may have."""
@@ -124,6 +125,7 @@ class Plan:
         required_skills: skill words of the steps, each once.
         about: what is asked about the person's own account, to be looked up; the reply stands in
             when that cannot be done.
+        refused: why nobody is called for what was wished; None when only a reply was wished.
     """
 
     steps: tuple[PlannedStep, ...]
@@ -131,6 +133,7 @@ class Plan:
     notes: tuple[str, ...]
     required_skills: tuple[str, ...]
     about: Topic | None = None
+    refused: Refused | None = None
 
 
 def money(amount: Decimal) -> str:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from chat_svc.planner.answers import offer
 from chat_svc.planner.choose import kind_of
 from chat_svc.planner.conversation import Conversation
-from chat_svc.planner.gate import Purchase, objections, told
+from chat_svc.planner.gate import Objection, Purchase, Reason, objections, told
 from chat_svc.planner.hearing import hear
 from chat_svc.planner.match import Profile, profile
 from chat_svc.planner.mentions import Names
@@ -23,6 +23,7 @@ from chat_svc.planner.payload import payload_for
 from chat_svc.planner.prices import Chosen, cheapest, choose, total
 from chat_svc.planner.steps import NOBODY, NOT_UNDERSTOOD, Draft, Drafts, draft
 from chat_svc.planner.talk import NOTHING_DONE, WHAT_WITH_IT, Talk, only_say
+from contracts.chat import Refused
 
 
 def _step(step: Draft, chosen: Chosen) -> PlannedStep:
@@ -47,7 +48,7 @@ def _within(drafts: Drafts, budget: Decimal, left: Decimal) -> Plan:
     if chosen is None:
         agents = cheapest(drafts.steps)
         names = ", ".join(dict.fromkeys(match.agent.name for match in agents))
-        return only_say(too_dear(total(agents), names, budget, left))
+        return only_say(too_dear(total(agents), names, budget, left), refused="budget")
     notes = list(drafts.notes)
     if drafts.truncated:
         notes.append(f"That is more than {MAX_STEPS} steps: only the first {MAX_STEPS} are done.")
@@ -107,10 +108,15 @@ def plan(
     drafts = draft(profiles, wishes, Conversation(before))
     if not drafts.steps:
         pasted = heard.pasted is not None and len(wishes) <= 1
-        return only_say(WHAT_WITH_IT if pasted else _refusal(profiles, drafts.notes))
+        said = WHAT_WITH_IT if pasted else _refusal(profiles, drafts.notes)
+        return only_say(said, refused="no_plan")
     planned = _within(drafts, budget, left)
     found = objections(heard, _purchases(planned, agents, earlier))
-    return only_say(told(found)) if found else planned
+    return only_say(told(found), refused=_kind(found)) if found else planned
+
+
+def _kind(found: Sequence[Objection]) -> Refused:
+    return "budget" if any(one.reason is Reason.OVER_CAP for one in found) else "no_plan"
 
 
 def _purchases(

@@ -29,6 +29,7 @@ from chat_svc.planner.spotting import languages_only
 from chat_svc.planner.vocabulary import says
 from chat_svc.planner.wish import Wish
 from chat_svc.planner.wishes import read_wishes
+from contracts.chat import Refused
 
 NOTHING_DONE = "All right: nobody is called, and nothing is charged."
 WHAT_WITH_IT = (
@@ -42,9 +43,9 @@ _WORD_FOR_WORD = 20_000
 Understood = tuple[list[Wish], Sequence[Earlier]]
 
 
-def only_say(reply: str, about: Topic | None = None) -> Plan:
-    """A plan that calls nobody."""
-    return Plan(steps=(), reply=reply, notes=(), required_skills=(), about=about)
+def only_say(reply: str, about: Topic | None = None, *, refused: Refused | None = None) -> Plan:
+    """A plan that calls nobody; `refused` when that is not what was wished."""
+    return Plan(steps=(), reply=reply, notes=(), required_skills=(), about=about, refused=refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Talk:
         place = place_only(heard)
         one = Conversation(earlier).meant(place) if place and earlier else []
         if one and self._open(earlier, _MOST_BACK) is None:
-            return only_say(f"{one[0]}\n\n{WHAT_WITH_IT}")
+            return only_say(f"{one[0]}\n\n{WHAT_WITH_IT}", refused="no_plan")
         if topic is Topic.AGENTS:
             return only_say(on_agents(self.profiles, plain))
         return only_say(TO_LOOK_UP, topic) if topic and heard.zones is None else None

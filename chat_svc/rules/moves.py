@@ -78,7 +78,8 @@ def _begun(situation: Situation) -> Move:
         raw = Remembered(about=found.about).model_dump(mode="json")
         return Move("", account.asked(found.about, situation.said, situation.history), raw)
     if not found.steps:
-        return Move("\n\n".join([found.reply or "", *found.notes]).strip())
+        said = "\n\n".join([found.reply or "", *found.notes]).strip()
+        return Move(said, refused=found.refused)
     kept = remember(found, situation.agents)
     offers = deals.offers(kept.steps)
     if offers:
@@ -101,7 +102,7 @@ def _settled(situation: Situation, kept: Remembered, done: Round) -> Move:
     names = dict.fromkeys(order.choice.agent for order in orders)
     said = too_dear(cost, ", ".join(names), situation.budget, situation.left)
     asked = f"{', '.join(firm)} did not agree to less. " if firm else ""
-    return Move("\n\n".join([asked + said, *kept.notes]))
+    return Move("\n\n".join([asked + said, *kept.notes]), refused="budget")
 
 
 def _invoke(orders: Sequence[Order], kept: Remembered, notes: Sequence[str], left: Decimal) -> Move:
@@ -109,7 +110,7 @@ def _invoke(orders: Sequence[Order], kept: Remembered, notes: Sequence[str], lef
     calls = tuple(_call(index, order, spare) for index, order in enumerate(orders))
     payloads = [call.input["payload"] for call in calls]
     if len(json.dumps(payloads, ensure_ascii=False).encode(errors="replace")) > _MOST_BYTES:
-        return Move(TOO_LONG)
+        return Move(TOO_LONG, refused="no_plan")
     return Move("", calls, Remembered(notes=list(notes), form=kept.form).model_dump(mode="json"))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from deploy.local import ports, services
+from deploy.local import ports
 from deploy.local.errors import StartError
 from deploy.local.settings import Settings
 
@@ -85,6 +85,11 @@ def _memory(_settings: Settings) -> Found:
 def _ports(settings: Settings) -> Found:
     if _answer(settings) is not None:
         return "ports", True, f"AgentBazaar answers at port {settings.gateway_port}"
+    try:
+        # Here and not above: what runs the servers may be missing, which is another finding.
+        from deploy.local import services  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        return "ports", False, f"they cannot be told without {error.name}"
     try:
         ports.check(services.claims(settings))
     except StartError as error:

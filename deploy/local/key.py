@@ -1,4 +1,4 @@
-"""`make key`: the key tool, pointed at the NATS of `make up`."""
+"""`bazaar keys`: the key tool, pointed at the NATS of `bazaar up`."""
 
 import os
 import sys
@@ -21,12 +21,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     if settings.nats_url is None:
         if not (settings.bazaar_home / "secrets.json").exists():
-            sys.stderr.write("Start the system first: make up. Or set NATS_URL.\n")
+            sys.stderr.write("Start the system first: bazaar up. Or set NATS_URL.\n")
             return 1
         password = home.passwords(settings.bazaar_home)[f"nats_{ADMIN}"]
         os.environ["NATS_URL"] = nats.url(settings.nats_port, ADMIN, password)
-    return keytool.main(argv)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return keytool.main(argv, "bazaar keys")

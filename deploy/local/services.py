@@ -89,6 +89,7 @@ def table(settings: Settings, passwords: Mapping[str, str]) -> list[Process]:
         "payment": {
             "WEBHOOK_KEY": secret("WEBHOOK_KEY", given) or passwords[WEBHOOK_KEY],
             "WEBHOOK_HOSTS": hosts,
+            **_after_checkout(settings, given),
         },
     }
     return [
@@ -98,6 +99,14 @@ def table(settings: Settings, passwords: Mapping[str, str]) -> list[Process]:
         _keeper(settings, env, buses, {store.name for store in stores}),
         *_services(settings, env, dsns, buses, own),
     ]
+
+
+def _after_checkout(settings: Settings, given: Mapping[str, str]) -> dict[str, str]:
+    """Where who has topped up is sent: to the client's page, or to the gateway's own wallet."""
+    page = "payments?top_up={}" if given.get("UI_DIST") else "console?top_up={}#/wallet"
+    at = f"http://localhost:{settings.gateway_port}/{page}"
+    ends = {"CHECKOUT_SUCCESS_URL": "done", "CHECKOUT_CANCEL_URL": "cancelled"}
+    return {name: given.get(name) or at.format(end) for name, end in ends.items()}
 
 
 def role_dsn(admin: str, name: str, password: str) -> str:

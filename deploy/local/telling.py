@@ -8,7 +8,8 @@ from chassis.observability.terminal import one_line, plain, quoted
 
 Json = dict[str, Any]
 WIDTH = 9
-GO_ON = ("make ask TASK=", ' Q="..."')
+GO_ON = ("bazaar ask --task ", ' "..."')
+"""How a task is gone on with: before and behind its id."""
 IN_NAMES = " _-.'&"
 """Signs of names that need no quotes; our lines are made of commas, colons and brackets."""
 
@@ -19,18 +20,11 @@ class Telling:
     Args:
         names: agents' display names by id.
         write: told the text, with its line ends.
-        go_on: how a task is gone on with, before and behind its id.
     """
 
-    def __init__(
-        self,
-        names: Mapping[str, str],
-        write: Callable[[str], None],
-        go_on: tuple[str, str] = GO_ON,
-    ) -> None:
+    def __init__(self, names: Mapping[str, str], write: Callable[[str], None]) -> None:
         self._names = names
         self._write = write
-        self._go_on = go_on
         self._spoken = ""
         """What the model said since the last line of ours."""
         self._round = -1
@@ -84,7 +78,7 @@ class Telling:
             self._write(plain(f"\n{answer}\n"))
         elif not self._spoken.endswith("\n"):
             self._write("\n")
-        self._write("\n".join([*_bill(message), *_decided(message, self._go_on), ""]))
+        self._write("\n".join([*_bill(message), *_decided(message, GO_ON), ""]))
 
     def _name(self, agent_id: str) -> str:
         return named(self._names.get(agent_id, agent_id))

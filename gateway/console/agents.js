@@ -1,9 +1,10 @@
 /** The agents: what they do, what they cost now, and how load, price and rating went in the last hour. */
 
-import { ask } from "./api.js";
+import { ask, now } from "./api.js";
 import { empty, framed, gathered, h, money, s, show } from "./dom.js";
 
 const HOUR_MS = 3_600_000;
+const AHEAD_MS = 60_000; // what is later was noted by another clock
 const KEPT = "bazaar.hour";
 const MOST = 120;
 const CHARTS = [["load", "load", 10], ["price", "price", null], ["rating", "rating", 5]];
@@ -23,11 +24,17 @@ export class Market {
   /** An agent's name; its id while it is not known. */
   name(id) { return this.agents.find((agent) => agent.id === id)?.name ?? id; }
 
+  /** Another account may see others. */
+  clear() {
+    [this.agents, this.hour] = [[], {}];
+    keep(this.hour);
+    show(this.list);
+  }
+
   async open() {
     try {
       this.agents = await ask("/api/agents?limit=500");
-      const now = Date.now();
-      for (const agent of this.agents) this.#note(agent.id, now, [agent.load, agent.dynamicPrice, agent.rating]);
+      for (const agent of this.agents) this.#note(agent.id, now(), [agent.load, agent.dynamicPrice, agent.rating]);
       keep(this.hour);
       this.draw();
     } catch (error) {
@@ -48,11 +55,11 @@ export class Market {
   }
 
   #note(id, at, values) {
-    const points = (this.hour[id] ??= []);
+    const points = (this.hour[id] = (this.hour[id] ?? []).filter((point) => point[0] < now() + AHEAD_MS));
     if (points.some((point) => point[0] === at)) return; // told again
     points.push([at, ...values]);
     points.sort((one, other) => one[0] - other[0]);
-    while (points.length > MOST || points[0]?.[0] < Date.now() - HOUR_MS) points.shift();
+    while (points.length > MOST || points[0]?.[0] < now() - HOUR_MS) points.shift();
   }
 
   #draw() {
@@ -81,14 +88,14 @@ const fact = (word, ...text) => h("div", {}, h("dt", {}, word), h("dd", {}, text
 
 /** A small chart of [time, value], up to the last hour; steps, since a value holds until the next. */
 function chart(label, points, top) {
-  const now = Date.now();
+  const until = now();
   const most = top ?? (Math.max(...points.map(([, value]) => value), 0) * 1.2 || 1);
-  const since = Math.min(points[0]?.[0] ?? now, now - 60_000);
-  const x = (at) => 100 * ((at - since) / (now - since));
+  const since = Math.min(points[0]?.[0] ?? until, until - 60_000);
+  const x = (at) => 100 * ((at - since) / (until - since));
   const y = (value) => 24 - 22 * (value / most);
   const path = points.map(([at, value], n) => `${n ? `H${x(at).toFixed(1)}V` : `M${x(at).toFixed(1)} `}${y(value).toFixed(1)}`).join("");
   const last = points.at(-1)?.[1];
-  return h("figure", {}, s("svg", { viewBox: "0 0 100 26", class: "chart", role: "img", preserveAspectRatio: "none", "aria-label": `${label}: now ${last ?? "unknown"}, ${Math.round((now - since) / 60_000)} min` },
+  return h("figure", {}, s("svg", { viewBox: "0 0 100 26", class: "chart", role: "img", preserveAspectRatio: "none", "aria-label": `${label}: now ${last ?? "unknown"}, ${Math.round((until - since) / 60_000)} min` },
     path ? s("path", { d: `${path}H100` }) : null), h("figcaption", {}, label));
 }
 

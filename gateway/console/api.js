@@ -14,6 +14,19 @@ export const key = {
 /** Headers that say who asks. */
 export const who = () => (key.get() ? { Authorization: `Bearer ${key.get()}` } : {});
 
+const APART_MS = 5_000; // the header Date has whole seconds, and answers take a while
+let ahead = 0;
+
+/** Note what the clock of the gateway says in an answer; this browser's may be off. */
+export function clocked(answer) {
+  const apart = Date.parse(answer.headers.get("Date")) - Date.now();
+  ahead = Math.abs(apart) > APART_MS ? apart : 0;
+  return answer;
+}
+
+/** Milliseconds of the day as the gateway has it, whose events are shown. */
+export const now = () => Date.now() + ahead;
+
 let refused = () => {};
 
 /** Tell `listener` whenever a key is wanted, or the one that was given is wrong. */
@@ -24,11 +37,11 @@ export async function ask(path, { method = "GET", body, headers = {}, signal } =
   let answer;
   const used = key.get();
   try {
-    answer = await fetch(path, {
+    answer = clocked(await fetch(path, {
       method, signal, credentials: "omit",
       headers: { ...who(), ...(body ? { "Content-Type": "application/json" } : {}), ...headers },
       body: body && JSON.stringify(body),
-    });
+    }));
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Refused(0, "The gateway does not answer. This page goes on by itself when it is back.");

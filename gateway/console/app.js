@@ -3,6 +3,7 @@
 import { Market } from "./agents.js";
 import { key, onRefused } from "./api.js";
 import { show } from "./dom.js";
+import { Letters } from "./letters.js";
 import { Log } from "./log.js";
 import { Services } from "./services.js";
 import { Stream } from "./stream.js";
@@ -17,8 +18,9 @@ const door = document.querySelector("#door");
 const keyField = document.querySelector("#key");
 
 const market = new Market();
-const [wish, wallet, services, log, task] = [new Wish(market), new Wallet(), new Services(), new Log(market), new Task(market)];
-const VIEWS = { "": wish, agents: market, wallet, events: log, services };
+const [wish, wallet, services, letters] = [new Wish(market), new Wallet(), new Services(), new Letters()];
+const [log, task] = [new Log(market), new Task(market)];
+const VIEWS = { "": wish, agents: market, wallet, events: log, services, letters };
 
 const stream = new Stream({
   heard(event, past) {
@@ -42,14 +44,15 @@ function stands(how, words) {
 
 /** Show the view that the address names, and read the stream that it lives on. */
 function route(focus = true) {
-  const [, name = "", id] = location.hash.split("/");
+  const [, name = "", coded] = location.hash.split("/");
+  const id = decoded(coded);
   const view = name === "task" && id ? task : VIEWS[name] ?? wish;
   show(main, view.element);
   for (const link of document.querySelectorAll("nav a")) {
     const here = link.hash === `#/${name}`;
     if (here) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
   }
-  const path = view === task ? `/api/tasks/${encodeURIComponent(decodeURIComponent(id))}/events` : ALL;
+  const path = view === task ? `/api/tasks/${encodeURIComponent(id)}/events` : ALL;
   if (view === task) delete stream.place[path];
   if (stream.path !== path || !stream.reading) stream.open(path);
   if (focus) (location.hash === "#wish" ? wish.text : view.element.querySelector("h2")).focus();
@@ -57,9 +60,14 @@ function route(focus = true) {
 }
 
 /** Ask for what the view shows; all others hear of it by events, or when they are shown. */
-function look(view = current(), id = location.hash.split("/")[2]) {
+function look(view = current(), id = decoded(location.hash.split("/")[2])) {
   if (view !== market && !market.agents.length) market.open();
-  if (view !== wish || !wish.story) view.open(id && decodeURIComponent(id));
+  if (view !== wish || !wish.story) view.open(id);
+}
+
+/** A part of the address as text; as it stands when it is no such part. */
+function decoded(part) {
+  try { return part && decodeURIComponent(part); } catch { return part; }
 }
 
 const current = () => [...Object.values(VIEWS), task].find((view) => view.element.isConnected);
@@ -80,7 +88,7 @@ door.addEventListener("close", () => {
   if (door.returnValue === "cancel" || given === key.get() || (!given && !leaves)) return;
   key.set(leaves ? "" : given);
   stream.forget();
-  [wish, log].forEach((view) => view.clear());
+  [market, wish, wallet, letters, log].forEach((view) => view.clear());
   stream.close();
   route();
 });

@@ -14,8 +14,12 @@ const MOST = 2000;
 /** The service that an event comes from. */
 export const serviceOf = (type) => NOUNS[type.split(".", 1)[0]] ?? "other";
 
-/** A line about an event, for people. `name` gives an agent's name by its id. */
-export function inWords({ type, data: d = {} }, name) {
+/** A line about an event, for people; none about one that is not as it should be. `name` gives an agent's name by its id. */
+export function inWords(event, name) {
+  try { return words(event, name); } catch { return ""; }
+}
+
+function words({ type, data: d = {} }, name) {
   const by = d.agentId ? name(d.agentId) : "";
   switch (type) {
     case "message.posted": return `${d.role}: ${String(d.content).slice(0, 120)}`;
@@ -60,7 +64,7 @@ export class Story {
     if (this.events.length < MOST) this.events.push(event); else this.left += 1;
     const at = Date.parse(event.time);
     switch (event.type) {
-      case "plan.proposed": this.plan = this.plan.concat(d.steps); break;
+      case "plan.proposed": this.plan = this.plan.concat(d.steps ?? []); break;
       case "price.negotiated": this.prices.push(d); break;
       case "step.started": this.#step(d).began = at; break;
       case "step.completed":

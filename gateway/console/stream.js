@@ -1,6 +1,6 @@
 /** The one stream of events that the page has open, read by `fetch`, since a key has to go along. */
 
-import { who } from "./api.js";
+import { clocked, now, who } from "./api.js";
 
 const SILENCE_MS = 45_000; // three heartbeats
 const LONGEST_MS = 5_000;
@@ -37,7 +37,7 @@ export class Stream {
       try {
         const place = this.place[path];
         const headers = { ...who(), ...(place ? { "Last-Event-ID": place } : {}) };
-        const answer = await fetch(path, { headers, signal: cut.signal, credentials: "omit" });
+        const answer = clocked(await fetch(path, { headers, signal: cut.signal, credentials: "omit" }));
         if (!answer.ok) {
           const { error } = await answer.json().catch(() => ({}));
           if (reading.signal.aborted) return;
@@ -95,6 +95,8 @@ export class Stream {
     if (!fields.data) return null;
     const data = JSON.parse(fields.data);
     if (fields.event === "notice") { this.noticed(data); return data.notice; }
+    data.data ??= {}; // no JSON: somebody told it by hand
+    data.time ??= new Date(now()).toISOString();
     this.heard(data, Number(fields.id) <= this.until[path]);
     return null;
   }

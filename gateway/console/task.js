@@ -34,7 +34,7 @@ export class Task {
   async #look() {
     const { id } = this;
     try {
-      const [task, steps] = await Promise.all([ask(`/api/tasks/${id}`), ask(`/api/tasks/${id}/steps?limit=500`)]);
+      const [task, steps] = await Promise.all([ask(`/api/tasks/${encodeURIComponent(id)}`), ask(`/api/tasks/${encodeURIComponent(id)}/steps?limit=500`)]);
       if (id !== this.id) return;
       this.story.over = task.status === "completed" || task.status === "failed";
       const copied = h("span", { role: "status" });

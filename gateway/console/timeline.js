@@ -1,5 +1,6 @@
 /** A story as a picture: one lane for each service, a bar for each step, time from left to right. */
 
+import { now as clock } from "./api.js";
 import { h, money, s } from "./dom.js";
 import { SERVICES, inWords, serviceOf } from "./story.js";
 
@@ -7,7 +8,7 @@ const ROWS = 500;
 const [LEFT, WIDTH, LANE, BAR] = [76, 700, 22, 22];
 
 /** The picture, with its words for who does not see it. */
-export function timeline(story, name, now = Date.now()) {
+export function timeline(story, name, now = clock()) {
   const times = story.events.map((event) => Date.parse(event.time));
   if (times.length === 0) return null;
   const first = Math.min(...times);

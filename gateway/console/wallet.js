@@ -16,6 +16,8 @@ export class Wallet {
     if (this.element.isConnected && /^(hold|payment|wallet|task|stripe_payment)\./.test(event.type)) this.look();
   }
 
+  clear() { show(this.body); }
+
   async open() {
     try {
       const [wallet, lines, tasks] = await Promise.all([
@@ -27,7 +29,7 @@ export class Wallet {
       h("h3", {}, "Last movements"), lines.length ? movements(lines, wallet.posted - wallet.owed) : empty("No money has moved yet."));
     } catch (error) {
       show(this.body, error.status === 404
-        ? empty("This account has no wallet yet. An operator opens one: ", h("code", {}, "make key ACCOUNT=… GRANT=100"))
+        ? empty("This account has no wallet yet. An operator opens one: ", h("code", {}, "bazaar keys wallet ACCOUNT --grant 100"))
         : h("p", { class: "wrong", role: "alert" }, error.message));
     }
   }

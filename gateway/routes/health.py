@@ -28,7 +28,9 @@ async def get_health(request: Request) -> api.Health:
     bus, *services = await asyncio.gather(
         _bus(request), *(_service(request, context) for context in CONTEXTS)
     )
-    found = {"gateway": api.ServiceHealth(status="up"), "bus": bus}
+    shown = gateway_of(request).settings.dashboards_url
+    details = {} if shown is None else {"dashboards": str(shown)}
+    found = {"gateway": api.ServiceHealth(status="up", details=details), "bus": bus}
     found |= dict(zip(CONTEXTS, services, strict=True))
     well = all(each.status == "up" for each in found.values())
     return api.Health(

@@ -19,10 +19,10 @@ from chassis.bus.drift import differences
 from chassis.bus.envelopes import new_id, origin
 from chassis.endings import end
 from chassis.keeper import Keeper
-from chassis.keeping import looking
+from chassis.keeping import letters
 from chassis.keeping.looking import HELP
 from contracts.envelope import ERROR_CODE, ERROR_TEXT, TURN
-from contracts.permissions import ADMIN, FORGET, KEEPER
+from contracts.permissions import ADMIN, FORGET, GATEWAY, KEEPER, LETTERS
 from contracts.topology import DURABLES, PAYMENT_STEP_COMPLETED, TASK_START, Durable
 from deploy.local.embedded import EmbeddedServer, embedded_nats_server
 from deploy.local.home import passwords
@@ -201,13 +201,13 @@ async def test_whoever_only_looks_sees_lag_and_dead_letters(admin: Client, looke
     told = json.loads((await looker.request("bazaar.look.consumers", b"", timeout=5)).data)
     assert [one["name"] for one in told["consumers"]] == [one.name for one in DURABLES]
     assert {one["name"] for one in told["streams"]} >= {"EVENTS", "COMMANDS", "DEADLETTER"}
-    for number in range(looking.DEAD_LETTERS_AT_ONCE + 2):
+    for number in range(letters.AT_ONCE + 2):
         ack = await admin.jetstream().publish(
             "bazaar.dlq.task-start", b'{"a": "\\u001b[2J"}', headers={"bazaar-error": str(number)}
         )
     said = await looker.request("bazaar.look.dead_letters", b"", timeout=5)
     listed = json.loads(said.data)
-    assert len(listed["deadLetters"]) == looking.DEAD_LETTERS_AT_ONCE
+    assert len(listed["deadLetters"]) == letters.AT_ONCE
     assert listed["deadLetters"][-1]["headers"]["bazaar-error"] == str(number)
     one = await looker.request(f"bazaar.look.dead_letters.{ack.seq}", b"", timeout=5)
     assert json.loads(one.data)["subject"] == "bazaar.dlq.task-start"
@@ -283,6 +283,47 @@ async def test_words_of_a_turn_are_deleted_when_chat_asks(
     await chat.close()
     page = await stored.read(admin, "EVENTS", "bazaar.evt.*.*.t7", 1, 10)
     assert [one.sequence for one in page.messages] == places[1:]
+
+
+async def test_the_gateway_has_dead_letters_told_and_sent_again(
+    kept: EmbeddedServer, admin: Client
+) -> None:
+    js, home = admin.jetstream(), "bazaar.evt.step.completed.t9"
+    heads = {"ce-id": "e9", "bazaar-error": "no", "Nats-Msg-Id": new_id(), "bazaar-subject": home}
+    letter = await js.publish("bazaar.dlq.payment-step-completed", b'{"a": 1}', headers=heads)
+    lost = [
+        await js.publish("bazaar.dlq.payment-step-completed", b"{", headers={"bazaar-subject": to})
+        for to in ("bazaar.rpc.payment.place_hold", "bazaar.evt.step.completed.*", ">", "$JS.API.x")
+    ]
+    password = passwords(kept.process.cwd.parent)["nats_gateway"]
+    gateway = await nats.connect(
+        kept.url, user=GATEWAY, password=password, inbox_prefix="_INBOX_gateway"
+    )
+
+    async def asks(what: str, body: bytes = b"") -> tuple[Any, dict[str, str]]:
+        reply = await gateway.request(f"{LETTERS}.{what}", body, timeout=5)
+        return json.loads(reply.data or b"null"), reply.headers or {}
+
+    told, _ = await asks("list")
+    assert {letter.seq, *(one.seq for one in lost)} <= {
+        one["sequence"] for one in told["deadLetters"]
+    }
+    number = json.dumps({"number": letter.seq}).encode()
+    assert (await asks("show", number))[0]["data"] == {"a": 1}
+    assert (await asks("replay", number))[0] == {"subject": home}
+    again = await js.get_last_msg("EVENTS", home)
+    assert again.headers is not None
+    assert (again.data, again.headers["ce-id"]) == (b'{"a": 1}', "e9")
+    assert not any(name.startswith(("bazaar-", "Nats-Msg")) for name in again.headers)
+    for what in ("show", "replay"):
+        assert (await asks(what, number))[1][ERROR_CODE] == "404"
+    for one in lost:  # What says no place of ours goes nowhere, and stays.
+        body = json.dumps({"number": one.seq}).encode()
+        assert (await asks("replay", body))[1][ERROR_CODE] == "422"
+        assert (await asks("show", body))[0]["data"] == "{"
+    for wrong in (b"", b"{}", b'{"number": 0}', b'{"number": "x"}'):
+        assert (await asks("replay", wrong))[1][ERROR_CODE] == "422"
+    await gateway.close()
 
 
 async def test_the_keeper_outlives_the_server(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ STORED = """
 """
 
 
-ELSEWHERE = ("/api/agents/", "/api/keys/", "/api/disputes/", "/api/webhooks/")
+ELSEWHERE = ("/api/dead-letters/", "/api/agents/", "/api/keys/", "/api/disputes/", "/api/webhooks/")
 """Listings are everybody's to see, keys an admin's; tests/payment tries disputes and webhooks."""
 SESSION = {"limit": 1, "expiresAt": "2100-01-01T00:00:00Z"}
 NEEDED: dict[str, Json] = {"rating": {"stars": 5}, "dispute": {"note": "It is not what I meant."}}

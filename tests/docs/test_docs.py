@@ -101,6 +101,18 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{link} names no heading"
 
 
+def test_the_glossary_has_each_word_once() -> None:
+    words = re.findall(r"\*\*([^*]+)\*\*", (DOCS / "glossary.md").read_text("utf-8"))
+    assert sorted(words) == sorted(set(words))
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (DOCS / "README.md").read_text("utf-8")
+    linked = {(DOCS / link.partition("#")[0]).resolve() for link in LINK.findall(index)}
+    pages = [page for page in DOCS.rglob("*.md") if page.parent.name != "decisions"]
+    assert [page for page in pages if page not in linked and page.name != "README.md"] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 def test_no_page_names_a_path_of_a_machine(page: Path) -> None:
     text = page.read_text("utf-8")

@@ -4,17 +4,20 @@ import asyncio
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
+import nats
 import pytest
+from nats.js.errors import NotFoundError
 from playwright.async_api import Browser, expect
 
 from tests.e2e.browsing import PHONE, chromium, visiting
-from tests.e2e.market import Market, new_skill
+from tests.e2e.market import Gate, Market, new_skill
 from tests.e2e.system import System
 from tests.gateway.credentials import make_key
 from tests.gateway.helpers import gateway_settings, serving
 from tests.gateway.reading import fresh
 
-VIEWS = ("", "agents", "wallet", "events", "services")
+VIEWS = ("", "agents", "wallet", "events", "services", "letters")
+SSE = "text/event-stream"
 HOSTILE = "<img src=x onerror=alert(1)><b>bold</b> \x1b[2Jgone \u202egnp.exe"
 
 
@@ -161,15 +164,123 @@ async def test_it_is_for_all(browser: Browser, system: System) -> None:
             await visit.ask("Translate 'hello' to Spanish")
             await visit.answered()
             for view in VIEWS:
-                await visit.page.click(f"nav a[href='#/{view}']")
+                await visit.page.evaluate(f"location.hash = '#/{view}'")
                 await expect(visit.page.locator("main h2")).to_be_focused()
                 await visit.page.wait_for_load_state()
                 assert await visit.faults_for_all() == [], f"#/{view} in {scheme}, {size}"
                 wide = await visit.page.evaluate("document.documentElement.scrollWidth")
                 assert wide <= size[0], f"#/{view} is {wide} wide"
+            for click, there in (
+                ("nav a[href='#/'] >> nth=0", ".links a"),
+                (".links a >> nth=-1", "text=it adds up"),
+            ):
+                await visit.page.click(click)
+                await expect(visit.page.locator(f"main >> {there}").last).to_be_visible()
+            assert await visit.faults_for_all() == [], f"a task in {scheme}, {size}"
+            wide = await visit.page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= size[0], f"a task is {wide} wide"
             await visit.page.click("nav a[href='#/agents']")
             await expect(visit.page.locator(".agents h3").first).to_be_visible()
             await visit.picture(f"agents-{scheme}-{size[0]}")
+
+
+async def test_dead_letters_are_an_administrators(
+    browser: Browser, doors: str, system: System
+) -> None:
+    """Listed, shown as text, and sent again, by the keyboard."""
+    client = await nats.connect(system.nats_url)
+    js, task = client.jetstream(), fresh("dead")
+    heads = {
+        "ce-id": fresh("id"),
+        "bazaar-subject": f"bazaar.evt.agent.registered.{task}",
+        "bazaar-consumer": "task-agents",
+        "bazaar-error": HOSTILE.replace("\x1b", "").replace("\u202e", ""),
+    }
+    letter = await js.publish("bazaar.dlq.task-agents", HOSTILE.encode(), headers=heads)
+    keys = {
+        scopes: await make_key(system.nats_url, fresh("op"), "--scopes", scopes)
+        for scopes in ("read,write", "read,write,admin")
+    }
+    async with visiting(browser, doors, "/#/services") as visit:
+        page = visit.page
+        await page.fill("#key", keys["read,write"])
+        await page.keyboard.press("Enter")
+        await page.click("main >> text=dead letters")
+        await expect(page.locator("main")).to_contain_text("scope admin")
+        await page.click("#who")
+        await page.fill("#key", keys["read,write,admin"])
+        await page.keyboard.press("Enter")
+        name = f"dead letter {letter.seq}"
+        await page.get_by_role("button", name=f"Show {name}", exact=True).press("Enter")
+        await expect(page.locator("main")).to_contain_text("<b>bold</b> \\u001b[2Jgone \\u202e")
+        assert await page.locator("main img, main b").count() == 0
+        await visit.picture("dead-letters")
+        await page.get_by_role("button", name=f"Send {name} again", exact=True).press("Enter")
+        await expect(page.locator("main [role=status]")).to_contain_text(f"registered.{task}")
+        await expect(page.get_by_role("button", name=f"Show {name}", exact=True)).to_have_count(0)
+    with pytest.raises(NotFoundError):
+        await js.get_msg("DEADLETTER", letter.seq)
+    await client.close()
+
+
+async def test_every_list_says_what_to_try_when_it_is_empty(
+    browser: Browser, system: System
+) -> None:
+    said = {
+        "": "Try one of these",
+        "agents": "bazaar new-agent",
+        "wallet": "ask for something",
+        "letters": "are the services well",
+        "events": "ask for something",
+    }
+    async with visiting(browser, "about:blank", "") as visit:
+        page = visit.page
+        for path in ("messages", "agents", "tasks", "ledger", "dead-letters"):
+            await page.route(f"**/api/{path}**", lambda route: route.fulfill(json=[]))
+        await page.route(
+            "**/api/events", lambda route: route.fulfill(content_type=SSE, body=": \n\n")
+        )
+        await page.goto(f"{system.base_url}/console")
+        for view, words in said.items():
+            await page.evaluate(f"location.hash = '#/{view}'")
+            await expect(page.locator("main .empty").first).to_be_visible()
+            await expect(page.locator("main")).to_contain_text(words, ignore_case=True)
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+async def test_a_browser_whose_clock_is_off(
+    browser: Browser, system: System, market: Market, hours: int
+) -> None:
+    """Pictures are of the gateway's time: what is at work fills the picture, charts have points."""
+    gate, skill = Gate(), new_skill("clock")
+
+    async def work(text: str) -> str:
+        await gate.passed()
+        return text
+
+    await market.agent(skill, work=work)
+    async with visiting(browser, "about:blank", "") as visit:
+        page = visit.page
+        shift = f"const now = Date.now; Date.now = () => now() + {hours} * 3_600_000;"
+        await page.add_init_script(shift)
+        await page.goto(f"{system.base_url}/console")
+        await expect(page.locator("#state")).to_have_text("Live")
+        await visit.ask(f"{skill} something")
+        working = page.locator(".now rect.step.working")
+        await expect(working).to_be_visible()
+        # Of 700: it began a moment ago, in a picture that began a moment before.
+        assert 0 < float(await working.get_attribute("width") or 0) < 700
+        words = await page.locator(".now svg.timeline").get_attribute("aria-label") or ""
+        assert int(words.split(" events in ")[1].split()[0]) < 600_000, words
+        gate.open()
+        await visit.answered()
+
+
+async def test_a_link_that_is_none_is_told(browser: Browser, system: System) -> None:
+    async with visiting(browser, system.base_url, "/console#/task/%E0%A4%A") as visit:
+        await expect(visit.page.locator("main")).to_contain_text("no such task")
+        await visit.page.click("nav a[href='#/']")
+        await expect(visit.page.locator("#wish")).to_be_visible()
 
 
 async def test_by_the_keyboard_alone(browser: Browser, system: System) -> None:

@@ -51,7 +51,8 @@ async def test_an_account_hears_its_own_events_and_those_of_agents(
     assert heard.headers["cache-control"] == "no-store"
     first, second = heard.events
     assert heard.ids[0] == sequence
-    assert set(first) == {"type", "version", "id", "time", "subject", "taskId", "turnId", "data"}
+    said = {"type", "version", "id", "time", "subject", "taskId", "turnId", "service", "cause"}
+    assert set(first) == said | {"data"}
     assert (first["type"], first["version"]) == ("step.started", 1)
     assert (first["taskId"], first["subject"], first["turnId"]) == (task, task, None)
     assert datetime.fromisoformat(first["time"]).tzinfo is not None

@@ -130,6 +130,13 @@ async def test_a_scope_that_is_missing_is_named(
     assert 'error="insufficient_scope", scope="write"' in refused.headers["www-authenticate"]
     assert_problem(await door.get("/api/tasks", headers=writer), 403, "read")
     assert_problem(await door.get("/api/ledger/check", headers=reader), 403, "admin")
+    letters = "/api/dead-letters"
+    for who in (reader, writer):
+        assert_problem(await door.get(letters, headers=who), 403, "admin")
+        assert_problem(await door.get(f"{letters}/1", headers=who), 403, "admin")
+        assert_problem(await door.post(f"{letters}/1/replay", headers=who), 403, "admin")
+    # There is no keeper here, who tells them.
+    assert_problem(await door.get(letters, headers=admin), 503, "keeper")
     assert (await door.get("/api/ledger/check", headers=admin)).json()["ok"] is True
 
 

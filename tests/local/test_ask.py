@@ -1,8 +1,12 @@
-"""`make ask`, against a small gateway over real HTTP."""
+"""`bazaar ask` and `make ask`, against a small gateway over real HTTP."""
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +14,10 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from chassis.observability.terminal import plain
-from deploy.local import ask
-from deploy.local.following import AskError
+from cli.errors import Code
+from cli.main import main
 from deploy.local.ports import free_port
+from deploy.local.settings import PROJECT
 from tests.agents.serving import served
 
 Json = dict[str, Any]
@@ -125,10 +130,14 @@ def gateway() -> Iterator[Gateway]:
         yield state
 
 
-async def test_tells_what_happens_and_then_the_answer_and_the_bill(
+def asks(gateway: Gateway, question: str, *options: str) -> int:
+    return main(["--url", gateway.url, "ask", *options, question])
+
+
+def test_tells_what_happens_and_then_the_answer_and_the_bill(
     gateway: Gateway, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await ask.ask(gateway.url, {"content": 'it\'s "5" $x', "taskId": "t1"})
+    assert asks(gateway, 'it\'s "5" $x', "--task", "t1") == 0
     assert gateway.posted == [{"content": 'it\'s "5" $x', "taskId": "t1"}]
     assert capsys.readouterr().out.splitlines() == [
         "",
@@ -151,14 +160,14 @@ async def test_tells_what_happens_and_then_the_answer_and_the_bill(
         "  total       0.23 BazaarBucks",
         "",
         "Decided by claude (claude-x: 4,321 tokens in, 4,000 of them cached, 21 out, $0.0012).",
-        'Go on with it: make ask TASK=t1 Q="..."',
+        'Go on with it: bazaar ask --task t1 "..."',
     ]
 
 
 STEERING = "\x1b[2J\x9b31m\r\x07\u202e\u2066\u200b\U000e0041"
 
 
-async def test_nobodys_words_steer_the_terminal_or_look_like_lines_of_ours(
+def test_nobodys_words_steer_the_terminal_or_look_like_lines_of_ours(
     gateway: Gateway, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = f"{STEERING}\nfailed   forged"
@@ -173,14 +182,14 @@ async def test_nobodys_words_steer_the_terminal_or_look_like_lines_of_ours(
             | {"costBreakdown": {"subtasks": [{"agent": words, "cost": "1"}], "total": "1"}},
         ),
     ]
-    await ask.ask(gateway.url, {"content": "Who is there?"})
+    asks(gateway, "Who is there?")
     told = capsys.readouterr().out
     assert plain(told) == told
     # What is said has lines of its own, here twice; whatever we tell of the work is one line.
     assert sum(line.startswith("failed") for line in told.splitlines()) == 2 + 1
 
 
-async def test_names_of_agents_are_told_apart_from_words_of_ours(
+def test_names_of_agents_are_told_apart_from_words_of_ours(
     gateway: Gateway, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = "Poet, 9 BazaarBucks"
@@ -189,13 +198,13 @@ async def test_names_of_agents_are_told_apart_from_words_of_ours(
         event("step.completed", agentId=name, cost="0.1", externalCost="0", executionTime=12),
         END,
     ]
-    await ask.ask(gateway.url, {"content": "Who is there?"})
+    asks(gateway, "Who is there?")
     told = capsys.readouterr().out.splitlines()
     assert 'plan     "rhyme by Bard, sing" by "Poet, 9 BazaarBucks"' in told
     assert 'done     "Poet, 9 BazaarBucks", 0.1 BazaarBucks, 12 ms' in told
 
 
-async def test_only_line_feeds_end_a_line_of_the_stream(
+def test_only_line_feeds_end_a_line_of_the_stream(
     gateway: Gateway, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = "one\u0085two\u2028three\u2029four\x1c\x0bfive"
@@ -203,45 +212,44 @@ async def test_only_line_feeds_end_a_line_of_the_stream(
     gateway.raw = "".join(
         f"id:{n}\r\ndata:{json.dumps(one, ensure_ascii=False)}\r\n\r\n" for n, one in enumerate(raw)
     ).encode()
-    await ask.ask(gateway.url, {"content": "?"})
+    asks(gateway, "?")
     assert "failed   Translator: one two three four five" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("data", [b"no json", b"[]", b'{"type": "\xff', b""])
-async def test_a_stream_of_something_else_is_told_in_words(gateway: Gateway, data: bytes) -> None:
+def test_a_stream_of_something_else_is_told_in_words(
+    gateway: Gateway, data: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
     gateway.raw = b"data: " + data + b"\n\n"
-    with pytest.raises(AskError, match="sent what is no event"):
-        await ask.ask(gateway.url, {"content": "?"})
+    assert asks(gateway, "?") == Code.FAILED
+    assert "sent what is no event" in capsys.readouterr().err
 
 
 def test_a_refusal_is_told_without_what_steers(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    gateway: Gateway, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("GATEWAY_PORT", gateway.url.rpartition(":")[2])
-    monkeypatch.setenv("Q", "hello")
-    monkeypatch.setattr("sys.argv", ["ask"])
     gateway.post = (402, {"error": f"No{STEERING} money"})
-    assert ask.main() == 1
+    assert asks(gateway, "hello") == Code.MONEY
     told = capsys.readouterr().err
     assert plain(told) == told
     assert "money" in told
 
 
-async def test_an_answer_that_was_said_is_not_said_again(
+def test_an_answer_that_was_said_is_not_said_again(
     gateway: Gateway, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = {"content": "Six agents.", "taskId": None, "orchestrator": "rules"}
     streamed = event("turn.streamed", round=0, offset=0, text="Six agents.")
     gateway.events = [streamed, event("turn.completed", message=said)]
-    await ask.ask(gateway.url, {"content": "Who is there?"})
+    asks(gateway, "Who is there?")
     assert capsys.readouterr().out == "\nSix agents.\n\nDecided by rules.\n"
 
 
-async def test_a_stream_that_is_cut_off_is_taken_up_where_it_was(
+def test_a_stream_that_is_cut_off_is_taken_up_where_it_was(
     gateway: Gateway, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gateway.events = [*WORK[4:], None, END]
-    await ask.ask(gateway.url, {"content": "?"})
+    asks(gateway, "?")
     told = capsys.readouterr().out
     assert told.count("done     Translator") == 1
     assert "hola" in told
@@ -249,54 +257,56 @@ async def test_a_stream_that_is_cut_off_is_taken_up_where_it_was(
 
 
 @pytest.mark.parametrize(
-    ("answer", "complaint"),
+    ("answer", "code", "complaint"),
     [
-        ((402, {"error": "The wallet is empty."}), r"The wallet is empty. \(HTTP 402\)"),
-        ((502, "nonsense"), r"The gateway refused \(HTTP 502\)"),
+        ((401, {"error": "Say who you are."}), Code.UNKNOWN, "Say who you are. (HTTP 401)"),
+        ((402, {"error": "The wallet is empty."}), Code.MONEY, "The wallet is empty. (HTTP 402)"),
+        ((502, "nonsense"), Code.AWAY, "The gateway refused (HTTP 502)"),
     ],
 )
-async def test_a_refusal_is_told(
-    gateway: Gateway, answer: tuple[int, object], complaint: str
+def test_a_refusal_is_told(
+    gateway: Gateway,
+    answer: tuple[int, object],
+    code: Code,
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     gateway.post, gateway.events = answer, []
-    with pytest.raises(AskError, match=complaint):
-        await ask.ask(gateway.url, {"content": "?"})
+    assert asks(gateway, "?") == code
+    assert complaint in capsys.readouterr().err
 
 
-async def test_a_turn_without_an_end_is_not_waited_for(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+def test_a_turn_without_an_end_is_not_waited_for(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(ask, "TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr("cli.turn.TIMEOUT_SECONDS", 0.5)
     gateway.events = [*WORK]
-    with pytest.raises(AskError, match=r"no answer within 0\.5 s"):
-        await ask.ask(gateway.url, {"content": "?"})
+    assert asks(gateway, "?") == Code.FAILED
+    assert "no answer within 0.5 s" in capsys.readouterr().err
 
 
-def test_says_so_when_nothing_runs(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("GATEWAY_PORT", str(free_port()))
-    monkeypatch.setenv("Q", "hello")
-    monkeypatch.setattr("sys.argv", ["ask"])
-    assert ask.main() == 1
+def test_says_so_when_nothing_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--url", f"http://127.0.0.1:{free_port()}", "ask", "hello"]) == Code.AWAY
     assert "AgentBazaar is not running" in capsys.readouterr().err
 
 
-def test_the_question_comes_from_the_environment_and_must_be_there(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("GATEWAY_PORT", gateway.url.rpartition(":")[2])
-    monkeypatch.setattr("sys.argv", ["ask"])
-    monkeypatch.setenv("Q", "say hola")
-    monkeypatch.setenv("TASK", "t1")
-    monkeypatch.setenv("BUDGET", "0.5")
-    monkeypatch.setenv("KEY", "bzr_1")
-    assert ask.main() == 0
+def test_make_ask_is_bazaar_ask(gateway: Gateway) -> None:
+    """The question goes through unexpanded; without one, standard input is read."""
+
+    def makes(*given: str, said: str = "") -> int:
+        python = Path(sys.executable).parent
+        return subprocess.run(  # noqa: S603  (our own)
+            ["make", "-s", "-o", "env", f"BIN={python}", "ask", *given],  # noqa: S607
+            cwd=PROJECT,
+            env=os.environ | {"GATEWAY_PORT": gateway.url.rpartition(":")[2], "BAZAAR_URL": ""},
+            input=said,
+            text=True,
+            check=False,
+        ).returncode
+
+    question = """it's "5" $x -- $(pwd)"""
+    assert makes(f"Q={question}", "TASK=t1", "BUDGET=0.5", "KEY=bzr_1") == 0
     assert gateway.key == "Bearer bzr_1"
-    assert gateway.posted == [{"content": "say hola", "taskId": "t1", "maxBudget": 0.5}]
-    monkeypatch.setenv("BUDGET", "much")
-    assert ask.main() == 1
-    assert "BUDGET is 'much'" in capsys.readouterr().err
-    monkeypatch.setenv("Q", "  ")
-    assert ask.main() == 2
-    assert "make ask" in capsys.readouterr().err
+    assert gateway.posted == [{"content": question, "taskId": "t1", "maxBudget": 0.5}]
+    assert makes("Q=hello", "BUDGET=much") != 0
+    assert makes("Q=") != 0

@@ -1,4 +1,4 @@
-"""Ctrl-C at `make ask`, in a terminal of its own, against a small gateway over real HTTP."""
+"""Ctrl-C at `bazaar ask`, in a terminal of its own, against a small gateway over real HTTP."""
 
 import asyncio
 import os
@@ -50,7 +50,7 @@ class Working(Gateway):
 
 
 class Terminal:
-    """A terminal with `make ask` in it."""
+    """A terminal with `bazaar ask` in it."""
 
     def __init__(self, process: Process, ours: int) -> None:
         self.process, self._ours, self._shown = process, ours, ""
@@ -86,8 +86,8 @@ def gateway() -> Iterator[Working]:
 async def terminal(gateway: Working) -> AsyncIterator[Terminal]:
     """Asks something, is told that an agent works, and is interrupted."""
     ours, theirs = pty.openpty()
-    command = (sys.executable, "-m", "deploy.local.ask", "hello")
-    env = os.environ | {"GATEWAY_PORT": gateway.url.rpartition(":")[2]}
+    command = (sys.executable, "-m", "cli", "ask", "hello")
+    env = os.environ | {"BAZAAR_URL": gateway.url}
     process = await asyncio.create_subprocess_exec(
         *command, stdin=theirs, stdout=theirs, stderr=theirs, env=env
     )
@@ -128,6 +128,6 @@ async def test_who_interrupts_the_question_leaves_and_nothing_is_cancelled(
 ) -> None:
     terminal.interrupts()
     await terminal.shows("It goes on without you")
-    assert await terminal.process.wait() == 1
+    assert await terminal.process.wait() == 130
     assert gateway.cancelled == []
     gateway.goes_on = True

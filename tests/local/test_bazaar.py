@@ -31,14 +31,36 @@ AGENT: Json = {
     "availability": True,
 }
 TOLD = [
-    {"type": "task.created", "time": "2026-01-02T03:04:05Z", "taskId": "t1", "data": {}},
     {
+        "id": "e1",
+        "type": "task.created",
+        "time": "2026-01-02T03:04:05Z",
+        "service": "task",
+        "taskId": "t1",
+        "data": {},
+    },
+    {
+        "id": "e2",
+        "cause": "e1",
+        "service": "task",
         "type": "step.completed",
         "time": "2026-01-02T03:04:05.250Z",
         "taskId": "t1",
         "data": {"agentId": "a1", "cost": "0.1"},
     },
 ]
+
+
+BARE = """
+import sys
+for name in ("asyncpg", "pycurl", "fastapi"):
+    sys.modules[name] = None
+from cli.main import main
+for argv in (["up"], ["keys", "list"], ["agents", "check", "http://localhost"], ["doctor"]):
+    assert main(argv) == 1, argv
+assert main(["tasks"]) == 0
+"""
+"""A program in an installation that has no drivers, no servers, and nothing that calls agents."""
 
 
 class Gateway:
@@ -73,7 +95,7 @@ class Gateway:
         @app.api_route("/{path:path}", methods=["GET", "POST", "PATCH"])
         async def answer(request: Request) -> Any:
             body = json.loads(await request.body() or b"null")
-            self.asked.append((request.method, request.url.path, body))
+            self.asked.append((request.method, request.scope["raw_path"].decode(), body))
             self.key = request.headers.get("authorization")
             if self.refuse:
                 status, said = self.refuse
@@ -191,7 +213,15 @@ def test_a_file_says_where_and_who(
 @pytest.mark.usefixtures("gateway")
 def test_the_story_of_a_task(capsys: Said) -> None:
     assert main(["trace", "t1"]) == 0
-    assert "250 ms  step.completed  agentId=a1 cost=0.1" in capsys.readouterr().out
+    told = " ".join(capsys.readouterr().out.splitlines()[1].split())
+    assert told == "250 ms task step.completed <- task.created agentId=a1 cost=0.1"
+
+
+def test_an_id_is_one_part_of_an_address(gateway: Gateway) -> None:
+    for argv in (["agents", "get"], ["receipt"], ["cancel"], ["trace"], ["refund"]):
+        for wrong in ("../../health", "..", "x/../../tasks", "?a"):
+            assert main([*argv, wrong]) == Code.MISSING
+    assert {path.count("/") for _, path, _ in gateway.asked} <= {3, 4}
 
 
 @pytest.fixture
@@ -217,6 +247,14 @@ def test_asking_for_a_program_prints_the_message_alone(chat: Chat, capsys: Said)
     assert chat.posted
 
 
+@pytest.mark.parametrize(("refused", "code"), [("budget", 5), ("no_plan", 1), (None, 0)])
+def test_a_wish_that_nobody_was_called_for_is_no_success(
+    chat: Chat, refused: str | None, code: int
+) -> None:
+    chat.events = [event("turn.completed", message=END["data"]["message"], refused=refused)]
+    assert main(["ask", "hello"]) == code
+
+
 @pytest.mark.parametrize(("reason", "code"), [("agent_error", 1), ("not_covered", 5)])
 def test_a_task_that_failed_is_no_success(chat: Chat, reason: str, code: int) -> None:
     chat.events = [
@@ -237,6 +275,17 @@ def test_a_wish_on_standard_input(chat: Chat) -> None:
     )
     assert done.returncode == 0
     assert chat.posted[0]["content"] == "from a pipe"
+
+
+@pytest.mark.usefixtures("gateway")
+def test_an_installation_without_what_a_command_needs_says_so() -> None:
+    """As `pip install .` leaves it; looking and asking work there."""
+    said = subprocess.run(  # noqa: S603  (our own)
+        [sys.executable, "-c", BARE], cwd=PROJECT, check=False, capture_output=True, text=True
+    )
+    assert said.returncode == 0, said.stderr
+    assert said.stderr.count("pip install 'agentbazaar[local]'") == 3
+    assert "cannot be told without asyncpg" in said.stdout
 
 
 def test_a_new_agent_passes_its_own_test(tmp_path: Path, capsys: Said) -> None:

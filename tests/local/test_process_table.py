@@ -155,6 +155,23 @@ def test_agents_of_this_machine_may_be_called(monkeypatch: pytest.MonkeyPatch) -
     assert hosts() == [{"localhost", "127.0.0.1", "summarizer.lan", "haiku.lan"}] * 2
 
 
+def test_who_has_topped_up_comes_back_to_this_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_PORT", "8123")
+    for name in ("UI_DIST", "CHECKOUT_SUCCESS_URL", "CHECKOUT_CANCEL_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+    def ends() -> tuple[str, str]:
+        env = table()["payment_svc"].env
+        return env["CHECKOUT_SUCCESS_URL"], env["CHECKOUT_CANCEL_URL"]
+
+    page = "http://localhost:8123/console?top_up"
+    assert ends() == (f"{page}=done#/wallet", f"{page}=cancelled#/wallet")
+    monkeypatch.setenv("UI_DIST", "dist")
+    monkeypatch.setenv("CHECKOUT_CANCEL_URL", "https://shop.example/")
+    done = "http://localhost:8123/payments?top_up=done"
+    assert ends() == (done, "https://shop.example/")
+
+
 def test_no_agents_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BAZAAR_AGENTS", "none")
     assert not set(AGENTS) & set(table())

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from registry_svc import check_agent
+from cli.main import main
 from tests.registry.little_agent import INFO, LittleAgent
 
 
 async def says(url: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
-    code = await asyncio.to_thread(check_agent.main, [url])
+    code = await asyncio.to_thread(main, ["agents", "check", url])
     return code, capsys.readouterr().out
 
 
@@ -37,7 +37,7 @@ async def test_an_agent_that_will_not_work_is_told_why(
     async with LittleAgent(info=info) as agent:
         agent.answers["/health"] = health
         code, said = await says(agent.url, capsys)
-    assert (code, "NO" in said, why in said) == (1, True, True), said
+    assert (code, "wrong" in said, why in said) == (1, True, True), said
     assert "\u202e" not in said
 
 

@@ -92,6 +92,23 @@ async def test_a_question_is_answered_at_once():
     assert "Translator Agent" in turn.answer
     assert turn.said == [turn.answer]
     assert turn.moves[-1].result is None
+    assert turn.moves[-1].refused is None
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ("paint me a picture", "no_plan"),
+        ("summarize this", "no_plan"),
+        ("Translate 'cat' to French for at most 0.0001", "budget"),
+        ("hello", None),
+        ("how much is on my account?", None),
+    ],
+)
+async def test_a_wish_that_comes_to_nothing_says_why_for_programs(said: str, refused: str | None):
+    turn = await carry_out(situation(said, SIX), lambda _: {})
+    assert [call for call in turn.calls if call.name == "invoke_agent"] == []
+    assert turn.moves[-1].refused == refused
 
 
 async def test_nobody_is_called_beyond_what_is_left_of_the_budget():
@@ -101,6 +118,7 @@ async def test_nobody_is_called_beyond_what_is_left_of_the_budget():
     turn = await carry_out(start, lambda _: {})
     assert turn.calls == []
     assert "nobody was called" in turn.answer
+    assert turn.moves[-1].refused == "budget"
 
 
 async def test_a_turn_at_its_limit_before_anything_was_done_says_so():

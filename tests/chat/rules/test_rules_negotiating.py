@@ -72,6 +72,7 @@ async def test_nobody_is_called_when_the_agreed_price_is_still_too_high():
         "Negotiator Agent did not agree to less. This would cost 0.60 BazaarBucks"
         " (Negotiator Agent), but the budget is 0.45 BazaarBucks: nobody was called."
     )
+    assert turn.moves[-1].refused == "budget"
 
 
 @pytest.mark.parametrize("price", ["0.61", "0", "-1"])

@@ -1,0 +1,132 @@
+"""Dead letters: which there are, one whole, and one sent again to where it came from.
+
+Anybody who may look is told of them (`looking`). The gateway asks here for its administrators, who
+may also have one sent again; whether somebody is one, the gateway decides.
+"""
+
+import json
+import re
+from typing import Any
+
+import structlog
+from nats.aio.client import Client
+from nats.js.errors import NotFoundError
+from pydantic import Field
+
+from chassis.bus import stored
+from contracts.base import Model
+from contracts.errors import Invalid, NotFound
+from contracts.permissions import LETTERS
+from contracts.topology import DEADLETTER, DURABLES
+
+AT_ONCE = 50
+MOST_BYTES = 1024 * 1024
+"""Of a body that is told; a longer one is told by its beginning, as text."""
+SUBJECT = "bazaar-subject"
+OF_THE_STORE = ("bazaar-", "Nats-")
+"""Headers that a dead letter got when it was put aside, and that the next message gets anew."""
+Json = dict[str, Any]
+
+log = structlog.get_logger()
+
+
+class Which(Model):
+    """A dead letter, by its number in the stream."""
+
+    number: int = Field(ge=1, lt=2**63)
+
+
+async def answer(client: Client, subject: str, body: bytes) -> bytes:
+    """The answer to a request of the gateway on `LETTERS`.
+
+    Raises:
+        Invalid: there is no such request, or the letter does not say where it came from.
+        NotFound: there is no such letter.
+        ValidationError: the body names none.
+        NatsError: the streams cannot be read or written now.
+    """
+    what = subject.removeprefix(f"{LETTERS}.")
+    if what == "list":
+        found = await newest(client)
+    elif what == "show":
+        found = await whole(client, Which.model_validate_json(body).number)
+    elif what == "replay":
+        found = {"subject": await _again(client, Which.model_validate_json(body).number)}
+    else:
+        raise Invalid("There is no such request about dead letters.")
+    return json.dumps(found).encode()
+
+
+async def newest(client: Client) -> Json:
+    """The newest without their bodies, oldest first, and how many there are in all."""
+    state = (await client.jetstream().stream_info(DEADLETTER.name)).state
+    first = max(state.first_seq, state.last_seq - AT_ONCE + 1)
+    page = await stored.read(client, DEADLETTER.name, "bazaar.dlq.>", first, AT_ONCE)
+    return {"deadLetters": [_head(one) for one in page.messages], "inAll": state.messages}
+
+
+async def whole(client: Client, number: int) -> Json:
+    """One with its body: JSON, or text when it is none."""
+    one = await _read(client, number)
+    return _head(one) | {"data": data(one.data)}
+
+
+def data(body: bytes) -> Any:
+    """A body's JSON; its text when it is none, or the beginning of it when that is long."""
+    try:
+        return (
+            body[:MOST_BYTES].decode(errors="replace")
+            if len(body) > MOST_BYTES
+            else json.loads(body)
+        )
+    except (ValueError, RecursionError):
+        return body.decode(errors="replace")
+
+
+async def _again(client: Client, number: int) -> str:
+    """Publish a letter where it came from, with its own `ce-id`, then delete it; the subject.
+
+    Whoever had handled it passes over it. Cut off in between, it is there still, and may be sent
+    once more.
+    """
+    one = await _read(client, number)
+    subject = one.headers.get(SUBJECT, "")
+    if not any(_fits(subject, durable.filter) for durable in DURABLES):
+        raise Invalid(f"Dead letter {number} does not say where it came from.")
+    kept = {k: v for k, v in one.headers.items() if not k.startswith(OF_THE_STORE)}
+    js: Any = client.jetstream()
+    await js.publish(subject, one.data, headers=kept)
+    try:
+        await js.delete_msg(DEADLETTER.name, number)
+    except NotFoundError:
+        log.info("dead letter was deleted meanwhile", number=number)
+    log.info("dead letter sent again", number=number, subject=subject)
+    return subject
+
+
+async def _read(client: Client, number: int) -> stored.Stored:
+    page = await stored.read(client, DEADLETTER.name, "bazaar.dlq.>", number, 1)
+    if not page.messages or page.messages[0].sequence != number:
+        raise NotFound("Dead letter not found")
+    return page.messages[0]
+
+
+def _head(one: stored.Stored) -> Json:
+    return {
+        "sequence": one.sequence,
+        "time": one.time,
+        "subject": one.subject,
+        "headers": dict(one.headers),
+    }
+
+
+def _fits(subject: str, filter_: str) -> bool:
+    """Whether a subject without wildcards is one that a filter with `*` and `>` lets through."""
+    if not re.fullmatch(r"[^\s*>.]+(\.[^\s*>.]+)+", subject):
+        return False
+    tokens, wanted = subject.split("."), filter_.split(".")
+    if wanted[-1] == ">":
+        tokens, wanted = tokens[: len(wanted) - 1], wanted[:-1]
+    if len(tokens) != len(wanted):
+        return False
+    return all(want in ("*", token) for token, want in zip(tokens, wanted, strict=True))
