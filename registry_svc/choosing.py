@@ -129,9 +129,11 @@ def _mean(parts: Sequence[tuple[float, float]]) -> float:
     return round(sum(part * weight for part, weight in parts) / whole_weight, 4)
 
 
-def why(found: Sequence[Considered], skill: str | None) -> str:
+def why(found: Sequence[Considered], skill: str | None, max_price: Decimal | None = None) -> str:
     """In a sentence, why the first of these is the first."""
     wanted = f"has the skill “{skill}”" if skill else "fits"
+    if max_price is not None:
+        wanted += f" for at most {max_price.normalize():f} BazaarBucks"
     if not found:
         return f"Nobody on the market {wanted}."
     first = found[0]

@@ -41,7 +41,7 @@ async def invoke_agent(
     replica dies, the one that ends the step answers the caller.
 
     Asked for again, with the step's id, it is answered as before; where nothing was decided and
-    nothing paid, it is tried once more.
+    nothing paid, it is tried once more; by another agent, when one was chosen by a skill.
 
     Raises:
         NotFound: no such agent, task or quote.
@@ -56,7 +56,7 @@ async def invoke_agent(
         return _answered(before, recorded(before))
     with shares.calling(request.agent_id, here.account):
         quote = await saga.quotes.of(request.agent_id, here)
-        if before is not None:
+        if before is not None and before.agent_id == request.agent_id:
             key = key_after(before.id, Quote.model_validate(before.quote), before.reason)
             quote = quote.model_copy(update={"agent_key": key})
         quote = as_quoted(saga.promised(quote, request.payload), request, seals, here.account)
@@ -89,7 +89,8 @@ async def _last_try(request: InvokeAgent, db: Database, here: Envelope) -> Step 
         step = await store.step_of(tx.conn, request.step_id, here.account)
         if step is None:
             return None
-        if step.agent_id != request.agent_id or request.task_id not in (None, step.task_id):
+        other = request.skill is None and step.agent_id != request.agent_id
+        if other or request.task_id not in (None, step.task_id):
             raise Conflict("This step id is taken.")
         if step.status == "failed":
             step = await store.last_try(tx.conn, step)
