@@ -129,7 +129,8 @@ async def invoke_agent(request: Request, body: bodies.Invocation) -> Response:
         raise NotFound(NO_QUOTE)
     fields["agent_id"] = agent_id
     order = made(InvokeAgent, step_id=keyed_effect(request), **fields)
-    result = shown(api.InvocationResult, await ask(request, INVOKE_AGENT, order))
+    done = await ask(request, INVOKE_AGENT, order)
+    result = shown(api.InvocationResult, done)
     if result.agent_id in (None, agent_id):
         result = result.model_copy(update={"chosen": chosen})
     return answer(result)
@@ -148,5 +149,5 @@ async def ask_quote(request: Request, body: bodies.NewQuote) -> Response:
     """
     agent_id, chosen = await chosen_for(request, body.agent_id, body.skill)
     question = made(AskQuote, agent_id=agent_id, payload=body.payload)
-    quote = shown(api.Quote, await ask(request, ASK_QUOTE, question))
-    return answer(quote.model_copy(update={"chosen": chosen}))
+    promised = await ask(request, ASK_QUOTE, question)
+    return answer(shown(api.Quote, promised).model_copy(update={"chosen": chosen}))
