@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PlainSerializer
 
 from contracts.base import MAX_AMOUNT, Id, Model
-from contracts.chat import CostBreakdown, CostLine, LlmUse, MessageView
+from contracts.chat import CostBreakdown, CostLine, LlmUse, MessageView, PlanCandidate
 from contracts.disputes import DisputeView
 from contracts.ledger import EntryView, WalletView
 from contracts.ledger import Receipt as ReceiptView
@@ -79,6 +79,24 @@ class Choice(ChoiceView):
     candidates: list[Considered]  # type: ignore[assignment]  # agents with numbers
 
 
+class ChosenOne(PlanCandidate):
+    """An agent that could have been chosen."""
+
+    price: Number | None = None
+
+
+class Chosen(Model):
+    """Whom a call or a quote by a skill went to: the first of the candidates.
+
+    Attributes:
+        reason: why, as a sentence.
+    """
+
+    skill: str
+    reason: str
+    candidates: list[ChosenOne]
+
+
 class Task(TaskView):
     """A task, as GET /api/tasks lists it."""
 
@@ -142,6 +160,7 @@ class InvocationResult(InvokeReply):
     external_cost: Number
     quoted: Number | None = None
     billed: Number | None = None
+    chosen: Chosen | None = None
 
 
 class Credential(SpenderView):
@@ -167,6 +186,7 @@ class Quote(QuoteView):
     price: Number
     work: Number
     purchases: Number
+    chosen: Chosen | None = None
 
 
 class Wallet(WalletView):

@@ -129,10 +129,12 @@ class Invocation(
 ):
     """Body of POST /api/invoke-agent; an empty `taskId` is as good as none.
 
-    `quoteId` says whose quote it is, so that `agentId` may be left out beside it.
+    Exactly one says whom: `agentId`, or a `skill`, for which the best agent is chosen. `quoteId`
+    says whose quote it is, so that both may be left out beside it.
     """
 
     agent_id: Id | None = None
+    skill: Skill | None = None
     task_id: MaybeId = None
     payload: dict[str, JsonValue]
     max_price: AskedMoney | None = None
@@ -140,9 +142,13 @@ class Invocation(
 
 
 class NewQuote(Body, json_schema_extra=_such_as(agentId="translator", payload={"text": "hello"})):
-    """Body of POST /api/quotes; an agent that bills by size needs the payload."""
+    """Body of POST /api/quotes; an agent that bills by size needs the payload.
 
-    agent_id: Id
+    `agentId`, or a `skill`, for which the best agent is chosen.
+    """
+
+    agent_id: Id | None = None
+    skill: Skill | None = None
     payload: dict[str, JsonValue] | None = None
 
 

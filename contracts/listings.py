@@ -47,6 +47,7 @@ class ListAgent(ListingFields):
     Attributes:
         agent_id: None for one made of the name.
         made_with: names the request, so that asking twice is asking once.
+        as_admin: whether a tolerance may be declared with how it bills.
     """
 
     agent_id: Id | None = None
@@ -55,6 +56,7 @@ class ListAgent(ListingFields):
     tool: str | None = Field(default=None, min_length=1, max_length=200)
     state: Literal["draft", "active"] = "active"
     made_with: Id | None = None
+    as_admin: bool = False
 
 
 class ChangeListing(ListingFields):
@@ -99,6 +101,21 @@ class ImportAgents(Model):
     base_price: Money | None = None
     state: Literal["draft", "active"] = "active"
     made_with: Id | None = None
+
+
+class CloseListings(Model):
+    """Takes all listings of the account that asks off the market, and lists no more of it.
+
+    For an administrator, as whom they are suspended: only an administrator resumes them.
+    """
+
+    reason: Reason
+
+
+class ClosedListings(Model):
+    """The listings that this request suspended."""
+
+    agent_ids: list[Id]
 
 
 Sorting = Literal["oldest", "newest", "price", "rating"]
@@ -165,6 +182,7 @@ class Scores(Model):
     rating: float
     load: float
     latency: float
+    breaker: float = 1.0
 
 
 class Considered(Model):
@@ -231,5 +249,8 @@ class AgentRetired(Event):
 LIST_AGENT = Call("registry", "list_agent", ListAgent, AgentReply, timeout_ms=10_000)
 CHANGE_LISTING = Call("registry", "change_listing", ChangeListing, AgentReply, timeout_ms=10_000)
 IMPORT_AGENTS = Call("registry", "import_agents", ImportAgents, AgentList, timeout_ms=30_000)
+CLOSE_LISTINGS = Call(
+    "registry", "close_listings", CloseListings, ClosedListings, timeout_ms=30_000
+)
 FIND_AGENTS = Call("registry", "find_agents", FindAgents, AgentList)
 CHOOSE_AGENTS = Call("registry", "choose_agents", ChooseAgents, Choice)

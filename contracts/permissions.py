@@ -23,6 +23,7 @@ from contracts import (
     orders,
     payment,
     registry,
+    spending,
     standing,
     task,
     turns,
@@ -74,13 +75,16 @@ BETWEEN_SERVICES: tuple[Call[Any, Any], ...] = (
     payment.GET_TASK_ACCOUNT,
     ledger.OPEN_WALLET,
     registry.REGISTER_AGENT,
+    spending.CLOSE_ACCOUNT,
+    listings.CLOSE_LISTINGS,
     negotiation.NEGOTIATE,
     standing.TELL_ENDS,
     standing.COUNT_RUNNING,
     standing.WHAT_WAS_HEARD,
     turns.ORDER_ENDS,
 )
-"""What the gateway has no business to ask; opening wallets and listing agents are an admin's."""
+"""What the gateway has no business to ask; opening wallets, listing agents and
+closing accounts are an admin's."""
 
 ASKS: dict[str, tuple[Call[Any, Any], ...]] = {
     "registry": (standing.COUNT_RUNNING,),

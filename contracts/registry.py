@@ -26,6 +26,10 @@ Protocol = Literal["native", "a2a", "mcp"]
 """How an agent is called: by our /execute, as an A2A agent, or as a tool of an MCP server."""
 
 
+Breaker = Literal["closed", "open", "half_open"]
+"""Whether an agent answers its calls: `open` is left alone, `half_open` is tried."""
+
+
 class Billing(Model):
     """How an agent bills; with its price this is the formula that binds it.
 
@@ -71,6 +75,7 @@ class AgentView(Model):
         tool: the tool of the MCP server, or the skill of the A2A agent, that is called.
         limit_s: seconds that a call may take; None for the marketplace's setting.
         at_once: calls that it takes at the same time; None for the marketplace's setting.
+        retry_at: until when it is not called, when its breaker is open.
     """
 
     id: Id
@@ -97,6 +102,8 @@ class AgentView(Model):
     billing: Billing = Billing()
     limit_s: int | None = Field(default=None, ge=1, le=86_400)
     at_once: int | None = Field(default=None, ge=1, le=1_000)
+    breaker: Breaker = "closed"
+    retry_at: Moment | None = None
 
 
 class ListAgents(Page):

@@ -1,9 +1,10 @@
 """Messages of the seller's side: what agents earned for who listed them, and how that is paid."""
 
+import re
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from contracts.base import Call, Event, Id, Model, Moment, Money, Page
 from contracts.cards import Cents
@@ -11,7 +12,18 @@ from contracts.ledger import Sum
 from contracts.payment import Rail
 
 PayoutStatus = Literal["pending", "paid", "failed"]
-StripeAccount = Annotated[str, Field(max_length=64, pattern=r"^acct_[A-Za-z0-9]{4,}$")]
+_STRIPE_ACCOUNT = r"^acct_[A-Za-z0-9]{4,}$"
+
+
+def _of_stripe(said: object) -> object:
+    if isinstance(said, str) and re.search(_STRIPE_ACCOUNT, said) is None:
+        raise ValueError("a connected account at Stripe is acct_ with letters and digits")
+    return said
+
+
+StripeAccount = Annotated[
+    str, Field(max_length=64, pattern=_STRIPE_ACCOUNT), BeforeValidator(_of_stripe)
+]
 """The id of a connected account at Stripe."""
 
 

@@ -125,8 +125,33 @@ class CloseSpender(Model):
     any_account: bool = False
 
 
+class CloseAccount(Model):
+    """Closes the account that asks, for an administrator.
+
+    From then on its wallet sets nothing more aside, its credentials with limits are revoked, and
+    nothing is paid out to it by itself. What is held is captured or released as ever, and what it
+    has stays. Closed twice, it is closed: the first reason stays.
+    """
+
+    reason: Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class ClosedAccount(Model):
+    """An account that is closed.
+
+    Attributes:
+        revoked: credentials with limits that this request revoked.
+    """
+
+    account: Id
+    closed_at: Moment
+    reason: str
+    revoked: int = Field(ge=0)
+
+
 OPEN_SPENDER = Call("payment", "open_spender", OpenSpender, SpenderView)
 FIND_SPENDER = Call("payment", "find_spender", FindSpender, Credential)
 GET_SPENDER = Call("payment", "get_spender", GetSpender, SpenderView)
 LIST_SPENDERS = Call("payment", "list_spenders", ListSpenders, SpenderList)
 CLOSE_SPENDER = Call("payment", "close_spender", CloseSpender, SpenderView)
+CLOSE_ACCOUNT = Call("payment", "close_account", CloseAccount, ClosedAccount, timeout_ms=10_000)

@@ -155,6 +155,8 @@ class InvokeAgent(Model):
             that step has failed and nothing was decided, asking again is another try: a step of
             the same task, with this id and a number behind it, for which 58 characters leave room.
         quote_id: a quote of this account and agent; the call costs no more than that.
+        skill: what the agent was chosen for, when the caller left that open: then a step of this id
+            answers with the agent that it had, whoever would be chosen now.
     """
 
     agent_id: Id
@@ -163,6 +165,7 @@ class InvokeAgent(Model):
     max_price: Money | None = None
     step_id: Id | None = None
     quote_id: QuoteId | None = None
+    skill: str | None = Field(default=None, max_length=100)
 
 
 class InvokeReply(Model):
@@ -172,6 +175,7 @@ class InvokeReply(Model):
         quoted: BazaarBucks that it was promised to cost, purchases included; None when the release
             before promised nothing.
         billed: what the agent asked for in all; what is more than was charged was refused.
+        agent_id: who did it; None from a release before.
     """
 
     result: str
@@ -183,6 +187,7 @@ class InvokeReply(Model):
     step_id: Id
     quoted: Money | None = None
     billed: Money | None = None
+    agent_id: Id | None = None
 
 
 class TaskCreated(TaskEvent):

@@ -1,4 +1,6 @@
-"""API keys by hand: make, list and revoke them, and open wallets (`python -m gateway.keytool`).
+"""API keys and accounts by hand (`python -m gateway.keytool`).
+
+Makes, lists and revokes keys, opens wallets, closes accounts, and pays out what they earned.
 
 Talks to NATS directly, at NATS_URL, as an operator; the gateways need not run.
 """
@@ -7,6 +9,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, cast
@@ -19,13 +22,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from chassis.bus.calls import Bus
 from chassis.bus.connecting import connect_options
-from chassis.bus.envelopes import origin
+from chassis.bus.envelopes import new_id, origin
 from chassis.observability.terminal import one_line, plain
 from chassis.settings import BusSettings
 from contracts.base import Id
 from contracts.errors import Refusal
 from contracts.ledger import OPEN_WALLET, OpenWallet
+from contracts.listings import CLOSE_LISTINGS, CloseListings
 from contracts.permissions import ADMIN
+from contracts.selling import REQUEST_PAYOUT, RequestPayout
+from contracts.spending import CLOSE_ACCOUNT, CloseAccount
 from contracts.topology import API_KEYS
 from gateway.buckets import bucket
 from gateway.errors import sentence
@@ -56,6 +62,14 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m gateway.keyto
     wallet.add_argument("account", type=_named, help="or what an issuer calls its owner")
     wallet.add_argument("--grant", type=_grant, help="BazaarBucks that it is opened with")
     wallet.set_defaults(work=_wallet)
+    close = commands.add_parser("close", help="close an account: keys, listings, spending")
+    close.add_argument("account", type=_named, help="or what an issuer calls its owner")
+    close.add_argument("--reason", required=True, help="why; its listings say it")
+    close.set_defaults(work=_close)
+    payout = commands.add_parser("payout", help="pay an account out what its agents earned")
+    payout.add_argument("account", type=_named, help="or what an issuer calls its owner")
+    payout.add_argument("--amount", type=_grant, help="BazaarBucks; all that is available without")
+    payout.set_defaults(work=_payout)
     try:
         return asyncio.run(_run(parser.parse_args(argv)))
     except ValidationError as error:
@@ -139,22 +153,52 @@ async def _wallet(args: argparse.Namespace, _client: Client, bus: Bus) -> int:
     return 0
 
 
-async def _list(_args: argparse.Namespace, client: Client, _bus: Bus) -> int:
+async def _close(args: argparse.Namespace, client: Client, bus: Bus) -> int:
+    """Close an account; done again, it does what is left to do."""
+    cause = origin(ADMIN, "keytool.close", args.account)
+    closed = await bus.ask(CLOSE_ACCOUNT, CloseAccount(reason=args.reason), cause)
+    keys = [id_ for id_, key in await _kept(client) if key.account == args.account]
+    for id_ in keys:
+        await bucket(client, API_KEYS).delete(id_)
+    off = await bus.ask(CLOSE_LISTINGS, CloseListings(reason=args.reason), cause)
+    _say(
+        f"Account {args.account} is closed since {closed.closed_at:%Y-%m-%d %H:%M} UTC"
+        f" ({closed.reason}): {len(keys) + closed.revoked} keys and sessions revoked,"
+        f" {len(off.agent_ids)} listings suspended now. What it has and earned stays."
+    )
+    return 0
+
+
+async def _payout(args: argparse.Namespace, _client: Client, bus: Bus) -> int:
+    cause = origin(ADMIN, "keytool.payout", args.account)
+    order = RequestPayout(payout_id=new_id(), amount=args.amount)
+    paid = (await bus.ask(REQUEST_PAYOUT, order, cause)).payout
+    _say(f"Payout {paid.id} of {paid.amount} BazaarBucks to {args.account} is {paid.status}.")
+    return 0
+
+
+async def _kept(client: Client) -> list[tuple[str, ApiKey]]:
+    """All keys that are kept, by their ids."""
     kept = bucket(client, API_KEYS)
     try:
         ids = sorted(await kept.keys())
     except NoKeysError:
         ids = []
+    found: list[tuple[str, ApiKey]] = []
     for id_ in ids:
-        try:
-            key = ApiKey.model_validate_json((await kept.get(id_)).value or b"")
-        except KeyNotFoundError:  # It was revoked meanwhile.
-            continue
+        with suppress(KeyNotFoundError):  # It was revoked meanwhile.
+            found.append((id_, ApiKey.model_validate_json((await kept.get(id_)).value or b"")))
+    return found
+
+
+async def _list(_args: argparse.Namespace, client: Client, _bus: Bus) -> int:
+    keys = await _kept(client)
+    for id_, key in keys:
         ends = key.expires_at.isoformat(timespec="minutes") if key.expires_at else "never"
         made = key.created_at.isoformat(timespec="minutes")
         ids_and_rights = f"{id_}  {key.account}  {_words(key)}  made {made}  ends {ends}"
         sys.stdout.write(f"{plain(ids_and_rights)}  {one_line(key.note)}\n")
-    _say(f"{len(ids)} keys")
+    _say(f"{len(keys)} keys")
     return 0
 
 

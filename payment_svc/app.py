@@ -3,9 +3,9 @@
 Answers place_hold, extend_hold, get_task_account, list_bazaarbucks, list_stripe, get_wallet,
 open_wallet, list_entries, check_ledger, get_receipt, refund_payment, enter_payment,
 open_checkout, retry_card, refund_card, take_webhook, open_spender, find_spender, get_spender,
-list_spenders, close_spender, get_seller, set_destination, list_earnings, request_payout,
-list_payouts, add_webhook, list_webhooks, delete_webhook, list_deliveries, replay_deliveries,
-open_dispute, note_dispute, decide_dispute, list_disputes.
+list_spenders, close_spender, close_account, get_seller, set_destination, list_earnings,
+request_payout, list_payouts, add_webhook, list_webhooks, delete_webhook, list_deliveries,
+replay_deliveries, open_dispute, note_dispute, decide_dispute, list_disputes.
 Consumes step.completed, step.failed, agent.registered, agent.updated, agent.suspended,
 task.completed, task.failed.
 By itself: asks after steps whose holds stay open and after what was not heard, charges cards for
@@ -38,6 +38,7 @@ from payment_svc.hooks import sending, signing, telling
 from payment_svc.ledger import books, queries, wallets
 from payment_svc.payouts import owners, paying, requests, settling
 from payment_svc.settings import Settings
+from payment_svc.spending import closing
 from payment_svc.spending import handlers as credentials
 
 CHECK_EVERY_S = 20.0
@@ -119,6 +120,7 @@ def _sell(service: Service, settings: Settings, stripe: StripeClient | None) -> 
     answer(selling.LIST_EARNINGS, requests.list_earnings)
     answer(selling.REQUEST_PAYOUT, partial(requests.request_payout, settings=settings))
     answer(selling.LIST_PAYOUTS, requests.list_payouts)
+    answer(spending.CLOSE_ACCOUNT, closing.close_account)
     opened = partial(disputes.open_dispute, grace_s=settings.refund_grace_s)
     answer(dispute_calls.OPEN_DISPUTE, opened)
     answer(dispute_calls.NOTE_DISPUTE, disputes.note_dispute)

@@ -194,13 +194,19 @@ def reversal_postings(account: str, amount: Decimal) -> tuple[Posting, ...]:
     return balanced((Posting(wallet_of(account), -amount), Posting(WORLD, amount)))
 
 
-def not_covered(amount: Decimal, owed: Decimal) -> str:
+CLOSED = "This account is closed; it spends nothing more."
+
+
+def not_covered(amount: Decimal, owed: Decimal, *, closed: bool = False) -> str:
     """Why a wallet pays nothing now, as a sentence.
 
     Args:
         amount: BazaarBucks that are wanted.
         owed: what the wallet lacks because a top-up was taken back.
+        closed: whether the account is closed.
     """
+    if closed:
+        return CLOSED
     if owed:
         return (
             f"The wallet owes {owed.normalize():f} BazaarBucks, because a top-up was refunded or "

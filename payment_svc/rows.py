@@ -41,7 +41,8 @@ class Placed(NamedTuple):
 
 
 class Reserved(NamedTuple):
-    """Whether an amount was set aside in a wallet, and what that owes."""
+    """Whether an amount was set aside in a wallet, what that owes, and whether it is closed."""
 
     done: bool
     owed: Decimal
+    closed: bool

@@ -64,6 +64,9 @@ ledger_accounts = Table(
     Column("held", MONEY, nullable=False, server_default="0"),
     # What it lacks because a top-up was taken back. A trigger lowers it with all that comes in.
     Column("owed", MONEY, nullable=False, server_default="0"),
+    # When and why an administrator closed it: nothing is set aside any more.
+    Column("closed_at", DateTime(timezone=True)),
+    Column("closed_reason", Text),
     CheckConstraint("held >= 0", name="held_not_negative"),
     CheckConstraint("owed >= 0", name="owed_not_negative"),
     CheckConstraint("id = 'world' OR posted - held + owed >= 0", name="available_not_negative"),

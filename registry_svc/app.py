@@ -1,7 +1,7 @@
 """The registry's table of contents.
 
 Answers list_agents, find_agents, choose_agents, get_agent; list_agent, change_listing,
-import_agents, register_agent; rate_task.
+import_agents, register_agent, close_listings; rate_task.
 Consumes step.started, step.completed, step.failed, payment.refunded.
 Publishes agent.registered, agent.updated, agent.suspended, agent.retired,
 agent.availability_changed, agent.repriced.
@@ -16,6 +16,7 @@ from chassis.service import Service
 from contracts import listings, registry, topology
 from registry_svc import agents_http, measures, tables
 from registry_svc.handlers import (
+    closing,
     finding,
     importing,
     indexing,
@@ -47,6 +48,7 @@ def build(settings: Settings) -> Service:
     answer(listings.LIST_AGENT, partial(owning.list_agent, db=db, http=http))
     answer(listings.CHANGE_LISTING, partial(owning.change_listing, db=db, http=http))
     answer(listings.IMPORT_AGENTS, partial(importing.import_agents, db=db, http=http))
+    answer(listings.CLOSE_LISTINGS, closing.close_listings)
     answer(registry.REGISTER_AGENT, partial(listing.register_agent, db=db, http=http))
     answer(registry.RATE_TASK, rating.rate_task)
 

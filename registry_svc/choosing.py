@@ -9,7 +9,7 @@ from pydantic import BeforeValidator
 from pydantic_settings import NoDecode
 
 from contracts.listings import Considered, Scores
-from contracts.registry import AgentView
+from contracts.registry import AgentView, Breaker
 from registry_svc.words import roots, whole
 
 USUAL_MS = 1_000
@@ -17,6 +17,8 @@ USUAL_MS = 1_000
 IN_A_SKILL, IN_A_CAPABILITY, IN_THE_DESCRIPTION = 1.0, 0.7, 0.4
 """What a word that is looked for counts, by where an agent says it."""
 MOST_STARS, MOST_LOAD = 5, 10
+ANSWERS: dict[Breaker, float] = {"closed": 1.0, "half_open": 0.5, "open": 0.0}
+"""What the state of a breaker counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Weights:
     rating: float = 2
     load: float = 1
     latency: float = 1
+    breaker: float = 3
 
     def __str__(self) -> str:
         """Each with its name."""
@@ -63,7 +66,7 @@ def ranked(
     skill: str | None,
     weights: Weights,
 ) -> list[Considered]:
-    """Agents with their scores, best first; those that do not answer are last.
+    """Agents with their scores, best first; those that do not answer, or are left alone, are last.
 
     Args:
         agents: who could be chosen, each behind its place in the order of registration.
@@ -81,12 +84,17 @@ def ranked(
     return sorted(
         found,
         key=lambda one: (
-            not one.agent.availability,
+            not can_be_called(one.agent),
             -one.score,
             one.agent.dynamic_price,
             one.agent.id,
         ),
     )
+
+
+def can_be_called(agent: AgentView) -> bool:
+    """Whether an agent answers, as far as is known."""
+    return agent.availability and agent.breaker != "open"
 
 
 def _fit(agent: AgentView, words: frozenset[str], skill: str | None) -> float:
@@ -114,6 +122,7 @@ def _considered(
         rating=float(agent.rating) / MOST_STARS,
         load=1 - agent.load / MOST_LOAD,
         latency=USUAL_MS / (USUAL_MS + (agent.avg_response_time or USUAL_MS)),
+        breaker=ANSWERS[agent.breaker],
     )
     parts = {name: (getattr(scores, name), weight) for name, weight in asdict(weights).items()}
     score = _mean([*parts.values()])
@@ -129,16 +138,18 @@ def _mean(parts: Sequence[tuple[float, float]]) -> float:
     return round(sum(part * weight for part, weight in parts) / whole_weight, 4)
 
 
-def why(found: Sequence[Considered], skill: str | None) -> str:
+def why(found: Sequence[Considered], skill: str | None, max_price: Decimal | None = None) -> str:
     """In a sentence, why the first of these is the first."""
     wanted = f"has the skill “{skill}”" if skill else "fits"
+    if max_price is not None:
+        wanted += f" for at most {max_price.normalize():f} BazaarBucks"
     if not found:
         return f"Nobody on the market {wanted}."
     first = found[0]
     agent = first.agent
-    if not agent.availability:
+    if not can_be_called(agent):
         return f"{agent.name} {wanted}, but nobody who does is available now."
-    rest = [one for one in found[1:] if one.agent.availability]
+    rest = [one for one in found[1:] if can_be_called(one.agent)]
     among = f"the best of {len(rest) + 1} who do" if rest else "nobody else does"
     cheapest = first.scores.price == 1 and bool(rest)
     return (

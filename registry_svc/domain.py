@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from contracts.base import MAX_AMOUNT, to_micro
 from contracts.errors import Invalid
 from contracts.registry import AgentRepriced, AgentState, AgentView, Billing, Protocol
 from contracts.task import OWN_FAULTS, FailureReason
+from registry_svc.breaker import SILENCES, breaker
 
 MOST_LOAD = 10
 SURGES = ((3, Decimal(1)), (7, Decimal("1.15")), (MOST_LOAD, Decimal("1.30")))
@@ -150,6 +151,7 @@ class Tally:
     response_ms: int = 0
     faults: int = 0
     busy: int = 0
+    silent: int = 0
     opinions: Decimal = Decimal(0)
     opinion_weight: Decimal = Decimal(0)
     unique_buyers: int = 0
@@ -162,6 +164,7 @@ class Tally:
             self.response_ms + other.response_ms,
             self.faults + other.faults,
             self.busy + other.busy,
+            self.silent + other.silent,
             self.opinions + other.opinions,
             self.opinion_weight + other.opinion_weight,
             self.unique_buyers + other.unique_buyers,
@@ -205,7 +208,12 @@ def failed(reason: FailureReason, *, started: bool) -> Tally | None:
     """A failed step; None when it was never started, and so says nothing about the agent."""
     if not started:
         return None
-    return Tally(active=-1, faults=int(reason in OWN_FAULTS), busy=int(reason == "agent_busy"))
+    return Tally(
+        active=-1,
+        faults=int(reason in OWN_FAULTS),
+        busy=int(reason == "agent_busy"),
+        silent=int(reason in SILENCES),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +263,8 @@ class Agent:
     response_ms: int
     faults: int
     busy: int
+    silent: int = 0
+    silent_at: datetime | None = None
     opinions: Decimal = Decimal(0)
     opinion_weight: Decimal = Decimal(0)
     unique_buyers: int = 0
@@ -282,8 +292,9 @@ class Agent:
         """What probes know of it."""
         return Vitals(self.available, self.failing_since is not None, self.reported_load)
 
-    def view(self) -> AgentView:
-        """The agent as the marketplace shows it now."""
+    def view(self, now: datetime | None = None) -> AgentView:
+        """The agent as the marketplace shows it now, or at another moment."""
+        state, retry_at = breaker(self.silent, self.silent_at, now or datetime.now(UTC))
         load = load_of(self.active, self.reported_load)
         return AgentView(
             id=self.id,
@@ -310,6 +321,8 @@ class Agent:
             billing=Billing.model_validate(self.billing or {}),
             limit_s=self.limit_s,
             at_once=self.at_once,
+            breaker=state,
+            retry_at=retry_at,
         )
 
 

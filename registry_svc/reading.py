@@ -7,7 +7,7 @@ from typing import Any
 from chassis.endings import end
 from chassis.outbound import Outbound
 from contracts.errors import BadAnswer, Invalid
-from contracts.registry import Protocol
+from contracts.registry import Billing, Protocol
 from registry_svc import agents_http, wording
 from registry_svc.domain import MOST_WORD, Agent
 from registry_svc.readers import a2a, info, mcp
@@ -80,12 +80,19 @@ def columns(offer: Offer) -> dict[str, Any]:
         "capabilities": [one[:MOST_WORD] for one in offer.capabilities[:MOST_SKILLS]],
         "base_price": offer.base_price,
         "input_schema": offer.input_schema,
-        "billing": offer.billing.model_dump(mode="json", by_alias=False) if offer.billing else None,
+        "billing": _formula(offer.billing) if offer.billing else None,
         "protocol": offer.protocol,
         "tool": offer.tool,
         "endpoint_url": offer.endpoint_url,
     }
     return {**wording.checked(said), "negotiable": offer.negotiable, "info_known": True}
+
+
+def _formula(billing: Billing) -> dict[str, Any]:
+    """How an agent says that it bills; a tolerance is nothing that it can give itself."""
+    if wording.is_tolerant(billing):
+        billing = billing.model_copy(update={"tolerance": None})
+    return billing.model_dump(mode="json", by_alias=False)
 
 
 def kept(agent: Agent) -> set[str]:

@@ -7,9 +7,11 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BindParameter,
     Interval,
     RowMapping,
     bindparam,
+    case,
     func,
     literal,
     literal_column,
@@ -80,7 +82,7 @@ async def change(conn: AsyncConnection, agent_id: str, values: Mapping[str, Any]
     """Change columns of an agent's listing; at another URL it has to prove itself anew."""
     anew: dict[str, Any] = {}
     if "endpoint_url" in values:
-        anew = {"failing_since": func.now(), "info_known": False}
+        anew = {"failing_since": func.now(), "info_known": False, "silent": 0}
         await store_probes.plan(conn, [agent_id])
     if "name" in values:
         anew["name_keys"] = name_keys(agent_id, values["name"])
@@ -131,10 +133,16 @@ class Standing(NamedTuple):
 
 _STANDING = (agents.c.base_price, agents.c.active)
 # Built once, since it runs twice for every step of every task.
+_BY: dict[str, BindParameter[Any]] = {f.name: bindparam(f"by_{f.name}") for f in fields(Tally)}
+_SILENT = case((_BY["jobs_completed"] > 0, 0), else_=agents.c.silent + _BY["silent"])
+_SILENT_AT = case((_BY["silent"] > 0, func.now()), else_=agents.c.silent_at)
 _ADD = Statement(
     update(agents)
     .where(agents.c.id == bindparam("agent"))
-    .values({f.name: agents.c[f.name] + bindparam(f"by_{f.name}") for f in fields(Tally)})
+    .values(
+        {name: agents.c[name] + by for name, by in _BY.items()}
+        | {"silent": _SILENT, "silent_at": _SILENT_AT}
+    )
     .returning(*_STANDING),
     Standing,
 )

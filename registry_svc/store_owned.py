@@ -4,11 +4,12 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from sqlalchemy import ARRAY, Interval, Text, cast, func, literal, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from registry_svc.domain import Agent
 from registry_svc.store import COLUMNS
-from registry_svc.tables import agents
+from registry_svc.tables import agents, closed_accounts
 
 
 async def name_taken(conn: AsyncConnection, keys: Collection[str], owner: str | None) -> str | None:
@@ -69,5 +70,39 @@ async def claim_unread(conn: AsyncConnection, every: timedelta, at_most: int) ->
         .where(agents.c.id == due.c.id)
         .values(next_read_at=func.now() + wait)
         .returning(*COLUMNS)
+    )
+    return [Agent(**row) for row in (await conn.execute(query)).mappings()]
+
+
+async def close(conn: AsyncConnection, account: str, reason: str) -> None:
+    """Keep that an account lists nothing more; the first reason stays."""
+    await _alone(conn, account)
+    row = {"account": account, "reason": reason}
+    await conn.execute(insert(closed_accounts).values(row).on_conflict_do_nothing())
+
+
+async def is_closed(conn: AsyncConnection, account: str) -> bool:
+    """Whether an account lists nothing more; that does not change until the transaction's end."""
+    await _alone(conn, account)
+    query = select(closed_accounts.c.account).where(closed_accounts.c.account == account)
+    return (await conn.execute(query)).scalar_one_or_none() is not None
+
+
+async def _alone(conn: AsyncConnection, account: str) -> None:
+    key = func.hashtextextended(f"listings of {account}", 0)
+    await conn.execute(select(func.pg_advisory_xact_lock(key)))
+
+
+async def open_of(conn: AsyncConnection, owner: str) -> list[Agent]:
+    """What an owner has that an administrator has not suspended, locked; without drafts."""
+    query = (
+        select(*COLUMNS)
+        .where(
+            agents.c.owner == owner,
+            agents.c.state.in_(("active", "suspended")),
+            ~agents.c.barred,
+        )
+        .order_by(agents.c.seq)
+        .with_for_update()
     )
     return [Agent(**row) for row in (await conn.execute(query)).mappings()]

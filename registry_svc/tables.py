@@ -88,6 +88,9 @@ agents = Table(
     _counter("response_ms"),
     _counter("faults"),
     _counter("busy"),
+    # Calls without an answer since the last one that was done, and when the last of them ended.
+    _counter("silent", Integer),
+    Column("silent_at", DateTime(timezone=True)),
     # The rating as of some seconds ago, to be found and sorted by.
     Column("stars", Numeric(3, 2), nullable=False, server_default="4.50"),
     # What buyers think, added up (`registry_svc.domain.rating`), and how many have paid.
@@ -170,3 +173,13 @@ task_ratings = Table(
     info=dict(APPEND_ONLY),
 )
 """The stars that payers gave for tasks, once for each."""
+
+closed_accounts = Table(
+    "closed_accounts",
+    metadata,
+    Column("account", String(64), primary_key=True),
+    Column("reason", Text, nullable=False),
+    _moment("closed_at", nullable=False),
+    info=dict(APPEND_ONLY),
+)
+"""Accounts that list nothing more."""

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from chassis.observability.terminal import SHAPING, is_name, plain
 from contracts.base import Money
 from contracts.errors import Invalid
+from contracts.registry import Billing
 from registry_svc.agents_http import storable
 from registry_svc.domain import words
 from registry_svc.words import folded
@@ -52,6 +53,11 @@ def _price(said: Any) -> Any:
         return _MONEY.validate_python(said)
     except ValidationError:
         raise Invalid("A price is 0 to 1,000,000 BazaarBucks, with at most six decimals.") from None
+
+
+def is_tolerant(billing: Billing) -> bool:
+    """Whether a bill may be above its quote; a stranger may declare a formula, and not that."""
+    return billing.tolerance is not None and billing.tolerance > 1
 
 
 def tidy(text: str) -> str:

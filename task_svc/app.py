@@ -65,7 +65,8 @@ def build(settings: Settings) -> Service:
     credentials = Credentials(db, safe)
     agents, quotes, shares = Agents(settings, signer, credentials), Quotes(bus), Shares(settings)
     patience_s = settings.agent_timeout_s
-    saga = Saga(db, bus, quotes, agents, settings.price_tolerance, patience_s)
+    tolerance, attempts = settings.price_tolerance, settings.agent_attempts
+    saga = Saga(db, bus, quotes, agents, tolerance, patience_s, attempts)
     runner, seals = Runner(db, saga, settings), Seals(settings.quote_ttl_s)
     answer, consume = service.answer, service.consume
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from contracts.base import MAX_AMOUNT, MICRO, Model, Money, to_micro
+from contracts.base import MAX_AMOUNT, MICRO, Model, Moment, Money, to_micro
 from contracts.errors import (
     BadAnswer,
     Conflict,
@@ -19,7 +19,7 @@ from contracts.errors import (
     Unavailable,
 )
 from contracts.negotiation import MAX_ROUNDS, Offer
-from contracts.registry import Billing, Protocol
+from contracts.registry import Billing, Breaker, Protocol
 from contracts.task import RESULT_KEY, FailureReason, TaskStatus
 from task_svc.promise import Promise
 
@@ -53,6 +53,9 @@ class Quote(Model):
         protocol: how the agent is called.
         tool: the tool or skill that is called, where an agent has several.
         limit_s: seconds that the work may take; None for the setting.
+        at_once: calls that it takes at the same time; None for any number.
+        breaker: whether it answers its calls; it is of the moment, and not kept.
+        retry_at: until when it is left alone.
     """
 
     agent_name: str
@@ -69,6 +72,9 @@ class Quote(Model):
     protocol: Protocol = "native"
     tool: str | None = None
     limit_s: int | None = None
+    at_once: int | None = None
+    breaker: Breaker = Field(default="closed", exclude=True)
+    retry_at: Moment | None = Field(default=None, exclude=True)
 
     def surge(self) -> Decimal:
         """By how much load raises the agent's bill: dynamic price over base price."""

@@ -86,6 +86,7 @@ def answer_to(step: Step, outcome: Done | Failed) -> InvokeReply | Refusal:
         step_id=step.id,
         quoted=outcome.quoted,
         billed=outcome.billed,
+        agent_id=step.agent_id,
     )
 
 

@@ -103,6 +103,9 @@ class Quotes:
             protocol=agent.protocol,
             tool=agent.tool,
             limit_s=agent.limit_s,
+            at_once=agent.at_once,
+            breaker=agent.breaker,
+            retry_at=agent.retry_at,
         )
         if len(self._known) >= MOST:
             self._known.clear()

@@ -8,6 +8,7 @@ interrupted anywhere is simply run again, by whichever replica finds it.
 """
 
 import asyncio
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -25,7 +26,7 @@ from contracts.task import StepStarted, TaskStarted
 from task_svc import agreements, store
 from task_svc.agents import Agents
 from task_svc.agreements import Unusable
-from task_svc.answers import AgentFailure
+from task_svc.answers import MOST_WAIT_S, AgentFailure
 from task_svc.calls import Calls, HungUp
 from task_svc.domain import (
     Quote,
@@ -40,6 +41,7 @@ from task_svc.pricing import most_of, paid, promise_of
 from task_svc.progress import StepNotes
 from task_svc.protocols.job import Job, Waiting
 from task_svc.quotes import OffTheMarket, Quotes
+from task_svc.restraint import NotNow, Restraint, take_place
 from task_svc.rows import Step, Task
 
 log = structlog.get_logger()
@@ -48,6 +50,7 @@ REFUND_WAITS_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 """How long the end of a step waits for a refund that its price was paid from, try by try."""
 TELLING_S = 5.0
 """What is left of a caller's time for the end of a step, when its agent takes all of it."""
+OVER = Failed("cancelled", "The step was cancelled.")
 # No reason of the agent's, and none that is for good: asked again, it is carried out.
 NOBODY_WAITS = Failed("payment_unavailable", "Nobody waits any more; the agent was not called.")
 
@@ -82,6 +85,7 @@ class Saga:
         agents: Agents,
         tolerance: Decimal,
         patience_s: float,
+        attempts: int,
     ) -> None:
         """Keep the ways out of this process.
 
@@ -92,6 +96,7 @@ class Saga:
             agents: the way to them.
             tolerance: how far a bill may go beyond its quote.
             patience_s: how long work that can be asked for later is waited for at a stretch.
+            attempts: how often a step is put off for an agent that is not to be called now.
         """
         self.db = db
         self.bus = bus
@@ -99,6 +104,8 @@ class Saga:
         self.agents = agents
         self.tolerance = tolerance
         self.calls = Calls(db)
+        self.restraint = Restraint()
+        self._attempts = attempts
         self._patience_s = patience_s
 
     async def run(self, step: Step, cause: Envelope) -> tuple[Done | Failed, list[str]]:
@@ -113,20 +120,33 @@ class Saga:
         if _nobody_waits(step, cause):
             return await self.end(step, NOBODY_WAITS, cause)
         cause = cause.for_ever()
-        try:
-            begun = await self._begin(step, cause)
-            if begun is None:
-                return Failed("cancelled", "The step was cancelled."), []
-        except Unusable as why:
-            return await self.end(step, Failed("not_covered", why.message), cause)
-        except (NotFound, OffTheMarket) as why:
-            return await self.end(step, Failed("agent_unknown", why.message), cause)
-        except KeyError as missing:
-            failed = Failed("dependency_failed", f"Step {missing} has no result.")
-            return await self.end(step, failed, cause)
-        except (Unavailable, TooSlow, Internal) as error:
-            raise Postponed(error.message) from error
-        return await self.finish(*begun, cause)
+        with ExitStack() as through:
+            try:
+                begun = await self._begin(step, cause, through)
+            except NotNow as why:
+                return await self._later(step, why, cause)
+            except Unusable as why:
+                return await self.end(step, Failed("not_covered", why.message), cause)
+            except (NotFound, OffTheMarket) as why:
+                return await self.end(step, Failed("agent_unknown", why.message), cause)
+            except KeyError as missing:
+                failed = Failed("dependency_failed", f"Step {missing} has no result.")
+                return await self.end(step, failed, cause)
+            except (Unavailable, TooSlow, Internal) as error:
+                raise Postponed(error.message) from error
+            return await self.finish(*begun, cause) if begun else (OVER, [])
+
+    async def _later(
+        self, step: Step, why: NotNow, cause: Envelope
+    ) -> tuple[Done | Failed, list[str]]:
+        """Put a step off whose agent is not to be called now, or give it to who takes it over.
+
+        Raises:
+            Postponed: it may go better soon.
+        """
+        if step.attempts < self._attempts and (why.wait_s or 0) <= MOST_WAIT_S:
+            raise Postponed(why.message, delay_s=why.wait_s) from why
+        return await self.end(step, Failed("agent_busy", why.message), cause)
 
     async def finish(
         self, step: Step, quote: Quote, payload: dict[str, Any], cause: Envelope
@@ -177,9 +197,14 @@ class Saga:
         return quote.model_copy(update={"promise": promise_of(quote, payload, self.tolerance)})
 
     async def _begin(
-        self, step: Step, cause: Envelope
+        self, step: Step, cause: Envelope, through: ExitStack
     ) -> tuple[Step, Quote, dict[str, Any]] | None:
         """Quote a pending step and start it; an interrupted one keeps its first quote.
+
+        Args:
+            step: which.
+            cause: what it follows from.
+            through: holds what the call counts as, until it has ended.
 
         Returns:
             The step, which from now on may cost what was promised at most, its quote, and what the
@@ -190,10 +215,12 @@ class Saga:
                 payload = await _payload(tx, step)
             return step, Quote.model_validate(step.quote), payload
         quote = await self.quotes.of(step.agent_id, cause)
+        through.enter_context(self.restraint.through(step.agent_id, quote))
         async with self.db.transaction(cause) as tx:
             task = await store.find_task(tx.conn, step.task_id, step.account, lock=True)
             if task is None:
                 return None
+            await take_place(tx, step.agent_id, quote)
             if step.negotiation_id is not None:
                 agreed = await agreements.use(tx.conn, step)
                 quote = quote.model_copy(update={"agreed": agreed})
@@ -268,6 +295,8 @@ class Saga:
         except Waiting as waiting:
             raise Postponed(str(waiting), agent_called=True, delay_s=waiting.delay_s) from waiting
         except AgentFailure as failure:
+            if failure.wait_s:
+                self.restraint.rest(step.agent_id, failure.wait_s)
             return Failed(failure.reason, failure.message)
         except PaymentRequired as refused:
             return Failed("not_covered", refused.message)

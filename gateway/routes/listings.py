@@ -39,7 +39,11 @@ async def list_agent(request: Request, body: bodies.NewListing) -> Response:
     """It is yours, and nobody else can take its id or name. What is left out, it is asked for."""
     given = _members(body)
     order = made(
-        ListAgent, agent_id=given.pop("id", None), made_with=keyed_effect(request), **given
+        ListAgent,
+        agent_id=given.pop("id", None),
+        made_with=keyed_effect(request),
+        as_admin=is_admin(request),
+        **given,
     )
     return answer((await ask(request, _NEW, order)).agent)
 

@@ -21,6 +21,7 @@ from contracts.task import (
 )
 from gateway.asking import answer, ask, keyed_effect, known_id, made, only_own, shown
 from gateway.bodies import JsonRoute
+from gateway.choosing import chosen_for
 from gateway.errors import problems
 from gateway.pages import LINKED, SAME, Paging, listed
 from gateway.parameters import PathId, StrictRoute
@@ -113,17 +114,26 @@ async def rate_task(request: Request, id: PathId, body: bodies.Stars) -> Respons
 async def invoke_agent(request: Request, body: bodies.Invocation) -> Response:
     """Money is set aside before the call and paid when it succeeds; a failure costs nothing.
 
+    With a `skill` in place of `agentId` the best agent is called, and the answer says why it was.
     Without a `taskId`, a task is made for the call. With a `quoteId` it costs what was quoted at
     most, and `agentId` may be left out.
     """
-    fields = dict(body)
-    fields["agent_id"] = body.agent_id or (body.quote_id and agent_of(body.quote_id))
-    if fields["agent_id"] is None:
-        raise Invalid("agentId: Field required") if body.quote_id is None else NotFound(NO_QUOTE)
     await only_own(request, body.task_id)
+    fields = dict(body)
+    agent_id, chosen = body.agent_id, None
+    if body.quote_id is None:
+        agent_id, chosen = await chosen_for(request, agent_id, body.skill, body.max_price)
+    elif body.skill is not None:
+        raise Invalid("skill: a quote is of one agent; leave the skill out.")
+    elif (agent_id := agent_id or agent_of(body.quote_id)) is None:
+        raise NotFound(NO_QUOTE)
+    fields["agent_id"] = agent_id
     order = made(InvokeAgent, step_id=keyed_effect(request), **fields)
-    result = await ask(request, INVOKE_AGENT, order)
-    return answer(shown(api.InvocationResult, result))
+    done = await ask(request, INVOKE_AGENT, order)
+    result = shown(api.InvocationResult, done)
+    if result.agent_id in (None, agent_id):
+        result = result.model_copy(update={"chosen": chosen})
+    return answer(result)
 
 
 @posts.post(
@@ -133,7 +143,11 @@ async def invoke_agent(request: Request, body: bodies.Invocation) -> Response:
     responses=problems(400, 404, 415, 504),
 )
 async def ask_quote(request: Request, body: bodies.NewQuote) -> Response:
-    """A call that names the quote pays at most its price, until it expires; nothing is held."""
-    question = made(AskQuote, **dict(body))
-    quote = await ask(request, ASK_QUOTE, question)
-    return answer(shown(api.Quote, quote))
+    """A call that names the quote pays at most its price, until it expires; nothing is held.
+
+    With a `skill` in place of `agentId` it is of the best agent, and says why it was chosen.
+    """
+    agent_id, chosen = await chosen_for(request, body.agent_id, body.skill)
+    question = made(AskQuote, agent_id=agent_id, payload=body.payload)
+    promised = await ask(request, ASK_QUOTE, question)
+    return answer(shown(api.Quote, promised).model_copy(update={"chosen": chosen}))

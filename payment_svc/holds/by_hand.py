@@ -60,7 +60,7 @@ async def enter_payment(
         raise PaymentRequired(text, required=request.amount)
     reserved = await store_budgets.reserve_wallet(tx.conn, wallet, request.amount)
     if not reserved.done:
-        text = not_covered(request.amount, reserved.owed)
+        text = not_covered(request.amount, reserved.owed, closed=reserved.closed)
         raise PaymentRequired(text, required=request.amount)
     fee = fee_of(request.amount, settings.platform_fee_rate)
     payment = await _capture(request, hold.hold_id, tx, here.account, fee)

@@ -60,7 +60,8 @@ async def _place(tx: Transaction, request: PlaceHold, here: Envelope) -> HoldRep
     )
     if not reserved.done:
         raise _Declined(
-            not_covered(request.amount, reserved.owed), _decline(request, "wallet_exhausted")
+            not_covered(request.amount, reserved.owed, closed=reserved.closed),
+            _decline(request, "wallet_exhausted"),
         )
     if request.replaces and freed:
         tx.publish(HoldReleased(task_id=request.task_id, hold_id=request.replaces, amount=freed))

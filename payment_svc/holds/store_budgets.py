@@ -43,9 +43,12 @@ _RESERVE_WALLET = Statement(
         """
     WITH reserved AS (
       UPDATE payment.ledger_accounts SET held = held + :amount
-      WHERE id = :wallet AND (posted - held >= :amount OR :free) RETURNING id)
+      WHERE id = :wallet AND closed_at IS NULL AND (posted - held >= :amount OR :free)
+      RETURNING id)
     SELECT EXISTS (SELECT FROM reserved) AS done,
-           coalesce((SELECT owed FROM payment.ledger_accounts WHERE id = :wallet), 0) AS owed
+           coalesce((SELECT owed FROM payment.ledger_accounts WHERE id = :wallet), 0) AS owed,
+           EXISTS (SELECT FROM payment.ledger_accounts
+                   WHERE id = :wallet AND closed_at IS NOT NULL) AS closed
     """
     ).bindparams(
         bindparam("wallet", type_=String),
@@ -110,7 +113,8 @@ async def reserve_wallet(
     """Set `amount` of a wallet aside, of which `freed` came free in the same transaction.
 
     Returns:
-        Whether it was `done`: it is not when less is available; and what the wallet `owed`.
+        Whether it was `done`: it is not when less is available, or the wallet is closed; and what
+        it `owed`.
     """
     values = {"wallet": wallet, "amount": amount - freed, "free": not amount}
     return await _RESERVE_WALLET.one(conn, values)

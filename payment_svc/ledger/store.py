@@ -1,6 +1,7 @@
 """SQL of the ledger itself: accounts, their balances, and lines that are never changed again."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -102,6 +103,28 @@ async def open_wallet(conn: AsyncConnection, wallet: str) -> bool:
     """Open a wallet with nothing in it; False when it exists."""
     done = await conn.execute(upsert(ledger_accounts).values(id=wallet).on_conflict_do_nothing())
     return done.rowcount == 1
+
+
+async def close(conn: AsyncConnection, wallet: str, reason: str) -> tuple[datetime, str]:
+    """Close a wallet; when and why it was closed first."""
+    query = (
+        update(ledger_accounts)
+        .where(ledger_accounts.c.id == wallet)
+        .values(
+            closed_at=func.coalesce(ledger_accounts.c.closed_at, func.now()),
+            closed_reason=func.coalesce(ledger_accounts.c.closed_reason, reason),
+        )
+        .returning(ledger_accounts.c.closed_at, ledger_accounts.c.closed_reason)
+    )
+    closed_at, why = (await conn.execute(query)).one()
+    return closed_at, why
+
+
+async def is_closed(conn: AsyncConnection, wallet: str) -> bool:
+    """Whether a wallet is closed; it is locked against that until the end of the transaction."""
+    query = select(ledger_accounts.c.closed_at).where(ledger_accounts.c.id == wallet)
+    closed_at = (await conn.execute(query.with_for_update(read=True))).scalar_one_or_none()
+    return closed_at is not None
 
 
 async def wallet(conn: AsyncConnection, ledger_account: str) -> Found | None:

@@ -83,6 +83,13 @@ async def seller(conn: AsyncConnection, account: str) -> Found | None:
     return (await conn.execute(query)).one_or_none()
 
 
+async def never_by_itself(conn: AsyncConnection, account: str) -> None:
+    """Pay a seller out no more unless it is asked for."""
+    never = {"next_payout_at": text("'infinity'")}
+    fresh = upsert(sellers).values(account=account, **never)
+    await conn.execute(fresh.on_conflict_do_update(index_elements=[sellers.c.account], set_=never))
+
+
 async def claim_scheduled(conn: AsyncConnection, every_s: float) -> Sequence[Found]:
     """Sellers whose next payout is due; it is due again in `every_s` seconds."""
     due = (

@@ -15,6 +15,8 @@ from contracts.spending import (
     SpenderList,
     SpenderView,
 )
+from payment_svc.domain import CLOSED, wallet_of
+from payment_svc.ledger import store as store_ledger
 from payment_svc.spending import store
 
 NOBODY = "There is no such credential."
@@ -24,8 +26,10 @@ async def open_spender(request: OpenSpender, tx: Transaction, here: Envelope) ->
     """Make a credential known, for the account that asks.
 
     Raises:
-        Conflict: its id was used for another.
+        Conflict: its id was used for another, or the account is closed.
     """
+    if await store_ledger.is_closed(tx.conn, wallet_of(here.account)):
+        raise Conflict(CLOSED)
     values = request.model_dump(by_alias=False, exclude={"spender_id", "limit"})
     values |= {"id": request.spender_id, "account": here.account, "most": request.limit}
     await store.insert(tx.conn, values)

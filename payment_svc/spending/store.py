@@ -75,6 +75,12 @@ async def close(
     return closed
 
 
+async def close_all(conn: AsyncConnection, account: str) -> int:
+    """Revoke all credentials of an account; how many."""
+    query = update(spenders).where(spenders.c.account == account, spenders.c.closed_at.is_(None))
+    return (await conn.execute(query.values(closed_at=func.now()))).rowcount
+
+
 async def page(
     conn: AsyncConnection,
     kind: str,

@@ -62,4 +62,4 @@ async def choose_agents(request: ChooseAgents, tx: Reading, weights: Weights) ->
     agents = [(agent.seq, agent.view()) for agent in found]
     ranked = choosing.ranked(agents, words, request.skill, weights)
     shown = fitting(ranked[: request.limit])
-    return Choice(candidates=shown, reason=choosing.why(ranked, request.skill))
+    return Choice(candidates=shown, reason=choosing.why(ranked, request.skill, request.max_price))

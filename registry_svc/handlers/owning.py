@@ -29,6 +29,7 @@ NEEDED = ("name", "description", "skills", "base_price")
 """What no listing can be without."""
 OF_FIELDS = set(ListingFields.model_fields)
 LONGEST_SLUG = 48
+CLOSED = "The account is closed; nothing of it comes onto the market."
 
 
 async def list_agent(
@@ -42,7 +43,7 @@ async def list_agent(
     """
     url = placed(request.protocol, request.endpoint_url)
     await address(http, url)
-    given = said(request)
+    given = said(request, as_admin=request.as_admin)
     offer: Offer | None = None
     if any(name not in given for name in NEEDED):
         found = await reading.offers(http, url, request.protocol)
@@ -77,12 +78,16 @@ async def address(http: Outbound, url: str) -> None:
         raise Invalid(error.message) from None
 
 
-def said(fields: ListingFields) -> dict[str, Any]:
+def said(fields: ListingFields, *, as_admin: bool) -> dict[str, Any]:
     """What an owner says, as columns.
 
     Raises:
-        Invalid: something cannot be listed.
+        Invalid: something cannot be listed, or is an administrator's to say.
     """
+    if fields.billing is not None and wording.is_tolerant(fields.billing) and not as_admin:
+        raise Invalid(
+            "billing.tolerance: only an administrator lets an agent bill above its quote."
+        )
     found = fields.model_dump(by_alias=False, include=OF_FIELDS, exclude_none=True)
     if fields.billing is not None:
         found["billing"] = fields.billing.model_dump(mode="json", by_alias=False)
@@ -111,7 +116,7 @@ async def list_new(tx: Transaction, agent_id: str | None, row: dict[str, Any], o
     """Store a listing, and say so when it is on the market.
 
     Raises:
-        Conflict: the id or the name is somebody's.
+        Conflict: the id or the name is somebody's, or the account is closed.
         Invalid: it says too little.
     """
     missing = [name for name in NEEDED if name not in row]
@@ -120,6 +125,8 @@ async def list_new(tx: Transaction, agent_id: str | None, row: dict[str, Any], o
             f"The agent does not say its {' and '.join(missing)}; say it in the request"
             f" ({', '.join('basePrice' if name == 'base_price' else name for name in missing)})."
         )
+    if await store_owned.is_closed(tx.conn, owner):
+        raise Conflict(CLOSED)
     id_ = agent_id or await _free_id(tx, row["name"])
     if id_ in wording.RESERVED:
         raise Invalid("id: this one is kept for something else.")
@@ -162,7 +169,7 @@ async def change_listing(
         Conflict: its state forbids it, or the name is somebody's.
         Invalid: something cannot be listed; a reason is missing.
     """
-    given = said(request)
+    given = said(request, as_admin=request.as_admin)
     if request.tool is not None:
         given["tool"] = wording.checked({"tool": request.tool})["tool"]
     url = str(request.endpoint_url) if request.endpoint_url else None
@@ -182,12 +189,15 @@ async def change_listing(
         changes = {name: value for name, value in changes.items() if getattr(was, name) != value}
         if not changes:
             return AgentReply(agent=was.view())
+        publishes = by == "owner" and changes.get("state") == "active"
+        if publishes and await store_owned.is_closed(tx.conn, here.account):
+            raise Conflict(CLOSED)
         if gone(was):
             raise Conflict("This agent is retired; nothing of it changes any more.")
         agent = await store.change(tx.conn, was.id, changes)
         if request.cleared:
             await store_owned.read_soon(tx.conn, was.id)
-        _tell(tx, was, agent, by)
+        tell(tx, was, agent, by)
     return AgentReply(agent=agent.view())
 
 
@@ -207,7 +217,7 @@ def _changes(was: Agent, request: ChangeListing, given: dict[str, Any]) -> dict[
     return changes
 
 
-def _tell(tx: Transaction, was: Agent, agent: Agent, by: By) -> None:
+def tell(tx: Transaction, was: Agent, agent: Agent, by: By) -> None:
     """Publish what became of a listing; of a draft nobody is told."""
     about = {"agent_id": agent.id, "name": agent.name, "owner": agent.owner, "by": by}
     if agent.state == "retired" and was.state != "retired":

@@ -13,6 +13,7 @@ from task_svc.domain import Quote, is_open, key_after, try_after
 from task_svc.ending import Done, Failed, answer_to, recorded
 from task_svc.handlers.quoting import Seals, as_quoted
 from task_svc.pricing import most_of
+from task_svc.restraint import take_place
 from task_svc.rows import Step, Task
 from task_svc.runner import Runner
 from task_svc.saga import Postponed, Saga, quote_columns, start_task
@@ -41,14 +42,15 @@ async def invoke_agent(
     replica dies, the one that ends the step answers the caller.
 
     Asked for again, with the step's id, it is answered as before; where nothing was decided and
-    nothing paid, it is tried once more.
+    nothing paid, it is tried once more; by another agent, when one was chosen by a skill.
 
     Raises:
         NotFound: no such agent, task or quote.
         Conflict: the quote has expired, or is of another agent.
         Invalid: the payload is larger than what was quoted.
         Busy: this call is still being carried out.
-        Unavailable: the agent or the account has its share of calls under way; nothing was stored.
+        Unavailable: the agent or the account has its share of calls under way, or the agent is left
+            alone now; nothing was stored.
         Refusal: why the step failed.
     """
     before = await _last_try(request, db, here)
@@ -56,16 +58,17 @@ async def invoke_agent(
         return _answered(before, recorded(before))
     with shares.calling(request.agent_id, here.account):
         quote = await saga.quotes.of(request.agent_id, here)
-        if before is not None:
+        if before is not None and before.agent_id == request.agent_id:
             key = key_after(before.id, Quote.model_validate(before.quote), before.reason)
             quote = quote.model_copy(update={"agent_key": key})
         quote = as_quoted(saga.promised(quote, request.payload), request, seals, here.account)
-        step = await _store_step(request, before, db, settings, runner, quote, here, reply_to)
-        async with runner.holding(step):
-            try:
-                outcome, _ = await saga.finish(step, quote, dict(request.payload), here)
-            except Postponed as waiting:
-                outcome = await _give_up(step, saga, db, runner, waiting, here)
+        with saga.restraint.through(request.agent_id, quote):
+            step = await _store_step(request, before, db, settings, runner, quote, here, reply_to)
+            async with runner.holding(step):
+                try:
+                    outcome, _ = await saga.finish(step, quote, dict(request.payload), here)
+                except Postponed as waiting:
+                    outcome = await _give_up(step, saga, db, runner, waiting, here)
     return _answered(step, outcome)
 
 
@@ -89,7 +92,8 @@ async def _last_try(request: InvokeAgent, db: Database, here: Envelope) -> Step 
         step = await store.step_of(tx.conn, request.step_id, here.account)
         if step is None:
             return None
-        if step.agent_id != request.agent_id or request.task_id not in (None, step.task_id):
+        other = request.skill is None and step.agent_id != request.agent_id
+        if other or request.task_id not in (None, step.task_id):
             raise Conflict("This step id is taken.")
         if step.status == "failed":
             step = await store.last_try(tx.conn, step)
@@ -114,6 +118,7 @@ async def _store_step(
 
     Raises:
         Busy: somebody else was quicker to begin the same.
+        NotNow: the agent has in hand what it takes at once.
     """
     first = request.step_id or new_id()
     task_id = before.task_id if before is not None else request.task_id
@@ -130,6 +135,7 @@ async def _store_step(
             if task.cancelled_at is not None:
                 raise Conflict(CANCELLED)
             await start_task(tx, task, open_steps=task.open_steps + 1)
+        await take_place(tx, request.agent_id, quote)
         step = await store.insert_leased_step(
             tx.conn,
             runner.owner,

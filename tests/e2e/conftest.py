@@ -26,6 +26,9 @@ SETTINGS = {
     "PROBE_EVERY_S": "1",
     "LEASE_S": "3",
     "SWEEP_S": "1",
+    "REFUND_GRACE_S": "0.5",
+    "PAYOUT_DELAY_S": "1",
+    "PAYOUT_LEAST": "0.01",
 }
 NEED_POWERS = ("test_faults.py", "test_replicas.py", "test_stop_and_start.py", "test_client.py")
 NEED_A_BROWSER = ("test_console.py", "test_console_in_trouble.py")

@@ -12,12 +12,14 @@ from contracts.chat import (
     PostReply,
     TurnCompleted,
 )
+from contracts.listings import Choice, Considered, Scores
 from contracts.payment import (
     BazaarBucksList,
     BazaarBucksPaymentView,
     StripeList,
     StripePaymentView,
 )
+from contracts.quotes import QuoteView
 from contracts.registry import AgentList, AgentReply, AgentView
 from contracts.task import InvokeReply, StepList, StepView, TaskList, TaskReply, TaskView
 
@@ -118,3 +120,21 @@ def posted(request: PostMessage) -> PostReply:
 def turn_end(turn_id: str) -> TurnCompleted:
     """The event that ends a turn."""
     return TurnCompleted(turn_id=turn_id, task_id="t1", message=ANSWER)
+
+
+QUOTE = QuoteView(
+    quote_id="translator.a.b",
+    agent_id="translator",
+    agent_name="Translator",
+    price=Decimal("0.1"),
+    work=Decimal("0.1"),
+    purchases=Decimal(0),
+    expires_at=THEN,
+)
+
+
+def choice(*agents: AgentView) -> Choice:
+    """These agents, chosen in this order."""
+    scores = Scores(skill=1, price=1, rating=0.85, load=0.6, latency=0.9)
+    candidates = [Considered(agent=one, score=0.9, standing=0.8, scores=scores) for one in agents]
+    return Choice(candidates=candidates, reason="A sentence.")

@@ -10,6 +10,9 @@ import httpx
 import pytest
 
 from contracts.ledger import CHECK_LEDGER, OPEN_WALLET, LedgerCheck, OpenWallet, WalletView
+from contracts.listings import CLOSE_LISTINGS, ClosedListings
+from contracts.selling import REQUEST_PAYOUT, PayoutReply, PayoutView
+from contracts.spending import CLOSE_ACCOUNT, ClosedAccount
 from contracts.task import GET_TASK, LIST_TASKS
 from contracts.topology import API_KEYS
 from deploy.local.embedded import embedded_nats_server
@@ -164,6 +167,46 @@ async def test_a_revoked_key_is_out_at_once_at_every_replica(
             await until_answered(two, "/api/tasks", 401)
     again = await keytool_says(bus_url, "revoke", id_)
     assert (again.code, again.err) == (1, f"There is no key {id_}.\n")
+
+
+async def test_an_account_is_closed_with_all_its_keys_and_no_other(
+    bus_url: str, door: httpx.AsyncClient, services: StandIns
+) -> None:
+    await services.answer(LIST_TASKS, samples.TASKS)
+    account = fresh("closed")
+    keys = [await make_key(bus_url, account) for _ in range(2)]
+    other = await make_key(bus_url, fresh("other"))
+    closed = ClosedAccount(account=account, closed_at=samples.THEN, reason="Spam.", revoked=3)
+    await services.answer(CLOSE_ACCOUNT, closed)
+    # The listings are closed last; what fails on the way is done by the same command again.
+    failed = await keytool_says(bus_url, "close", account, "--reason", "Spam.")
+    assert failed.code == 1
+    await services.answer(CLOSE_LISTINGS, ClosedListings(agent_ids=["poet"]))
+    said = await keytool_says(bus_url, "close", account, "--reason", "Spam.")
+    assert (said.code, said.out) == (0, "")
+    assert "is closed since 2026-01-02 03:04 UTC (Spam.)" in said.err
+    assert "1 listings suspended now" in said.err
+    for key in keys:
+        door.headers.update(bearer(key))
+        await until_answered(door, "/api/tasks", 401)
+    door.headers.update(bearer(other))
+    await until_answered(door, "/api/tasks", 200)
+    order = services.got(CLOSE_LISTINGS)[0]
+    assert (order.body.reason, order.envelope.account) == ("Spam.", account)
+
+
+async def test_an_admin_has_an_account_paid_out(bus_url: str, services: StandIns) -> None:
+    paid = PayoutView(
+        id="p1", amount=Decimal(2), status="pending", rail="simulated", created_at=samples.THEN
+    )
+    await services.answer(REQUEST_PAYOUT, PayoutReply(payout=paid))
+    said = await keytool_says(bus_url, "payout", "gone", "--amount", "2")
+    assert (said.code, said.err) == (
+        0,
+        "Payout p1 of 2 BazaarBucks to gone is pending.\n",
+    )
+    order = services.got(REQUEST_PAYOUT)[0]
+    assert (order.body.amount, order.envelope.account) == (Decimal(2), "gone")
 
 
 async def test_a_missed_revocation_counts_after_a_moment(bus_url: str, guarded: Served) -> None:

@@ -2,14 +2,19 @@
 
 import json
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import httpx
+import pytest
 
 from contracts.chat import LIST_MESSAGES, POST_MESSAGE
+from contracts.listings import CHOOSE_AGENTS
 from contracts.payment import LIST_BAZAARBUCKS, LIST_STRIPE
+from contracts.quotes import ASK_QUOTE
 from contracts.registry import GET_AGENT, LIST_AGENTS
 from contracts.task import CREATE_TASK, GET_TASK, INVOKE_AGENT, LIST_STEPS, LIST_TASKS
+from gateway.choosing import ONE_OF_THEM
 from tests.gateway import samples
 from tests.gateway.helpers import StandIns
 
@@ -228,6 +233,60 @@ async def test_making_a_task_and_calling_an_agent(
     assert (invoked.agent_id, invoked.task_id) == ("translator", "t1")
     assert invoked.payload == call["payload"]
     assert float(invoked.max_price) == 0.5
+
+
+async def test_a_call_and_a_quote_by_a_skill_go_to_who_was_chosen_and_say_why(
+    http: httpx.AsyncClient, services: StandIns
+) -> None:
+    choice = samples.choice(samples.AGENT)
+    await services.answer(CHOOSE_AGENTS, choice)
+    await services.answer(
+        INVOKE_AGENT, samples.RESULT.model_copy(update={"agent_id": "translator"})
+    )
+    await services.answer(ASK_QUOTE, samples.QUOTE)
+
+    wish = {"skill": "translation", "payload": {"text": "hello"}}
+    called = await http.post("/api/invoke-agent", json={**wish, "maxPrice": "0.5"})
+    quoted = await http.post("/api/quotes", json=wish)
+
+    why = {
+        "skill": "translation",
+        "reason": choice.reason,
+        "candidates": [{"agentId": "translator", "score": 0.9, "price": 0.115}],
+    }
+    assert (called.json()["agentId"], called.json()["chosen"]) == ("translator", why)
+    assert (quoted.json()["agentId"], quoted.json()["chosen"]) == ("translator", why)
+    [asked, asked_of_quote] = [one.body for one in services.got(CHOOSE_AGENTS)]
+    assert (asked.skill, asked.max_price) == ("translation", Decimal("0.5"))
+    assert asked_of_quote.max_price is None
+    ordered = services.got(INVOKE_AGENT)[0].body
+    assert (ordered.agent_id, ordered.skill) == ("translator", "translation")
+
+
+async def test_who_was_chosen_is_not_said_of_a_call_that_somebody_else_had_done(
+    http: httpx.AsyncClient, services: StandIns
+) -> None:
+    await services.answer(CHOOSE_AGENTS, samples.choice(samples.AGENT))
+    await services.answer(INVOKE_AGENT, samples.RESULT.model_copy(update={"agent_id": "poet"}))
+    called = await http.post("/api/invoke-agent", json={"skill": "translation", "payload": {}})
+    assert (called.json()["agentId"], called.json()["chosen"]) == ("poet", None)
+
+
+@pytest.mark.parametrize("path", ["/api/invoke-agent", "/api/quotes"])
+async def test_a_skill_that_nobody_can_serve_is_refused_in_words(
+    http: httpx.AsyncClient, services: StandIns, path: str
+) -> None:
+    wish = {"skill": "translation", "payload": {}}
+    both = await http.post(path, json={**wish, "agentId": "translator"})
+    assert (both.status_code, both.json()["error"]) == (422, ONE_OF_THEM)
+    await services.answer(CHOOSE_AGENTS, samples.choice())
+    nobody = await http.post(path, json=wish)
+    assert (nobody.status_code, nobody.json()["error"]) == (404, "A sentence.")
+    away = samples.AGENT.model_copy(update={"availability": False})
+    await services.answer(CHOOSE_AGENTS, samples.choice(away))
+    later = await http.post(path, json=wish)
+    assert (later.status_code, later.json()["error"]) == (503, "A sentence.")
+    assert services.got(INVOKE_AGENT) == services.got(ASK_QUOTE) == []
 
 
 async def test_amounts_have_at_most_six_decimals(

@@ -5,8 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from chassis.bus.envelopes import new_id, origin
+from contracts.bodies import Destination
 from contracts.envelope import DEFAULT_ACCOUNT
 from payment_svc.app import build
 from payment_svc.cards.rail import client_of, close
@@ -215,3 +217,11 @@ async def test_disputes_and_webhooks_over_http(market: Market) -> None:
         answer = await market.http.request(method, f"/api/webhooks/nobody{rest}")
         assert answer.status_code == 404
     assert (await market.http.post("/api/webhooks/nobody/replay", json={})).status_code == 404
+
+
+@pytest.mark.parametrize("said", ["ann", "acct_", "cus_1OfASeller", "acct_1OfA Seller", "", 7])
+def test_what_is_no_connected_account_is_refused_in_words(said: Any) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Destination(destination=said)
+    says = "a string" if said == 7 else "a connected account at Stripe is acct_"
+    assert says in refused.value.errors()[0]["msg"]

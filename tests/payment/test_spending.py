@@ -16,14 +16,14 @@ from chassis.bus.envelopes import new_id
 from contracts import spending
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, NotFound, PaymentRequired
-from contracts.ledger import GetReceipt
+from contracts.ledger import GetReceipt, GetWallet
 from contracts.payment import PlaceHold
 from payment_svc.app import build
 from payment_svc.holds import by_hand
 from payment_svc.holds import place as holds
 from payment_svc.ledger import books
 from payment_svc.ledger.wallets import open_wallet
-from payment_svc.spending import handlers
+from payment_svc.spending import closing, handlers
 from payment_svc.spending.limits import Limits, why_not
 from tests.conftest import Stack
 from tests.payment.books_helpers import Desk, entered, hold_of, refund_of
@@ -351,3 +351,40 @@ async def test_never_overspent_whatever_happens_at_once(desk: Desk):
         now = await one.left()
         assert now.held == 0
         assert now.spent <= (now.per_day or now.limit or 0)
+
+
+async def test_an_account_that_is_closed_spends_nothing_more_and_keeps_what_it_has(desk: Desk):
+    mine = await purse(desk, limit="50")
+    step = await mine.hold(3)
+
+    async def closed(reason: str) -> spending.ClosedAccount:
+        async with desk.db.transaction() as tx:
+            asked = spending.CloseAccount(reason=reason)
+            return await closing.close_account(asked, tx, Desk.here(mine.account))
+
+    first, again = await closed("It resells."), await closed("Another reason.")
+    assert (first.reason, first.revoked) == ("It resells.", 1)
+    assert again == first.model_copy(update={"revoked": 0})
+    plain = Purse(desk, mine.account, mine.spender)
+    with pytest.raises(PaymentRequired, match="revoked"):
+        await plain.hold(1)
+    request = hold_of(new_id(), f"t-{new_id()}", Decimal(1), Decimal(1_000), "poet")
+    for amount in (Decimal(1), Decimal(0)):
+        asked = request.model_copy(update={"amount": amount})
+        with pytest.raises(PaymentRequired, match="This account is closed"):
+            await holds.place_hold(asked, desk.db, Desk.here(mine.account))
+    with pytest.raises(Conflict, match="closed"):
+        await purse(desk, mine.account, limit="1")
+    # What was under way is paid as ever, and the rest is still there.
+    await mine.complete(step, 2)
+    async with desk.db.transaction() as tx:
+        wallet = await books.get_wallet(GetWallet(), tx, Desk.here(mine.account))
+    assert (wallet.available, wallet.held) == (Decimal(98), Decimal(0))
+
+
+async def test_who_never_had_a_wallet_can_be_closed_before_one_is_opened(desk: Desk):
+    account = f"acc-{new_id()[:12]}"
+    async with desk.db.transaction() as tx:
+        asked = spending.CloseAccount(reason="Known elsewhere.")
+        await closing.close_account(asked, tx, Desk.here(account))
+    assert not await open_wallet(desk.db, account, Decimal(100))

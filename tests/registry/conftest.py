@@ -29,7 +29,8 @@ async def own_stack() -> AsyncIterator[Stack]:
 async def stack(own_stack: Stack) -> Stack:
     """The servers, with empty tables and streams."""
     async with connected(own_stack.owner_url("registry")) as conn:
-        tables = "agents, agent_words, agent_probes, buyers, task_ratings, inbox, registry_outbox"
+        tables = "agents, agent_words, agent_probes, buyers, task_ratings, closed_accounts"
+        tables += ", inbox, registry_outbox"
         await conn.execute(f"TRUNCATE {tables} RESTART IDENTITY")
     async with jetstream(own_stack.nats_url) as js:
         for stream in STREAMS:

@@ -42,6 +42,8 @@ def order(*agents: AgentView, skill: str | None = "carve") -> list[str]:
         ({"load": 1}, {"load": 8}),
         ({"avg_response_time": 50}, {"avg_response_time": 9_000}),
         ({"price": "9", "rating": "0"}, {"availability": False}),
+        ({"price": "9", "rating": "0"}, {"breaker": "open"}),
+        ({"price": "0.15"}, {"breaker": "half_open"}),
     ],
 )
 def test_the_better_of_two_that_are_alike_comes_first(
@@ -60,7 +62,7 @@ PRICES = st.decimals(0, 1_000, places=2)
 PARTS = st.floats(0, 10)
 
 
-@given(PRICES, PRICES, st.tuples(PARTS, PARTS, PARTS, PARTS, PARTS).filter(any))
+@given(PRICES, PRICES, st.tuples(*[PARTS] * 6).filter(any))
 def test_no_weights_prefer_the_dearer_of_two_that_are_alike(
     one: Decimal, other: Decimal, weights: tuple[float, ...]
 ) -> None:
@@ -94,7 +96,7 @@ def test_weights_are_read_from_a_text() -> None:
         "price=-1",
         "price=inf",
         "price=nan",
-        "skill=0,price=0,rating=0,load=0,latency=0",
+        "skill=0,price=0,rating=0,load=0,latency=0,breaker=0",
     ],
 )
 def test_weights_that_make_no_sense_are_refused(text: str) -> None:

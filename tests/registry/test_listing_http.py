@@ -4,11 +4,19 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from faststream.nats import NatsBroker
 
+from chassis.bus.calls import Bus
+from chassis.bus.connecting import connect_options
+from chassis.bus.envelopes import origin
+from contracts.listings import CLOSE_LISTINGS, CloseListings
+from contracts.permissions import ADMIN
 from tests.chassis.helpers import eventually, jetstream, stored
 from tests.conftest import Stack
+from tests.gateway.credentials import bearer, make_key
 from tests.gateway.helpers import assert_problem
 from tests.gateway.reading import fresh
+from tests.registry.helpers import registry_settings
 from tests.registry.little_agent import INFO, LittleAgent
 from tests.registry.market import Market, ids, listing, market
 
@@ -62,6 +70,29 @@ async def test_a_listing_lives_from_draft_to_retired(place: Market, own_stack: S
     for change in ({"state": "active"}, {"basePrice": 1}):
         assert_problem(await place.alice.patch(path, json=change), 409)
     assert await told(own_stack, id_) == ["registered", "suspended", "updated", "retired"]
+
+
+async def test_a_tolerance_is_an_administrators_to_give(place: Market) -> None:
+    """A stranger may declare a formula, and not that his bills are above it."""
+    formula = {"mode": "by_size", "perThousand": "0.01"}
+    lax = {**formula, "tolerance": "1.5"}
+    body = listing()
+    refused = await place.alice.post("/api/agents", json={**body, "billing": lax})
+    assert_problem(refused, 422, "billing.tolerance")
+    body["billing"] = {**formula, "tolerance": 1}
+    made = await place.alice.post("/api/agents", json=body)
+    assert made.json()["billing"]["mode"] == "by_size", made.text
+    path = f"/api/agents/{body['id']}"
+    assert_problem(await place.alice.patch(path, json={"billing": lax}), 422, "billing.tolerance")
+    assert (await place.alice.get(path)).json()["billing"]["tolerance"] == 1
+    given = await place.admin.patch(path, json={"billing": lax})
+    assert given.json()["billing"]["tolerance"] == 1.5
+    theirs = await place.admin.post("/api/agents", json=listing(billing=lax))
+    assert theirs.json()["billing"]["tolerance"] == 1.5
+
+    async with LittleAgent(info=INFO | {"name": fresh("Lax"), "billing": lax}) as agent:
+        [found] = (await place.alice.post("/api/agents/import", json={"url": agent.url})).json()
+    assert (found["billing"]["mode"], found["billing"]["tolerance"]) == ("by_size", None)
 
 
 async def test_only_its_owner_and_an_admin_change_a_listing(place: Market) -> None:
@@ -183,3 +214,38 @@ async def test_what_cannot_be_listed_is_refused_and_not_stored(
     body = listing(**wrong)
     assert_problem(await place.alice.post("/api/agents", json=body), 422)
     assert_problem(await place.alice.get(f"/api/agents/{body['id']}"), 404)
+
+
+async def test_the_listings_of_a_closed_account_are_off_the_market_and_an_admin_alone_resumes_them(
+    place: Market, own_stack: Stack
+) -> None:
+    account = fresh("carol")
+    key = await make_key(own_stack.nats_url, account)
+    auth = bearer(key)
+    bodies = [listing(), listing(), listing(state="draft"), listing()]
+    for body in bodies:
+        assert (await place.bob.post("/api/agents", json=body, headers=auth)).is_success
+    sold, moved, draft, gone = (f"/api/agents/{body['id']}" for body in bodies)
+    await place.bob.post(f"{moved}/suspend", json={"reason": "It moves."}, headers=auth)
+    await place.bob.delete(gone, headers=auth)
+
+    broker = NatsBroker(**connect_options(registry_settings(own_stack), "test"), logger=None)
+    await broker.connect()
+    try:
+        bus, here = Bus(broker, ADMIN), origin(ADMIN, "test", account)
+        order = CloseListings(reason="Its account was closed.")
+        first = await bus.ask(CLOSE_LISTINGS, order, here)
+        again = await bus.ask(CLOSE_LISTINGS, order, here)
+    finally:
+        await broker.stop()
+    assert set(first.agent_ids) == {bodies[0]["id"], bodies[1]["id"]}
+    assert again.agent_ids == []
+    shown = (await place.alice.get(sold)).json()
+    assert (shown["state"], shown["stateReason"]) == ("suspended", "Its account was closed.")
+    for path in (sold, moved):
+        assert_problem(await place.bob.post(f"{path}/resume", headers=auth), 409)
+    published = await place.bob.patch(draft, json={"state": "active"}, headers=auth)
+    assert_problem(published, 409, "closed")
+    assert_problem(await place.bob.post("/api/agents", json=listing(), headers=auth), 409, "closed")
+    assert (await place.admin.post(f"{sold}/resume")).json()["state"] == "active"
+    assert await told(own_stack, bodies[0]["id"]) == ["registered", "suspended", "updated"]

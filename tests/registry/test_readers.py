@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from chassis.outbound import AddressRefused, Outbound
 from chassis.protocols.a2a_card import NoCard, places, read_card
 from contracts.errors import BadAnswer
-from registry_svc.readers import a2a, mcp
-from tests.chassis.raw_agent import RawAgent, plain, sends, then_silence
+from registry_svc.readers import a2a, info, mcp
+from tests.chassis.raw_agent import RawAgent, plain, sends, then_silence, trickles
 from tests.contracts.values import JSON
 from tests.task.a2a_agent import a2a_agent
 from tests.task.mcp_tools import tools_of
@@ -179,12 +179,22 @@ HOSTILE = {
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n[", b"[" * 9_000, times=900
     ),
     "silent": then_silence(b""),
+    "slow": trickles(b"HTTP/1.1 200 OK\r\ncontent-length: 900000\r\n\r\n", b"{"),
+    "shorter than it says": sends(
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 5000\r\n\r\n{}",
+        close=True,
+    ),
+    "larger than is read": sends(
+        plain(b'{"name": "' + b"x" * 3_000_000 + b'"}', extra=b"content-type: application/json\r\n")
+    ),
+    "deep": sends(plain(b'{"name": ' + b"[" * 60_000, extra=b"content-type: application/json\r\n")),
+    "of another type": sends(plain(b"<html></html>", extra=b"content-type: text/html\r\n")),
     "unpacks to much": sends(plain(b"\x1f\x8b" * 99, extra=b"content-encoding: gzip\r\n")),
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.parametrize("read", [a2a.read, mcp.read], ids=["a2a", "mcp"])
+@pytest.mark.parametrize("read", [a2a.read, mcp.read, info.read], ids=["a2a", "mcp", "native"])
 async def test_a_hostile_place_is_refused_in_words(http: Outbound, read: Any, name: str) -> None:
     async with RawAgent(HOSTILE[name]) as raw:
         with pytest.raises(BadAnswer, match=r".+\.$"):

@@ -81,6 +81,26 @@ async def test_what_came_to_nothing_is_tried_again_and_paid_once(
     assert await system.wallet(account) == (Decimal("99.88"), Decimal(0))
 
 
+async def test_a_call_by_a_skill_is_answered_by_who_did_it_whoever_is_best_now(system: System):
+    """The first one failed and nothing was paid: the next one does it, under a key of its own."""
+    account, id_ = await system.account(), new_id()
+    async with (
+        system.agent(says("no", 500), price="0.12") as (first, _),
+        system.agent(answers("Hola", 0.12), price="0.12") as (second, agent),
+        system.agent(price="0.12") as (third, idle),
+    ):
+        asked = {"step_id": id_, "skill": "poetry"}
+        assert isinstance(await system.refusal(account, first, **asked), BadAnswer)
+        done = await system.invoke(account, second, **asked)
+        assert await system.invoke(account, third, **asked) == done
+        taken = await system.refusal(account, third, step_id=id_)
+    assert done.agent_id == second
+    assert (len(agent.calls), idle.calls) == (1, [])
+    assert agent.keys == [done.step_id]
+    assert isinstance(taken, Conflict)
+    assert await system.paid(account, done.task_id) == Decimal("0.12")
+
+
 async def test_one_of_many_who_try_again_at_once_does(system: System):
     account, id_, gate = await system.account(), new_id(), asyncio.Event()
     behaviours = says("no", 500), waits_for(gate, answers("Hola", 0.12))

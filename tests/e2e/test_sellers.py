@@ -1,0 +1,134 @@
+"""Strangers' agents, each a process of its own: listed, found, called, paid, rated, delisted.
+
+The agent of twenty lines is that of docs/sellers.md.
+"""
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from deploy.local.ports import free_port
+from deploy.local.settings import PROJECT
+from tests.e2e import books
+from tests.e2e.market import new_skill
+from tests.e2e.polling import eventually
+from tests.e2e.system import MODE
+
+pytestmark = pytest.mark.skipif(MODE != "local", reason="agents of this machine, at 127.0.0.1")
+SELLERS = Path(__file__).with_name("sellers")
+PRICE = 0.07
+
+
+@pytest.fixture
+async def sellers(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
+    """The address of each agent, by the skill that no other has."""
+    haiku, ode, cry = map(new_skill, ("haiku", "ode", "cry"))
+    ports = [free_port() for _ in range(3)]
+    page = (PROJECT / "docs" / "sellers.md").read_text()
+    [program] = re.findall(r"```python\n(# haiku\.py.*?)```", page, re.DOTALL)
+    small = tmp_path / "haiku.py"
+    named = program.replace('"haiku"', f'"{haiku}"').replace('"Haiku"', f'"{haiku}"')
+    small.write_text(named.replace("9100", str(ports[0])))
+    commands = [
+        [str(small)],
+        [str(SELLERS / "poet.py"), str(ports[1]), ode],
+        [str(SELLERS / "crier.py"), str(ports[2]), cry],
+    ]
+    async with AsyncExitStack() as running:
+        for command in commands:
+            process = await asyncio.create_subprocess_exec(sys.executable, *command)
+            running.push_async_callback(process.wait)
+            running.callback(process.kill)
+        yield {
+            haiku: f"http://127.0.0.1:{ports[0]}",
+            ode: f"http://127.0.0.1:{ports[1]}",
+            cry: f"http://127.0.0.1:{ports[2]}/mcp",
+        }
+
+
+async def listed(http: httpx.AsyncClient, skill: str, url: str) -> dict[str, Any]:
+    """The listing that one request makes, once its process listens and its probe was answered."""
+
+    async def there() -> list[dict[str, Any]]:
+        body = {"url": url, "id": skill, "basePrice": PRICE}
+        answer = await http.post("/api/agents/import", json=body)
+        assert answer.status_code == httpx.codes.OK, answer.text
+        found: list[dict[str, Any]] = answer.json()
+        return found
+
+    [one] = await eventually(there)
+
+    async def available() -> bool:
+        found: dict[str, Any] = await books.get(http, f"/api/agents/{one['id']}")
+        return bool(found["availability"])
+
+    await eventually(available)
+    return one
+
+
+async def test_from_three_listings_to_their_payout(
+    http: httpx.AsyncClient, sellers: dict[str, str]
+) -> None:
+    agents = {skill: await listed(http, skill, url) for skill, url in sellers.items()}
+    protocols = [agent["protocol"] for agent in agents.values()]
+    assert protocols == ["native", "a2a", "mcp"]
+
+    results: list[str] = []
+    for skill, agent in agents.items():
+        [found] = await books.get(http, "/api/agents", q=skill)
+        assert found["id"] == agent["id"]
+        body = {"skill": found["skills"][0], "payload": {"text": "sea", "topic": "sea"}}
+        if agent["protocol"] == "mcp":
+            body["payload"] = {"text": "sea"}
+        called = await http.post("/api/invoke-agent", json=body)
+        assert called.status_code == httpx.codes.OK, called.text
+        done = called.json()
+        assert (done["agentId"], done["cost"]) == (agent["id"], PRICE)
+        assert done["chosen"]["candidates"][0]["agentId"] == agent["id"]
+        results.append(done["result"])
+        rated = await http.post(f"/api/tasks/{done['taskId']}/rating", json={"stars": 5})
+        assert rated.status_code == httpx.codes.OK, rated.text
+    assert results[0].startswith("sea: an old pond")
+    assert results[1:] == ["O sea, that I might sing of thee!", "SEA"]
+
+    first = next(iter(agents))
+    said = await http.post("/api/hubchat/message", json={"content": f"{first} about autumn"})
+    assert said.json()["message"]["costBreakdown"]["total"] == PRICE, said.text
+
+    async def earned() -> bool:
+        lines = await books.get(http, "/api/seller/earnings", limit=500)
+        by = {line["agentId"]: (line["jobs"], line["earned"]) for line in lines}
+        wanted = {agent["id"]: (1, PRICE) for agent in agents.values()}
+        wanted[agents[first]["id"]] = (2, 2 * PRICE)
+        return wanted.items() <= by.items()
+
+    await eventually(earned)
+
+    async def paid_out() -> dict[str, Any]:
+        answer = await http.post("/api/seller/payouts", json={})
+        assert answer.status_code == httpx.codes.OK, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    payout = await eventually(paid_out)
+
+    async def paid() -> bool:
+        payouts = await books.get(http, "/api/seller/payouts")
+        return next(one for one in payouts if one["id"] == payout["id"])["status"] == "paid"
+
+    await eventually(paid)
+    for agent in agents.values():
+        path = f"/api/agents/{agent['id']}"
+        assert (await http.delete(path)).json()["state"] == "retired"
+        refused = await http.post(
+            "/api/invoke-agent", json={"agentId": agent["id"], "payload": {"text": "x"}}
+        )
+        assert refused.status_code == httpx.codes.CONFLICT, refused.text
+        assert await books.get(http, "/api/agents", q=agent["name"]) == []
