@@ -24,8 +24,11 @@ class Door:
     public: frozenset[str] = frozenset()
 
 
+CARD = "/.well-known/agent-card.json"
+"""The marketplace's, as A2A has it."""
 DOORS: dict[str, Door] = {
     "mcp": Door("gateway.doors.mcp", ("/mcp",)),
+    "a2a": Door("gateway.doors.a2a", ("/a2a", CARD), frozenset({CARD})),
 }
 
 
