@@ -31,6 +31,12 @@ ALLOWED_HEADERS = [
     "Idempotency-Key",
     "Last-Event-ID",
     "traceparent",
+    # Of the doors' protocols.
+    "A2A-Extensions",
+    "A2A-Version",
+    "MCP-Protocol-Version",
+    "Mcp-Method",
+    "Mcp-Name",
 ]
 EXPOSED_HEADERS = ["ETag", "Link", "Retry-After", "X-Request-Id", OUTCOME, REPLAYED]
 

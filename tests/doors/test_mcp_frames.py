@@ -60,6 +60,7 @@ async def test_what_is_no_frame_of_ours(
 
 async def test_what_http_refuses(market: Marketplace, alice: Person) -> None:
     assert (await sent(alice, frame(), accept="text/html")).status_code == 406
+    assert (await sent(alice, frame(), content_type="text/plain")).status_code == 400
     large = await sent(alice, frame(arguments={"q": "x" * 1_100_000}))
     assert large.status_code == 413
     assert (await alice.first.get("/mcp", headers=HEADERS)).status_code == 405

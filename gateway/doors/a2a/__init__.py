@@ -3,6 +3,7 @@
 Nothing of a task is kept here: it is asked for, or read out of the event stream, at any gateway.
 """
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -25,6 +26,8 @@ PLACE = "/a2a"
 @asynccontextmanager
 async def opened(inside: Inside, settings: Settings) -> AsyncIterator[ASGIApp]:
     """The door's app, until the block is left; orders that still wait for an answer end then."""
+    # What goes wrong is told to whoever asked, and the library's lines hold what he sent.
+    logging.getLogger("a2a").setLevel(logging.CRITICAL)
     async with Orders(inside) as orders:
         routes = _routes(Handler(inside, orders))
         yield Starlette(routes=[card_route(keys=settings.auth_mode != "none"), *routes])

@@ -41,6 +41,17 @@ def error_of(refused: Refused) -> A2AError:
 
 
 @contextmanager
+def known() -> Iterator[None]:
+    """What is not there is a task: of no account, or of another one."""
+    try:
+        yield
+    except Refused as refused:
+        if refused.status == HTTPStatus.NOT_FOUND:
+            raise TaskNotFoundError from None
+        raise
+
+
+@contextmanager
 def in_its_words() -> Iterator[None]:
     """Whatever goes wrong within is an error of A2A; details of what nobody expected stay here."""
     try:

@@ -25,7 +25,7 @@ from starlette.types import Scope
 
 from gateway.doors.a2a import listing, streaming
 from gateway.doors.a2a.context import scope_of
-from gateway.doors.a2a.errors import in_its_words, stream_in_its_words
+from gateway.doors.a2a.errors import in_its_words, known, stream_in_its_words
 from gateway.doors.a2a.orders import Order, Orders, order_of
 from gateway.doors.a2a.refused import Refusing
 from gateway.doors.a2a.streaming import (
@@ -101,7 +101,9 @@ class Handler(Refusing, RequestHandler):
         with in_its_words():
             is_turn = params.id.startswith(TURN)
             path = "/api/turns/{}/cancel" if is_turn else "/api/tasks/{}/cancel"
-            done = await self._inside.post(outer, place(path, params.id.removeprefix(TURN)), None)
+            with known():
+                at = place(path, params.id.removeprefix(TURN))
+                done = await self._inside.post(outer, at, None)
             if not done["cancelled"]:
                 raise TaskNotCancelableError
             task = await find(self._inside, outer, params.id)

@@ -1,5 +1,6 @@
 """Tasks as a list: the account's own, newest first, page by page."""
 
+from http import HTTPStatus
 from typing import Any
 
 from a2a.types import ListTasksRequest, ListTasksResponse, Task, TaskState
@@ -7,7 +8,7 @@ from a2a.utils.errors import InvalidParamsError
 from starlette.types import Scope
 
 from gateway.doors.a2a.tasks import find, of_task, without_artifacts
-from gateway.doors.shared.inside import Inside, place
+from gateway.doors.shared.inside import Inside, Refused, place
 
 PAGE, MOST = 50, 100
 
@@ -24,7 +25,7 @@ async def tasks(inside: Inside, outer: Scope, asked: ListTasksRequest) -> ListTa
     if not 1 <= size <= MOST:
         raise InvalidParamsError(f"pageSize: 1 to {MOST}")
     if asked.context_id:
-        found, after = [await inside.get(outer, place("/api/tasks/{}", asked.context_id))], None
+        found, after = await _of_context(inside, outer, asked.context_id), None
     else:
         query = {"limit": size, "cursor": asked.page_token or None}
         said = await inside.ask(outer, "GET", "/api/tasks", query=query)
@@ -38,6 +39,16 @@ async def tasks(inside: Inside, outer: Scope, asked: ListTasksRequest) -> ListTa
         page_size=size,
         total_size=len(shown),
     )
+
+
+async def _of_context(inside: Inside, outer: Scope, id_: str) -> list[dict[str, Any]]:
+    """The one task of a context; none of a context that is not there."""
+    try:
+        return [await inside.get(outer, place("/api/tasks/{}", id_))]
+    except Refused as refused:
+        if refused.status == HTTPStatus.NOT_FOUND:
+            return []
+        raise
 
 
 def _is_wanted(task: Task, asked: ListTasksRequest) -> bool:

@@ -13,6 +13,7 @@ from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 from starlette.types import Scope
 
+from gateway.doors.a2a.errors import known
 from gateway.doors.shared.inside import Inside, Refused, place
 from gateway.doors.shared.telling import BILL, bill_of
 
@@ -38,8 +39,14 @@ async def find(inside: Inside, outer: Scope, id_: str) -> Task:
     """A task as it stands.
 
     Raises:
-        Refused: the account has none with this id.
+        TaskNotFoundError: the account has none with this id.
+        Refused: it cannot be told now.
     """
+    with known():
+        return await _find(inside, outer, id_)
+
+
+async def _find(inside: Inside, outer: Scope, id_: str) -> Task:
     if id_.startswith(TURN):
         turn = await inside.get(outer, place("/api/turns/{}", id_.removeprefix(TURN)))
         return await of_turn(inside, outer, turn)
@@ -56,7 +63,7 @@ async def of_turn(inside: Inside, outer: Scope, turn: Mapping[str, Any]) -> Task
     state = TaskState.TASK_STATE_COMPLETED
     if context is not None:
         try:
-            state = (await find(inside, outer, context)).status.state
+            state = (await _find(inside, outer, context)).status.state
         except Refused:  # It made none.
             state = TaskState.TASK_STATE_COMPLETED
         if state not in ENDED:  # It is gone on with.
@@ -101,8 +108,13 @@ def of_call(result: Mapping[str, Any]) -> Task:
         context_id=result["taskId"],
         status=TaskStatus(state=TaskState.TASK_STATE_COMPLETED, timestamp=_now()),
         artifacts=[_artifact(result["stepId"], result["result"], bill)],
-        metadata=_billed({"total": result["cost"] + result["externalCost"], "steps": [bill]}),
+        metadata=_billed({"total": _sum(result), "steps": [bill]}),
     )
+
+
+def _sum(result: Mapping[str, Any]) -> float:
+    """BazaarBucks that a call cost in all; amounts have six decimals."""
+    return round(float(result["cost"]) + float(result["externalCost"]), 6)
 
 
 def at_work(id_: str, context: str | None) -> Task:

@@ -4,6 +4,7 @@ Both ways to speak are the library's: a request on its own (2026-07-28), and wit
 the revisions before. Nothing is kept between two requests of either.
 """
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -21,6 +22,8 @@ async def opened(inside: Inside, settings: Settings) -> AsyncIterator[ASGIApp]:
 
     Whose pages may call, and for which hosts, is decided before the door.
     """
+    # The library's lines hold what callers sent.
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)
     manager = StreamableHTTPSessionManager(
         made(inside), stateless=True, max_request_body_size=max(settings.body_limit, 1)
     )

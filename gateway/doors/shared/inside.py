@@ -14,12 +14,17 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope
 
 from chassis.endings import end
 from gateway.auth import forbidden
+from gateway.errors import OURS, problem
+from gateway.faults import told, where
 from gateway.identity import Identity
+
+log = structlog.get_logger()
 
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 JSON = (b"content-type", b"application/json")
@@ -125,7 +130,10 @@ class Inside:
         if (identity := caller_of(outer)) and (no := forbidden(identity, method, scope["path"])):
             await no(scope, _nothing_more(payload), taken.send)
         else:
-            await self.app(scope, _nothing_more(payload), taken.send)
+            try:
+                await self.app(scope, _nothing_more(payload), taken.send)
+            except Exception as error:  # noqa: BLE001  (whatever nobody expected)
+                raise _unexpected(error) from None
         _note(outer, scope)
         said = Said(taken.status, Headers(raw=taken.headers), bytes(taken.body))
         if said.status >= HTTPStatus.BAD_REQUEST:
@@ -181,6 +189,12 @@ def place(path: str, id_: object) -> str:
     if not isinstance(id_, str) or not ID.fullmatch(id_):
         raise Refused(404, b'{"error": "There is nothing with this id."}', Headers())
     return path.format(id_)
+
+
+def _unexpected(error: Exception) -> Refused:
+    """What nobody expected: its details are in the log, and go no further."""
+    log.error("request failed", error=told(error), at=where(error))
+    return Refused(500, bytes(problem(500, OURS).body), Headers())
 
 
 def caller_of(scope: Scope) -> Identity | None:
@@ -276,7 +290,7 @@ class _Stream:
         try:
             await app(scope, _nothing_more(b""), self._parts.put)
         except Exception as error:  # noqa: BLE001  (whoever reads the stream gets it)
-            await self._parts.put(error)
+            await self._parts.put(_unexpected(error))
         else:
             await self._parts.put(None)
 
@@ -308,14 +322,14 @@ class _Stream:
 
 
 def _event(frame: bytes) -> Told:
-    told = Told()
+    event = Told()
     for line in frame.decode().splitlines():
         name, _, value = line.partition(": ")
         match name:
             case "id":
-                told.id = value
+                event.id = value
             case "event":
-                told.event = value
+                event.event = value
             case "data":
-                told.data = value
-    return told
+                event.data = value
+    return event
