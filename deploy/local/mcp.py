@@ -4,9 +4,11 @@ import json
 import os
 import sys
 
+from dotenv import dotenv_values
+
 from chassis.observability.terminal import plain
 from deploy.local.errors import StartError
-from deploy.local.settings import load
+from deploy.local.settings import ENV_FILE, load
 
 KEY = "<your key: make key ACCOUNT=you SCOPES=read,write>"
 
@@ -26,7 +28,8 @@ def main() -> int:
     except StartError as error:
         print(plain(str(error)), file=sys.stderr)
         return 1
-    open_to_all = os.environ.get("AUTH_MODE", "none") in {"", "none"}
+    mode = os.environ.get("AUTH_MODE") or dotenv_values(ENV_FILE).get("AUTH_MODE")
+    open_to_all = (mode or "none") == "none"
     key = os.environ.get("KEY") or (None if open_to_all else KEY)
     print(pasted(settings.gateway_port, key))
     return 0

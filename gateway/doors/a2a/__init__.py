@@ -16,8 +16,8 @@ from starlette.types import ASGIApp
 from gateway.doors.a2a.card import card_route
 from gateway.doors.a2a.context import Callers
 from gateway.doors.a2a.handler import Handler
-from gateway.doors.a2a.orders import Orders
 from gateway.doors.shared.inside import Inside
+from gateway.doors.shared.lasting import Lasting
 from gateway.settings import Settings
 
 PLACE = "/a2a"
@@ -25,11 +25,11 @@ PLACE = "/a2a"
 
 @asynccontextmanager
 async def opened(inside: Inside, settings: Settings) -> AsyncIterator[ASGIApp]:
-    """The door's app, until the block is left; orders that still wait for an answer end then."""
+    """The door's app, until the block is left."""
     # What goes wrong is told to whoever asked, and the library's lines hold what he sent.
     logging.getLogger("a2a").setLevel(logging.CRITICAL)
-    async with Orders(inside) as orders:
-        routes = _routes(Handler(inside, orders))
+    async with Lasting() as lasting:
+        routes = _routes(Handler(inside, lasting))
         yield Starlette(routes=[card_route(keys=settings.auth_mode != "none"), *routes])
 
 

@@ -26,7 +26,7 @@ from starlette.types import Scope
 from gateway.doors.a2a import listing, streaming
 from gateway.doors.a2a.context import scope_of
 from gateway.doors.a2a.errors import in_its_words, known, stream_in_its_words
-from gateway.doors.a2a.orders import Order, Orders, order_of
+from gateway.doors.a2a.orders import Order, carry_out, order_of
 from gateway.doors.a2a.refused import Refusing
 from gateway.doors.a2a.streaming import (
     EVENTS,
@@ -40,6 +40,7 @@ from gateway.doors.a2a.streaming import (
 )
 from gateway.doors.a2a.tasks import ENDED, TURN, find, of_call, of_turn
 from gateway.doors.shared.inside import Inside, Refused, place
+from gateway.doors.shared.lasting import Lasting
 
 OVER = "The task has come to its end. Send a message with its contextId and without its taskId."
 BUSY = "The task is at work and takes no further message before its end."
@@ -48,10 +49,10 @@ BUSY = "The task is at work and takes no further message before its end."
 class Handler(Refusing, RequestHandler):
     """The requests of A2A, for whichever binding they came by."""
 
-    def __init__(self, inside: Inside, orders: Orders) -> None:
-        """Ask the API `inside`; what a message asks for is carried out by `orders`."""
+    def __init__(self, inside: Inside, lasting: Lasting) -> None:
+        """Ask the API `inside`; what a message asks for is `lasting`."""
         self._inside = inside
-        self._orders = orders
+        self._lasting = lasting
 
     @validate_request_params
     async def on_message_send(
@@ -63,7 +64,7 @@ class Handler(Refusing, RequestHandler):
             order = await self._order(outer, params)
             if params.configuration.return_immediately:
                 return await self._begun(outer, order)
-            return await self._task_of(outer, order, await self._orders.begin(outer, order))
+            return await self._task_of(outer, order, await self._begin(outer, order))
 
     @validate_request_params
     async def on_message_send_stream(
@@ -119,6 +120,9 @@ class Handler(Refusing, RequestHandler):
             raise UnsupportedOperationError(OVER if task.status.state in ENDED else BUSY)
         return order_of(params)
 
+    def _begin(self, outer: Scope, order: Order) -> "asyncio.Task[dict[str, Any]]":
+        return self._lasting.begin(carry_out(self._inside, outer, order))
+
     async def _task_of(self, outer: Scope, order: Order, answer: dict[str, Any]) -> Task:
         """The task of theirs that an order's answer is about."""
         return await of_turn(self._inside, outer, answer) if order.is_turn else of_call(answer)
@@ -131,7 +135,7 @@ class Handler(Refusing, RequestHandler):
             except Refused as refused:
                 if refused.status != HTTPStatus.FORBIDDEN or order.effect is not None:
                     raise
-                return await self._task_of(outer, order, await self._orders.begin(outer, order))
+                return await self._task_of(outer, order, await self._begin(outer, order))
         if not isinstance(first, Task):
             raise TypeError("a stream begins with the task")
         return first
@@ -146,7 +150,7 @@ class Handler(Refusing, RequestHandler):
         """First the task, then what happens, and last how it ended."""
         async with AsyncExitStack() as open_:
             told = await open_.enter_async_context(self._inside.events(outer, EVENTS))
-            work = self._orders.begin(outer, order)
+            work = self._begin(outer, order)
             followed, begun = Followed(), False
             happens = until_done(told, work)
             open_.push_async_callback(happens.aclose)

@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Self
+from typing import Any
 
 from a2a.types import Message, Part, Role, SendMessageRequest
 from a2a.utils.errors import ContentTypeNotSupportedError, InvalidParamsError
 from google.protobuf.json_format import MessageToDict
 from starlette.types import Scope
 
-from chassis.endings import end
 from gateway.doors.a2a.tasks import TURN
 from gateway.doors.shared.inside import Inside, Refused
 
@@ -116,48 +115,24 @@ def _plain(value: Any) -> Any:
     return value
 
 
-class Orders:
-    """Orders under way; nobody has to wait for one, and it goes on when nobody does."""
+async def carry_out(inside: Inside, outer: Scope, order: Order) -> dict[str, Any]:
+    """Ask, and ask again while it is at work: the key makes that one and the same.
 
-    def __init__(self, inside: Inside) -> None:
-        """Have them carried out by the API `inside`."""
-        self._inside = inside
-        self._running: set[asyncio.Task[dict[str, Any]]] = set()
-
-    async def __aenter__(self) -> Self:
-        """Nothing is under way yet."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Wait for no answer any more; the services go on with what they have."""
-        await end(*self._running)
-
-    def begin(self, outer: Scope, order: Order) -> asyncio.Task[dict[str, Any]]:
-        """Carry an order out; gives the API's answer, or `Refused`."""
-        running = asyncio.create_task(self._carry_out(outer, order))
-        self._running.add(running)
-        running.add_done_callback(self._ended)
-        return running
-
-    def _ended(self, running: asyncio.Task[dict[str, Any]]) -> None:
-        self._running.discard(running)
-        if not running.cancelled():
-            running.exception()  # Whoever waits has it; who hung up does not want it.
-
-    async def _carry_out(self, outer: Scope, order: Order) -> dict[str, Any]:
-        """Ask, and ask again while it is at work: the key makes that one and the same."""
-        until = asyncio.get_running_loop().time() + WAIT_S
-        while True:
-            late = asyncio.get_running_loop().time() >= until
-            try:
-                said = await self._inside.ask(
-                    outer, "POST", order.path, body=order.body, key=order.key, notes=order.notes
-                )
-            except Refused as refused:
-                if late or refused.headers.get("idempotency-outcome") != "running":
-                    raise
-                await asyncio.sleep(AGAIN_S)
-                continue
-            found: dict[str, Any] = said.json()
-            if late or found.get("done", True):
-                return found
+    Raises:
+        Refused: the API said no.
+    """
+    until = asyncio.get_running_loop().time() + WAIT_S
+    while True:
+        late = asyncio.get_running_loop().time() >= until
+        try:
+            said = await inside.ask(
+                outer, "POST", order.path, body=order.body, key=order.key, notes=order.notes
+            )
+        except Refused as refused:
+            if late or refused.headers.get("idempotency-outcome") != "running":
+                raise
+            await asyncio.sleep(AGAIN_S)
+            continue
+        found: dict[str, Any] = said.json()
+        if late or found.get("done", True):
+            return found

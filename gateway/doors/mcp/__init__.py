@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from gateway.doors.mcp.server import made
 from gateway.doors.shared.inside import Inside
+from gateway.doors.shared.lasting import Lasting
 from gateway.settings import Settings
 
 
@@ -24,8 +25,11 @@ async def opened(inside: Inside, settings: Settings) -> AsyncIterator[ASGIApp]:
     """
     # The library's lines hold what callers sent.
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
-    manager = StreamableHTTPSessionManager(
-        made(inside), stateless=True, max_request_body_size=max(settings.body_limit, 1)
-    )
-    async with manager.run():
-        yield manager.handle_request
+    async with Lasting() as lasting:
+        manager = StreamableHTTPSessionManager(
+            made(inside, lasting),
+            stateless=True,
+            max_request_body_size=max(settings.body_limit, 1),
+        )
+        async with manager.run():
+            yield manager.handle_request

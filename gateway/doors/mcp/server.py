@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable
 from typing import Any
 
 from mcp import types
@@ -10,11 +9,11 @@ from mcp.server.caching import CacheHint
 from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 
-from chassis.endings import end
 from chassis.release import release
 from gateway.doors.mcp.listings import Context, Listings, scope_of
 from gateway.doors.mcp.tools import TOOLS, Tool, WrongArguments
 from gateway.doors.shared.inside import Inside, Refused
+from gateway.doors.shared.lasting import Lasting
 from gateway.doors.shared.telling import PROBLEM, problem_of, sentence_of
 
 ALIVE_S = 2.0
@@ -29,8 +28,8 @@ SAYS = (
 )
 
 
-def made(inside: Inside) -> Server[Any]:
-    """A server whose tools ask the API `inside`."""
+def made(inside: Inside, lasting: Lasting) -> Server[Any]:
+    """A server whose tools ask the API `inside`; what takes long is `lasting`."""
     listed = [_described(name, tool) for name, tool in TOOLS.items()]
     schemas = {tool.name: tool.input_schema for tool in listed}
 
@@ -47,7 +46,10 @@ def made(inside: Inside) -> Server[Any]:
             raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {params.name[:80]}")
         running = tool.run(inside, scope_of(context), params.arguments or {})
         try:
-            found = await (_shown_alive(context, running) if tool.long else running)
+            if tool.long:
+                found = await _shown_alive(context, lasting.begin(running))
+            else:
+                found = await running
         except Refused as error:
             return _failed(sentence_of(error), {PROBLEM: problem_of(error)})
         except WrongArguments as error:
@@ -70,18 +72,16 @@ def made(inside: Inside) -> Server[Any]:
     )
 
 
-async def _shown_alive(context: Context, running: Awaitable[dict[str, Any]]) -> dict[str, Any]:
-    """What comes of a call; who asked for its progress is told now and then that it goes on."""
-    task = asyncio.ensure_future(running)
+async def _shown_alive(context: Context, running: "asyncio.Task[dict[str, Any]]") -> dict[str, Any]:
+    """What comes of a call; who asked for its progress is told now and then that it goes on.
+
+    It goes on, too, when the client closes the stream, and so cancels this.
+    """
     seconds = 0.0
-    try:
-        while not (await asyncio.wait({task}, timeout=ALIVE_S))[0]:
-            seconds += ALIVE_S
-            message = f"At work for {seconds:g} s."
-            await context.session.report_progress(seconds, message=message)
-    finally:
-        await end(task)
-    return task.result()
+    while not (await asyncio.wait({running}, timeout=ALIVE_S))[0]:
+        seconds += ALIVE_S
+        await context.session.report_progress(seconds, message=f"At work for {seconds:g} s.")
+    return running.result()
 
 
 def _described(name: str, tool: Tool) -> types.Tool:

@@ -1,6 +1,6 @@
 """The tools: what each takes and gives, and what of the API it asks."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from gateway.doors.shared.inside import Inside, place
 from gateway.errors import sentence
 
 Arguments = dict[str, Any]
-Run = Callable[[Inside, Scope, Arguments], Awaitable[dict[str, Any]]]
+Run = Callable[[Inside, Scope, Arguments], Coroutine[Any, Any, dict[str, Any]]]
 
 KEY = "idempotencyKey"
 MOST_STEPS = 500
