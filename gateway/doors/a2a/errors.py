@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -66,12 +66,11 @@ def in_its_words() -> Iterator[None]:
 
 
 async def stream_in_its_words(items: AsyncGenerator[ItemT]) -> AsyncGenerator[ItemT]:
-    """`in_its_words` for a stream; it is closed with this one."""
-    async with aclosing(items):
-        while True:
-            with in_its_words():
-                try:
-                    item = await anext(items)
-                except StopAsyncIteration:
-                    return
-            yield item
+    """`in_its_words` for a stream; whoever made it closes it."""
+    while True:
+        with in_its_words():
+            try:
+                item = await anext(items)
+            except StopAsyncIteration:
+                return
+        yield item

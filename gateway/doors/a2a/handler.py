@@ -71,16 +71,18 @@ class Handler(Refusing, RequestHandler):
         self, params: SendMessageRequest, context: ServerCallContext
     ) -> AsyncGenerator[Event]:
         """Carry it out, and tell what happens meanwhile; it goes on when nobody listens."""
-        async for event in stream_in_its_words(self._told(scope_of(context), params)):
-            yield event
+        async with aclosing(self._told(scope_of(context), params)) as told:
+            async for event in stream_in_its_words(told):
+                yield event
 
     @validate_request_params
     async def on_subscribe_to_task(
         self, params: SubscribeToTaskRequest, context: ServerCallContext
     ) -> AsyncGenerator[Event]:
         """A task that is at work, from how it stands to its end."""
-        async for event in stream_in_its_words(self._from_now(scope_of(context), params.id)):
-            yield event
+        async with aclosing(self._from_now(scope_of(context), params.id)) as told:
+            async for event in stream_in_its_words(told):
+                yield event
 
     @validate_request_params
     async def on_get_task(self, params: GetTaskRequest, context: ServerCallContext) -> Task:
@@ -165,17 +167,22 @@ class Handler(Refusing, RequestHandler):
                     yield update
             if not work.done():  # The gateway stops; the task is subscribed to at another.
                 return
-            task = await self._end(outer, followed, order, work)
+            task = await self._end(outer, followed if begun else None, order, work)
         for last in last_words(task) if begun else [task]:
             yield last
 
     async def _end(
-        self, outer: Scope, followed: Followed, order: Order, work: "asyncio.Task[dict[str, Any]]"
+        self,
+        outer: Scope,
+        followed: Followed | None,
+        order: Order,
+        work: "asyncio.Task[dict[str, Any]]",
     ) -> Task:
+        """How an order ended; a failure is the task's own once its stream has begun."""
         try:
             return await self._task_of(outer, order, work.result())
         except Refused:
-            if followed.id is None:
+            if followed is None or followed.id is None:
                 raise
         return await find(self._inside, outer, followed.id)
 
