@@ -90,13 +90,13 @@ def of_task(task: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> Task
         state = TaskState.TASK_STATE_CANCELED
     why = failed[-1].get("error") if failed and state in ENDED else None
     done = [step for step in steps if step["status"] == "completed"]
-    lines = [bill_of({**step, "stepId": step["id"]}) for step in done]
+    bills = {step["id"]: bill_of({**step, "stepId": step["id"]}) for step in done}
     return Task(
         id=task["id"],
         context_id=task["id"],
         status=_status(state, task.get("completedAt") or task["createdAt"], why, task["id"]),
-        artifacts=[_artifact(step["id"], step["result"] or "", bill_of(step)) for step in done],
-        metadata=_billed({"total": task["totalCost"], "steps": lines}),
+        artifacts=[_artifact(step["id"], step["result"] or "", bills[step["id"]]) for step in done],
+        metadata=_billed({"total": task["totalCost"], "steps": [*bills.values()]}),
     )
 
 
