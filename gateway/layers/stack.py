@@ -10,6 +10,7 @@ from gateway import errors
 from gateway.auth import Check, Door
 from gateway.cache import Cache
 from gateway.claims import Claims
+from gateway.doors.layer import Doors
 from gateway.hosts import KnownHosts, OwnPages
 from gateway.layers import rates
 from gateway.layers.access import RequestLog
@@ -30,6 +31,12 @@ ALLOWED_HEADERS = [
     "Idempotency-Key",
     "Last-Event-ID",
     "traceparent",
+    # Of the doors' protocols.
+    "A2A-Extensions",
+    "A2A-Version",
+    "MCP-Protocol-Version",
+    "Mcp-Method",
+    "Mcp-Name",
 ]
 EXPOSED_HEADERS = ["ETag", "Link", "Retry-After", "X-Request-Id", OUTCOME, REPLAYED]
 
@@ -68,13 +75,14 @@ def _layers(
     anybody = settings.auth_mode == "none"
     yield from (Middleware(Door, check=check, anybody=anybody) for check in checks)
     yield Middleware(RateLimit, limit=settings.rate_limit_account, who=rates.account)
-    yield Middleware(Caching, cache=cache, account=settings.default_account)
     yield Middleware(
         BodyLimit,
         limit=settings.body_limit,
         wait_s=settings.body_wait_s,
         in_hand=settings.bodies_in_hand,
     )
+    yield Middleware(Doors, settings=settings)
+    yield Middleware(Caching, cache=cache, account=settings.default_account)
     yield Middleware(Crowds)
     yield Middleware(Idempotency, claims=claims, account=settings.default_account)
     yield Middleware(Head)
