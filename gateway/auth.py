@@ -5,9 +5,11 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import HTTPException, Request
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contracts.errors import Unavailable
+from gateway.doors import asks_who
 from gateway.errors import problem
 from gateway.identity import Identity, Unknown
 
@@ -54,6 +56,15 @@ def lacking(identity: Identity, wanted: str) -> tuple[str, dict[str, str]] | Non
     return text, {"WWW-Authenticate": header}
 
 
+def forbidden(identity: Identity, method: str, path: str) -> Response | None:
+    """The answer for a known caller who may not ask this of the API; None for who may."""
+    if refused := lacking(identity, needed(method, path)):
+        return problem(403, *refused)
+    if identity.session and not OF_SESSIONS.fullmatch(f"{method} {path}"):
+        return problem(403, NOT_OF_SESSIONS)
+    return None
+
+
 def admin_only(request: Request) -> None:
     """What a route of `ADMIN` depends on: it asks again itself, whatever its path looked like.
 
@@ -74,7 +85,8 @@ def is_admin(request: Request) -> bool:
 class Door:
     """ASGI middleware: puts the caller's `Identity` into the request's state, or answers 401, 403.
 
-    503 when a credential cannot be checked just now: that says nothing about the credential.
+    503 when a credential cannot be checked just now: that says nothing about the credential. What
+    may be asked at a door is found out when the door asks the API.
     """
 
     def __init__(self, app: ASGIApp, check: Check, *, anybody: bool = False) -> None:
@@ -85,7 +97,9 @@ class Door:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the app for a known caller with the right scope."""
-        if scope["type"] != "http" or not guarded(scope["path"]) or self._goes_by(scope):
+        path = scope["path"] if scope["type"] == "http" else ""
+        of_api = guarded(path)
+        if not (of_api or asks_who(path)) or self._goes_by(scope):
             await self._app(scope, receive, send)
             return
         try:
@@ -99,11 +113,8 @@ class Door:
             await problem(503, error.message)(scope, receive, send)
             return
         scope.setdefault("state", {})["identity"] = identity
-        if refused := lacking(identity, needed(scope["method"], scope["path"])):
-            await problem(403, *refused)(scope, receive, send)
-            return
-        if identity.session and not OF_SESSIONS.fullmatch(f"{scope['method']} {scope['path']}"):
-            await problem(403, NOT_OF_SESSIONS)(scope, receive, send)
+        if of_api and (refused := forbidden(identity, scope["method"], path)):
+            await refused(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.doors import door_at
 from gateway.errors import problem
 
 HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+?)\.?(?::[0-9]{0,5})?", re.ASCII)
@@ -55,13 +56,13 @@ class OwnPages:
     """
 
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
-        """Let through to `app` what pages of `origins`, or of the gateway itself, ask of /api."""
+        """Let through to `app` what pages of `origins`, or of the gateway, ask of /api or doors."""
         self._app = app
         self._origins = frozenset(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the app, or refuse."""
-        if scope["type"] == "http" and scope["path"].startswith("/api"):
+        if scope["type"] == "http" and _spends(scope["path"]):
             headers = Headers(scope=scope)
             own = f"{scope['scheme']}://{headers.get('host', '')}".lower()
             if not self._may(headers, own, preflight=scope["method"] == "OPTIONS"):
@@ -76,3 +77,7 @@ class OwnPages:
         if preflight:  # It does nothing, and CORSMiddleware says no.
             return True
         return all(origin in self._origins or origin == own for origin in origins)
+
+
+def _spends(path: str) -> bool:
+    return path.startswith("/api") or door_at(path) is not None

@@ -20,6 +20,7 @@ from chassis.http.bounds import Bounds
 from chassis.settings import BusSettings
 from contracts.base import Id
 from contracts.envelope import DEFAULT_ACCOUNT
+from gateway.doors import DOORS
 from gateway.hosts import host_of
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -59,6 +60,8 @@ class Settings(BusSettings):
             without ports. Without authentication the usual ones of this machine, unless set;
             with it, any, unless set.
         cors_origins: other origins whose pages may call the API, comma-separated.
+        doors: the protocols besides the API that are spoken, comma-separated; `none` for none. All
+            that there are, unless set.
         nats_monitor_url: where a single NATS server tells of its health over HTTP.
         ui_dist: a folder with a built client to serve at /; it must hold index.html.
         chat_wait_s: how long POST /api/hubchat/message waits for the assistant's message.
@@ -109,6 +112,7 @@ class Settings(BusSettings):
         "http://localhost:5000",
         "http://localhost:3000",
     )
+    doors: Annotated[tuple[str, ...], NoDecode] = tuple(DOORS)
     nats_monitor_url: HttpUrl | None = None
     ui_dist: Path | None = None
     chat_wait_s: float = Field(default=25.0, ge=0)
@@ -164,7 +168,12 @@ class Settings(BusSettings):
         )
 
     @field_validator(
-        "cors_origins", "jwt_algorithms", "trusted_proxies", "allowed_hosts", mode="before"
+        "cors_origins",
+        "jwt_algorithms",
+        "trusted_proxies",
+        "allowed_hosts",
+        "doors",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:
@@ -188,6 +197,15 @@ class Settings(BusSettings):
             except ValueError:
                 raise ValueError(f"{proxy} is no address and no network") from None
         return proxies
+
+    @field_validator("doors")
+    @classmethod
+    def _there(cls, doors: tuple[str, ...]) -> tuple[str, ...]:
+        if doors == ("none",):
+            return ()
+        if unknown := sorted({*doors} - {*DOORS}):
+            raise ValueError(f"there is no door {unknown[0]}; there are {', '.join(DOORS)}")
+        return doors
 
     @field_validator("allowed_hosts")
     @classmethod

@@ -10,10 +10,12 @@ From the outside to the inside, and why in this order (`stack` builds it):
 6. tracing: a span of what is worth one.
 7. rates, `auth.Door`, rates: an address is counted before its credential is looked at, an account
    once it is known.
-8. caching: here it is known who asks and that he may. It answers what has not changed, and notes
-   who writes; FastAPI never sees what it answers.
-9. limits: the body is whole before it is compared with an earlier one, or anything is begun.
-10. crowds: who is too many is refused before a claim is written, and nothing is kept of him.
-11. idempotency: what was done before is answered again.
-12. head: HEAD is answered as GET.
+8. limits: the body is whole before it is compared with an earlier one, or anything is begun.
+9. `gateway.doors`: who speaks another protocol is answered there; what a door asks of the API goes
+   on here, with the same caller.
+10. caching: here it is known who asks and that he may. It answers what has not changed, and notes
+    who writes; FastAPI never sees what it answers.
+11. crowds: who is too many is refused before a claim is written, and nothing is kept of him.
+12. idempotency: what was done before is answered again.
+13. head: HEAD is answered as GET.
 """

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.doors import door_at
+
 ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -28,7 +30,7 @@ _HSTS = ((b"strict-transport-security", HSTS.encode()),)
 
 def policy(path: str) -> str:
     """The content security policy for an address; pages of ours say theirs (`gateway.site`)."""
-    if path.startswith(("/api/", "/.well-known/")) or path in DATA_AT:
+    if path.startswith(("/api/", "/.well-known/")) or path in DATA_AT or door_at(path):
         return DATA
     return PAGE
 

@@ -10,6 +10,7 @@ from gateway import errors
 from gateway.auth import Check, Door
 from gateway.cache import Cache
 from gateway.claims import Claims
+from gateway.doors.layer import Doors
 from gateway.hosts import KnownHosts, OwnPages
 from gateway.layers import rates
 from gateway.layers.access import RequestLog
@@ -68,13 +69,14 @@ def _layers(
     anybody = settings.auth_mode == "none"
     yield from (Middleware(Door, check=check, anybody=anybody) for check in checks)
     yield Middleware(RateLimit, limit=settings.rate_limit_account, who=rates.account)
-    yield Middleware(Caching, cache=cache, account=settings.default_account)
     yield Middleware(
         BodyLimit,
         limit=settings.body_limit,
         wait_s=settings.body_wait_s,
         in_hand=settings.bodies_in_hand,
     )
+    yield Middleware(Doors, settings=settings)
+    yield Middleware(Caching, cache=cache, account=settings.default_account)
     yield Middleware(Crowds)
     yield Middleware(Idempotency, claims=claims, account=settings.default_account)
     yield Middleware(Head)

@@ -1,0 +1,1 @@
+"""Doors for who speaks another protocol, each with its own library's client over HTTP."""
