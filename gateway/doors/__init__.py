@@ -17,15 +17,19 @@ class Door:
             yields the ASGI app of the door.
         places: addresses that are its own, with all below them.
         public: of these, what everybody may read, known or not.
+        errors: has `outside(status, sentence)`, the JSON of an error that another layer has
+            answered with before the door was reached; without it, that is RFC 9457.
     """
 
     module: str
     places: tuple[str, ...]
     public: frozenset[str] = frozenset()
+    errors: str | None = None
 
 
 DOORS: dict[str, Door] = {
     "mcp": Door("gateway.doors.mcp", ("/mcp",)),
+    "openai": Door("gateway.doors.openai", ("/v1",), errors="gateway.doors.openai.errors"),
 }
 
 

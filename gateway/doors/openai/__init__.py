@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from gateway.doors.openai import completions, errors, models
@@ -23,14 +23,14 @@ from gateway.settings import Settings
 async def opened(inside: Inside, settings: Settings) -> AsyncIterator[ASGIApp]:
     """The door's app; nothing is open but while it answers."""
     complete = partial(completions.complete, inside=inside, settings=settings)
-    yield Starlette(
-        routes=[
-            Route("/v1/chat/completions", complete, methods=["POST"]),
-            Route("/v1/models", partial(models.list_models, inside=inside)),
-            Route("/v1/models/{id}", partial(models.get_model, inside=inside)),
-        ],
-        exception_handlers={Refused: _refused, HTTPException: _nothing_here},
-    )
+    routes = [
+        Route("/v1/chat/completions", complete, methods=["POST"]),
+        Route("/v1/models", partial(models.list_models, inside=inside)),
+        Route("/v1/models/{id}", partial(models.get_model, inside=inside)),
+    ]
+    # No application of its own: what nobody expected is the gateway's to answer.
+    handlers = {Refused: _refused, HTTPException: _nothing_here}
+    yield ExceptionMiddleware(Router(routes, redirect_slashes=False), handlers)
 
 
 async def _refused(request: Request, refused: Exception) -> Response:

@@ -21,7 +21,7 @@ from gateway.doors.openai.asked import (
 )
 from gateway.doors.openai.models import HUBCHAT, agent_called
 from gateway.doors.openai.said import answered, of_call, of_turn
-from gateway.doors.shared.inside import Inside, Refused
+from gateway.doors.shared.inside import Inside, Refused, place
 from gateway.doors.shared.streaming import Gone, while_there
 from gateway.errors import sentence
 from gateway.settings import Settings
@@ -107,7 +107,7 @@ class Asks:
 
     async def turn(self, turn_id: str) -> Json:
         """What became of a turn so far."""
-        found: Json = await self.inside.get(self.scope, f"/api/turns/{turn_id}")
+        found: Json = await self.inside.get(self.scope, place("/api/turns/{}", turn_id))
         return found
 
 

@@ -1,5 +1,6 @@
 """Errors in OpenAI's shape, and what they tell its clients to do next."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -8,6 +9,7 @@ from starlette.responses import Response
 
 from gateway.doors.openai.said import answered
 from gateway.doors.shared.inside import Refused
+from gateway.doors.shared.telling import sentence_of
 
 Json = dict[str, Any]
 
@@ -15,6 +17,8 @@ TYPES = {401: "authentication_error", 402: "insufficient_quota", 403: "permissio
 TYPES |= {429: "rate_limit_error"}
 CODES = {401: "invalid_api_key", 402: "insufficient_quota", 409: "conflict"}
 CODES |= {404: "not_found", 429: "rate_limit_exceeded", 504: "timeout"}
+PARAM = re.compile("([A-Za-z.]+): ")
+UNFIT = frozenset({400, 422})
 MORE = frozenset({"required", "available", "topUp"})
 """What a program needs that has to pay more."""
 
@@ -31,7 +35,8 @@ def error(
 def of(refused: Refused) -> Json:
     """What the API refused with."""
     more = {name: refused.body[name] for name in MORE if name in refused.body}
-    return error(refused.status, refused.sentence, **more)
+    param = PARAM.match(refused.sentence) if refused.status in UNFIT else None
+    return error(refused.status, sentence_of(refused), param[1] if param else None, **more)
 
 
 def wrong(sentence: str, param: str | None = None) -> Response:

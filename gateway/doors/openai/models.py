@@ -1,6 +1,5 @@
 """What can be named as a model: HubChat, and every agent to which a text is enough."""
 
-import re
 from typing import Any
 
 from starlette.requests import Request
@@ -9,27 +8,25 @@ from starlette.responses import Response
 from gateway.doors.openai.asked import text_member
 from gateway.doors.openai.errors import unknown_model
 from gateway.doors.openai.said import answered
-from gateway.doors.shared.inside import Inside, Refused
+from gateway.doors.shared.inside import Inside, Refused, place
 
 Json = dict[str, Any]
 
 HUBCHAT = "hubchat"
 PAGE, PAGES = 500, 4
 """Agents that are listed: the first two thousand. Whatever their number, any can be named."""
-_CURSOR = re.compile(r"[?&]cursor=([^&>]+)")
 
 
 async def list_models(request: Request, inside: Inside) -> Response:
     """All of them, in one answer: OpenAI's list has no pages."""
-    found, cursor = [_model(HUBCHAT, "agentbazaar")], None
+    found = [_model(HUBCHAT, "agentbazaar")]
+    cursor: str | None = None
     for _ in range(PAGES):
         query = {"limit": PAGE, "cursor": cursor}
         said = await inside.ask(request.scope, "GET", "/api/agents", query=query)
         found += [_of(agent) for agent in said.json() if takes(agent)]
-        more = _CURSOR.search(said.headers.get("link", ""))
-        if more is None:
+        if (cursor := said.next_cursor) is None:
             break
-        cursor = more[1]
     return answered({"object": "list", "data": found})
 
 
@@ -49,7 +46,7 @@ async def agent_called(inside: Inside, request: Request, name: str) -> Json | No
         Refused: that cannot be told now.
     """
     try:
-        agent: Json = await inside.get(request.scope, f"/api/agents/{name}")
+        agent: Json = await inside.get(request.scope, place("/api/agents/{}", name))
     except Refused as refused:
         if refused.status == 404:  # noqa: PLR2004  (a well-known number)
             return None
