@@ -213,6 +213,7 @@ def _scope(
         "headers": headers,
         "client": outer.get("client"),
         "server": outer.get("server"),
+        "app": outer["app"],
         "state": {name: state[name] for name in ("identity", "request_id") if name in state},
     }
 
