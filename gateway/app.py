@@ -28,6 +28,7 @@ from gateway.link import Link
 from gateway.room import Room
 from gateway.routes import (
     agents,
+    approvals,
     books,
     cancelling,
     cards,
@@ -127,6 +128,7 @@ def create_app(settings: Settings) -> FastAPI:
         hooks.router,
         hooks.posts,
         events.router,
+        approvals.router,
         spending.router,
         spending.posts,
     ):

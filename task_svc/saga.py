@@ -10,6 +10,7 @@ interrupted anywhere is simply run again, by whichever replica finds it.
 import asyncio
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import structlog
@@ -22,10 +23,11 @@ from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, NotFound, PaymentRequired, TooSlow, Unavailable
 from contracts.payment import EXTEND_HOLD, PLACE_HOLD, ExtendHold, PlaceHold
 from contracts.task import StepStarted, TaskStarted
-from task_svc import agreements, store
+from task_svc import agreements, approving, store
 from task_svc.agents import Agents
 from task_svc.agreements import Unusable
 from task_svc.answers import AgentFailure
+from task_svc.approving import NotApproved
 from task_svc.calls import Calls, HungUp
 from task_svc.domain import (
     Quote,
@@ -114,11 +116,13 @@ class Saga:
             return await self.end(step, NOBODY_WAITS, cause)
         cause = cause.for_ever()
         try:
-            begun = await self._begin(step, cause)
+            begun = await approving.begun(self.bus, step, cause, partial(self._begin, step, cause))
             if begun is None:
                 return Failed("cancelled", "The step was cancelled."), []
-        except Unusable as why:
+        except (Unusable, approving.Rejected) as why:
             return await self.end(step, Failed("not_covered", why.message), cause)
+        except approving.StillWaits as why:
+            raise Postponed(why.message, delay_s=approving.LOOK_S) from None
         except (NotFound, OffTheMarket) as why:
             return await self.end(step, Failed("agent_unknown", why.message), cause)
         except KeyError as missing:
@@ -177,13 +181,16 @@ class Saga:
         return quote.model_copy(update={"promise": promise_of(quote, payload, self.tolerance)})
 
     async def _begin(
-        self, step: Step, cause: Envelope
+        self, step: Step, cause: Envelope, approved: Decimal | None
     ) -> tuple[Step, Quote, dict[str, Any]] | None:
         """Quote a pending step and start it; an interrupted one keeps its first quote.
 
         Returns:
             The step, which from now on may cost what was promised at most, its quote, and what the
             agent is sent; None when it is over.
+
+        Raises:
+            NotApproved: its credential has limits, and more than `approved` will be held for it.
         """
         if step.quote is not None:
             async with self.db.transaction(reads=True) as tx:
@@ -200,6 +207,9 @@ class Saga:
             payload = await _payload(tx, step)
             quote = self.promised(quote, payload)
             step = step._replace(max_price=most_of(quote.promise, step.max_price))
+            amount = hold_amount(quote, step.max_price)
+            if cause.spender is not None and (approved is None or amount > approved):
+                raise NotApproved(amount)
             columns = quote_columns(quote, step.max_price)
             if not await store.begin_step(tx.conn, step.id, **columns):
                 return None

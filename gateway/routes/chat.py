@@ -67,9 +67,7 @@ async def list_messages(request: Request, page: Annotated[MessagePage, Query()])
     response_model=api.ChatAnswer,
     responses=problems(400, 404, 409, 415, 504),
 )
-async def post_message(
-    request: Request, body: bodies.ChatInput, wait: Truth = True
-) -> Response:
+async def post_message(request: Request, body: bodies.ChatInput, wait: Truth = True) -> Response:
     """When the wait ends before the turn does, `done` is false: /api/messages has it later.
 
     With `wait=false` it is not waited for: the stream tells what comes of it.

@@ -7,9 +7,10 @@ from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.payment import PlaceHold
 from payment_svc.rows import Placed
-from payment_svc.spending import store
+from payment_svc.spending import store, store_approvals
 from payment_svc.spending.limits import Limits, why_not
 
+NOT_APPROVED = "This costs more than this credential may spend without a person's approval."
 UNKNOWN = "This credential is not known to the payment service."
 
 
@@ -52,5 +53,10 @@ async def reserve(
     )
     if why := why_not(limits, request.agent_id, request.amount, datetime.now(UTC)):
         return why
+    asks_above = spender.approve_above
+    if asks_above is not None and request.amount > asks_above:
+        approved = await store_approvals.approved(tx.conn, request.hold_id, mine)
+        if approved is None or request.amount > approved:
+            return NOT_APPROVED
     await store.move(tx.conn, mine, request.amount, nothing)
     return None

@@ -31,6 +31,8 @@ Json = dict[str, Any]
 WAIT_S = 100.0
 """How long a turn is waited for without a stream: as long as an agent that is called."""
 LOOK_S = 1.0
+HANGED_UP = 499
+"""For the log; nobody is there to read it."""
 PATIENCE_S = 8.0
 """How long a request waits for its like, whose caller hung up: a claim is free after 4 s."""
 STILL = (
@@ -51,28 +53,38 @@ async def complete(request: Request, inside: Inside, settings: Settings) -> Resp
     except Wrong as error:
         return errors.wrong(error.sentence, error.param)
     except HTTPException as error:
+        if error.status_code == HTTPStatus.UNPROCESSABLE_ENTITY:
+            return errors.wrong(str(error.detail))
         return errors.plain(error.status_code, str(error.detail))
-    budget, task_id = terms_of(body, request.headers)
     keys = request.headers.getlist("idempotency-key")
     asks = Asks(inside, request, keys[0] if keys else None)
+    ask = _of_hubchat if body.model == HUBCHAT else _of_agent
     try:
-        if body.model == HUBCHAT:
-            said = {"content": wish, "maxBudget": budget or None, "taskId": task_id or None}
-            if body.stream:
-                return await streaming.turn(asks, said, body, settings.event_send_s)
-            return await while_there(request.receive, _turn(asks, said, body.model))
-        agent = await agent_called(inside, request, body.model)
-        if agent is None:
-            return errors.unknown_model(body.model)
-        member = text_member(agent["inputSchema"]) or ""
-        order = {"agentId": agent["id"], "payload": {member: wish}}
-        order |= {"maxPrice": budget or None, "taskId": task_id or None}
-        if body.stream:
-            return await streaming.call(asks, order, agent, body, settings)
-        result = await while_there(request.receive, asks.post("/api/invoke-agent", order))
-        return of_call(agent, result).whole()
+        return await ask(asks, body, wish, settings)
     except Gone:
-        return Response(status_code=499)
+        return Response(status_code=HANGED_UP)
+
+
+async def _of_hubchat(asks: "Asks", body: Completion, wish: str, settings: Settings) -> Response:
+    budget, task_id = terms_of(body, asks.headers)
+    said = {"content": wish, "maxBudget": budget or None, "taskId": task_id or None}
+    if body.stream:
+        return await streaming.turn(asks, said, body, settings.event_send_s)
+    return await while_there(asks.receive, _turn(asks, said, body.model))
+
+
+async def _of_agent(asks: "Asks", body: Completion, wish: str, settings: Settings) -> Response:
+    agent = await agent_called(asks.inside, asks.scope, body.model)
+    if agent is None:
+        return errors.unknown_model(body.model)
+    budget, task_id = terms_of(body, asks.headers)
+    member = text_member(agent["inputSchema"]) or ""
+    order = {"agentId": agent["id"], "payload": {member: wish}}
+    order |= {"maxPrice": budget or None, "taskId": task_id or None}
+    if body.stream:
+        return await streaming.call(asks, order, agent, body, settings)
+    result = await while_there(asks.receive, asks.post("/api/invoke-agent", order))
+    return of_call(agent, result).whole()
 
 
 class Asks:
@@ -82,6 +94,8 @@ class Asks:
         """Ask for the caller of `request`, with its `Idempotency-Key`."""
         self.inside = inside
         self.scope = request.scope
+        self.headers = request.headers
+        self.receive = request.receive
         self.key = key
 
     async def post(self, path: str, body: Json, **query: Any) -> Json:

@@ -4,6 +4,7 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from gateway.doors.openai.asked import text_member
 from gateway.doors.openai.errors import unknown_model
@@ -35,18 +36,18 @@ async def get_model(request: Request, inside: Inside) -> Response:
     name = request.path_params["id"]
     if name == HUBCHAT:
         return answered(_model(HUBCHAT, "agentbazaar"))
-    agent = await agent_called(inside, request, name)
+    agent = await agent_called(inside, request.scope, name)
     return unknown_model(name) if agent is None else answered(_of(agent))
 
 
-async def agent_called(inside: Inside, request: Request, name: str) -> Json | None:
+async def agent_called(inside: Inside, scope: Scope, name: str) -> Json | None:
     """The agent that is named as a model; None when there is none that could be.
 
     Raises:
         Refused: that cannot be told now.
     """
     try:
-        agent: Json = await inside.get(request.scope, place("/api/agents/{}", name))
+        agent: Json = await inside.get(scope, place("/api/agents/{}", name))
     except Refused as refused:
         if refused.status == 404:  # noqa: PLR2004  (a well-known number)
             return None

@@ -77,10 +77,11 @@ async def _turn(
         if ended is None:
             async for one in events:
                 event = happened(one.data)
-                of_it = event.get("turnId") == turn_id
-                if of_it and event["type"] == "turn.streamed" and (new := words.more(event["data"])):
-                    yield answer.piece(new)
-                elif (of_it and event["type"] == "turn.completed") or not one.data:
+                kind = event["type"] if event.get("turnId") == turn_id else ""
+                if kind == "turn.streamed":
+                    if new := words.more(event["data"]):
+                        yield answer.piece(new)
+                elif kind == "turn.completed" or not one.data:
                     # Looked after now and then, too: an event may be late.
                     found = await asks.turn(turn_id)
                     if found["done"]:

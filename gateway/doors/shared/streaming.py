@@ -20,9 +20,7 @@ T = TypeVar("T")
 class Frames(EventSourceResponse):
     """Frames as they come; what is `held` is let go once the last is sent or the caller leaves."""
 
-    def __init__(
-        self, frames: AsyncIterator[bytes], held: AsyncExitStack, send_s: float
-    ) -> None:
+    def __init__(self, frames: AsyncIterator[bytes], held: AsyncExitStack, send_s: float) -> None:
         """Send `frames`; who takes nothing for `send_s` is cut off."""
         super().__init__(frames, ping=0, send_timeout=send_s)
         self._held = held
