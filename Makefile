@@ -10,7 +10,7 @@ NOT_IN_IMAGES := typer rich shellingham markdown-it-py mdurl pygments psutil
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env up secrets test eval test-compose deploy-demo ask crash-demo key check-agent schemas specs trace bench images fmt lock clean
+.PHONY: help env up secrets test eval test-compose deploy-demo ask crash-demo key mcp conformance check-agent schemas specs trace bench images fmt lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,13 @@ key: override export GRANT := $(value GRANT)
 key: env ## Make an API key: make key ACCOUNT=alice SCOPES=read,write (NOTE=, DAYS=, GRANT=)
 	@exec $(BIN)/python -m deploy.local.key make "$$ACCOUNT" --scopes "$$SCOPES" \
 	  --note "$$NOTE" --days "$$DAYS" --grant "$$GRANT"
+
+mcp: env ## Say what to paste into a client of MCP (KEY= for a gateway that wants one)
+	@exec $(BIN)/python -m deploy.local.mcp
+
+# What PyPI and npm have; what is known to fail is in tests/conformance/mcp.yml.
+conformance: env ## Try the doors with the conformance kits of their protocols
+	@exec $(BIN)/python -m tests.conformance
 
 # The address goes through the environment, unexpanded.
 check-agent: override export URL := $(value URL)

@@ -5,7 +5,8 @@ open_wallet, list_entries, check_ledger, get_receipt, refund_payment, enter_paym
 open_checkout, retry_card, refund_card, take_webhook, open_spender, find_spender, get_spender,
 list_spenders, close_spender, ask_approval, decide_approval, list_approvals, get_seller,
 set_destination, list_earnings, request_payout, list_payouts, add_webhook, list_webhooks,
-delete_webhook, list_deliveries, replay_deliveries, open_dispute, note_dispute, decide_dispute, list_disputes.
+delete_webhook, list_deliveries, replay_deliveries, open_dispute, note_dispute, decide_dispute,
+list_disputes.
 Consumes step.completed, step.failed, agent.registered, agent.updated, agent.suspended,
 task.completed, task.failed.
 By itself: asks after steps whose holds stay open and after what was not heard, charges cards for

@@ -27,8 +27,11 @@ class Door:
     errors: str | None = None
 
 
+CARD = "/.well-known/agent-card.json"
+"""The marketplace's, as A2A has it."""
 DOORS: dict[str, Door] = {
     "mcp": Door("gateway.doors.mcp", ("/mcp",)),
+    "a2a": Door("gateway.doors.a2a", ("/a2a", CARD), frozenset({CARD})),
     "openai": Door("gateway.doors.openai", ("/v1",), errors="gateway.doors.openai.errors"),
 }
 

@@ -51,6 +51,7 @@ class Doors:
         if door is None:
             await problem(404, OFF)(scope, receive, send)
             return
+        scope.setdefault("state", {})["api"] = scope["app"]  # A door may be an app of its own.
         await (await door.app())(scope, receive, send)
 
 

@@ -46,7 +46,7 @@ class RequestLog:
         async def watched(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])  # some say it by an enumeration
                 header = (REQUEST_ID, request_id.encode())
                 message = {**message, "headers": [*message.get("headers", ()), header]}
             await send(message)

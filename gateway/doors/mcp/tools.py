@@ -92,7 +92,6 @@ class Tool:
         run: carries it out.
         long: whether it may take a while, so that its progress is told.
         reads: whether it changes nothing.
-        keyed: whether one that is sent again with the same key is carried out once.
     """
 
     says: str
@@ -128,6 +127,11 @@ async def _task(inside: Inside, outer: Scope, given: Arguments) -> dict[str, Any
     task = await inside.get(outer, place("/api/tasks/{}", id_))
     steps = await inside.get(outer, place("/api/tasks/{}/steps", id_), limit=MOST_STEPS)
     return {"task": task, "steps": steps}
+
+
+async def _cancel(inside: Inside, outer: Scope, given: Arguments) -> dict[str, Any]:
+    id_ = _checked(OneTask, given)["taskId"]
+    return _object(await inside.post(outer, place("/api/tasks/{}/cancel", id_), None))
 
 
 async def _receipt(inside: Inside, outer: Scope, given: Arguments) -> dict[str, Any]:
@@ -173,6 +177,13 @@ TOOLS: dict[str, Tool] = {
         reads=False,
     ),
     "get_task": Tool("How a task stands, and its steps.", OneTask, TaskAndSteps, _task),
+    "cancel_task": Tool(
+        "Cancel a task: no further step begins, what is held comes back, what is paid stays paid.",
+        OneTask,
+        api.Cancellation,
+        _cancel,
+        reads=False,
+    ),
     "get_receipt": Tool("What each step of a task cost.", OneTask, api.Receipt, _receipt),
     "wallet": Tool(
         "What is in the wallet, and what of it is available.", Nothing, api.Wallet, _wallet

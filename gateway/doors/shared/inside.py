@@ -99,6 +99,7 @@ class Inside:
         query: Mapping[str, Any] | None = None,
         body: Any = None,
         key: str | None = None,
+        notes: dict[str, Any] | None = None,
     ) -> Said:
         """Ask on behalf of whoever sent the request of the scope `outer`.
 
@@ -109,6 +110,8 @@ class Inside:
             query: its parameters; those that are None are left out.
             body: what is sent as JSON; None sends nothing.
             key: the `Idempotency-Key`.
+            notes: is given what the layers note of the request while it runs; `effect` is the id
+                of what it makes, once its key is claimed.
 
         Raises:
             Refused: the answer is 400 or more.
@@ -116,6 +119,9 @@ class Inside:
         taken = _Taken()
         payload = b"" if body is None else json.dumps(body).encode()
         scope = _scope(outer, method, path, query, payload, key)
+        if notes is not None:
+            notes |= scope["state"]
+            scope["state"] = notes
         if (identity := caller_of(outer)) and (no := forbidden(identity, method, scope["path"])):
             await no(scope, _nothing_more(payload), taken.send)
         else:
@@ -213,7 +219,7 @@ def _scope(
         "headers": headers,
         "client": outer.get("client"),
         "server": outer.get("server"),
-        "app": outer["app"],
+        "app": state["api"],
         "state": {name: state[name] for name in ("identity", "request_id") if name in state},
     }
 

@@ -1,0 +1,38 @@
+"""The door for A2A clients: 1.0 by JSON-RPC and by HTTP+JSON at /a2a, and 0.3 for who speaks that.
+
+Nothing of a task is kept here: it is asked for, or read out of the event stream, at any gateway.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from a2a.server.request_handlers.request_handler import RequestHandler
+from a2a.server.routes import create_jsonrpc_routes, create_rest_routes
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from gateway.doors.a2a.card import card_route
+from gateway.doors.a2a.context import Callers
+from gateway.doors.a2a.handler import Handler
+from gateway.doors.a2a.orders import Orders
+from gateway.doors.shared.inside import Inside
+from gateway.settings import Settings
+
+PLACE = "/a2a"
+
+
+@asynccontextmanager
+async def opened(inside: Inside, settings: Settings) -> AsyncIterator[ASGIApp]:
+    """The door's app, until the block is left; orders that still wait for an answer end then."""
+    async with Orders(inside) as orders:
+        routes = _routes(Handler(inside, orders))
+        yield Starlette(routes=[card_route(keys=settings.auth_mode != "none"), *routes])
+
+
+def _routes(handler: RequestHandler) -> list[Route]:
+    """Both bindings; a tenant in the path would be nobody's."""
+    callers = Callers()
+    rpc = create_jsonrpc_routes(handler, PLACE, callers, enable_v0_3_compat=True)
+    rest = create_rest_routes(handler, callers, enable_v0_3_compat=True, path_prefix=PLACE)
+    return [*rpc, *(one for one in rest if isinstance(one, Route))]

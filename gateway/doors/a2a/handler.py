@@ -1,0 +1,191 @@
+"""What A2A asks for, answered by the API; the library has the wire and its checks."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
+from http import HTTPStatus
+from typing import Any
+
+from a2a.server.context import ServerCallContext
+from a2a.server.events.event_queue import Event
+from a2a.server.request_handlers.request_handler import RequestHandler, validate_request_params
+from a2a.types import (
+    CancelTaskRequest,
+    GetTaskRequest,
+    ListTasksRequest,
+    ListTasksResponse,
+    Message,
+    SendMessageRequest,
+    SubscribeToTaskRequest,
+    Task,
+    TaskState,
+)
+from a2a.utils.errors import TaskNotCancelableError, UnsupportedOperationError
+from starlette.types import Scope
+
+from gateway.doors.a2a import listing, streaming
+from gateway.doors.a2a.context import scope_of
+from gateway.doors.a2a.errors import in_its_words, stream_in_its_words
+from gateway.doors.a2a.orders import Order, Orders, order_of
+from gateway.doors.a2a.refused import Refusing
+from gateway.doors.a2a.streaming import (
+    EVENTS,
+    Followed,
+    about,
+    follow,
+    followed_by,
+    last_words,
+    news,
+    until_done,
+)
+from gateway.doors.a2a.tasks import ENDED, TURN, find, of_call, of_turn
+from gateway.doors.shared.inside import Inside, Refused, place
+
+OVER = "The task has come to its end. Send a message with its contextId and without its taskId."
+BUSY = "The task is at work and takes no further message before its end."
+
+
+class Handler(Refusing, RequestHandler):
+    """The requests of A2A, for whichever binding they came by."""
+
+    def __init__(self, inside: Inside, orders: Orders) -> None:
+        """Ask the API `inside`; what a message asks for is carried out by `orders`."""
+        self._inside = inside
+        self._orders = orders
+
+    @validate_request_params
+    async def on_message_send(
+        self, params: SendMessageRequest, context: ServerCallContext
+    ) -> Task | Message:
+        """Carry out what is asked for; with `returnImmediately` no longer than until it began."""
+        outer = scope_of(context)
+        with in_its_words():
+            order = await self._order(outer, params)
+            if params.configuration.return_immediately:
+                return await self._begun(outer, order)
+            return await self._task_of(outer, order, await self._orders.begin(outer, order))
+
+    @validate_request_params
+    async def on_message_send_stream(
+        self, params: SendMessageRequest, context: ServerCallContext
+    ) -> AsyncGenerator[Event]:
+        """Carry it out, and tell what happens meanwhile; it goes on when nobody listens."""
+        async for event in stream_in_its_words(self._told(scope_of(context), params)):
+            yield event
+
+    @validate_request_params
+    async def on_subscribe_to_task(
+        self, params: SubscribeToTaskRequest, context: ServerCallContext
+    ) -> AsyncGenerator[Event]:
+        """A task that is at work, from how it stands to its end."""
+        async for event in stream_in_its_words(self._from_now(scope_of(context), params.id)):
+            yield event
+
+    @validate_request_params
+    async def on_get_task(self, params: GetTaskRequest, context: ServerCallContext) -> Task:
+        """A task as it stands."""
+        with in_its_words():
+            return await find(self._inside, scope_of(context), params.id)
+
+    async def on_list_tasks(
+        self, params: ListTasksRequest, context: ServerCallContext
+    ) -> ListTasksResponse:
+        """The account's tasks, newest first."""
+        with in_its_words():
+            return await listing.tasks(self._inside, scope_of(context), params)
+
+    @validate_request_params
+    async def on_cancel_task(self, params: CancelTaskRequest, context: ServerCallContext) -> Task:
+        """Cancel a task, and the turn that works on it."""
+        outer = scope_of(context)
+        with in_its_words():
+            is_turn = params.id.startswith(TURN)
+            path = "/api/turns/{}/cancel" if is_turn else "/api/tasks/{}/cancel"
+            done = await self._inside.post(outer, place(path, params.id.removeprefix(TURN)), None)
+            if not done["cancelled"]:
+                raise TaskNotCancelableError
+            task = await find(self._inside, outer, params.id)
+            # Its bill may not be settled yet; that it is cancelled is certain.
+            task.status.state = TaskState.TASK_STATE_CANCELED
+            return task
+
+    async def _order(self, outer: Scope, params: SendMessageRequest) -> Order:
+        if params.configuration.HasField("task_push_notification_config"):
+            raise self.no_push()
+        if params.message.task_id:
+            task = await find(self._inside, outer, params.message.task_id)
+            raise UnsupportedOperationError(OVER if task.status.state in ENDED else BUSY)
+        return order_of(params)
+
+    async def _task_of(self, outer: Scope, order: Order, answer: dict[str, Any]) -> Task:
+        """The task of theirs that an order's answer is about."""
+        return await of_turn(self._inside, outer, answer) if order.is_turn else of_call(answer)
+
+    async def _begun(self, outer: Scope, order: Order) -> Task:
+        """The task of an order as soon as there is one; its end, for who may not read along."""
+        async with aclosing(self._carried_out(outer, order)) as told:
+            try:
+                first = await anext(told)
+            except Refused as refused:
+                if refused.status != HTTPStatus.FORBIDDEN or order.effect is not None:
+                    raise
+                return await self._task_of(outer, order, await self._orders.begin(outer, order))
+        if not isinstance(first, Task):
+            raise TypeError("a stream begins with the task")
+        return first
+
+    async def _told(self, outer: Scope, params: SendMessageRequest) -> AsyncGenerator[Event]:
+        order = await self._order(outer, params)
+        async with aclosing(self._carried_out(outer, order)) as told:
+            async for event in told:
+                yield event
+
+    async def _carried_out(self, outer: Scope, order: Order) -> AsyncGenerator[Event]:
+        """First the task, then what happens, and last how it ended."""
+        async with AsyncExitStack() as open_:
+            told = await open_.enter_async_context(self._inside.events(outer, EVENTS))
+            work = self._orders.begin(outer, order)
+            followed, begun = Followed(), False
+            happens = until_done(told, work)
+            open_.push_async_callback(happens.aclose)
+            async for event in happens:
+                followed = followed if begun else follow(order)
+                if not followed.is_about(event):
+                    continue
+                if not begun:
+                    begun = True
+                    yield streaming.beginning(followed)
+                if (update := news(followed, event)) is not None:
+                    yield update
+            if not work.done():  # The gateway stops; the task is subscribed to at another.
+                return
+            task = await self._end(outer, followed, order, work)
+        for last in last_words(task) if begun else [task]:
+            yield last
+
+    async def _end(
+        self, outer: Scope, followed: Followed, order: Order, work: "asyncio.Task[dict[str, Any]]"
+    ) -> Task:
+        try:
+            return await self._task_of(outer, order, work.result())
+        except Refused:
+            if followed.id is None:
+                raise
+        return await find(self._inside, outer, followed.id)
+
+    async def _from_now(self, outer: Scope, id_: str) -> AsyncGenerator[Event]:
+        async with self._inside.events(outer, EVENTS) as told:
+            task = await find(self._inside, outer, id_)
+            if task.status.state in ENDED:
+                raise UnsupportedOperationError(OVER)
+            yield task
+            followed = followed_by(id_)
+            async for event in about(followed, told):
+                if followed.ends_with(event):
+                    break
+                if (update := news(followed, event)) is not None:
+                    yield update
+            else:  # The gateway stops; the task is subscribed to at another.
+                return
+        for last in last_words(await find(self._inside, outer, id_)):
+            yield last

@@ -1,0 +1,49 @@
+"""Tasks as a list: the account's own, newest first, page by page."""
+
+from typing import Any
+
+from a2a.types import ListTasksRequest, ListTasksResponse, Task, TaskState
+from a2a.utils.errors import InvalidParamsError
+from starlette.types import Scope
+
+from gateway.doors.a2a.tasks import find, of_task, without_artifacts
+from gateway.doors.shared.inside import Inside, place
+
+PAGE, MOST = 50, 100
+
+
+async def tasks(inside: Inside, outer: Scope, asked: ListTasksRequest) -> ListTasksResponse:
+    """A page; what a filter leaves out of it is not made up for by the next.
+
+    `totalSize` is that of the page: nobody counts all.
+
+    Raises:
+        A2AError, Refused: the page cannot be.
+    """
+    size = asked.page_size if asked.HasField("page_size") else PAGE
+    if not 1 <= size <= MOST:
+        raise InvalidParamsError(f"pageSize: 1 to {MOST}")
+    if asked.context_id:
+        found, after = [await inside.get(outer, place("/api/tasks/{}", asked.context_id))], None
+    else:
+        query = {"limit": size, "cursor": asked.page_token or None}
+        said = await inside.ask(outer, "GET", "/api/tasks", query=query)
+        found, after = said.json(), said.next_cursor
+    shown = [task for one in found if _is_wanted(task := of_task(one, ()), asked)]
+    if asked.include_artifacts:
+        shown = [await find(inside, outer, one.id) for one in shown]
+    return ListTasksResponse(
+        tasks=[one if asked.include_artifacts else without_artifacts(one) for one in shown],
+        next_page_token=after or "",
+        page_size=size,
+        total_size=len(shown),
+    )
+
+
+def _is_wanted(task: Task, asked: ListTasksRequest) -> bool:
+    status: Any = task.status
+    if asked.status not in (TaskState.TASK_STATE_UNSPECIFIED, status.state):
+        return False
+    if not asked.HasField("status_timestamp_after"):
+        return True
+    return bool(status.timestamp.ToDatetime() >= asked.status_timestamp_after.ToDatetime())

@@ -1,0 +1,163 @@
+"""What a message asks for: a wish for HubChat, or the call of an agent; and carrying it out."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Self
+
+from a2a.types import Message, Part, Role, SendMessageRequest
+from a2a.utils.errors import ContentTypeNotSupportedError, InvalidParamsError
+from google.protobuf.json_format import MessageToDict
+from starlette.types import Scope
+
+from chassis.endings import end
+from gateway.doors.a2a.tasks import TURN
+from gateway.doors.shared.inside import Inside, Refused
+
+CALLS = ("agentId", "quoteId")
+"""Members of the metadata that make a message the call of an agent."""
+WAIT_S = 95.0
+"""How long a message waits for its end; then its task is at work, and is asked after."""
+AGAIN_S = 0.5
+WHOLE = 2**53
+
+
+@dataclass(slots=True)
+class Order:
+    """A request of the API that a message stands for.
+
+    Attributes:
+        path: where it is posted.
+        body: what.
+        key: the same for the same message: whoever sends it again pays once.
+        notes: `effect` is the id of the step or turn, once its key is claimed.
+    """
+
+    path: str
+    body: dict[str, Any]
+    key: str
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_turn(self) -> bool:
+        """Whether HubChat is asked."""
+        return self.path == WISH
+
+    @property
+    def effect(self) -> str | None:
+        """The id of the step or turn that comes of it; None until that is known."""
+        effect: str | None = self.notes.get("effect")
+        return effect
+
+
+WISH = "/api/hubchat/message"
+CALL = "/api/invoke-agent"
+
+
+def order_of(request: SendMessageRequest) -> Order:
+    """What a message asks for.
+
+    Raises:
+        A2AError: nothing that could be asked for here.
+    """
+    message = request.message
+    if message.role != Role.ROLE_USER:
+        raise InvalidParamsError("message.role: ROLE_USER is expected")
+    about = {**_told(request.metadata), **_told(message.metadata)}
+    text = "\n".join(part.text for part in message.parts if part.HasField("text"))
+    data = [_plain(MessageToDict(part.data)) for part in message.parts if part.HasField("data")]
+    if strange := next((one for one in message.parts if not _is_taken(one)), None):
+        raise ContentTypeNotSupportedError(f"A part with {strange.WhichOneof('content')} is sent.")
+    key = sha256(message.message_id.encode()).hexdigest()
+    if any(about.get(name) for name in CALLS):
+        return Order(CALL, _call(message, about, text, data), key)
+    if data:
+        raise ContentTypeNotSupportedError("HubChat reads text; metadata.agentId calls an agent.")
+    return Order(WISH, _wish(message, about, text), key)
+
+
+def _call(message: Message, about: Mapping[str, Any], text: str, data: list[Any]) -> dict[str, Any]:
+    if len(data) > 1 or any(not isinstance(one, dict) for one in data):
+        raise InvalidParamsError("message.parts: one data part, an object, is a payload.")
+    payload = {**(data[0] if data else {}), **({"text": text} if text else {})}
+    named = {name: about[name] for name in (*CALLS, "maxPrice") if name in about}
+    return {**named, "payload": payload, **_context(message)}
+
+
+def _wish(message: Message, about: Mapping[str, Any], text: str) -> dict[str, Any]:
+    named = {name: about[name] for name in ("maxBudget",) if name in about}
+    return {**named, "content": text, **_context(message)}
+
+
+def _context(message: Message) -> dict[str, str]:
+    """The task that is gone on with: a context of ours is one; a turn without any is none."""
+    context = message.context_id
+    return {"taskId": context} if context and not context.startswith(TURN) else {}
+
+
+def _told(metadata: Any) -> dict[str, Any]:
+    found: dict[str, Any] = _plain(MessageToDict(metadata))
+    return found
+
+
+def _is_taken(part: Part) -> bool:
+    return part.HasField("text") or part.HasField("data")
+
+
+def _plain(value: Any) -> Any:
+    """JSON as it was sent: to the library all numbers are floats, and whole ones here are whole."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < WHOLE:
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value
+
+
+class Orders:
+    """Orders under way; nobody has to wait for one, and it goes on when nobody does."""
+
+    def __init__(self, inside: Inside) -> None:
+        """Have them carried out by the API `inside`."""
+        self._inside = inside
+        self._running: set[asyncio.Task[dict[str, Any]]] = set()
+
+    async def __aenter__(self) -> Self:
+        """Nothing is under way yet."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Wait for no answer any more; the services go on with what they have."""
+        await end(*self._running)
+
+    def begin(self, outer: Scope, order: Order) -> asyncio.Task[dict[str, Any]]:
+        """Carry an order out; gives the API's answer, or `Refused`."""
+        running = asyncio.create_task(self._carry_out(outer, order))
+        self._running.add(running)
+        running.add_done_callback(self._ended)
+        return running
+
+    def _ended(self, running: asyncio.Task[dict[str, Any]]) -> None:
+        self._running.discard(running)
+        if not running.cancelled():
+            running.exception()  # Whoever waits has it; who hung up does not want it.
+
+    async def _carry_out(self, outer: Scope, order: Order) -> dict[str, Any]:
+        """Ask, and ask again while it is at work: the key makes that one and the same."""
+        until = asyncio.get_running_loop().time() + WAIT_S
+        while True:
+            late = asyncio.get_running_loop().time() >= until
+            try:
+                said = await self._inside.ask(
+                    outer, "POST", order.path, body=order.body, key=order.key, notes=order.notes
+                )
+            except Refused as refused:
+                if late or refused.headers.get("idempotency-outcome") != "running":
+                    raise
+                await asyncio.sleep(AGAIN_S)
+                continue
+            found: dict[str, Any] = said.json()
+            if late or found.get("done", True):
+                return found

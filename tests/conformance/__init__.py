@@ -1,0 +1,1 @@
+"""The doors, tried by the conformance kits of their protocols (`make conformance`)."""
