@@ -32,6 +32,7 @@ CARD = "/.well-known/agent-card.json"
 DOORS: dict[str, Door] = {
     "mcp": Door("gateway.doors.mcp", ("/mcp",)),
     "a2a": Door("gateway.doors.a2a", ("/a2a", CARD), frozenset({CARD})),
+    "agui": Door("gateway.doors.agui", ("/agui",)),
     "openai": Door("gateway.doors.openai", ("/v1",), errors="gateway.doors.openai.errors"),
 }
 

@@ -11,8 +11,6 @@ from chassis.observability.terminal import escaped_bytes
 
 Json = dict[str, Any]
 
-ALIVE = b": alive\n\n"
-"""A comment, which every client passes over."""
 DONE = b"data: [DONE]\n\n"
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from chassis.endings import end
 from gateway.doors.openai import errors
 from gateway.doors.openai.asked import Completion
-from gateway.doors.openai.said import ALIVE, Answer, frame, of_call, of_turn
+from gateway.doors.openai.said import Answer, frame, of_call, of_turn
 from gateway.doors.shared.inside import Refused, Told
-from gateway.doors.shared.streaming import Frames, happened
+from gateway.doors.shared.streaming import ALIVE, Frames, happened
+from gateway.doors.shared.words import Words
 from gateway.errors import OURS
 from gateway.settings import Settings
 
@@ -20,34 +21,6 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 CUT_OFF = "The stream was cut off; the turn goes on."
-
-
-class Words:
-    """What was said of a turn so far, so that nothing is said twice and nothing is left out."""
-
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self._round = 0
-        self._said = ""
-
-    def more(self, piece: Json) -> str:
-        """What is new in a piece; nothing of one that does not follow on what was said."""
-        apart = ""
-        if piece["round"] != self._round:
-            apart = "\n\n" if self._said else ""
-            self._round, self._said = piece["round"], ""
-        known = len(self._said) - piece["offset"]
-        if known < 0 or known >= len(piece["text"]):
-            return ""
-        new: str = piece["text"][known:]
-        self._said += new
-        return apart + new
-
-    def rest(self, message: str) -> str:
-        """What is left of the message at the end; all of it, when other words were said."""
-        if message.startswith(self._said):
-            return message[len(self._said) :]
-        return f"\n\n{message}"
 
 
 async def turn(asks: "Asks", said: Json, body: Completion, send_s: float) -> Frames:

@@ -16,6 +16,9 @@ from chassis.endings import end
 log = structlog.get_logger()
 T = TypeVar("T")
 
+ALIVE = b": alive\n\n"
+"""A comment, which every client passes over."""
+
 
 class Frames(EventSourceResponse):
     """Frames as they come; what is `held` is let go once the last is sent or the caller leaves."""
