@@ -15,9 +15,16 @@ UNKNOWN = "This credential is not known to the payment service."
 
 
 async def reserve(
-    tx: Transaction, request: PlaceHold, placed: Placed, here: Envelope
+    tx: Transaction, request: PlaceHold, placed: Placed, here: Envelope, *, asks: bool = True
 ) -> str | None:
     """Count a hold that was just stored, and what came free of the one that it replaces.
+
+    Args:
+        tx: the transaction in which it was stored.
+        request: what was asked for.
+        placed: what storing it came to.
+        here: the envelope, which names the credential.
+        asks: whether a person has to have approved it, when its credential has such a limit.
 
     Returns:
         Why its credential may not spend that, as a sentence; None when it may, or has no limits.
@@ -54,7 +61,7 @@ async def reserve(
     if why := why_not(limits, request.agent_id, request.amount, datetime.now(UTC)):
         return why
     asks_above = spender.approve_above
-    if asks_above is not None and request.amount > asks_above:
+    if asks and asks_above is not None and request.amount > asks_above:
         approved = await store_approvals.approved(tx.conn, request.hold_id, mine)
         if approved is None or request.amount > approved:
             return NOT_APPROVED
