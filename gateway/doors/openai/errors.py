@@ -18,6 +18,7 @@ TYPES |= {429: "rate_limit_error"}
 CODES = {401: "invalid_api_key", 402: "insufficient_quota", 409: "conflict"}
 CODES |= {404: "not_found", 429: "rate_limit_exceeded", 504: "timeout"}
 PARAM = re.compile("([A-Za-z.]+): ")
+UNBEGUN = frozenset({408, 429})
 UNFIT = frozenset({400, 422})
 MORE = frozenset({"required", "available", "topUp"})
 """What a program needs that has to pay more."""
@@ -56,10 +57,8 @@ def refusal(refused: Refused, *, keyed: bool) -> Response:
 
 
 def _again(refused: Refused, *, keyed: bool) -> dict[str, str]:
-    safe = refused.status in {408, 429} or "retry-after" in refused.headers
-    if safe or (keyed and refused.status != HTTPStatus.CONFLICT):
-        return {}
-    return {"x-should-retry": "false"}
+    again = "retry-after" in refused.headers or refused.status != HTTPStatus.CONFLICT
+    return {} if (again if keyed else refused.status in UNBEGUN) else {"x-should-retry": "false"}
 
 
 def _of(headers: Mapping[str, str], *names: str) -> dict[str, str]:
