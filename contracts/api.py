@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainSerializer
 
+from contracts.approvals import ApprovalView
 from contracts.base import MAX_AMOUNT, Id, Model
 from contracts.chat import CostBreakdown, CostLine, LlmUse, MessageView, PlanCandidate
 from contracts.disputes import DisputeView
@@ -172,6 +173,13 @@ class Credential(SpenderView):
     held: SumNumber
     spent: SumNumber
     remaining: SumNumber | None = None
+    approve_above: Number | None = None
+
+
+class Approval(ApprovalView):
+    """A step that waits, or waited, for a person."""
+
+    amount: Number
 
 
 class NewCredential(Credential):

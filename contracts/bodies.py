@@ -163,6 +163,7 @@ class NewSession(
     agents: list[Id] | None = Field(default=None, min_length=1, max_length=100)
     note: str = Field(default="", max_length=200)
     expires_at: Moment
+    approve_above: AskedMoney | None = None
 
 
 class NewKey(Body, json_schema_extra=_such_as(account="ann", scopes=["read", "write"], perDay=20)):
@@ -176,6 +177,7 @@ class NewKey(Body, json_schema_extra=_such_as(account="ann", scopes=["read", "wr
     agents: list[Id] | None = Field(default=None, min_length=1, max_length=100)
     note: str = Field(default="", max_length=200)
     expires_at: Moment | None = None
+    approve_above: AskedMoney | None = None
 
 
 class NewPayment(Body, json_schema_extra=_such_as(taskId="t1", agentId="translator", amount=1.25)):

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from contracts import (
     api,
+    approvals,
     bodies,
     cancelling,
     cards,
@@ -35,7 +36,7 @@ from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry, listings),
     "task": (task, orders, negotiation, quotes, cancelling, standing, signing, credentials),
-    "payment": (payment, ledger, cards, spending, selling, hooks, disputes),
+    "payment": (payment, ledger, cards, spending, approvals, selling, hooks, disputes),
     "chat": (chat, turns),
 }
 """The contexts that own messages, each with the modules that define them."""
@@ -131,6 +132,7 @@ API_ANSWERS: tuple[type[Model], ...] = (
     api.Quote,
     api.Credential,
     api.NewCredential,
+    api.Approval,
     api.ChatAnswer,
     api.Health,
     api.Problem,

@@ -9,16 +9,18 @@ from contracts.base import Call, Id, Model, Moment, Page
 HookEvent = Literal[
     "task.completed",
     "task.failed",
+    "step.approval_requested",
     "seller.paid",
     "seller.refunded",
     "seller.suspended",
     "payout.paid",
     "payout.failed",
 ]
-"""What can be told: the first two to who has a task done, the others to who sells."""
+"""What can be told: the first three to who has a task done, the others to who sells."""
 HOOK_EVENTS: tuple[HookEvent, ...] = (
     "task.completed",
     "task.failed",
+    "step.approval_requested",
     "seller.paid",
     "seller.refunded",
     "seller.suspended",

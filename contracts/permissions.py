@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from contracts import (
+    approvals,
     changes,
     chat,
     hands,
@@ -73,6 +74,7 @@ BETWEEN_SERVICES: tuple[Call[Any, Any], ...] = (
     payment.PLACE_HOLD,
     payment.EXTEND_HOLD,
     payment.GET_TASK_ACCOUNT,
+    approvals.ASK_APPROVAL,
     ledger.OPEN_WALLET,
     registry.REGISTER_AGENT,
     spending.CLOSE_ACCOUNT,
@@ -93,6 +95,7 @@ ASKS: dict[str, tuple[Call[Any, Any], ...]] = {
         payment.PLACE_HOLD,
         payment.EXTEND_HOLD,
         payment.GET_TASK_ACCOUNT,
+        approvals.ASK_APPROVAL,
         ledger.GET_RECEIPT,
         turns.ORDER_ENDS,
     ),

@@ -25,6 +25,7 @@ class OpenSpender(Model):
         per_task: the same of one task.
         per_day: the same of one day (UTC).
         agents: whom it may pay; None for all.
+        approve_above: a step that may cost more waits for a person; None for none.
     """
 
     spender_id: Id
@@ -37,6 +38,7 @@ class OpenSpender(Model):
     agents: list[Id] | None = Field(default=None, min_length=1, max_length=100)
     note: str = Field(default="", max_length=200)
     expires_at: Moment | None = None
+    approve_above: Money | None = None
 
 
 class SpenderView(Model):
@@ -64,6 +66,7 @@ class SpenderView(Model):
     held: Sum
     spent: Sum
     remaining: Sum | None = None
+    approve_above: Money | None = None
 
 
 class FindSpender(Model):

@@ -28,6 +28,7 @@ from gateway.link import Link
 from gateway.room import Room
 from gateway.routes import (
     agents,
+    approvals,
     books,
     cancelling,
     cards,
@@ -128,6 +129,7 @@ def create_app(settings: Settings) -> FastAPI:
         hooks.router,
         hooks.posts,
         events.router,
+        approvals.router,
         spending.router,
         spending.posts,
         letters.router,

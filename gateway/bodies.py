@@ -42,14 +42,14 @@ class JsonRoute(StrictRoute):
 
         async def checked(request: Request) -> Response:
             kinds = request.headers.getlist("content-type")
-            if len(kinds) != 1 or not _is_json(kinds[0]):
+            if len(kinds) != 1 or not is_json(kinds[0]):
                 raise HTTPException(415, NO_JSON)
             return await handle(StrictJson(request.scope, request.receive))
 
         return checked
 
 
-def _is_json(content_type: str) -> bool:
+def is_json(content_type: str) -> bool:
     """Whether it is JSON, in the one encoding that JSON has between systems (RFC 8259)."""
     kind, *parameters = content_type.lower().split(";")
     pairs = [parameter.partition("=") for parameter in parameters]

@@ -3,9 +3,10 @@
 Answers place_hold, extend_hold, get_task_account, list_bazaarbucks, list_stripe, get_wallet,
 open_wallet, list_entries, check_ledger, get_receipt, refund_payment, enter_payment,
 open_checkout, retry_card, refund_card, take_webhook, open_spender, find_spender, get_spender,
-list_spenders, close_spender, close_account, get_seller, set_destination, list_earnings,
-request_payout, list_payouts, add_webhook, list_webhooks, delete_webhook, list_deliveries,
-replay_deliveries, open_dispute, note_dispute, decide_dispute, list_disputes.
+list_spenders, close_spender, close_account, ask_approval, decide_approval, list_approvals,
+get_seller, set_destination, list_earnings, request_payout, list_payouts, add_webhook,
+list_webhooks, delete_webhook, list_deliveries, replay_deliveries, open_dispute, note_dispute,
+decide_dispute, list_disputes.
 Consumes step.completed, step.failed, agent.registered, agent.updated, agent.suspended,
 task.completed, task.failed.
 By itself: asks after steps whose holds stay open and after what was not heard, charges cards for
@@ -13,7 +14,8 @@ what agents bought, refunds it to them, handles what Stripe's webhooks told, and
 settles and pays out what agents earned, tells webhooks, checks the books as they grow.
 Publishes hold.placed, hold.declined, hold.extended, hold.released, hold.overcharged,
 payment.recorded, payment.refunded, payment.entered, stripe_payment.updated, wallet.credited,
-payout.requested, payout.paid, payout.failed, dispute.opened, dispute.noted, dispute.decided.
+step.approval_requested, step.approval_decided, payout.requested, payout.paid, payout.failed,
+dispute.opened, dispute.noted, dispute.decided.
 """
 
 from functools import partial
@@ -24,6 +26,7 @@ from chassis.db.aging import AGE_EVERY_S
 from chassis.db.groups import GroupCommit
 from chassis.outbound import Outbound
 from chassis.service import Service
+from contracts import approvals as approval_calls
 from contracts import cards as card_calls
 from contracts import disputes as dispute_calls
 from contracts import hooks as hook_calls
@@ -38,7 +41,7 @@ from payment_svc.hooks import sending, signing, telling
 from payment_svc.ledger import books, queries, wallets
 from payment_svc.payouts import owners, paying, requests, settling
 from payment_svc.settings import Settings
-from payment_svc.spending import closing
+from payment_svc.spending import approvals, closing
 from payment_svc.spending import handlers as credentials
 
 CHECK_EVERY_S = 20.0
@@ -73,11 +76,6 @@ def build(settings: Settings) -> Service:
     grace_s = settings.refund_grace_s
     answer(ledger.REFUND_PAYMENT, partial(refund.refund_payment, grace_s=grace_s))
     answer(ledger.ENTER_PAYMENT, partial(by_hand.enter_payment, settings=settings))
-    answer(spending.OPEN_SPENDER, credentials.open_spender)
-    answer(spending.FIND_SPENDER, credentials.find_spender)
-    answer(spending.GET_SPENDER, credentials.get_spender)
-    answer(spending.LIST_SPENDERS, credentials.list_spenders)
-    answer(spending.CLOSE_SPENDER, credentials.close_spender)
     answer(
         card_calls.OPEN_CHECKOUT,
         partial(top_ups.open_checkout, db=db, client=stripe, settings=settings),
@@ -107,9 +105,24 @@ def build(settings: Settings) -> Service:
         partial(wallets.open_wallet, db, settings.wallet_account, settings.wallet_grant)
     )
     service.readings.add(measures.read_holds)
+    _limit(service, settings)
     _sell(service, settings, stripe)
     _tell(service, settings)
     return service
+
+
+def _limit(service: Service, settings: Settings) -> None:
+    """Credentials that spend so much, and what of it waits for a person."""
+    answer = service.answer
+    answer(spending.OPEN_SPENDER, credentials.open_spender)
+    answer(spending.FIND_SPENDER, credentials.find_spender)
+    answer(spending.GET_SPENDER, credentials.get_spender)
+    answer(spending.LIST_SPENDERS, credentials.list_spenders)
+    answer(spending.CLOSE_SPENDER, credentials.close_spender)
+    approving = partial(approvals.ask_approval, ttl_s=settings.approval_ttl_s)
+    answer(approval_calls.ASK_APPROVAL, approving)
+    answer(approval_calls.DECIDE_APPROVAL, approvals.decide_approval)
+    answer(approval_calls.LIST_APPROVALS, approvals.list_approvals)
 
 
 def _sell(service: Service, settings: Settings, stripe: StripeClient | None) -> None:

@@ -57,6 +57,7 @@ class Settings(ServiceSettings):
             `refund_grace_s`.
         payout_every_s: seconds between two payouts that nobody asked for; 0 for none of them.
         payout_least: BazaarBucks of the smallest payout.
+        approval_ttl_s: for so many seconds a step waits for a person's approval, then it fails.
         webhook_key: what secrets of webhooks are encrypted with; without it no webhook is made.
         webhook_hosts: hosts of webhooks whose addresses may be private.
         webhook_disable_s: a webhook that has failed for so many seconds is told nothing more.
@@ -87,6 +88,7 @@ class Settings(ServiceSettings):
     payout_delay_s: float = Field(default=7 * DAY_S, gt=0)
     payout_every_s: float = Field(default=0, ge=0)
     payout_least: Money = Decimal(1)
+    approval_ttl_s: float = Field(default=600.0, gt=0)
     webhook_key: Secret = None
     webhook_hosts: Hosts = ()
     webhook_disable_s: float = Field(default=5 * DAY_S, gt=0)

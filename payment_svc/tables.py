@@ -24,13 +24,14 @@ from chassis.db.grants import APPEND_ONLY, NEVER_DELETED
 from payment_svc.schema import MONEY, created_at, metadata
 from payment_svc.tables_hooks import webhook_deliveries, webhooks
 from payment_svc.tables_selling import agent_owners, disputes, earnings, payouts, sellers
-from payment_svc.tables_spending import spenders
+from payment_svc.tables_spending import approvals, spenders
 from payment_svc.tables_stripe import card_reversals, stripe_events, top_up_returns
 
 __all__ = [
     "MONEY",
     "agent_owners",
     "announcements",
+    "approvals",
     "bazaarbucks_payments",
     "budgets",
     "card_reversals",

@@ -1,4 +1,4 @@
-"""The table of credentials that may spend no more than so much; amounts are BazaarBucks."""
+"""Credentials that may spend no more than so much, and what waits for a person; BazaarBucks."""
 
 from sqlalchemy import ARRAY, CheckConstraint, Column, DateTime, Index, String, Table, Text
 
@@ -27,6 +27,8 @@ spenders = Table(
     # What its holds hold, and what they paid less what was given back.
     Column("held", MONEY, nullable=False, server_default="0"),
     Column("captured", MONEY, nullable=False, server_default="0"),
+    # What a step may cost without a person's approval; NULL for anything.
+    Column("approve_above", MONEY),
     CheckConstraint("kind IN ('session', 'key')", name="known_kind"),
     CheckConstraint("held >= 0 AND captured >= 0", name="spent_not_negative"),
     CheckConstraint("held + captured <= most", name="within_limit"),
@@ -39,4 +41,32 @@ Index(
     spenders.c.kind,
     spenders.c.created_at.desc(),
     spenders.c.id.desc(),
+)
+
+# Steps that cost more than their credential may spend unasked, by their ids.
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("step_id", String(64), primary_key=True),
+    Column("account", String(64), nullable=False),
+    Column("task_id", String(64), nullable=False),
+    Column("agent_id", String(64), nullable=False),
+    Column("turn_id", String(64)),
+    Column("spender", String(64), nullable=False),
+    # What was asked for, and is good for when it is approved.
+    Column("amount", MONEY, nullable=False),
+    Column("state", String(10), nullable=False, server_default="waiting"),
+    created_at(),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("decided_at", DateTime(timezone=True)),
+    CheckConstraint(
+        "state IN ('waiting', 'approved', 'rejected', 'expired', 'over')", name="known_state"
+    ),
+    info=dict(NEVER_DELETED),
+)
+Index(
+    "approvals_page_idx",
+    approvals.c.account,
+    approvals.c.created_at.desc(),
+    approvals.c.step_id.desc(),
 )

@@ -11,6 +11,7 @@ import asyncio
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import structlog
@@ -23,10 +24,11 @@ from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, NotFound, PaymentRequired, TooSlow, Unavailable
 from contracts.payment import EXTEND_HOLD, PLACE_HOLD, ExtendHold, PlaceHold
 from contracts.task import StepStarted, TaskStarted
-from task_svc import agreements, store
+from task_svc import agreements, approving, store
 from task_svc.agents import Agents
 from task_svc.agreements import Unusable
 from task_svc.answers import MOST_WAIT_S, AgentFailure
+from task_svc.approving import NotApproved
 from task_svc.calls import Calls, HungUp
 from task_svc.domain import (
     Quote,
@@ -121,11 +123,14 @@ class Saga:
             return await self.end(step, NOBODY_WAITS, cause)
         cause = cause.for_ever()
         with ExitStack() as through:
+            begin = partial(self._begin, step, cause, through)
             try:
-                begun = await self._begin(step, cause, through)
+                begun = await approving.begun(self.bus, step, cause, begin)
             except NotNow as why:
                 return await self._later(step, why, cause)
-            except Unusable as why:
+            except approving.StillWaits as why:
+                raise Postponed(why.message, delay_s=approving.LOOK_S) from None
+            except (Unusable, approving.Rejected) as why:
                 return await self.end(step, Failed("not_covered", why.message), cause)
             except (NotFound, OffTheMarket) as why:
                 return await self.end(step, Failed("agent_unknown", why.message), cause)
@@ -197,7 +202,7 @@ class Saga:
         return quote.model_copy(update={"promise": promise_of(quote, payload, self.tolerance)})
 
     async def _begin(
-        self, step: Step, cause: Envelope, through: ExitStack
+        self, step: Step, cause: Envelope, through: ExitStack, approved: Decimal | None
     ) -> tuple[Step, Quote, dict[str, Any]] | None:
         """Quote a pending step and start it; an interrupted one keeps its first quote.
 
@@ -205,28 +210,35 @@ class Saga:
             step: which.
             cause: what it follows from.
             through: holds what the call counts as, until it has ended.
+            approved: up to how much its hold was approved; None when nobody was asked yet.
 
         Returns:
             The step, which from now on may cost what was promised at most, its quote, and what the
             agent is sent; None when it is over.
+
+        Raises:
+            NotApproved: its credential has limits, and more than `approved` will be held for it.
         """
         if step.quote is not None:
             async with self.db.transaction(reads=True) as tx:
                 payload = await _payload(tx, step)
             return step, Quote.model_validate(step.quote), payload
         quote = await self.quotes.of(step.agent_id, cause)
-        through.enter_context(self.restraint.through(step.agent_id, quote))
         async with self.db.transaction(cause) as tx:
             task = await store.find_task(tx.conn, step.task_id, step.account, lock=True)
             if task is None:
                 return None
-            await take_place(tx, step.agent_id, quote)
             if step.negotiation_id is not None:
                 agreed = await agreements.use(tx.conn, step)
                 quote = quote.model_copy(update={"agreed": agreed})
             payload = await _payload(tx, step)
             quote = self.promised(quote, payload)
             step = step._replace(max_price=most_of(quote.promise, step.max_price))
+            amount = hold_amount(quote, step.max_price)
+            if cause.spender is not None and (approved is None or amount > approved):
+                raise NotApproved(amount)
+            through.enter_context(self.restraint.through(step.agent_id, quote))
+            await take_place(tx, step.agent_id, quote)
             columns = quote_columns(quote, step.max_price)
             if not await store.begin_step(tx.conn, step.id, **columns):
                 return None

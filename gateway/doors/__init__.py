@@ -17,11 +17,14 @@ class Door:
             yields the ASGI app of the door.
         places: addresses that are its own, with all below them.
         public: of these, what everybody may read, known or not.
+        errors: has `outside(status, sentence)`, the JSON of an error that another layer has
+            answered with before the door was reached; without it, that is RFC 9457.
     """
 
     module: str
     places: tuple[str, ...]
     public: frozenset[str] = frozenset()
+    errors: str | None = None
 
 
 CARD = "/.well-known/agent-card.json"
@@ -29,6 +32,8 @@ CARD = "/.well-known/agent-card.json"
 DOORS: dict[str, Door] = {
     "mcp": Door("gateway.doors.mcp", ("/mcp",)),
     "a2a": Door("gateway.doors.a2a", ("/a2a", CARD), frozenset({CARD})),
+    "agui": Door("gateway.doors.agui", ("/agui",)),
+    "openai": Door("gateway.doors.openai", ("/v1",), errors="gateway.doors.openai.errors"),
 }
 
 

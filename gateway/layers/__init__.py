@@ -4,7 +4,8 @@ From the outside to the inside, and why in this order (`stack` builds it):
 
 1. access: of every request there is a log line, however it ends.
 2. protection: every answer has the headers that protect browsers, errors too.
-3. paths, and `gateway.hosts`: what must not be asked at all is refused before anything is done.
+3. `gateway.doors.shapes`: errors of the layers below, as the protocol of a door has them. Paths,
+   and `gateway.hosts`: what must not be asked at all is refused before anything is done.
 4. CORS: pages of other origins may read errors as well.
 5. `errors.Shield`: whatever fails inside, an answer leaves.
 6. tracing: a span of what is worth one.

@@ -11,6 +11,7 @@ from gateway.auth import Check, Door
 from gateway.cache import Cache
 from gateway.claims import Claims
 from gateway.doors.layer import Doors
+from gateway.doors.shapes import Shapes
 from gateway.hosts import KnownHosts, OwnPages
 from gateway.layers import rates
 from gateway.layers.access import RequestLog
@@ -27,6 +28,7 @@ from gateway.settings import Settings
 
 ALLOWED_HEADERS = [
     "Authorization",
+    "Bazaar-Max-Budget",
     "Content-Type",
     "Idempotency-Key",
     "Last-Event-ID",
@@ -55,6 +57,7 @@ def _layers(
 ) -> Iterator[Middleware]:
     yield Middleware(RequestLog)
     yield Middleware(Protection)
+    yield Middleware(Shapes)
     yield Middleware(PlainPaths)
     if settings.hosts:
         yield Middleware(KnownHosts, hosts=settings.hosts)

@@ -33,7 +33,7 @@ from gateway.bodies import JsonRoute
 from gateway.errors import problems
 from gateway.layers.idempotency import REPLAYED
 from gateway.pages import LINKED, SAME, Page, listed
-from gateway.parameters import PathId, StrictRoute
+from gateway.parameters import PathId, StrictRoute, Truth
 from gateway.turns import TurnEnd
 
 router = APIRouter(tags=["chat"], route_class=StrictRoute)
@@ -67,8 +67,10 @@ async def list_messages(request: Request, page: Annotated[MessagePage, Query()])
     response_model=api.ChatAnswer,
     responses=problems(400, 404, 409, 415, 504),
 )
-async def post_message(request: Request, body: bodies.ChatInput) -> Response:
+async def post_message(request: Request, body: bodies.ChatInput, wait: Truth = True) -> Response:
     """When the wait ends before the turn does, `done` is false: /api/messages has it later.
+
+    With `wait=false` it is not waited for: the stream tells what comes of it.
 
     Sent again with its `Idempotency-Key`, it is waited for once more, or answered at once when the
     turn has ended. With a `taskId`, the turn goes on with that task.
@@ -81,7 +83,8 @@ async def post_message(request: Request, body: bodies.ChatInput) -> Response:
         was_taken(request)
         message = posted.answer and shown(api.Message, posted.answer)
         if message is None:
-            ended = await _wait(request, ending, gateway.settings.chat_wait_s)
+            wait_s = gateway.settings.chat_wait_s if wait else 0.0
+            ended = await _wait(request, ending, wait_s)
             message = ended.message if ended else None
     if message is None:
         goes_on(request)

@@ -19,6 +19,9 @@ from payment_svc.spending import reserving
 
 TAKEN = "This payment id was used for something else."
 
+MODEL_OF = "chat"
+"""The context that enters what its language model costs."""
+
 
 async def enter_payment(
     request: EnterPayment,
@@ -52,7 +55,9 @@ async def enter_payment(
         placed = await store.insert_hold(tx.conn, here.account, hold, here.spender)
     if placed is None:
         raise Internal("A fresh id is taken.")
-    if why := await reserving.reserve(tx, hold, placed, here):
+    # What the language model of a turn costs is no purchase that a person could be asked about.
+    of_a_person = here.source != MODEL_OF
+    if why := await reserving.reserve(tx, hold, placed, here, asks=of_a_person):
         raise PaymentRequired(why, required=request.amount)
     wallet = wallet_of(here.account)
     if not await store_budgets.reserve_budget(tx.conn, here.account, hold):

@@ -8,6 +8,7 @@ from contracts.task import OWN_FAULTS, StepFailed
 from payment_svc.holds import store, store_budgets
 from payment_svc.holds.refund import give_back_all
 from payment_svc.payouts import store_owners
+from payment_svc.spending.approvals import on_step_over
 
 
 async def on_step_failed(event: StepFailed, tx: Transaction, here: Envelope) -> None:
@@ -19,6 +20,8 @@ async def on_step_failed(event: StepFailed, tx: Transaction, here: Envelope) -> 
         await store_owners.note_fault(
             tx.conn, event.step_id, event.task_id, event.agent_id, here.account
         )
+    if not event.started:
+        await on_step_over(tx, event.step_id)
     if hold is None:
         await _refund_voided(event, tx)
         return

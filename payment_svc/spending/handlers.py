@@ -56,9 +56,7 @@ async def find_spender(request: FindSpender, tx: Reading) -> Credential:
         hash=known.hash,
         scopes=known.scopes,
         expires_at=known.expires_at,
-        limited=any(
-            limit is not None for limit in (known.most, known.per_task, known.per_day, known.agents)
-        ),
+        limited=is_limited(known),
     )
 
 
@@ -96,6 +94,12 @@ async def close_spender(request: CloseSpender, tx: Transaction, here: Envelope) 
     return view(known)
 
 
+def is_limited(row: store.Found) -> bool:
+    """Whether a credential may not do all that its account may."""
+    limits = (row.most, row.per_task, row.per_day, row.agents, row.approve_above)
+    return row.kind == "session" or any(limit is not None for limit in limits)
+
+
 def view(row: store.Found) -> SpenderView:
     """A credential, as it is shown."""
     left = None if row.most is None else row.most - row.held - row.captured
@@ -115,4 +119,5 @@ def view(row: store.Found) -> SpenderView:
         held=row.held,
         spent=row.captured,
         remaining=left,
+        approve_above=row.approve_above,
     )

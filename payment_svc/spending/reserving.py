@@ -7,16 +7,24 @@ from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.payment import PlaceHold
 from payment_svc.rows import Placed
-from payment_svc.spending import store
+from payment_svc.spending import store, store_approvals
 from payment_svc.spending.limits import Limits, why_not
 
+NOT_APPROVED = "This costs more than this credential may spend without a person's approval."
 UNKNOWN = "This credential is not known to the payment service."
 
 
 async def reserve(
-    tx: Transaction, request: PlaceHold, placed: Placed, here: Envelope
+    tx: Transaction, request: PlaceHold, placed: Placed, here: Envelope, *, asks: bool = True
 ) -> str | None:
     """Count a hold that was just stored, and what came free of the one that it replaces.
+
+    Args:
+        tx: the transaction in which it was stored.
+        request: what was asked for.
+        placed: what storing it came to.
+        here: the envelope, which names the credential.
+        asks: whether a person has to have approved it, when its credential has such a limit.
 
     Returns:
         Why its credential may not spend that, as a sentence; None when it may, or has no limits.
@@ -52,5 +60,10 @@ async def reserve(
     )
     if why := why_not(limits, request.agent_id, request.amount, datetime.now(UTC)):
         return why
+    asks_above = spender.approve_above
+    if asks and asks_above is not None and request.amount > asks_above:
+        approved = await store_approvals.approved(tx.conn, request.hold_id, mine)
+        if approved is None or request.amount > approved:
+            return NOT_APPROVED
     await store.move(tx.conn, mine, request.amount, nothing)
     return None

@@ -1,5 +1,7 @@
 """POST /api/invoke-agent: one step, run at once, answered when it has ended."""
 
+from contextlib import nullcontext
+
 from chassis.bus.envelopes import new_id
 from chassis.db.database import Database
 from chassis.db.transaction import Transaction
@@ -8,8 +10,9 @@ from contracts.envelope import Envelope
 from contracts.errors import Busy, Conflict, NotFound, Refusal
 from contracts.task import InvokeAgent, InvokeReply, StepStarted, TaskCreated, TaskStarted
 from task_svc import store, store_leases
+from task_svc.approving import WAITS, has_to_wait
 from task_svc.cancelling import CANCELLED
-from task_svc.domain import Quote, is_open, key_after, try_after
+from task_svc.domain import Quote, hold_amount, is_open, key_after, try_after
 from task_svc.ending import Done, Failed, answer_to, recorded
 from task_svc.handlers.quoting import Seals, as_quoted
 from task_svc.pricing import most_of
@@ -62,8 +65,15 @@ async def invoke_agent(
             key = key_after(before.id, Quote.model_validate(before.quote), before.reason)
             quote = quote.model_copy(update={"agent_key": key})
         quote = as_quoted(saga.promised(quote, request.payload), request, seals, here.account)
-        with saga.restraint.through(request.agent_id, quote):
-            step = await _store_step(request, before, db, settings, runner, quote, here, reply_to)
+        amount = hold_amount(quote, most_of(quote.promise, request.max_price))
+        waits = await has_to_wait(saga.bus, request, amount, here)
+        with nullcontext() if waits else saga.restraint.through(request.agent_id, quote):
+            step = await _store_step(
+                request, before, db, settings, runner, quote, here, None if waits else reply_to
+            )
+            if waits:
+                runner.wake([step.id])
+                raise Busy(WAITS.format(step.id, step.task_id))
             async with runner.holding(step):
                 try:
                     outcome, _ = await saga.finish(step, quote, dict(request.payload), here)
@@ -110,17 +120,19 @@ async def _store_step(
     runner: Runner,
     quote: Quote,
     here: Envelope,
-    reply_to: str,
+    reply_to: str | None,
 ) -> Step:
     """Store the step, leased to this replica and in progress; its task too when it has none.
 
-    A further try belongs to the task of the one before it, and takes its place.
+    Without anybody to reply to it waits for a person: any replica begins it then. A further try
+    belongs to the task of the one before it, and takes its place.
 
     Raises:
         Busy: somebody else was quicker to begin the same.
         NotNow: the agent has in hand what it takes at once.
     """
     first = request.step_id or new_id()
+    step_id = first if before is None else try_after(first, before.id)
     task_id = before.task_id if before is not None else request.task_id
     async with db.transaction(here, begins=True) as tx:
         if task_id is None:
@@ -135,21 +147,31 @@ async def _store_step(
             if task.cancelled_at is not None:
                 raise Conflict(CANCELLED)
             await start_task(tx, task, open_steps=task.open_steps + 1)
+        columns = {
+            "id": step_id,
+            "replaces": None if before is None else before.id,
+            "task_id": task.id,
+            "account": here.account,
+            "agent_id": request.agent_id,
+            "skill": "",
+            "subtask_type": quote.skills[0][:100] if quote.skills else "task",
+            "payload": request.payload,
+            "max_budget": task.max_budget,
+        }
+        most = most_of(quote.promise, request.max_price)
+        if reply_to is None:
+            cause = here.for_ever().model_dump(mode="json")
+            row = columns | {"status": "pending", "max_price": most, "cause": cause}
+            if not await store.insert_steps(tx.conn, [row]):
+                raise Busy(RUNS)
+            return await store.find_step(tx.conn, step_id)
         await take_place(tx, request.agent_id, quote)
         step = await store.insert_leased_step(
             tx.conn,
             runner.owner,
             runner.lease_s,
-            id=first if before is None else try_after(first, before.id),
-            replaces=None if before is None else before.id,
-            task_id=task.id,
-            account=here.account,
-            agent_id=request.agent_id,
-            skill="",
-            subtask_type=quote.skills[0][:100] if quote.skills else "task",
-            payload=request.payload,
-            max_budget=task.max_budget,
-            **quote_columns(quote, most_of(quote.promise, request.max_price)),
+            **columns,
+            **quote_columns(quote, most),
             cause=here.model_dump(mode="json"),
             reply_to=reply_to,
         )

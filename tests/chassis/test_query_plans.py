@@ -25,6 +25,7 @@ from payment_svc.check import store_standing as asked_of
 from payment_svc.ledger import store_announcing
 from payment_svc.ledger import store_payments as payment
 from payment_svc.spending import store as spending
+from payment_svc.spending import store_approvals as approvals
 from registry_svc import store as registry
 from registry_svc import store_finding as finding
 from registry_svc import store_owned as owned
@@ -74,6 +75,10 @@ HISTORY = {
         SELECT 'h' || n, 'a' || n % 40, 't' || n, 'a', 0, 0,
           CASE WHEN n % 100 = 0 THEN 'held' ELSE 'captured' END, now() - n * interval '1s',
           CASE WHEN n % 2 = 0 THEN 's' || n % 80 END
+        FROM generate_series(1, 5000) n;
+        INSERT INTO approvals (step_id, account, task_id, agent_id, spender, amount, created_at,
+          expires_at)
+        SELECT 's' || n, 'a' || n % 40, 't', 'a', 's2', 1, now() - n * interval '1s', now()
         FROM generate_series(1, 5000) n;
         INSERT INTO spenders (id, account, kind, hash, scopes, most, created_at)
         SELECT 's' || n, 'a' || n % 40, CASE WHEN n % 3 = 0 THEN 'key' ELSE 'session' END, 'x',
@@ -175,6 +180,9 @@ QUERIES: list[tuple[str, str, Query]] = [
         "later page of sessions",
         lambda c: spending.page(c, "session", "a1", 9, (THEN, "s")),
     ),
+    ("payment", "page of approvals", lambda c: approvals.page(c, "a1", 9, (THEN, "s"))),
+    ("payment", "what was approved", lambda c: approvals.approved(c, "s2", "s2")),
+    ("payment", "an approval settled", lambda c: approvals.settle(c, "s2", "over")),
     ("payment", "a credential revoked", lambda c: spending.close(c, "s2", "session", "a2")),
     ("task", "tasks to ask after", lambda c: standing.claim_unended(c, 30, 50)),
     ("task", "how steps stand", lambda c: standing.statuses_of_steps(c, ["s1", "s2"])),

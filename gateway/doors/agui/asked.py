@@ -1,0 +1,93 @@
+"""What a front end sends to POST /agui, and what of it counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from ag_ui.core import ResumeEntry, RunAgentInput
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from gateway.bodies import NO_JSON, is_json, read
+from gateway.errors import sentence
+
+BUDGET = "bazaar-max-budget"
+"""The header that says what may be spent, beside `forwardedProps.maxBudget`."""
+MAJOR = "1."
+OTHER = "This speaks AG-UI 1.0; the version that was sent is another."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A run that is asked for.
+
+    Attributes:
+        key: the same for the same run, so that a run that is sent again is done once.
+        after: the place in the event stream that the caller has, as the last `id` said.
+        state: what the run before left with the caller; it knows the task, and the turn.
+    """
+
+    input: RunAgentInput
+    key: str
+    after: str | None
+    state: Mapping[str, Any]
+    budget: Any
+
+    @property
+    def resume(self) -> list[ResumeEntry]:
+        """The answers to interrupts; with any, no wish is looked for."""
+        return self.input.resume or []
+
+    def wish(self) -> dict[str, Any]:
+        """What is said to HubChat: the last thing that the user said, about the state's task.
+
+        Raises:
+            HTTPException: 422, there is no such text.
+        """
+        said = {"content": _text(self.input), "taskId": self.state.get("taskId")}
+        return said | {"maxBudget": self.budget}
+
+
+async def asked(request: Request) -> Asked:
+    """The run that a request asks for.
+
+    Raises:
+        HTTPException: it is no such request.
+    """
+    kinds = request.headers.getlist("content-type")
+    if len(kinds) != 1 or not is_json(kinds[0]):
+        raise HTTPException(415, NO_JSON)
+    try:
+        given = RunAgentInput.model_validate(read(await request.body()))
+    except ValidationError as error:
+        raise HTTPException(422, sentence(error.errors())) from None
+    if given.protocol_version is not None and not given.protocol_version.startswith(MAJOR):
+        raise HTTPException(422, OTHER)
+    state = given.state if isinstance(given.state, dict) else {}
+    after = request.headers.get("last-event-id")
+    if given.resume and after is None:
+        after = str(state["eventId"]) if state.get("eventId") else None
+    props = given.forwarded_props if isinstance(given.forwarded_props, dict) else {}
+    budget = props.get("maxBudget") or request.headers.get(BUDGET) or None
+    return Asked(given, _key(given, request), after, state, budget)
+
+
+def _key(given: RunAgentInput, request: Request) -> str:
+    own = request.headers.get("idempotency-key")
+    run = f"{given.thread_id}\n{given.run_id}"
+    return own or f"agui-{sha256(run.encode()).hexdigest()}"
+
+
+def _text(given: RunAgentInput) -> str:
+    for message in reversed(given.messages):
+        if message.role != "user":
+            continue
+        if isinstance(message.content, str):
+            return message.content
+        parts = [getattr(part, "text", None) for part in message.content]
+        if any(part is None for part in parts):
+            raise HTTPException(422, "messages: Only text can be taken.")
+        return "\n".join(str(part) for part in parts)
+    raise HTTPException(422, "messages: There is none of the role user.")
