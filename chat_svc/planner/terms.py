@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-from chat_svc.planner.folding import QUOTE
+from chat_svc.planner.folding import QUOTE, fold
 from chat_svc.planner.languages import find_language
 from chat_svc.planner.source import Source, read_source
 from chat_svc.planner.targets import find_targets
@@ -18,12 +18,12 @@ _CAP = re.compile(
     r"(?:(?P<strong>budget|spend|pay|price|cost)\w*\s*(?:is|of|limit|:)?\s*)?"
     r"(?P<most>at most|max(?:imum|imal)?\.?(?: of)?|no more than|not more than"
     r"|more than|only have|have only|up to|under"
-    r"|less than|below|cheaper than|limit(?: of)?|budget(?: of| is)?:?|hochstens|como maximo"
+    r"|less than|below|cheaper than|limit(?: of| is)?|budget(?: of| is)?:?|hochstens|como maximo"
     r"|al massimo|au maximum|no maximo|por menos de)?\s*"
     rf"(?:[$€]\s*)?(?P<amount>\d+(?:[.,]\d+)?|[.,]\d+)\s*(?:(?P<coin>{_COIN})"
     rf"|(?P<cents>cents?\b|ct\b)"
     r"|(?P<other>[$€]|dollars?\b|euros?\b))?"
-    r"(?P<least> (?:at most|max(?:imum)?|or less|tops|oder weniger))?[\s)]*"
+    r"(?P<least> (?:at most|max(?:imum)?|or less|tops|oder weniger))?(?: (?:please|pls))?[\s)]*"
     r"(?=$|[.:,;!?](?:\s|$)|\0|\n)"
 )
 _NOT = (
@@ -86,9 +86,9 @@ def cap_after(text: str) -> tuple[str, Decimal | None]:
     if not ends:
         return text, None
     rest, cap = _read_cap(text[ends[-1].end() :].strip())
-    return (
-        (text, None) if cap is None or rest.strip(" .!,") else (text[: ends[-1].start() + 1], cap)
-    )
+    if cap is None or unclaimed(fold(rest), most=1):
+        return text, None
+    return text[: ends[-1].start() + 1], cap
 
 
 def _cut(source: Source, start: int, end: int) -> str:
