@@ -33,6 +33,9 @@ _MARKET = re.compile(
     r"|translators?|summari[sz]ers?|negotiators?|deposits?|payments?|sites?|searches|fees?|prices?"
     r"|payouts?|receipts?|invoices?|accounts?|budget|limits?|marketplace|hubchat|data|texts?)\b"
 )
+_OURS = re.compile(
+    r"\b(?:agents?|sellers?|refunds?|deposits?|bazaarbucks?|fees?|payouts?|receipts?|wallets?)\b"
+)
 _THIS = word_set("here this site hubchat")
 _POLITE = word_set("please pls plz thanks thank you it that then ok okay now just all bitte danke")
 
@@ -99,7 +102,8 @@ def _is_on_the_market(folded: str) -> bool:
     mine = rest != folded and set(folded.split()) & (_ME | _THIS)
     if asked and mine and not unclaimed(rest, _ALL, most=2)[1:]:
         return True
-    if asked and rest != folded and not unclaimed(rest, _ALL, most=1):
+    strong = _OURS.search(folded) is not None
+    if asked and rest != folded and len(unclaimed(rest, _ALL, most=2)) <= int(strong):
         return True
     strange = len(unclaimed(folded, _ALL, most=2))
     return asked is not None and who + work + how > 1 and strange <= (1 if who else 0)

@@ -144,13 +144,23 @@ def _thin(heard: Heard, purchases: Sequence[Purchase]) -> list[Objection]:
         about = " ".join(one.text.split()[:8])
         if one.kind != "search" and is_link(one.text):
             found.append(Objection(Reason.NOTHING_GIVEN, about))
+        elif is_prose(one.text) and holds_asking(one.text) and not _is_material(heard, one.text):
+            found.append(Objection(Reason.LEFT_OVER, about))
         elif _is_set_apart(heard):
             continue
         elif only_points(one.text) or _is_elsewhere(heard, one.kind, one.text):
             found.append(Objection(Reason.NOTHING_GIVEN, about))
-        elif is_prose(one.text) and (holds_asking(one.text) or _begins_with_asking(one.text)):
+        elif is_prose(one.text) and _begins_with_asking(one.text):
             found.append(Objection(Reason.LEFT_OVER, about))
     return found
+
+
+def _is_material(heard: Heard, text: str) -> bool:
+    """Whether a text is what form alone sets apart."""
+    zones = heard.zones
+    if zones is None:
+        return bool(heard.source.quotes)
+    return zones.announced and text in zones.material
 
 
 def _is_set_apart(heard: Heard) -> bool:

@@ -36,7 +36,9 @@ _SENT = re.compile(
 )
 _PART = re.compile(r"\w+ (?:\d+|one|two|three|(?:of|from|in) (?:the|my|this|that|our))\b")
 _SETS_OFF = re.compile(r"[a-z][\w' -]{0,60}: [A-ZÀ-Ý]")
-_SAYS_HOW = re.compile(r"\(|(?:as|in|of|for|with|about|using)\b[^.!?\n]{0,60}(?::|--|>>)")
+_SAYS_HOW = re.compile(
+    r"\(|(?:as|in|of|for|with|about|using|from|to|into)\b[^.!?\n]{0,60}(?::|--|>>)"
+)
 
 
 def only_points(text: str) -> bool:

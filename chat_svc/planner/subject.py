@@ -24,9 +24,14 @@ _SOMETHING = re.compile(
     r"(?:something|anything|stuff|things|everything)\b(?! (?:about|on)\b)|(?:what|how) about:"
 )
 _NOTHING = re.compile(r"\b(?:information|infos?|facts?|sources?|things?|stuff|details)\b")
+_TOLD = re.compile(
+    r"\b(?:i|we) (?:have |just |had )?(?:told|sent|gave|showed|asked|mentioned to) (?:you|it)\b"
+    r"|how (?:much|many) \w+ (?:do i ha|have i|did i)"
+)
 _STRANGERS = 2
 _SHORT = 3
 _VAGUE = re.compile(r"\b(?:it|that|this|them|they|him|her|these|those)$")
+_MONEY_BESIDES = re.compile(r"[,;] [^,;]*\b(?:costs?|price|money|budget|cheap|expensive)\b")
 _LOOSE = word_set("again also too then but now instead please just only once")
 _NEARBY = re.compile(r"\b(?:this|that|it|here|you|your|yours|my|our|ours|me)\b")
 _TIMES = re.compile(r"\b(?:yesterday|today|last|so far|this (?:week|month)|recently|just now)\b")
@@ -44,15 +49,19 @@ def is_no_subject(query: str) -> bool:
     words = len(folded.split())
     if words > _FEW:
         return False
-    strange = len(unclaimed(folded, most=_STRANGERS + 1))
-    if _OF_MINE.match(folded) or _is_nearby(folded, strange):
+    strange = len(unclaimed(_ASKED.sub(" ", folded, count=1), most=_STRANGERS + 1))
+    if _TOLD.search(folded) or _OF_MINE.match(folded) or _is_nearby(folded, strange):
         return True
     if words <= _SHORT and not unclaimed(_NOTHING.sub(" ", folded), most=1):
         return True
-    vague = _OF_THAT.match(folded) or _SOMETHING.match(folded) or _MINE.fullmatch(folded)
-    if vague is not None and strange <= _STRANGERS:
+    if strange <= _STRANGERS and _is_vague(folded):
         return True
     return _ASKED.match(folded) is not None and (_VAGUE.search(folded) is not None or not strange)
+
+
+def _is_vague(folded: str) -> bool:
+    of_that = _OF_THAT.match(folded) is not None and _IN_GENERAL.search(folded) is None
+    return of_that or any((_SOMETHING.match(folded), _MINE.fullmatch(folded)))
 
 
 def _is_nearby(folded: str, strange: int) -> bool:
@@ -68,4 +77,7 @@ def _is_nearby(folded: str, strange: int) -> bool:
 
 def is_loose(query: str) -> bool:
     """Whether a query begins with words that belong to the asking: "again but for coffee"."""
-    return fold(query[:_LONGEST_QUERY]).split()[:1] != [] and fold(query).split()[0] in _LOOSE
+    folded = fold(query[:_LONGEST_QUERY])
+    return folded.split()[:1] != [] and (
+        folded.split()[0] in _LOOSE or _MONEY_BESIDES.search(folded) is not None
+    )
