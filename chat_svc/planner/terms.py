@@ -12,7 +12,7 @@ from chat_svc.planner.vocabulary import KINDS, spelled, unclaimed
 
 _COIN = r"(?:bazaarbucks?|bucks?|bbs?|credits?)"
 _CAP = re.compile(
-    r"[\s,;(-]*(?:\b(?:but|and|please|only|if|it|costs?|you|can|may|should|spend"
+    r"[\s,;(-]*(?:\b(?:but|and|please|only|if|it|costs?|you|i|can|may|should|spend"
     r"|spending|pay|paying"
     r"|for|use|using|with|within|a|the|my|is|of|do|not)\b\s*){0,8}"
     r"(?:(?P<strong>budget|spend|pay|price|cost)\w*\s*(?:is|of|limit|:)?\s*)?"
@@ -46,6 +46,7 @@ _AGENT = re.compile(r"\bagents?\b")
 _NOT_LANGUAGE = re.compile(
     r"[\s,]*\b(?:but )?(?:not|nicht|no|pas|non|nao)\s(?:(?:in|to|into|auf|ins|en|al)\s)?"
 )
+_PAYS = re.compile(r"\bcan (?:spend|pay)\b")
 _LAST = re.compile(r"[.!?]\s+(?=\S)")
 _LONGEST = 2_000
 _NEAR = 200
@@ -104,7 +105,7 @@ def _read_cap(text: str) -> tuple[str, Decimal | None]:
         amount = Decimal(found["amount"].replace(",", "."))
         if found["cents"]:
             amount /= 100
-        said = found["most"] or found["strong"] or found["least"]
+        said = found["most"] or found["strong"] or found["least"] or _PAYS.search(found[0])
         ours = found["coin"] or found["cents"] or "." in found["amount"]
         money = ours or (found["strong"] or "").startswith("budget") or found["other"]
         if said and money and (ours or amount <= 1):
