@@ -30,11 +30,12 @@ _ASKS = re.compile(
 _HERE = re.compile(r"\b(?:agents?|agentes?|agenten|agenti|hubchat|here|marketplace|bazaar)\b")
 _MARKET = re.compile(
     r"\b(?:agents?|sellers?|selling|wallets?|refunds?|balance|orders?|tasks?|bazaarbucks?|credits?"
-    r"|translators?|summari[sz]ers?|negotiators?|deposits?|payments?|sites?|searches|fees?|prices?"
+    r"|billing|support|translators?|summari[sz]ers?|negotiators?|deposits?|payments?|sites?|searches|fees?|prices?"
     r"|payouts?|receipts?|invoices?|accounts?|budget|limits?|marketplace|hubchat|data|texts?)\b"
 )
 _OURS = re.compile(
-    r"\b(?:agents?|sellers?|refunds?|deposits?|bazaarbucks?|fees?|payouts?|receipts?|wallets?)\b"
+    r"\b(?:agents?|sellers?|refunds?|deposits?|bazaarbucks?|fees?|payouts?|receipts?|wallets?"
+    r"|billing|support)\b"
 )
 _THIS = word_set("here this site hubchat")
 _POLITE = word_set("please pls plz thanks thank you it that then ok okay now just all bitte danke")

@@ -144,7 +144,7 @@ def _thin(heard: Heard, purchases: Sequence[Purchase]) -> list[Objection]:
         about = " ".join(one.text.split()[:8])
         if one.kind != "search" and is_link(one.text):
             found.append(Objection(Reason.NOTHING_GIVEN, about))
-        elif is_prose(one.text) and holds_asking(one.text) and not _is_material(heard, one.text):
+        elif one.kind != "search" and holds_asking(one.text) and not _is_material(heard, one.text):
             found.append(Objection(Reason.LEFT_OVER, about))
         elif _is_set_apart(heard):
             continue

@@ -3,6 +3,7 @@
 import re
 
 from chat_svc.planner.folding import fold, word_set
+from chat_svc.planner.given import names_one
 from chat_svc.planner.vocabulary import unclaimed
 from chat_svc.planner.zones import is_prose
 
@@ -16,6 +17,7 @@ _OF_MINE = re.compile(
     r"(?:what|where|when|who|which|did|has|is|are|was)(?:'?s| is| are| was)? my\b"
 )
 _OF_THAT = re.compile(
+    r"(?:what|how|why|when|where) (?:it|he|she|they)\b|"
     r"(?:(?:what|who|how|why|when|where|which) )?(?:does|did|do|is|was|are|were|has|have|will|would"
     r"|can|could|should|didn't|doesn't|isn't) (?:it|that|this|they|he|she|those|these|you)\b"
 )
@@ -28,10 +30,12 @@ _TOLD = re.compile(
     r"\b(?:i|we) (?:have |just |had )?(?:told|sent|gave|showed|asked|mentioned to) (?:you|it)\b"
     r"|how (?:much|many) \w+ (?:do i ha|have i|did i)"
 )
+_OURS = re.compile(r"(?:my|our|your)\b")
 _STRANGERS = 2
 _SHORT = 3
 _VAGUE = re.compile(r"\b(?:it|that|this|them|they|him|her|these|those)$")
 _MONEY_BESIDES = re.compile(r"[,;] [^,;]*\b(?:costs?|price|money|budget|cheap|expensive)\b")
+_GOES_ON = re.compile(r"\b(?:translat\w+|summari[sz]\w+|sum) (?:it|that|this|them)\b")
 _LOOSE = word_set("again also too then but now instead please just only once")
 _NEARBY = re.compile(r"\b(?:this|that|it|here|you|your|yours|my|our|ours|me)\b")
 _TIMES = re.compile(r"\b(?:yesterday|today|last|so far|this (?:week|month)|recently|just now)\b")
@@ -60,6 +64,8 @@ def is_no_subject(query: str) -> bool:
 
 
 def _is_vague(folded: str) -> bool:
+    if _OURS.match(folded) and names_one(folded):
+        return True
     of_that = _OF_THAT.match(folded) is not None and _IN_GENERAL.search(folded) is None
     return of_that or any((_SOMETHING.match(folded), _MINE.fullmatch(folded)))
 
@@ -79,5 +85,7 @@ def is_loose(query: str) -> bool:
     """Whether a query begins with words that belong to the asking: "again but for coffee"."""
     folded = fold(query[:_LONGEST_QUERY])
     return folded.split()[:1] != [] and (
-        folded.split()[0] in _LOOSE or _MONEY_BESIDES.search(folded) is not None
+        folded.split()[0] in _LOOSE
+        or _MONEY_BESIDES.search(folded) is not None
+        or _GOES_ON.search(folded) is not None
     )

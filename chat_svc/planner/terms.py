@@ -46,6 +46,10 @@ _AGENT = re.compile(r"\bagents?\b")
 _NOT_LANGUAGE = re.compile(
     r"[\s,]*\b(?:but )?(?:not|nicht|no|pas|non|nao)\s(?:(?:in|to|into|auf|ins|en|al)\s)?"
 )
+_FREE = re.compile(
+    r"\s*(?:\bfor (?:free|nothing)|\bfree of charge|\bat no cost|\bgratis|\bkostenlos)"
+    r"(?: please| pls)?(?=\s*(?:$|[:.,;!?\n\0]))"
+)
 _PAYS = re.compile(r"\bcan (?:spend|pay)\b")
 _LAST = re.compile(r"[.!?]\s+(?=\S)")
 _LONGEST = 2_000
@@ -101,6 +105,8 @@ def _cut(source: Source, start: int, end: int) -> str:
 
 def _read_cap(text: str) -> tuple[str, Decimal | None]:
     source = read_source(text)
+    if free := _FREE.search(source.plain):
+        return _cut(source, free.start(), free.end()), Decimal(0)
     for found in _CAP.finditer(source.plain):
         amount = Decimal(found["amount"].replace(",", "."))
         if found["cents"]:
