@@ -22,15 +22,20 @@ _OWN = word_set(
 _ME = word_set("i my mine mi mis mon ma mes mein meine meinen mio mia miei meu minha meus i've")
 _WORD = re.compile(r"\w+")
 _ASKS = re.compile(
-    r"(?:[a-z]+, )?(?:why|how|which|what|who|when|where|is|are|does|do|did|warum|wieso"
+    r"(?:[a-z]+, )?(?:why|how|which|what|who|when|where|is|are|does"
+    r"|do(?! (?:it|that|this|the|not)\b)|did|warum|wieso"
     r"|wer|was|wie|welche[rs]?"
     r"|pourquoi|quel(?:le)?s?|combien|por que|cuanto|cual|que|perche|quanto|quale)(?:'?s)?\b"
 )
 _HERE = re.compile(r"\b(?:agents?|agentes?|agenten|agenti|hubchat|here|marketplace|bazaar)\b")
 _MARKET = re.compile(
     r"\b(?:agents?|sellers?|selling|wallets?|refunds?|balance|orders?|tasks?|bazaarbucks?|credits?"
-    r"|translators?|summari[sz]ers?|negotiators?|deposits?|payments?|sites?|searches|fees?|prices?"
+    r"|billing|support|translators?|summari[sz]ers?|negotiators?|deposits?|payments?|sites?|searches|fees?|prices?"
     r"|payouts?|receipts?|invoices?|accounts?|budget|limits?|marketplace|hubchat|data|texts?)\b"
+)
+_OURS = re.compile(
+    r"\b(?:agents?|sellers?|refunds?|deposits?|bazaarbucks?|fees?|payouts?|receipts?|wallets?"
+    r"|billing|support)\b"
 )
 _THIS = word_set("here this site hubchat")
 _POLITE = word_set("please pls plz thanks thank you it that then ok okay now just all bitte danke")
@@ -55,17 +60,25 @@ _ORDER = (
     (Topic.BALANCE, "balance"),
     (Topic.TASKS, "tasks"),
 )
+_BROADER = ((Topic.REFUND, "refund"), (Topic.BALANCE, "balance"), (Topic.TASKS, "tasks"))
 _WHY = ("why", "por que", "pourquoi", "warum", "perche", "wieso")
 _AGENT = ("agent", "who", "which", "here", "you", "wer", "qui", "quien", "chi", "quem")
 
 
 def about_us(folded: str) -> Topic | None:
     """The topic of a question about oneself or the marketplace; None for everything else."""
+    if len(folded) > _LONGEST:
+        return None
+    topic = _topic(folded)
+    if topic is None and _is_on_the_market(folded):
+        topic = next((one for one, key in _BROADER if says(key, folded)), Topic.AGENTS)
+    return topic
+
+
+def _topic(folded: str) -> Topic | None:
     words = set(folded.replace("?", " ").replace("'s", " ").split())
-    if len(folded) <= _LONGEST and _is_on_the_market(folded):
-        return Topic.TASKS if says("tasks", folded) else Topic.AGENTS
     strange = 1 if words & _ME else 0
-    if len(folded) > _LONGEST or len(unclaimed(folded, _MYSELF, most=2)) > strange:
+    if len(unclaimed(folded, _MYSELF, most=2)) > strange:
         return None
     why = any(word in folded for word in _WHY)
     agent = any(word in folded for word in _AGENT)
@@ -90,7 +103,8 @@ def _is_on_the_market(folded: str) -> bool:
     mine = rest != folded and set(folded.split()) & (_ME | _THIS)
     if asked and mine and not unclaimed(rest, _ALL, most=2)[1:]:
         return True
-    if asked and rest != folded and not unclaimed(rest, _ALL, most=1):
+    strong = _OURS.search(folded) is not None
+    if asked and rest != folded and len(unclaimed(rest, _ALL, most=2)) <= int(strong):
         return True
     strange = len(unclaimed(folded, _ALL, most=2))
     return asked is not None and who + work + how > 1 and strange <= (1 if who else 0)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import Enum
 
 from chat_svc.planner.account import Topic, about_us
+from chat_svc.planner.doubts import refused, sum_left
 from chat_svc.planner.folding import QUOTE, fold
 from chat_svc.planner.given import (
     ANY,
@@ -22,32 +23,13 @@ from chat_svc.planner.given import (
 )
 from chat_svc.planner.hearing import Heard, hear
 from chat_svc.planner.model import money
+from chat_svc.planner.subject import is_loose, is_no_subject
 from chat_svc.planner.vocabulary import says, unclaimed
 from chat_svc.planner.zones import is_prose
 
 _MOST_STRANGERS = 5
 _LONGEST_QUERY = 240
-_FEW = 8
-_ASKED = re.compile(
-    r"(?:what|who|how(?! to)|why|when|where|which|whose|is|does|did|was|were|are|do)\b"
-)
-# Nobody in the world knows "what's my name" or "where is my parcel".
-_OF_MINE = re.compile(
-    r"(?:what|where|when|who|which|did|has|is|are|was)(?:'?s| is| are| was)? my\b"
-)
-_OF_THAT = re.compile(
-    r"(?:(?:what|who|how|why|when|where|which) )?(?:does|did|do|is|was|are|were|has|have|will|would"
-    r"|can|could|should|didn't|doesn't|isn't) (?:it|that|this|they|he|she|those|these|you|we)\b"
-)
-_MINE = re.compile(r"my (?:last |own |latest |new )?\w+")
-_SOMETHING = re.compile(
-    r"(?:something|anything|stuff|things|everything)\b(?! (?:about|on)\b)|(?:what|how) about:"
-)
-_NOTHING = re.compile(r"\b(?:information|infos?|facts?|sources?|things?|stuff|details)\b")
-_STRANGERS = 2
-_SHORT = 3
 _FIRST = re.compile(r"[.!?:\n]")
-_VAGUE = re.compile(r"\b(?:it|that|this|them|they|him|her|these|those)$")
 _LEAST_SUMMARIZED = 6
 _ANNOUNCED = re.compile(r"[:\n>|-][ \t]*$")
 # Kinds of work that take a text or a subject; others are told in words what to do.
@@ -115,10 +97,28 @@ def objections(
     topic = None if given else about_us(heard.source.plain.strip())
     if purchases and topic not in (None, Topic.AGENTS):
         found.append(Objection(Reason.ABOUT_US, heard.text))
+    found += _doubts(heard, purchases) if whole else []
     strangers = left_over(heard) if whole else []
     if purchases and len(strangers) > _MOST_STRANGERS:
         found.append(Objection(Reason.LEFT_OVER, " ".join(strangers[:8])))
     return tuple(dict.fromkeys(found))
+
+
+def _doubts(heard: Heard, purchases: Sequence[Purchase]) -> list[Objection]:
+    """What is still there of limits and refusals, and what a search is not for."""
+    found: list[Objection] = []
+    texts = [one.text for one in purchases if one.text is not None]
+    if purchases and (left := sum_left(heard, texts)):
+        found.append(Objection(Reason.LEFT_OVER, left))
+    for one in purchases:
+        about = " ".join((one.text or "").split()[:8])
+        if refused(heard, one.kind):
+            found.append(Objection(Reason.FORBIDDEN, one.kind))
+        if one.text is None or one.text not in heard.text:
+            continue
+        if one.kind == "search" and not heard.source.quotes and is_loose(one.text):
+            found.append(Objection(Reason.LEFT_OVER, about))
+    return found
 
 
 def cap_of(said: str) -> Decimal | None:
@@ -144,13 +144,23 @@ def _thin(heard: Heard, purchases: Sequence[Purchase]) -> list[Objection]:
         about = " ".join(one.text.split()[:8])
         if one.kind != "search" and is_link(one.text):
             found.append(Objection(Reason.NOTHING_GIVEN, about))
+        elif one.kind != "search" and holds_asking(one.text) and not _is_material(heard, one.text):
+            found.append(Objection(Reason.LEFT_OVER, about))
         elif _is_set_apart(heard):
             continue
         elif only_points(one.text) or _is_elsewhere(heard, one.kind, one.text):
             found.append(Objection(Reason.NOTHING_GIVEN, about))
-        elif is_prose(one.text) and (holds_asking(one.text) or _begins_with_asking(one.text)):
+        elif is_prose(one.text) and _begins_with_asking(one.text):
             found.append(Objection(Reason.LEFT_OVER, about))
     return found
+
+
+def _is_material(heard: Heard, text: str) -> bool:
+    """Whether a text is what form alone sets apart."""
+    zones = heard.zones
+    if zones is None:
+        return bool(heard.source.quotes)
+    return zones.announced and text in zones.material
 
 
 def _is_set_apart(heard: Heard) -> bool:
@@ -185,25 +195,8 @@ def _no_subject(purchases: Sequence[Purchase]) -> list[Objection]:
     return [
         Objection(Reason.NO_SUBJECT, " ".join(one.text.split()[:8]))
         for one in purchases
-        if one.kind == "search" and one.text is not None and _is_no_subject(one.text)
+        if one.kind == "search" and one.text is not None and is_no_subject(one.text)
     ]
-
-
-def _is_no_subject(query: str) -> bool:
-    folded = fold(query[: 2 * _LONGEST_QUERY]).strip(" .!?")
-    if is_prose(folded):
-        return True
-    if len(folded.split()) <= _FEW and _OF_MINE.match(folded):
-        return True
-    if len(folded.split()) <= _SHORT and not unclaimed(_NOTHING.sub(" ", folded), most=1):
-        return True
-    vague = _OF_THAT.match(folded) or _SOMETHING.match(folded) or _MINE.fullmatch(folded)
-    if vague is not None and len(unclaimed(folded, most=3)) <= _STRANGERS:
-        return True
-    asked = _ASKED.match(folded)
-    if asked is None or len(folded.split()) > _FEW:
-        return False
-    return _VAGUE.search(folded) is not None or not unclaimed(folded, most=1)
 
 
 def left_over(heard: Heard) -> list[str]:

@@ -35,8 +35,13 @@ _SENT = re.compile(
     r"(?:sent|gave|wrote|pasted|uploaded|told|shared|posted|attached|mentioned)\b"
 )
 _PART = re.compile(r"\w+ (?:\d+|one|two|three|(?:of|from|in) (?:the|my|this|that|our))\b")
+_LED = re.compile(
+    r"(?:but|and|or|only|just|please|in|as|no|not|with|without|for|also|then) [^:.]{0,40}: "
+)
 _SETS_OFF = re.compile(r"[a-z][\w' -]{0,60}: [A-ZÀ-Ý]")
-_SAYS_HOW = re.compile(r"\(|(?:as|in|of|for|with|about|using)\b[^.!?\n]{0,60}(?::|--|>>)")
+_SAYS_HOW = re.compile(
+    r"\(|(?:as|in|of|for|with|about|using|from|to|into)\b[^.!?\n]{0,60}(?::|--|>>)"
+)
 
 
 def only_points(text: str) -> bool:
@@ -77,7 +82,7 @@ def holds_asking(text: str) -> bool:
     """Whether a text as typed begins with words that asked for it: "this txt Our neighbours"."""
     if _SAYS_HOW.match(text):
         return True
-    if _SETS_OFF.match(text):
+    if _SETS_OFF.match(text) or _LED.match(text):
         return True
     first = fold(text[:80]).split()[:1]
     pointed = first and first[0] in POINTING_WORDS

@@ -106,15 +106,17 @@ def english_name(tag: str) -> str:
 def _misspelt(word: str) -> str | None:
     if len(word) < _SHORTEST_TYPO:
         return None
-    english = {fold(Locale("en").languages[code]): code for code in _widely_written()}
+    english = _widely_written()
     alike = [name for name in english if name[0] == word[0] and abs(len(name) - len(word)) <= 1]
     near = difflib.get_close_matches(word, alike, n=1, cutoff=_LIKENESS)
     return english[near[0]] if near else None
 
 
-def _widely_written() -> Iterator[str]:
-    yield from _NAMED_IN
-    yield from _AUTONYMS.split()
+@cache
+def _widely_written() -> dict[str, str]:
+    """The English names of the languages whose names may be misspelt, each with its tag."""
+    known = Locale("en").languages
+    return {fold(known[code]): code for code in (*_NAMED_IN, *_AUTONYMS.split())}
 
 
 def _ends_the_phrase(text: str, end: int) -> bool:

@@ -47,7 +47,6 @@ _FOLLOWS = re.compile(r"\b(?:following|below|folgenden?|suivante?|siguiente|segu
 _THIS = re.compile(r"\s{0,3}(?:this|these)\b")
 _BELOW = re.compile(r"\b(?:this|these|following|below|text|diesen|este|ce)\b")
 _NEAR = 200
-_LAST_SENTENCES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,26 +162,6 @@ def split_off_also(
     return None
 
 
-def _text_above(
-    plain: str, start: int, end: int, find_mention: FindMention, *, has_previous: bool
-) -> Layout | None:
-    """A request in the last line or sentence about the text before it."""
-    first = begin(plain[: start + HEAD], start, find_mention)
-    if (first.family is not None and not first.weak) or first.mention is not None:
-        return None
-    stops = list(_SENTENCE_END.finditer(plain, max(start, end - TAIL), end))
-    for stop in stops[-_LAST_SENTENCES:]:
-        if has_previous and plain[stop.start()] != "\n":
-            continue
-        family = begin(plain[:end], stop.end(), find_mention).family
-        if family is None or family.style is not Style.TEXT:
-            continue
-        clauses = split(plain, stop.end(), end, find_mention)
-        if points(_object(plain, clauses[0], clauses[0].end)):
-            return Layout(tuple(clauses), (start, stop.end()))
-    return None
-
-
 def list_items(
     plain: str, start: int, end: int, find_mention: FindMention
 ) -> list[tuple[int, int]]:
@@ -221,5 +200,4 @@ def read_layout(
         if also is None:
             return [layout]
         return [layout, *read_layout(plain, *also, find_mention, has_previous=True)]
-    above = _text_above(plain, start, end, find_mention, has_previous=has_previous)
-    return [above or Layout(tuple(split(plain, start, end, find_mention)))]
+    return [Layout(tuple(split(plain, start, end, find_mention)))]

@@ -11,7 +11,7 @@ from chat_svc.planner.folding import word_set
 
 # Words before a verb that ask nicely or only join.
 LEAD = re.compile(
-    r"(?:[\s,;.!?¿¡*•>-]{1,200}|\d{1,2}[.)](?=\s)|(?:"
+    r"(?:[\s,;.!?¿¡*•>&-]{1,200}|\d{1,2}[.)](?=\s)|(?:"
     r"hi|hello|hey|hola|bonjour|hallo|ciao|thanks|thank you|great"
     r"|good (?:morning|afternoon|evening|day)|good|perfect|nice|cool|okay|ok"
     r"|there|everyone|guys|so|well|now|please|pls|plz|kindly|just|quickly|again|simply|yes"

@@ -231,7 +231,7 @@ def for_words(
 
     Words of known kinds of work count only where the request asks for something: "the research
     team met" is no search. `subject_only` is for questions ("what is machine translation?"):
-    they never count there, and only skills and capabilities do.
+    they never count there, and only skills and capabilities do. "It works!" asks for nothing.
     """
     wish = sought(request)
     opening = fold(request[:_OPENING])
@@ -241,7 +241,6 @@ def for_words(
         wish = Sought(None, wish.things - _FAMILY_STEMS, frozenset())
     elif not ASKS.match(opening):
         wish = Sought(wish.verb, wish.things - _FAMILY_STEMS, wish.making)
-    # "It works!" asks for nothing, whatever an agent says of its works.
     described = not subject_only and (wish.verb is not None or ASKS.match(opening) is not None)
     found = [match for one in profiles if (match := _word_match(one, wish, described=described))]
     if not found and wish.making:

@@ -37,6 +37,7 @@ _THEN = re.compile(
     r"\b(?:then|afterwards|after that|luego|despues|puis|ensuite|dann|danach|poi|depois)\b"
 )
 _SAYS = re.compile(r"what (?!.*\babout\b).*\b(?:says?|means?|saying)\b.*")
+_STOP = re.compile(r"[.!?] ")
 _NEAR = 100
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _PATTERNS = {"search": WORKS_ON_IT, "about_text": ASKS_ABOUT}
@@ -104,7 +105,10 @@ def wishes_of(instruction: str, material: str, *, question: bool) -> list[Wish]:
     for index, cue in enumerate(found):
         begin = cue.start if index else 0
         end = found[index + 1].start if index + 1 < len(found) else len(folded)
-        tags = _tags(target for target in targets if begin <= target.start < end)
+        mine = [target for target in targets if begin <= target.start < end]
+        # "She wrote in German. Translate to English": a language of another sentence.
+        near = [one for one in mine if not _STOP.search(folded[one.end : max(one.end, cue.start)])]
+        tags = _tags(near or mine)
         wishes.append(_wish(cue, folded[begin:end], tags))
     wishes = _borrow(wishes)
     answered = not cues(folded) and _ANSWERS.search(folded) is not None

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-from chat_svc.planner.folding import QUOTE
+from chat_svc.planner.folding import QUOTE, fold
 from chat_svc.planner.languages import find_language
 from chat_svc.planner.source import Source, read_source
 from chat_svc.planner.targets import find_targets
@@ -12,18 +12,18 @@ from chat_svc.planner.vocabulary import KINDS, spelled, unclaimed
 
 _COIN = r"(?:bazaarbucks?|bucks?|bbs?|credits?)"
 _CAP = re.compile(
-    r"[\s,;(-]*(?:\b(?:but|and|please|only|if|it|costs?|you|can|may|should|spend"
+    r"[\s,;(-]*(?:\b(?:but|and|please|only|if|it|costs?|you|i|can|may|should|spend"
     r"|spending|pay|paying"
     r"|for|use|using|with|within|a|the|my|is|of|do|not)\b\s*){0,8}"
     r"(?:(?P<strong>budget|spend|pay|price|cost)\w*\s*(?:is|of|limit|:)?\s*)?"
     r"(?P<most>at most|max(?:imum|imal)?\.?(?: of)?|no more than|not more than"
     r"|more than|only have|have only|up to|under"
-    r"|less than|below|cheaper than|limit(?: of)?|budget(?: of| is)?:?|hochstens|como maximo"
+    r"|less than|below|cheaper than|limit(?: of| is)?|budget(?: of| is)?:?|hochstens|como maximo"
     r"|al massimo|au maximum|no maximo|por menos de)?\s*"
     rf"(?:[$€]\s*)?(?P<amount>\d+(?:[.,]\d+)?|[.,]\d+)\s*(?:(?P<coin>{_COIN})"
     rf"|(?P<cents>cents?\b|ct\b)"
     r"|(?P<other>[$€]|dollars?\b|euros?\b))?"
-    r"(?P<least> (?:at most|max(?:imum)?|or less|tops|oder weniger))?[\s)]*"
+    r"(?P<least> (?:at most|max(?:imum)?|or less|tops|oder weniger))?(?: (?:please|pls))?[\s)]*"
     r"(?=$|[.:,;!?](?:\s|$)|\0|\n)"
 )
 _NOT = (
@@ -46,6 +46,11 @@ _AGENT = re.compile(r"\bagents?\b")
 _NOT_LANGUAGE = re.compile(
     r"[\s,]*\b(?:but )?(?:not|nicht|no|pas|non|nao)\s(?:(?:in|to|into|auf|ins|en|al)\s)?"
 )
+_FREE = re.compile(
+    r"\s*(?:\bfor (?:free|nothing)|\bfree of charge|\bat no cost|\bgratis|\bkostenlos)"
+    r"(?: please| pls)?(?=\s*(?:$|[:.,;!?\n\0]))"
+)
+_PAYS = re.compile(r"\bcan (?:spend|pay)\b")
 _LAST = re.compile(r"[.!?]\s+(?=\S)")
 _LONGEST = 2_000
 _NEAR = 200
@@ -86,9 +91,9 @@ def cap_after(text: str) -> tuple[str, Decimal | None]:
     if not ends:
         return text, None
     rest, cap = _read_cap(text[ends[-1].end() :].strip())
-    return (
-        (text, None) if cap is None or rest.strip(" .!,") else (text[: ends[-1].start() + 1], cap)
-    )
+    if cap is None or unclaimed(fold(rest), most=1):
+        return text, None
+    return text[: ends[-1].start() + 1], cap
 
 
 def _cut(source: Source, start: int, end: int) -> str:
@@ -100,11 +105,13 @@ def _cut(source: Source, start: int, end: int) -> str:
 
 def _read_cap(text: str) -> tuple[str, Decimal | None]:
     source = read_source(text)
+    if free := _FREE.search(source.plain):
+        return _cut(source, free.start(), free.end()), Decimal(0)
     for found in _CAP.finditer(source.plain):
         amount = Decimal(found["amount"].replace(",", "."))
         if found["cents"]:
             amount /= 100
-        said = found["most"] or found["strong"] or found["least"]
+        said = found["most"] or found["strong"] or found["least"] or _PAYS.search(found[0])
         ours = found["coin"] or found["cents"] or "." in found["amount"]
         money = ours or (found["strong"] or "").startswith("budget") or found["other"]
         if said and money and (ours or amount <= 1):

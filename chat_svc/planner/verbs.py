@@ -173,6 +173,7 @@ VERBS = (
         r"(?: (?:more|something|everything|anything|all))?(?: there is to know)? (?:about|of)",
         weak=True,
     ),
+    _verb(SEARCH, r"tell (?:me|us)(?= (?:how|why|when|where|who|what)\b)", weak=True),
     _verb(SEARCH, r"explain|define|describe", weak=True),
     _verb(SYNTHESIZE, r"synthesi[sz]e"),
     _verb(CITE, r"(?:cite|give (?:me )?citations? (?:for|on|about))"),

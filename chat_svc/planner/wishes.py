@@ -191,7 +191,8 @@ def _spell_out(wish: Wish) -> Iterator[Wish]:
     """Makes the searches and translations that a wish implies wishes of their own."""
     argument = wish.argument
     only = argument.items[0].text if len(argument.items) == 1 else None
-    if wish.family is SEARCH and only and len(parts := _ALSO_FOR.split(only)) > 1:
+    several = wish.family is SEARCH and not wish.weak and only and len(only) <= _DATA_EDGE
+    if several and only and len(parts := _ALSO_FOR.split(only)) > 1:
         for part in parts:
             yield replace(wish, argument=replace(argument, items=(Item(part),)))
         return

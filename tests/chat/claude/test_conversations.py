@@ -220,7 +220,7 @@ async def test_an_order_that_the_words_speak_against_is_refused_and_costs_nothin
         script = in_turn(Reply(use=[order]), Reply(say=["Shall I?"]))
         end = await chat.ask(said.format(skill=skill), script)
     assert poet.does.calls == []
-    assert (end.text, end.total, end.bill) == ("Shall I?", Decimal(0), {})
+    assert (end.text, end.paid, end.bill) == ("Shall I?", Decimal(0), {})
     (result,) = told(chat, 1)
     assert result.is_error
     assert why in str(result.content)
@@ -236,7 +236,7 @@ async def test_a_question_about_the_account_is_looked_up_for_nothing(
     end = await chat.ask(
         "how much did that cost me?", in_turn(Reply(use=looks), Reply(say=["0.1 of them."]))
     )
-    assert (end.text, end.total, end.bill) == ("0.1 of them.", Decimal(0), {})
+    assert (end.text, end.paid, end.bill) == ("0.1 of them.", Decimal(0), {})
     wallet, tasks, receipt = told(chat, 1)[-3:]
     assert not any(one.is_error for one in (wallet, tasks, receipt))
     assert "available" in str(wallet.content)

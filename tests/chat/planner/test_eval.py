@@ -15,6 +15,9 @@ FLOORS = {
     "held6": (0.98, 0.0),
     "held7": (0.98, 0.0),
     "held8": (0.98, 0.0),
+    "held9": (0.98, 0.0),
+    "held10": (0.96, 0.0),
+    "held11": (0.96, 0.0),
 }
 """The least share right and the most charged unwanted, of each file of cases."""
 

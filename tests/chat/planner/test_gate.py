@@ -42,6 +42,37 @@ def buys(kind: str, text: str | None, price: Decimal = PRICE) -> Purchase:
             buys("translate", "a"),
             Reason.LEFT_OVER,
         ),
+        (
+            "summarize my notes from yesterday",
+            buys("summarize", "my notes from yesterday"),
+            Reason.NOTHING_GIVEN,
+        ),
+        (
+            "translate page 3 of the contract to French",
+            buys("translate", "page 3 of the contract"),
+            Reason.NOTHING_GIVEN,
+        ),
+        (
+            "Summarize: www.example.org/a",
+            buys("summarize", "www.example.org/a"),
+            Reason.NOTHING_GIVEN,
+        ),
+        ("summarize: report.pdf", buys("summarize", "report.pdf"), Reason.NOTHING_GIVEN),
+        (
+            f"summarize this thingy {ARTICLE}",
+            buys("summarize", f"this thingy {ARTICLE}"),
+            Reason.LEFT_OVER,
+        ),
+        ("did it work?", buys("search", "did it work"), Reason.NO_SUBJECT),
+        ("who owns this site", buys("search", "who owns this site"), Reason.NO_SUBJECT),
+        ("what's my name", buys("search", "what's my name"), Reason.NO_SUBJECT),
+        ("search again but for tea", buys("search", "again but for tea"), Reason.LEFT_OVER),
+        (
+            "it is not that I would translate: hello",
+            buys("translate", "hello"),
+            Reason.FORBIDDEN,
+        ),
+        ("I have 3 cents, translate 'a' to French", buys("translate", "a"), Reason.LEFT_OVER),
     ],
 )
 def test_why_nothing_is_bought(said: str, purchase: Purchase, reason: Reason) -> None:

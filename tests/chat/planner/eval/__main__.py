@@ -5,7 +5,7 @@ from collections import Counter
 
 from tests.chat.planner.eval.judge import Verdict, cases, judge
 
-ALL = ["given", "own", "held", "held2", "held3", "held4", "held5", "held6", "held7", "held8"]
+ALL = ["given", "own", "held", *(f"held{number}" for number in range(2, 12))]
 
 
 def table(verdicts: list[Verdict]) -> str:

@@ -1,0 +1,53 @@
+"""Signs that words were not understood which something is to be bought for.
+
+What was understood of a limit or a refusal is cut out of a message before its wishes are read. What
+is still there next to a kind of work or a sum was not understood, and then it is better to ask.
+"""
+
+import re
+
+from chat_svc.planner.folding import fold
+from chat_svc.planner.hearing import Heard
+from chat_svc.planner.vocabulary import KINDS, spelled
+
+_NEGATION = re.compile(
+    r"(?:\b(?:no|not|never|without|instead of|rather than|except|nicht|kein\w*|ohne|sin|sans|senza"
+    r"|sem|non|nao)\b|n't\b|\bdont\b)(?P<what>[^.,:;!?\n\0]{0,40})"
+)
+_HARMLESS = re.compile(
+    r"\b(?:can't|couldn't|won't|wouldn't|why don't|didn't|haven't|isn't|doesn't)"
+    r" (?:you|u|i|we|it)\b"
+    r"|\b(?:not|no) (?:only|more|longer|less|fewer|later|matter|problem|idea|time)\b"
+    r"|\b(?:don't|do not|never|not) (?:forget|mind|know|understand|have|speak|get|care)\b"
+)
+_SUM = re.compile(
+    r"(?:\d+(?:[.,]\d+)?|[.,]\d+) ?(?:cents?|ct|bucks?|bazaarbucks?|bbs?|credits?)\b"
+    r"|(?<![\d.])0?[.,]\d{1,4}\b"
+)
+_INSTRUCTION = 160
+
+
+def _instruction(heard: Heard) -> str:
+    """The folded words that ask, as far as form tells them apart."""
+    if heard.zones is not None:
+        return fold(heard.zones.instruction)
+    return re.split("[:\n]", heard.source.plain[:_INSTRUCTION], maxsplit=1)[0]
+
+
+def refused(heard: Heard, kind: str) -> bool:
+    """Whether a refusal that nobody understood stands next to a kind of work."""
+    if kind not in KINDS:
+        return False
+    words = _HARMLESS.sub(" ", _instruction(heard))
+    return any(spelled(kind).search(one["what"]) for one in _NEGATION.finditer(words))
+
+
+def sum_left(heard: Heard, texts: list[str]) -> str | None:
+    """A sum of money in words that are no part of the texts to work on."""
+    if heard.terms.cap is not None:
+        return None
+    plain = heard.source.plain if heard.zones is None else fold(heard.zones.instruction)
+    for text in texts:
+        plain = plain.replace(fold(text), " ")
+    found = _SUM.search(plain[: 4 * _INSTRUCTION])
+    return found[0] if found else None
