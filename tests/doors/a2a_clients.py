@@ -1,6 +1,6 @@
 """The a2a library's own client, as somebody's at one of the gateways."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from a2a.client import A2ACardResolver, Client, ClientConfig, create_client
@@ -81,6 +81,12 @@ async def sent(client: Client, request: SendMessageRequest) -> Task:
     told = [event async for event in client.send_message(request)]
     assert len(told) == 1, told
     return told[0].task
+
+
+async def closed(told: AsyncIterator[StreamResponse]) -> None:
+    """Hang up in the middle of a stream."""
+    assert isinstance(told, AsyncGenerator)
+    await told.aclose()
 
 
 async def got(client: Client, id_: str) -> Task:

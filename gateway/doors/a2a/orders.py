@@ -101,7 +101,7 @@ def _told(metadata: Any) -> dict[str, Any]:
 
 
 def _is_taken(part: Part) -> bool:
-    return part.HasField("text") or part.HasField("data")
+    return part.WhichOneof("content") in {"text", "data"}
 
 
 def _plain(value: Any) -> Any:

@@ -104,12 +104,16 @@ def news(followed: Followed, event: dict[str, Any]) -> TaskStatusUpdateEvent | N
 
 def last_words(task: Task) -> list[Event]:
     """How a task ended: its artifacts, then the status with the bill."""
-    about = {"task_id": task.id, "context_id": task.context_id}
     told: list[Event] = [
-        TaskArtifactUpdateEvent(artifact=artifact, last_chunk=True, **about)
+        TaskArtifactUpdateEvent(
+            task_id=task.id, context_id=task.context_id, artifact=artifact, last_chunk=True
+        )
         for artifact in task.artifacts
     ]
-    return [*told, TaskStatusUpdateEvent(status=task.status, metadata=task.metadata, **about)]
+    end = TaskStatusUpdateEvent(
+        task_id=task.id, context_id=task.context_id, status=task.status, metadata=task.metadata
+    )
+    return [*told, end]
 
 
 async def until_done(
@@ -119,7 +123,7 @@ async def until_done(
     hearing: asyncio.Task[Told] | None = None
     try:
         while True:
-            hearing = hearing or asyncio.ensure_future(anext(told))  # type: ignore[arg-type]
+            hearing = hearing or asyncio.ensure_future(anext(told))
             await asyncio.wait({hearing, work}, return_when=asyncio.FIRST_COMPLETED)
             if hearing.done():
                 heard, hearing = hearing, None
