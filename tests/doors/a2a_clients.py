@@ -76,6 +76,11 @@ def call(agent: str, id_: str | None = None, now: bool = False, **about: Any) ->
     return request
 
 
+def in_context(request: SendMessageRequest, context: str) -> SendMessageRequest:
+    request.message.context_id = context
+    return request
+
+
 async def sent(client: Client, request: SendMessageRequest) -> Task:
     """The task that a message is answered with, at once or at the end of the stream."""
     told = [event async for event in client.send_message(request)]

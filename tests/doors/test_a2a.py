@@ -1,6 +1,7 @@
 """The A2A door: what is bought through it, and that the books say the same as over HTTP."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 from a2a.types import ListTasksRequest, SubscribeToTaskRequest
@@ -26,6 +27,7 @@ from tests.doors.a2a_clients import (
     client_of,
     closed,
     got,
+    in_context,
     sent,
     text_of,
     until_told,
@@ -198,6 +200,22 @@ async def test_what_is_anothers_is_not_there(
             await asked
     with pytest.raises(TaskNotFoundError):
         await anext(his.subscribe(SubscribeToTaskRequest(id=task.id)))
-    with pytest.raises(TaskNotFoundError):
-        await anext(his.send_message(wish("more", context_id=task.id)))
     assert not (await his.list_tasks(ListTasksRequest())).tasks
+
+
+async def test_a_context_that_a_client_makes_up_is_a_conversation_of_its_own(
+    market: Marketplace, alice: Person, bob: Person
+) -> None:
+    theirs = str(uuid4())
+    async with market.agent(answers(cost="0.1"), price="0.1") as (agent, _):
+        first, again, other = [
+            await sent(await client_of(person, number), in_context(call(agent), theirs))
+            for person, number in ((alice, 0), (alice, 1), (bob, 0))
+        ]
+    assert {first.context_id, again.context_id, other.context_id} == {theirs}
+    assert first.id == again.id != other.id
+    [task] = await alice.get("/api/tasks")
+    assert task["id"] == first.id
+    assert (await alice.wallet())["posted"] == 99.8
+    said = await sent(await client_of(bob), wish("Who are you?", context_id="of my own: 1"))
+    assert (said.status.state, said.context_id) == (DONE, "of my own: 1")

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from a2a.server.events.event_queue import Event
 from a2a.types import (
@@ -18,6 +18,7 @@ from gateway.doors.a2a.orders import Order
 from gateway.doors.a2a.tasks import TURN, at_work, saying
 from gateway.doors.shared.inside import Told
 
+ToldT = TypeVar("ToldT", bound=Event)
 EVENTS = "/api/events"
 NEWS = {
     "plan.proposed": "There is a plan.",
@@ -100,6 +101,13 @@ def news(followed: Followed, event: dict[str, Any]) -> TaskStatusUpdateEvent | N
     status.timestamp.GetCurrentTime()
     context = followed.task_id or followed.id
     return TaskStatusUpdateEvent(task_id=followed.id, context_id=context, status=status)
+
+
+def in_context(told: ToldT, order: Order) -> ToldT:
+    """What is told of an order, in the context that its message named."""
+    if order.context:
+        told.context_id = order.context
+    return told
 
 
 def last_words(task: Task) -> list[Event]:
