@@ -214,8 +214,30 @@ async def test_a_context_that_a_client_makes_up_is_a_conversation_of_its_own(
         ]
     assert {first.context_id, again.context_id, other.context_id} == {theirs}
     assert first.id == again.id != other.id
+    assert (await got(await client_of(alice), first.id)).context_id == theirs
     [task] = await alice.get("/api/tasks")
     assert task["id"] == first.id
     assert (await alice.wallet())["posted"] == 99.8
     said = await sent(await client_of(bob), wish("Who are you?", context_id="of my own: 1"))
     assert (said.status.state, said.context_id) == (DONE, "of my own: 1")
+
+
+async def test_a_session_is_answered_at_the_end_and_reads_no_streams(
+    market: Marketplace, alice: Person
+) -> None:
+    made = await alice.first.post(
+        "/api/sessions", json={"limit": 0.2, "expiresAt": "2099-01-01T00:00:00Z"}
+    )
+    session = await market.client(market.urls[0], made.json()["token"])
+    client = await client_of(Person(alice.account, session, session))
+    streaming = await client_of(Person(alice.account, session, session), streaming=True)
+    async with market.agent(answers(cost="0.1"), price="0.1") as (agent, _):
+        assert (await sent(client, call(agent, now=True))).status.state == DONE
+        with pytest.raises(UnsupportedOperationError, match="session"):
+            await sent(streaming, call(agent))
+        with pytest.raises(UnsupportedOperationError, match="session"):
+            await sent(client, wish("hello"))
+        assert (await sent(client, call(agent))).status.state == DONE
+        with pytest.raises(UnsupportedOperationError):
+            await sent(client, call(agent))
+    assert (await alice.wallet())["posted"] == 99.8

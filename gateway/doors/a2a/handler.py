@@ -199,6 +199,7 @@ class Handler(Refusing, RequestHandler):
                 if followed.ends_with(event):
                     break
                 if (update := news(followed, event)) is not None:
+                    update.context_id = task.context_id
                     yield update
             else:  # The gateway stops; the task is subscribed to at another.
                 return

@@ -11,7 +11,7 @@ from a2a.utils.errors import ContentTypeNotSupportedError, InvalidParamsError
 from google.protobuf.json_format import MessageToDict
 from starlette.types import Scope
 
-from gateway.doors.a2a.tasks import TURN
+from gateway.doors.a2a.tasks import CONTEXT, TURN
 from gateway.doors.shared.inside import ID, Inside, Refused
 
 CALLS = ("agentId", "quoteId")
@@ -22,7 +22,6 @@ AGAIN_S = 0.5
 WHOLE = 2**53
 NO_TASK = "Task not found"
 """What the API says of a task that the account has not."""
-CONVERSATION = "A conversation by A2A."
 
 
 @dataclass(slots=True)
@@ -145,7 +144,7 @@ async def _settle_in(inside: Inside, outer: Scope, order: Order) -> None:
     The message is another request from here on, so its key is another.
     """
     name = sha256(order.context.encode()).hexdigest()
-    task = await inside.post(outer, "/api/tasks", {"userQuery": CONVERSATION}, name)
+    task = await inside.post(outer, "/api/tasks", {"userQuery": f"{CONTEXT}{order.context}"}, name)
     order.body["taskId"] = task["id"]
     order.key = sha256(f"{order.key} in {name}".encode()).hexdigest()
 
