@@ -105,7 +105,7 @@ def news(followed: Followed, event: dict[str, Any]) -> TaskStatusUpdateEvent | N
 
 def in_context(told: ToldT, order: Order) -> ToldT:
     """What is told of an order, in the context that its message named."""
-    if order.context:
+    if order.context and not order.context.startswith(TURN):
         told.context_id = order.context
     return told
 
