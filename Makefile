@@ -91,7 +91,7 @@ key: env ## Make an API key: make key ACCOUNT=alice SCOPES=read,write (NOTE=, DA
 mcp: env ## Say what to paste into a client of MCP (KEY= for a gateway that wants one)
 	@exec $(BIN)/python -m deploy.local.mcp
 
-# What PyPI and npm have; what is known to fail is in tests/conformance/mcp.yml.
+# What PyPI and npm have; what is known to fail is in tests/conformance/mcp-*.yml.
 conformance: env ## Try the doors with the conformance kits of their protocols
 	@exec $(BIN)/python -m tests.conformance
 

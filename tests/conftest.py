@@ -32,9 +32,9 @@ from deploy.local.embedded import (
 )
 
 CONTEXTS = ("registry", "task", "payment", "chat")
-SHARING = ("e2e", "complaints")
+SHARING = ("e2e", "complaints", "doors")
 """Folders whose tests share one running system."""
-LONG = ("contract_http/test_the_document.py", "e2e", "complaints", "reconcile")
+LONG = ("contract_http/test_the_document.py", "e2e", "complaints", "doors", "reconcile")
 """What takes longest begins first: nobody waits for it at the end."""
 CHROMIUM = os.environ.get("CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

@@ -51,6 +51,8 @@ class Doors:
         if door is None:
             await problem(404, OFF)(scope, receive, send)
             return
+        # White space around a value is none of it (RFC 9110, 5.5); the server leaves some.
+        scope["headers"] = [(field, value.strip(b" \t")) for field, value in scope["headers"]]
         scope.setdefault("state", {})["api"] = scope["app"]  # A door may be an app of its own.
         await (await door.app())(scope, receive, send)
 

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.http.bounds import place
 from gateway.auth import WEBHOOK, guarded
-from gateway.doors import asks_who
+from gateway.doors import door_at
 from gateway.errors import problem
 
 Who = Callable[[Scope], str | None]
@@ -21,7 +21,7 @@ Who = Callable[[Scope], str | None]
 def address(scope: Scope) -> str | None:
     """The caller's address, for all of /api but the webhook, and at the doors."""
     path = scope["path"]
-    return _host(scope) if guarded(path) or asks_who(path) else None
+    return _host(scope) if guarded(path) or door_at(path) else None
 
 
 def webhook(scope: Scope) -> str | None:

@@ -25,6 +25,8 @@ NODE = "node@22"
 """What that needs: fs.globSync."""
 REVISIONS = ("2025-11-25", "2026-07-28")
 WAIT_S = 300.0
+RESULTS = Path(".bazaar") / "conformance"
+"""Where the kit of MCP leaves what it saw, check by check."""
 
 
 def say(text: str) -> None:
@@ -64,17 +66,17 @@ async def a2a(folder: Path, url: str, key: str, skill: str) -> dict[str, bool]:
 
 
 async def mcp(folder: Path, url: str) -> dict[str, bool]:
-    """What each revision requires of a server, but for what mcp.yml names."""
+    """What each revision requires of a server, but for what mcp-*.yml names."""
     if not await run("npm", "install", "--silent", "--prefix", folder, NODE, MCP):
         return {MCP: False}
     bin_ = folder / "node_modules" / ".bin"
     env = {"PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}"}
     kit = (bin_ / "conformance", "server", "--url", f"{url}/mcp")
-    known = ("--expected-failures", HERE / "mcp.yml", "-o", folder / "results")
-    return {
-        f"MCP conformance, {one}": await run(*kit, "--requirements", one, *known, env=env)
-        for one in REVISIONS
-    }
+    came = {}
+    for one in REVISIONS:
+        known = ("--expected-failures", HERE / f"mcp-{one}.yml", "-o", RESULTS)
+        came[f"MCP conformance, {one}"] = await run(*kit, "--requirements", one, *known, env=env)
+    return came
 
 
 async def main() -> int:

@@ -1,6 +1,6 @@
 """The a2a library's own client, as somebody's at one of the gateways."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from a2a.client import A2ACardResolver, Client, ClientConfig, create_client
@@ -76,11 +76,22 @@ def call(agent: str, id_: str | None = None, now: bool = False, **about: Any) ->
     return request
 
 
+def in_context(request: SendMessageRequest, context: str) -> SendMessageRequest:
+    request.message.context_id = context
+    return request
+
+
 async def sent(client: Client, request: SendMessageRequest) -> Task:
     """The task that a message is answered with, at once or at the end of the stream."""
     told = [event async for event in client.send_message(request)]
     assert len(told) == 1, told
     return told[0].task
+
+
+async def closed(told: AsyncIterator[StreamResponse]) -> None:
+    """Hang up in the middle of a stream."""
+    assert isinstance(told, AsyncGenerator)
+    await told.aclose()
 
 
 async def got(client: Client, id_: str) -> Task:

@@ -5,7 +5,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from mcp import Client
-from mcp.client.streamable_http import create_mcp_http_client, streamable_http_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
+from mcp.types import CallToolResult
 
 from tests.complaints.system import Person
 
@@ -34,5 +36,12 @@ async def refused(client: Client, tool: str, **arguments: Any) -> tuple[str, dic
     """The words of a call that must fail, and the problem for programs."""
     result = await client.call_tool(tool, arguments)
     assert result.is_error, result.structured_content
-    meta = result.meta or {}
-    return result.content[0].text, dict(meta).get("agentbazaar/problem", {})
+    meta: dict[str, Any] = dict(result.meta or {})
+    return words_of(result), meta.get("agentbazaar/problem", {})
+
+
+def words_of(result: CallToolResult) -> str:
+    """What a result says to who reads text."""
+    [content] = result.content
+    assert content.type == "text"
+    return content.text

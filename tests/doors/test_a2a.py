@@ -1,6 +1,7 @@
 """The A2A door: what is bought through it, and that the books say the same as over HTTP."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 from a2a.types import ListTasksRequest, SubscribeToTaskRequest
@@ -24,7 +25,9 @@ from tests.doors.a2a_clients import (
     call,
     cancelled,
     client_of,
+    closed,
     got,
+    in_context,
     sent,
     text_of,
     until_told,
@@ -47,9 +50,9 @@ async def test_an_agent_is_called_and_paid_and_the_task_has_the_bill(
         assert (again.status.state, text_of(again)) == (DONE, "hola")
         assert bill_of(again)["total"] == bill_of(task)["total"] == 0.1
     assert [one.payload for one in does.calls] == [{"text": "hello", "times": 3}]
+    assert (await alice.wallet())["posted"] == 99.9
     receipt = await alice.get(f"/api/tasks/{task.id}/receipt")
     assert receipt["total"] == 0.1
-    assert (await alice.wallet())["posted"] == 99.9
 
 
 async def test_a_message_that_is_sent_again_is_paid_once(
@@ -82,8 +85,8 @@ async def test_hubchat_is_asked_in_words_and_gone_on_with(
         assert bill_of(bought)["total"] == turn["message"]["costBreakdown"]["total"]
         more = await sent(client, wish("Thank you", context_id=bought.context_id))
     assert more.context_id == bought.context_id
-    [ours] = await alice.get("/api/tasks")
-    assert (ours["id"], ours["totalCost"] >= 0.1) == (bought.context_id, True)
+    ours = await alice.get(f"/api/tasks/{bought.context_id}")
+    assert ours["totalCost"] >= 0.1
     assert (await got(client, ours["id"])).status.state == DONE
 
 
@@ -117,7 +120,7 @@ async def test_who_hung_up_subscribes_again_at_the_other_gateway_and_pays_once(
         client = await client_of(alice, 0, streaming=True)
         told = client.send_message(call(agent))
         task = (await anext(told)).task
-        await told.aclose()
+        await closed(told)
         other = await client_of(alice, 1, streaming=True)
         again = other.subscribe(SubscribeToTaskRequest(id=task.id))
         assert (await anext(again)).task.status.state == WORKING
@@ -197,6 +200,44 @@ async def test_what_is_anothers_is_not_there(
             await asked
     with pytest.raises(TaskNotFoundError):
         await anext(his.subscribe(SubscribeToTaskRequest(id=task.id)))
-    with pytest.raises(TaskNotFoundError):
-        await anext(his.send_message(wish("more", context_id=task.id)))
     assert not (await his.list_tasks(ListTasksRequest())).tasks
+
+
+async def test_a_context_that_a_client_makes_up_is_a_conversation_of_its_own(
+    market: Marketplace, alice: Person, bob: Person
+) -> None:
+    theirs = str(uuid4())
+    async with market.agent(answers(cost="0.1"), price="0.1") as (agent, _):
+        first, again, other = [
+            await sent(await client_of(person, number), in_context(call(agent), theirs))
+            for person, number in ((alice, 0), (alice, 1), (bob, 0))
+        ]
+    assert {first.context_id, again.context_id, other.context_id} == {theirs}
+    assert first.id == again.id != other.id
+    assert (await got(await client_of(alice), first.id)).context_id == theirs
+    [task] = await alice.get("/api/tasks")
+    assert task["id"] == first.id
+    assert (await alice.wallet())["posted"] == 99.8
+    said = await sent(await client_of(bob), wish("Who are you?", context_id="of my own: 1"))
+    assert (said.status.state, said.context_id) == (DONE, "of my own: 1")
+
+
+async def test_a_session_is_answered_at_the_end_and_reads_no_streams(
+    market: Marketplace, alice: Person
+) -> None:
+    made = await alice.first.post(
+        "/api/sessions", json={"limit": 0.2, "expiresAt": "2099-01-01T00:00:00Z"}
+    )
+    session = await market.client(market.urls[0], made.json()["token"])
+    client = await client_of(Person(alice.account, session, session))
+    streaming = await client_of(Person(alice.account, session, session), streaming=True)
+    async with market.agent(answers(cost="0.1"), price="0.1") as (agent, _):
+        assert (await sent(client, call(agent, now=True))).status.state == DONE
+        with pytest.raises(UnsupportedOperationError, match="session"):
+            await sent(streaming, call(agent))
+        with pytest.raises(UnsupportedOperationError, match="session"):
+            await sent(client, wish("hello"))
+        assert (await sent(client, call(agent))).status.state == DONE
+        with pytest.raises(UnsupportedOperationError):
+            await sent(client, call(agent))
+    assert (await alice.wallet())["posted"] == 99.8

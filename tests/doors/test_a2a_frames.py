@@ -35,7 +35,6 @@ async def sent(person: Person, body: Any, path: str = "/a2a", **more: str) -> ht
         (frame(message={**MESSAGE, "role": "ROLE_AGENT"}), {}, -32602),
         (frame(message={**MESSAGE, "parts": [{"url": "https://a.example"}]}), {}, -32005),
         (frame(message={**MESSAGE, "parts": [{"data": {"a": 1}}]}), {}, -32005),
-        (frame(message={**MESSAGE, "contextId": "not ours"}), {}, -32602),
         (frame(message={**MESSAGE, "taskId": "not-ours"}), {}, -32001),
         (frame("GetTask", id="../wallet"), {}, -32001),
         (frame("ListTasks", pageSize=0), {}, -32602),

@@ -31,7 +31,7 @@ async def sent(person: Person, body: Any, **headers: str) -> httpx.Response:
 
 
 async def test_a_proper_frame_is_answered(alice: Person) -> None:
-    answer = await sent(alice, frame())
+    answer = await sent(alice, frame(), mcp_name="  wallet ")
     assert answer.status_code == 200
     assert answer.json()["result"]["structuredContent"]["available"] == 100
 

@@ -34,6 +34,7 @@ from gateway.doors.a2a.streaming import (
     about,
     follow,
     followed_by,
+    in_context,
     last_words,
     news,
     until_done,
@@ -63,8 +64,9 @@ class Handler(Refusing, RequestHandler):
         with in_its_words():
             order = await self._order(outer, params)
             if params.configuration.return_immediately:
-                return await self._begun(outer, order)
-            return await self._task_of(outer, order, await self._begin(outer, order))
+                return in_context(await self._begun(outer, order), order)
+            task = await self._task_of(outer, order, await self._begin(outer, order))
+            return in_context(task, order)
 
     @validate_request_params
     async def on_message_send_stream(
@@ -146,7 +148,7 @@ class Handler(Refusing, RequestHandler):
         order = await self._order(outer, params)
         async with aclosing(self._carried_out(outer, order)) as told:
             async for event in told:
-                yield event
+                yield in_context(event, order)
 
     async def _carried_out(self, outer: Scope, order: Order) -> AsyncGenerator[Event]:
         """First the task, then what happens, and last how it ended."""
@@ -197,6 +199,7 @@ class Handler(Refusing, RequestHandler):
                 if followed.ends_with(event):
                     break
                 if (update := news(followed, event)) is not None:
+                    update.context_id = task.context_id
                     yield update
             else:  # The gateway stops; the task is subscribed to at another.
                 return

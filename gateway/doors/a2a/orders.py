@@ -11,8 +11,8 @@ from a2a.utils.errors import ContentTypeNotSupportedError, InvalidParamsError
 from google.protobuf.json_format import MessageToDict
 from starlette.types import Scope
 
-from gateway.doors.a2a.tasks import TURN
-from gateway.doors.shared.inside import Inside, Refused
+from gateway.doors.a2a.tasks import CONTEXT, TURN
+from gateway.doors.shared.inside import ID, Inside, Refused
 
 CALLS = ("agentId", "quoteId")
 """Members of the metadata that make a message the call of an agent."""
@@ -20,6 +20,8 @@ WAIT_S = 95.0
 """How long a message waits for its end; then its task is at work, and is asked after."""
 AGAIN_S = 0.5
 WHOLE = 2**53
+NO_TASK = "Task not found"
+"""What the API says of a task that the account has not."""
 
 
 @dataclass(slots=True)
@@ -30,12 +32,14 @@ class Order:
         path: where it is posted.
         body: what.
         key: the same for the same message: whoever sends it again pays once.
+        context: the one that the message names; its answers name it, too.
         notes: `effect` is the id of the step or turn, once its key is claimed.
     """
 
     path: str
     body: dict[str, Any]
     key: str
+    context: str = ""
     notes: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -70,10 +74,10 @@ def order_of(request: SendMessageRequest) -> Order:
         raise ContentTypeNotSupportedError(f"A part with {strange.WhichOneof('content')} is sent.")
     key = sha256(message.message_id.encode()).hexdigest()
     if any(about.get(name) for name in CALLS):
-        return Order(CALL, _call(message, about, text, data), key)
+        return Order(CALL, _call(message, about, text, data), key, message.context_id)
     if data:
         raise ContentTypeNotSupportedError("HubChat reads text; metadata.agentId calls an agent.")
-    return Order(WISH, _wish(message, about, text), key)
+    return Order(WISH, _wish(message, about, text), key, message.context_id)
 
 
 def _call(message: Message, about: Mapping[str, Any], text: str, data: list[Any]) -> dict[str, Any]:
@@ -92,7 +96,7 @@ def _wish(message: Message, about: Mapping[str, Any], text: str) -> dict[str, An
 def _context(message: Message) -> dict[str, str]:
     """The task that is gone on with: a context of ours is one; a turn without any is none."""
     context = message.context_id
-    return {"taskId": context} if context and not context.startswith(TURN) else {}
+    return {"taskId": context} if ID.fullmatch(context) and not context.startswith(TURN) else {}
 
 
 def _told(metadata: Any) -> dict[str, Any]:
@@ -101,7 +105,7 @@ def _told(metadata: Any) -> dict[str, Any]:
 
 
 def _is_taken(part: Part) -> bool:
-    return part.HasField("text") or part.HasField("data")
+    return part.WhichOneof("content") in {"text", "data"}
 
 
 def _plain(value: Any) -> Any:
@@ -116,11 +120,37 @@ def _plain(value: Any) -> Any:
 
 
 async def carry_out(inside: Inside, outer: Scope, order: Order) -> dict[str, Any]:
-    """Ask, and ask again while it is at work: the key makes that one and the same.
+    """Do what is asked for, in its context: a task of ours, or the caller's own word for one.
 
     Raises:
         Refused: the API said no.
     """
+    named = order.context and not order.context.startswith(TURN)
+    if named and "taskId" not in order.body:  # No task can have that name.
+        await _settle_in(inside, outer, order)
+        named = False
+    try:
+        return await _asked(inside, outer, order)
+    except Refused as refused:
+        if not named or refused.sentence != NO_TASK:
+            raise
+    await _settle_in(inside, outer, order)
+    return await _asked(inside, outer, order)
+
+
+async def _settle_in(inside: Inside, outer: Scope, order: Order) -> None:
+    """Go on with the task that a context of the caller's own stands for; it follows from its name.
+
+    The message is another request from here on, so its key is another.
+    """
+    name = sha256(order.context.encode()).hexdigest()
+    task = await inside.post(outer, "/api/tasks", {"userQuery": f"{CONTEXT}{order.context}"}, name)
+    order.body["taskId"] = task["id"]
+    order.key = sha256(f"{order.key} in {name}".encode()).hexdigest()
+
+
+async def _asked(inside: Inside, outer: Scope, order: Order) -> dict[str, Any]:
+    """Ask, and ask again while it is at work: the key makes that one and the same."""
     until = asyncio.get_running_loop().time() + WAIT_S
     while True:
         late = asyncio.get_running_loop().time() >= until

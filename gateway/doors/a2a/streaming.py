@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from a2a.server.events.event_queue import Event
 from a2a.types import (
@@ -18,6 +18,7 @@ from gateway.doors.a2a.orders import Order
 from gateway.doors.a2a.tasks import TURN, at_work, saying
 from gateway.doors.shared.inside import Told
 
+ToldT = TypeVar("ToldT", bound=Event)
 EVENTS = "/api/events"
 NEWS = {
     "plan.proposed": "There is a plan.",
@@ -102,14 +103,25 @@ def news(followed: Followed, event: dict[str, Any]) -> TaskStatusUpdateEvent | N
     return TaskStatusUpdateEvent(task_id=followed.id, context_id=context, status=status)
 
 
+def in_context(told: ToldT, order: Order) -> ToldT:
+    """What is told of an order, in the context that its message named."""
+    if order.context and not order.context.startswith(TURN):
+        told.context_id = order.context
+    return told
+
+
 def last_words(task: Task) -> list[Event]:
     """How a task ended: its artifacts, then the status with the bill."""
-    about = {"task_id": task.id, "context_id": task.context_id}
     told: list[Event] = [
-        TaskArtifactUpdateEvent(artifact=artifact, last_chunk=True, **about)
+        TaskArtifactUpdateEvent(
+            task_id=task.id, context_id=task.context_id, artifact=artifact, last_chunk=True
+        )
         for artifact in task.artifacts
     ]
-    return [*told, TaskStatusUpdateEvent(status=task.status, metadata=task.metadata, **about)]
+    end = TaskStatusUpdateEvent(
+        task_id=task.id, context_id=task.context_id, status=task.status, metadata=task.metadata
+    )
+    return [*told, end]
 
 
 async def until_done(
@@ -119,7 +131,7 @@ async def until_done(
     hearing: asyncio.Task[Told] | None = None
     try:
         while True:
-            hearing = hearing or asyncio.ensure_future(anext(told))  # type: ignore[arg-type]
+            hearing = hearing or asyncio.ensure_future(anext(told))
             await asyncio.wait({hearing, work}, return_when=asyncio.FIRST_COMPLETED)
             if hearing.done():
                 heard, hearing = hearing, None

@@ -20,6 +20,8 @@ from gateway.doors.shared.telling import BILL, bill_of
 TURN = "turn_"
 MOST_STEPS = 500
 ANSWER = "answer"
+CONTEXT = "A2A context: "
+"""What the wish of a task begins with that stands for a context of a client's own."""
 STATES: dict[str, TaskState] = {
     "pending": TaskState.TASK_STATE_SUBMITTED,
     "in_progress": TaskState.TASK_STATE_WORKING,
@@ -58,16 +60,18 @@ async def _find(inside: Inside, outer: Scope, id_: str) -> Task:
 async def of_turn(inside: Inside, outer: Scope, turn: Mapping[str, Any]) -> Task:
     """A turn, from the answer of GET /api/turns/{id}; how it ended is asked of its task."""
     id_, context = turn["turnId"], turn.get("taskId")
-    if not turn["done"]:
-        return at_work(f"{TURN}{id_}", context)
     state = TaskState.TASK_STATE_COMPLETED
     if context is not None:
         try:
-            state = (await _find(inside, outer, context)).status.state
-        except Refused:  # It made none.
-            state = TaskState.TASK_STATE_COMPLETED
-        if state not in ENDED:  # It is gone on with.
-            state = TaskState.TASK_STATE_COMPLETED
+            task = await _find(inside, outer, context)
+        except Refused:  # It made none, or has made none yet.
+            pass
+        else:
+            context = task.context_id
+            # One that has not ended is gone on with.
+            state = task.status.state if task.status.state in ENDED else state
+    if not turn["done"]:
+        return at_work(f"{TURN}{id_}", context)
     message = turn.get("message") or {}
     found = Task(
         id=f"{TURN}{id_}",
@@ -93,11 +97,17 @@ def of_task(task: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> Task
     bills = {step["id"]: bill_of({**step, "stepId": step["id"]}) for step in done}
     return Task(
         id=task["id"],
-        context_id=task["id"],
+        context_id=context_of(task),
         status=_status(state, task.get("completedAt") or task["createdAt"], why, task["id"]),
         artifacts=[_artifact(step["id"], step["result"] or "", bills[step["id"]]) for step in done],
         metadata=_billed({"total": task["totalCost"], "steps": [*bills.values()]}),
     )
+
+
+def context_of(task: Mapping[str, Any]) -> str:
+    """The context that a task is: what its client calls it, or its id."""
+    words: str = task["userQuery"]
+    return words.removeprefix(CONTEXT) if words.startswith(CONTEXT) else task["id"]
 
 
 def of_call(result: Mapping[str, Any]) -> Task:

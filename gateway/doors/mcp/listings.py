@@ -6,6 +6,7 @@ from typing import Any
 from mcp import types
 from mcp.server.context import ServerRequestContext
 from mcp.shared.exceptions import MCPError
+from starlette.requests import Request
 from starlette.types import Scope
 
 from gateway.doors.shared.inside import Inside, Refused, place
@@ -20,8 +21,8 @@ TEMPLATE = types.ResourceTemplate(uri_template=f"{PREFIX}{{id}}", name="listing"
 
 def scope_of(context: Context) -> Scope:
     """The HTTP request that a message came with."""
-    scope: Scope = context.request.scope
-    return scope
+    request: Request = context.request  # type: ignore[assignment]  # Streamable HTTP has one.
+    return request.scope
 
 
 class Listings:
