@@ -121,7 +121,7 @@ async def test_from_three_listings_to_their_payout(
 
     async def paid() -> bool:
         payouts = await books.get(http, "/api/seller/payouts")
-        return next(one for one in payouts if one["id"] == payout["id"])["status"] == "paid"
+        return ("paid", payout["id"]) in [(one["status"], one["id"]) for one in payouts]
 
     await eventually(paid)
     for agent in agents.values():
