@@ -150,7 +150,7 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("registry", "agents to probe", lambda c: probes.claim_due(c, timedelta(5), 16)),
     ("registry", "agents to read", lambda c: owned.claim_unread(c, timedelta(5), 8)),
     ("registry", "who has a name", lambda c: owned.name_taken(c, ["r7", "r8"], "nobody")),
-    ("registry", "agents to suspend", lambda c: owned.open_of(c, "a2")),
+    ("registry", "agents to suspend", lambda c: owned.open_of(c, "a2", 100)),
     ("registry", "agents from a place", lambda c: owned.imported_from(c, "a1", "http://b")),
     (
         "payment",
