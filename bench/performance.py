@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench import many, market, rows, side, sizes, starts
+from bench import many, rows, side, sizes, starts
 from bench.load import answered, drive, in_turn
 from bench.peers import Peers
 from bench.side import Pace, Side
@@ -35,7 +35,7 @@ from bench.systems import (
 from bench.table import Row, markdown
 from bench.wire import request
 
-ALL = [*rows.ROWS, "starts", "sizes", "many", "market"]
+ALL = [*rows.ROWS, "starts", "sizes", "many"]
 COMPARED = ("this", "0.2.0")
 FULL = Pace(rounds=3, seconds=4, calls=100)
 QUICK = Pace(rounds=1, seconds=1.5, calls=40)
@@ -120,8 +120,6 @@ def measure(folder: Path, peers: Peers, wanted: list[str], pace: Pace, sizes_: S
         show(sizes.rows(folder / "sizes", pace, *sizes_.stored))
     if "many" in wanted:
         show(many.rows(folder / "many", pace, sizes_.agents))
-    if "market" in wanted:
-        show(market.rows(folder / "market", pace, sizes_.agents))
 
 
 def show(found: list[Row]) -> None:
