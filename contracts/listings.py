@@ -106,7 +106,8 @@ class ImportAgents(Model):
 class CloseListings(Model):
     """Takes all listings of the account that asks off the market, and lists no more of it.
 
-    For an administrator, as whom they are suspended: only an administrator resumes them.
+    For an administrator, as whom they are suspended: only an administrator resumes them. Some at a
+    time: it is asked again until nothing is suspended any more.
     """
 
     reason: Reason

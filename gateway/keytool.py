@@ -160,11 +160,13 @@ async def _close(args: argparse.Namespace, client: Client, bus: Bus) -> int:
     keys = [id_ for id_, key in await _kept(client) if key.account == args.account]
     for id_ in keys:
         await bucket(client, API_KEYS).delete(id_)
-    off = await bus.ask(CLOSE_LISTINGS, CloseListings(reason=args.reason), cause)
+    order, suspended = CloseListings(reason=args.reason), 0
+    while off := (await bus.ask(CLOSE_LISTINGS, order, cause)).agent_ids:
+        suspended += len(off)
     _say(
         f"Account {args.account} is closed since {closed.closed_at:%Y-%m-%d %H:%M} UTC"
         f" ({closed.reason}): {len(keys) + closed.revoked} keys and sessions revoked,"
-        f" {len(off.agent_ids)} listings suspended now. What it has and earned stays."
+        f" {suspended} listings suspended now. What it has and earned stays."
     )
     return 0
 

@@ -93,8 +93,8 @@ async def _alone(conn: AsyncConnection, account: str) -> None:
     await conn.execute(select(func.pg_advisory_xact_lock(key)))
 
 
-async def open_of(conn: AsyncConnection, owner: str) -> list[Agent]:
-    """What an owner has that an administrator has not suspended, locked; without drafts."""
+async def open_of(conn: AsyncConnection, owner: str, most: int) -> list[Agent]:
+    """Some that an owner has and no administrator suspended, locked; without drafts."""
     query = (
         select(*COLUMNS)
         .where(
@@ -103,6 +103,7 @@ async def open_of(conn: AsyncConnection, owner: str) -> list[Agent]:
             ~agents.c.barred,
         )
         .order_by(agents.c.seq)
+        .limit(most)
         .with_for_update()
     )
     return [Agent(**row) for row in (await conn.execute(query)).mappings()]

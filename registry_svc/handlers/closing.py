@@ -10,16 +10,18 @@ from registry_svc.handlers.owning import tell
 from registry_svc.states import may_become
 
 log = structlog.get_logger()
+AT_ONCE = 100
+"""Listings that one request suspends."""
 
 
 async def close_listings(request: CloseListings, tx: Transaction, here: Envelope) -> ClosedListings:
-    """Suspend all that the account has on the market, for an administrator to resume.
+    """Suspend what the account has on the market, some at a time, for an administrator to resume.
 
     Drafts stay drafts: an account that is closed lists nothing more, and publishes none.
     """
     await store_owned.close(tx.conn, here.account, request.reason)
     suspended: list[str] = []
-    for was in await store_owned.open_of(tx.conn, here.account):
+    for was in await store_owned.open_of(tx.conn, here.account, AT_ONCE):
         changes = may_become(was, "suspended", "admin", request.reason)
         agent = await store.change(tx.conn, was.id, changes)
         tell(tx, was, agent, "admin")

@@ -36,6 +36,7 @@ from task_svc import store_aging as task_aging
 from task_svc import store_cancelling as cancelling
 from task_svc import store_leases as leases
 from task_svc import store_lists as task_lists
+from task_svc import store_places as places
 from task_svc import store_standing as standing
 from tests.conftest import CONTEXTS, Stack
 
@@ -154,6 +155,7 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("registry", "agents to probe", lambda c: probes.claim_due(c, timedelta(5), 16)),
     ("registry", "agents to read", lambda c: owned.claim_unread(c, timedelta(5), 8)),
     ("registry", "who has a name", lambda c: owned.name_taken(c, ["r7", "r8"], "nobody")),
+    ("registry", "agents to suspend", lambda c: owned.open_of(c, "a2", 100)),
     ("registry", "agents from a place", lambda c: owned.imported_from(c, "a1", "http://b")),
     (
         "payment",
@@ -183,6 +185,7 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("payment", "page of approvals", lambda c: approvals.page(c, "a1", 9, (THEN, "s"))),
     ("payment", "what was approved", lambda c: approvals.approved(c, "s2", "s2")),
     ("payment", "an approval settled", lambda c: approvals.settle(c, "s2", "over")),
+    ("payment", "credentials revoked", lambda c: spending.close_all(c, "a2")),
     ("payment", "a credential revoked", lambda c: spending.close(c, "s2", "session", "a2")),
     ("task", "tasks to ask after", lambda c: standing.claim_unended(c, 30, 50)),
     ("task", "how steps stand", lambda c: standing.statuses_of_steps(c, ["s1", "s2"])),
@@ -191,6 +194,7 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("task", "what was heard", lambda c: standing.handled(c, "d", ["m1", "m2"])),
     ("payment", "what was not heard", lambda c: store_announcing.claim_unheard(c, 30, 50)),
     ("task", "steps that callers wait for", lambda c: standing.awaited(c, ["r1", "r2"])),
+    ("task", "places of an agent", lambda c: places.in_hand(c, "a")),
     ("task", "steps in hand", lambda c: standing.running(c, ["a", "b"])),
     ("payment", "payment of a name", lambda c: payment.find_payment(c, "p41", "a1")),
     ("payment", "card payment of a name", lambda c: store_cards.find_own(c, "a10", "x10")),

@@ -33,7 +33,7 @@ NEVER_DELETED = {
     *("ledger_accounts", "budgets", "holds", "spenders", "stripe_payments"),
     *("agent_owners", "sellers", "earnings", "payouts", "disputes"),
 }
-OF_REGISTRY = {"task_ratings"}
+OF_REGISTRY = {"task_ratings", "closed_accounts"}
 """Of the registry: given once, and never changed."""
 OF_TASKS = {"quote_secrets"}
 """Of the task service: made once, and never changed."""

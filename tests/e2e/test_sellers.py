@@ -6,6 +6,7 @@ The agent of twenty lines is that of docs/sellers.md.
 import asyncio
 import re
 import sys
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -19,11 +20,13 @@ from deploy.local.settings import PROJECT
 from tests.e2e import books
 from tests.e2e.market import new_skill
 from tests.e2e.polling import eventually
-from tests.e2e.system import MODE
+from tests.e2e.system import MODE, System
 
 pytestmark = pytest.mark.skipif(MODE != "local", reason="agents of this machine, at 127.0.0.1")
 SELLERS = Path(__file__).with_name("sellers")
 PRICE = 0.07
+INITIAL = 4.5
+"""Stars of an agent that nobody has rated."""
 
 
 @pytest.fixture
@@ -53,6 +56,19 @@ async def sellers(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
         }
 
 
+@pytest.fixture
+async def buyer(http: httpx.AsyncClient, system: System) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody else, with five BazaarBucks."""
+    body = {"account": f"buyer-{uuid.uuid4().hex[:8]}", "scopes": ["read", "write"]}
+    made = await http.post("/api/keys", json=body)
+    assert made.status_code == httpx.codes.OK, made.text
+    async with system.client() as client:
+        client.headers["Authorization"] = f"Bearer {made.json()['token']}"
+        paid = await client.post("/api/payments/checkout", json={"amount": 5})
+        assert paid.status_code == httpx.codes.OK, paid.text
+        yield client
+
+
 async def listed(http: httpx.AsyncClient, skill: str, url: str) -> dict[str, Any]:
     """The listing that one request makes, once its process listens and its probe was answered."""
 
@@ -74,7 +90,7 @@ async def listed(http: httpx.AsyncClient, skill: str, url: str) -> dict[str, Any
 
 
 async def test_from_three_listings_to_their_payout(
-    http: httpx.AsyncClient, sellers: dict[str, str]
+    http: httpx.AsyncClient, buyer: httpx.AsyncClient, sellers: dict[str, str]
 ) -> None:
     agents = {skill: await listed(http, skill, url) for skill, url in sellers.items()}
     protocols = [agent["protocol"] for agent in agents.values()]
@@ -82,24 +98,24 @@ async def test_from_three_listings_to_their_payout(
 
     results: list[str] = []
     for skill, agent in agents.items():
-        [found] = await books.get(http, "/api/agents", q=skill)
+        [found] = await books.get(buyer, "/api/agents", q=skill)
         assert found["id"] == agent["id"]
         body = {"skill": found["skills"][0], "payload": {"text": "sea", "topic": "sea"}}
         if agent["protocol"] == "mcp":
             body["payload"] = {"text": "sea"}
-        called = await http.post("/api/invoke-agent", json=body)
+        called = await buyer.post("/api/invoke-agent", json=body)
         assert called.status_code == httpx.codes.OK, called.text
         done = called.json()
         assert (done["agentId"], done["cost"]) == (agent["id"], PRICE)
         assert done["chosen"]["candidates"][0]["agentId"] == agent["id"]
         results.append(done["result"])
-        rated = await http.post(f"/api/tasks/{done['taskId']}/rating", json={"stars": 5})
+        rated = await buyer.post(f"/api/tasks/{done['taskId']}/rating", json={"stars": 5})
         assert rated.status_code == httpx.codes.OK, rated.text
     assert results[0].startswith("sea: an old pond")
     assert results[1:] == ["O sea, that I might sing of thee!", "SEA"]
 
     first = next(iter(agents))
-    said = await http.post("/api/hubchat/message", json={"content": f"{first} about autumn"})
+    said = await buyer.post("/api/hubchat/message", json={"content": f"{first} about autumn"})
     assert said.json()["message"]["costBreakdown"]["total"] == PRICE, said.text
 
     async def earned() -> bool:
@@ -111,6 +127,12 @@ async def test_from_three_listings_to_their_payout(
 
     await eventually(earned)
 
+    async def known() -> bool:
+        shown = [await books.get(http, f"/api/agents/{one['id']}") for one in agents.values()]
+        return all(one["uniqueBuyers"] == 1 and one["rating"] > INITIAL for one in shown)
+
+    await eventually(known)
+
     async def paid_out() -> dict[str, Any]:
         answer = await http.post("/api/seller/payouts", json={})
         assert answer.status_code == httpx.codes.OK, answer.text
@@ -121,7 +143,7 @@ async def test_from_three_listings_to_their_payout(
 
     async def paid() -> bool:
         payouts = await books.get(http, "/api/seller/payouts")
-        return next(one for one in payouts if one["id"] == payout["id"])["status"] == "paid"
+        return ("paid", payout["id"]) in [(one["status"], one["id"]) for one in payouts]
 
     await eventually(paid)
     for agent in agents.values():

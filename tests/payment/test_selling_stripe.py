@@ -223,5 +223,5 @@ async def test_disputes_and_webhooks_over_http(market: Market) -> None:
 def test_what_is_no_connected_account_is_refused_in_words(said: Any) -> None:
     with pytest.raises(ValidationError) as refused:
         Destination(destination=said)
-    says = "a string" if said == 7 else "a connected account at Stripe is acct_"
+    says = "valid string" if said == 7 else "a connected account at Stripe is acct_"
     assert says in refused.value.errors()[0]["msg"]

@@ -42,7 +42,7 @@ async def test_silence_opens_it_an_answer_closes_it_and_choosing_sees_both(
 ) -> None:
     async with replica():
         await client.publish(*(started(ID, f"quiet{n}") for n in range(OPENS_AT + 1)))
-        silent = ("agent_unreachable", "agent_too_slow")
+        silent: tuple[FailureReason, ...] = ("agent_unreachable", "agent_too_slow")
         events = [failed(ID, silent[n % 2], f"quiet{n}") for n in range(OPENS_AT)]
         await client.publish(*events[:-1])
         await eventually(client.handled)
