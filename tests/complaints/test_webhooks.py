@@ -9,8 +9,8 @@ import httpx
 
 from tests.complaints.system import Json, Marketplace, Person
 from tests.payment.cards_double import body_of, refused, signed
-from tests.task.scripted_agent import answers
-from tests.task.services import eventually
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers
 
 WEBHOOK = "/api/payments/stripe/webhook"
 PAID = ("checkout.session.completed", "checkout.session.async_payment_succeeded")

@@ -7,8 +7,8 @@ import httpx
 
 from tests.complaints.system import Marketplace, Person
 from tests.gateway.credentials import make_key
-from tests.task.scripted_agent import answers, hangs_up, is_busy
-from tests.task.services import eventually
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers, hangs_up, is_busy
 
 UNEVEN = """
     WITH

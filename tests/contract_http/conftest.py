@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.conftest import Stack
 from tests.contract_http.system import MODES, Door, Marketplace, marketplace
+from tests.support.stack import Stack
 
 
 @pytest.fixture(scope="module")

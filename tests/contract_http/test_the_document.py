@@ -17,8 +17,8 @@ import pytest
 from openapi_spec_validator import validate
 
 from gateway.auth import guarded
-from tests.conftest import Stack, new_stack
 from tests.contract_http.system import MODES, Door
+from tests.support.stack import Stack, new_stack
 
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]

@@ -11,8 +11,8 @@ from tests.e2e.browsing import PHONE, chromium, visiting
 from tests.e2e.market import Market, new_skill
 from tests.e2e.system import System
 from tests.gateway.credentials import make_key
-from tests.gateway.helpers import gateway_settings, serving
 from tests.gateway.reading import fresh
+from tests.support.gateways import gateway_settings, serving
 
 VIEWS = ("", "agents", "wallet", "events", "services")
 HOSTILE = "<img src=x onerror=alert(1)><b>bold</b> \x1b[2Jgone \u202egnp.exe"

@@ -10,14 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from chassis.observability import metrics
 from chassis.release import release
 from deploy.local.ports import free_port
-from tests.chassis import helpers
-from tests.gateway.helpers import (
-    Served,
-    assert_problem,
-    gateway_settings,
-    serving,
-)
 from tests.gateway.test_gateway_process import NO_BUS, process
+from tests.support import processes
+from tests.support.gateways import Served, assert_problem, gateway_settings, serving
 
 Samples = dict[tuple[str, ...], float]
 
@@ -83,7 +78,7 @@ async def test_a_process_shows_them_until_it_ends() -> None:
 async def test_without_a_port_to_show_them_at_it_does_not_start() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         where = {"NATS_URL": NO_BUS, "METRICS_PORT": taken.getsockname()[1]}
-        async with helpers.process("gateway", PORT=0, **where) as gateway:
+        async with processes.process("gateway", PORT=0, **where) as gateway:
             assert await gateway.ends() == 1
     assert "cannot show metrics" in gateway.text()
 

@@ -7,7 +7,7 @@ from contracts.chat import LIST_MESSAGES
 from contracts.ledger import CHECK_LEDGER, LIST_ENTRIES, EntryList, LedgerCheck
 from contracts.task import LIST_TASKS
 from tests.gateway import samples
-from tests.gateway.helpers import DEADLINE_S, StandIns, assert_problem
+from tests.support.gateways import DEADLINE_S, StandIns, assert_problem
 
 LISTS = ("/api/agents", "/api/tasks", "/api/messages", "/api/payments/stripe", "/api/ledger")
 READ_ALONE = ("/api/agents/a", "/api/tasks/t1", "/api/wallet", "/health", "/ready", "/api/events")

@@ -21,10 +21,11 @@ from contracts.task import INVOKE_AGENT
 from deploy.local.ports import free_port
 from gateway.__main__ import main
 from gateway.settings import Settings
-from tests.chassis import helpers
-from tests.chassis.helpers import ServiceProcess
 from tests.gateway import samples
-from tests.gateway.helpers import DEADLINE_S, StandIns, assert_problem, until, until_answered
+from tests.support import processes
+from tests.support.gateways import DEADLINE_S, StandIns, assert_problem, until_answered
+from tests.support.polling import until
+from tests.support.processes import ServiceProcess
 
 PROJECT = Path(__file__).resolve().parents[2]
 NO_BUS = "nats://127.0.0.1:1"
@@ -47,7 +48,7 @@ class Process:
 async def process(ready: int = 200, **env: str) -> AsyncIterator[Process]:
     port = free_port()
     async with (
-        helpers.process("gateway", PORT=port, **env) as service,
+        processes.process("gateway", PORT=port, **env) as service,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE_S) as http,
     ):
         await until_listening(http, service)

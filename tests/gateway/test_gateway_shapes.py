@@ -11,7 +11,7 @@ from contracts.payment import LIST_BAZAARBUCKS, LIST_STRIPE
 from contracts.registry import GET_AGENT, LIST_AGENTS
 from contracts.task import CREATE_TASK, GET_TASK, INVOKE_AGENT, LIST_STEPS, LIST_TASKS
 from tests.gateway import samples
-from tests.gateway.helpers import StandIns
+from tests.support.gateways import StandIns
 
 
 def number(value: Any) -> bool:

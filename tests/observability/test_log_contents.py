@@ -13,11 +13,11 @@ from nats.errors import TimeoutError as NatsTimeout
 
 from chassis.bus.envelopes import new_id
 from contracts.topology import DURABLES
-from tests.chassis.helpers import eventually
-from tests.conftest import Stack, new_stack
 from tests.observability.test_tracing import Running, system
 from tests.releases.past import RELEASES, Recorded, recorded
-from tests.task.scripted_agent import Behaviour, breaks_off, says
+from tests.support.polling import eventually
+from tests.support.scripted_agent import Behaviour, breaks_off, says
+from tests.support.stack import Stack, new_stack
 
 MARK = "Xq7 of a caller; {1}"
 """No id has blanks, so that it is nowhere by right."""

@@ -16,8 +16,8 @@ from chassis.observability.terminal import plain
 from chassis.outbox.outgoing import Outgoing
 from chassis.outbox.publishing import Publisher
 from deploy import trace
-from tests.chassis.helpers import eventually
-from tests.conftest import Stack
+from tests.support.polling import eventually
+from tests.support.stack import Stack
 
 
 @pytest.fixture(autouse=True)

@@ -16,18 +16,12 @@ import pytest
 
 from contracts.registry import GET_AGENT, REGISTER_AGENT
 from deploy.local.ports import free_port
-from tests.chassis.helpers import (
-    PROJECT,
-    ServiceProcess,
-    Stored,
-    eventually,
-    jetstream,
-    process,
-    stored,
-)
-from tests.conftest import CONTEXTS, Stack
 from tests.observability.collector import Collector, Span, collecting
-from tests.task.scripted_agent import ScriptedAgent
+from tests.support.polling import eventually
+from tests.support.processes import PROJECT, ServiceProcess, process
+from tests.support.scripted_agent import ScriptedAgent
+from tests.support.stack import CONTEXTS, Stack
+from tests.support.streams import Stored, jetstream, stored
 
 CALLER = "00f067aa0ba902b7"
 CHAT = "/api/hubchat/message"

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.chassis.helpers import eventually, jetstream, stored
-from tests.conftest import Stack
-from tests.gateway.helpers import assert_problem
 from tests.gateway.reading import fresh
 from tests.registry.little_agent import INFO, LittleAgent
 from tests.registry.market import Market, ids, listing, market
+from tests.support.gateways import assert_problem
+from tests.support.polling import eventually
+from tests.support.stack import Stack
+from tests.support.streams import jetstream, stored
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from chassis.db.pages import encode_cursor
 from contracts import errors
 from contracts.registry import GET_AGENT, LIST_AGENTS, REGISTER_AGENT
 from registry_svc.seeds import SEEDS
-from tests.chassis.helpers import eventually
 from tests.registry.helpers import NOWHERE, Client, Replica
 from tests.registry.little_agent import INFO, LittleAgent
+from tests.support.polling import eventually
 
 HAIKU = {
     "id": "haiku",

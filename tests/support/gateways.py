@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,14 +25,6 @@ from gateway.settings import Settings
 
 DEADLINE_S = 20.0
 ID_SECRET = "of the tests, and of nobody else at all"
-
-
-async def until(happened: Callable[[], Any], what: str) -> None:
-    """Wait until something is so; fail when it does not come about."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not happened():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        await asyncio.sleep(0.01)
 
 
 async def until_answered(http: httpx.AsyncClient, path: str, status: int) -> httpx.Response:

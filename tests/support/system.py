@@ -37,9 +37,9 @@ from contracts.task import (
 )
 from contracts.topology import DEADLETTER, TASK_ADD_STEPS, TASK_FINISH, TASK_START
 from payment_svc.ledger.wallets import open_wallet
-from tests.conftest import Stack
-from tests.task.scripted_agent import ScriptedAgent
-from tests.task.services import eventually
+from tests.support.polling import eventually
+from tests.support.scripted_agent import ScriptedAgent
+from tests.support.stack import Stack
 
 
 @dataclass(frozen=True)
