@@ -25,6 +25,7 @@ from tests.gateway.credentials import bearer, make_key
 from tests.payment.cards_double import StripeDouble
 from tests.payment.cards_double import serving as stripe_serving
 from tests.payment.cards_system import card_settings
+from tests.support.clients import http_client
 from tests.support.gateways import gateway_settings, serving, until_answered
 from tests.support.polling import eventually
 from tests.support.scripted_agent import Behaviour, ScriptedAgent
@@ -112,7 +113,7 @@ class Marketplace:
 
     async def client(self, url: str, key: str) -> httpx.AsyncClient:
         """Who shows a key at a gateway."""
-        client = httpx.AsyncClient(
+        client = http_client(
             base_url=url,
             timeout=ANSWER_S,
             headers=bearer(key),

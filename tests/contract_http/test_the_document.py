@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from openapi_spec_validator import validate
 
 from gateway.auth import guarded
 from tests.contract_http.system import MODES, Door
+from tests.support.clients import http_client
 from tests.support.stack import Stack, new_stack
 
 HERE = Path(__file__).parent
@@ -123,7 +123,7 @@ HEADERS = {
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_the_live_document_says_what_there_is(doors: dict[str, Door], mode: str) -> None:
-    async with httpx.AsyncClient(base_url=doors[mode].url) as anybody:
+    async with http_client(base_url=doors[mode].url) as anybody:
         document = (await anybody.get("/openapi.json")).json()
     validate(document)
     operations = {

@@ -12,6 +12,7 @@ from chassis.release import release
 from deploy.local.ports import free_port
 from tests.gateway.test_gateway_process import NO_BUS, process
 from tests.support import processes
+from tests.support.clients import http_client
 from tests.support.gateways import Served, assert_problem, gateway_settings, serving
 
 Samples = dict[tuple[str, ...], float]
@@ -19,7 +20,7 @@ Samples = dict[tuple[str, ...], float]
 
 async def scraped(served: Served, name: str) -> Samples:
     """A metric of the page, by its labels' values in the order of their names."""
-    async with httpx.AsyncClient() as http:
+    async with http_client() as http:
         page = await http.get(served.metrics_url)
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/plain")
@@ -95,7 +96,7 @@ async def test_metrics_are_not_where_callers_ask(mode: str) -> None:
             for path in ("/metrics", "/metrics/", "/api/../metrics"):
                 assert_problem(await http.get(path), 404)
         assert await scraped(served, "bazaar_http_requests_total")
-        async with httpx.AsyncClient() as http:  # And nothing else is where they are.
+        async with http_client() as http:  # And nothing else is where they are.
             for path in ("/", "/health", "/api/agents"):
                 address = served.metrics_url.removesuffix("/metrics") + path
                 assert (await http.get(address)).status_code == 404

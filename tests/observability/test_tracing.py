@@ -17,6 +17,7 @@ import pytest
 from contracts.registry import GET_AGENT, REGISTER_AGENT
 from deploy.local.ports import free_port
 from tests.observability.collector import Collector, Span, collecting
+from tests.support.clients import http_client
 from tests.support.polling import eventually
 from tests.support.processes import PROJECT, ServiceProcess, process
 from tests.support.scripted_agent import ScriptedAgent
@@ -124,7 +125,7 @@ async def system(stack: Stack, skill: str, **env: str) -> AsyncIterator[Running]
             await eventually(one.is_ready)
         await listed(stack, skill, agent.url)
         base = f"http://127.0.0.1:{port}"
-        http = httpx.AsyncClient(base_url=base, timeout=60, trust_env=False)
+        http = http_client(base_url=base, timeout=60, trust_env=False)
         yield Running(await up.enter_async_context(http), agent, skill, processes)
 
 

@@ -22,6 +22,7 @@ from contracts.errors import PaymentRequired, Refusal, Unavailable
 from gateway.__main__ import Server
 from gateway.asking import Gateway
 from gateway.settings import Settings
+from tests.support.clients import http_client
 
 DEADLINE_S = 20.0
 ID_SECRET = "of the tests, and of nobody else at all"
@@ -50,7 +51,7 @@ class Served:
         return gateway
 
     def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.url, timeout=DEADLINE_S)
+        return http_client(base_url=self.url, timeout=DEADLINE_S)
 
 
 def gateway_settings(nats_url: str, **more: Any) -> Settings:

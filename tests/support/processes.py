@@ -16,6 +16,7 @@ import httpx
 from deploy.local.forks import Forked
 from deploy.local.ports import free_port
 from deploy.local.process import Process, start
+from tests.support.clients import http_client
 from tests.support.polling import DEADLINE_S, eventually
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -99,7 +100,7 @@ async def process(package: str, **env: object) -> AsyncIterator[ServiceProcess]:
             ),
             Path(folder),
         )
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+        async with http_client(trust_env=False, timeout=5) as http:
             service = ServiceProcess(child.popen, child.log, port, http)
             try:
                 yield service
