@@ -62,7 +62,7 @@ def task_service(stack: Stack, **settings: Any) -> Service:
 def chat_settings(stack: Stack, **settings: Any) -> ChatSettings:
     """As in production, but quick to look after overdue turns."""
     stores = {"nats_url": stack.nats_url, "database_url": stack.database_url("chat")}
-    return ChatSettings.model_validate({**stores, "watch_s": 0.1} | settings)
+    return ChatSettings.model_validate({**stores, "watch_s": 0.25} | settings)
 
 
 def chat_service(stack: Stack, **settings: Any) -> Service:
