@@ -42,7 +42,9 @@ env: ## Make or mend the Python environment in .venv
 up: env ## Start everything; Ctrl-C stops it
 	@exec env $(BAZAAR) up
 
-# More workers than most machines have processors: what a test does above all is wait.
+# More workers than most machines have processors: what a test does above all is wait. What is
+# compiled is kept, whatever the machine's own setting: every worker and process would do it again.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: env ## Lint, types, architecture, and all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -149,11 +149,6 @@ async def ask_shown(request: Request, call: Call[RequestT, ReplyT], question: Re
     return await gateway_of(request).link.ask_shown(call, question, cause_of(request))
 
 
-def as_shown(call: Call[RequestT, Any], reply: type[ReplyT]) -> Call[RequestT, ReplyT]:
-    """The same call, with the reply read straight into the models of the UI's JSON."""
-    return Call(call.context, call.verb, call.request, reply, call.timeout_ms)
-
-
 def shown(kind: type[ShownT], view: Model) -> ShownT:
     """What a service told, as the API's model of it: with numbers."""
     return kind.model_validate(view, from_attributes=True)

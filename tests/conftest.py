@@ -4,34 +4,21 @@ Tests keep apart by account and by ids, never by cleaning up: what a test leaves
 busy system would have lying about.
 """
 
-import asyncio
-import contextlib
 import gc
 import os
 import shutil
 import sys
-import tempfile
 import warnings
 from collections.abc import AsyncIterator, Coroutine, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nats
 import pytest
-from alembic import command
 from nats.aio.client import Client
 
-from chassis import migrate, topology
-from chassis.provision import Logins, provision
 from chassis.service import Service
-from deploy.local.embedded import (
-    EmbeddedServer,
-    embedded_nats_server,
-    embedded_postgres_server,
-)
+from tests.support.stack import Stack, new_stack
 
-CONTEXTS = ("registry", "task", "payment", "chat")
 SHARING = ("e2e", "complaints", "doors")
 """Folders whose tests share one running system."""
 LONG = ("contract_http/test_the_document.py", "e2e", "complaints", "doors", "reconcile")
@@ -50,63 +37,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             " (tests/e2e/test_console.py was left out). Debian: apt install chromium;"
             " elsewhere CHROMIUM=/path/to/it."
         )
-
-
-@dataclass
-class Stack:
-    """The embedded servers and where each service finds its own schema."""
-
-    postgres: EmbeddedServer
-    nats: EmbeddedServer
-
-    @property
-    def admin_url(self) -> str:
-        return self.postgres.url
-
-    @property
-    def nats_url(self) -> str:
-        return self.nats.url
-
-    def database_url(self, context: str) -> str:
-        """DSN of a service's own role."""
-        _, at, place = self.postgres.url.rpartition("@")
-        return f"postgresql://bazaar_{context}:secret-{context}{at}{place}"
-
-    def owner_url(self, context: str) -> str:
-        """DSN of the role that owns a service's schema, and migrates it."""
-        _, at, place = self.postgres.url.rpartition("@")
-        return f"postgresql://bazaar_{context}_owner:owner-{context}{at}{place}"
-
-
-def logins(*contexts: str) -> dict[str, Logins]:
-    """The passwords that `Stack` knows."""
-    return {name: Logins(service=f"secret-{name}", owner=f"owner-{name}") for name in contexts}
-
-
-async def declare(nats_url: str) -> None:
-    client = await nats.connect(nats_url)
-    try:
-        await topology.declare(client)
-    finally:
-        await client.close()
-
-
-@contextlib.asynccontextmanager
-async def new_stack() -> AsyncIterator[Stack]:
-    """Servers of one's own, for tests that kill them."""
-    with tempfile.TemporaryDirectory(prefix="bazaar-test-") as folder:
-        home = Path(folder)
-        await asyncio.to_thread(
-            home.chmod, 0o755
-        )  # the embedded PostgreSQL may run as another user
-        async with embedded_postgres_server(home) as postgres, embedded_nats_server(home) as bus:
-            stack = Stack(postgres, bus)
-            await provision(postgres.url, logins(*CONTEXTS))
-            for name in CONTEXTS:
-                config = migrate.alembic_config(f"{name}_svc", stack.owner_url(name))
-                await asyncio.to_thread(command.upgrade, config, "head")
-            await declare(bus.url)
-            yield stack
 
 
 # First of all: xdist's own hook writes the groups into the node ids, and reads them only once.
@@ -182,13 +112,3 @@ async def stack() -> AsyncIterator[Stack]:
     """The servers that most tests share."""
     async with new_stack() as shared:
         yield shared
-
-
-@contextlib.asynccontextmanager
-async def running(*services: Service) -> AsyncIterator[None]:
-    """Services started in this process, and stopped in good order."""
-    async with contextlib.AsyncExitStack() as started:
-        for service in services:
-            await service.start()
-            started.push_async_callback(service.stop)
-        yield

@@ -11,16 +11,14 @@ from contracts.listings import CHOOSE_AGENTS, FIND_AGENTS, ChooseAgents, FindAge
 from contracts.registry import (
     GET_AGENT,
     LIST_AGENTS,
-    AgentList,
-    AgentReply,
     GetAgent,
     ListAgents,
     Rating,
 )
-from gateway.asking import account_of, answer, as_shown, ask, known_id, made
+from gateway.asking import account_of, answer, ask, known_id, made, shown
 from gateway.auth import is_admin
 from gateway.errors import problems
-from gateway.pages import LINKED, SAME, Page, page_of
+from gateway.pages import LINKED, SAME, Page, listed
 from gateway.parameters import PRICE, SEEN, STARS, PathId, StrictRoute, Truth, Whole
 
 router = APIRouter(tags=["agents"], route_class=StrictRoute)
@@ -29,22 +27,6 @@ MINE = "me"
 """As an owner: the account that asks."""
 
 
-class ShownAgent(AgentReply):
-    """The reply about one agent, with numbers."""
-
-    agent: api.Agent
-
-
-class ShownAgents(AgentList):
-    """A page of agents, with numbers."""
-
-    agents: list[api.Agent]  # type: ignore[assignment]  # agents with numbers
-
-
-_ONE = as_shown(GET_AGENT, ShownAgent)
-_MANY = as_shown(LIST_AGENTS, ShownAgents)
-_FOUND = as_shown(FIND_AGENTS, ShownAgents)
-_CHOICE = as_shown(CHOOSE_AGENTS, api.Choice)
 AGENTS = TypeAdapter(list[api.Agent])
 Words = Annotated[str, Field(min_length=1, max_length=200, json_schema_extra=SEEN)]
 Skill = Annotated[str, Field(min_length=1, max_length=100, json_schema_extra=SEEN)]
@@ -84,13 +66,12 @@ async def list_agents(request: Request, page: Annotated[Finding, Query()]) -> Re
     """Each with its price at the present load, its rating, and whether it is available."""
     wanted = page.model_dump(by_alias=False, exclude_defaults=True, exclude={"limit", "cursor"})
     if not wanted:
-        found = await ask(request, _MANY, ListAgents(limit=page.limit, cursor=page.cursor))
-    else:
-        if page.owner == MINE:
-            wanted["owner"] = account_of(request)
-        question = made(FindAgents, limit=page.limit, cursor=page.cursor, **wanted)
-        found = await ask(request, _FOUND, question)
-    return page_of(request, page, found.agents, AGENTS, found.next_cursor)
+        everybody = ListAgents(limit=page.limit, cursor=page.cursor)
+        return await listed(request, page, LIST_AGENTS, everybody, AGENTS)
+    if page.owner == MINE:
+        wanted["owner"] = account_of(request)
+    question = made(FindAgents, limit=page.limit, cursor=page.cursor, **wanted)
+    return await listed(request, page, FIND_AGENTS, question, AGENTS)
 
 
 @router.get(
@@ -120,8 +101,8 @@ async def choose_agents(
         away=True,
         limit=limit,
     )
-    choice = await ask(request, _CHOICE, question)
-    return answer(choice)
+    choice = await ask(request, CHOOSE_AGENTS, question)
+    return answer(shown(api.Choice, choice))
 
 
 @router.get(
@@ -133,4 +114,4 @@ async def choose_agents(
 async def get_agent(request: Request, id: PathId) -> Response:  # noqa: A002  (the path's own word)
     """An agent as it is listed now; also one that left the market."""
     question = GetAgent(agent_id=known_id(id, "Agent"), as_admin=is_admin(request))
-    return answer((await ask(request, _ONE, question)).agent)
+    return answer(shown(api.Agent, (await ask(request, GET_AGENT, question)).agent))

@@ -10,39 +10,21 @@ from contracts.disputes import (
     NOTE_DISPUTE,
     OPEN_DISPUTE,
     DecideDispute,
-    DisputeList,
-    DisputeReply,
     ListDisputes,
     NoteDispute,
     OpenDispute,
 )
-from gateway.asking import answer, as_shown, ask, effect_of, known_id, made
+from gateway.asking import answer, ask, effect_of, known_id, made, shown
 from gateway.auth import is_admin
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
-from gateway.pages import LINKED, Paging, page_of
+from gateway.pages import LINKED, Paging, listed
 from gateway.parameters import PathId, StrictRoute
 
 router = APIRouter(tags=["disputes"], route_class=StrictRoute)
 posts = APIRouter(tags=["disputes"], route_class=JsonRoute)
 
 
-class ShownDispute(DisputeReply):
-    """A dispute, with numbers."""
-
-    dispute: api.Dispute
-
-
-class ShownDisputes(DisputeList):
-    """A page of disputes, with numbers."""
-
-    disputes: list[api.Dispute]  # type: ignore[assignment]  # disputes with numbers
-
-
-_OPEN = as_shown(OPEN_DISPUTE, ShownDispute)
-_NOTE = as_shown(NOTE_DISPUTE, ShownDispute)
-_DECIDE = as_shown(DECIDE_DISPUTE, ShownDispute)
-_MANY = as_shown(LIST_DISPUTES, ShownDisputes)
 _LIST = TypeAdapter(list[api.Dispute])
 
 
@@ -61,7 +43,7 @@ async def open_dispute(request: Request, id: PathId, body: bodies.NewDispute) ->
         note=body.note,
         amount=body.amount,
     )
-    return answer((await ask(request, _OPEN, order)).dispute)
+    return answer(shown(api.Dispute, (await ask(request, OPEN_DISPUTE, order)).dispute))
 
 
 @router.get(
@@ -73,8 +55,7 @@ async def open_dispute(request: Request, id: PathId, body: bodies.NewDispute) ->
 async def list_disputes(request: Request, page: Paging) -> Response:
     """Of the account, as payer or as seller; an admin sees all."""
     question = ListDisputes(limit=page.limit, cursor=page.cursor, as_admin=is_admin(request))
-    found = await ask(request, _MANY, question)
-    return page_of(request, page, found.disputes, _LIST, found.next_cursor)
+    return await listed(request, page, LIST_DISPUTES, question, _LIST)
 
 
 @posts.post(
@@ -86,7 +67,7 @@ async def list_disputes(request: Request, page: Paging) -> Response:
 async def note_dispute(request: Request, id: PathId, body: bodies.DisputeNote) -> Response:  # noqa: A002  (as above)
     """In place of what this side said before, until it is decided."""
     order = NoteDispute(dispute_id=known_id(id, "Dispute"), note=body.note)
-    return answer((await ask(request, _NOTE, order)).dispute)
+    return answer(shown(api.Dispute, (await ask(request, NOTE_DISPUTE, order)).dispute))
 
 
 @posts.post(
@@ -103,4 +84,4 @@ async def decide_dispute(request: Request, id: PathId, body: bodies.Decision) ->
         note=body.note,
         as_admin=is_admin(request),
     )
-    return answer((await ask(request, _DECIDE, order)).dispute)
+    return answer(shown(api.Dispute, (await ask(request, DECIDE_DISPUTE, order)).dispute))

@@ -13,20 +13,16 @@ from contracts.listings import (
     ImportAgents,
     ListAgent,
 )
-from gateway.asking import answer, as_shown, ask, keyed_effect, known_id, made
+from gateway.asking import answer, ask, keyed_effect, known_id, made, shown
 from gateway.auth import is_admin
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
-from gateway.pages import Page, page_of
+from gateway.pages import Page, listed
 from gateway.parameters import PathId, StrictRoute
-from gateway.routes.agents import AGENTS, ShownAgent, ShownAgents
+from gateway.routes.agents import AGENTS
 
 router = APIRouter(tags=["agents"], route_class=StrictRoute)
 posts = APIRouter(tags=["agents"], route_class=JsonRoute)
-
-_NEW = as_shown(LIST_AGENT, ShownAgent)
-_CHANGE = as_shown(CHANGE_LISTING, ShownAgent)
-_IMPORT = as_shown(IMPORT_AGENTS, ShownAgents)
 
 
 @posts.post(
@@ -45,7 +41,7 @@ async def list_agent(request: Request, body: bodies.NewListing) -> Response:
         as_admin=is_admin(request),
         **given,
     )
-    return answer((await ask(request, _NEW, order)).agent)
+    return answer(shown(api.Agent, (await ask(request, LIST_AGENT, order)).agent))
 
 
 @posts.post(
@@ -63,8 +59,7 @@ async def import_agents(request: Request, body: bodies.Import) -> Response:
     order = made(
         ImportAgents, agent_id=given.pop("id", None), made_with=keyed_effect(request), **given
     )
-    found = await ask(request, _IMPORT, order)
-    return page_of(request, Page(), found.agents, AGENTS, None)
+    return await listed(request, Page(), IMPORT_AGENTS, order, AGENTS)
 
 
 @posts.patch(
@@ -117,7 +112,7 @@ async def _change(request: Request, id_: str, **changes: Any) -> Response:
     order = made(
         ChangeListing, agent_id=known_id(id_, "Agent"), as_admin=is_admin(request), **changes
     )
-    return answer((await ask(request, _CHANGE, order)).agent)
+    return answer(shown(api.Agent, (await ask(request, CHANGE_LISTING, order)).agent))
 
 
 def _members(body: bodies.Body) -> dict[str, Any]:

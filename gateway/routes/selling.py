@@ -14,48 +14,22 @@ from contracts.selling import (
     LIST_PAYOUTS,
     REQUEST_PAYOUT,
     SET_DESTINATION,
-    EarningsList,
     GetSeller,
     ListEarnings,
     ListPayouts,
-    PayoutList,
-    PayoutReply,
     RequestPayout,
     SetDestination,
 )
-from gateway.asking import answer, as_shown, ask, effect_of, made
+from gateway.asking import answer, ask, effect_of, made, shown
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
-from gateway.pages import LINKED, Paging, page_of
+from gateway.pages import LINKED, Paging, listed
 from gateway.parameters import StrictRoute
 
 router = APIRouter(tags=["selling"], route_class=StrictRoute)
 posts = APIRouter(tags=["selling"], route_class=JsonRoute)
 
 
-class ShownEarnings(EarningsList):
-    """A page of earnings, with numbers."""
-
-    lines: list[api.Earnings]  # type: ignore[assignment]  # lines with numbers
-
-
-class ShownPayout(PayoutReply):
-    """A payout, with numbers."""
-
-    payout: api.Payout
-
-
-class ShownPayouts(PayoutList):
-    """A page of payouts, with numbers."""
-
-    payouts: list[api.Payout]  # type: ignore[assignment]  # payouts with numbers
-
-
-_SELLER = as_shown(GET_SELLER, api.Seller)
-_DESTINATION = as_shown(SET_DESTINATION, api.Seller)
-_EARNINGS = as_shown(LIST_EARNINGS, ShownEarnings)
-_REQUEST = as_shown(REQUEST_PAYOUT, ShownPayout)
-_PAYOUTS = as_shown(LIST_PAYOUTS, ShownPayouts)
 _EARNINGS_LIST = TypeAdapter(list[api.Earnings])
 _PAYOUT_LIST = TypeAdapter(list[api.Payout])
 _DAY_LENGTH = len("2026-01-31")
@@ -85,8 +59,8 @@ Day = Annotated[
 )
 async def get_seller(request: Request) -> Response:
     """What waits until no payer may have it back, what can be paid out, what was."""
-    seller = await ask(request, _SELLER, GetSeller())
-    return answer(seller)
+    seller = await ask(request, GET_SELLER, GetSeller())
+    return answer(shown(api.Seller, seller))
 
 
 @posts.put(
@@ -98,8 +72,8 @@ async def get_seller(request: Request) -> Response:
 async def set_destination(request: Request, body: bodies.Destination) -> Response:
     """A connected account at Stripe; the simulated rail needs none."""
     order = SetDestination(destination=body.destination)
-    seller = await ask(request, _DESTINATION, order)
-    return answer(seller)
+    seller = await ask(request, SET_DESTINATION, order)
+    return answer(shown(api.Seller, seller))
 
 
 @router.get(
@@ -124,8 +98,7 @@ async def list_earnings(
         limit=page.limit,
         cursor=page.cursor,
     )
-    found = await ask(request, _EARNINGS, question)
-    return page_of(request, page, found.lines, _EARNINGS_LIST, found.next_cursor)
+    return await listed(request, page, LIST_EARNINGS, question, _EARNINGS_LIST)
 
 
 @posts.post(
@@ -137,7 +110,7 @@ async def list_earnings(
 async def request_payout(request: Request, body: bodies.NewPayout) -> Response:
     """All that is available without an `amount`; it is on its way then, and is paid once."""
     order = made(RequestPayout, payout_id=body.payout_id or effect_of(request), amount=body.amount)
-    return answer((await ask(request, _REQUEST, order)).payout)
+    return answer(shown(api.Payout, (await ask(request, REQUEST_PAYOUT, order)).payout))
 
 
 @router.get(
@@ -148,5 +121,5 @@ async def request_payout(request: Request, body: bodies.NewPayout) -> Response:
 )
 async def list_payouts(request: Request, page: Paging) -> Response:
     """What is on its way, what was paid, what failed and why."""
-    found = await ask(request, _PAYOUTS, ListPayouts(limit=page.limit, cursor=page.cursor))
-    return page_of(request, page, found.payouts, _PAYOUT_LIST, found.next_cursor)
+    question = ListPayouts(limit=page.limit, cursor=page.cursor)
+    return await listed(request, page, LIST_PAYOUTS, question, _PAYOUT_LIST)

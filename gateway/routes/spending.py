@@ -7,7 +7,6 @@ from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from pydantic import TypeAdapter
 
 from contracts import api, bodies
-from contracts.base import Call
 from contracts.errors import Invalid, NotFound
 from contracts.spending import (
     CLOSE_SPENDER,
@@ -19,41 +18,30 @@ from contracts.spending import (
     ListSpenders,
     OpenSpender,
     SpenderKind,
-    SpenderList,
 )
 from gateway import spenders
 from gateway.asking import (
     answer,
-    as_shown,
     ask,
     cause_of,
     gateway_of,
     known_id,
     made,
     said_again,
+    shown,
     spender_of,
 )
 from gateway.auth import admin_only
 from gateway.bodies import JsonRoute
 from gateway.errors import problems
 from gateway.identity import Identity
-from gateway.pages import LINKED, Paging, page_of
+from gateway.pages import LINKED, Paging, listed
 from gateway.parameters import PathId, StrictRoute
 
 router = APIRouter(tags=["spending"], route_class=StrictRoute)
 posts = APIRouter(tags=["spending"], route_class=JsonRoute)
 
 
-class Shown(SpenderList):
-    """A page of credentials, with numbers."""
-
-    spenders: list[api.Credential]  # type: ignore[assignment]  # credentials with numbers
-
-
-_OPEN: Call[OpenSpender, api.Credential] = as_shown(OPEN_SPENDER, api.Credential)
-_CLOSE: Call[CloseSpender, api.Credential] = as_shown(CLOSE_SPENDER, api.Credential)
-_GET: Call[GetSpender, api.Credential] = as_shown(GET_SPENDER, api.Credential)
-_MANY = as_shown(LIST_SPENDERS, Shown)
 _LIST = TypeAdapter(list[api.Credential])
 LIMITED = "A credential that has limits makes no others."
 
@@ -84,8 +72,7 @@ async def open_session(request: Request, body: bodies.NewSession) -> Response:
 async def list_sessions(request: Request, page: Paging) -> Response:
     """Each with what it holds, what it spent, what remains, and whether it is over."""
     question = ListSpenders(kind="session", limit=page.limit, cursor=page.cursor)
-    found = await ask(request, _MANY, question)
-    return page_of(request, page, found.spenders, _LIST, found.next_cursor)
+    return await listed(request, page, LIST_SPENDERS, question, _LIST)
 
 
 @router.get(
@@ -99,8 +86,8 @@ async def get_session(request: Request) -> Response:
     spender = spender_of(request)
     if spender is None:
         raise NotFound("What your credential spends is not counted.")
-    view = await ask(request, _GET, GetSpender(spender_id=spender))
-    return answer(view)
+    view = await ask(request, GET_SPENDER, GetSpender(spender_id=spender))
+    return answer(shown(api.Credential, view))
 
 
 @router.delete(
@@ -136,8 +123,7 @@ async def open_key(request: Request, body: bodies.NewKey) -> Response:
 async def list_keys(request: Request, page: Paging) -> Response:
     """Of all accounts, without their secrets; those of the command line are not among them."""
     question = ListSpenders(kind="key", all=True, limit=page.limit, cursor=page.cursor)
-    found = await ask(request, _MANY, question)
-    return page_of(request, page, found.spenders, _LIST, found.next_cursor)
+    return await listed(request, page, LIST_SPENDERS, question, _LIST)
 
 
 @router.delete(
@@ -164,13 +150,13 @@ async def _opened(request: Request, kind: SpenderKind, fields: dict[str, Any]) -
     cause = cause_of(request)
     if account is not None:
         cause = cause.model_copy(update={"account": account})
-    view = await gateway_of(request).link.ask(_OPEN, order, cause)
-    return answer(api.NewCredential(**dict(view), token=token))
+    view = await gateway_of(request).link.ask(OPEN_SPENDER, order, cause)
+    return answer(api.NewCredential(**dict(shown(api.Credential, view)), token=token))
 
 
 async def _closed(request: Request, kind: SpenderKind, id_: str) -> Response:
     spender = known_id(id_, "Credential")
     order = CloseSpender(spender_id=spender, kind=kind, any_account=kind == "key")
-    view = await ask(request, _CLOSE, order)
+    view = await ask(request, CLOSE_SPENDER, order)
     gateway_of(request).spenders.forget(spender)
-    return answer(view)
+    return answer(shown(api.Credential, view))

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, case, exists, func, or_, select, text, update
+from sqlalchemy import Column, Row, Select, bindparam, case, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -140,7 +140,7 @@ async def statement(
     query = select(entries).where(
         entries.c.account == account, entries.c.ledger_account == ledger_account
     )
-    return await _page(conn, query, limit, before)
+    return await _page(conn, query, entries.c.id, limit, before)
 
 
 async def owners_statement(
@@ -158,15 +158,7 @@ async def owners_statement(
         known,
         or_(entries.c.account == account, of_mine),
     )
-    return await _page(conn, query, limit, before)
-
-
-async def _page(
-    conn: AsyncConnection, query: Select[*tuple[Any, ...]], limit: int, before: int | None
-) -> Sequence[Found]:
-    if before is not None:
-        query = query.where(entries.c.id < before)
-    return (await conn.execute(query.order_by(entries.c.id.desc()).limit(limit + 1))).all()
+    return await _page(conn, query, entries.c.id, limit, before)
 
 
 async def journal(
@@ -176,6 +168,16 @@ async def journal(
     query = select(hold_lines).where(
         hold_lines.c.task_id == task_id, hold_lines.c.account == account
     )
+    return await _page(conn, query, hold_lines.c.id, limit, before)
+
+
+async def _page(
+    conn: AsyncConnection,
+    query: Select[*tuple[Any, ...]],
+    id_: Column[Any],
+    limit: int,
+    before: int | None,
+) -> Sequence[Found]:
     if before is not None:
-        query = query.where(hold_lines.c.id < before)
-    return (await conn.execute(query.order_by(hold_lines.c.id.desc()).limit(limit + 1))).all()
+        query = query.where(id_ < before)
+    return (await conn.execute(query.order_by(id_.desc()).limit(limit + 1))).all()

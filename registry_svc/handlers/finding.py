@@ -1,16 +1,20 @@
 """Finding agents, and choosing among them; nothing here changes anything."""
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 
 from chassis.db.pages import decode_cursor, encode_cursor, fitting
 from chassis.handling.injection import Reading
+from chassis.handling.listing import Listed
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
 from contracts.listings import Choice, ChooseAgents, FindAgents
 from contracts.registry import AgentList
 from registry_svc import choosing, store_finding
 from registry_svc.choosing import Weights
+from registry_svc.domain import Agent
+from registry_svc.handlers.queries import AGENTS
 from registry_svc.store_finding import Place
 from registry_svc.words import MOST_OF_A_WORD, roots, whole
 
@@ -19,27 +23,29 @@ MOST_ROOTS = 12
 _PLACE = re.compile(r"([0-9]{1,8}(?:\.[0-9]{1,6})?)\n([0-9]{1,18})", re.ASCII)
 
 
-async def find_agents(request: FindAgents, tx: Reading, here: Envelope) -> AgentList:
+async def find_agents(request: FindAgents, tx: Reading, here: Envelope) -> Listed[AgentList]:
     """Agents that fit; fewer than asked for when they are heavy.
 
     Raises:
         Invalid: the cursor is not one of ours.
     """
+    agents: Sequence[Agent] = ()
     words = roots(request.q or "")[:MOST_ROOTS]
-    if request.q and not words:
-        return AgentList(agents=[])
-    if request.skill:
-        words.append(whole(request.skill))
-    owner = None if request.owner is None else (request.owner, request.owner == here.account)
-    sort, limit = request.sort, request.limit
-    after = _place(request.cursor)
-    agents = await store_finding.page(tx.conn, request, words, owner, sort, after, limit)
-    shown = fitting([agent.view() for agent in agents[:limit]])
-    if len(shown) == len(agents):
-        return AgentList(agents=shown)
-    last = agents[len(shown) - 1]
-    key = format(store_finding.sort_key(last, sort), "f")
-    return AgentList(agents=shown, next_cursor=encode_cursor(key, str(last.seq)))
+    if words or not request.q:
+        if request.skill:
+            words.append(whole(request.skill))
+        owner = None if request.owner is None else (request.owner, request.owner == here.account)
+        sort, limit, after = request.sort, request.limit, _place(request.cursor)
+        agents = await store_finding.page(tx.conn, request, words, owner, sort, after, limit)
+
+    def behind(_: Sequence[object], shown: int) -> str | None:
+        if shown == len(agents):
+            return None
+        last = agents[shown - 1]
+        key = format(store_finding.sort_key(last, request.sort), "f")
+        return encode_cursor(key, str(last.seq))
+
+    return Listed(AGENTS, [agent.view() for agent in agents], request.limit, behind)
 
 
 def _place(cursor: str | None) -> Place | None:

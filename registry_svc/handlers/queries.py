@@ -1,16 +1,19 @@
 """Questions about agents; nothing here changes anything."""
 
-from chassis.db.pages import decode_cursor, encode_cursor, fitting
+from chassis.db.pages import decode_cursor, next_in_sequence
 from chassis.handling.injection import Reading
+from chassis.handling.listing import Listed, Listing
+from contracts import api
 from contracts.envelope import Envelope
 from contracts.errors import Invalid, NotFound
-from contracts.registry import AgentList, AgentReply, GetAgent, ListAgents
+from contracts.registry import AgentList, AgentReply, AgentView, GetAgent, ListAgents
 from registry_svc import store
 
 MOST_SEQ = 2**63 - 1
+AGENTS = Listing(AgentList, AgentView, api.Agent)
 
 
-async def list_agents(request: ListAgents, tx: Reading) -> AgentList:
+async def list_agents(request: ListAgents, tx: Reading) -> Listed[AgentList]:
     """Agents on the market in the order they were registered.
 
     Fewer than asked for when they are heavy.
@@ -19,10 +22,8 @@ async def list_agents(request: ListAgents, tx: Reading) -> AgentList:
         Invalid: the cursor is not one of ours.
     """
     agents = await store.page(tx.conn, _place(request.cursor), request.limit)
-    shown = fitting([agent.view() for agent in agents[: request.limit]])
-    more = len(shown) < len(agents)
-    cursor = encode_cursor(str(agents[len(shown) - 1].seq)) if more else None
-    return AgentList(agents=shown, next_cursor=cursor)
+    views = [agent.view() for agent in agents]
+    return Listed(AGENTS, views, request.limit, lambda _, shown: next_in_sequence(agents, shown))
 
 
 def _place(cursor: str | None) -> int:

@@ -10,6 +10,8 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from tests.support.clients import NOBODY_TRUSTED
+
 DEADLINE_SECONDS = 10.0
 
 Serve = Callable[[FastAPI], httpx.Client]
@@ -27,7 +29,9 @@ def served(app: FastAPI, listen: str = "127.0.0.1") -> Iterator[httpx.Client]:
         time.sleep(0.005)
     port = listener.getsockname()[1]
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE_SECONDS) as client:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE_SECONDS, verify=NOBODY_TRUSTED
+        ) as client:
             yield client
     finally:
         server.should_exit = True

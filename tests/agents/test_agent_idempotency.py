@@ -14,6 +14,7 @@ from agents.errors import PriceTooLowError, UnavailableError
 from agents.idempotency import ENTRY_BYTES, AnswerMemory
 from agents.service import Agent, Answer, Payload, Text, build_app
 from tests.agents.serving import Serve
+from tests.support.clients import http_client
 
 KEEP = 100.0
 
@@ -227,7 +228,7 @@ def test_an_error_is_told_and_a_retry_succeeds(
 
 
 async def test_twenty_calls_at_once_are_one_job(client: httpx.Client, workshop: Workshop) -> None:
-    async with httpx.AsyncClient(base_url=client.base_url) as many:
+    async with http_client(base_url=client.base_url) as many:
         calls = [
             asyncio.create_task(
                 many.post("/execute", json={"task": "paint"}, headers={"Idempotency-Key": "1"})

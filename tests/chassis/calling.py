@@ -9,7 +9,7 @@ from chassis.service import Service
 from contracts.envelope import Envelope
 from tests.chassis import probe
 from tests.chassis.probe import ASK, Answer, Answerer, Question
-from tests.conftest import Stack, running
+from tests.support.stack import Stack, running
 
 
 @asynccontextmanager

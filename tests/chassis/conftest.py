@@ -12,8 +12,8 @@ from chassis.bus.envelopes import new_id
 from chassis.service import Service
 from contracts.topology import Durable
 from tests.chassis import probe
-from tests.chassis.helpers import jetstream
-from tests.conftest import Stack, new_stack, running
+from tests.support.stack import Stack, new_stack, running
+from tests.support.streams import jetstream
 
 NewDurable = Callable[..., Awaitable[Durable]]
 

@@ -13,9 +13,9 @@ from chassis.service import Service
 from contracts import envelope
 from contracts.topology import Durable
 from tests.chassis import probe
-from tests.chassis.helpers import eventually
 from tests.chassis.probe import Happened
-from tests.conftest import Stack, running
+from tests.support.polling import eventually
+from tests.support.stack import Stack, running
 
 Handler = Callable[..., Awaitable[None]]
 

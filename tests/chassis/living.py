@@ -12,14 +12,10 @@ from contracts.errors import Unavailable
 from contracts.payment import PLACE_HOLD, PlaceHold
 from contracts.permissions import ADMIN
 from contracts.task import StepCompleted
-from tests.chassis.helpers import (
-    ServiceProcess,
-    connected,
-    eventually,
-    jetstream,
-    process,
-)
-from tests.conftest import Stack
+from tests.support.polling import eventually
+from tests.support.processes import ServiceProcess, process
+from tests.support.stack import Stack, connected
+from tests.support.streams import jetstream
 
 
 def environment(stack: Stack, **more: object) -> dict[str, object]:

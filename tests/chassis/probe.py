@@ -14,7 +14,7 @@ from chassis.provision import provision
 from chassis.service import Service
 from chassis.settings import ServiceSettings
 from contracts.base import Call, Command, Id, Model, Money, Page, Payload, TaskEvent
-from tests.conftest import Stack, logins
+from tests.support.stack import Stack, logins
 
 metadata = service_metadata("probe")
 effects = Table(

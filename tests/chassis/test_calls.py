@@ -25,9 +25,9 @@ from contracts.errors import (
 from contracts.payment import PLACE_HOLD, PlaceHold
 from tests.chassis import probe
 from tests.chassis.calling import answering, ask, echo
-from tests.chassis.helpers import connected, eventually
 from tests.chassis.probe import ASK, Answer, Answerer, Happened, Question
-from tests.conftest import Stack, running
+from tests.support.polling import eventually
+from tests.support.stack import Stack, connected, running
 
 SAY = Call("probe", "say", Question, Answer)
 KINDS = list(errors._BY_CODE.values())

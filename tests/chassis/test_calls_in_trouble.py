@@ -13,9 +13,9 @@ from contracts.errors import (
 )
 from tests.chassis import probe
 from tests.chassis.calling import answering, ask, echo
-from tests.chassis.helpers import connected, eventually
 from tests.chassis.probe import Answer, Question
-from tests.conftest import Stack
+from tests.support.polling import eventually
+from tests.support.stack import Stack, connected
 
 
 async def test_a_database_that_is_down_is_named_soon_and_found_again(killable: Stack) -> None:

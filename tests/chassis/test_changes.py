@@ -19,9 +19,9 @@ from contracts.changes import MOST_ACCOUNTS, TELLS, Changed, subject
 from contracts.envelope import Envelope
 from contracts.errors import Conflict
 from tests.chassis import probe
-from tests.chassis.helpers import eventually
 from tests.chassis.probe import ASK, Answer, Happened, Question
-from tests.conftest import Stack, running
+from tests.support.polling import eventually
+from tests.support.stack import Stack, running
 
 
 async def answer(request: Question, tx: Transaction, here: Envelope, db: Database) -> Answer:

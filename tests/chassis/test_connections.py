@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from chassis.http.bounds import Bounds, place
 from chassis.http.serving import options
-from tests.gateway.helpers import until
+from tests.support.polling import until
 
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 PATIENCE_S = 20.0

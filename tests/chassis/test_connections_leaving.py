@@ -7,7 +7,7 @@ import pytest
 from chassis.http import leaving
 from chassis.http.bounds import Bounds
 from tests.chassis.test_connections import GET, QUICK, Caller, calling, serving
-from tests.gateway.helpers import until
+from tests.support.polling import until
 
 MUCH = b"a" * 5_000_000
 CHUNKED = b"POST /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"

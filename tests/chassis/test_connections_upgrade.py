@@ -7,7 +7,7 @@ import pytest
 
 from chassis.http.bounds import Bounds
 from tests.chassis.test_connections import GET, calling, serving
-from tests.gateway.helpers import until
+from tests.support.polling import until
 
 ASKS = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
 PROTOCOLS = [

@@ -14,8 +14,7 @@ from chassis.db.database import Database
 from chassis.db.pool import shrink
 from chassis.db.statements import Statement
 from tests.chassis import probe
-from tests.chassis.helpers import connected
-from tests.conftest import Stack
+from tests.support.stack import Stack, connected
 
 END_ALL = """
     SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity WHERE usename = $1

@@ -14,9 +14,10 @@ from chassis.db.transaction import Transaction
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from tests.chassis.conftest import NewDurable
 from tests.chassis.consuming import consumer, leave_trace, settled, tell, traces
-from tests.chassis.helpers import dead_letters, eventually
 from tests.chassis.probe import Happened
-from tests.conftest import Stack
+from tests.support.polling import eventually
+from tests.support.stack import Stack
+from tests.support.streams import dead_letters
 
 
 async def test_a_handlers_error_is_tried_again_later_and_later_then_put_aside(

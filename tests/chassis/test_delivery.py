@@ -20,9 +20,10 @@ from contracts import envelope
 from contracts.envelope import Envelope
 from tests.chassis.conftest import NewDurable
 from tests.chassis.consuming import consumer, leave_trace, settled, tell, traces
-from tests.chassis.helpers import connected, dead_letters, eventually
 from tests.chassis.probe import Happened
-from tests.conftest import Stack
+from tests.support.polling import eventually
+from tests.support.stack import Stack, connected
+from tests.support.streams import dead_letters
 
 
 async def test_an_effect_and_its_events_come_with_the_message(

@@ -14,9 +14,9 @@ from contracts.envelope import ACCOUNT, ERROR_CODE
 from contracts.errors import Unavailable
 from tests.chassis import probe
 from tests.chassis.calling import ask
-from tests.chassis.helpers import eventually
 from tests.chassis.probe import ASK, Answer, Question
-from tests.conftest import Stack, running
+from tests.support.polling import eventually
+from tests.support.stack import Stack, running
 
 BESIDE = 8
 """Between the queue and the workers: what the tasks on the way hold in their hands."""

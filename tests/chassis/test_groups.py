@@ -15,7 +15,7 @@ from chassis.db.groups import ENOUGH, MOST_IN_A_GROUP, GroupCommit, Member
 from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from tests.chassis import probe
-from tests.conftest import Stack
+from tests.support.stack import Stack
 
 
 @dataclass

@@ -22,9 +22,10 @@ from contracts.topology import BUCKETS, COMMANDS, EVENTS, STREAMS
 from deploy.local.embedded import embedded_nats_server
 from tests.chassis import probe
 from tests.chassis.calling import answering, ask
-from tests.chassis.helpers import connected, eventually, stored
 from tests.chassis.probe import Answer, Happened, Order, Question
-from tests.conftest import Stack
+from tests.support.polling import eventually
+from tests.support.stack import Stack, connected
+from tests.support.streams import stored
 
 SMALL = 64 * 1024**2
 """Of all streams together, so that their bounds are soon reached."""

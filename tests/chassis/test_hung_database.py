@@ -21,9 +21,10 @@ from chassis.handling import patience
 from tests.chassis import probe
 from tests.chassis.conftest import NewDurable
 from tests.chassis.consuming import leave_trace, settled, tell, traces
-from tests.chassis.helpers import dead_letters, eventually
 from tests.chassis.probe import Happened
-from tests.conftest import Stack, running
+from tests.support.polling import eventually
+from tests.support.stack import Stack, running
+from tests.support.streams import dead_letters
 
 
 class Line:

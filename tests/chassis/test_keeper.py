@@ -26,7 +26,7 @@ from contracts.permissions import ADMIN, FORGET, GATEWAY, KEEPER, LETTERS
 from contracts.topology import DURABLES, PAYMENT_STEP_COMPLETED, TASK_START, Durable
 from deploy.local.embedded import EmbeddedServer, embedded_nats_server
 from deploy.local.home import passwords
-from tests.chassis.helpers import eventually
+from tests.support.polling import eventually
 
 
 @asynccontextmanager

@@ -21,13 +21,6 @@ from deploy.local.embedded import embedded_nats_server
 from deploy.local.ports import free_port
 from payment_svc.app import build
 from payment_svc.settings import Settings
-from tests.chassis.helpers import (
-    connected,
-    eventually,
-    jetstream,
-    process,
-    stored,
-)
 from tests.chassis.living import (
     bus_of,
     captured,
@@ -38,8 +31,11 @@ from tests.chassis.living import (
     status,
     works,
 )
-from tests.conftest import Stack, declare, running
 from tests.payment.conftest import payment_settings
+from tests.support.polling import eventually
+from tests.support.processes import process
+from tests.support.stack import Stack, connected, declare, running
+from tests.support.streams import jetstream, stored
 
 
 async def test_the_probes_and_the_log_of_a_life(killable: Stack) -> None:

@@ -6,10 +6,11 @@ import nats
 import pytest
 
 from chassis.observability.terminal import plain
-from tests.chassis.helpers import eventually, process
 from tests.chassis.noisy import WAYS
 from tests.chassis.probe import ASK
-from tests.conftest import Stack
+from tests.support.polling import eventually
+from tests.support.processes import process
+from tests.support.stack import Stack
 
 MARK = "xq7-of-a-caller"
 BODIES: list[bytes] = [

@@ -20,9 +20,9 @@ from contracts.envelope import ID
 from contracts.errors import Unavailable
 from contracts.hands import InHand
 from tests.chassis import probe
-from tests.chassis.helpers import eventually
 from tests.chassis.probe import ASK, Answer, Question
-from tests.conftest import Stack, running
+from tests.support.polling import eventually
+from tests.support.stack import Stack, running
 
 FOR_EVER_MS = 100_000
 PINGS = 4

@@ -22,8 +22,8 @@ from chassis import migrate
 from chassis.db.database import Database, async_url
 from chassis.migrate import alembic_config
 from chassis.provision import provision
-from tests.chassis.helpers import PROJECT, connected
-from tests.conftest import CONTEXTS, Stack, logins
+from tests.support.processes import PROJECT
+from tests.support.stack import CONTEXTS, Stack, connected, logins
 
 
 def metadata_of(context: str) -> MetaData:

@@ -21,7 +21,7 @@ from chassis.settings import BusSettings
 from deploy.local import nats as local_nats
 from deploy.local.embedded import EmbeddedServer
 from deploy.local.ports import free_port
-from tests.chassis.helpers import eventually
+from tests.support.polling import eventually
 
 USERS = "authorization { users: [{ user: task, password: hush }] }\n"
 

@@ -27,7 +27,6 @@ from chassis.outbound.chunks import Unchunker, unchunked
 from chassis.outbound.streaming import streaming
 from chassis.outbound.transfers import Transfer
 from chassis.outbound.wire import Wire
-from tests.chassis.helpers import eventually
 from tests.chassis.raw_agent import (
     CHUNKED,
     NO_HTTP,
@@ -39,6 +38,7 @@ from tests.chassis.raw_agent import (
     sends,
     then_silence,
 )
+from tests.support.polling import eventually
 
 HERE = ("127.0.0.1", "agent.test")
 LIMITS = Limits(5.0, 65_536, pieces=200, head_lines=100, head_bytes=16_384)

@@ -20,9 +20,10 @@ from chassis.service import Service
 from contracts import envelope
 from contracts.errors import Invalid
 from tests.chassis import probe
-from tests.chassis.helpers import Stored, connected, eventually, jetstream, stored
 from tests.chassis.probe import Happened, Order
-from tests.conftest import Stack, running
+from tests.support.polling import eventually
+from tests.support.stack import Stack, connected, running
+from tests.support.streams import Stored, jetstream, stored
 
 
 async def happened(js: JetStreamContext, task: str) -> list[Stored]:

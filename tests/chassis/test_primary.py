@@ -12,8 +12,7 @@ from chassis.db.away import Away
 from chassis.db.database import Database, async_url
 from deploy.local.ports import free_port
 from tests.chassis import probe
-from tests.chassis.helpers import connected
-from tests.conftest import Stack
+from tests.support.stack import Stack, connected
 
 ONLY_READS = "ALTER ROLE bazaar_probe SET default_transaction_read_only = on"
 AS_BEFORE = "ALTER ROLE bazaar_probe RESET default_transaction_read_only"

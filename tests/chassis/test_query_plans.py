@@ -38,7 +38,7 @@ from task_svc import store_leases as leases
 from task_svc import store_lists as task_lists
 from task_svc import store_places as places
 from task_svc import store_standing as standing
-from tests.conftest import CONTEXTS, Stack
+from tests.support.stack import CONTEXTS, Stack
 
 HISTORY = {
     "registry": """

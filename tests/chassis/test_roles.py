@@ -16,8 +16,7 @@ from chassis.db.ownership import Busy
 from chassis.migrate import alembic_config
 from chassis.provision import provision, read_logins
 from chassis.secrets import BadSecret
-from tests.chassis.helpers import connected
-from tests.conftest import CONTEXTS, Stack, logins
+from tests.support.stack import CONTEXTS, Stack, connected, logins
 
 APPEND_ONLY = {
     *(

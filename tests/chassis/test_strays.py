@@ -14,9 +14,9 @@ from contracts.envelope import ERROR_CODE, ERROR_TEXT
 from tests.chassis.calling import answering
 from tests.chassis.conftest import NewDurable
 from tests.chassis.consuming import consumer, leave_trace, settled, tell, traces
-from tests.chassis.helpers import dead_letters, stored
 from tests.chassis.probe import ASK, Answer, Happened, Question
-from tests.conftest import Stack
+from tests.support.stack import Stack
+from tests.support.streams import dead_letters, stored
 
 HERE = origin("probe", "probe.happened.v1", "ann").headers()
 

@@ -20,7 +20,7 @@ from contracts.topology import (
     Durable,
     Stream,
 )
-from tests.conftest import CONTEXTS
+from tests.support.stack import CONTEXTS
 
 
 @pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)

@@ -3,9 +3,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.chat.script import Script
-from tests.chat.services import chat_service, deciding, marketplace, new_skill
-from tests.chat.talk import Talk
-from tests.conftest import Stack, running
+from tests.chat.services import deciding, marketplace, new_skill
+from tests.support.services import chat_service
+from tests.support.stack import Stack, running
+from tests.support.talk import Talk
 
 
 @pytest.fixture(scope="module")

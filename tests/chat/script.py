@@ -7,7 +7,7 @@ from typing import Any
 
 from chassis.bus.envelopes import new_id
 from chat_svc.orchestrator import Move, Say, Situation, Tokens, ToolCall
-from tests.chat.talk import End, Talk
+from tests.support.talk import End, Talk
 
 Decide = Callable[[Situation, Say], Awaitable[Move]]
 Step = Move | Exception | Decide

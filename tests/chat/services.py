@@ -1,4 +1,4 @@
-"""The chat service and what it needs around it, as tests run them."""
+"""What the chat service needs around it, as tests run it."""
 
 import contextlib
 import random
@@ -8,21 +8,10 @@ from typing import Any
 from chassis.service import Service
 from chat_svc.app import build as build_chat
 from chat_svc.orchestrator import Orchestrator
-from chat_svc.settings import Settings as ChatSettings
-from tests.chat.talk import Talk
-from tests.conftest import Stack, running
-from tests.task.services import payment_service, registry_service, task_service
-from tests.task.system import listening
-
-
-def chat_settings(stack: Stack, **settings: Any) -> ChatSettings:
-    """As in production, but quick to look after overdue turns."""
-    stores = {"nats_url": stack.nats_url, "database_url": stack.database_url("chat")}
-    return ChatSettings.model_validate({**stores, "watch_s": 0.1} | settings)
-
-
-def chat_service(stack: Stack, **settings: Any) -> Service:
-    return build_chat(chat_settings(stack, **settings))
+from tests.support.services import chat_settings, payment_service, registry_service, task_service
+from tests.support.stack import Stack, running
+from tests.support.system import listening
+from tests.support.talk import Talk
 
 
 def deciding(stack: Stack, orchestrator: Orchestrator, **settings: Any) -> Service:

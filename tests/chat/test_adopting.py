@@ -10,9 +10,9 @@ from chat_svc.domain import step_id_of, task_id_of
 from contracts.orders import StartTask
 from contracts.task import RESULT_KEY
 from tests.chat.services import new_skill
-from tests.chat.talk import Listed, Talk
+from tests.support.scripted_agent import waits_for
+from tests.support.talk import Listed, Talk
 from tests.task.plans import result_of, spec, wraps
-from tests.task.scripted_agent import waits_for
 
 TURN = """
     INSERT INTO chat.turns (id, account, status, content, max_budget, task_id, progress, cause,

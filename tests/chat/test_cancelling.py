@@ -6,8 +6,8 @@ from decimal import Decimal
 from chat_svc.domain import task_id_of
 from contracts.turns import CancelledTurn
 from tests.chat.services import new_skill
-from tests.chat.talk import Talk
-from tests.task.scripted_agent import answers, until_hung_up
+from tests.support.scripted_agent import answers, until_hung_up
+from tests.support.talk import Talk
 
 STOPPED = "You cancelled this, so I stopped."
 

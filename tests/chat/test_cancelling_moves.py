@@ -12,9 +12,9 @@ from contracts.cancelling import CANCEL_TASK
 from contracts.errors import Conflict, NotFound
 from tests.chat.script import Script, calls, invoke, tokens
 from tests.chat.services import deciding, new_skill
-from tests.chat.talk import Talk
-from tests.conftest import Stack, running
-from tests.task.scripted_agent import answers, hangs, until_hung_up
+from tests.support.scripted_agent import answers, hangs, until_hung_up
+from tests.support.stack import Stack, running
+from tests.support.talk import Talk
 
 
 @pytest.fixture(scope="module")

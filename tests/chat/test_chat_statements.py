@@ -6,9 +6,9 @@ from sqlalchemy import event
 from chat_svc.orchestrator import Move
 from tests.chat.script import Script, calls, invoke, use
 from tests.chat.services import deciding
-from tests.chat.talk import Talk
-from tests.conftest import Stack, running
-from tests.task.scripted_agent import answers
+from tests.support.scripted_agent import answers
+from tests.support.stack import Stack, running
+from tests.support.talk import Talk
 
 OURS = (
     "chat.turns",

@@ -11,8 +11,8 @@ from chat_svc.orchestrator import Move
 from contracts.chat import FORGET_MESSAGES, POST_MESSAGE
 from contracts.errors import Conflict, Invalid, NotFound
 from tests.chat.script import Script, calls, invoke, tokens, use
+from tests.support.scripted_agent import answers, waits_for
 from tests.task.plans import wraps
-from tests.task.scripted_agent import answers, waits_for
 
 DONE = Move("All done.", result="the result")
 

@@ -20,10 +20,10 @@ from contracts.envelope import Envelope
 from contracts.errors import Internal
 from tests.chat.script import Script, Step, calls, invoke, results, tokens, use
 from tests.chat.services import deciding, new_skill
-from tests.chat.talk import NOTHING, End, Talk
-from tests.conftest import Stack, running
+from tests.support.scripted_agent import accepts, refuses, says
+from tests.support.stack import Stack, running
+from tests.support.talk import NOTHING, End, Talk
 from tests.task.plans import wraps
-from tests.task.scripted_agent import accepts, refuses, says
 
 POINTS = 11
 """Commits of the turn below: posted, three moves, two questions, three ends of steps, the charge,

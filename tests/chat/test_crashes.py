@@ -13,12 +13,14 @@ from chassis.bus.envelopes import new_id
 from chat_svc.domain import step_id_of, task_id_of
 from contracts.envelope import TURN
 from contracts.topology import DURABLES, EVENTS
-from tests.chassis.helpers import ServiceProcess, eventually, jetstream, process, stored
 from tests.chat.services import new_skill
-from tests.chat.talk import NOTHING, End, Talk
-from tests.conftest import Stack
+from tests.support.polling import eventually
+from tests.support.processes import ServiceProcess, process
+from tests.support.scripted_agent import answers, waits_for
+from tests.support.stack import Stack
+from tests.support.streams import jetstream, stored
+from tests.support.talk import NOTHING, End, Talk
 from tests.task.plans import wraps
-from tests.task.scripted_agent import answers, waits_for
 
 MOMENTS = ("message.posted", "plan.proposed", "step.completed", "task.completed")
 CHAT = [durable for durable in DURABLES if durable.name.startswith("chat-")]

@@ -14,8 +14,8 @@ from contracts.envelope import TURN
 from contracts.errors import Invalid
 from contracts.topology import CHAT_USE_TOOL, DEADLETTER, TASK_START, Durable
 from tests.chat.script import Script, calls, use
-from tests.chat.talk import NOTHING
-from tests.task.services import eventually
+from tests.support.polling import eventually
+from tests.support.talk import NOTHING
 
 BAD = """
     INSERT INTO chat.turns (id, account, status, content, max_budget, task_id, cause, deadline_at)

@@ -13,11 +13,12 @@ from chat_svc.orchestrator import Move, Say, Situation, Trouble, TryLater
 from contracts.ledger import GET_RECEIPT
 from contracts.task import LIST_TASKS
 from tests.chat.script import Script, calls, invoke, tokens, use
-from tests.chat.services import chat_service, deciding
-from tests.chat.talk import NOTHING, Talk
-from tests.conftest import Stack, running
-from tests.task.scripted_agent import answers
-from tests.task.services import eventually
+from tests.chat.services import deciding
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers
+from tests.support.services import chat_service
+from tests.support.stack import Stack, running
+from tests.support.talk import NOTHING, Talk
 
 DONE = Move("All done.", result="done")
 

@@ -13,11 +13,18 @@ from chat_svc.domain import task_id_of
 from contracts.chat import Think
 from contracts.registry import LIST_AGENTS, AgentList, AgentView, ListAgents
 from contracts.topology import CHAT_THINK, TASK_FINISH
-from tests.chat.services import chat_service, talking
-from tests.chat.talk import NOTHING, Talk
-from tests.conftest import Stack, running
-from tests.task.scripted_agent import answers, waits_for
-from tests.task.services import NOWHERE, eventually, payment_service, registry_service, task_service
+from tests.chat.services import talking
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers, waits_for
+from tests.support.services import (
+    NOWHERE,
+    chat_service,
+    payment_service,
+    registry_service,
+    task_service,
+)
+from tests.support.stack import Stack, running
+from tests.support.talk import NOTHING, Talk
 
 AT_ONCE = 3
 MANY = 25

@@ -13,11 +13,12 @@ from contracts.orders import FinishTask
 from contracts.task import StepBill, TaskFailed
 from contracts.topology import CHAT_TASK_FAILED
 from contracts.turns import ORDER_ENDS, OrderEnds
-from tests.chat.services import chat_service, chat_settings, new_skill
-from tests.chat.talk import NOTHING, Listed, Talk
-from tests.conftest import Stack
-from tests.task.scripted_agent import Behaviour, answers, waits_for
-from tests.task.services import eventually
+from tests.chat.services import new_skill
+from tests.support.polling import eventually
+from tests.support.scripted_agent import Behaviour, answers, waits_for
+from tests.support.services import chat_service, chat_settings
+from tests.support.stack import Stack
+from tests.support.talk import NOTHING, Listed, Talk
 
 TOO_LONG = "This took too long, so I stopped it."
 

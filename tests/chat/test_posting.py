@@ -31,10 +31,10 @@ from contracts.errors import Busy, Conflict, Invalid, NotFound, Refusal
 from contracts.permissions import ADMIN
 from contracts.topology import EVENTS
 from contracts.turns import GET_TURN, TurnView
-from tests.chat.talk import Talk
-from tests.conftest import Stack
-from tests.task.scripted_agent import answers, waits_for
-from tests.task.services import eventually
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers, waits_for
+from tests.support.stack import Stack
+from tests.support.talk import Talk
 
 HELLO = "Hello"
 

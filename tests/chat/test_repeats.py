@@ -14,13 +14,13 @@ from contracts.chat import Think
 from contracts.envelope import DEDUPLICATION, ID, SOURCE, TURN, TYPE
 from contracts.task import StepCompleted, StepFailed
 from contracts.topology import CHAT_STEP_COMPLETED, CHAT_TASK_COMPLETED, DURABLES
-from tests.chassis.helpers import Stored, dead_letters, jetstream, stored
 from tests.chat.services import new_skill
-from tests.chat.talk import End, Talk
-from tests.conftest import Stack
+from tests.support.polling import eventually
+from tests.support.scripted_agent import says
+from tests.support.stack import Stack
+from tests.support.streams import Stored, dead_letters, jetstream, stored
+from tests.support.talk import End, Talk
 from tests.task.plans import wraps
-from tests.task.scripted_agent import says
-from tests.task.services import eventually
 
 HEARD = {one.filter.split(".", 2)[2].rpartition(".")[0] for one in DURABLES if "chat-" in one.name}
 """The names of the events that the chat service consumes, and of its order."""

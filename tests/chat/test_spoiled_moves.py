@@ -8,10 +8,10 @@ import pytest
 from chat_svc.handlers import thinking
 from chat_svc.orchestrator import Move, Say, Situation, Spoiled
 from tests.chat.script import calls, invoke, tokens, use
-from tests.chat.talk import NOTHING, Talk
 from tests.chat.test_limits import scripted
-from tests.conftest import Stack
-from tests.task.scripted_agent import answers, waits_for
+from tests.support.scripted_agent import answers, waits_for
+from tests.support.stack import Stack
+from tests.support.talk import NOTHING, Talk
 
 DONE = Move("All done.", result="done")
 SPENT = tokens(10_000, 1_000)  # 0.03

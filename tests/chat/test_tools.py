@@ -10,9 +10,9 @@ from chat_svc.orchestrator import Move, Say, Situation, ToolCall
 from contracts.task import LIST_TASKS
 from tests.chat.script import Script, calls, invoke, results, use
 from tests.chat.services import new_skill
-from tests.chat.talk import NOTHING
+from tests.support.scripted_agent import accepts, answers, is_busy, refuses, says
+from tests.support.talk import NOTHING
 from tests.task.plans import wraps
-from tests.task.scripted_agent import accepts, answers, is_busy, refuses, says
 
 DONE = Move("All done.", result="done")
 HOLD = "SELECT status, list_price FROM payment.holds WHERE id = $1"

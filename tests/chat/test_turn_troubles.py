@@ -9,9 +9,9 @@ from chat_svc import acting
 from chat_svc.domain import MAX_AGENTS_PER_STEP, step_id_of
 from contracts.payment import GET_TASK_ACCOUNT
 from tests.chat.services import new_skill
-from tests.chat.talk import NOTHING, Talk
+from tests.support.scripted_agent import answers, hangs_up, is_busy, says
+from tests.support.talk import NOTHING, Talk
 from tests.task.plans import wraps
-from tests.task.scripted_agent import answers, hangs_up, is_busy, says
 
 FAILS = says({"detail": "Out of ink."}, 500)
 

@@ -9,9 +9,9 @@ from contracts.envelope import ACCOUNT, CORRELATION, TURN
 from contracts.payment import LIST_BAZAARBUCKS, LIST_STRIPE
 from contracts.task import LIST_TASKS
 from tests.chat.services import new_skill
-from tests.chat.talk import NOTHING, Talk
+from tests.support.scripted_agent import answers
+from tests.support.talk import NOTHING, Talk
 from tests.task.plans import wraps
-from tests.task.scripted_agent import answers
 
 THOUGHTS = """
     SELECT (SELECT count(*) FROM chat.inbox WHERE message_id = ANY($2)),

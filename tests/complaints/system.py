@@ -20,17 +20,18 @@ from chassis.keeper import Keeper
 from chat_svc.handlers import thinking
 from payment_svc.app import build as build_payment
 from tests.agents.serving import served
-from tests.chat.services import chat_service
-from tests.conftest import Stack, new_stack, running
 from tests.doubles.anthropic import KEY, Double, market
 from tests.gateway.credentials import bearer, make_key
-from tests.gateway.helpers import gateway_settings, serving, until_answered
 from tests.payment.cards_double import StripeDouble
 from tests.payment.cards_double import serving as stripe_serving
 from tests.payment.cards_system import card_settings
-from tests.task.scripted_agent import Behaviour, ScriptedAgent
-from tests.task.services import eventually, registry_service, task_service
-from tests.task.system import System, listening
+from tests.support.clients import http_client
+from tests.support.gateways import gateway_settings, serving, until_answered
+from tests.support.polling import eventually
+from tests.support.scripted_agent import Behaviour, ScriptedAgent
+from tests.support.services import chat_service, registry_service, task_service
+from tests.support.stack import Stack, new_stack, running
+from tests.support.system import System, listening
 
 Json = dict[str, Any]
 ANSWER_S = 60.0
@@ -112,7 +113,7 @@ class Marketplace:
 
     async def client(self, url: str, key: str) -> httpx.AsyncClient:
         """Who shows a key at a gateway."""
-        client = httpx.AsyncClient(
+        client = http_client(
             base_url=url,
             timeout=ANSWER_S,
             headers=bearer(key),

@@ -9,8 +9,8 @@ import httpx
 from chassis.bus.envelopes import new_id
 from contracts.ledger import OPEN_WALLET
 from tests.complaints.system import Marketplace, Person
-from tests.task.scripted_agent import answers
-from tests.task.services import eventually
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers
 
 CALLS = 50
 

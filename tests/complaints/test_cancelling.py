@@ -5,10 +5,9 @@ import asyncio
 import httpx
 
 from tests.complaints.system import Marketplace, Person
-from tests.gateway.helpers import until
 from tests.gateway.reading import reading
-from tests.task.scripted_agent import answers, until_hung_up, waits_for
-from tests.task.services import eventually
+from tests.support.polling import eventually, until
+from tests.support.scripted_agent import answers, until_hung_up, waits_for
 
 
 async def test_cancelling_stopped_neither_the_work_nor_the_bill(

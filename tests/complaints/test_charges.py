@@ -6,15 +6,7 @@ import json
 import httpx
 
 from tests.complaints.system import Json, Marketplace, Person
-from tests.task.scripted_agent import (
-    Behaviour,
-    Call,
-    answer,
-    answers,
-    breaks_off,
-    hangs,
-    says,
-)
+from tests.support.scripted_agent import Behaviour, Call, answer, answers, breaks_off, hangs, says
 
 FAILURES: dict[str, tuple[Behaviour, int]] = {
     "an error": (says("no", 500), 502),

@@ -6,7 +6,7 @@ import httpx
 
 from contracts.topology import IDEMPOTENCY
 from tests.complaints.system import Json, Marketplace, Person
-from tests.task.scripted_agent import answers
+from tests.support.scripted_agent import answers
 
 STORED = """
     SELECT (SELECT count(*) FROM task.tasks) + (SELECT count(*) FROM task.steps)

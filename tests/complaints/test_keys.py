@@ -6,10 +6,10 @@ from collections import Counter
 import httpx
 
 from tests.complaints.system import Marketplace, Person
-from tests.gateway.helpers import ID_SECRET
 from tests.gateway.test_gateway_process import process
-from tests.task.scripted_agent import answers, waits_for
-from tests.task.services import eventually
+from tests.support.gateways import ID_SECRET
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers, waits_for
 
 RUNNING = httpx.codes.CONFLICT
 

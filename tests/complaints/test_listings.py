@@ -3,7 +3,7 @@
 import httpx
 
 from tests.complaints.system import Json, Marketplace, Person
-from tests.task.services import eventually
+from tests.support.polling import eventually
 
 
 async def listed(person: Person, id_: str) -> list[Json]:

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import httpx
 
 from tests.complaints.system import Marketplace, Person
-from tests.task.scripted_agent import answers
-from tests.task.services import eventually
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers
 
 CALLS = 20
 AGAIN_S = 0.4

@@ -10,8 +10,8 @@ import pytest
 
 from tests.complaints.system import Marketplace, Person
 from tests.gateway.credentials import make_key
-from tests.task.scripted_agent import answers
-from tests.task.services import eventually
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers
 
 PROBLEM = "urn:agentbazaar:problem:payment-required"
 

@@ -6,10 +6,9 @@ import itertools
 import httpx
 
 from tests.complaints.system import Marketplace, Person
-from tests.gateway.helpers import until
 from tests.gateway.reading import reading
-from tests.task.scripted_agent import answers, waits_for
-from tests.task.services import eventually
+from tests.support.polling import eventually, until
+from tests.support.scripted_agent import answers, waits_for
 
 CALLS = 12
 

@@ -9,8 +9,9 @@ import httpx
 
 from tests.complaints.system import Json, Marketplace, Person
 from tests.payment.cards_double import body_of, refused, signed
-from tests.task.scripted_agent import answers
-from tests.task.services import eventually
+from tests.support.clients import http_client
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers
 
 WEBHOOK = "/api/payments/stripe/webhook"
 PAID = ("checkout.session.completed", "checkout.session.async_payment_succeeded")
@@ -27,7 +28,7 @@ async def tells(person: Person, event: Json, number: int = 0) -> None:
     """Stripe sends an event to one of the gateways; it shows no key, but a signature."""
     body = body_of(event)
     headers = {"Content-Type": "application/json", "Stripe-Signature": signed(body)}
-    async with httpx.AsyncClient(base_url=person.at(number).base_url, trust_env=False) as stripe:
+    async with http_client(base_url=person.at(number).base_url, trust_env=False) as stripe:
         answer = await stripe.post(WEBHOOK, content=body, headers=headers)
     assert answer.status_code == httpx.codes.OK, answer.text
 

@@ -7,8 +7,9 @@ import httpx
 
 from tests.complaints.system import Marketplace, Person
 from tests.gateway.credentials import make_key
-from tests.task.scripted_agent import answers, hangs_up, is_busy
-from tests.task.services import eventually
+from tests.support.clients import http_client
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers, hangs_up, is_busy
 
 UNEVEN = """
     WITH
@@ -68,7 +69,7 @@ async def test_a_row_of_spend_was_dropped_silently(market: Marketplace, alice: P
 
     await eventually(even)
     admin = await make_key(market.stack.nats_url, alice.account, "--scopes", "read,admin")
-    async with httpx.AsyncClient(base_url=market.urls[1], trust_env=False, timeout=30) as http:
+    async with http_client(base_url=market.urls[1], trust_env=False, timeout=30) as http:
         headers = {"authorization": f"Bearer {admin}"}
         found = await http.get("/api/ledger/check?full=true", headers=headers)
     assert (found.status_code, found.json()["ok"]) == (httpx.codes.OK, True), found.text

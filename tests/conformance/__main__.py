@@ -15,8 +15,8 @@ from string import Template
 
 from chassis.bus.envelopes import new_id
 from tests.complaints.system import marketplace
-from tests.gateway.helpers import gateway_settings, serving
-from tests.task.scripted_agent import answers
+from tests.support.gateways import gateway_settings, serving
+from tests.support.scripted_agent import answers
 
 HERE = Path(__file__).parent
 PROOF = "a2a-proof==0.16.0"

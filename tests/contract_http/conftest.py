@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.conftest import Stack
 from tests.contract_http.system import MODES, Door, Marketplace, marketplace
+from tests.support.stack import Stack
 
 
 @pytest.fixture(scope="module")
@@ -20,3 +20,10 @@ async def doors(market: Marketplace) -> AsyncIterator[dict[str, Door]]:
     """A gateway in each auth mode."""
     async with contextlib.AsyncExitStack() as opened:
         yield {mode: await opened.enter_async_context(market.door(mode)) for mode in MODES}
+
+
+@pytest.fixture(scope="module")
+async def door(market: Marketplace) -> AsyncIterator[Door]:
+    """The gateway of who is asked nothing."""
+    async with market.door("none") as opened:
+        yield opened

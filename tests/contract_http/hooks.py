@@ -27,7 +27,13 @@ def before_load_schema(_context: Any, document: dict[str, Any]) -> None:
 
 @schemathesis.hook
 def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
-    """Make each key a new one, and leave out cursors that no list has handed out; see `QUIET`."""
+    """Make each key a new one, and leave out cursors that no list has handed out; see `QUIET`.
+
+    An id that an earlier answer left empty would make the path another one.
+    """
+    for name, value in (case.path_parameters or {}).items():
+        if value in ("", None):
+            case.path_parameters[name] = "nobody"
     key = (case.headers or {}).get("Idempotency-Key")
     if isinstance(key, str) and _KEY.fullmatch(key):
         case.headers["Idempotency-Key"] = f"{uuid4().hex}-{key}"[:200]

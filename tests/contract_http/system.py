@@ -12,13 +12,13 @@ from chassis.bus.envelopes import new_id
 from chassis.service import Service
 from gateway.settings import Settings
 from payment_svc.ledger.wallets import open_wallet
-from tests.chat.services import chat_service
-from tests.conftest import Stack, running
 from tests.gateway.credentials import Issuer, issuing, make_key
-from tests.gateway.helpers import DEADLINE_S, gateway_settings, serving, until_answered
-from tests.task.scripted_agent import ScriptedAgent
-from tests.task.services import payment_service, registry_service, task_service
-from tests.task.system import System, listening
+from tests.support.clients import http_client
+from tests.support.gateways import DEADLINE_S, gateway_settings, serving, until_answered
+from tests.support.scripted_agent import ScriptedAgent
+from tests.support.services import chat_service, payment_service, registry_service, task_service
+from tests.support.stack import Stack, running
+from tests.support.system import System, listening
 
 SCOPES = "read,write,admin"
 MODES = ("none", "token", "jwt")
@@ -39,7 +39,7 @@ class Door:
     def client(self) -> httpx.AsyncClient:
         """A client of somebody who may do everything."""
         headers = {"Authorization": f"Bearer {self.credential}"} if self.credential else {}
-        return httpx.AsyncClient(base_url=self.url, timeout=DEADLINE_S, headers=headers)
+        return http_client(base_url=self.url, timeout=DEADLINE_S, headers=headers)
 
 
 @dataclass

@@ -23,8 +23,7 @@ async def _said(door: Door, path: str, until: str) -> list[Any]:
     raise AssertionError(f"{until} was not said")
 
 
-async def test_events_have_the_shapes_of_the_document(doors: dict[str, Door]) -> None:
-    door = doors["none"]
+async def test_events_have_the_shapes_of_the_document(door: Door) -> None:
     async with door.client() as http:
         document = (await http.get("/openapi.json")).json()
         call = {"agentId": "translator", "payload": {"text": "hello"}}

@@ -17,10 +17,8 @@ PAYLOAD = (
 )
 
 
-async def test_an_agent_gets_the_numbers_that_were_sent(
-    market: Marketplace, doors: dict[str, Door]
-) -> None:
-    async with doors["none"].client() as http:
+async def test_an_agent_gets_the_numbers_that_were_sent(market: Marketplace, door: Door) -> None:
+    async with door.client() as http:
         answer = await http.post(
             "/api/invoke-agent",
             content=f'{{"agentId": "translator", "payload": {PAYLOAD}}}',

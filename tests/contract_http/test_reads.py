@@ -14,7 +14,8 @@ from contracts.registry import REGISTER_AGENT
 from gateway import cache
 from payment_svc.ledger.wallets import open_wallet
 from tests.contract_http.system import Marketplace
-from tests.gateway.helpers import DEADLINE_S, gateway_settings, serving, until, until_answered
+from tests.support.gateways import DEADLINE_S, gateway_settings, serving, until_answered
+from tests.support.polling import until
 
 LISTS = (
     *("/api/agents", "/api/tasks", "/api/messages", "/api/wallet"),

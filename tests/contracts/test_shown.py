@@ -13,10 +13,11 @@ from pydantic import TypeAdapter
 from chassis.handling.listing import Listed, Listing
 from chassis.observability.terminal import escaped
 from chat_svc.handlers.messages import MESSAGES
-from contracts import api, chat, ledger, payment, task
+from contracts import api, chat, ledger, payment, registry, task
 from contracts.base import Model
 from payment_svc.ledger.books import ENTRIES
 from payment_svc.ledger.queries import CARDS, PAYMENTS
+from registry_svc.handlers.queries import AGENTS
 from task_svc.handlers.queries import STEPS, TASKS
 from tests.contracts.values import messages
 
@@ -27,6 +28,7 @@ LISTS = [
     (PAYMENTS, payment.BazaarBucksList, payment.BazaarBucksPaymentView, api.BazaarBucksPayment),
     (CARDS, payment.StripeList, payment.StripePaymentView, api.StripePayment),
     (ENTRIES, ledger.EntryList, ledger.EntryView, api.LedgerEntry),
+    (AGENTS, registry.AgentList, registry.AgentView, api.Agent),
 ]
 
 
@@ -37,7 +39,7 @@ def _after(rows: Sequence[Any], limit: int) -> str | None:
 @pytest.mark.parametrize(
     ("listing", "reply", "view", "shown"),
     LISTS,
-    ids=["tasks", "steps", "messages", "payments", "cards", "entries"],
+    ids=["tasks", "steps", "messages", "payments", "cards", "entries", "agents"],
 )
 @given(data=st.data())
 def test_rows_are_written_as_their_models_would_be(

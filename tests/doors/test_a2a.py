@@ -33,8 +33,8 @@ from tests.doors.a2a_clients import (
     until_told,
     wish,
 )
-from tests.task.scripted_agent import answers, says, waits_for
-from tests.task.services import eventually
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers, says, waits_for
 
 
 @pytest.mark.parametrize(("version", "binding"), WIRES)

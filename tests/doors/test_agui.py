@@ -17,7 +17,7 @@ from tests.complaints.system import Marketplace, Person
 from tests.complaints.test_sessions import session
 from tests.doors.test_approvals import waiting
 from tests.gateway.credentials import make_key
-from tests.task.scripted_agent import answers, waits_for
+from tests.support.scripted_agent import answers, waits_for
 
 EVENT: TypeAdapter[Any] = TypeAdapter(Event)
 

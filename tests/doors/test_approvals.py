@@ -8,10 +8,9 @@ import httpx
 from tests.complaints.system import Marketplace, Person
 from tests.complaints.test_sessions import session
 from tests.gateway.credentials import make_key
-from tests.gateway.helpers import until
 from tests.gateway.reading import reading
-from tests.task.scripted_agent import answers
-from tests.task.services import eventually
+from tests.support.polling import eventually, until
+from tests.support.scripted_agent import answers
 
 
 async def waiting(owner: Person, number: int = 1) -> list[dict[str, Any]]:

@@ -12,8 +12,8 @@ from chassis.bus.envelopes import new_id
 from gateway.doors.mcp import server
 from tests.complaints.system import Marketplace, Person
 from tests.doors.mcp_clients import MODES, called, client_of, refused, words_of
-from tests.task.scripted_agent import answers, says, waits_for
-from tests.task.services import eventually
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers, says, waits_for
 
 PAYLOAD = {"text": "hello"}
 

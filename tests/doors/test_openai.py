@@ -13,8 +13,8 @@ from gateway.doors.openai import completions
 from tests.complaints.system import Marketplace, Person
 from tests.complaints.test_sessions import session
 from tests.doors.openai_client import client_of
-from tests.task.scripted_agent import answers, says, waits_for
-from tests.task.services import eventually
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers, says, waits_for
 
 
 async def ask(client: AsyncOpenAI, model: str, text: str = "hello", **more: Any) -> Any:

@@ -12,9 +12,9 @@ import httpx
 from tests.e2e import on_compose, on_local
 from tests.e2e.conftest import SETTINGS
 from tests.e2e.deploys import Load, load, nothing_lost
-from tests.e2e.polling import eventually
 from tests.e2e.powers import Powers
 from tests.e2e.system import CONTEXTS, MODE
+from tests.support.polling import insist
 
 ROW = "{:<14} {:<8} {:>8} {:>9} {:>8} {:>10} {:>12}"
 SETTLED_S = 120.0
@@ -48,7 +48,7 @@ async def demo(powers: Powers) -> None:
     async with system.client() as http, system.bus() as bus:
         js = bus.jetstream()
         accepted = going.accepted()
-        await eventually(lambda: nothing_lost(http, js, powers, accepted), SETTLED_S)
+        await insist(lambda: nothing_lost(http, js, powers, accepted), SETTLED_S)
     say(f"{len(accepted)} requests were accepted; each is done and paid for once, the books agree.")
 
 

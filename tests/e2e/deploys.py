@@ -11,9 +11,9 @@ import httpx
 from nats.js import JetStreamContext
 
 from tests.e2e import books, traffic
-from tests.e2e.polling import eventually
 from tests.e2e.powers import Powers
 from tests.e2e.system import System
+from tests.support.polling import insist
 
 ANSWER_S = 60.0
 REST_S = 0.05
@@ -64,7 +64,7 @@ class Load:
             good = {one.path for begun, one in self.outcomes if begun > now and one.status == OK}
             return good == {CHAT, INVOKE}
 
-        return await eventually(again, AGAIN_S)
+        return await insist(again, AGAIN_S)
 
 
 @asynccontextmanager

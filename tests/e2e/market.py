@@ -18,7 +18,7 @@ from agents.service import Agent, Answer, Payload, Text, build_app
 from contracts.envelope import ERROR_TEXT
 from contracts.registry import GET_AGENT, REGISTER_AGENT
 from tests.agents.serving import served
-from tests.e2e.polling import eventually
+from tests.support.polling import insist
 
 Json = dict[str, Any]
 REGISTER_S = 10.0
@@ -155,7 +155,7 @@ class Market:
         self._agents.append(agent)
         agent.url = f"http://{self._host}:{client.base_url.port}"
         await self.register(agent.id, agent.url)
-        await eventually(lambda: self._is_available(agent.id))
+        await insist(lambda: self._is_available(agent.id))
         return agent
 
     async def slow_agent(self, skill: str) -> OwnAgent:

@@ -22,9 +22,9 @@ from deploy.local.nats import url
 from deploy.local.ports import free_port
 from deploy.local.settings import AGENTS, PROJECT
 from deploy.nats_users import variable
-from tests.e2e.polling import eventually
 from tests.e2e.powers import Left
 from tests.e2e.system import CONTEXTS, System
+from tests.support.polling import insist
 
 FILES = ["docker-compose.yml", "tests/compose/for_tests.yml"]
 COMMAND_S = 300.0
@@ -154,7 +154,7 @@ class ComposePowers:
         async def restarted() -> bool:
             return await self._restarts(container) > before
 
-        await eventually(restarted)
+        await insist(restarted)
 
     async def _restarts(self, container: str) -> int:
         asked = ("inspect", "--format", "{{.RestartCount}}", container)

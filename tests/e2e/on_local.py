@@ -19,10 +19,10 @@ from deploy.local.forks import command
 from deploy.local.nats import url
 from deploy.local.ports import free_port
 from deploy.local.settings import AGENTS, PROJECT
-from tests.chassis.helpers import ServiceProcess, process
-from tests.e2e.polling import eventually
 from tests.e2e.powers import Left
 from tests.e2e.system import CONTEXTS, System
+from tests.support.polling import insist
+from tests.support.processes import ServiceProcess, process
 
 START_S = 110.0
 STOP_S = 60.0
@@ -76,7 +76,7 @@ class LocalPowers:
                 raise RuntimeError(self.said())
             return "AgentBazaar is up: " in self.said()
 
-        await eventually(said, START_S)
+        await insist(said, START_S)
 
     async def stop(self) -> None:
         """SIGTERM; the runner has to end well."""
@@ -118,7 +118,7 @@ class LocalPowers:
         async def dead() -> bool:
             return _is_dead(victim)
 
-        await eventually(dead)
+        await insist(dead)
 
     @asynccontextmanager
     async def second(self, context: str) -> "AsyncIterator[LocalReplica]":
@@ -131,7 +131,7 @@ class LocalPowers:
             DATABASE_URL=self.dsn(context),
             NATS_URL=url(int(self.env["NATS_PORT"]), context, self.secrets()[f"nats_{context}"]),
         ) as replica:
-            await eventually(replica.is_ready)
+            await insist(replica.is_ready)
             yield LocalReplica(replica)
 
     def secrets(self) -> dict[str, str]:

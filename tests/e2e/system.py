@@ -16,6 +16,7 @@ import nats
 from nats.aio.client import Client
 
 from deploy.local.settings import AGENTS
+from tests.support.clients import http_client
 
 MODE = os.environ.get("BAZAAR_E2E") or "local"
 if MODE not in ("local", "compose", "given"):
@@ -41,7 +42,7 @@ class System:
 
     def client(self, timeout_s: float = TIMEOUT_S) -> httpx.AsyncClient:
         """An HTTP client for it."""
-        return httpx.AsyncClient(base_url=self.base_url, timeout=timeout_s, trust_env=False)
+        return http_client(base_url=self.base_url, timeout=timeout_s, trust_env=False)
 
     @asynccontextmanager
     async def bus(self) -> AsyncIterator[Client]:

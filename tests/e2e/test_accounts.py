@@ -7,11 +7,11 @@ import httpx
 import pytest
 
 from tests.e2e.market import Market, new_skill
-from tests.e2e.polling import eventually
 from tests.e2e.system import System
 from tests.gateway.credentials import bearer, make_key
-from tests.gateway.helpers import assert_problem, gateway_settings, serving, until_answered
 from tests.gateway.reading import reading
+from tests.support.gateways import assert_problem, gateway_settings, serving, until_answered
+from tests.support.polling import insist
 
 
 @dataclass
@@ -47,7 +47,7 @@ async def test_nothing_of_another_account_is_seen_or_touched(
     async def paid() -> list[dict[str, str]]:
         return (await alice.get("/api/payments/bazaarbucks")).json()  # type: ignore[no-any-return]
 
-    payment = (await eventually(paid))[0]["id"]
+    payment = (await insist(paid))[0]["id"]
 
     # Alice has it all.
     for path in (f"/api/tasks/{task}", f"/api/tasks/{task}/steps", f"/api/tasks/{task}/receipt"):

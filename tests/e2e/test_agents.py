@@ -8,7 +8,7 @@ from nats.js import JetStreamContext
 
 from tests.e2e import books
 from tests.e2e.market import Market, new_skill
-from tests.e2e.polling import eventually
+from tests.support.polling import insist
 
 CHAT, INVOKE = "/api/hubchat/message", "/api/invoke-agent"
 
@@ -52,7 +52,7 @@ async def test_the_busy_agent_answers_or_fails_honestly(
         assert await books.disagreements(http, js, [shown]) == []
         return True
 
-    assert await eventually(agreed)
+    assert await insist(agreed)
 
 
 async def test_a_new_agent_with_a_new_skill_is_listed_and_used(
@@ -83,7 +83,7 @@ async def test_a_new_agent_with_a_new_skill_is_listed_and_used(
         found = await books.agent(http, agent.id)
         return (found["jobsCompleted"], found["load"]) == (2, 0)
 
-    assert await eventually(counted)
+    assert await insist(counted)
     asked = await http.post(CHAT, json={"content": "What agents are available?"})
     assert agent.name in asked.json()["message"]["content"]
 
@@ -154,11 +154,11 @@ async def test_the_cheaper_agent_is_preferred_unless_it_is_gone(
     assert await wish("a shirt") == cheap.id
 
     cheap.stop()
-    await eventually(gone)
+    await insist(gone)
     assert await wish("another shirt") == dear.id
 
     listing = {"name": cheap.name, "skills": [skill], "basePrice": "0.02", "description": ""}
     await market.register(cheap.id, elsewhere.url, **listing)
-    await eventually(back)
+    await insist(back)
     assert await wish("one more shirt") == cheap.id
     assert elsewhere.calls

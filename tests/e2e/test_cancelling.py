@@ -8,8 +8,8 @@ from nats.js import JetStreamContext
 
 from tests.e2e import books
 from tests.e2e.market import Gate, Market, OwnAgent, new_skill
-from tests.e2e.polling import eventually
 from tests.e2e.test_tasks import agreed, new_task
+from tests.support.polling import insist
 
 
 async def at_work(market: Market, skill: str) -> tuple[OwnAgent, Gate]:
@@ -31,13 +31,13 @@ async def test_a_cancelled_wish_is_answered_with_what_was_paid_and_so_again(
     body = {"content": f"Please {skill} 'a house'"}
     key = {"idempotency-key": f"wish-{skill}"}
     asking = asyncio.create_task(http.post("/api/hubchat/message", json=body, headers=key))
-    await eventually(agent.is_at_work)
+    await insist(agent.is_at_work)
 
     async def begun() -> Any:
         tasks = await books.get(http, "/api/tasks")
         return next((one for one in tasks if one["userQuery"] == body["content"]), None)
 
-    task = (await eventually(begun))["id"]
+    task = (await insist(begun))["id"]
     cancelled = [(await http.post(f"/api/tasks/{task}/cancel")).json() for _ in range(2)]
     answer = await asking
     gate.open()
@@ -67,7 +67,7 @@ async def test_a_cancelled_call_is_refused_for_good(
         return await http.post("/api/invoke-agent", json=body, headers=key)
 
     calling = asyncio.create_task(call())
-    await eventually(agent.is_at_work)
+    await insist(agent.is_at_work)
     assert (await http.post(f"/api/tasks/{task}/cancel")).json()["cancelled"] is True
     refused = await calling
     gate.open()

@@ -13,8 +13,8 @@ from tests.e2e.browsing import PHONE, chromium, visiting
 from tests.e2e.market import Gate, Market, new_skill
 from tests.e2e.system import System
 from tests.gateway.credentials import make_key
-from tests.gateway.helpers import gateway_settings, serving
 from tests.gateway.reading import fresh
+from tests.support.gateways import gateway_settings, serving
 
 VIEWS = ("", "agents", "wallet", "events", "services", "letters")
 SSE = "text/event-stream"

@@ -5,9 +5,9 @@ import pytest
 from nats.js import JetStreamContext
 
 from tests.e2e.deploys import REFUSED, load, nothing_lost
-from tests.e2e.polling import eventually
 from tests.e2e.powers import Powers
 from tests.e2e.system import CONTEXTS, System
+from tests.support.polling import insist
 
 pytestmark = pytest.mark.timeout(300)
 SERVICES = tuple(f"{context}_svc" for context in CONTEXTS)
@@ -28,4 +28,4 @@ async def test_every_service_is_replaced_under_load_and_nothing_is_lost(
     assert [one for one in answered if one.status not in {httpx.codes.OK, *REFUSED}] == []
     odd = [one for one in going.all() if one.status not in {None, httpx.codes.OK, *REFUSED}]
     assert odd == []
-    assert await eventually(lambda: nothing_lost(http, js, powers, going.accepted()))
+    assert await insist(lambda: nothing_lost(http, js, powers, going.accepted()))

@@ -12,8 +12,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from tests.e2e import books
-from tests.e2e.polling import eventually
 from tests.e2e.system import CONTEXTS
+from tests.support.polling import insist
 
 BY_CHAT = ["message.posted", "plan.proposed", "message.posted", "turn.completed"]
 BY_TASK = ["task.created", "task.started", "step.started", "step.completed", "task.completed"]
@@ -46,7 +46,7 @@ class Heard:
             assert {kind(message) for message in story} >= set(kinds)
             return story
 
-        return await eventually(told)
+        return await insist(told)
 
 
 async def listening(bus: Client) -> Heard:
@@ -169,5 +169,5 @@ async def test_one_task_can_be_followed_by_its_id(http: httpx.AsyncClient, bus: 
             "payment.recorded",
         }
 
-    assert await eventually(settled)
+    assert await insist(settled)
     assert await books.get(http, f"/api/tasks/{task}")

@@ -9,9 +9,9 @@ import pytest
 
 from tests.e2e import books, traffic
 from tests.e2e.market import Market, new_skill
-from tests.e2e.polling import eventually
 from tests.e2e.powers import Powers
 from tests.e2e.system import System
+from tests.support.polling import insist
 
 AT_ONCE_S = 3.0
 ANSWER_S = 40.0
@@ -41,19 +41,19 @@ async def test_a_kill_in_the_middle_of_work(
         for victim in victims.split():
             work = [*traffic.for_agent(agent), *traffic.mixed(wishes=3, calls=3)]
             working.append(traffic.begin(http, work))
-            await eventually(agent.is_at_work)
+            await insist(agent.is_at_work)
             noticing = asyncio.create_task(is_named(http, victim))
             await powers.kill(victim)
             await noticing
-            assert await eventually(lambda: works_again(http))
+            assert await insist(lambda: works_again(http))
 
         for outcome in [outcome for outcomes in working for outcome in await outcomes]:
             assert outcome.status in (None, 200, 409, 502, 503, 504), outcome
             assert outcome.status is not None or victims == "gateway", outcome
             assert outcome.status == 200 or outcome.body["error"]
         async with system.bus() as bus:
-            assert await eventually(lambda: books.sound(http, bus.jetstream(), before))
-    assert await eventually(lambda: books.ledger_is_sound(powers))
+            assert await insist(lambda: books.sound(http, bus.jetstream(), before))
+    assert await insist(lambda: books.ledger_is_sound(powers))
 
 
 async def is_named(http: httpx.AsyncClient, victim: str) -> None:
@@ -71,7 +71,7 @@ async def is_named(http: httpx.AsyncClient, victim: str) -> None:
 
     took: list[float] = []
     limits = itertools.cycle(range(1, 101))
-    await eventually(named)
+    await insist(named)
     assert max(took) < AT_ONCE_S
 
 

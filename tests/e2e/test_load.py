@@ -4,7 +4,7 @@ import httpx
 from nats.js import JetStreamContext
 
 from tests.e2e import books, traffic
-from tests.e2e.polling import eventually
+from tests.support.polling import insist
 
 
 async def test_thirty_wishes_and_calls_at_once(
@@ -18,9 +18,9 @@ async def test_thirty_wishes_and_calls_at_once(
     chats = [outcome.body for outcome in outcomes if "turnId" in outcome.body]
     assert all(chat["done"] for chat in chats)
     assert len({chat["turnId"] for chat in chats}) == 15
-    assert await eventually(lambda: books.sound(http, js, before))
+    assert await insist(lambda: books.sound(http, js, before))
     tasks = await books.tasks_since(http, before)
     assert len(tasks) == 27  # Three of the wishes are questions, which need no task.
     assert {task["status"] for task in tasks} == {"completed"}
-    assert await eventually(lambda: books.wallet_agrees(http))
-    assert await eventually(lambda: books.jobs_are_counted(http, js))
+    assert await insist(lambda: books.wallet_agrees(http))
+    assert await insist(lambda: books.jobs_are_counted(http, js))

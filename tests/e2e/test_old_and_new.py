@@ -13,9 +13,9 @@ from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from contracts import envelope
-from tests.e2e.polling import eventually
 from tests.e2e.test_events import headers, say
 from tests.releases.past import RELEASES, Recorded, recorded, schemas
+from tests.support.polling import insist
 
 BEFORE = RELEASES[-1]
 OLD = {one.kind: one for one in recorded(BEFORE)}
@@ -64,7 +64,7 @@ async def test_orders_of_the_release_before_are_carried_out(
             "completed"
         ] * len(steps)
 
-    assert await eventually(done)
+    assert await insist(done)
     finish = renewed(OLD["commands/task.finish.v1"], fresh)
     body = {**finish.body, "taskId": task, "outcome": "completed"}
     subject = f"bazaar.cmd.task.finish.{task}"
@@ -73,7 +73,7 @@ async def test_orders_of_the_release_before_are_carried_out(
     async def ended() -> bool:
         return bool((await http.get(f"/api/tasks/{task}")).json()["status"] == "completed")
 
-    assert await eventually(ended)
+    assert await insist(ended)
     receipt = (await http.get(f"/api/tasks/{task}/receipt")).json()
     assert receipt["total"] == (await http.get(f"/api/tasks/{task}")).json()["totalCost"] > 0
 
@@ -111,7 +111,7 @@ async def test_what_a_task_service_of_the_release_before_held_it_frees(
 
     await _order(js, Recorded(BEFORE, failed.kind, subject, failed.headers, ended))
 
-    assert await eventually(lambda: told(js, f"bazaar.evt.hold.released.{task}"))
+    assert await insist(lambda: told(js, f"bazaar.evt.hold.released.{task}"))
 
 
 async def test_the_release_before_can_read_all_that_is_told_now(

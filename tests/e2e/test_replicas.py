@@ -10,9 +10,9 @@ from nats.js import JetStreamContext
 
 from tests.e2e import books, traffic
 from tests.e2e.market import Market, new_skill
-from tests.e2e.polling import eventually
 from tests.e2e.powers import Powers, Replica
 from tests.e2e.system import CONTEXTS
+from tests.support.polling import insist
 
 
 @pytest.fixture
@@ -33,13 +33,13 @@ async def test_two_replicas_share_the_work_and_one_of_each_may_die(
     before = await books.newest_task(http)
     outcomes = await traffic.all_at_once(http, traffic.mixed(wishes=10, calls=10))
     assert [outcome for outcome in outcomes if outcome.status != 200] == []
-    assert await eventually(lambda: books.sound(http, js, before))
+    assert await insist(lambda: books.sound(http, js, before))
 
     agent = await market.slow_agent(new_skill("plait"))
     working = traffic.begin(http, traffic.wishes_for(agent))
-    await eventually(agent.is_at_work)
+    await insist(agent.is_at_work)
     await asyncio.gather(*(replica.kill() for replica in replicas))
 
     assert [outcome for outcome in await working if outcome.status != 200] == []
-    assert await eventually(lambda: books.sound(http, js, before))
-    assert await eventually(lambda: books.ledger_is_sound(powers))
+    assert await insist(lambda: books.sound(http, js, before))
+    assert await insist(lambda: books.ledger_is_sound(powers))

@@ -19,8 +19,8 @@ from deploy.local.ports import free_port
 from deploy.local.settings import PROJECT
 from tests.e2e import books
 from tests.e2e.market import new_skill
-from tests.e2e.polling import eventually
 from tests.e2e.system import MODE, System
+from tests.support.polling import insist
 
 pytestmark = pytest.mark.skipif(MODE != "local", reason="agents of this machine, at 127.0.0.1")
 SELLERS = Path(__file__).with_name("sellers")
@@ -79,13 +79,13 @@ async def listed(http: httpx.AsyncClient, skill: str, url: str) -> dict[str, Any
         found: list[dict[str, Any]] = answer.json()
         return found
 
-    [one] = await eventually(there)
+    [one] = await insist(there)
 
     async def available() -> bool:
         found: dict[str, Any] = await books.get(http, f"/api/agents/{one['id']}")
         return bool(found["availability"])
 
-    await eventually(available)
+    await insist(available)
     return one
 
 
@@ -125,13 +125,13 @@ async def test_from_three_listings_to_their_payout(
         wanted[agents[first]["id"]] = (2, 2 * PRICE)
         return wanted.items() <= by.items()
 
-    await eventually(earned)
+    await insist(earned)
 
     async def known() -> bool:
         shown = [await books.get(http, f"/api/agents/{one['id']}") for one in agents.values()]
         return all(one["uniqueBuyers"] == 1 and one["rating"] > INITIAL for one in shown)
 
-    await eventually(known)
+    await insist(known)
 
     async def paid_out() -> dict[str, Any]:
         answer = await http.post("/api/seller/payouts", json={})
@@ -139,13 +139,13 @@ async def test_from_three_listings_to_their_payout(
         found: dict[str, Any] = answer.json()
         return found
 
-    payout = await eventually(paid_out)
+    payout = await insist(paid_out)
 
     async def paid() -> bool:
         payouts = await books.get(http, "/api/seller/payouts")
         return ("paid", payout["id"]) in [(one["status"], one["id"]) for one in payouts]
 
-    await eventually(paid)
+    await insist(paid)
     for agent in agents.values():
         path = f"/api/agents/{agent['id']}"
         assert (await http.delete(path)).json()["state"] == "retired"

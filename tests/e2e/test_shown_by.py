@@ -8,7 +8,7 @@ import pytest
 from nats.js import JetStreamContext
 
 from tests.e2e import books
-from tests.e2e.polling import eventually
+from tests.support.polling import insist
 
 PARAGRAPHS = """\
 Zanzibar is an island where cloves, nutmeg and pepper have been grown for the markets of the whole \
@@ -61,7 +61,7 @@ async def test_a_translation_is_done_paid_and_answered(
     async def grew() -> bool:
         return await jobs(http, "translator") == before + 1
 
-    assert await eventually(grew)
+    assert await insist(grew)
 
 
 async def test_two_wishes_in_one_sentence_are_two_agents_one_after_the_other(

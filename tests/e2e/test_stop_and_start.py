@@ -5,9 +5,9 @@ from nats.js import JetStreamContext
 
 from tests.e2e import books, traffic
 from tests.e2e.market import Market, new_skill
-from tests.e2e.polling import eventually
 from tests.e2e.powers import Powers
 from tests.e2e.system import CONTEXTS, WEBHOOK_SECRET, System
+from tests.support.polling import insist
 
 PATHS = ("/api/messages", "/api/tasks", "/api/payments/bazaarbucks", "/api/payments/stripe")
 
@@ -20,12 +20,12 @@ async def test_a_stop_leaves_no_process_and_a_start_goes_on_where_it_was(
         async with system.client() as http:
             newest = await books.newest_task(http)
             await traffic.all_at_once(http, traffic.mixed(wishes=4, calls=2))
-            await eventually(lambda: books.sound(http, bus.jetstream(), newest))
+            await insist(lambda: books.sound(http, bus.jetstream(), newest))
             before = [await books.everything(http, path) for path in PATHS]
             left = powers.watch()
 
             interrupted = traffic.begin(http, traffic.for_agent(agent))
-            await eventually(agent.is_at_work)
+            await insist(agent.is_at_work)
             await powers.stop()
 
             assert left() == []
@@ -39,7 +39,7 @@ async def test_a_stop_leaves_no_process_and_a_start_goes_on_where_it_was(
             for path, items in zip(PATHS, before, strict=True):
                 after = {item["id"]: item for item in await books.everything(http, path)}
                 assert [item for item in items if after.get(item["id"]) != item] == []
-            assert await eventually(lambda: books.sound(http, again.jetstream(), newest))
+            assert await insist(lambda: books.sound(http, again.jetstream(), newest))
             outcomes = await traffic.all_at_once(http, traffic.mixed(wishes=4, calls=2))
             assert [outcome for outcome in outcomes if outcome.status != 200] == []
 
@@ -47,10 +47,10 @@ async def test_a_stop_leaves_no_process_and_a_start_goes_on_where_it_was(
 async def test_after_all_that_every_sum_agrees_and_every_job_is_counted(
     http: httpx.AsyncClient, js: JetStreamContext, powers: Powers
 ) -> None:
-    assert await eventually(lambda: books.sound(http, js, None))
-    assert await eventually(lambda: books.wallet_agrees(http))
-    assert await eventually(lambda: books.ledger_is_sound(powers))
-    assert await eventually(lambda: books.jobs_are_counted(http, js))
+    assert await insist(lambda: books.sound(http, js, None))
+    assert await insist(lambda: books.wallet_agrees(http))
+    assert await insist(lambda: books.ledger_is_sound(powers))
+    assert await insist(lambda: books.jobs_are_counted(http, js))
 
 
 async def test_no_log_holds_a_secret(powers: Powers, http: httpx.AsyncClient) -> None:

@@ -8,7 +8,7 @@ from nats.js import JetStreamContext
 
 from tests.e2e import books
 from tests.e2e.market import Gate, Market, new_skill
-from tests.e2e.polling import eventually
+from tests.support.polling import insist
 
 CALLERS = 15
 PAYLOADS = {"summarizer": {"text": "One. Two. Three."}, "translator": {"text": "hello"}}
@@ -35,7 +35,7 @@ async def agreed(http: httpx.AsyncClient, js: JetStreamContext, task: str) -> di
         assert await books.disagreements(http, js, [shown]) == []
         return shown
 
-    return await eventually(settled)
+    return await insist(settled)
 
 
 async def test_a_task_is_completed_when_each_required_skill_has_its_step(
@@ -69,7 +69,7 @@ async def test_a_later_call_reopens_a_task(
     assert (await books.get(http, f"/api/tasks/{task}"))["status"] == "completed"
 
     calling = asyncio.create_task(call(http, task, slow.id, text="x"))
-    await eventually(slow.is_at_work)
+    await insist(slow.is_at_work)
     open_again = await books.get(http, f"/api/tasks/{task}")
     gate.open()
 

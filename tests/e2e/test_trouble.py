@@ -11,8 +11,8 @@ from contracts.task import INVOKE_AGENT, InvokeAgent
 from deploy.local.ports import free_port
 from tests.e2e import books
 from tests.e2e.market import Gate, Market, new_skill
-from tests.e2e.polling import eventually
 from tests.e2e.problems import is_error
+from tests.support.polling import insist
 
 CHAT, TASKS, INVOKE = "/api/hubchat/message", "/api/tasks", "/api/invoke-agent"
 
@@ -218,7 +218,7 @@ async def test_the_reply_to_a_caller_who_hangs_up_is_stored_all_the_same(
     agent = await market.agent(skill, work=wait)
     call = asyncio.create_task(http.post(CHAT, json={"content": f"{skill} for me"}))
 
-    await eventually(agent.is_at_work)
+    await insist(agent.is_at_work)
     call.cancel()
     gate.open()
 
@@ -226,4 +226,4 @@ async def test_the_reply_to_a_caller_who_hangs_up_is_stored_all_the_same(
         [*_, last] = await books.get(http, "/api/messages")
         return last["role"] == "assistant" and "waited for" in last["content"]
 
-    assert await eventually(answered)
+    assert await insist(answered)

@@ -10,9 +10,8 @@ from contracts.chat import POST_MESSAGE
 from contracts.registry import GET_AGENT, LIST_AGENTS
 from contracts.task import CREATE_TASK, GET_TASK, INVOKE_AGENT, LIST_STEPS
 from deploy.local.embedded import embedded_nats_server
-from tests.conftest import declare
 from tests.gateway import samples
-from tests.gateway.helpers import (
+from tests.support.gateways import (
     Served,
     StandIns,
     gateway_settings,
@@ -20,6 +19,7 @@ from tests.gateway.helpers import (
     stand_ins,
     until_answered,
 )
+from tests.support.stack import declare
 
 
 @pytest.fixture(scope="session")

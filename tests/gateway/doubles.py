@@ -7,7 +7,7 @@ from contracts.chat import MessageView, PostMessage, PostReply
 from contracts.errors import Busy, Conflict, Internal, Refusal
 from contracts.task import InvokeAgent, InvokeReply
 from tests.gateway import samples
-from tests.gateway.helpers import StandIns
+from tests.support.gateways import StandIns
 
 
 @dataclass

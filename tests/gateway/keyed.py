@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
-from tests.gateway.helpers import DEADLINE_S
 from tests.gateway.reading import fresh
+from tests.support.gateways import DEADLINE_S
 
 CALL: dict[str, Any] = {"agentId": "translator", "payload": {"text": "hello"}}
 PATH = "/api/invoke-agent"

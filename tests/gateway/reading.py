@@ -15,7 +15,7 @@ from nats.aio.client import Client
 from chassis.bus.envelopes import enclose, origin
 from contracts.base import Event
 from contracts.task import StepStarted
-from tests.gateway.helpers import until
+from tests.support.polling import until
 
 _NUMBERS = itertools.count(1)
 THEN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

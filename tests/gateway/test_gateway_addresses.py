@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.gateway.helpers import Served, StandIns, assert_problem
+from tests.support.gateways import Served, StandIns, assert_problem
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from contracts.payment import LIST_BAZAARBUCKS, LIST_STRIPE
 from contracts.registry import GET_AGENT, LIST_AGENTS, AgentList, AgentReply
 from contracts.task import INVOKE_AGENT, LIST_STEPS, LIST_TASKS
 from tests.gateway import samples
-from tests.gateway.helpers import StandIns, assert_problem, gateway_settings, serving
+from tests.support.gateways import StandIns, assert_problem, gateway_settings, serving
 
 CALL = {"agentId": "translator", "payload": {}}
 CONTEXTS = ("registry", "task", "payment", "chat")

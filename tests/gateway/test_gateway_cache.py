@@ -20,19 +20,19 @@ from deploy.local.embedded import embedded_nats_server
 from gateway import cache
 from gateway.cache import Answer, Cache, Key
 from gateway.layers.caching import _KEPT
-from tests.conftest import declare
 from tests.gateway import samples
 from tests.gateway.credentials import bearer, make_key
-from tests.gateway.helpers import (
+from tests.support.gateways import (
     Served,
     StandIns,
     assert_problem,
     gateway_settings,
     serving,
     stand_ins,
-    until,
     until_answered,
 )
+from tests.support.polling import until
+from tests.support.stack import declare
 
 
 class Telling:

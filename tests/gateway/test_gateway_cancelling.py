@@ -8,7 +8,7 @@ from contracts.errors import NotFound, Unavailable
 from contracts.task import GET_TASK, TaskReply
 from contracts.turns import CANCEL_TURN, CancelledTurn
 from tests.gateway import samples
-from tests.gateway.helpers import StandIns, assert_problem
+from tests.support.gateways import StandIns, assert_problem
 
 FAILED = samples.TASK.model_copy(update={"status": "failed"})
 RUNS = samples.TASK.model_copy(update={"status": "in_progress", "completed_at": None})

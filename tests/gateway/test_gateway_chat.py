@@ -18,15 +18,15 @@ from contracts.errors import Conflict, NotFound, Unavailable
 from contracts.turns import GET_TURN, TurnView
 from gateway.turns import Turns
 from tests.gateway import samples
-from tests.gateway.helpers import (
+from tests.support.gateways import (
     Served,
     StandIns,
     assert_problem,
     gateway_settings,
     serving,
-    until,
     until_answered,
 )
+from tests.support.polling import until
 
 SAY = {"content": "Translate 'hello' to Spanish"}
 

@@ -16,17 +16,11 @@ from contracts.topology import IDEMPOTENCY
 from gateway.claims import FREE_AFTER_S, Claims, Kept, keyed
 from gateway.link import Link
 from tests.gateway import samples
-from tests.gateway.helpers import (
-    DEADLINE_S,
-    ID_SECRET,
-    StandIns,
-    assert_problem,
-    gateway_settings,
-    until,
-)
 from tests.gateway.keyed import CALL, PATH, key, until_carried_out
 from tests.gateway.reading import THEN
 from tests.gateway.test_gateway_process import process
+from tests.support.gateways import DEADLINE_S, ID_SECRET, StandIns, assert_problem, gateway_settings
+from tests.support.polling import until
 
 
 async def test_an_answer_is_kept_though_the_bus_took_nothing_at_first(

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.gateway.helpers import Served, assert_problem, gateway_settings, serving
+from tests.support.gateways import Served, assert_problem, gateway_settings, serving
 
 INDEX = "<!doctype html><title>AgentBazaar</title>"
 SCRIPT = "console.log('hello')"

@@ -11,8 +11,9 @@ from contracts.task import INVOKE_AGENT
 from contracts.topology import IDEMPOTENCY
 from gateway import link, turns
 from tests.gateway import samples
-from tests.gateway.helpers import StandIns, assert_problem, until
 from tests.gateway.keyed import CALL, PATH, key
+from tests.support.gateways import StandIns, assert_problem
+from tests.support.polling import until
 
 SAY = {"content": "Translate 'hello' to Spanish"}
 TOO_MANY = 7

@@ -18,7 +18,8 @@ from contracts.topology import IDEMPOTENCY
 from gateway.claims import Kept, keyed, unkeyed
 from tests.gateway import samples
 from tests.gateway.credentials import bearer, make_key
-from tests.gateway.helpers import (
+from tests.gateway.reading import fresh
+from tests.support.gateways import (
     ID_SECRET,
     StandIns,
     assert_problem,
@@ -26,7 +27,6 @@ from tests.gateway.helpers import (
     serving,
     until_answered,
 )
-from tests.gateway.reading import fresh
 
 BODY = b'{"agentId":"translator","payload":{"text":"hello"}}'
 PATH = "/api/invoke-agent"

@@ -8,7 +8,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from gateway.__main__ import say_who_may_ask
-from tests.gateway.helpers import gateway_settings, serving
+from tests.support.gateways import gateway_settings, serving
 
 NO_BUS = "nats://127.0.0.1:1"
 EVERYWHERE = "0.0.0.0"  # noqa: S104  (to see what comes of it)

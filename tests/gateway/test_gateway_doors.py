@@ -4,8 +4,8 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.doors import DOORS
-from tests.conftest import Stack
-from tests.gateway.helpers import gateway_settings, serving
+from tests.support.gateways import gateway_settings, serving
+from tests.support.stack import Stack
 
 
 async def test_a_door_that_is_off_is_not_there(stack: Stack) -> None:

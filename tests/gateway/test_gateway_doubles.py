@@ -20,14 +20,15 @@ from contracts.chat import POST_MESSAGE, MessageView, PostReply, TurnCompleted
 from contracts.errors import BadAnswer, Busy, Conflict, Invalid, Refusal
 from contracts.permissions import ADMIN
 from contracts.task import INVOKE_AGENT, InvokeReply
-from tests.chat.services import chat_service, marketplace, new_skill
-from tests.chat.talk import Talk
-from tests.conftest import Stack, running
+from tests.chat.services import marketplace, new_skill
 from tests.gateway import samples
 from tests.gateway.doubles import ChatDouble, TaskDouble
-from tests.gateway.helpers import StandIns, until
-from tests.task.scripted_agent import Behaviour, answers, says, waits_for
-from tests.task.services import DEADLINE_S
+from tests.support.gateways import StandIns
+from tests.support.polling import DEADLINE_S, until
+from tests.support.scripted_agent import Behaviour, answers, says, waits_for
+from tests.support.services import chat_service
+from tests.support.stack import Stack, running
+from tests.support.talk import Talk
 
 What = Literal["done", "failed", "refused"]
 

@@ -15,16 +15,16 @@ from contracts.payment import HoldPlaced
 from contracts.registry import AgentRepriced
 from contracts.task import GET_TASK, TaskReply
 from tests.gateway import samples
-from tests.gateway.helpers import (
+from tests.gateway.reading import fresh, reading, started, tell
+from tests.support.gateways import (
     Served,
     StandIns,
     assert_problem,
     gateway_settings,
     serving,
-    until,
     until_answered,
 )
-from tests.gateway.reading import fresh, reading, started, tell
+from tests.support.polling import until
 
 
 @pytest.fixture(scope="module")

@@ -10,18 +10,18 @@ import nats
 
 from contracts.chat import MessagePosted
 from deploy.local.embedded import embedded_nats_server
-from tests.conftest import declare
-from tests.gateway.helpers import (
+from tests.gateway.reading import fresh, reading, started, tell
+from tests.gateway.test_gateway_process import process
+from tests.support.gateways import (
     Served,
     StandIns,
     assert_problem,
     gateway_settings,
     serving,
-    until,
     until_answered,
 )
-from tests.gateway.reading import fresh, reading, started, tell
-from tests.gateway.test_gateway_process import process
+from tests.support.polling import until
+from tests.support.stack import declare
 
 LONG = "x" * 100_000
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from contracts.registry import LIST_AGENTS
 from gateway.hosts import host_of
 from tests.gateway import samples
-from tests.gateway.helpers import (
+from tests.support.gateways import (
     Served,
     StandIns,
     assert_problem,

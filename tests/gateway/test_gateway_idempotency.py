@@ -19,16 +19,16 @@ from contracts.ledger import REFUND_PAYMENT, PaymentReply
 from contracts.task import CREATE_TASK, INVOKE_AGENT
 from tests.gateway import samples
 from tests.gateway.credentials import bearer, make_key
-from tests.gateway.helpers import (
+from tests.gateway.keyed import CALL, PATH, key
+from tests.support.gateways import (
     Served,
     StandIns,
     assert_problem,
     gateway_settings,
     serving,
-    until,
     until_answered,
 )
-from tests.gateway.keyed import CALL, PATH, key
+from tests.support.polling import until
 
 
 @pytest.fixture(scope="module")

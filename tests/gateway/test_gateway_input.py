@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from contracts.chat import MAX_CONTENT
 from contracts.task import INVOKE_AGENT
-from tests.gateway.helpers import StandIns, assert_problem
+from tests.support.gateways import StandIns, assert_problem
 
 JSON = {"content-type": "application/json"}
 POSTS = ("/api/tasks", "/api/invoke-agent", "/api/hubchat/message")

@@ -18,21 +18,21 @@ from contracts.topology import API_KEYS
 from deploy.local.embedded import embedded_nats_server
 from gateway.keys import KeyRing, new_key
 from gateway.link import Link
-from tests.conftest import declare
 from tests.gateway import samples
 from tests.gateway.credentials import bearer, keytool_says, make_key
-from tests.gateway.helpers import (
+from tests.gateway.reading import fresh, reading, started, tell
+from tests.gateway.test_gateway_process import process
+from tests.support.gateways import (
     ID_SECRET,
     Served,
     StandIns,
     assert_problem,
     gateway_settings,
     serving,
-    until,
     until_answered,
 )
-from tests.gateway.reading import fresh, reading, started, tell
-from tests.gateway.test_gateway_process import process
+from tests.support.polling import until
+from tests.support.stack import declare
 
 WHOLE = "read,write,admin"
 

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from contracts.task import INVOKE_AGENT
-from tests.gateway.helpers import Served, StandIns, assert_problem, gateway_settings, serving
+from tests.support.gateways import Served, StandIns, assert_problem, gateway_settings, serving
 
 JSON = {"content-type": "application/json"}
 POSTS = ("/api/tasks", "/api/invoke-agent", "/api/hubchat/message")

@@ -13,7 +13,7 @@ from contracts.registry import GET_AGENT
 from gateway import asking
 from gateway.faults import told, where
 from tests.gateway import samples
-from tests.gateway.helpers import StandIns, assert_problem, gateway_settings, serving
+from tests.support.gateways import StandIns, assert_problem, gateway_settings, serving
 
 SECRET = "nobody else's business"
 

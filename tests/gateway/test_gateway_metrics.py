@@ -10,21 +10,17 @@ from prometheus_client.parser import text_string_to_metric_families
 from chassis.observability import metrics
 from chassis.release import release
 from deploy.local.ports import free_port
-from tests.chassis import helpers
-from tests.gateway.helpers import (
-    Served,
-    assert_problem,
-    gateway_settings,
-    serving,
-)
 from tests.gateway.test_gateway_process import NO_BUS, process
+from tests.support import processes
+from tests.support.clients import http_client
+from tests.support.gateways import Served, assert_problem, gateway_settings, serving
 
 Samples = dict[tuple[str, ...], float]
 
 
 async def scraped(served: Served, name: str) -> Samples:
     """A metric of the page, by its labels' values in the order of their names."""
-    async with httpx.AsyncClient() as http:
+    async with http_client() as http:
         page = await http.get(served.metrics_url)
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/plain")
@@ -83,7 +79,7 @@ async def test_a_process_shows_them_until_it_ends() -> None:
 async def test_without_a_port_to_show_them_at_it_does_not_start() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         where = {"NATS_URL": NO_BUS, "METRICS_PORT": taken.getsockname()[1]}
-        async with helpers.process("gateway", PORT=0, **where) as gateway:
+        async with processes.process("gateway", PORT=0, **where) as gateway:
             assert await gateway.ends() == 1
     assert "cannot show metrics" in gateway.text()
 
@@ -100,7 +96,7 @@ async def test_metrics_are_not_where_callers_ask(mode: str) -> None:
             for path in ("/metrics", "/metrics/", "/api/../metrics"):
                 assert_problem(await http.get(path), 404)
         assert await scraped(served, "bazaar_http_requests_total")
-        async with httpx.AsyncClient() as http:  # And nothing else is where they are.
+        async with http_client() as http:  # And nothing else is where they are.
             for path in ("/", "/health", "/api/agents"):
                 address = served.metrics_url.removesuffix("/metrics") + path
                 assert (await http.get(address)).status_code == 404

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from contracts.task import CREATE_TASK, INVOKE_AGENT
-from tests.gateway.helpers import StandIns, assert_problem
+from tests.support.gateways import StandIns, assert_problem
 
 JSON = {"content-type": "application/json"}
 TASK = "/api/tasks"

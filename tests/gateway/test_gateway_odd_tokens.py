@@ -27,8 +27,8 @@ from gateway.identity import Unknown
 from gateway.issuer import IssuerKeys, NoKeys, usable
 from gateway.tokens import Tokens
 from tests.gateway.credentials import Issuer, bearer, issuing
-from tests.gateway.helpers import assert_problem
 from tests.gateway.test_gateway_tokens import jwt_settings
+from tests.support.gateways import assert_problem
 
 GOOD: dict[str, Any] = {
     "iss": "https://issuer.example",

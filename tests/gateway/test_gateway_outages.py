@@ -14,11 +14,12 @@ import pytest
 from chassis.bus.envelopes import new_id
 from contracts.envelope import DEFAULT_ACCOUNT
 from contracts.ledger import OPEN_WALLET
-from tests.conftest import Stack, running
-from tests.gateway.helpers import gateway_settings, serving, until_answered
-from tests.task.scripted_agent import Behaviour, answers, hangs_up, is_busy, says, waits_for
-from tests.task.services import eventually, payment_service, registry_service, task_service
-from tests.task.system import System, listening
+from tests.support.gateways import gateway_settings, serving, until_answered
+from tests.support.polling import eventually
+from tests.support.scripted_agent import Behaviour, answers, hangs_up, is_busy, says, waits_for
+from tests.support.services import payment_service, registry_service, task_service
+from tests.support.stack import Stack, running
+from tests.support.system import System, listening
 
 PATH = "/api/invoke-agent"
 

@@ -21,16 +21,16 @@ from contracts.errors import (
 from contracts.task import INVOKE_AGENT
 from tests.gateway import samples
 from tests.gateway.doubles import ChatDouble
-from tests.gateway.helpers import (
+from tests.gateway.keyed import CALL, PATH, key, until_carried_out
+from tests.support.gateways import (
     Served,
     StandIns,
     assert_problem,
     gateway_settings,
     serving,
-    until,
     until_answered,
 )
-from tests.gateway.keyed import CALL, PATH, key, until_carried_out
+from tests.support.polling import until
 
 
 @pytest.mark.parametrize("unknown", [TooSlow("No answer."), Unavailable("It went down.")])

@@ -7,7 +7,8 @@ from contracts.chat import LIST_MESSAGES
 from contracts.ledger import CHECK_LEDGER, LIST_ENTRIES, EntryList, LedgerCheck
 from contracts.task import LIST_TASKS
 from tests.gateway import samples
-from tests.gateway.helpers import DEADLINE_S, StandIns, assert_problem
+from tests.support.clients import http_client
+from tests.support.gateways import DEADLINE_S, StandIns, assert_problem
 
 LISTS = ("/api/agents", "/api/tasks", "/api/messages", "/api/payments/stripe", "/api/ledger")
 READ_ALONE = ("/api/agents/a", "/api/tasks/t1", "/api/wallet", "/health", "/ready", "/api/events")
@@ -130,7 +131,7 @@ async def test_head_is_get_without_the_body(http: httpx.AsyncClient, services: S
 
 
 async def test_head_of_a_stream_holds_none(http: httpx.AsyncClient) -> None:
-    async with httpx.AsyncClient(base_url=http.base_url, timeout=DEADLINE_S) as other:
+    async with http_client(base_url=http.base_url, timeout=DEADLINE_S) as other:
         for _ in range(30):  # An account may have 20 open.
             answer = await other.head("/api/events")
             assert answer.status_code == 200

@@ -6,7 +6,7 @@ import pytest
 from contracts.ledger import CHECK_LEDGER, LIST_ENTRIES
 from gateway.auth import ADMIN
 from tests.gateway.credentials import bearer, make_key
-from tests.gateway.helpers import (
+from tests.support.gateways import (
     StandIns,
     assert_problem,
     gateway_settings,

@@ -21,10 +21,12 @@ from contracts.task import INVOKE_AGENT
 from deploy.local.ports import free_port
 from gateway.__main__ import main
 from gateway.settings import Settings
-from tests.chassis import helpers
-from tests.chassis.helpers import ServiceProcess
 from tests.gateway import samples
-from tests.gateway.helpers import DEADLINE_S, StandIns, assert_problem, until, until_answered
+from tests.support import processes
+from tests.support.clients import http_client
+from tests.support.gateways import DEADLINE_S, StandIns, assert_problem, until_answered
+from tests.support.polling import until
+from tests.support.processes import ServiceProcess
 
 PROJECT = Path(__file__).resolve().parents[2]
 NO_BUS = "nats://127.0.0.1:1"
@@ -47,8 +49,8 @@ class Process:
 async def process(ready: int = 200, **env: str) -> AsyncIterator[Process]:
     port = free_port()
     async with (
-        helpers.process("gateway", PORT=port, **env) as service,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE_S) as http,
+        processes.process("gateway", PORT=port, **env) as service,
+        http_client(base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE_S) as http,
     ):
         await until_listening(http, service)
         await until_answered(http, "/ready", ready)
@@ -157,7 +159,7 @@ async def test_sigterm_does_not_wait_for_ever(bus_url: str, services: StandIns) 
 
 async def until_refused(http: httpx.AsyncClient) -> None:
     """Wait until no new connection is taken."""
-    async with httpx.AsyncClient(base_url=http.base_url, timeout=DEADLINE_S) as fresh:
+    async with http_client(base_url=http.base_url, timeout=DEADLINE_S) as fresh:
         while True:
             try:
                 await fresh.get("/health", headers={"Connection": "close"})

@@ -14,7 +14,8 @@ from contracts.registry import LIST_AGENTS
 from contracts.task import LIST_TASKS
 from tests.gateway import samples
 from tests.gateway.credentials import bearer, make_key
-from tests.gateway.helpers import (
+from tests.gateway.reading import fresh
+from tests.support.gateways import (
     Served,
     StandIns,
     assert_problem,
@@ -22,7 +23,6 @@ from tests.gateway.helpers import (
     serving,
     until_answered,
 )
-from tests.gateway.reading import fresh
 
 NO_BUS = "nats://127.0.0.1:1"
 WEBHOOK = "/api/payments/stripe/webhook"

@@ -11,19 +11,19 @@ from contracts.task import GET_TASK, INVOKE_AGENT
 from deploy.local.embedded import EmbeddedServer, embedded_nats_server
 from deploy.local.ports import free_port
 from gateway.link import Link
-from tests.conftest import declare
 from tests.gateway import samples
 from tests.gateway.doubles import TaskDouble
-from tests.gateway.helpers import (
+from tests.gateway.keyed import CALL, PATH, key
+from tests.support.gateways import (
     Served,
     assert_problem,
     gateway_settings,
     serving,
     stand_ins,
-    until,
     until_answered,
 )
-from tests.gateway.keyed import CALL, PATH, key
+from tests.support.polling import until
+from tests.support.stack import declare
 
 BUS_DOWN = "The message bus is not reachable."
 

@@ -7,7 +7,7 @@ import pytest
 
 from contracts.registry import GET_AGENT, LIST_AGENTS
 from tests.gateway import samples
-from tests.gateway.helpers import StandIns, gateway_settings, serving
+from tests.support.gateways import StandIns, gateway_settings, serving
 
 ID = "x-request-id"
 FORM = re.compile(r"[0-9a-f]{32}")

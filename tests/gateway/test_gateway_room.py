@@ -10,15 +10,15 @@ from contracts.task import CREATE_TASK, LIST_TASKS
 from contracts.topology import IDEMPOTENCY
 from deploy.local.embedded import embedded_nats_server
 from gateway import room
-from tests.conftest import declare
 from tests.gateway import samples
-from tests.gateway.helpers import (
+from tests.support.gateways import (
     assert_problem,
     gateway_settings,
     serving,
     stand_ins,
     until_answered,
 )
+from tests.support.stack import declare
 
 ASKED = {"userQuery": "Translate", "requiredSkills": [], "maxBudget": 1}
 WORDS = "stores nothing"

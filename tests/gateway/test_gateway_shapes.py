@@ -16,7 +16,7 @@ from contracts.registry import GET_AGENT, LIST_AGENTS
 from contracts.task import CREATE_TASK, GET_TASK, INVOKE_AGENT, LIST_STEPS, LIST_TASKS
 from gateway.choosing import ONE_OF_THEM
 from tests.gateway import samples
-from tests.gateway.helpers import StandIns
+from tests.support.gateways import StandIns
 
 
 def number(value: Any) -> bool:

@@ -4,7 +4,7 @@ import httpx
 
 from contracts.credentials import SET_CREDENTIAL, CredentialKept
 from contracts.signing import LIST_SIGNING_KEYS, SigningKey, SigningKeys
-from tests.gateway.helpers import StandIns, gateway_settings, serving, until_answered
+from tests.support.gateways import StandIns, gateway_settings, serving, until_answered
 
 
 async def test_anybody_may_have_the_keys(bus_url: str, services: StandIns) -> None:

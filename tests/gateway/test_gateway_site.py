@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from gateway.site import CONSOLE, SPECS
-from tests.gateway.helpers import assert_problem, gateway_settings, serving
+from tests.support.gateways import assert_problem, gateway_settings, serving
 
 NO_BUS = "nats://127.0.0.1:1"
 MOST_BYTES = 150_000

@@ -10,9 +10,9 @@ from contracts.registry import AgentUpdated
 from gateway.link import Link
 from gateway.live import LiveEvent
 from gateway.tail import LOOKS, Shorter, Tail
-from tests.chassis.helpers import eventually
-from tests.gateway.helpers import gateway_settings
 from tests.gateway.reading import fresh, tell
+from tests.support.gateways import gateway_settings
+from tests.support.polling import eventually
 
 
 async def test_whoever_comes_and_goes_leaves_no_tail_behind(bus_url: str) -> None:

@@ -17,17 +17,17 @@ from gateway.keys import KeyRing, new_key
 from gateway.link import Link
 from tests.gateway import samples
 from tests.gateway.credentials import bearer, issuing, keytool_says, make_key
-from tests.gateway.helpers import (
+from tests.gateway.reading import Heard, fresh, reading, started, tell
+from tests.gateway.test_gateway_tokens import jwt_settings
+from tests.support.gateways import (
     Served,
     StandIns,
     assert_problem,
     gateway_settings,
     serving,
-    until,
     until_answered,
 )
-from tests.gateway.reading import Heard, fresh, reading, started, tell
-from tests.gateway.test_gateway_tokens import jwt_settings
+from tests.support.polling import until
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from gateway.issuer import IssuerKeys
 from gateway.tokens import Tokens
 from tests.gateway import samples
 from tests.gateway.credentials import Issuer, bearer, issuing
-from tests.gateway.helpers import (
+from tests.support.gateways import (
     StandIns,
     assert_problem,
     gateway_settings,

@@ -4,27 +4,16 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 
-PROJECT = Path(__file__).resolve().parents[2]
+from tests.support.polling import eventually_blocking
+from tests.support.processes import PROJECT
+
 DEADLINE_SECONDS = 60.0
-
-T = TypeVar("T")
-
-
-def eventually(question: Callable[[], T]) -> T:
-    """The first true answer to a question; an AssertionError if there is none in time."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not (answer := question()):
-        assert time.monotonic() < deadline, f"never true; the last answer was {answer!r}"
-        time.sleep(0.05)
-    return answer
 
 
 def processes_of(home: Path) -> list[str]:
@@ -74,10 +63,10 @@ class Runner:
 
     def says(self, words: str) -> bool:
         """Waits for words in its output; False if it ends without them."""
-        eventually(lambda: words in self.text() or self.popen.poll() is not None)
+        eventually_blocking(lambda: words in self.text() or self.popen.poll() is not None)
         return words in self.text()
 
     def ends(self, code: int) -> None:
         """Waits for its end, and finds that no process of its home is left."""
         assert self.popen.wait(DEADLINE_SECONDS) == code, self.text()
-        assert eventually(lambda: not processes_of(self.home)), processes_of(self.home)
+        assert eventually_blocking(lambda: not processes_of(self.home)), processes_of(self.home)

@@ -3,13 +3,13 @@
 from copy import deepcopy
 from typing import Any
 
-import httpx
 import pytest
 from fastapi import FastAPI
 
 from deploy.local.crash_checks import Check, checks
 from deploy.local.witness import Witness
 from tests.agents.serving import served
+from tests.support.clients import http_client
 
 Json = dict[str, Any]
 MESSAGE: Json = {
@@ -50,7 +50,7 @@ async def found(state: Json, ran: tuple[int, int] = (1, 1)) -> list[Check]:
         witness.called[key] += 2
         witness.ran[key] += times
     with served(app) as client:
-        async with httpx.AsyncClient(base_url=client.base_url) as api:
+        async with http_client(base_url=client.base_url) as api:
             return await checks(api, ENDED, witnesses, {"posted": 10})
 
 

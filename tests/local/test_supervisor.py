@@ -6,7 +6,8 @@ from pathlib import Path
 
 from deploy.local.ports import free_port
 from deploy.local.process import MAX_LOG_BYTES, rotate
-from tests.local.helpers import Runner, eventually, pid_at, processes_of
+from tests.local.helpers import Runner, pid_at, processes_of
+from tests.support.polling import eventually_blocking
 
 
 def web(name: str, port: int, *args: object, **fields: object) -> dict[str, object]:
@@ -25,7 +26,7 @@ def test_starts_in_order_and_stops_without_a_trace(home: Path) -> None:
     assert runner.text().index("make is done") < runner.text().index("service is ready")
     assert pid_at(port)
     # runner, service, and what the service started
-    assert eventually(lambda: len(processes_of(home)) == 3)
+    assert eventually_blocking(lambda: len(processes_of(home)) == 3)
 
     runner.popen.send_signal(signal.SIGTERM)
 
@@ -37,7 +38,7 @@ def test_ctrl_c_stops_too_and_a_second_one_kills_the_stubborn(home: Path) -> Non
     runner = Runner(home, {"name": "mule", "args": ["--stubborn"]})
     assert runner.says("all up")
     log = home / "logs" / "mule.log"
-    assert eventually(lambda: "hello" in log.read_text())
+    assert eventually_blocking(lambda: "hello" in log.read_text())
 
     runner.popen.send_signal(signal.SIGINT)
     assert runner.says("stopping")
@@ -55,7 +56,7 @@ def test_a_dead_process_is_told_about_and_started_again(home: Path) -> None:
 
     os.kill(first, signal.SIGKILL)
 
-    assert eventually(lambda: pid_at(port) not in {None, first})
+    assert eventually_blocking(lambda: pid_at(port) not in {None, first})
     assert runner.says("payment_svc died (signal 9); restarting in 2 s; last lines of its log")
     assert runner.says("    stand-in says hello")
     runner.popen.send_signal(signal.SIGTERM)
@@ -66,14 +67,14 @@ def test_what_a_dead_process_had_started_dies_with_it(home: Path) -> None:
     port = free_port()
     runner = Runner(home, web("service", port, "--parent"))
     assert runner.says("all up")
-    assert eventually(lambda: len(processes_of(home)) == 3)
+    assert eventually_blocking(lambda: len(processes_of(home)) == 3)
     first = pid_at(port)
     assert first
 
     os.kill(first, signal.SIGKILL)
 
-    assert eventually(lambda: pid_at(port) not in {None, first})
-    assert eventually(lambda: len(processes_of(home)) == 3)
+    assert eventually_blocking(lambda: pid_at(port) not in {None, first})
+    assert eventually_blocking(lambda: len(processes_of(home)) == 3)
     runner.popen.send_signal(signal.SIGTERM)
     runner.ends(code=0)
 
@@ -134,7 +135,7 @@ def test_a_killed_postgres_comes_back_under_the_runner(home: Path) -> None:
     os.kill(int(note.read_text().split("\n")[0]), signal.SIGKILL)
 
     assert runner.says("postgres died (signal 9)")
-    assert eventually(lambda: runner.text().count("postgres is ready") == 2)
+    assert eventually_blocking(lambda: runner.text().count("postgres is ready") == 2)
     runner.popen.send_signal(signal.SIGTERM)
     runner.ends(code=0)
 
@@ -159,7 +160,7 @@ def test_a_log_that_has_grown_long_is_set_aside(home: Path) -> None:
     logs.mkdir()
     (logs / "idle.log").write_bytes(b"x" * (MAX_LOG_BYTES + 1))
     runner = Runner(home, {"name": "idle", "args": []})
-    assert eventually(lambda: "hello" in (logs / "idle.log").read_text())
+    assert eventually_blocking(lambda: "hello" in (logs / "idle.log").read_text())
     assert (logs / "idle.log").stat().st_size < 100
     assert (logs / "idle.log.1").stat().st_size == MAX_LOG_BYTES + 1
     runner.popen.send_signal(signal.SIGTERM)
@@ -174,7 +175,7 @@ def test_a_process_that_lives_and_cannot_work_is_started_again(home: Path) -> No
     sign.touch()
     assert runner.says("bus could not work any more; restarting in 2 s")
     sign.unlink()
-    assert eventually(lambda: pid_at(port) not in {None, first})
+    assert eventually_blocking(lambda: pid_at(port) not in {None, first})
     runner.popen.send_signal(signal.SIGTERM)
     assert runner.says("stopping")
     runner.popen.send_signal(signal.SIGTERM)  # It is stubborn: it would be waited for.
@@ -202,7 +203,7 @@ def test_logs_of_what_runs_are_looked_after(home: Path) -> None:
     log = home / "logs" / "idle.log"
     with log.open("ab") as busy:
         busy.write(b"x" * (MAX_LOG_BYTES + 1))
-    assert eventually((home / "logs" / "idle.log.1").exists)
-    assert eventually(lambda: log.stat().st_size < MAX_LOG_BYTES)
+    assert eventually_blocking((home / "logs" / "idle.log.1").exists)
+    assert eventually_blocking(lambda: log.stat().st_size < MAX_LOG_BYTES)
     runner.popen.send_signal(signal.SIGTERM)
     runner.ends(code=0)

@@ -12,7 +12,8 @@ import pytest
 
 from deploy.local.ports import free_port
 from deploy.local.settings import AGENTS, Settings
-from tests.local.helpers import PROJECT, processes_of
+from tests.local.helpers import processes_of
+from tests.support.processes import PROJECT
 
 
 def up(home: Path, **env: object) -> subprocess.CompletedProcess[str]:

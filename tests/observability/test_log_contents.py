@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import httpx
 import nats
 import pytest
 from nats.aio.client import Client
@@ -13,11 +12,12 @@ from nats.errors import TimeoutError as NatsTimeout
 
 from chassis.bus.envelopes import new_id
 from contracts.topology import DURABLES
-from tests.chassis.helpers import eventually
-from tests.conftest import Stack, new_stack
 from tests.observability.test_tracing import Running, system
 from tests.releases.past import RELEASES, Recorded, recorded
-from tests.task.scripted_agent import Behaviour, breaks_off, says
+from tests.support.clients import http_client
+from tests.support.polling import eventually
+from tests.support.scripted_agent import Behaviour, breaks_off, says
+from tests.support.stack import Stack, new_stack
 
 MARK = "Xq7 of a caller; {1}"
 """No id has blanks, so that it is nowhere by right."""
@@ -123,7 +123,7 @@ async def test_no_service_logs_what_it_was_sent(own: Stack) -> None:
             await eventually(lambda: nothing_waits(bus), within_s=120)
         finally:
             await bus.close()
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with http_client(trust_env=False) as http:
             answer = await http.get(f"{one.http.base_url}/health", timeout=20)
             assert answer.status_code == 200
         await one.stop()

@@ -24,7 +24,7 @@ from registry_svc.app import build as build_registry
 from registry_svc.settings import Settings as RegistrySettings
 from task_svc.app import build as build_task
 from task_svc.settings import Settings as TaskSettings
-from tests.conftest import Stack, running
+from tests.support.stack import Stack, running
 
 Samples = dict[str, float]
 

@@ -16,18 +16,13 @@ import pytest
 
 from contracts.registry import GET_AGENT, REGISTER_AGENT
 from deploy.local.ports import free_port
-from tests.chassis.helpers import (
-    PROJECT,
-    ServiceProcess,
-    Stored,
-    eventually,
-    jetstream,
-    process,
-    stored,
-)
-from tests.conftest import CONTEXTS, Stack
 from tests.observability.collector import Collector, Span, collecting
-from tests.task.scripted_agent import ScriptedAgent
+from tests.support.clients import http_client
+from tests.support.polling import eventually
+from tests.support.processes import PROJECT, ServiceProcess, process
+from tests.support.scripted_agent import ScriptedAgent
+from tests.support.stack import CONTEXTS, Stack
+from tests.support.streams import Stored, jetstream, stored
 
 CALLER = "00f067aa0ba902b7"
 CHAT = "/api/hubchat/message"
@@ -130,7 +125,7 @@ async def system(stack: Stack, skill: str, **env: str) -> AsyncIterator[Running]
             await eventually(one.is_ready)
         await listed(stack, skill, agent.url)
         base = f"http://127.0.0.1:{port}"
-        http = httpx.AsyncClient(base_url=base, timeout=60, trust_env=False)
+        http = http_client(base_url=base, timeout=60, trust_env=False)
         yield Running(await up.enter_async_context(http), agent, skill, processes)
 
 

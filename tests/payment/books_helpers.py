@@ -26,7 +26,7 @@ from payment_svc.holds import release as releases
 from payment_svc.ledger import books
 from payment_svc.settings import Settings
 from payment_svc.spending import handlers as credentials
-from tests.bound import bound
+from tests.support.bound import bound
 
 
 def micro(amount: Decimal | str) -> int:

@@ -15,13 +15,14 @@ from chassis.bus.envelopes import new_id
 from chassis.service import Service
 from contracts.envelope import DEFAULT_ACCOUNT
 from payment_svc.app import build
-from tests.chassis.helpers import eventually, jetstream, stored
-from tests.conftest import Stack, new_stack, running
-from tests.gateway.helpers import gateway_settings, until_answered
-from tests.gateway.helpers import serving as gateway_serving
 from tests.payment.cards_double import KEY, SECRET, StripeDouble, body_of, serving, signed
 from tests.payment.conftest import payment_settings
 from tests.payment.helpers import Customer, by_admin, completed, failed
+from tests.support.gateways import gateway_settings, until_answered
+from tests.support.gateways import serving as gateway_serving
+from tests.support.polling import eventually
+from tests.support.stack import Stack, new_stack, running
+from tests.support.streams import jetstream, stored
 
 FAST = {
     "card_poll_s": 0.1,

@@ -10,9 +10,9 @@ from nats.js import JetStreamContext
 from chassis.service import Service
 from payment_svc.app import build
 from payment_svc.settings import Settings
-from tests.chassis.helpers import jetstream
-from tests.conftest import Stack, running
 from tests.payment.helpers import Customer, broken_books, by_admin, new_customer
+from tests.support.stack import Stack, running
+from tests.support.streams import jetstream
 
 NewCustomer = Callable[[str], Awaitable[Customer]]
 

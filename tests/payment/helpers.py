@@ -18,7 +18,8 @@ from contracts.payment import EXTEND_HOLD, PLACE_HOLD, ExtendHold, PlaceHold
 from contracts.permissions import ADMIN
 from contracts.task import StepCompleted, StepFailed
 from payment_svc.ledger.wallets import open_wallet
-from tests.chassis.helpers import Stored, dead_letters, eventually, stored
+from tests.support.polling import eventually
+from tests.support.streams import Stored, dead_letters, stored
 
 PATIENCE_MS = 60_000
 """For tests on a busy machine, which are about answers and not about their speed."""

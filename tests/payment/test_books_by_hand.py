@@ -18,10 +18,10 @@ from contracts.ledger import (
     ListEntries,
 )
 from payment_svc.app import build
-from tests.conftest import Stack, running
 from tests.payment.books_helpers import check, entered, money, payment_for
 from tests.payment.conftest import NewCustomer, payment_settings
 from tests.payment.helpers import Customer, by_admin, completed
+from tests.support.stack import Stack, running
 
 FEE = Decimal("0.1")
 

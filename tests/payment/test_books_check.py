@@ -23,10 +23,10 @@ from payment_svc.check.rules import RULES
 from payment_svc.check.store import EVERYTHING
 from payment_svc.holds import place as holds
 from payment_svc.ledger.wallets import open_wallet
-from tests.conftest import CONTEXTS, Stack, logins
 from tests.payment.books_helpers import Desk, entered, hold_of, payment_for, refund_of
 from tests.payment.conftest import payment_settings
 from tests.payment.helpers import completed, failed
+from tests.support.stack import CONTEXTS, Stack, logins
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,14 @@ from nats.js import JetStreamContext
 from chassis.bus.envelopes import new_id
 from contracts.ledger import PaymentRefunded
 from payment_svc.app import build
-from tests.chassis.helpers import eventually
-from tests.conftest import Stack, running
-from tests.gateway.helpers import assert_problem, gateway_settings, serving, until_answered
 from tests.payment.conftest import payment_settings
 from tests.payment.helpers import Customer, by_admin, new_customer
-from tests.task.scripted_agent import ScriptedAgent, answers
-from tests.task.services import registry_service, task_service
-from tests.task.system import System
+from tests.support.gateways import assert_problem, gateway_settings, serving, until_answered
+from tests.support.polling import eventually
+from tests.support.scripted_agent import ScriptedAgent, answers
+from tests.support.services import registry_service, task_service
+from tests.support.stack import Stack, running
+from tests.support.system import System
 
 FEE = 0.1
 

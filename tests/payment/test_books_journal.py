@@ -15,10 +15,10 @@ from payment_svc.check import checks
 from payment_svc.check import store as store_check
 from payment_svc.check.rules import RULES
 from payment_svc.ledger.wallets import open_wallet
-from tests.conftest import new_stack
 from tests.payment.books_helpers import Desk, hold_of
 from tests.payment.conftest import NewCustomer, payment_settings
 from tests.payment.helpers import Customer, completed, failed
+from tests.support.stack import new_stack
 
 
 async def journal(buyer: Customer, task: str, **page: Any) -> list[EntryView]:

@@ -19,12 +19,12 @@ from contracts.ledger import EnterPayment, RefundPayment
 from contracts.payment import ExtendHold, HoldReply
 from payment_svc.app import build
 from payment_svc.ledger.wallets import open_wallet
-from tests.conftest import Stack
 from tests.payment.books_compare import compare
 from tests.payment.books_helpers import Desk, bucks, entered, hold_of, micro, refund_of
 from tests.payment.books_model import Hold, Model, Refused
 from tests.payment.conftest import payment_settings
 from tests.payment.helpers import completed, failed
+from tests.support.stack import Stack
 
 FEE = (37, 1000)
 TASKS = 3

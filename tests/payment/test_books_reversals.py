@@ -15,9 +15,9 @@ from chassis.bus.envelopes import new_id
 from payment_svc.app import build
 from payment_svc.domain import Reversal, taken_back
 from payment_svc.ledger.wallets import open_wallet
-from tests.conftest import Stack
 from tests.payment.books_helpers import Desk
 from tests.payment.conftest import payment_settings
+from tests.support.stack import Stack
 
 PAID = 2_500
 """Cents of the top-up."""

@@ -24,12 +24,13 @@ from contracts.selling import REQUEST_PAYOUT, RequestPayout
 from contracts.topology import PAYMENT_STEP_COMPLETED, PAYMENT_STEP_FAILED
 from payment_svc.app import build
 from payment_svc.holds.refund import OVER
-from tests.chassis.helpers import ServiceProcess, eventually, process
-from tests.conftest import Stack, running
 from tests.payment.books_helpers import check, entered, hold_of, payment_for, refund_of
 from tests.payment.conftest import payment_settings
 from tests.payment.helpers import Customer, by_admin, completed, failed, new_customer
 from tests.payment.selling_desk import listed
+from tests.support.polling import eventually
+from tests.support.processes import ServiceProcess, process
+from tests.support.stack import Stack, running
 
 WORKERS = 20
 BUDGETS = [Decimal(b) for b in ("4", "3", "2", "1", "0.5")]

@@ -10,11 +10,12 @@ from chassis.bus.envelopes import new_id, origin
 from contracts.cards import OPEN_CHECKOUT, OpenCheckout
 from contracts.errors import Conflict
 from payment_svc.cards.top_ups import open_checkout
-from tests.bound import bound
-from tests.chassis.helpers import eventually, stored
 from tests.payment.cards_double import refused
 from tests.payment.cards_system import CardSystem, card_settings
 from tests.payment.helpers import new_customer
+from tests.support.bound import bound
+from tests.support.polling import eventually
+from tests.support.streams import stored
 
 pytest_plugins = ("tests.payment.cards_fixtures",)
 

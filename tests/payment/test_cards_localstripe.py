@@ -16,10 +16,10 @@ import httpx
 import pytest
 
 from deploy.local.ports import free_port
-from tests.chassis.helpers import eventually
 from tests.payment.cards_double import KEY, SECRET
 from tests.payment.cards_people import Answer
 from tests.payment.cards_system import WEBHOOK, CardSystem
+from tests.support.polling import eventually
 
 pytest_plugins = ("tests.payment.cards_fixtures",)
 

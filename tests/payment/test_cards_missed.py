@@ -8,11 +8,11 @@ from stripe import HTTPXClient, StripeClient
 from payment_svc.cards.missed import Missed
 from payment_svc.cards.rail import close
 from payment_svc.settings import Settings
-from tests.chassis.helpers import eventually
 from tests.payment.books_helpers import money
 from tests.payment.cards_double import KEY
 from tests.payment.cards_system import CardSystem
 from tests.payment.test_cards_taken_back import TopUp, sound, topped_up
+from tests.support.polling import eventually
 
 pytest_plugins = ("tests.payment.cards_fixtures",)
 

@@ -22,10 +22,10 @@ from contracts.cards import (
 from contracts.errors import Conflict, Unavailable
 from payment_svc.cards.top_ups import open_checkout
 from payment_svc.settings import Settings
-from tests.conftest import Stack
 from tests.payment.cards_double import signed
 from tests.payment.conftest import NewCustomer, payment_settings
 from tests.payment.helpers import completed
+from tests.support.stack import Stack
 
 
 async def test_the_service_says_that_cards_are_simulated(customer: NewCustomer) -> None:

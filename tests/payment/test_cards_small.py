@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.db.away import Away
 from contracts.payment import LIST_STRIPE, ListStripe
 from payment_svc.cards import store_tab
-from tests.chassis.helpers import eventually
 from tests.payment.books_helpers import check
 from tests.payment.cards_double import refused
 from tests.payment.cards_system import CardSystem
+from tests.support.polling import eventually
 
 pytest_plugins = ("tests.payment.cards_fixtures",)
 

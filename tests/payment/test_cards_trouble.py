@@ -14,11 +14,13 @@ from chassis.bus.envelopes import new_id
 from contracts.envelope import DEFAULT_ACCOUNT
 from contracts.permissions import ADMIN
 from deploy.local.ports import free_port
-from tests.chassis.helpers import ServiceProcess, eventually, jetstream, process
-from tests.conftest import Stack, new_stack
 from tests.payment.cards_double import KEY, SECRET, StripeDouble, serving
 from tests.payment.cards_system import FAST
 from tests.payment.helpers import Customer, completed, failed
+from tests.support.polling import eventually
+from tests.support.processes import ServiceProcess, process
+from tests.support.stack import Stack, new_stack
+from tests.support.streams import jetstream
 
 
 @dataclass

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from contracts.payment import StripePaymentUpdated
-from tests.chassis.helpers import eventually
 from tests.payment.cards_double import SECRET, body_of, signed
 from tests.payment.cards_system import CardSystem
+from tests.support.polling import eventually
 
 pytest_plugins = ("tests.payment.cards_fixtures",)
 

@@ -12,10 +12,10 @@ from contracts.errors import Conflict, Invalid, NotFound
 from payment_svc.app import build
 from payment_svc.disputes import requests
 from payment_svc.holds import refund
-from tests.conftest import Stack
 from tests.payment.books_helpers import Desk, payment_for_step, refund_of
 from tests.payment.conftest import payment_settings
 from tests.payment.selling_desk import Shop
+from tests.support.stack import Stack
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,9 @@ import asyncpg
 import pytest
 
 from chassis.bus.envelopes import new_id
-from tests.chassis.helpers import connected
-from tests.conftest import CONTEXTS, Stack
 from tests.payment.conftest import NewCustomer
 from tests.payment.helpers import completed
+from tests.support.stack import CONTEXTS, Stack, connected
 
 
 @pytest.fixture

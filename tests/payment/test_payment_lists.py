@@ -15,10 +15,9 @@ from chassis.service import Service
 from contracts.errors import Invalid
 from contracts.payment import LIST_BAZAARBUCKS, LIST_STRIPE, ListBazaarBucks, ListStripe
 from payment_svc.ledger import store_payments
-from tests.chassis.helpers import connected
-from tests.conftest import Stack
 from tests.payment.conftest import NewCustomer
 from tests.payment.helpers import Customer, completed
+from tests.support.stack import Stack, connected
 
 LISTS = [(LIST_BAZAARBUCKS, ListBazaarBucks), (LIST_STRIPE, ListStripe)]
 

@@ -8,9 +8,9 @@ import pytest
 
 from chassis.bus.envelopes import new_id
 from contracts.payment import LIST_BAZAARBUCKS, ListBazaarBucks
-from tests.chassis.helpers import eventually
 from tests.payment.conftest import NewCustomer
 from tests.payment.helpers import Balance, completed, failed
+from tests.support.polling import eventually
 
 
 @pytest.mark.parametrize("over", ["", "released"])

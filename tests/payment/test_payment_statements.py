@@ -12,9 +12,9 @@ from sqlalchemy import event
 from chassis.bus.envelopes import new_id
 from chassis.service import Service
 from contracts.errors import PaymentRequired
-from tests.chassis.helpers import eventually
 from tests.payment.conftest import NewCustomer
 from tests.payment.helpers import completed, failed
+from tests.support.polling import eventually
 
 
 @dataclass

@@ -14,10 +14,11 @@ from chassis.bus.envelopes import new_id
 from contracts.errors import Conflict, PaymentRequired
 from contracts.topology import PAYMENT_STEP_COMPLETED
 from payment_svc.app import build
-from tests.chassis.helpers import eventually, process
-from tests.conftest import Stack, running
 from tests.payment.conftest import payment_settings
 from tests.payment.helpers import Customer, broken_books, by_admin, completed, failed, new_customer
+from tests.support.polling import eventually
+from tests.support.processes import process
+from tests.support.stack import Stack, running
 
 WORKERS = 20
 STEPS_EACH = 5

@@ -10,10 +10,11 @@ from nats.js import JetStreamContext
 from chassis.bus.envelopes import new_id
 from payment_svc.app import build
 from payment_svc.ledger.wallets import open_wallet
-from tests.chassis.helpers import eventually, stored
-from tests.conftest import Stack, running
 from tests.payment.conftest import NewCustomer, payment_settings
 from tests.payment.helpers import Balance, broken_books
+from tests.support.polling import eventually
+from tests.support.stack import Stack, running
+from tests.support.streams import stored
 
 
 async def balance(sql: "asyncpg.Pool[Any]", account: str) -> list[Balance]:

@@ -16,10 +16,10 @@ from chassis.bus.envelopes import new_id, origin
 from contracts.errors import Conflict
 from payment_svc.app import build
 from payment_svc.payouts import paying, rail, store
-from tests.conftest import Stack
 from tests.payment.books_helpers import Desk, bucks, micro
 from tests.payment.conftest import payment_settings
 from tests.payment.selling_desk import Shop
+from tests.support.stack import Stack
 
 FEE = (37, 1000)
 CENT = 10_000

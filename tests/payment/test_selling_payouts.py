@@ -15,10 +15,10 @@ from payment_svc.app import build
 from payment_svc.ledger import books
 from payment_svc.payouts import owners, paying
 from payment_svc.payouts.domain import payable
-from tests.conftest import Stack
 from tests.payment.books_helpers import Desk, money
 from tests.payment.conftest import payment_settings
 from tests.payment.selling_desk import Shop
+from tests.support.stack import Stack
 
 
 @pytest.fixture(scope="module")

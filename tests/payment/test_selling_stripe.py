@@ -13,10 +13,11 @@ from contracts.envelope import DEFAULT_ACCOUNT
 from payment_svc.app import build
 from payment_svc.cards.rail import client_of, close
 from payment_svc.payouts import paying, rail, requests, settling, store
-from tests.chassis.helpers import eventually, stored
 from tests.payment.cards_system import CardSystem, card_settings
 from tests.payment.helpers import completed
 from tests.payment.selling_desk import listed
+from tests.support.polling import eventually
+from tests.support.streams import stored
 
 pytest_plugins = ["tests.payment.cards_fixtures"]
 HOME = "acct_1OfASeller"

@@ -25,10 +25,10 @@ from payment_svc.ledger import books
 from payment_svc.ledger.wallets import open_wallet
 from payment_svc.spending import closing, handlers
 from payment_svc.spending.limits import Limits, why_not
-from tests.conftest import Stack
 from tests.payment.books_helpers import Desk, entered, hold_of, refund_of
 from tests.payment.conftest import payment_settings
 from tests.payment.helpers import completed, failed
+from tests.support.stack import Stack
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 AMOUNTS = st.decimals(0, 100, places=6, allow_nan=False)

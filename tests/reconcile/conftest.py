@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from chassis.service import Service
-from tests.conftest import Stack, running
-from tests.task.services import payment_service, registry_service, task_service
-from tests.task.system import System, listening
+from tests.support.services import payment_service, registry_service, task_service
+from tests.support.stack import Stack, running
+from tests.support.system import System, listening
 
 
 @dataclass(frozen=True)

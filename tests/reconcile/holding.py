@@ -5,8 +5,8 @@ from typing import Any
 from chassis.bus.envelopes import enclose, new_id, origin
 from contracts.payment import PLACE_HOLD
 from contracts.task import StepFailed
-from tests.task.services import eventually
-from tests.task.system import System
+from tests.support.polling import eventually
+from tests.support.system import System
 
 HELD = "SELECT status, running, ask_at FROM payment.holds WHERE id = $1"
 OLD = "UPDATE payment.holds SET created_at = now() - interval '1 day', ask_at = NULL WHERE id = $1"

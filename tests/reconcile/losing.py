@@ -9,9 +9,9 @@ from nats.aio.client import Client
 
 from chassis.bus.calls import Bus
 from contracts.topology import Durable
-from tests.conftest import Stack
-from tests.task.services import eventually
-from tests.task.system import System
+from tests.support.polling import eventually
+from tests.support.stack import Stack
+from tests.support.system import System
 
 FAR_OFF = "2999-01-01T00:00:00Z"
 

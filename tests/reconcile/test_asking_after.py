@@ -19,13 +19,14 @@ from payment_svc.check.reconcile import ask_after_steps
 from payment_svc.settings import Settings as PaymentSettings
 from registry_svc.handlers.reconcile import count_again
 from task_svc.handlers.standing import ask_after_ends
-from tests.conftest import Stack, running
 from tests.reconcile.conftest import Parts
 from tests.reconcile.holding import OLD, hold, hold_of, let_go
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers, says, waits_for
+from tests.support.services import payment_service, task_settings
+from tests.support.stack import Stack, running
+from tests.support.system import System
 from tests.task.plans import spec, start
-from tests.task.scripted_agent import answers, says, waits_for
-from tests.task.services import eventually, payment_service, task_settings
-from tests.task.system import System
 
 CALLS = 12
 PAID = "SELECT count(*), sum(amount) FROM payment.bazaarbucks_payments WHERE step_id = ANY($1)"

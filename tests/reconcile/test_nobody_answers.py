@@ -3,10 +3,10 @@
 from payment_svc.check.reconcile import ask_after_steps
 from payment_svc.settings import Settings
 from registry_svc.handlers.reconcile import count_again
-from tests.conftest import Stack, running
 from tests.reconcile.holding import OLD, hold, hold_of, let_go
-from tests.task.services import payment_service, registry_service
-from tests.task.system import listening
+from tests.support.services import payment_service, registry_service
+from tests.support.stack import Stack, running
+from tests.support.system import listening
 
 BUSY = "UPDATE registry.agents SET active = 5 WHERE id = 'summarizer' RETURNING active"
 

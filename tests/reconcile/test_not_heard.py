@@ -14,9 +14,9 @@ from payment_svc.check import store as store_check
 from payment_svc.check.reconcile import ask_after_announcements
 from payment_svc.settings import Settings as PaymentSettings
 from tests.reconcile.conftest import Parts
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers
 from tests.task.plans import spec, start
-from tests.task.scripted_agent import answers
-from tests.task.services import eventually
 
 AT_ONCE = PaymentSettings(reconcile_s=0.001)
 

@@ -14,13 +14,14 @@ from chat_svc.handlers.overdue import NOT_SETTLED
 from contracts import topology
 from contracts.ledger import CHECK_LEDGER, LedgerCheck
 from payment_svc.check.store import STANDING_RULE
-from tests.chat.services import chat_service, new_skill, talking
-from tests.chat.talk import Listed, Talk
-from tests.conftest import Stack, new_stack, running
+from tests.chat.services import new_skill, talking
 from tests.reconcile.losing import back, copied, pause, put_back
+from tests.support.polling import eventually
+from tests.support.scripted_agent import says, waits_for
+from tests.support.services import chat_service, payment_service, registry_service, task_service
+from tests.support.stack import Stack, new_stack, running
+from tests.support.talk import Listed, Talk
 from tests.task.plans import wraps
-from tests.task.scripted_agent import says, waits_for
-from tests.task.services import eventually, payment_service, registry_service, task_service
 
 COST = Decimal("0.1")
 PAID = 9

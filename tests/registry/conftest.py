@@ -14,9 +14,9 @@ from chassis.service import Service
 from contracts.permissions import ADMIN
 from contracts.topology import STREAMS
 from registry_svc.app import build
-from tests.chassis.helpers import connected, jetstream
-from tests.conftest import Stack, new_stack, running
 from tests.registry.helpers import Client, Replica, database, registry_settings
+from tests.support.stack import Stack, connected, new_stack, running
+from tests.support.streams import jetstream
 
 
 @pytest.fixture(scope="session")

@@ -18,10 +18,10 @@ from contracts.registry import GET_AGENT, LIST_AGENTS, AgentView
 from contracts.task import FailureReason, StepCompleted, StepFailed, StepStarted
 from registry_svc import agents_http, store, tables
 from registry_svc.settings import Settings
-from tests.chassis.helpers import Stored, stored
 from tests.chassis.raw_agent import RawAgent
-from tests.conftest import Stack
 from tests.registry.little_agent import LittleAgent
+from tests.support.stack import Stack
+from tests.support.streams import Stored, stored
 
 NOWHERE = "http://127.0.0.1:9"
 """Where nobody listens."""

@@ -9,11 +9,11 @@ import httpx
 
 from chassis.service import Service
 from registry_svc.app import build
-from tests.conftest import Stack, running
 from tests.gateway.credentials import bearer, make_key
-from tests.gateway.helpers import gateway_settings, serving, until_answered
 from tests.gateway.reading import fresh
 from tests.registry.helpers import registry_settings
+from tests.support.gateways import gateway_settings, serving, until_answered
+from tests.support.stack import Stack, running
 
 
 @dataclass

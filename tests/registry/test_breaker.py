@@ -10,8 +10,8 @@ from contracts.listings import CHOOSE_AGENTS
 from contracts.task import FailureReason
 from registry_svc import choosing, domain
 from registry_svc.breaker import LONGEST_PAUSE_S, OPENS_AT, breaker, pause_s
-from tests.chassis.helpers import eventually
 from tests.registry.helpers import Client, Replica, completed, failed, started
+from tests.support.polling import eventually
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ID = "search"

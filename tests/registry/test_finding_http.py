@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 
 from registry_svc import store_finding
-from tests.chassis.helpers import eventually
 from tests.chassis.raw_agent import TOO_MUCH, RawAgent
-from tests.conftest import Stack
-from tests.gateway.helpers import assert_problem
 from tests.gateway.reading import fresh
 from tests.registry.little_agent import INFO, LittleAgent
 from tests.registry.market import Market, ids, listing, market
+from tests.support.gateways import assert_problem
+from tests.support.polling import eventually
+from tests.support.stack import Stack
 from tests.task.a2a_agent import a2a_agent
 from tests.task.mcp_tools import tools_of
 

@@ -11,14 +11,15 @@ from chassis.bus.connecting import connect_options
 from chassis.bus.envelopes import origin
 from contracts.listings import CLOSE_LISTINGS, CloseListings
 from contracts.permissions import ADMIN
-from tests.chassis.helpers import eventually, jetstream, stored
-from tests.conftest import Stack
 from tests.gateway.credentials import bearer, make_key
-from tests.gateway.helpers import assert_problem
 from tests.gateway.reading import fresh
 from tests.registry.helpers import registry_settings
 from tests.registry.little_agent import INFO, LittleAgent
 from tests.registry.market import Market, ids, listing, market
+from tests.support.gateways import assert_problem
+from tests.support.polling import eventually
+from tests.support.stack import Stack
+from tests.support.streams import jetstream, stored
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from contracts.errors import BadAnswer
 from registry_svc.readers import a2a, info, mcp
 from tests.chassis.raw_agent import RawAgent, plain, sends, then_silence, trickles
 from tests.contracts.values import JSON
+from tests.support.scripted_agent import ScriptedAgent
 from tests.task.a2a_agent import a2a_agent
 from tests.task.mcp_tools import tools_of
-from tests.task.scripted_agent import ScriptedAgent
 
 TIMEOUT_S = 10.0
 

@@ -9,9 +9,9 @@ from chassis.db.pages import encode_cursor
 from contracts import errors
 from contracts.registry import GET_AGENT, LIST_AGENTS, REGISTER_AGENT
 from registry_svc.seeds import SEEDS
-from tests.chassis.helpers import eventually
 from tests.registry.helpers import NOWHERE, Client, Replica
 from tests.registry.little_agent import INFO, LittleAgent
+from tests.support.polling import eventually
 
 HAIKU = {
     "id": "haiku",
@@ -231,13 +231,13 @@ async def test_cursors_of_others_are_refused_or_lead_nowhere(
 async def test_a_page_of_heavy_agents_is_cut_to_what_a_message_may_weigh(
     replica: Replica, client: Client
 ) -> None:
-    many = [f"{n:0100}" for n in range(50)]
+    many = ["\u8a69" * 97 + f"{n:03}" for n in range(50)]
     heavy = HAIKU | {"description": "\u8a69" * 2_000, "skills": many, "capabilities": many}
     async with replica():
-        for number in range(60):
+        for number in range(40):
             await client.ask(REGISTER_AGENT, **heavy | {"id": f"heavy-{number}"})
         found = await pages(client, 500)
         assert list(chain(*found)) == [seed.id for seed in SEEDS] + [
-            f"heavy-{n}" for n in range(60)
+            f"heavy-{n}" for n in range(40)
         ]
         assert len(found) == 2

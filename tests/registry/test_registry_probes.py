@@ -13,8 +13,6 @@ from chassis.db.database import Database
 from contracts.registry import REGISTER_AGENT, AgentView
 from registry_svc import agents_http, store, store_probes
 from registry_svc.handlers import probes
-from tests.chassis.helpers import eventually
-from tests.conftest import Stack
 from tests.registry.helpers import (
     NOWHERE,
     Client,
@@ -28,6 +26,8 @@ from tests.registry.helpers import (
     set_due,
 )
 from tests.registry.little_agent import INFO, LittleAgent
+from tests.support.polling import eventually
+from tests.support.stack import Stack
 
 NEVER_AGAIN = timedelta(hours=1).total_seconds()
 

@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis.db.database import Database, async_url
 from registry_svc import tables
-from tests.conftest import Stack
+from tests.support.stack import Stack
 
 
 def differences(conn: Connection) -> list[object]:

@@ -15,7 +15,6 @@ from contracts.task import StepStarted
 from contracts.topology import REGISTRY_STEP_STARTED
 from registry_svc import store
 from registry_svc.handlers import steps
-from tests.chassis.helpers import eventually
 from tests.registry.helpers import (
     Client,
     Replica,
@@ -27,6 +26,7 @@ from tests.registry.helpers import (
     started,
 )
 from tests.registry.little_agent import LittleAgent
+from tests.support.polling import eventually
 
 ID = "translator"
 

@@ -15,9 +15,8 @@ from alembic import command
 
 from chassis.migrate import alembic_config
 from chassis.provision import provision
-from tests.chassis.helpers import connected
-from tests.conftest import CONTEXTS, Stack, logins
 from tests.releases.past import RELEASES, database
+from tests.support.stack import CONTEXTS, Stack, connected, logins
 
 ALREADY_THERE = (asyncpg.UniqueViolationError,)
 """What a recorded statement may meet: the rows that it stored are in the data."""

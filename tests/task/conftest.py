@@ -4,9 +4,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from chassis.bus.envelopes import new_id
-from tests.conftest import Stack, running
-from tests.task.services import payment_service, registry_service, task_service
-from tests.task.system import System, listening
+from tests.support.services import payment_service, registry_service, task_service
+from tests.support.stack import Stack, running
+from tests.support.system import System, listening
 
 # On a busy machine a slow example is no defect.
 settings.register_profile(

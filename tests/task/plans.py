@@ -5,7 +5,7 @@ from typing import Any
 
 from contracts.orders import FinishTask, StartTask, StepSpec
 from contracts.task import RESULT_KEY
-from tests.task.scripted_agent import Behaviour, answers
+from tests.support.scripted_agent import Behaviour, answers
 
 
 def spec(id_: str, agent_id: str, payload: dict[str, Any] | None = None, **more: Any) -> StepSpec:

@@ -3,8 +3,9 @@
 import contextlib
 from collections.abc import AsyncIterator
 
-from tests.chassis.helpers import ServiceProcess, eventually, process
-from tests.conftest import Stack
+from tests.support.polling import eventually
+from tests.support.processes import ServiceProcess, process
+from tests.support.stack import Stack
 
 SOON = {
     "LEASE_S": "1",

@@ -268,7 +268,9 @@ async def test_a_card_of_no_use_is_the_agents_error(agents: Agents):
 
 
 async def _with_card(agents: Agents, card: dict[str, Any]) -> AgentFailure:
-    from tests.task.scripted_agent import ScriptedAgent
+    from tests.support.scripted_agent import (
+        ScriptedAgent,
+    )
 
     async with ScriptedAgent(info=card) as agent:
         with pytest.raises(AgentFailure) as caught:

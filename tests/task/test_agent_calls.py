@@ -12,8 +12,7 @@ from task_svc.agents import Agents
 from task_svc.answers import AgentFailure
 from task_svc.protocols.job import AgentAnswer
 from task_svc.settings import Settings
-from tests.task.jobs import job
-from tests.task.scripted_agent import (
+from tests.support.scripted_agent import (
     Behaviour,
     ScriptedAgent,
     answer,
@@ -25,6 +24,7 @@ from tests.task.scripted_agent import (
     is_busy,
     says,
 )
+from tests.task.jobs import job
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 ATTEMPTS = 3

@@ -13,12 +13,12 @@ from task_svc.agents import Agents
 from task_svc.answers import MAX_NESTS, AgentFailure
 from task_svc.settings import Settings
 from tests.chassis.raw_agent import NO_HTTP, TOO_MUCH, TOO_SLOW, Behaviour, RawAgent, plain, sends
-from tests.conftest import Stack, running
+from tests.support.scripted_agent import Behaviour as Script
+from tests.support.scripted_agent import ScriptedAgent, answer, answers, says
+from tests.support.services import payment_service, registry_service, task_service
+from tests.support.stack import Stack, running
+from tests.support.system import System, listening
 from tests.task.jobs import job
-from tests.task.scripted_agent import Behaviour as Script
-from tests.task.scripted_agent import ScriptedAgent, answer, answers, says
-from tests.task.services import payment_service, registry_service, task_service
-from tests.task.system import System, listening
 
 Call = Callable[[Agents, str], Awaitable[Any]]
 

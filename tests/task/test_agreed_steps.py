@@ -12,9 +12,9 @@ from chassis.bus.envelopes import new_id
 from contracts.negotiation import Negotiated
 from contracts.orders import AddSteps
 from tests.agents.serving import served
+from tests.support.scripted_agent import Behaviour, ScriptedAgent, accepts, answers, refuses, says
+from tests.support.system import System
 from tests.task.plans import bill, spec, start
-from tests.task.scripted_agent import Behaviour, ScriptedAgent, accepts, answers, refuses, says
-from tests.task.system import System
 
 
 @pytest.fixture(scope="module")

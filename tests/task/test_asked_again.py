@@ -8,7 +8,7 @@ import pytest
 from chassis.bus.envelopes import new_id
 from contracts.errors import BadAnswer, Busy, Conflict, Invalid, Refusal
 from contracts.task import InvokeReply
-from tests.task.scripted_agent import (
+from tests.support.scripted_agent import (
     Behaviour,
     Call,
     answers,
@@ -18,7 +18,7 @@ from tests.task.scripted_agent import (
     says,
     waits_for,
 )
-from tests.task.system import System
+from tests.support.system import System
 
 
 async def test_a_call_is_made_and_paid_once(system: System):

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from contracts.errors import Conflict, Invalid, NotFound, Refusal
 from contracts.quotes import ASK_QUOTE, QuoteView, agent_of
 from task_svc.sealing import Sealed, seal, unseal
-from tests.bound import bound
-from tests.conftest import Stack, new_stack, running
-from tests.task.scripted_agent import answers
-from tests.task.services import payment_service, registry_service, task_service
-from tests.task.system import System, listening
+from tests.support.bound import bound
+from tests.support.scripted_agent import answers
+from tests.support.services import payment_service, registry_service, task_service
+from tests.support.stack import Stack, new_stack, running
+from tests.support.system import System, listening
 from tests.task.test_binding_prices import BUYS, BY_SIZE, bills
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

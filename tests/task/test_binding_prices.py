@@ -12,11 +12,12 @@ from contracts.ledger import CHECK_LEDGER, GET_RECEIPT
 from contracts.registry import REGISTER_AGENT
 from registry_svc.seeds import SEEDS
 from tests.agents.serving import served
-from tests.conftest import running
+from tests.support.polling import eventually
+from tests.support.scripted_agent import accepts, answers
+from tests.support.services import task_service
+from tests.support.stack import running
+from tests.support.system import System
 from tests.task.plans import spec, start
-from tests.task.scripted_agent import accepts, answers
-from tests.task.services import eventually, task_service
-from tests.task.system import System
 
 BY_SIZE = {"mode": "by_size", "perThousand": "0.5"}
 BUYS = {"purchases": "0.01", "purchasesOf": "num_results", "purchasesDefault": 5}

@@ -9,11 +9,12 @@ import pytest
 from contracts.cancelling import CANCEL_TASK, CancelReply
 from contracts.errors import Conflict, NotFound
 from contracts.orders import AddSteps
-from tests.conftest import Stack, running
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers, hangs, until_hung_up
+from tests.support.services import payment_service, registry_service, task_service
+from tests.support.stack import Stack, running
+from tests.support.system import System, listening
 from tests.task.plans import bill, result_of, spec, start, stop
-from tests.task.scripted_agent import answers, hangs, until_hung_up
-from tests.task.services import eventually, payment_service, registry_service, task_service
-from tests.task.system import System, listening
 
 NOTHING = (Decimal(100), Decimal(0))
 

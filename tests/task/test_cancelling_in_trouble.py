@@ -5,12 +5,13 @@ from decimal import Decimal
 
 from contracts.cancelling import CANCEL_TASK
 from contracts.errors import Conflict
-from tests.conftest import Stack, running
+from tests.support.polling import eventually
+from tests.support.scripted_agent import hangs, until_hung_up
+from tests.support.services import payment_service, registry_service, task_service
+from tests.support.stack import Stack, running
+from tests.support.system import System, listening
 from tests.task.plans import spec, start, stop
 from tests.task.replica import replica
-from tests.task.scripted_agent import hangs, until_hung_up
-from tests.task.services import eventually, payment_service, registry_service, task_service
-from tests.task.system import System, listening
 
 NOTHING_PAID = Decimal(100), Decimal(0)
 

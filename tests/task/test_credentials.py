@@ -8,12 +8,12 @@ import pytest
 from contracts.credentials import SET_CREDENTIAL, CredentialKept
 from contracts.errors import Invalid, NotFound, Refusal
 from task_svc.credentials import Credential, Safe
-from tests.conftest import Stack, running
+from tests.support.scripted_agent import answers, says
+from tests.support.services import payment_service, registry_service, task_service
+from tests.support.stack import Stack, running
+from tests.support.system import System, listening
 from tests.task.a2a_agent import a2a_agent
 from tests.task.mcp_tools import tools_of
-from tests.task.scripted_agent import answers, says
-from tests.task.services import payment_service, registry_service, task_service
-from tests.task.system import System, listening
 
 OLD, NEW = "o" * 32, "n" * 32
 SECRET = "Bearer hunter2"

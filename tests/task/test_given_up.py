@@ -7,9 +7,9 @@ import pytest
 from chassis.bus.envelopes import origin
 from contracts.base import Command
 from contracts.orders import AddSteps, FinishTask, StartTask
+from tests.support.scripted_agent import answers, hangs
+from tests.support.system import System
 from tests.task.plans import spec, start
-from tests.task.scripted_agent import answers, hangs
-from tests.task.system import System
 
 
 async def order_unreadably(

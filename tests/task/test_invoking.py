@@ -9,17 +9,10 @@ from contracts.base import Payload
 from contracts.errors import BadAnswer, Conflict, Invalid, NotFound, PaymentRequired, Unavailable
 from contracts.task import RESULT_KEY
 from task_svc.ending import TOLD_CHARS
+from tests.support.polling import eventually
+from tests.support.scripted_agent import ScriptedAgent, answers, breaks_off, hangs_up, is_busy, says
+from tests.support.system import System
 from tests.task.plans import spec, start
-from tests.task.scripted_agent import (
-    ScriptedAgent,
-    answers,
-    breaks_off,
-    hangs_up,
-    is_busy,
-    says,
-)
-from tests.task.services import eventually
-from tests.task.system import System
 
 
 async def test_a_call_makes_a_task_of_its_own(system: System):

@@ -11,9 +11,9 @@ from contracts.errors import PaymentRequired, Refusal
 from contracts.ledger import REFUND_PAYMENT
 from contracts.payment import LIST_BAZAARBUCKS, LIST_STRIPE
 from contracts.task import InvokeReply
-from tests.task.scripted_agent import Behaviour, answers
-from tests.task.services import eventually
-from tests.task.system import System
+from tests.support.polling import eventually
+from tests.support.scripted_agent import Behaviour, answers
+from tests.support.system import System
 
 
 async def agrees(system: System, account: str, task_id: str) -> Decimal:

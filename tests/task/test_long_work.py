@@ -15,15 +15,16 @@ from task_svc.agents import Agents
 from task_svc.answers import AgentFailure
 from task_svc.protocols.job import Waiting
 from task_svc.settings import Settings
-from tests.conftest import Stack, running
+from tests.support.polling import eventually
+from tests.support.scripted_agent import Behaviour, ScriptedAgent, answer, answers, is_busy, says
+from tests.support.services import payment_service, registry_service, task_service
+from tests.support.stack import Stack, running
+from tests.support.system import System, listening
 from tests.task.a2a_agent import a2a_agent
 from tests.task.jobs import Noted, job
 from tests.task.mcp_tools import tools_of
 from tests.task.plans import spec, start
 from tests.task.replica import replica
-from tests.task.scripted_agent import Behaviour, ScriptedAgent, answer, answers, is_busy, says
-from tests.task.services import eventually, payment_service, registry_service, task_service
-from tests.task.system import System, listening
 
 LINES = "content-type: application/x-ndjson\r\n"
 

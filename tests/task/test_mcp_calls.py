@@ -13,9 +13,9 @@ from task_svc.answers import AgentFailure
 from task_svc.protocols.job import AgentAnswer
 from task_svc.settings import Settings
 from tests.chassis.raw_agent import RawAgent, plain, sends, then_silence
+from tests.support.polling import eventually
 from tests.task.jobs import Noted, job
 from tests.task.mcp_tools import tools_of
-from tests.task.services import eventually
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from chassis.bus.envelopes import new_id
 from contracts.errors import Conflict, NotFound
 from contracts.negotiation import Negotiated
 from tests.agents.serving import served
-from tests.task.scripted_agent import (
+from tests.support.scripted_agent import (
     Behaviour,
     accepts,
     answers,
@@ -24,7 +24,7 @@ from tests.task.scripted_agent import (
     says,
     waits_for,
 )
-from tests.task.system import Said, System
+from tests.support.system import Said, System
 
 
 def rounds(found: Negotiated) -> list[tuple[int, Decimal, bool]]:

@@ -13,9 +13,9 @@ from contracts.payment import TaskAccount
 from contracts.topology import TASK_FINISH
 from task_svc import store, store_lists
 from task_svc.handlers import orders
-from tests.conftest import Stack
+from tests.support.services import task_service
+from tests.support.stack import Stack
 from tests.task.plans import spec, start, stop
-from tests.task.services import task_service
 
 
 class Nothing:

@@ -10,10 +10,10 @@ from chassis.bus.envelopes import new_id, origin
 from contracts.orders import AddSteps, FinishTask
 from contracts.payment import PLACE_HOLD
 from contracts.task import StepFailed
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers, hangs, waits_for
+from tests.support.system import System
 from tests.task.plans import bill, result_of, spec, start, wraps
-from tests.task.scripted_agent import answers, hangs, waits_for
-from tests.task.services import eventually
-from tests.task.system import System
 
 
 async def test_orders_may_arrive_before_the_one_they_follow(system: System, task_id: str):

@@ -8,10 +8,10 @@ import pytest
 
 from contracts.orders import AddSteps
 from contracts.task import RESULT_KEY
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers, says
+from tests.support.system import System
 from tests.task.plans import bill, result_of, spec, start, wraps
-from tests.task.scripted_agent import answers, says
-from tests.task.services import eventually
-from tests.task.system import System
 
 FAILS = says("no", 500)
 

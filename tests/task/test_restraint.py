@@ -10,11 +10,12 @@ from chassis.bus.envelopes import new_id
 from contracts.errors import NotFound, Unavailable
 from task_svc.domain import Quote
 from task_svc.restraint import LONGEST_REST_S, NotNow, Restraint
-from tests.conftest import Stack, running
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers, says, waits_for
+from tests.support.services import task_service
+from tests.support.stack import Stack, running
+from tests.support.system import System
 from tests.task.plans import spec, start
-from tests.task.scripted_agent import answers, says, waits_for
-from tests.task.services import eventually, task_service
-from tests.task.system import System
 
 QUOTE = Quote(
     agent_name="Poet",

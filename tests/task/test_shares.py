@@ -11,11 +11,11 @@ from chassis.bus.envelopes import new_id
 from contracts.errors import Unavailable
 from task_svc.settings import Settings
 from task_svc.shares import Shares
-from tests.conftest import Stack, running
+from tests.support.scripted_agent import accepts, answers, hangs, waits_for
+from tests.support.services import payment_service, registry_service, task_service
+from tests.support.stack import Stack, running
+from tests.support.system import System, listening
 from tests.task.plans import spec, start
-from tests.task.scripted_agent import accepts, answers, hangs, waits_for
-from tests.task.services import payment_service, registry_service, task_service
-from tests.task.system import System, listening
 
 
 @contextlib.asynccontextmanager

@@ -15,9 +15,9 @@ from task_svc.agents import Agents
 from task_svc.settings import Settings
 from task_svc.signing import HEADER, Signer
 from tests.chassis.raw_agent import RawAgent, plain, sends
+from tests.support.scripted_agent import ScriptedAgent, answers, says
 from tests.task.a2a_agent import a2a_agent
 from tests.task.jobs import job
-from tests.task.scripted_agent import ScriptedAgent, answers, says
 
 OLD, NEW = "o" * 32, "n" * 32
 SIGNER = Signer(f"{NEW}, {OLD}")

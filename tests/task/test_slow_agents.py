@@ -9,10 +9,11 @@ import pytest
 from chassis.bus.envelopes import new_id
 from contracts.errors import TooSlow
 from contracts.task import InvokeReply
-from tests.conftest import Stack, running
-from tests.task.scripted_agent import answers, waits_for
-from tests.task.services import eventually, payment_service, registry_service, task_service
-from tests.task.system import System, listening
+from tests.support.polling import eventually
+from tests.support.scripted_agent import answers, waits_for
+from tests.support.services import payment_service, registry_service, task_service
+from tests.support.stack import Stack, running
+from tests.support.system import System, listening
 
 
 @pytest.fixture

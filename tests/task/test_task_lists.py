@@ -15,10 +15,10 @@ from contracts.task import CREATE_TASK, GET_TASK, LIST_STEPS, LIST_TASKS
 from task_svc import store, store_lists
 from task_svc.store_aging import strip_steps
 from task_svc.tables import metadata
-from tests.conftest import Stack
+from tests.support.scripted_agent import answer, answers, says
+from tests.support.stack import Stack
+from tests.support.system import System
 from tests.task.plans import spec, start
-from tests.task.scripted_agent import answer, answers, says
-from tests.task.system import System
 
 
 async def pages(system: System, account: str, limit: int, call: Any, **more: Any) -> list[Any]:

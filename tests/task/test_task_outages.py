@@ -10,11 +10,12 @@ import pytest
 from chassis.handling import patience, settling
 from contracts.errors import Unavailable
 from contracts.topology import TASK_FINISH
-from tests.conftest import Stack, new_stack, running
+from tests.support.polling import eventually
+from tests.support.scripted_agent import ScriptedAgent, answers, waits_for
+from tests.support.services import payment_service, registry_service, task_service
+from tests.support.stack import Stack, new_stack, running
+from tests.support.system import System, listening
 from tests.task.plans import spec, start
-from tests.task.scripted_agent import ScriptedAgent, answers, waits_for
-from tests.task.services import eventually, payment_service, registry_service, task_service
-from tests.task.system import System, listening
 
 
 @pytest.fixture

@@ -16,13 +16,22 @@ from contracts.orders import AddSteps
 from contracts.task import INVOKE_AGENT
 from task_svc import runner, store
 from task_svc.ending import Failed, answer_to
-from tests.bound import bound
-from tests.conftest import Stack, running
+from tests.support.bound import bound
+from tests.support.polling import eventually
+from tests.support.scripted_agent import (
+    Behaviour,
+    accepts,
+    answers,
+    hangs,
+    refuses,
+    says,
+    waits_for,
+)
+from tests.support.services import payment_service, registry_service, task_service
+from tests.support.stack import Stack, running
+from tests.support.system import System, listening
 from tests.task.plans import bill, result_of, spec, start
 from tests.task.replica import replica
-from tests.task.scripted_agent import Behaviour, accepts, answers, hangs, refuses, says, waits_for
-from tests.task.services import eventually, payment_service, registry_service, task_service
-from tests.task.system import System, listening
 
 WORKS = answers("done", 0.3)
 

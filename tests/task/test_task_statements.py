@@ -10,12 +10,12 @@ from nats.aio.client import Client
 from sqlalchemy import event
 
 from contracts.quotes import ASK_QUOTE
-from tests.chassis.helpers import eventually
-from tests.conftest import Stack, running
+from tests.support.polling import eventually
+from tests.support.scripted_agent import accepts, refuses, says
+from tests.support.services import payment_service, registry_service, task_service
+from tests.support.stack import Stack, running
+from tests.support.system import System, listening
 from tests.task.plans import spec, start
-from tests.task.scripted_agent import accepts, refuses, says
-from tests.task.services import payment_service, registry_service, task_service
-from tests.task.system import System, listening
 
 OURS = ("task.tasks", "task.steps", "task.negotiations", "INSERT INTO task.task_outbox")
 

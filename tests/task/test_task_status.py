@@ -4,8 +4,8 @@ import asyncio
 
 from contracts.errors import Refusal
 from contracts.task import TaskView
-from tests.task.scripted_agent import answers, says, waits_for
-from tests.task.system import System
+from tests.support.scripted_agent import answers, says, waits_for
+from tests.support.system import System
 
 FAILS = says("no", 500)
 

@@ -7,9 +7,9 @@ import pytest
 
 from contracts.orders import AddSteps, FinishTask
 from contracts.task import GET_TASK
+from tests.support.scripted_agent import answers, hangs
+from tests.support.system import System
 from tests.task.plans import bill, result_of, spec, start, wraps
-from tests.task.scripted_agent import answers, hangs
-from tests.task.system import System
 
 
 @pytest.fixture(scope="module")

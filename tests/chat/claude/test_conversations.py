@@ -13,13 +13,10 @@ from chassis.bus.envelopes import new_id
 from chat_svc.domain import task_id_of
 from contracts.chat import LlmUse
 from tests.agents.serving import served
-from tests.chat.services import chat_service, new_skill
-from tests.chat.talk import End, Listed, Talk
-from tests.conftest import Stack, running
+from tests.chat.services import new_skill
 from tests.doubles.anthropic import KEY, Double, Failure, Reply, Script, Use, in_turn, market
 from tests.doubles.anthropic.request import ToolResult
-from tests.task.plans import wraps
-from tests.task.scripted_agent import (
+from tests.support.scripted_agent import (
     ScriptedAgent,
     accepts,
     answers,
@@ -27,6 +24,10 @@ from tests.task.scripted_agent import (
     is_busy,
     until_hung_up,
 )
+from tests.support.services import chat_service
+from tests.support.stack import Stack, running
+from tests.support.talk import End, Listed, Talk
+from tests.task.plans import wraps
 
 MODEL = "claude-sonnet-5-5"
 

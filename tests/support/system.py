@@ -37,9 +37,9 @@ from contracts.task import (
 )
 from contracts.topology import DEADLETTER, TASK_ADD_STEPS, TASK_FINISH, TASK_START
 from payment_svc.ledger.wallets import open_wallet
-from tests.conftest import Stack
-from tests.task.scripted_agent import ScriptedAgent
-from tests.task.services import eventually
+from tests.support.polling import eventually
+from tests.support.scripted_agent import ScriptedAgent
+from tests.support.stack import Stack, connected
 
 
 @dataclass(frozen=True)
@@ -143,11 +143,8 @@ class System:
 
     async def rows(self, query: str, *args: Any) -> list[asyncpg.Record]:
         """What the database says to an administrator."""
-        conn = await asyncpg.connect(self.stack.admin_url)
-        try:
+        async with connected(self.stack.admin_url) as conn:
             return list(await conn.fetch(query, *args))
-        finally:
-            await conn.close()
 
     @contextlib.asynccontextmanager
     async def agent(
@@ -291,9 +288,8 @@ class System:
 @contextlib.asynccontextmanager
 async def listening(stack: Stack, payment: Service) -> AsyncIterator[System]:
     """A client on the bus that hears every event from now on."""
-    broker = NatsBroker(
-        **connect_options(BusSettings(nats_url=stack.nats_url), "test"), logger=None
-    )
+    options = connect_options(BusSettings(nats_url=stack.nats_url), "test")
+    broker = NatsBroker(**options, logger=None)
     client = await broker.connect()
     system = System(stack, payment, Bus(broker, ADMIN))
     await client.subscribe("bazaar.evt.>", cb=system.hear)

@@ -28,10 +28,10 @@ from contracts.task import StepView, TaskView
 from contracts.topology import DURABLES, EVENTS, Durable
 from contracts.turns import CANCEL_TURN, CancelledTurn
 from registry_svc.handlers.probes import probe_due
-from tests.bound import bound
-from tests.task.scripted_agent import Behaviour, ScriptedAgent
-from tests.task.services import eventually
-from tests.task.system import Said, System
+from tests.support.bound import bound
+from tests.support.polling import eventually
+from tests.support.scripted_agent import Behaviour, ScriptedAgent
+from tests.support.system import Said, System
 
 NOTHING = Decimal(0)
 PAYMENTS = """

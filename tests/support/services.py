@@ -1,33 +1,21 @@
-"""The services around a task as tests run them, and how tests wait for them."""
+"""The services as tests run them: in this process, on the shared servers."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from chassis.service import Service
+from chat_svc.app import build as build_chat
+from chat_svc.settings import Settings as ChatSettings
 from payment_svc.app import build as build_payment
 from payment_svc.settings import Settings as PaymentSettings
 from registry_svc.app import build as build_registry
 from registry_svc.settings import Settings as RegistrySettings
 from task_svc.app import build as build_task
 from task_svc.settings import Settings as TaskSettings
-from tests.conftest import Stack
+from tests.support.stack import Stack
 
-T = TypeVar("T")
-DEADLINE_S = 40.0
 SELDOM_S = 600.0
 NOWHERE = "http://127.0.0.1:9"
 """Where nobody listens."""
-
-
-async def eventually(question: Callable[[], Awaitable[T]]) -> T:
-    """The first true answer to a question; an AssertionError if there is none in time."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not (found := await question()):
-        assert time.monotonic() < deadline, f"never true; the last answer was {found!r}"
-        await asyncio.sleep(0.02)
-    return found
 
 
 def task_settings(stack: Stack, **settings: Any) -> TaskSettings:
@@ -69,3 +57,13 @@ def registry_service(stack: Stack, agent_url: str = NOWHERE, **settings: Any) ->
 
 def task_service(stack: Stack, **settings: Any) -> Service:
     return build_task(task_settings(stack, **settings))
+
+
+def chat_settings(stack: Stack, **settings: Any) -> ChatSettings:
+    """As in production, but quick to look after overdue turns."""
+    stores = {"nats_url": stack.nats_url, "database_url": stack.database_url("chat")}
+    return ChatSettings.model_validate({**stores, "watch_s": 0.25} | settings)
+
+
+def chat_service(stack: Stack, **settings: Any) -> Service:
+    return build_chat(chat_settings(stack, **settings))

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,17 +22,10 @@ from contracts.errors import PaymentRequired, Refusal, Unavailable
 from gateway.__main__ import Server
 from gateway.asking import Gateway
 from gateway.settings import Settings
+from tests.support.clients import http_client
 
 DEADLINE_S = 20.0
 ID_SECRET = "of the tests, and of nobody else at all"
-
-
-async def until(happened: Callable[[], Any], what: str) -> None:
-    """Wait until something is so; fail when it does not come about."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not happened():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        await asyncio.sleep(0.01)
 
 
 async def until_answered(http: httpx.AsyncClient, path: str, status: int) -> httpx.Response:
@@ -58,7 +51,7 @@ class Served:
         return gateway
 
     def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(base_url=self.url, timeout=DEADLINE_S)
+        return http_client(base_url=self.url, timeout=DEADLINE_S)
 
 
 def gateway_settings(nats_url: str, **more: Any) -> Settings:

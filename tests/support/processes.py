@@ -1,101 +1,25 @@
-"""What the tests of the chassis and of the services share: polling, the streams, processes."""
+"""Services in processes of their own, as in production."""
 
-import asyncio
 import json
 import os
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
-import asyncpg
 import httpx
-import nats
-from nats.js import JetStreamContext
-from nats.js.errors import NotFoundError
 
-from contracts import envelope
 from deploy.local.forks import Forked
 from deploy.local.ports import free_port
 from deploy.local.process import Process, start
+from tests.support.clients import http_client
+from tests.support.polling import DEADLINE_S, eventually
 
-T = TypeVar("T")
 PROJECT = Path(__file__).resolve().parents[2]
-DEADLINE_S = 30.0
-
-
-async def eventually(question: Callable[[], Awaitable[T]], within_s: float = DEADLINE_S) -> T:
-    """The first true answer to a question; an AssertionError if there is none in time."""
-    deadline = time.monotonic() + within_s
-    while not (answer := await question()):
-        assert time.monotonic() < deadline, f"never true; the last answer was {answer!r}"
-        await asyncio.sleep(0.02)
-    return answer
-
-
-class Stored(NamedTuple):
-    """A message as a stream keeps it."""
-
-    subject: str
-    headers: dict[str, str]
-    text: str
-
-    @property
-    def type(self) -> str:
-        """The event's name, such as `hold.placed`."""
-        return ".".join(self.subject.split(".")[2:4])
-
-    @property
-    def body(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.text)
-        return found
-
-
-async def stored(js: JetStreamContext, stream: str, subject: str) -> list[Stored]:
-    """What a stream keeps on a subject (wildcards allowed), oldest first."""
-    found: list[Stored] = []
-    seq = 1
-    while True:
-        try:
-            message = await js.get_msg(stream, seq, subject=subject, next=True, direct=True)
-        except NotFoundError:
-            return found
-        headers = dict(message.headers or {})
-        found.append(
-            Stored(message.subject or "", headers, (message.data or b"").decode(errors="replace"))
-        )
-        seq = (message.seq or 0) + 1
-
-
-async def dead_letters(js: JetStreamContext, consumer: str, message_id: str) -> list[Stored]:
-    """The dead letters of a consumer that came of a message with this id."""
-    found = await stored(js, "DEADLETTER", f"bazaar.dlq.{consumer}")
-    return [letter for letter in found if letter.headers.get(envelope.ID) == message_id]
-
-
-@asynccontextmanager
-async def jetstream(url: str) -> AsyncIterator[JetStreamContext]:
-    """A connection of the test's own to NATS."""
-    client = await nats.connect(url)
-    try:
-        yield client.jetstream()
-    finally:
-        await client.close()
-
-
-@asynccontextmanager
-async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of the test's own to PostgreSQL."""
-    conn = await asyncpg.connect(url)
-    try:
-        yield conn
-    finally:
-        await conn.close()
 
 
 @dataclass
@@ -176,7 +100,7 @@ async def process(package: str, **env: object) -> AsyncIterator[ServiceProcess]:
             ),
             Path(folder),
         )
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+        async with http_client(trust_env=False, timeout=5) as http:
             service = ServiceProcess(child.popen, child.log, port, http)
             try:
                 yield service
