@@ -3,10 +3,11 @@
     python -m bench.upgrade 9a97945 [--back] [--venv]
 
 The older release (a tag or commit) runs as separate processes: PostgreSQL, NATS, two replicas of
-each service, two gateways. It is replaced by this checkout step by step, as docs/operations.md
-says, while callers ask; two processes are killed on the way. At the end everything is added up,
-or, with --back, after all steps were gone back again. The figures say what callers felt: requests
-that were done, how long the slowest took with all its tries, how long nothing could be read.
+each service, two gateways. It is replaced by this checkout step by step, as
+docs/operations/upgrade.md says, while callers ask; two processes are killed on the way. At the end
+everything is added up, or, with --back, after all steps were gone back again. The figures say what
+callers felt: requests that were done, how long the slowest took with all its tries, how long
+nothing could be read.
 """
 
 import argparse

@@ -95,7 +95,13 @@ def _talk(found: Config, budget: float | None, task: str | None) -> int:
             text = ""
         if not text.strip():
             return int(code)
-        code = _ask(found, text, budget, task).code
+        try:
+            code = _ask(found, text, budget, task).code
+        except Failed as error:
+            if error.code in (Code.AWAY, Code.UNKNOWN):
+                raise
+            note(str(error))
+            code = error.code
 
 
 def _ask(found: Config, text: str, budget: float | None, task: str | None) -> Outcome:

@@ -94,10 +94,17 @@ def start(
     context.obj = config.load(url, key, as_json=json)
 
 
+def _json_first(argv: list[str]) -> list[str]:
+    """`--json` may stand behind the command, too; behind `--` it is somebody's word."""
+    end = argv.index("--") if "--" in argv else len(argv)
+    options = [word for word in argv[:end] if word != "--json"]
+    return [*(["--json"] if len(options) < end else []), *options, *argv[end:]]
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run a command line; the exit code. Nothing ends in a traceback that people can help."""
     try:
-        app(args=argv, prog_name="bazaar")
+        app(args=_json_first(sys.argv[1:] if argv is None else argv), prog_name="bazaar")
     except (Failed, StartError) as error:
         sys.stderr.write(f"{plain(str(error))}\n")
         return int(error.code if isinstance(error, Failed) else Code.FAILED)

@@ -7,27 +7,18 @@ from contracts import api
 from contracts.approvals import (
     DECIDE_APPROVAL,
     LIST_APPROVALS,
-    ApprovalList,
     DecideApproval,
     ListApprovals,
 )
-from gateway.asking import answer, as_shown, ask, known_id
+from gateway.asking import answer, ask, known_id, shown
 from gateway.errors import problems
 from gateway.identity import Identity
-from gateway.pages import LINKED, Paging, page_of
+from gateway.pages import LINKED, Paging, listed
 from gateway.parameters import PathId, StrictRoute
 
 router = APIRouter(tags=["spending"], route_class=StrictRoute)
 
 
-class ShownApprovals(ApprovalList):
-    """A page of approvals, with numbers."""
-
-    approvals: list[api.Approval]  # type: ignore[assignment]  # approvals with numbers
-
-
-_MANY = as_shown(LIST_APPROVALS, ShownApprovals)
-_DECIDE = as_shown(DECIDE_APPROVAL, api.Approval)
 _LIST = TypeAdapter(list[api.Approval])
 LIMITED = "A credential that has limits approves nothing."
 
@@ -41,8 +32,7 @@ LIMITED = "A credential that has limits approves nothing."
 async def list_approvals(request: Request, page: Paging) -> Response:
     """Those that cost more than their session or key may spend unasked (its `approveAbove`)."""
     question = ListApprovals(limit=page.limit, cursor=page.cursor)
-    found = await ask(request, _MANY, question)
-    return page_of(request, page, found.approvals, _LIST, found.next_cursor)
+    return await listed(request, page, LIST_APPROVALS, question, _LIST)
 
 
 @router.post(
@@ -72,4 +62,4 @@ async def _decided(request: Request, id_: str, *, approve: bool) -> Response:
     if identity is not None and identity.limited:
         raise HTTPException(403, LIMITED)
     order = DecideApproval(step_id=known_id(id_, "Step"), approve=approve)
-    return answer(await ask(request, _DECIDE, order))
+    return answer(shown(api.Approval, await ask(request, DECIDE_APPROVAL, order)))

@@ -17,7 +17,10 @@ from contracts.envelope import Envelope
 PROJECT = Path(__file__).resolve().parents[2]
 DOCS = PROJECT / "docs"
 ARCHITECTURE = (DOCS / "architecture.md").read_text("utf-8")
-OPERATIONS = (DOCS / "operations.md").read_text("utf-8")
+OPERATIONS = "\n".join(
+    page.read_text("utf-8")
+    for page in (DOCS / "operations.md", *sorted((DOCS / "operations").glob("*.md")))
+)
 PAGES = sorted({*PROJECT.glob("*.md"), *PROJECT.glob("[!.]*/*.md"), *DOCS.rglob("*.md")})
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, Request, async_playwright, expect
 
 from tests.conftest import CHROMIUM
 
@@ -44,12 +44,27 @@ class Visit:
     Attributes:
         wrong: what the browser complained about: errors, and what the page's policy forbids.
         asked: the addresses that were asked, in order.
+        streams: how many event streams it reads now.
     """
 
     page: Page
     base_url: str
     wrong: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
+    streams: int = 0
+
+    def begins(self, request: Request) -> None:
+        """Note what is asked."""
+        self.asked.append(httpx.URL(request.url).path)
+        self.streams += request.url.endswith("/events")
+
+    def ends(self, request: Request) -> None:
+        """Note what is answered, or cut off."""
+        self.streams -= request.url.endswith("/events")
+
+    async def reads_one(self) -> bool:
+        """Whether one event stream is read, and no more."""
+        return self.streams == 1
 
     async def ask(self, wish: str, budget: str = "") -> None:
         """Say what is wanted, by the keyboard."""
@@ -100,7 +115,9 @@ async def visiting(
             else None
         ),
     )
-    page.on("request", lambda request: visit.asked.append(httpx.URL(request.url).path))
+    page.on("request", visit.begins)
+    page.on("requestfinished", visit.ends)
+    page.on("requestfailed", visit.ends)
     try:
         await page.goto(f"{base_url}{path}")
         yield visit

@@ -11,6 +11,7 @@ from playwright.async_api import Browser, expect
 
 from tests.e2e.browsing import PHONE, chromium, visiting
 from tests.e2e.market import Gate, Market, new_skill
+from tests.e2e.polling import eventually
 from tests.e2e.system import System
 from tests.gateway.credentials import make_key
 from tests.gateway.reading import fresh
@@ -316,6 +317,13 @@ async def test_one_page_holds_one_stream_and_asks_for_nothing_by_the_clock(
         await asyncio.sleep(2)
         # What agents do elsewhere is told by the stream, and then looked up.
         assert [path for path in visit.asked[before:] if path != "/api/agents"] == []
+        assert visit.streams == 1
+        # On a task's page the stream is the task's, in the place of the other.
+        for view in ("task/nobodys", "events", "task/nobodys", ""):
+            await visit.page.evaluate(f"location.hash = '#/{view}'")
+            await expect(visit.page.locator("main h2")).to_be_focused()
+        await expect(visit.page.locator("#state")).to_have_text("Live")
+        await eventually(visit.reads_one)
 
 
 @pytest.mark.parametrize(

@@ -289,7 +289,7 @@ def test_everybody_has_secrets_of_their_own() -> None:
 
 
 def test_the_page_says_which_secrets_to_make() -> None:
-    page = (K8S.parents[1] / "docs" / "operations.md").read_text("utf-8")
+    page = (K8S.parents[1] / "docs" / "operations" / "deploy.md").read_text("utf-8")
     table = page.partition("| secret | keys |")[2].partition("\n\n")[0]
     told = {
         name

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -221,7 +222,19 @@ def test_an_id_is_one_part_of_an_address(gateway: Gateway) -> None:
     for argv in (["agents", "get"], ["receipt"], ["cancel"], ["trace"], ["refund"]):
         for wrong in ("../../health", "..", "x/../../tasks", "?a"):
             assert main([*argv, wrong]) == Code.MISSING
-    assert {path.count("/") for _, path, _ in gateway.asked} <= {3, 4}
+    paths = [path for _, path, _ in gateway.asked]
+    assert len(paths) == 20
+    assert not [path for path in paths if ".." in path or path.startswith(("/health", "/api/x"))]
+
+
+class Typing(StringIO):
+    """A terminal where somebody types lines."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("".join(f"{line}\n" for line in lines))
+
+    def isatty(self) -> bool:
+        return True
 
 
 @pytest.fixture
@@ -241,7 +254,7 @@ def test_asking_is_told_and_ends_well(chat: Chat, capsys: Said) -> None:
 
 
 def test_asking_for_a_program_prints_the_message_alone(chat: Chat, capsys: Said) -> None:
-    assert main(["--json", "ask", "hello"]) == 0
+    assert main(["ask", "--budget", "1", "--json", "hello"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found == END["data"]["message"]
     assert chat.posted
@@ -263,6 +276,23 @@ def test_a_task_that_failed_is_no_success(chat: Chat, reason: str, code: int) ->
         END,
     ]
     assert main(["ask", "hello"]) == code
+
+
+def test_a_conversation_outlives_a_refusal(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch, capsys: Said
+) -> None:
+    """It ends at an empty line, with the code of what was asked last."""
+    chat.post = (402, {"error": "The wallet is empty."})
+    chat.events = []
+    monkeypatch.setattr("sys.stdin", Typing(["one", "two", ""]))
+    assert main(["ask"]) == Code.MONEY
+    assert [one["content"] for one in chat.posted] == ["one", "two"]
+    assert capsys.readouterr().err.count("The wallet is empty.") == 2
+
+
+def test_a_word_behind_two_dashes_is_no_option(chat: Chat) -> None:
+    assert main(["ask", "--", "--json", "means?"]) == 0
+    assert chat.posted[0]["content"] == "--json means?"
 
 
 def test_a_wish_on_standard_input(chat: Chat) -> None:
