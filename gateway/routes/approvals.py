@@ -62,4 +62,5 @@ async def _decided(request: Request, id_: str, *, approve: bool) -> Response:
     if identity is not None and identity.limited:
         raise HTTPException(403, LIMITED)
     order = DecideApproval(step_id=known_id(id_, "Step"), approve=approve)
-    return answer(shown(api.Approval, await ask(request, DECIDE_APPROVAL, order)))
+    decided = await ask(request, DECIDE_APPROVAL, order)
+    return answer(shown(api.Approval, decided))

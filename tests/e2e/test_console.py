@@ -11,11 +11,11 @@ from playwright.async_api import Browser, expect
 
 from tests.e2e.browsing import PHONE, chromium, visiting
 from tests.e2e.market import Gate, Market, new_skill
-from tests.e2e.polling import eventually
 from tests.e2e.system import System
 from tests.gateway.credentials import make_key
 from tests.gateway.reading import fresh
 from tests.support.gateways import gateway_settings, serving
+from tests.support.polling import insist
 
 VIEWS = ("", "agents", "wallet", "events", "services", "letters")
 SSE = "text/event-stream"
@@ -323,7 +323,7 @@ async def test_one_page_holds_one_stream_and_asks_for_nothing_by_the_clock(
             await visit.page.evaluate(f"location.hash = '#/{view}'")
             await expect(visit.page.locator("main h2")).to_be_focused()
         await expect(visit.page.locator("#state")).to_have_text("Live")
-        await eventually(visit.reads_one)
+        await insist(visit.reads_one)
 
 
 @pytest.mark.parametrize(
