@@ -129,8 +129,8 @@ async def first_look(browser: Browser, url: str, rounds: int) -> None:
                 found[path].append(times)
     print("| page | first contentful paint, ms | interactive, ms |")
     print("|---|---|---|")
-    for path, times in found.items():
-        print(row(path, times))
+    for path, seen in found.items():
+        print(row(path, seen))
     pairs = zip(found["/console"], found["/docs"], strict=True)
     ratios = [(one[0] / other[0], one[1] / other[1]) for one, other in pairs]
     print(row("ratio", ratios, digits=2))
