@@ -71,7 +71,7 @@ def _told_in(view: View) -> Target | None:
     """The language that an answer is wanted in: "tell me about bees in Spanish"."""
     last = find_targets(view.text)[-1:]
     ends = bool(last) and not view.text[last[0].end :].strip(AT_END)
-    ends = ends and _DONE.search(view.text[: last[0].start]) is None
+    ends = ends and _DONE.search(view.text[: last[0].start][-EDGE:]) is None
     return last[0] if ends and view.text[: last[0].start].strip() else None
 
 

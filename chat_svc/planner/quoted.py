@@ -14,6 +14,7 @@ from chat_svc.planner.wish import Wish
 from chat_svc.planner.zones import is_prose
 
 _MOST_AROUND = 100
+_LONGEST = 400
 _COLON_QUOTE = re.compile(
     r"^[^.!?\n:]{1,60}:\s*['\"\u2018\u201c\u201e\u00ab][^:]*['\"\u2019\u201d\u00bb]\W*$"
 )
@@ -31,7 +32,7 @@ def of_quote(source: Source, wish: Wish) -> Wish:
     named = [
         one for one in items if one.text and names_one(one.text) and QUOTE not in fold(one.text)
     ]
-    ends = [one for one in items if one.text and _COLON_QUOTE.search(one.text)]
+    ends = [one for one in items if one.text and _COLON_QUOTE.search(one.text[:_LONGEST])]
     if len(source.quotes) != 1 or max(len(named), len(ends)) != len(items) or not items:
         return wish
     if wish.family is None or wish.family.style is not Style.TEXT:

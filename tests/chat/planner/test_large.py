@@ -45,6 +45,8 @@ HOSTILE = [
     *["translate x " + much(part) for part in ("in ", "to french, ", "to french and ", "'x' to ")],
     *[much(part) for part in ("translate ", "translate it and ", "summarize: ", "what is x? ")],
     *[much(part) for part in ("ask the negotiator to ", "1. search for x\n", "translate this\n")],
+    "who " + much("put ") + "in French",
+    "translate a: " + much("'"),
     "Summarize" + much(" ") + "x",
     "Summarize x" + much("\n") + "y",
     "Summarize: " + much("x. Also search for y. "),
