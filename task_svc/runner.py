@@ -190,7 +190,7 @@ class Runner:
     async def _give_back(self, step: Step, delay_s: float = 0, failures: int = 0) -> None:
         """Let any replica have a step; at once and as no failure when this one stops."""
         try:
-            async with self._db.transaction() as tx:
+            async with asyncio.timeout(self.lease_s), self._db.transaction() as tx:
                 await store_leases.postpone(
                     tx.conn, step.id, self.owner, delay_s, failures=failures
                 )

@@ -31,6 +31,10 @@ log = structlog.get_logger()
 
 MOMENT_S = 1.0
 """What a message may wait where it is; for longer it goes to the waiting room."""
+GIVE_BACK_S = 5.0
+"""How long a replica that stops tries to give a message back."""
+GONE_S = 1.0
+"""When the bus delivers again what a replica gives back that stops: not to that one."""
 
 
 def tries_of(raw: Msg) -> int:
@@ -141,17 +145,18 @@ class Settling:
         return "again"
 
     async def _give_back(self) -> None:
-        """Have the message be due at once, at another replica: a stop of this one is no failure.
+        """Have the message be due at another replica: a stop of this one is no failure.
 
         The bus counts it all the same, so the last try that it has is not given back to it.
         """
         try:
-            if not isinstance(self.raw, Parked) and tries_of(self.raw) < self.durable.attempts:
-                await self.raw.nak()
-                return
-            await self.room.keep(
-                self.raw, self.here.id, tries=self.tries, failures=self._failures(), delay_s=0
-            )
+            async with asyncio.timeout(GIVE_BACK_S):
+                if not isinstance(self.raw, Parked) and tries_of(self.raw) < self.durable.attempts:
+                    await self.raw.nak(delay=GONE_S)
+                    return
+                await self.room.keep(
+                    self.raw, self.here.id, tries=self.tries, failures=self._failures(), delay_s=0
+                )
         except Exception as error:  # noqa: BLE001  (then it comes again a little later)
             log.warning("not given back", error=error)
 
