@@ -33,6 +33,8 @@ from deploy.local import nats as server
 from tests.conftest import CHROMIUM
 
 EVENTS, MORE_A_SECOND = 5_000, 100
+ROW = 28
+"""Pixels of a line, as in gateway/console/log.js."""
 SCROLLED_S = 4.0
 READY = {"/console": "#wish", "/docs": ".opblock"}
 """By address: what is there once somebody can work with the page."""
@@ -43,7 +45,15 @@ WATCH = """
     };
     new MutationObserver(seen).observe(document, { childList: true, subtree: true });
 """
-PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+TIMES = """
+    new Promise((told) => {
+      const look = () => {
+        const [paint] = performance.getEntriesByName("first-contentful-paint");
+        if (paint) told([paint.startTime, window.interactive]); else setTimeout(look, 20);
+      };
+      look();
+    })
+"""
 FRAMES = """
     ([selector, seconds]) => new Promise((told) => {
       const list = document.querySelector(selector), frames = [];
@@ -77,8 +87,9 @@ async def opened(browser: Browser, url: str, path: str) -> tuple[float, float]:
         page = await context.new_page()
         await page.add_init_script(WATCH.replace("SELECTOR", json.dumps(READY[path])))
         await page.goto(f"{url}{path}")
-        await page.wait_for_function(f"window.interactive && {PAINTED}")
-        return float(await page.evaluate(PAINTED)), float(await page.evaluate("window.interactive"))
+        await page.wait_for_selector(READY[path])
+        painted, interactive = await page.evaluate(TIMES)
+        return float(painted), float(interactive)
     finally:
         await context.close()
 
@@ -129,8 +140,8 @@ async def first_look(browser: Browser, url: str, rounds: int) -> None:
                 found[path].append(times)
     print("| page | first contentful paint, ms | interactive, ms |")
     print("|---|---|---|")
-    for path, seen in found.items():
-        print(row(path, seen))
+    for path, looks in found.items():
+        print(row(path, looks))
     pairs = zip(found["/console"], found["/docs"], strict=True)
     ratios = [(one[0] / other[0], one[1] / other[1]) for one, other in pairs]
     print(row("ratio", ratios, digits=2))
@@ -143,9 +154,7 @@ async def many_events(browser: Browser, url: str, bus: str, rounds: int) -> None
     await page.goto(f"{url}/console#/events")
     await page.wait_for_selector("#state.live")
     await told(client, EVENTS + EVENTS // 10)
-    await page.wait_for_function(
-        f"document.querySelector('.log > div').style.height === '{EVENTS * 28}px'"
-    )
+    await page.wait_for_selector(f".log > div[style*='height: {EVENTS * ROW}px']", state="attached")
     await plain.set_content(NOTHING)
     more = asyncio.create_task(trickle(client))
     found: dict[str, list[tuple[float, float]]] = {"5,000 events": [], "nothing": []}
