@@ -11,6 +11,7 @@ from contracts.approvals import (
     DecideApproval,
     ListApprovals,
 )
+from contracts.base import Call
 from gateway.asking import answer, as_shown, ask, known_id
 from gateway.errors import problems
 from gateway.identity import Identity
@@ -27,7 +28,7 @@ class ShownApprovals(ApprovalList):
 
 
 _MANY = as_shown(LIST_APPROVALS, ShownApprovals)
-_DECIDE = as_shown(DECIDE_APPROVAL, api.Approval)
+_DECIDE: Call[DecideApproval, api.Approval] = as_shown(DECIDE_APPROVAL, api.Approval)
 _LIST = TypeAdapter(list[api.Approval])
 LIMITED = "A credential that has limits approves nothing."
 
@@ -72,4 +73,5 @@ async def _decided(request: Request, id_: str, *, approve: bool) -> Response:
     if identity is not None and identity.limited:
         raise HTTPException(403, LIMITED)
     order = DecideApproval(step_id=known_id(id_, "Step"), approve=approve)
-    return answer(await ask(request, _DECIDE, order))
+    approval = await ask(request, _DECIDE, order)
+    return answer(approval)

@@ -16,7 +16,8 @@ from payment_svc.tables import approvals
 async def open_(conn: AsyncConnection, values: Mapping[str, Any]) -> Found | None:
     """Store one that waits; None when its step has one already."""
     query = upsert(approvals).values(**values).on_conflict_do_nothing().returning(approvals)
-    return (await conn.execute(query)).one_or_none()
+    opened: Found | None = (await conn.execute(query)).one_or_none()
+    return opened
 
 
 async def lock(conn: AsyncConnection, step_id: str) -> Found | None:
