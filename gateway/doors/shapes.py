@@ -38,8 +38,8 @@ class Shapes:
                 return
             body += message.get("body", b"")
             if not message.get("more_body", False):
-                start, told = None, _anew(module, start, body)
-                for part in told:
+                refused, start = start, None
+                for part in _anew(module, refused, body):
                     await send(part)
 
         await self._app(scope, receive, put)

@@ -53,7 +53,16 @@ def test_an_event_is_a_noun_and_what_happened_to_it(event: type[Event]):
 
 MODULES = {
     "registry": {"registry", "listings"},
-    "payment": {"payment", "ledger", "cards", "selling", "disputes", "hooks", "spending"},
+    "payment": {
+        "approvals",
+        "payment",
+        "ledger",
+        "cards",
+        "selling",
+        "disputes",
+        "hooks",
+        "spending",
+    },
     "task": {"task", "orders", "negotiation", "cancelling"},
 }
 """Where a context's messages are, when not in the module of its name alone."""

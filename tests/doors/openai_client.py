@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import httpx
+import httpx2
 from openai import AsyncOpenAI
 
 from tests.complaints.system import Person
@@ -13,5 +13,5 @@ def client_of(person: Person, number: int = 0, **more: Any) -> AsyncOpenAI:
     http = person.at(number)
     key = http.headers["authorization"].removeprefix("Bearer ")
     options: dict[str, Any] = {"max_retries": 0, "timeout": 60, "api_key": key} | more
-    inner = httpx.AsyncClient(trust_env=False)
+    inner = httpx2.AsyncClient(trust_env=False)
     return AsyncOpenAI(base_url=f"{http.base_url}/v1", http_client=inner, **options)

@@ -206,7 +206,8 @@ async def test_what_is_no_run_is_refused(market: Marketplace, alice: Person, bob
         (alice, good | {"resume": [{"interruptId": "x", "status": "cancelled"}]}, 422),
         (buyer, good, 403),
     ):
-        answer = await who.first.post("/agui", json=body)
+        fresh = {"runId": f"run-{new_id()}"} if body else {}
+        answer = await who.first.post("/agui", json=body | fresh)
         assert answer.status_code == status, (body, answer.text)
         assert answer.json()["error"]
     missing = {"resume": [{"interruptId": "x", "status": "cancelled"}], "state": {"turnId": "no"}}

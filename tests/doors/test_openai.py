@@ -22,6 +22,10 @@ async def ask(client: AsyncOpenAI, model: str, text: str = "hello", **more: Any)
     return await client.chat.completions.create(model=model, messages=messages, **more)
 
 
+def _of(error: openai.APIStatusError) -> Any:
+    return error.body
+
+
 async def said_by(stream: Any) -> tuple[str, list[Any]]:
     """The text of a stream, and its chunks."""
     chunks = [chunk async for chunk in stream]
@@ -111,7 +115,7 @@ async def test_an_agent_is_a_model(market: Marketplace, alice: Person) -> None:
         assert (await client.models.retrieve(agent)).id == agent
         parts = [{"type": "text", "text": "hel"}, {"type": "text", "text": "lo"}]
         messages: Any = [{"role": "user", "content": parts}]
-        said = await client.chat.completions.create(model=agent, messages=messages)
+        said: Any = await client.chat.completions.create(model=agent, messages=messages)
         assert (said.choices[0].message.content, said.usage) == ("Hola.", None)
         assert does.calls[0].payload["text"] == "hel\nlo"
         assert said.model_extra["bazaar"]["bill"]["total"] == 0.3
@@ -140,7 +144,7 @@ async def test_what_cannot_be_is_refused_in_openais_words(
         with pytest.raises(openai.AuthenticationError) as stranger:
             await ask(client.with_options(api_key="sk-nothing"), "hubchat")
         assert stranger.value.code == "invalid_api_key"
-        for body in (
+        wrong: list[dict[str, Any]] = [
             {"n": 2},
             {"response_format": {"type": "json_object"}},
             {"tool_choice": "required"},
@@ -150,14 +154,15 @@ async def test_what_cannot_be_is_refused_in_openais_words(
             {"messages": [{"role": "user", "content": ""}]},
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
             {"stream": "perhaps"},
-        ):
+        ]
+        for body in wrong:
             for model in ("hubchat", agent):
                 if model == agent and body.get("messages") == [{"role": "user", "content": ""}]:
                     continue
                 with pytest.raises(openai.BadRequestError) as bad:
                     await ask(client, model, extra_body=body)
                 assert bad.value.type == "invalid_request_error", body
-                assert bad.value.body["message"], body
+                assert _of(bad.value)["message"], body
         foreign = (await bob.call(agent)).json()["taskId"]
         for model in ("hubchat", agent):
             with pytest.raises(openai.NotFoundError):
@@ -167,7 +172,7 @@ async def test_what_cannot_be_is_refused_in_openais_words(
             with pytest.raises(openai.APIStatusError) as dear:
                 await ask(poor, agent, stream=stream)
             assert (dear.value.status_code, dear.value.code) == (402, "insufficient_quota")
-            assert (dear.value.body["required"], dear.value.body["available"]) == (0.3, 0.05)
+            assert (_of(dear.value)["required"], _of(dear.value)["available"]) == (0.3, 0.05)
             assert dear.value.response.headers["x-should-retry"] == "false"
         assert len(does.calls) == 1, "the foreign one"
     for path, status in (("/v1/embeddings", 404), ("/v1/chat/completions", 405)):

@@ -1,6 +1,7 @@
 """Events of a turn as AG-UI's."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from ag_ui.core import (
@@ -87,14 +88,15 @@ class Telling:
         yield from self._hush()
         self.state["eventId"] = place
         yield StateSnapshotEvent(snapshot=self.state)
+        amount = f"{Decimal(str(data['amount'])).normalize():f}"
         waits = Interrupt(
             id=data["stepId"],
             reason="approval",
-            message=f"May {data['agentId']} be paid up to {data['amount']} BazaarBucks?",
+            message=f"May {data['agentId']} be paid up to {amount} BazaarBucks?",
             tool_call_id=data["stepId"],
             response_schema=ANSWER,
             expires_at=data["expiresAt"],
-            metadata={"agentId": data["agentId"], "amount": str(data["amount"])},
+            metadata={"agentId": data["agentId"], "amount": amount},
         )
         outcome = RunFinishedInterruptOutcome(interrupts=[waits])
         yield RunFinishedEvent(thread_id=self._thread_id, run_id=self._run_id, outcome=outcome)

@@ -51,7 +51,7 @@ class Answer:
         """The last chunks, and the mark of the end."""
         last = self._chunk({}, "stop", bazaar=self.bazaar)
         if include_usage:
-            about = {"choices": [], "usage": self.usage, "bazaar": self.bazaar}
+            about: Json = {"choices": [], "usage": self.usage, "bazaar": self.bazaar}
             last += frame(self._head("chat.completion.chunk") | about)
         return last + DONE
 
