@@ -9,7 +9,6 @@ interrupted anywhere is simply run again, by whichever replica finds it.
 
 import asyncio
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -19,16 +18,16 @@ from sqlalchemy.exc import IntegrityError
 
 from chassis.bus.calls import Bus
 from chassis.db.database import Database
-from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, NotFound, PaymentRequired, TooSlow, Unavailable
 from contracts.payment import EXTEND_HOLD, PLACE_HOLD, ExtendHold, PlaceHold
-from contracts.task import StepStarted, TaskStarted
+from contracts.task import StepStarted
 from task_svc import agreements, approving, store
 from task_svc.agents import Agents
 from task_svc.agreements import Unusable
 from task_svc.answers import MOST_WAIT_S, AgentFailure
 from task_svc.approving import NotApproved
+from task_svc.beginning import nobody_waits, payload_of, quote_columns, start_task, waits_s
 from task_svc.calls import Calls, HungUp
 from task_svc.domain import (
     Quote,
@@ -36,7 +35,6 @@ from task_svc.domain import (
     charge,
     hold_amount,
     with_price,
-    with_results,
 )
 from task_svc.ending import Done, Failed, end_step, recorded
 from task_svc.pricing import most_of, paid, promise_of
@@ -44,14 +42,12 @@ from task_svc.progress import StepNotes
 from task_svc.protocols.job import Job, Waiting
 from task_svc.quotes import OffTheMarket, Quotes
 from task_svc.restraint import NotNow, Restraint, take_place
-from task_svc.rows import Step, Task
+from task_svc.rows import Step
 
 log = structlog.get_logger()
 
 REFUND_WAITS_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 """How long the end of a step waits for a refund that its price was paid from, try by try."""
-TELLING_S = 5.0
-"""What is left of a caller's time for the end of a step, when its agent takes all of it."""
 OVER = Failed("cancelled", "The step was cancelled.")
 # No reason of the agent's, and none that is for good: asked again, it is carried out.
 NOBODY_WAITS = Failed("payment_unavailable", "Nobody waits any more; the agent was not called.")
@@ -119,7 +115,7 @@ class Saga:
         Raises:
             Postponed: another service is away; nothing was decided.
         """
-        if _nobody_waits(step, cause):
+        if nobody_waits(step, cause):
             return await self.end(step, NOBODY_WAITS, cause)
         cause = cause.for_ever()
         with ExitStack() as through:
@@ -221,7 +217,7 @@ class Saga:
         """
         if step.quote is not None:
             async with self.db.transaction(reads=True) as tx:
-                payload = await _payload(tx, step)
+                payload = await payload_of(tx, step)
             return step, Quote.model_validate(step.quote), payload
         quote = await self.quotes.of(step.agent_id, cause)
         async with self.db.transaction(cause) as tx:
@@ -231,7 +227,7 @@ class Saga:
             if step.negotiation_id is not None:
                 agreed = await agreements.use(tx.conn, step)
                 quote = quote.model_copy(update={"agreed": agreed})
-            payload = await _payload(tx, step)
+            payload = await payload_of(tx, step)
             quote = self.promised(quote, payload)
             step = step._replace(max_price=most_of(quote.promise, step.max_price))
             amount = hold_amount(quote, step.max_price)
@@ -279,9 +275,9 @@ class Saga:
     async def _work(
         self, step: Step, payload: dict[str, Any], quote: Quote, cause: Envelope
     ) -> Done | Failed:
-        if _nobody_waits(step, cause):
+        if nobody_waits(step, cause):
             return NOBODY_WAITS
-        waits_s = _waits_s(cause)
+        left_s = waits_s(cause)
         cause = cause.for_ever()
         called = False
         try:
@@ -298,7 +294,7 @@ class Saga:
             )
             held = (await self.bus.ask(PLACE_HOLD, hold, cause)).held
             called = True
-            answer = await self.agents.execute(self._job(step, payload, quote, cause, waits_s))
+            answer = await self.agents.execute(self._job(step, payload, quote, cause, left_s))
             total = billed(answer.cost, answer.external_cost, quote)
             if total > held and step.max_price is None and quote.agreed is None:
                 # It began in a release without promises.
@@ -318,57 +314,3 @@ class Saga:
             raise Postponed(error.message, agent_called=called) from error
         asked = charge(answer.cost, quote)
         return Done(answer, paid(held, asked, answer.external_cost, quote.promise), total, quote)
-
-
-def _waits_s(cause: Envelope) -> float:
-    """How long somebody still waits for the answer to a call, less the time to tell it."""
-    if cause.deadline is None:
-        return 0.0
-    return (cause.deadline - datetime.now(UTC)).total_seconds() - TELLING_S
-
-
-async def _payload(tx: Transaction, step: Step) -> dict[str, Any]:
-    """What the agent is sent: with results in it that the step waited for.
-
-    Raises:
-        KeyError: one of them is not there.
-    """
-    if not step.depends_on:
-        return dict(step.payload)
-    results = await store.results_of(tx.conn, step.task_id, step.depends_on)
-    filled: dict[str, Any] = with_results(step.payload, results)
-    return filled
-
-
-def _nobody_waits(step: Step, cause: Envelope) -> bool:
-    """Whether a step comes too late to be begun.
-
-    A call that was begun goes on when its caller has gone: the agent may have done its work.
-    """
-    begun = step.operation is not None or (step.reply_to is not None and step.attempts > 1)
-    return cause.is_over() and not begun
-
-
-def quote_columns(quote: Quote, max_price: Decimal | None) -> dict[str, Any]:
-    """The columns of a step that begins.
-
-    Its `max_price` says all that it may cost: so a replica of the release before, which knows no
-    promises, holds and pays the same if it has to end the step.
-    """
-    quoted = quote.promise.price if quote.promise else None
-    return {"quote": quote.model_dump(mode="json"), "quoted": quoted, "max_price": max_price}
-
-
-async def start_task(tx: Transaction, task: Task, **changes: object) -> None:
-    """A task is in progress with its first step, and again when a step comes after its end.
-
-    Args:
-        tx: the transaction in which the task's row is locked.
-        task: the task.
-        changes: columns that change with it.
-    """
-    if task.status != "in_progress":
-        changes |= {"status": "in_progress", "completed_at": None}
-        tx.publish(TaskStarted(task_id=task.id, turn_id=task.turn_id), account=task.account)
-    if changes:
-        await store.update_task(tx.conn, task.id, **changes)

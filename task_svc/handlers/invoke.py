@@ -11,6 +11,7 @@ from contracts.errors import Busy, Conflict, NotFound, Refusal
 from contracts.task import InvokeAgent, InvokeReply, StepStarted, TaskCreated, TaskStarted
 from task_svc import store, store_leases
 from task_svc.approving import WAITS, has_to_wait
+from task_svc.beginning import quote_columns, start_task
 from task_svc.cancelling import CANCELLED
 from task_svc.domain import Quote, hold_amount, is_open, key_after, try_after
 from task_svc.ending import Done, Failed, answer_to, recorded
@@ -19,7 +20,7 @@ from task_svc.pricing import most_of
 from task_svc.restraint import take_place
 from task_svc.rows import Step, Task
 from task_svc.runner import Runner
-from task_svc.saga import Postponed, Saga, quote_columns, start_task
+from task_svc.saga import Postponed, Saga
 from task_svc.settings import Settings
 from task_svc.shares import Shares
 
