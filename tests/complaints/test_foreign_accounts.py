@@ -31,10 +31,12 @@ async def owned(market: Marketplace, person: Person) -> dict[str, str]:
     await person.wallet()
     [paid, *_] = await person.get("/api/payments/bazaarbucks")
     [card] = await person.get("/api/payments/stripe")
+    [step, *_] = await person.get(f"/api/tasks/{said['taskId']}/steps")
     return {
         "/api/tasks/": said["taskId"],
         "/api/hubchat/messages/": said["taskId"],
         "/api/turns/": said["turnId"],
+        "/api/steps/": step["id"],
         "/api/payments/bazaarbucks/": paid["id"],
         "/api/payments/stripe/": card["id"],
         "/api/sessions/": (await made(person, "/api/sessions", SESSION))["id"],

@@ -1,5 +1,6 @@
 """Gateways in every auth mode, over HTTP, with the real services behind them in this process."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -8,7 +9,10 @@ from typing import Any
 
 import httpx
 
+from chassis import topology
 from chassis.bus.envelopes import new_id
+from chassis.endings import end
+from chassis.keeper import Keeper
 from chassis.service import Service
 from gateway.settings import Settings
 from payment_svc.ledger.wallets import open_wallet
@@ -108,4 +112,9 @@ async def marketplace(stack: Stack) -> AsyncIterator[Marketplace]:
             running(listed, payment, task_service(stack), chat_service(stack)),
             listening(stack, payment) as system,
         ):
-            yield Marketplace(stack, payment, system, agent)
+            keeper = Keeper(topology.Settings(_env_file=None, nats_url=stack.nats_url))
+            keeping = asyncio.create_task(keeper.run())
+            try:
+                yield Marketplace(stack, payment, system, agent)
+            finally:
+                await end(keeping)

@@ -108,6 +108,7 @@ OPERATIONS = {
     *("get_wallet", "list_ledger_entries", "check_ledger", "get_receipt"),
     *("open_session", "list_sessions", "get_session", "close_session"),
     *("open_key", "list_keys", "close_key"),
+    *("list_approvals", "approve_step", "reject_step"),
     *("list_dead_letters", "get_dead_letter", "replay_dead_letter"),
     *("stream_events", "stream_task_events", "stream_chat"),
     *("get_health", "get_readiness"),

@@ -27,7 +27,7 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 ABSOLUTE_PATH = re.compile(r"(?<![\w.:/~<>*+-])/([a-z]\w*)/[\w.-]")
-ADDRESSES = {"api", "path"}
+ADDRESSES = {"api", "path", "v1"}
 """First parts of what looks like a path and is an address of the API, or an example."""
 
 

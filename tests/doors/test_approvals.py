@@ -58,6 +58,7 @@ async def test_a_step_waits_for_a_person_and_costs_nothing_until_then(
         assert first.headers["retry-after"]
         (asked,) = await waiting(alice)
         assert (asked["amount"], asked["spender"], asked["agentId"]) == (0.3, id_, dear)
+        await until(lambda: "step.approval_requested" in str(heard.events), "it is told")
         told = [one for one in heard.events if one["type"] == "step.approval_requested"]
         assert [one["data"]["stepId"] for one in told] == [asked["stepId"]]
         assert (await buyer.call(dear, 1, key="buy-1")).status_code == 409

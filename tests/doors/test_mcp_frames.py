@@ -1,5 +1,7 @@
 """What is no MCP, or not ours: the protocol's own error, and nothing stored and nothing charged."""
 
+import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -31,9 +33,29 @@ async def sent(person: Person, body: Any, **headers: str) -> httpx.Response:
 
 
 async def test_a_proper_frame_is_answered(alice: Person) -> None:
-    answer = await sent(alice, frame(), mcp_name="  wallet ")
+    answer = await sent(alice, frame())
     assert answer.status_code == 200
     assert answer.json()["result"]["structuredContent"]["available"] == 100
+
+
+async def test_white_space_around_the_value_of_a_header_is_none_of_it(alice: Person) -> None:
+    """Clients may send it; httpx would not."""
+    place, body = alice.first.base_url, json.dumps(frame()).encode()
+    given = {
+        **HEADERS,
+        "mcp-name": "  wallet ",
+        "host": f"{place.host}:{place.port}",
+        "authorization": alice.first.headers["authorization"],
+        "content-length": str(len(body)),
+        "connection": "close",
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in given.items())
+    reader, writer = await asyncio.open_connection(place.host, place.port)
+    writer.write(f"POST /mcp HTTP/1.1\r\n{head}\r\n".encode() + body)
+    async with asyncio.timeout(60):
+        answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,8 @@ async def disagreements(
     }
     spent: dict[str, list[Decimal]] = defaultdict(list)
     for spend in await history(js, "bazaar.evt.stripe_payment.updated.*"):
-        spent[spend["taskId"]].append(cards[spend["paymentId"]])
+        if spend["taskId"] in ids:  # Other accounts buy, too.
+            spent[spend["taskId"]].append(cards[spend["paymentId"]])
     return [
         fault
         for id_, task in zip(ids, tasks, strict=True)

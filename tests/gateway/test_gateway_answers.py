@@ -326,6 +326,9 @@ async def test_the_openapi_document_is_complete(http: httpx.AsyncClient) -> None
         ("GET", "/api/ledger"),
         ("GET", "/api/ledger/check"),
         ("GET", "/api/tasks/{id}/receipt"),
+        ("GET", "/api/approvals"),
+        ("POST", "/api/steps/{id}/approve"),
+        ("POST", "/api/steps/{id}/reject"),
         ("GET", "/api/dead-letters"),
         ("GET", "/api/dead-letters/{id}"),
         ("POST", "/api/dead-letters/{id}/replay"),
@@ -361,8 +364,8 @@ async def test_the_openapi_document_is_complete(http: httpx.AsyncClient) -> None
         else:
             schema = content["application/json"]["schema"]
             assert schema.get("$ref") or schema["items"]["$ref"], path
-        without_body = ("/retry", "/cancel", "/resume", "/api/dead-letters/{id}/replay")
-        if method == "POST" and not path.endswith(without_body):
+        bare = ("/retry", "/cancel", "/resume", "/approve", "/reject", "letters/{id}/replay")
+        if method == "POST" and not path.endswith(bare):
             assert route["requestBody"]["content"]["application/json"]["schema"]["$ref"]
         if path.startswith("/api/"):
             errors = {status for status in route["responses"] if status not in {"200", "304"}}

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -290,9 +291,16 @@ async def test_an_a2a_agent_whose_step_is_cancelled_is_told(system: System, task
             work = spec(f"{task_id}-1", agent_id, {"text": "wait"})
             await system.order(account, start(task_id, work))
             await asyncio.wait_for(served.agent.begun.wait(), 30)
+            await eventually(partial(operation_of, system, f"{task_id}-1"))
             await system.finish(account, task_id, outcome="failed")
             await asyncio.wait_for(served.agent.cancelled.wait(), 30)
     assert await system.wallet(account) == (Decimal(100), Decimal(0))
+
+
+async def operation_of(system: System, step_id: str) -> object:
+    """Where the work of a step can be asked after, once the agent has said so."""
+    (row,) = await system.rows("SELECT operation FROM task.steps WHERE id = $1", step_id)
+    return row["operation"]
 
 
 async def test_a_marketplace_without_a_key_keeps_no_credentials(system: System):

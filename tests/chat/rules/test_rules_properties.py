@@ -17,6 +17,7 @@ from tests.chat.planner.market import MANY, NEGOTIATOR
 from tests.chat.planner.test_properties import WORDS
 from tests.chat.rules.carrier import MOST_MOVES, check, references, situation
 
+LOOKS = ("get_wallet", "list_tasks", "get_receipt")
 MICRO = Decimal("0.000001")
 amounts = st.integers(0, 3_000_000).map(lambda micros: Decimal(micros) * MICRO)
 NEGOTIABLE = [replace(one, id=f"soft-{one.id}", negotiable=True) for one in MANY]
@@ -64,6 +65,8 @@ class World:
 
     def use(self, call: ToolCall) -> ToolResult | None:
         """What a tool says; None when it was stopped before it said anything."""
+        if call.name in LOOKS:
+            return None
         checked = check(call)
         if isinstance(checked, NegotiatePrice):
             return self._negotiate(call, checked)
@@ -101,6 +104,8 @@ class World:
         """Calls name agents of the list and earlier calls, and fit what is left of the budget."""
         cost = Decimal(0)
         for call in move.calls:
+            if call.name in LOOKS:  # A question about oneself: it names nobody and costs nothing.
+                continue
             checked = check(call)
             assert checked.agent_id in self.known
             if not isinstance(checked, InvokeAgent):
