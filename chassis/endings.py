@@ -1,7 +1,7 @@
 """Tasks: what is done again and again, and the end of those that may not notice it at once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,19 @@ async def end(*tasks: "asyncio.Task[Any]") -> None:
         for task in left:
             task.cancel()
         _, left = await asyncio.wait(left, timeout=AGAIN_S)
+
+
+async def let(work: Coroutine[Any, Any, None], at_most_s: float) -> None:
+    """Let work go on for so long, and then end it; a time-out alone could be swallowed.
+
+    Raises:
+        Exception: what the work raised.
+    """
+    task = asyncio.create_task(work)
+    await asyncio.wait({task}, timeout=at_most_s)
+    await end(task)
+    if not task.cancelled():
+        task.result()
 
 
 def told_to_end() -> bool:

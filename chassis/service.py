@@ -29,7 +29,7 @@ from chassis.db.away import why_away
 from chassis.db.database import Database
 from chassis.db.pool import shrink
 from chassis.db.schema import outbox_table
-from chassis.endings import Job, end, repeat
+from chassis.endings import Job, end, let, repeat
 from chassis.handling.dead_letters import Tell
 from chassis.handling.hands import Hands
 from chassis.handling.inbox import forget_handled
@@ -197,9 +197,8 @@ class Service:
             do()
         self.waiting.close()
         await end(*self._tasks)
-        with contextlib.suppress(TimeoutError, NatsError):  # What is left undone comes again.
-            async with asyncio.timeout(self.settings.drain_s):
-                await self.subscribers.close()
+        with contextlib.suppress(NatsError):  # What is left undone comes again.
+            await let(self.subscribers.close(), self.settings.drain_s)
         drain_s = self.settings.drain_s
         await asyncio.gather(self.subscribers.stop(drain_s), self.waiting.stop(drain_s))
         for job in self._ends:

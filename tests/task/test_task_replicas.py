@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from decimal import Decimal
 
@@ -351,6 +352,20 @@ async def test_what_does_not_finish_in_time_is_left_for_another(system: System, 
             await system.event(task_id, "payment.recorded")
     assert agent.keys == [step] * 3
     once(system, task_id, step)
+
+
+async def test_a_call_that_does_not_finish_in_time_is_answered_by_another(system: System):
+    account = await system.account()
+    leaving = task_service(system.stack, lease_s=3600)
+    leaving.settings.drain_s = 0.1
+    async with system.agent(hangs, answers()) as (agent_id, agent), AsyncExitStack() as others:
+        async with running(leaving):
+            call = asyncio.create_task(system.invoke(account, agent_id))
+            await agent.called()
+            await others.enter_async_context(running(task_service(system.stack)))
+        assert (await call).result == "done"
+    assert len(set(agent.keys)) == 1
+    assert len(agent.keys) == 2
 
 
 async def test_a_step_that_cannot_be_run_ends_and_gives_its_money_back(
