@@ -65,6 +65,10 @@ LEFT_BEHIND: list[str] = []
 """Which services gave up their bus, and which clients nobody closed; and the tests they are of."""
 
 
+CLIENTS: list[tuple[Client, str]] = []
+"""All that were connected in this process, and by which tests."""
+
+
 def _test() -> str:
     return os.environ.get("PYTEST_CURRENT_TEST", "?")
 
@@ -77,14 +81,13 @@ def nothing_is_left_behind() -> Iterator[None]:
     """
     ends, own, start, connect = os._exit, os.getpid(), Service.start, Client.connect
     begun: list[tuple[Service, str]] = []
-    clients: list[tuple[Client, str]] = []
 
     def started(service: Service) -> Coroutine[Any, Any, None]:
         begun.append((service, _test()))
         return start(service)
 
     def connected(client: Client, *given: Any, **options: Any) -> Coroutine[Any, Any, None]:
-        clients.append((client, f"{options.get('name')}, connected by {_test()}"))
+        CLIENTS.append((client, f"{options.get('name')}, connected by {_test()}"))
         return connect(client, *given, **options)
 
     def note(status: int) -> None:
@@ -98,9 +101,17 @@ def nothing_is_left_behind() -> Iterator[None]:
     os._exit = note  # type: ignore[assignment]
     yield
     os._exit, Service.start, Client.connect = ends, start, connect  # type: ignore[method-assign]
-    LEFT_BEHIND.extend(whose for client, whose in clients if _goes_on(client))
+    LEFT_BEHIND.extend(whose for client, whose in CLIENTS if _goes_on(client))
     for what in LEFT_BEHIND:
         warnings.warn(f"a test left behind:\n{what}", stacklevel=1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def nobody_looks_for_a_bus_that_is_gone() -> AsyncIterator[None]:
+    """A client that looks for its server swallows a cancellation: the loop would wait for it."""
+    yield
+    for client, _ in CLIENTS:
+        client._server_pool.clear()  # Then it gives up at its next look.
 
 
 def _goes_on(client: Client) -> bool:
