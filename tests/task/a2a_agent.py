@@ -31,7 +31,7 @@ from tests.task.uvicorn_server import serving
 
 FILES = [
     Part(text="See:"),
-    Part(url="https://files.example/a.pdf", filename="a.pdf", media_type="a/pdf"),
+    Part(url="https://papers.example/a.pdf", filename="a.pdf", media_type="a/pdf"),
     Part(raw=b"x" * 100_000, filename="big.bin", media_type="a/bin"),
     Part(raw=b"tiny", filename="t.txt", media_type="text/plain"),
     ParseDict({"data": {"n": 5, "half": 0.5}}, Part()),

@@ -76,7 +76,7 @@ def _server(tools: Tools) -> MCPServer:
 
     @server.tool(structured_output=False)
     def files() -> CallToolResult:
-        link = {"type": "resource_link", "name": "a.pdf", "uri": "https://files.example/a.pdf"}
+        link = {"type": "resource_link", "name": "a.pdf", "uri": "https://papers.example/a.pdf"}
         blob = BlobResourceContents(uri="x://b", blob="dGlueQ==", mime_type="text/plain")
         return CallToolResult(
             content=[

@@ -94,7 +94,7 @@ async def test_files_are_told_by_reference(agents: Agents):
         done = await work(agents, served, "files")
     assert done.result.split("\n\n") == [
         "See:",
-        "a.pdf (a/pdf): https://files.example/a.pdf",
+        "a.pdf (a/pdf): https://papers.example/a.pdf",
         "big.bin (a/bin, 100000 bytes): left out: too large to be sent along",
         "t.txt (text/plain, 4 bytes): data:text/plain;base64,dGlueQ==",
         '{"half": 0.5, "n": 5}',

@@ -58,7 +58,7 @@ async def test_files_are_told_by_reference(agents: Agents):
         done = await call(agents, tools.url, "files")
     assert done.result.split("\n\n") == [
         "See:",
-        "a.pdf (a/pdf, 7 bytes): https://files.example/a.pdf",
+        "a.pdf (a/pdf, 7 bytes): https://papers.example/a.pdf",
         "image (image/png): left out: it cannot be read",
         "x://b (text/plain, 4 bytes): data:text/plain;base64,dGlueQ==",
     ]
