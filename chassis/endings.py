@@ -30,7 +30,7 @@ async def end(*tasks: "asyncio.Task[Any]") -> None:
         _, left = await asyncio.wait(left, timeout=AGAIN_S)
 
 
-async def let(work: Coroutine[Any, Any, None], at_most_s: float) -> None:
+async def run_for(work: Coroutine[Any, Any, None], at_most_s: float) -> None:
     """Let work go on for so long, and then end it; a time-out alone could be swallowed.
 
     Raises:

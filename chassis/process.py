@@ -48,7 +48,7 @@ def run(build: Callable[[SettingsT], Service], settings_of: type[SettingsT]) -> 
     logs.configure(settings, f"{service.name}_svc")
     telemetry.start(settings, f"{service.name}_svc")
     http = uvicorn.Config(
-        probes(service.name, service.able, service.refresh),
+        probes(service.name, service.health.able, service.refresh),
         lifespan="off",
         timeout_graceful_shutdown=5,
         **options(Bounds()),

@@ -25,24 +25,23 @@ from chassis.bus.connecting import connect_options, noticed, on_error
 from chassis.bus.consumers import Consumers
 from chassis.bus.envelopes import new_id
 from chassis.bus.leaders import patiently
-from chassis.db.away import why_away
 from chassis.db.database import Database
 from chassis.db.pool import shrink
 from chassis.db.schema import outbox_table
-from chassis.endings import Job, end, let, repeat
+from chassis.endings import Job, end, repeat, run_for
 from chassis.handling.dead_letters import Tell
 from chassis.handling.hands import Hands
 from chassis.handling.inbox import forget_handled
 from chassis.handling.subscribers import Subscribers
 from chassis.handling.waiting import WaitingRoom
+from chassis.health import Health
 from chassis.observability import metrics, telemetry
 from chassis.observability.readings import Readings
 from chassis.outbox.relay import Departures, relay
 from chassis.release import release
 from chassis.settings import ServiceSettings
-from contracts.base import Ping, Pong, ping_call
+from contracts.base import ping_call
 from contracts.changes import ALIVE_EVERY_S
-from contracts.errors import Unavailable
 from contracts.topology import Durable
 
 log = structlog.get_logger()
@@ -65,6 +64,7 @@ class Service:
         subscribers: what it answers and consumes.
         readings: what it looks up for its metrics.
         hands: tells who waits for a reply whether it has the request.
+        health: whether it can do its work.
         details: what it tells about itself when asked whether it lives, such as adapters in use.
     """
 
@@ -102,10 +102,9 @@ class Service:
         self.readings = Readings(name, self.database)
         self.readings.follow(self._streams)
         metrics.start_counting(name)
-        self.details: dict[str, str] = {}
         self._client: Client | None = None
         self._lost: asyncio.TimerHandle | None = None
-        self.started = self.stopping = False
+        self.stopping = False
         self._starts: list[Job] = []
         self._stops: list[Callable[[], object]] = []
         self._ends: list[Job] = []
@@ -119,10 +118,18 @@ class Service:
         )
         self.answer, self.consume = self.subscribers.answer, self.subscribers.consume
         self.hands = Hands(name, new_id(), self.subscribers.requests)
-        self.answer(ping_call(name), self._pong)
-        self.drifted: str | None = None
         self.consumers = Consumers(self.broker)
-        self.every(DRIFT_EVERY_S, self.look_for_drift)
+        self.health = Health(
+            name,
+            self.hands.instance,
+            self._connection,
+            self.database,
+            self.departures,
+            self.consumers,
+        )
+        self.details = self.health.details
+        self.answer(ping_call(name), self.health.pong)
+        self.every(DRIFT_EVERY_S, self.health.look_for_drift)
         self.every(FORGET_EVERY_S, partial(forget_handled, self.database.engine, name))
         self.every(LOOK_EVERY_S, self.waiting.look)
         self.every(SHRINK_EVERY_S, partial(shrink, self.database.engine))
@@ -185,7 +192,7 @@ class Service:
         for seconds, job, to_the_end in self._loops:
             tasks = self._last_tasks if to_the_end else self._tasks
             tasks.append(asyncio.create_task(repeat(seconds, job)))
-        self.started = True
+        self.health.started = True
         log.info("service started", version=release())
 
     async def stop(self) -> None:
@@ -198,7 +205,7 @@ class Service:
         self.waiting.close()
         await end(*self._tasks)
         with contextlib.suppress(NatsError):  # What is left undone comes again.
-            await let(self.subscribers.close(), self.settings.drain_s)
+            await run_for(self.subscribers.close(), self.settings.drain_s)
         drain_s = self.settings.drain_s
         await asyncio.gather(self.subscribers.stop(drain_s), self.waiting.stop(drain_s))
         for job in self._ends:
@@ -216,44 +223,10 @@ class Service:
         await telemetry.stop()
         log.info("service stopped")
 
-    async def ready(self) -> list[str]:
-        """What is wrong now, as sentences; empty when the service can do its work."""
-        if not self.started:
-            return ["starting"]
-        wrong = []
-        client = await self._connection()
-        if not client.is_connected:
-            wrong.append("not connected to NATS")
-        try:
-            async with asyncio.timeout(2):
-                await self.database.ping()
-        except Exception as error:  # noqa: BLE001  (whatever keeps the database from answering)
-            wrong.append(f"database {why_away(error)}: {type(error).__name__}")
-        full = self.departures.publisher.intake.full
-        wrong += [f"stream {name} takes no messages" for name in full]
-        wrong += [f"consumer {name} has stopped" for name in self.consumers.dead()]
-        return [*wrong, *([self.drifted] if self.drifted else [])]
-
-    async def able(self) -> tuple[bool, list[str]]:
-        """Whether it can do its work now, and what is wrong."""
-        wrong = await self.ready()
-        return not wrong, wrong
-
     async def refresh(self) -> None:
         """Look up what is shown among the metrics."""
-        if self.started:
+        if self.health.started:
             await self.readings.refresh()
-
-    async def look_for_drift(self) -> None:
-        """Notice that messages may not come as declared; then nobody is told that all is well."""
-        try:
-            await topology.verify(await self._connection(), self.name)
-        except topology.Drift as drift:
-            if self.drifted is None:
-                log.error("drift", error=str(drift))
-            self.drifted = str(drift)
-        else:
-            self.drifted = None
 
     async def _streams(self) -> JetStreamContext:
         return (await self._connection()).jetstream()
@@ -267,19 +240,6 @@ class Service:
         if self._client is None:
             raise ConnectionError("the service was not started")
         return self._client
-
-    async def _pong(self, _request: Ping) -> Pong:
-        await self.database.ping()
-        if self.departures.publisher.intake.full:
-            raise Unavailable(f"The message bus has no room for what the {self.name} service says.")
-        if wrong := self.drifted or next(iter(self.consumers.dead()), None):
-            raise Unavailable(f"Messages may not reach the {self.name} service: {wrong}")
-        return Pong(
-            service=self.name,
-            version=release(),
-            details=self.details,
-            instance=self.hands.instance,
-        )
 
     async def _on_disconnect(self) -> None:
         if self.stopping or self._lost is not None:
@@ -306,6 +266,6 @@ class Service:
         log.critical(
             "no connection to NATS for good, see NATS_URL; exiting",
             after_s=after_s,
-            was_connected=self.started,
+            was_connected=self.health.started,
         )
         os._exit(1)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from faststream_outbox import OutboxBroker
 from sqlalchemy import Interval, MetaData, bindparam, event, func, text
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -113,6 +113,7 @@ class Database:
             },
         )
         event.listen(self.engine.sync_engine, "checkout", _replace_spoiled)
+        event.listen(self.engine.sync_engine, "handle_error", _give_up_late)
         watch(self.engine)
         # Whoever only looks needs no BEGIN and no COMMIT, each of which is a way to the server.
         self._looking = self.engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -242,10 +243,18 @@ class Database:
 def _replace_spoiled(connection: Any, _record: object, _proxy: object) -> None:
     """Have the pool open a connection anew when it was closed, or is in a transaction.
 
-    A BEGIN or COMMIT that took too long may have come through all the same. What is done next on
-    the connection would be a part of that transaction, and never be committed.
+    What is done next on it would be a part of that transaction, and never be committed.
     """
     driver = connection.driver_connection
-    begun = driver._top_xact is not None  # noqa: SLF001  (the driver's own view, without an answer)
-    if driver.is_closed() or begun or driver.is_in_transaction():
+    if driver.is_closed() or driver.is_in_transaction():
         raise DisconnectionError
+
+
+def _give_up_late(context: ExceptionContext) -> None:
+    """Have a connection given up on which something took too long, as when somebody is cancelled.
+
+    A BEGIN or COMMIT may have come through all the same, and the driver does not know of it.
+    """
+    if isinstance(context.original_exception, TimeoutError):
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False

@@ -109,7 +109,7 @@ async def _line(conn: AsyncConnection, sql: str, given: object) -> AsyncIterator
             listener(sync, None, sql, given, None, False)
         yield adapter.driver_connection
     except BaseException as error:
-        if is_exit_exception(error):
+        if is_exit_exception(error) or isinstance(error, TimeoutError):
             await conn.invalidate(error)
             raise
         _failed(adapter, error, sql)
@@ -119,7 +119,8 @@ def _failed(adapter: Any, error: BaseException, sql: str) -> NoReturn:
     """Raise what SQLAlchemy would."""
     errors: Any = adapter.dbapi
     try:
-        adapter._handle_exception(error)  # noqa: SLF001  (the one place that translates)
+        # SQLAlchemy translates the driver's errors here, and offers no other way to it.
+        adapter._handle_exception(error)  # noqa: SLF001
     except errors.Error as translated:
         raise DBAPIError.instance(
             sql,

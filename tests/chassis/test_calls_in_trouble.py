@@ -131,7 +131,7 @@ async def test_nats_that_is_down_is_told_at_once_and_found_again(killable: Stack
             with pytest.raises(Unavailable, match=r"^The message bus is not reachable.$"):
                 await ask(service.bus)
             assert time.monotonic() - begun < 3
-            assert "not connected to NATS" in await service.ready()
+            assert "not connected to NATS" in await service.health.wrong()
         finally:
             await killable.nats.start()
 
@@ -142,4 +142,4 @@ async def test_nats_that_is_down_is_told_at_once_and_found_again(killable: Stack
                 return False
 
         await eventually(back)
-        assert await service.ready() == []
+        assert await service.health.wrong() == []

@@ -97,7 +97,7 @@ async def test_where_orders_find_no_room_nothing_is_begun(small: tuple[Stack, Cl
         with pytest.raises(Unavailable, match="no room"):
             await ask(service.bus, Question(text=second))
         assert await ask(service.bus, Question(text=second, amount="1")) == "seen"
-        assert await service.ready() == [f"stream {COMMANDS.name} takes no messages"]
+        assert await service.health.wrong() == [f"stream {COMMANDS.name} takes no messages"]
 
         await js.purge_stream(COMMANDS.name, subject="bazaar.cmd.probe.fill.x")
 
@@ -106,7 +106,7 @@ async def test_where_orders_find_no_room_nothing_is_begun(small: tuple[Stack, Cl
 
         await eventually(room)
         assert await ask(service.bus, Question(text=third)) == "begun"
-        assert await service.ready() == []
+        assert await service.health.wrong() == []
 
         async def left() -> bool:
             orders = await stored(js, COMMANDS.name, "bazaar.cmd.probe.do.*")

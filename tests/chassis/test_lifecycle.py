@@ -156,20 +156,20 @@ async def test_drift_while_it_runs_is_told(killable: Stack) -> None:
     """Messages would stay away without an error anywhere."""
     service = build(payment_settings(killable))
     async with running(service), jetstream(killable.nats_url) as js:
-        await service.look_for_drift()
-        assert await service.ready() == []
+        await service.health.look_for_drift()
+        assert await service.health.wrong() == []
         await js.delete_consumer("EVENTS", PAYMENT_STEP_COMPLETED.name)
         try:
-            await service.look_for_drift()
+            await service.health.look_for_drift()
         finally:
             await declare(killable.nats_url)
-        [wrong] = await service.ready()
+        [wrong] = await service.health.wrong()
         assert "payment-step-completed is missing" in wrong
         cause = origin("admin", "payment.ping")
         with pytest.raises(Unavailable, match="Messages may not reach the payment service"):
             await Bus(service.broker, ADMIN).ask(ping_call("payment"), Ping(), cause)
-        await service.look_for_drift()
-        assert await service.ready() == []
+        await service.health.look_for_drift()
+        assert await service.health.wrong() == []
 
 
 async def test_a_service_that_waits_for_nats_can_be_stopped(killable: Stack) -> None:
@@ -298,11 +298,11 @@ async def test_a_consumer_that_failed_and_began_again_is_told_as_alive(killable:
         consumer.add_task(fail_once)
         await failed.wait()
         await eventually(lambda: _so(len(consumer.tasks) == begun + 2))
-        assert await service.ready() == []
+        assert await service.health.wrong() == []
         for task in consumer.tasks:
             task.cancel()
         await asyncio.wait(consumer.tasks)
-        [wrong] = await service.ready()
+        [wrong] = await service.health.wrong()
         assert re.fullmatch(r"consumer .+ has stopped", wrong)
 
 

@@ -46,7 +46,7 @@ async def services(stack: Stack) -> AsyncIterator[dict[str, Service]]:
 
 async def scraped(service: Service) -> Samples:
     """The page of a service, by name and labels."""
-    transport = httpx.ASGITransport(probes(service.name, service.able, service.refresh))
+    transport = httpx.ASGITransport(probes(service.name, service.health.able, service.refresh))
     async with httpx.AsyncClient(transport=transport, base_url="http://probe") as http:
         page = await http.get("/metrics")
     assert page.headers["content-type"].startswith("text/plain")
