@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from email.utils import parsedate_to_datetime
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -86,8 +87,7 @@ def _ports(settings: Settings) -> Found:
     if _answer(settings) is not None:
         return "ports", True, f"AgentBazaar answers at port {settings.gateway_port}"
     try:
-        # Here and not above: what runs the servers may be missing, which is another finding.
-        from deploy.local import services  # noqa: PLC0415
+        services = import_module("deploy.local.services")  # What it needs is an extra.
     except ModuleNotFoundError as error:
         return "ports", False, f"they cannot be told without {error.name}"
     try:

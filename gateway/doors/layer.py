@@ -17,6 +17,8 @@ from gateway.settings import Settings
 log = structlog.get_logger()
 
 OFF = "There is nothing at this address."
+CLOSE_S = 5.0
+"""How long a door has for what is under way at it, when the gateway ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,6 @@ class _Door:
         app: ASGIApp = await opened
         log.info("a door was opened", door=self._module.rpartition(".")[2])
         return app
-
-
-CLOSE_S = 5.0
 
 
 async def close(doors: Iterable[_Door]) -> None:

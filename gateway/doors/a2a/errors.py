@@ -15,7 +15,7 @@ from a2a.utils.errors import (
     UnsupportedOperationError,
 )
 
-from gateway.doors.shared.inside import Refused
+from gateway.doors.shared.answers import Refused
 from gateway.doors.shared.telling import problem_of, sentence_of
 from gateway.errors import OURS
 from gateway.faults import told, where
@@ -60,7 +60,8 @@ def in_its_words() -> Iterator[None]:
         raise error_of(refused) from None
     except (A2AError, asyncio.CancelledError, GeneratorExit):
         raise
-    except Exception as error:  # noqa: BLE001  (the library would tell its text)
+    # Anything else: the library answers with the text of whatever is raised, ours or a driver's.
+    except Exception as error:  # noqa: BLE001
         log.error("request failed", door="a2a", error=told(error), at=where(error))
         raise InternalError(OURS) from None
 

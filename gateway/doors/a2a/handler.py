@@ -23,7 +23,7 @@ from a2a.types import (
 from a2a.utils.errors import TaskNotCancelableError, UnsupportedOperationError
 from starlette.types import Scope
 
-from gateway.doors.a2a import listing, streaming
+from gateway.doors.a2a import listing
 from gateway.doors.a2a.context import scope_of
 from gateway.doors.a2a.errors import in_its_words, known, stream_in_its_words
 from gateway.doors.a2a.orders import Order, carry_out, order_of
@@ -39,8 +39,9 @@ from gateway.doors.a2a.streaming import (
     news,
     until_done,
 )
-from gateway.doors.a2a.tasks import ENDED, TURN, find, of_call, of_turn
-from gateway.doors.shared.inside import Inside, Refused, place
+from gateway.doors.a2a.tasks import ENDED, TURN, at_work, find, of_call, of_turn
+from gateway.doors.shared.answers import Refused, place
+from gateway.doors.shared.inside import Inside
 from gateway.doors.shared.lasting import Lasting
 
 OVER = "The task has come to its end. Send a message with its contextId and without its taskId."
@@ -162,9 +163,9 @@ class Handler(Refusing, RequestHandler):
                 followed = followed if begun else follow(order)
                 if not followed.is_about(event):
                     continue
-                if not begun:
+                if not begun and followed.id is not None:
                     begun = True
-                    yield streaming.beginning(followed)
+                    yield at_work(followed.id, followed.task_id)
                 if (update := news(followed, event)) is not None:
                     yield update
             if not work.done():  # The gateway stops; the task is subscribed to at another.

@@ -8,7 +8,8 @@ from a2a.utils.errors import InvalidParamsError
 from starlette.types import Scope
 
 from gateway.doors.a2a.tasks import find, of_task, without_artifacts
-from gateway.doors.shared.inside import Inside, Refused, place
+from gateway.doors.shared.answers import Refused, place
+from gateway.doors.shared.inside import Inside
 
 PAGE, MOST = 50, 100
 

@@ -12,7 +12,8 @@ from google.protobuf.json_format import MessageToDict
 from starlette.types import Scope
 
 from gateway.doors.a2a.tasks import CONTEXT, TURN
-from gateway.doors.shared.inside import ID, Inside, Refused
+from gateway.doors.shared.answers import ID, Refused
+from gateway.doors.shared.inside import Inside
 
 CALLS = ("agentId", "quoteId")
 """Members of the metadata that make a message the call of an agent."""

@@ -15,8 +15,8 @@ from a2a.types import (
 )
 
 from gateway.doors.a2a.orders import Order
-from gateway.doors.a2a.tasks import TURN, at_work, saying
-from gateway.doors.shared.inside import Told
+from gateway.doors.a2a.tasks import TURN, saying
+from gateway.doors.shared.answers import Told
 
 ToldT = TypeVar("ToldT", bound=Event)
 EVENTS = "/api/events"
@@ -146,9 +146,3 @@ async def until_done(
     finally:
         if hearing is not None:
             hearing.cancel()
-
-
-def beginning(followed: Followed) -> Task:
-    """The first that a stream tells: a task at work."""
-    assert followed.id is not None  # noqa: S101  (whoever calls has seen an event about it)
-    return at_work(followed.id, followed.task_id)

@@ -14,7 +14,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from starlette.types import Scope
 
 from gateway.doors.a2a.errors import known
-from gateway.doors.shared.inside import Inside, Refused, place
+from gateway.doors.shared.answers import Refused, place
+from gateway.doors.shared.inside import Inside
 from gateway.doors.shared.telling import BILL, bill_of
 
 TURN = "turn_"

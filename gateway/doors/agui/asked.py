@@ -10,11 +10,9 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from gateway.bodies import NO_JSON, is_json, read
+from gateway.doors.shared.serving import BUDGET, json_of
 from gateway.errors import sentence
 
-BUDGET = "bazaar-max-budget"
-"""The header that says what may be spent, beside `forwardedProps.maxBudget`."""
 MAJOR = "1."
 OTHER = "This speaks AG-UI 1.0; the version that was sent is another."
 
@@ -56,11 +54,8 @@ async def asked(request: Request) -> Asked:
     Raises:
         HTTPException: it is no such request.
     """
-    kinds = request.headers.getlist("content-type")
-    if len(kinds) != 1 or not is_json(kinds[0]):
-        raise HTTPException(415, NO_JSON)
     try:
-        given = RunAgentInput.model_validate(read(await request.body()))
+        given = RunAgentInput.model_validate(await json_of(request))
     except ValidationError as error:
         raise HTTPException(422, sentence(error.errors())) from None
     if given.protocol_version is not None and not given.protocol_version.startswith(MAJOR):

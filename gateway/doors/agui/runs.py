@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from ag_ui.core import BaseEvent
-from fastapi import HTTPException as Unfit
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,7 +12,8 @@ from starlette.types import Scope
 
 from gateway.doors.agui.asked import Asked, asked
 from gateway.doors.agui.telling import Telling, frame
-from gateway.doors.shared.inside import Inside, Refused, Told, place
+from gateway.doors.shared.answers import Refused, Told, place
+from gateway.doors.shared.inside import Inside
 from gateway.doors.shared.streaming import ALIVE, Frames, happened
 from gateway.settings import Settings
 
@@ -28,10 +28,7 @@ NO_TURN = "state.turnId: The turn is not known that these interrupts are of."
 
 async def run(request: Request, inside: Inside, settings: Settings) -> Response:
     """Begin a turn, or go on with one; what is refused is answered by its status."""
-    try:
-        wanted = await asked(request)
-    except Unfit as error:
-        raise HTTPException(error.status_code, str(error.detail)) from None
+    wanted = await asked(request)
     scope = request.scope
     async with AsyncExitStack() as opening:
         # Read along before anything is asked, so that nothing is missed.

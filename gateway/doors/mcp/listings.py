@@ -9,7 +9,8 @@ from mcp.shared.exceptions import MCPError
 from starlette.requests import Request
 from starlette.types import Scope
 
-from gateway.doors.shared.inside import Inside, Refused, place
+from gateway.doors.shared.answers import Refused, place
+from gateway.doors.shared.inside import Inside
 from gateway.doors.shared.telling import sentence_of
 
 Context = ServerRequestContext[Any, Any]
@@ -21,8 +22,9 @@ TEMPLATE = types.ResourceTemplate(uri_template=f"{PREFIX}{{id}}", name="listing"
 
 def scope_of(context: Context) -> Scope:
     """The HTTP request that a message came with."""
-    request: Request = context.request  # type: ignore[assignment]  # Streamable HTTP has one.
-    return request.scope
+    if not isinstance(context.request, Request):
+        raise TypeError("MCP is spoken over HTTP here, which brings a request")
+    return context.request.scope
 
 
 class Listings:

@@ -12,7 +12,8 @@ from mcp.shared.exceptions import MCPError
 from chassis.release import release
 from gateway.doors.mcp.listings import Context, Listings, scope_of
 from gateway.doors.mcp.tools import TOOLS, Tool, WrongArguments
-from gateway.doors.shared.inside import Inside, Refused
+from gateway.doors.shared.answers import Refused
+from gateway.doors.shared.inside import Inside
 from gateway.doors.shared.lasting import Lasting
 from gateway.doors.shared.telling import PROBLEM, problem_of, sentence_of
 

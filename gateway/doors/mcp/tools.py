@@ -2,21 +2,23 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, JsonValue, ValidationError
 from starlette.types import Scope
 
 from contracts import api, bodies
-from contracts.base import Id
+from contracts.base import Id, Model
 from contracts.listings import Sorting
-from gateway.doors.shared.inside import Inside, place
+from gateway.doors.shared.answers import place
+from gateway.doors.shared.inside import Inside
 from gateway.errors import sentence
 
 Arguments = dict[str, Any]
 Run = Callable[[Inside, Scope, Arguments], Coroutine[Any, Any, dict[str, Any]]]
 
 KEY = "idempotencyKey"
+Key = Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
 MOST_STEPS = 500
 
 
@@ -50,9 +52,8 @@ class Nothing(bodies.Body):
 class Call(bodies.Invocation):
     """A call of an agent; see POST /api/invoke-agent."""
 
-    idempotency_key: str | None = Field(
+    idempotency_key: Key | None = Field(
         default=None,
-        pattern=r"^[!-~]{1,200}$",
         description="A call that is sent again with its key is not carried out, or paid, again.",
     )
 
@@ -60,21 +61,20 @@ class Call(bodies.Invocation):
 class Wish(bodies.ChatInput):
     """A wish for HubChat; see POST /api/hubchat/message."""
 
-    idempotency_key: str | None = Field(
+    idempotency_key: Key | None = Field(
         default=None,
-        pattern=r"^[!-~]{1,200}$",
         description="A wish that is sent again with its key is waited for once more.",
     )
 
 
-class FoundAgents(BaseModel):
+class FoundAgents(Model):
     """A page of agents."""
 
     agents: list[api.Agent]
-    nextCursor: str | None = None  # noqa: N815  (as all of the API's JSON)
+    next_cursor: str | None = None
 
 
-class TaskAndSteps(BaseModel):
+class TaskAndSteps(Model):
     """A task, and the calls that were made for it."""
 
     task: api.Task

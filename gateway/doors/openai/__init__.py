@@ -8,14 +8,15 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from starlette.exceptions import HTTPException
-from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from gateway.doors.openai import completions, errors, models
-from gateway.doors.shared.inside import Inside, Refused
+from gateway.doors.shared.answers import Refused
+from gateway.doors.shared.inside import Inside
+from gateway.doors.shared.serving import serving
 from gateway.settings import Settings
 
 
@@ -28,16 +29,12 @@ async def opened(inside: Inside, settings: Settings) -> AsyncIterator[ASGIApp]:
         Route("/v1/models", partial(models.list_models, inside=inside)),
         Route("/v1/models/{id}", partial(models.get_model, inside=inside)),
     ]
-    # No application of its own: what nobody expected is the gateway's to answer.
-    handlers = {Refused: _refused, HTTPException: _nothing_here}
-    yield ExceptionMiddleware(Router(routes, redirect_slashes=False), handlers)
+    yield serving(routes, _refused, _unfit)
 
 
-async def _refused(request: Request, refused: Exception) -> Response:
-    assert isinstance(refused, Refused)  # noqa: S101  (as it is registered)
+def _refused(request: Request, refused: Refused) -> Response:
     return errors.refusal(refused, keyed="idempotency-key" in request.headers)
 
 
-async def _nothing_here(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101  (as it is registered)
-    return errors.plain(error.status_code, error.detail, error.headers)
+def _unfit(error: HTTPException) -> Response:
+    return errors.plain(error.status_code, str(error.detail), error.headers)

@@ -5,8 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-BUDGET = "bazaar-max-budget"
-"""The header that says what may be spent, for clients that cannot set a member."""
+from gateway.doors.shared.serving import BUDGET
 
 
 class Wrong(Exception):

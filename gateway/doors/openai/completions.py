@@ -4,12 +4,11 @@ import asyncio
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import HTTPException
 from pydantic import ValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.bodies import NO_JSON, is_json, read
 from gateway.doors.openai import errors, streaming
 from gateway.doors.openai.asked import (
     Completion,
@@ -19,9 +18,11 @@ from gateway.doors.openai.asked import (
     text_member,
     wish_of,
 )
+from gateway.doors.openai.asks import LOOK_S, Asks
 from gateway.doors.openai.models import HUBCHAT, agent_called
 from gateway.doors.openai.said import answered, of_call, of_turn
-from gateway.doors.shared.inside import Inside, Refused, place
+from gateway.doors.shared.inside import Inside
+from gateway.doors.shared.serving import json_of
 from gateway.doors.shared.streaming import Gone, while_there
 from gateway.errors import sentence
 from gateway.settings import Settings
@@ -30,11 +31,8 @@ Json = dict[str, Any]
 
 WAIT_S = 100.0
 """How long a turn is waited for without a stream: as long as an agent that is called."""
-LOOK_S = 1.0
 HANGED_UP = 499
 """For the log; nobody is there to read it."""
-PATIENCE_S = 8.0
-"""How long a request waits for its like, whose caller hung up: a claim is free after 4 s."""
 STILL = (
     "The turn {} is still going on. Ask again with the same Idempotency-Key, or stream: then it"
     " is waited for once more. GET /api/turns/{} has it later."
@@ -44,7 +42,7 @@ STILL = (
 async def complete(request: Request, inside: Inside, settings: Settings) -> Response:
     """Answer as OpenAI would; what costs money is asked of our own routes."""
     try:
-        body = Completion.model_validate(await _json(request))
+        body = Completion.model_validate(await json_of(request))
         refuse_what_is_not_done(body)
         wish = wish_of(body)
     except ValidationError as error:
@@ -65,7 +63,7 @@ async def complete(request: Request, inside: Inside, settings: Settings) -> Resp
         return Response(status_code=HANGED_UP)
 
 
-async def _of_hubchat(asks: "Asks", body: Completion, wish: str, settings: Settings) -> Response:
+async def _of_hubchat(asks: Asks, body: Completion, wish: str, settings: Settings) -> Response:
     budget, task_id = terms_of(body, asks.headers)
     said = {"content": wish, "maxBudget": budget or None, "taskId": task_id or None}
     if body.stream:
@@ -73,7 +71,7 @@ async def _of_hubchat(asks: "Asks", body: Completion, wish: str, settings: Setti
     return await while_there(asks.receive, _turn(asks, said, body.model))
 
 
-async def _of_agent(asks: "Asks", body: Completion, wish: str, settings: Settings) -> Response:
+async def _of_agent(asks: Asks, body: Completion, wish: str, settings: Settings) -> Response:
     agent = await agent_called(asks.inside, asks.scope, body.model)
     if agent is None:
         return errors.unknown_model(body.model)
@@ -85,44 +83,6 @@ async def _of_agent(asks: "Asks", body: Completion, wish: str, settings: Setting
         return await streaming.call(asks, order, agent, body, settings)
     result = await while_there(asks.receive, asks.post("/api/invoke-agent", order))
     return of_call(agent, result).whole()
-
-
-class Asks:
-    """What one request asks of the API."""
-
-    def __init__(self, inside: Inside, request: Request, key: str | None) -> None:
-        """Ask for the caller of `request`, with its `Idempotency-Key`."""
-        self.inside = inside
-        self.scope = request.scope
-        self.headers = request.headers
-        self.receive = request.receive
-        self.key = key
-
-    async def post(self, path: str, body: Json, **query: Any) -> Json:
-        """The JSON of a POST; with a key, its like that still runs is waited for a while.
-
-        Raises:
-            Refused: as `Inside.ask`.
-        """
-        until = asyncio.get_running_loop().time() + PATIENCE_S
-        while True:
-            try:
-                said = await self.inside.ask(
-                    self.scope, "POST", path, query=query, body=body, key=self.key
-                )
-            except Refused as refused:
-                busy = refused.status == HTTPStatus.CONFLICT and "retry-after" in refused.headers
-                if not busy or self.key is None or asyncio.get_running_loop().time() > until:
-                    raise
-                await asyncio.sleep(LOOK_S)
-            else:
-                found: Json = said.json()
-                return found
-
-    async def turn(self, turn_id: str) -> Json:
-        """What became of a turn so far."""
-        found: Json = await self.inside.get(self.scope, place("/api/turns/{}", turn_id))
-        return found
 
 
 async def _turn(asks: Asks, said: Json, model: str) -> Response:
@@ -138,10 +98,3 @@ async def _turn(asks: Asks, said: Json, model: str) -> Response:
         await asyncio.sleep(LOOK_S)
         turn = await asks.turn(turn["turnId"])
     return of_turn(model, turn).whole()
-
-
-async def _json(request: Request) -> Any:
-    kinds = request.headers.getlist("content-type")
-    if len(kinds) != 1 or not is_json(kinds[0]):
-        raise HTTPException(415, NO_JSON)
-    return read(await request.body())

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from gateway.doors.openai.said import answered
-from gateway.doors.shared.inside import Refused
+from gateway.doors.shared.answers import Refused
 from gateway.doors.shared.telling import sentence_of
 
 Json = dict[str, Any]

@@ -9,7 +9,8 @@ from starlette.types import Scope
 from gateway.doors.openai.asked import text_member
 from gateway.doors.openai.errors import unknown_model
 from gateway.doors.openai.said import answered
-from gateway.doors.shared.inside import Inside, Refused, place
+from gateway.doors.shared.answers import Refused, place
+from gateway.doors.shared.inside import Inside
 
 Json = dict[str, Any]
 

@@ -3,27 +3,25 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chassis.endings import end
 from gateway.doors.openai import errors
 from gateway.doors.openai.asked import Completion
+from gateway.doors.openai.asks import Asks
 from gateway.doors.openai.said import Answer, frame, of_call, of_turn
-from gateway.doors.shared.inside import Refused, Told
+from gateway.doors.shared.answers import Refused, Told
 from gateway.doors.shared.streaming import ALIVE, Frames, happened
 from gateway.doors.shared.words import Words
 from gateway.errors import OURS
 from gateway.settings import Settings
-
-if TYPE_CHECKING:
-    from gateway.doors.openai.completions import Asks
 
 Json = dict[str, Any]
 
 CUT_OFF = "The stream was cut off; the turn goes on."
 
 
-async def turn(asks: "Asks", said: Json, body: Completion, send_s: float) -> Frames:
+async def turn(asks: Asks, said: Json, body: Completion, send_s: float) -> Frames:
     """A turn of HubChat. It is read along before it is asked for, so that nothing is missed.
 
     Raises:
@@ -39,7 +37,7 @@ async def turn(asks: "Asks", said: Json, body: Completion, send_s: float) -> Fra
 
 
 async def _turn(
-    asks: "Asks", events: AsyncIterator[Told], begun: Json, body: Completion
+    asks: Asks, events: AsyncIterator[Told], begun: Json, body: Completion
 ) -> AsyncIterator[bytes]:
     turn_id = begun["turnId"]
     known = {"turnId": turn_id, "taskId": begun["taskId"]}
@@ -74,7 +72,7 @@ async def _turn(
 
 
 async def call(
-    asks: "Asks", order: Json, agent: Json, body: Completion, settings: Settings
+    asks: Asks, order: Json, agent: Json, body: Completion, settings: Settings
 ) -> Frames:
     """A call of an agent: signs of life while it works, then its answer in one chunk.
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from gateway.doors.shared.inside import Refused
+from gateway.doors.shared.answers import Refused
 
 PROBLEM = "agentbazaar/problem"
 """The member that a refusal is under, whole, wherever a protocol has room for members of ours."""

@@ -1,0 +1,156 @@
+"""Requests of a door to the API, and what it sends, without a network between them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope
+
+from gateway.doors.shared.answers import Refused, Told
+from gateway.errors import OURS, problem
+from gateway.faults import told, where
+
+log = structlog.get_logger()
+
+JSON = (b"content-type", b"application/json")
+PASSED_ON = frozenset({b"traceparent"})
+"""Headers of the caller's that are the API's, too."""
+AHEAD = 16
+"""Parts of a stream that may wait for the door; then the stream waits."""
+
+
+def scope_for(
+    outer: Scope,
+    method: str,
+    path: str,
+    query: Mapping[str, Any] | None,
+    body: bytes,
+    key: str | None,
+) -> Scope:
+    """The scope of a request of this API; nothing of the outer one but who asks, and its trace."""
+    headers = [one for one in outer["headers"] if one[0] in PASSED_ON]
+    headers += [(b"host", b"inside")]
+    if method != "GET":
+        headers += [JSON, (b"content-length", str(len(body)).encode())]
+    if key is not None:
+        headers.append((b"idempotency-key", key.encode("latin-1", "replace")))
+    state = outer.get("state", {})
+    asked = {name: _text(value) for name, value in (query or {}).items() if value is not None}
+    return {
+        "type": "http",
+        "asgi": outer["asgi"],
+        "http_version": "1.1",
+        "method": method,
+        "scheme": outer["scheme"],
+        "path": path,
+        "raw_path": path.encode(),
+        "root_path": "",
+        "query_string": urlencode(asked).encode(),
+        "headers": headers,
+        "client": outer.get("client"),
+        "server": outer.get("server"),
+        "app": state["api"],
+        "state": {name: state[name] for name in ("identity", "request_id") if name in state},
+    }
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def unexpected(error: Exception) -> Refused:
+    """What nobody expected: its details are in the log, and go no further."""
+    log.error("request failed", error=told(error), at=where(error))
+    return Refused(500, bytes(problem(500, OURS).body), Headers())
+
+
+def nothing_more(body: bytes) -> Receive:
+    """Gives the body, then nothing: who waits for a caller to hang up is ended with the door."""
+    given = False
+
+    async def receive() -> Message:
+        nonlocal given
+        if given:
+            await asyncio.Event().wait()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+@dataclass(slots=True)
+class Taken:
+    """What the app sends, whole."""
+
+    status: int = 500
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    body: bytearray = field(default_factory=bytearray)
+
+    async def send(self, message: Message) -> None:
+        """Take a part."""
+        if message["type"] == "http.response.start":
+            self.status, self.headers = message["status"], list(message["headers"])
+        else:
+            self.body += message.get("body", b"")
+
+
+class Stream:
+    """What the app sends, part by part."""
+
+    def __init__(self) -> None:
+        """Nothing was sent yet."""
+        self._parts: asyncio.Queue[Message | Exception | None] = asyncio.Queue(AHEAD)
+
+    async def run(self, app: ASGIApp, scope: Scope) -> None:
+        """Ask the app; what it sends waits for whoever reads."""
+        try:
+            await app(scope, nothing_more(b""), self._parts.put)
+        except Exception as error:  # noqa: BLE001  (a task of its own: who reads the stream gets it)
+            await self._parts.put(unexpected(error))
+        else:
+            await self._parts.put(None)
+
+    async def begun(self) -> None:
+        """Wait for the head of the answer; `Refused` when it is a no."""
+        start = await self._next()
+        if start is None:
+            raise RuntimeError("an answer without a head")
+        if start["status"] < HTTPStatus.BAD_REQUEST:
+            return
+        body = b""
+        while (part := await self._next()) is not None:
+            body += part.get("body", b"")
+        raise Refused(start["status"], body, Headers(raw=start["headers"]))
+
+    async def told(self) -> AsyncIterator[Told]:
+        """The events, with a bare place now and then: a sign of life."""
+        rest = b""
+        while (part := await self._next()) is not None:
+            *frames, rest = (rest + part.get("body", b"")).split(b"\n\n")
+            for frame in frames:
+                yield _event(frame)
+
+    async def _next(self) -> Message | None:
+        part = await self._parts.get()
+        if isinstance(part, Exception):
+            raise part
+        return part
+
+
+def _event(frame: bytes) -> Told:
+    event = Told()
+    for line in frame.decode().splitlines():
+        name, _, value = line.partition(": ")
+        match name:
+            case "id":
+                event.id = value
+            case "event":
+                event.event = value
+            case "data":
+                event.data = value
+    return event
