@@ -50,6 +50,32 @@ class Failed:
     error: str
 
 
+class Postponed(Exception):
+    """The step cannot go on now, and its outcome is open; it is taken up again later.
+
+    Attributes:
+        message: what it waits for.
+        agent_called: whether the agent may have done its work already.
+        delay_s: after how long it is taken up; None for the usual delay of what is away.
+        tried: whether that was a try; a look whether somebody has decided is none.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        agent_called: bool = False,
+        delay_s: float | None = None,
+        tried: bool = True,
+    ) -> None:
+        """Say what it waits for."""
+        super().__init__(message)
+        self.message = message
+        self.agent_called = agent_called
+        self.delay_s = delay_s
+        self.tried = tried
+
+
 def recorded(step: Step) -> Done | Failed:
     """The outcome that a step has ended with."""
     if step.status == "failed":

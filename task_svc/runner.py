@@ -18,9 +18,9 @@ from chassis.endings import end, told_to_end
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
 from task_svc import store_leases
-from task_svc.ending import Failed, answer_to
+from task_svc.ending import Failed, Postponed, answer_to
 from task_svc.rows import Step
-from task_svc.saga import Postponed, Saga
+from task_svc.saga import Saga
 from task_svc.settings import Settings
 from task_svc.shares import Shares
 
@@ -214,7 +214,9 @@ class Runner:
                 delay = postponement_s(step.attempts)
                 log.warning("step postponed", error=waiting, delay_s=delay)
             async with self._db.transaction() as tx:
-                await store_leases.postpone(tx.conn, step.id, self.owner, delay)
+                await store_leases.postpone(
+                    tx.conn, step.id, self.owner, delay, tried=waiting.tried
+                )
             return []
         if step.reply_to is not None:
             # The replica that was asked has died, or was held up for longer than its lease.

@@ -36,7 +36,7 @@ from task_svc.domain import (
     hold_amount,
     with_price,
 )
-from task_svc.ending import Done, Failed, end_step, recorded
+from task_svc.ending import Done, Failed, Postponed, end_step, recorded
 from task_svc.pricing import most_of, paid, promise_of
 from task_svc.progress import StepNotes
 from task_svc.protocols.job import Job, Waiting
@@ -51,25 +51,6 @@ REFUND_WAITS_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 OVER = Failed("cancelled", "The step was cancelled.")
 # No reason of the agent's, and none that is for good: asked again, it is carried out.
 NOBODY_WAITS = Failed("payment_unavailable", "Nobody waits any more; the agent was not called.")
-
-
-class Postponed(Exception):
-    """The step cannot go on now, and its outcome is open; it is taken up again later.
-
-    Attributes:
-        message: what it waits for.
-        agent_called: whether the agent may have done its work already.
-        delay_s: after how long it is taken up; None for the usual delay of what is away.
-    """
-
-    def __init__(
-        self, message: str, *, agent_called: bool = False, delay_s: float | None = None
-    ) -> None:
-        """Say what it waits for."""
-        super().__init__(message)
-        self.message = message
-        self.agent_called = agent_called
-        self.delay_s = delay_s
 
 
 class Saga:
@@ -125,7 +106,7 @@ class Saga:
             except NotNow as why:
                 return await self._later(step, why, cause)
             except approving.StillWaits as why:
-                raise Postponed(why.message, delay_s=approving.LOOK_S) from None
+                raise Postponed(why.message, delay_s=approving.LOOK_S, tried=False) from None
             except (Unusable, approving.Rejected) as why:
                 return await self.end(step, Failed("not_covered", why.message), cause)
             except (NotFound, OffTheMarket) as why:

@@ -129,7 +129,13 @@ async def release(conn: AsyncConnection, owner: str, ids: Sequence[str]) -> None
 
 
 async def postpone(
-    conn: AsyncConnection, step_id: str, owner: str, delay_s: float, *, failures: int = 0
+    conn: AsyncConnection,
+    step_id: str,
+    owner: str,
+    delay_s: float,
+    *,
+    failures: int = 0,
+    tried: bool = True,
 ) -> None:
     """Give a step back; it is ready for any replica after `delay_s` seconds.
 
@@ -139,6 +145,7 @@ async def postpone(
         owner: this replica.
         delay_s: seconds.
         failures: how many are added; none when it is that others are not ready.
+        tried: whether taking it counts as an attempt.
     """
     await conn.execute(
         update(steps)
@@ -148,5 +155,6 @@ async def postpone(
             lease_until=None,
             next_attempt_at=after(delay_s),
             failures=steps.c.failures + failures,
+            attempts=steps.c.attempts - int(not tried),
         )
     )

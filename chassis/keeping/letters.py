@@ -68,10 +68,15 @@ async def newest(client: Client) -> Json:
 async def whole(client: Client, number: int) -> Json:
     """One with its body: JSON, or text when it is none."""
     one = await _read(client, number)
-    return _head(one) | {"data": data(one.data)}
+    return shown(one)
 
 
-def data(body: bytes) -> Any:
+def shown(one: stored.Stored) -> Json:
+    """A message of a stream with all that is in it."""
+    return _head(one) | {"data": _data(one.data)}
+
+
+def _data(body: bytes) -> Any:
     """A body's JSON; its text when it is none, or the beginning of it when that is long."""
     try:
         return (

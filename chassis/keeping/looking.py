@@ -81,7 +81,7 @@ async def _task(client: Client, task_id: str, body: bytes) -> Json:
     page = await stored.read(
         client, EVENTS.name, f"bazaar.evt.*.*.{task_id}", after + 1, EVENTS_AT_ONCE
     )
-    return {"events": [_shown(one) for one in page.messages], "left": page.left}
+    return {"events": [letters.shown(one) for one in page.messages], "left": page.left}
 
 
 async def _consumers(client: Client, _which: str, _body: bytes) -> Json:
@@ -144,16 +144,6 @@ async def _ask(client: Client, call: Call[Any, Any]) -> bytes:
     if refused := refusal_in(reply.headers or {}):
         raise refused
     return reply.data
-
-
-def _shown(one: stored.Stored) -> Json:
-    return {
-        "sequence": one.sequence,
-        "time": one.time,
-        "subject": one.subject,
-        "headers": dict(one.headers),
-        "data": letters.data(one.data),
-    }
 
 
 Answer = Callable[[Client, str, bytes], Awaitable[Json]]

@@ -1,6 +1,7 @@
 """Steps that cost more than their credential may spend unasked: asked for, decided, listed."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from chassis.db.pages import next_in_time, place_in_time
 from chassis.db.transaction import Transaction
@@ -125,31 +126,23 @@ async def _settle(tx: Transaction, step_id: str, state: ApprovalState) -> store.
 
 
 def _decided(tx: Transaction, row: store.Found) -> None:
-    event = StepApprovalDecided(
-        task_id=row.task_id,
-        step_id=row.step_id,
-        agent_id=row.agent_id,
-        state=row.state,
-        turn_id=row.turn_id,
-    )
-    tx.publish(event, account=row.account)
+    tx.publish(StepApprovalDecided(**_about(row), state=row.state), account=row.account)
 
 
 async def _announce(tx: Transaction, row: store.Found) -> None:
     event = StepApprovalRequested(
-        task_id=row.task_id,
-        step_id=row.step_id,
-        agent_id=row.agent_id,
-        amount=row.amount,
-        spender=row.spender,
-        expires_at=row.expires_at,
-        turn_id=row.turn_id,
+        **_about(row), amount=row.amount, spender=row.spender, expires_at=row.expires_at
     )
     tx.publish(event, account=row.account)
     data = event.model_dump(mode="json")
     # Asked for more than before, it is told again.
     said_once = f"{row.step_id}-{row.amount.normalize():f}"
     await tell(tx, row.account, "step.approval_requested", said_once, data)
+
+
+def _about(row: store.Found) -> dict[str, Any]:
+    """The step, as both events name it."""
+    return {name: getattr(row, name) for name in ("task_id", "step_id", "agent_id", "turn_id")}
 
 
 def view(row: store.Found) -> ApprovalView:

@@ -14,13 +14,13 @@ from task_svc.approving import WAITS, has_to_wait
 from task_svc.beginning import quote_columns, start_task
 from task_svc.cancelling import CANCELLED
 from task_svc.domain import Quote, hold_amount, is_open, key_after, try_after
-from task_svc.ending import Done, Failed, answer_to, recorded
+from task_svc.ending import Done, Failed, Postponed, answer_to, recorded
 from task_svc.handlers.quoting import Seals, as_quoted
 from task_svc.pricing import most_of
 from task_svc.restraint import take_place
 from task_svc.rows import Step, Task
 from task_svc.runner import Runner
-from task_svc.saga import Postponed, Saga
+from task_svc.saga import Saga
 from task_svc.settings import Settings
 from task_svc.shares import Shares
 

@@ -7,7 +7,7 @@ from a2a.types import ListTasksRequest, ListTasksResponse, Task, TaskState
 from a2a.utils.errors import InvalidParamsError
 from starlette.types import Scope
 
-from gateway.doors.a2a.tasks import find, of_task, without_artifacts
+from gateway.doors.a2a.tasks import of_task, steps_of, without_artifacts
 from gateway.doors.shared.answers import Refused, place
 from gateway.doors.shared.inside import Inside
 
@@ -31,11 +31,13 @@ async def tasks(inside: Inside, outer: Scope, asked: ListTasksRequest) -> ListTa
         query = {"limit": size, "cursor": asked.page_token or None}
         said = await inside.ask(outer, "GET", "/api/tasks", query=query)
         found, after = said.json(), said.next_cursor
-    shown = [task for one in found if _is_wanted(task := of_task(one, ()), asked)]
-    if asked.include_artifacts:
-        shown = [await find(inside, outer, one.id) for one in shown]
+    wanted = [one for one in found if _is_wanted(of_task(one, ()), asked)]
+    if asked.include_artifacts:  # Nobody tells of the steps of several tasks at once.
+        shown = [of_task(one, await steps_of(inside, outer, one["id"])) for one in wanted]
+    else:
+        shown = [without_artifacts(of_task(one, ())) for one in wanted]
     return ListTasksResponse(
-        tasks=[one if asked.include_artifacts else without_artifacts(one) for one in shown],
+        tasks=shown,
         next_page_token=after or "",
         page_size=size,
         total_size=len(shown),

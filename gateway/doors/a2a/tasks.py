@@ -54,8 +54,19 @@ async def _find(inside: Inside, outer: Scope, id_: str) -> Task:
         turn = await inside.get(outer, place("/api/turns/{}", id_.removeprefix(TURN)))
         return await of_turn(inside, outer, turn)
     task = await inside.get(outer, place("/api/tasks/{}", id_))
-    steps = await inside.get(outer, place("/api/tasks/{}/steps", id_), limit=MOST_STEPS)
-    return of_task(task, steps)
+    return of_task(task, await steps_of(inside, outer, id_))
+
+
+async def steps_of(inside: Inside, outer: Scope, task_id: str) -> list[dict[str, Any]]:
+    """The steps of a task.
+
+    Raises:
+        Refused: the account has none with this id, or it cannot be told now.
+    """
+    steps: list[dict[str, Any]] = await inside.get(
+        outer, place("/api/tasks/{}/steps", task_id), limit=MOST_STEPS
+    )
+    return steps
 
 
 async def of_turn(inside: Inside, outer: Scope, turn: Mapping[str, Any]) -> Task:
