@@ -105,6 +105,11 @@ class AgentView(Model):
     breaker: Breaker = "closed"
     retry_at: Moment | None = None
 
+    @property
+    def can_be_called(self) -> bool:
+        """Whether it answers, as far as is known, and is not left alone now."""
+        return self.availability and self.breaker != "open"
+
 
 class ListAgents(Page):
     """Asks for the agents that are on the market, in the order they were registered."""

@@ -35,7 +35,7 @@ async def chosen_for(
     if not choice.candidates:
         raise NotFound(choice.reason)
     best = choice.candidates[0].agent
-    if not best.availability or best.breaker == "open":
+    if not best.can_be_called:
         raise Unavailable(choice.reason)
     candidates = [
         api.ChosenOne(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jiter import from_json
+from pydantic import HttpUrl
 
 from chassis.outbound import (
     AddressRefused,
@@ -44,6 +45,17 @@ class AskLater(BadAnswer):
         """Say what it answered, and how long it wants to be left alone."""
         super().__init__(text)
         self.wait_s = min(wait_s, MOST_WAIT_S)
+
+
+def base_url(url: HttpUrl) -> str:
+    """The address that `/health`, `/info` and `/execute` are appended to.
+
+    Raises:
+        Invalid: it has a query, a fragment or credentials, which would end up in the listing.
+    """
+    if url.query or url.fragment or url.username or url.password:
+        raise Invalid("The endpoint's URL must have no query, no fragment and no credentials.")
+    return str(url).rstrip("/")
 
 
 def client(hosts: Collection[str]) -> Outbound:

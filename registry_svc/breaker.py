@@ -13,7 +13,8 @@ from contracts.task import FailureReason
 SILENCES: frozenset[FailureReason] = frozenset(("agent_unreachable", "agent_too_slow"))
 """Failures of an agent that gave no answer."""
 OPENS_AT = 5
-"""Calls without an answer, and none with one between them."""
+"""Calls without an answer since the last one that was done; a failure that was answered in between
+does not count, and does not set the count back."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 10.0, 300.0
 _MOST_DOUBLED = 10
 
@@ -37,8 +38,8 @@ def breaker(
         now: the moment.
 
     Returns:
-        `closed`; `open`, until the moment beside it; or `half_open`: the pause is over, and the
-        next call closes it or opens it again.
+        `closed`; `open`, until the moment beside it; or `half_open`: the pause is over, and a call
+        that is done closes it, one without an answer opens it again.
     """
     if silent < OPENS_AT or silent_at is None:
         return "closed", None

@@ -84,17 +84,12 @@ def ranked(
     return sorted(
         found,
         key=lambda one: (
-            not can_be_called(one.agent),
+            not one.agent.can_be_called,
             -one.score,
             one.agent.dynamic_price,
             one.agent.id,
         ),
     )
-
-
-def can_be_called(agent: AgentView) -> bool:
-    """Whether an agent answers, as far as is known."""
-    return agent.availability and agent.breaker != "open"
 
 
 def _fit(agent: AgentView, words: frozenset[str], skill: str | None) -> float:
@@ -147,9 +142,9 @@ def why(found: Sequence[Considered], skill: str | None, max_price: Decimal | Non
         return f"Nobody on the market {wanted}."
     first = found[0]
     agent = first.agent
-    if not can_be_called(agent):
+    if not agent.can_be_called:
         return f"{agent.name} {wanted}, but nobody who does is available now."
-    rest = [one for one in found[1:] if can_be_called(one.agent)]
+    rest = [one for one in found[1:] if one.agent.can_be_called]
     among = f"the best of {len(rest) + 1} who do" if rest else "nobody else does"
     cheapest = first.scores.price == 1 and bool(rest)
     return (

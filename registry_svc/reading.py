@@ -9,7 +9,7 @@ from chassis.outbound import Outbound
 from contracts.errors import BadAnswer, Invalid
 from contracts.registry import Billing, Protocol
 from registry_svc import agents_http, wording
-from registry_svc.domain import MOST_WORD, Agent
+from registry_svc.domain import Agent
 from registry_svc.readers import a2a, info, mcp
 from registry_svc.readers.offer import Offer
 
@@ -76,8 +76,8 @@ def columns(offer: Offer) -> dict[str, Any]:
     said = {
         "name": offer.name[:MOST_NAME],
         "description": wording.tidy(offer.description)[:MOST_DESCRIPTION],
-        "skills": [skill[:MOST_WORD] for skill in offer.skills[:MOST_SKILLS]],
-        "capabilities": [one[:MOST_WORD] for one in offer.capabilities[:MOST_SKILLS]],
+        "skills": [skill[: wording.MOST_WORD] for skill in offer.skills[:MOST_SKILLS]],
+        "capabilities": [one[: wording.MOST_WORD] for one in offer.capabilities[:MOST_SKILLS]],
         "base_price": offer.base_price,
         "input_schema": offer.input_schema,
         "billing": _formula(offer.billing) if offer.billing else None,

@@ -24,8 +24,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.db.schema import waiting_table
 from chassis.db.statements import Statement
 from registry_svc import store_probes, store_words
-from registry_svc.domain import Agent, Tally
+from registry_svc.domain import Agent
 from registry_svc.tables import agents, metadata
+from registry_svc.tally import Tally
 from registry_svc.words import name_keys
 
 COLUMNS = [agents.c[column.name] for column in fields(Agent)]

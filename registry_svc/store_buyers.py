@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.db.statements import Statement
-from registry_svc.domain import Outcome
+from registry_svc.rating import Outcome
 from registry_svc.tables import task_ratings
 
 Buyer = tuple[str, str]

@@ -22,14 +22,15 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.listings import Filters, Sorting
-from registry_svc.domain import SURGES, Agent
+from registry_svc.domain import Agent
+from registry_svc.pricing import SURGES
 from registry_svc.store import COLUMNS, ON_SALE
 from registry_svc.tables import agent_words, agents
 
 PRICE_NOW = agents.c.base_price * case(
     *((agents.c.active <= top, factor) for top, factor in SURGES[:-1]), else_=SURGES[-1][1]
 )
-"""As `domain.dynamic_price` has it."""
+"""As `pricing.dynamic_price` has it."""
 MOST_CANDIDATES = 400
 """Agents that are read for one choice, about; shared by the words that are looked for."""
 FEWEST_PER_WORD = 10

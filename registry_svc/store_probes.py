@@ -9,8 +9,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.registry import Protocol
-from registry_svc.domain import Agent, Vitals
+from registry_svc.domain import Agent
 from registry_svc.tables import agent_probes, agents
+from registry_svc.vitals import Vitals
 
 SOONEST = timedelta(seconds=0.5)
 """How soon an agent that just failed a probe is probed again."""

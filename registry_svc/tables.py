@@ -93,7 +93,7 @@ agents = Table(
     Column("silent_at", DateTime(timezone=True)),
     # The rating as of some seconds ago, to be found and sorted by.
     Column("stars", Numeric(3, 2), nullable=False, server_default="4.50"),
-    # What buyers think, added up (`registry_svc.domain.rating`), and how many have paid.
+    # What buyers think, added up (`registry_svc.rating`), and how many have paid.
     Column("opinions", Numeric(20, 6), nullable=False, server_default="0"),
     Column("opinion_weight", Numeric(20, 6), nullable=False, server_default="0"),
     _counter("unique_buyers", Integer),

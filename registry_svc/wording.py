@@ -1,7 +1,7 @@
 """What a listing may say: strangers write it, and people and models read it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,6 @@ from contracts.base import Money
 from contracts.errors import Invalid
 from contracts.registry import Billing
 from registry_svc.agents_http import storable
-from registry_svc.domain import words
 from registry_svc.words import folded
 
 IN_DESCRIPTIONS = f"\n\t\u200c\u200d{SHAPING}"
@@ -20,6 +19,8 @@ IN_DESCRIPTIONS = f"\n\t\u200c\u200d{SHAPING}"
 that it looks like no other."""
 RESERVED = frozenset({"choose", "import", "language-model"})
 """Ids that mean something else: addresses of the API, and who is paid for the language model."""
+MOST_WORD = 100
+"""Characters of one skill or capability."""
 _MONEY: TypeAdapter[Decimal] = TypeAdapter(Money)
 SEEN = "A name, skill or capability is seen: no control or invisible characters."
 
@@ -45,6 +46,18 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
         raise Invalid("The input schema is too large, or has a NUL in it.")
     if "base_price" in found:
         found["base_price"] = _price(found["base_price"])
+    return found
+
+
+def words(given: Iterable[str]) -> list[str]:
+    """Skills or capabilities, trimmed, without blanks and repeats, in the order given.
+
+    Raises:
+        Invalid: one is longer than `MOST_WORD`.
+    """
+    found = list(dict.fromkeys(word.strip() for word in given if word.strip()))
+    if any(len(word) > MOST_WORD for word in found):
+        raise Invalid(f"A skill or capability has at most {MOST_WORD} characters.")
     return found
 
 

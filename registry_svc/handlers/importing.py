@@ -15,7 +15,8 @@ from contracts.errors import Invalid, Refusal
 from contracts.listings import MOST_OFFERS, ImportAgents
 from contracts.registry import AgentList
 from registry_svc import reading, store, store_owned, store_words, wording
-from registry_svc.domain import Agent, base_url
+from registry_svc.agents_http import base_url
+from registry_svc.domain import Agent
 from registry_svc.handlers.listing import updated
 from registry_svc.handlers.owning import address, list_new, only_ours
 from registry_svc.readers.offer import Offer

@@ -20,7 +20,8 @@ from contracts.registry import (
     RegisterAgent,
 )
 from registry_svc import agents_http, store, wording
-from registry_svc.domain import Agent, base_url
+from registry_svc.agents_http import base_url
+from registry_svc.domain import Agent
 from registry_svc.seeds import SEEDS, Seed
 
 ASKED_FOR = ("name", "description", "skills", "base_price")

@@ -18,7 +18,8 @@ from contracts.errors import BadAnswer, Conflict, Invalid, NotFound
 from contracts.listings import AgentRetired, AgentSuspended, ChangeListing, ListAgent, ListingFields
 from contracts.registry import AgentReply, Protocol
 from registry_svc import agents_http, reading, store, store_owned, wording
-from registry_svc.domain import Agent, base_url
+from registry_svc.agents_http import base_url
+from registry_svc.domain import Agent
 from registry_svc.handlers.listing import registered, updated
 from registry_svc.readers.offer import Offer
 from registry_svc.states import By, gone, may_become

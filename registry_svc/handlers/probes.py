@@ -18,11 +18,11 @@ from chassis.db.database import Database
 from chassis.outbound import Outbound
 from contracts.errors import BadAnswer
 from contracts.registry import AgentAvailabilityChanged
-from registry_svc import agents_http, domain, store, store_probes, store_words
-from registry_svc.domain import Vitals
+from registry_svc import agents_http, store, store_probes, store_words
 from registry_svc.handlers.listing import updated
 from registry_svc.reading import kept
 from registry_svc.store_probes import Due
+from registry_svc.vitals import Vitals, after_probe
 
 log = structlog.get_logger()
 
@@ -93,7 +93,7 @@ class _Seen:
     wait_s: float = 0.0
 
     def vitals(self, before: Vitals) -> Vitals:
-        return domain.after_probe(before, answered=self.why is None, reported_load=self.load)
+        return after_probe(before, answered=self.why is None, reported_load=self.load)
 
 
 async def _probe(db: Database, http: Outbound, agent: Due, every: timedelta) -> None:

@@ -4,7 +4,7 @@ from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.errors import Conflict
 from contracts.registry import RateTask, TaskRating
-from registry_svc import domain, store, store_buyers
+from registry_svc import rating, store, store_buyers
 from registry_svc.handlers.steps import opinions
 
 RATED = "This task was rated before."
@@ -22,7 +22,7 @@ async def rate_task(request: RateTask, tx: Transaction, here: Envelope) -> TaskR
         if await store_buyers.stars_of(tx.conn, request.task_id, here.account) == request.stars:
             return reply
         raise Conflict(RATED)
-    outcome = domain.rated(request.stars)
+    outcome = rating.rated(request.stars)
     moved = await opinions(tx, [(id_, here.account, outcome) for id_ in request.agent_ids])
     if not moved:
         raise Conflict(OWN)

@@ -14,8 +14,10 @@ from contracts.topology import (
     REGISTRY_STEP_FAILED,
     REGISTRY_STEP_STARTED,
 )
-from registry_svc import domain, store
+from registry_svc import store
+from registry_svc.domain import Agent
 from registry_svc.handlers.steps import tell_price
+from registry_svc.tally import put_right
 
 log = structlog.get_logger()
 DURABLES = (REGISTRY_STEP_STARTED, REGISTRY_STEP_COMPLETED, REGISTRY_STEP_FAILED)
@@ -41,7 +43,7 @@ async def count_again(db: Database, bus: Bus) -> None:
             log.info("nobody says what agents have in hand", error=error)
             return
         for agent in page:
-            active = domain.put_right(agent.active, found.steps.get(agent.id, 0), under_way)
+            active = put_right(agent.active, found.steps.get(agent.id, 0), under_way)
             if active != agent.active:
                 await _put_right(db, agent, active)
         after = page[-1].seq
@@ -56,7 +58,7 @@ async def _waiting(db: Database, bus: Bus) -> int:
         return in_stream + await store.waiting(tx.conn)
 
 
-async def _put_right(db: Database, was: domain.Agent, active: int) -> None:
+async def _put_right(db: Database, was: Agent, active: int) -> None:
     async with db.transaction(origin("registry", "reconcile")) as tx:
         now = await store.put_right(tx.conn, was, active)
         if now is not None:

@@ -15,8 +15,9 @@ from contracts.envelope import Envelope
 from contracts.ledger import PaymentRefunded
 from contracts.task import StepCompleted, StepFailed, StepStarted
 from contracts.topology import Durable
-from registry_svc import domain, store, store_buyers
+from registry_svc import pricing, rating, store, store_buyers
 from registry_svc.handlers.indexing import Stars
+from registry_svc.tally import STARTED, Tally, completed, failed, thought
 
 log = structlog.get_logger()
 APART_S = 0.1
@@ -28,9 +29,9 @@ class Change:
     """What an event adds to the counters of an agent, and what it says to who pays."""
 
     agent_id: str
-    tally: domain.Tally
-    buyer: str = domain.NOBODY
-    outcome: domain.Outcome | None = None
+    tally: Tally
+    buyer: str = rating.NOBODY
+    outcome: rating.Outcome | None = None
 
 
 Tallies = GroupCommit[Change]
@@ -40,26 +41,26 @@ async def on_step_started(
     event: StepStarted, tallies: Tallies, on: Durable, here: Envelope
 ) -> None:
     """The agent has one task more."""
-    await tallies.add(on.name, here, Change(event.agent_id, domain.STARTED))
+    await tallies.add(on.name, here, Change(event.agent_id, STARTED))
 
 
 async def on_step_completed(
     event: StepCompleted, tallies: Tallies, on: Durable, here: Envelope
 ) -> None:
     """The agent has one task less, one job more, and so a response time and a rating."""
-    tally = domain.completed(event.execution_time)
+    tally = completed(event.execution_time)
     paid = bool(event.cost)
     overbilled = event.billed > event.cost + event.external_cost
-    outcome = domain.done(paid=paid, overbilled=overbilled)
-    buyer = here.account if paid else domain.NOBODY
+    outcome = rating.done(paid=paid, overbilled=overbilled)
+    buyer = here.account if paid else rating.NOBODY
     await tallies.add(on.name, here, Change(event.agent_id, tally, buyer, outcome))
 
 
 async def on_step_failed(event: StepFailed, tallies: Tallies, on: Durable, here: Envelope) -> None:
     """The agent has one task less; its rating falls when the failure was its own."""
-    tally = domain.failed(event.reason, started=event.started)
+    tally = failed(event.reason, started=event.started)
     if tally is not None:
-        outcome = domain.undone(event.reason, started=event.started)
+        outcome = rating.undone(event.reason, started=event.started)
         await tallies.add(on.name, here, Change(event.agent_id, tally, here.account, outcome))
 
 
@@ -68,7 +69,7 @@ async def on_payment_refunded(
 ) -> None:
     """A payer had work back, which says something to this payer."""
     if event.amount:
-        change = Change(event.agent_id, domain.Tally(), here.account, domain.GIVEN_BACK)
+        change = Change(event.agent_id, Tally(), here.account, rating.GIVEN_BACK)
         await tallies.add(on.name, here, change)
 
 
@@ -76,11 +77,11 @@ async def count(
     tx: Transaction, group: Sequence[Member[Change]], stars: Stars | None = None
 ) -> None:
     """Add a group of changes to the agents' counters, and say whose price moved by that."""
-    sums: dict[str, domain.Tally] = {}
+    sums: dict[str, Tally] = {}
     causes: dict[str, Envelope] = {}
     for member in group:
         agent_id = member.item.agent_id
-        sums[agent_id] = sums.get(agent_id, domain.Tally()) + member.item.tally
+        sums[agent_id] = sums.get(agent_id, Tally()) + member.item.tally
         causes[agent_id] = member.here
     told = [(member.item.agent_id, member.item.buyer, member.item.outcome) for member in group]
     for agent_id, tally in (await opinions(tx, told)).items():
@@ -94,25 +95,25 @@ async def count(
 
 
 async def opinions(
-    tx: Transaction, told: Iterable[tuple[str, str, domain.Outcome | None]]
-) -> dict[str, domain.Tally]:
+    tx: Transaction, told: Iterable[tuple[str, str, rating.Outcome | None]]
+) -> dict[str, Tally]:
     """Tell buyers what their calls say; by how much that moves the ratings of the agents.
 
     Args:
         tx: the transaction.
         told: agents, buyers, and outcomes.
     """
-    more: dict[store_buyers.Buyer, domain.Outcome] = {}
+    more: dict[store_buyers.Buyer, rating.Outcome] = {}
     for agent_id, buyer, outcome in told:
         if outcome is not None:
-            more[agent_id, buyer] = more.get((agent_id, buyer), domain.Outcome()) + outcome
-    found: dict[str, domain.Tally] = {}
+            more[agent_id, buyer] = more.get((agent_id, buyer), rating.Outcome()) + outcome
+    found: dict[str, Tally] = {}
     for who, now in (await store_buyers.add(tx.conn, more)).items():
-        found[who[0]] = found.get(who[0], domain.Tally()) + domain.thought(now, more[who])
+        found[who[0]] = found.get(who[0], Tally()) + thought(now, more[who])
     return found
 
 
-async def _add(tx: Transaction, agent_id: str, tally: domain.Tally) -> None:
+async def _add(tx: Transaction, agent_id: str, tally: Tally) -> None:
     now = await store.add(tx.conn, agent_id, tally)
     if now is None:
         log.warning("event about an agent that is not listed", agent_id=agent_id)
@@ -122,6 +123,6 @@ async def _add(tx: Transaction, agent_id: str, tally: domain.Tally) -> None:
 
 def tell_price(tx: Transaction, agent_id: str, now: store.Standing, active_before: int) -> None:
     """Say that an agent's price moved, if it did when its steps in hand became another number."""
-    was, load = domain.load_of(active_before), domain.load_of(now.active)
-    if event := domain.repriced(agent_id, now.base_price, was, load):
+    was, load = pricing.load_of(active_before), pricing.load_of(now.active)
+    if event := pricing.repriced(agent_id, now.base_price, was, load):
         tx.publish(event)

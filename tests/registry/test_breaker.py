@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contracts.listings import CHOOSE_AGENTS
 from contracts.task import FailureReason
-from registry_svc import choosing, domain
+from registry_svc import choosing, tally
 from registry_svc.breaker import LONGEST_PAUSE_S, OPENS_AT, breaker, pause_s
 from tests.registry.helpers import Client, Replica, completed, failed, started
 from tests.support.polling import eventually
@@ -32,9 +32,9 @@ def test_it_opens_for_a_pause_and_is_half_open_after_it(silent: int, after_s: fl
 @pytest.mark.parametrize("reason", ["agent_error", "agent_busy", "agent_refused_payload"])
 def test_what_an_agent_answers_opens_nothing(reason: FailureReason) -> None:
     """Otherwise a buyer with a bad payload could take a competitor off the market."""
-    tally = domain.failed(reason, started=True)
-    assert tally is not None
-    assert tally.silent == 0
+    counted = tally.failed(reason, started=True)
+    assert counted is not None
+    assert counted.silent == 0
 
 
 async def test_silence_opens_it_an_answer_closes_it_and_choosing_sees_both(

@@ -14,7 +14,8 @@ from contracts.errors import Conflict
 from contracts.ledger import PaymentRefunded
 from contracts.registry import AgentView, RateTask
 from contracts.topology import REGISTRY_PAYMENT_REFUNDED, REGISTRY_STEP_COMPLETED
-from registry_svc import domain, store
+from registry_svc import rating as rules
+from registry_svc import store
 from registry_svc.handlers import rating, steps
 from tests.registry.helpers import completed, failed, registered
 from tests.registry.little_agent import LittleAgent
@@ -67,8 +68,8 @@ async def test_a_repeated_message_counts_once(db: Database, tallies: steps.Talli
     here = of("ann")
     for _ in range(3):
         await done(tallies, "ann", here)
-    once = domain.done(paid=True, overbilled=False).counted()
-    assert (await shown(db)).rating == domain.rating(*once)
+    once = rules.done(paid=True, overbilled=False).counted()
+    assert (await shown(db)).rating == rules.rating(*once)
 
 
 async def test_calls_for_nothing_make_no_buyers(db: Database, tallies: steps.Tallies) -> None:
