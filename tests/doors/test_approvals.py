@@ -77,6 +77,9 @@ async def test_a_step_waits_for_a_person_and_costs_nothing_until_then(
         said = await answered(buyer, dear, "buy-1")
         assert said.json()["cost"] == 0.3, said.text
         assert len(does.calls) == 1
+        tries = "SELECT attempts FROM task.steps WHERE id = $1"
+        (step,) = await market.system.rows(tries, asked["stepId"])
+        assert step["attempts"] == 1  # To look whether somebody has decided is no try.
         await until(
             lambda: any(one["type"] == "step.approval_decided" for one in heard.events), "the word"
         )
