@@ -11,7 +11,8 @@ from chassis.bus.envelopes import derived_id
 from contracts.base import Id, Model, Money
 from contracts.chat import CostBreakdown, CostLine
 from contracts.orders import StepSpec
-from contracts.task import RESULT_KEY, FailureReason, StepBill
+from contracts.task import RESULT_KEY, FailureReason
+from contracts.task_events import StepBill
 
 MAX_AGENTS_PER_STEP = 3
 """Agents that a piece of work is given to, one after the other, before it is given up."""

@@ -29,19 +29,30 @@ from contracts import (
     spending,
     standing,
     task,
+    task_events,
     turns,
 )
 from contracts.base import Call, Command, Event, Model, TaskEvent, ping_call
 
 CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
     "registry": (registry, listings),
-    "task": (task, orders, negotiation, quotes, cancelling, standing, signing, credentials),
+    "task": (
+        task,
+        task_events,
+        orders,
+        negotiation,
+        quotes,
+        cancelling,
+        standing,
+        signing,
+        credentials,
+    ),
     "payment": (payment, ledger, cards, spending, approvals, selling, hooks, disputes),
     "chat": (chat, turns),
 }
 """The contexts that own messages, each with the modules that define them."""
 
-_BASES = (Event, TaskEvent, Command, task.TaskEnded)
+_BASES = (Event, TaskEvent, Command, task_events.TaskEnded)
 MessageT = TypeVar("MessageT", bound=Model)
 
 

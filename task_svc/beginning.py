@@ -6,7 +6,7 @@ from typing import Any
 
 from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
-from contracts.task import TaskStarted
+from contracts.task_events import TaskStarted
 from task_svc import store
 from task_svc.domain import Quote, with_results
 from task_svc.rows import Step, Task

@@ -7,16 +7,8 @@ from typing import Any, Literal
 from chassis.bus.envelopes import derived_id
 from chassis.db.transaction import Transaction
 from contracts.errors import PaymentRequired, Refusal
-from contracts.task import (
-    FailureReason,
-    InvokeReply,
-    StepBill,
-    StepCompleted,
-    StepFailed,
-    TaskCompleted,
-    TaskFailed,
-    TaskStatus,
-)
+from contracts.task import FailureReason, InvokeReply, TaskStatus
+from contracts.task_events import StepBill, StepCompleted, StepFailed, TaskCompleted, TaskFailed
 from task_svc import store
 from task_svc.domain import Quote, Split, as_refusal, status_after
 from task_svc.pricing import is_overbilled

@@ -5,7 +5,7 @@ from typing import Any
 
 from chassis.db.database import Database
 from contracts.envelope import Envelope
-from contracts.task import StepProgress
+from contracts.task_events import StepProgress
 from task_svc import store_operations
 from task_svc.answers import MAX_WORDS
 from task_svc.domain import readable

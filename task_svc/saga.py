@@ -21,7 +21,7 @@ from chassis.db.database import Database
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, NotFound, PaymentRequired, TooSlow, Unavailable
 from contracts.payment import EXTEND_HOLD, PLACE_HOLD, ExtendHold, PlaceHold
-from contracts.task import StepStarted
+from contracts.task_events import StepStarted
 from task_svc import agreements, approving, store
 from task_svc.agents import Agents
 from task_svc.agreements import Unusable

@@ -15,7 +15,7 @@ from chassis.observability.telemetry import kind_of
 from contracts.base import Id, Model
 from contracts.chat import MessagePosted, TurnCompleted, TurnStreamed
 from contracts.envelope import TURN
-from contracts.task import TaskCreated
+from contracts.task_events import TaskCreated
 from contracts.topology import EVENTS
 
 AT_ONCE = 100

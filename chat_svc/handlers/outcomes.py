@@ -17,7 +17,7 @@ from chat_svc.settings import Settings
 from chat_svc.turn import bill, go_on, order
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
-from contracts.task import StepCompleted, StepFailed, TaskCompleted, TaskEnded, TaskFailed
+from contracts.task_events import StepCompleted, StepFailed, TaskCompleted, TaskEnded, TaskFailed
 from contracts.topology import Durable
 
 log = structlog.get_logger()

@@ -23,7 +23,7 @@ from contracts.payment import (
     StripePaymentUpdated,
     StripeStatus,
 )
-from contracts.task import StepCompleted
+from contracts.task_events import StepCompleted
 from contracts.topology import Durable
 from payment_svc.domain import Transfer, capture_postings, fee_of, wallet_of
 from payment_svc.holds import store, store_budgets

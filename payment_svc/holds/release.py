@@ -4,7 +4,8 @@ from chassis.bus.envelopes import new_id
 from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.payment import HoldReleased
-from contracts.task import OWN_FAULTS, StepFailed
+from contracts.task import OWN_FAULTS
+from contracts.task_events import StepFailed
 from payment_svc.holds import store, store_budgets
 from payment_svc.holds.refund import give_back_all
 from payment_svc.payouts import store_owners

@@ -13,7 +13,7 @@ from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.hooks import HookEvent
 from contracts.listings import AgentSuspended
-from contracts.task import TaskCompleted, TaskEnded, TaskFailed
+from contracts.task_events import TaskCompleted, TaskEnded, TaskFailed
 from payment_svc.hooks import store
 
 ENDS: tuple[HookEvent, ...] = ("task.completed", "task.failed")

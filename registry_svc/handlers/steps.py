@@ -13,7 +13,7 @@ from chassis.db.groups import GroupCommit, Member
 from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.ledger import PaymentRefunded
-from contracts.task import StepCompleted, StepFailed, StepStarted
+from contracts.task_events import StepCompleted, StepFailed, StepStarted
 from contracts.topology import Durable
 from registry_svc import pricing, rating, store, store_buyers
 from registry_svc.handlers.indexing import Stars

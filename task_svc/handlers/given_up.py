@@ -6,7 +6,7 @@ from typing import Any
 from chassis.db.database import Database
 from chassis.db.transaction import Transaction
 from chassis.handling.dead_letters import Buried
-from contracts.task import TaskFailed
+from contracts.task_events import TaskFailed
 from task_svc import store
 from task_svc.cancelling import end_open
 from task_svc.ending import bill_line, tell_task

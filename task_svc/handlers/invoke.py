@@ -8,7 +8,8 @@ from chassis.db.transaction import Transaction
 from chassis.handling.injection import ReplyTo
 from contracts.envelope import Envelope
 from contracts.errors import Busy, Conflict, NotFound, Refusal
-from contracts.task import InvokeAgent, InvokeReply, StepStarted, TaskCreated, TaskStarted
+from contracts.task import InvokeAgent, InvokeReply
+from contracts.task_events import StepStarted, TaskCreated, TaskStarted
 from task_svc import store, store_leases
 from task_svc.approving import WAITS, has_to_wait
 from task_svc.beginning import quote_columns, start_task

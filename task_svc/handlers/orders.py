@@ -12,7 +12,7 @@ from chassis.handling.patience import Later
 from contracts.envelope import Envelope
 from contracts.orders import AddSteps, FinishTask, StartTask, StepSpec
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
-from contracts.task import TaskCreated, TaskStarted
+from contracts.task_events import TaskCreated, TaskStarted
 from contracts.topology import Durable
 from task_svc import store, store_cancelling
 from task_svc.cancelling import end_former, end_open, note_cancelled

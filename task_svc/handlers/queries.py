@@ -20,11 +20,11 @@ from contracts.task import (
     ListTasks,
     StepList,
     StepView,
-    TaskCreated,
     TaskList,
     TaskReply,
     TaskView,
 )
+from contracts.task_events import TaskCreated
 from task_svc import store, store_lists
 from task_svc.settings import Settings
 

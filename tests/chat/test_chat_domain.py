@@ -29,7 +29,8 @@ from chat_svc.domain import (
 from chat_svc.telling import completed, failed, what_was_done
 from contracts.base import MAX_AMOUNT
 from contracts.chat import MessageView
-from contracts.task import RESULT_KEY, FailureReason, StepBill
+from contracts.task import RESULT_KEY, FailureReason
+from contracts.task_events import StepBill
 
 REASONS: tuple[FailureReason, ...] = get_args(FailureReason)
 TURN = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)

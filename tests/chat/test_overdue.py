@@ -10,7 +10,7 @@ from chat_svc.domain import step_id_of, task_id_of
 from chat_svc.handlers.reconcile import ask_after_turns
 from contracts.envelope import ACCOUNT, CORRELATION
 from contracts.orders import FinishTask
-from contracts.task import StepBill, TaskFailed
+from contracts.task_events import StepBill, TaskFailed
 from contracts.topology import CHAT_TASK_FAILED
 from contracts.turns import ORDER_ENDS, OrderEnds
 from tests.chat.services import new_skill

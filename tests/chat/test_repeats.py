@@ -12,7 +12,7 @@ from chassis.bus.envelopes import new_id
 from chat_svc.domain import step_id_of, task_id_of
 from contracts.chat import Think
 from contracts.envelope import DEDUPLICATION, ID, SOURCE, TURN, TYPE
-from contracts.task import StepCompleted, StepFailed
+from contracts.task_events import StepCompleted, StepFailed
 from contracts.topology import CHAT_STEP_COMPLETED, CHAT_TASK_COMPLETED, DURABLES
 from tests.chat.services import new_skill
 from tests.support.polling import eventually

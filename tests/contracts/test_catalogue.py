@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from contracts import topology
 from contracts.base import PASSING, Call, Command, Event
 from contracts.catalogue import API_ANSWERS, API_BODIES, CALLS, COMMANDS, CONTEXTS, EVENTS
-from contracts.task import StepProgress
+from contracts.task_events import StepProgress
 from tests.contracts.values import messages
 
 WORD = r"[a-z][a-z0-9_]*"
@@ -63,7 +63,7 @@ MODULES = {
         "hooks",
         "spending",
     },
-    "task": {"task", "orders", "negotiation", "cancelling"},
+    "task": {"task", "task_events", "orders", "negotiation", "cancelling"},
 }
 """Where a context's messages are, when not in the module of its name alone."""
 

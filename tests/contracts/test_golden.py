@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from contracts import task
+from contracts import task_events
 from contracts.catalogue import EVENTS
 from tests.contracts import golden
 from tests.contracts.compatibility import BOTH, breaks
@@ -41,20 +41,20 @@ def test_words_are_left_out_but_fields_of_that_name_are_kept():
     assert "description" not in agent
 
 
-class _Broken(task.StepFailed):
+class _Broken(task_events.StepFailed):
     error: int  # type: ignore[assignment]  # that is the point
 
 
-class _Grown(task.StepFailed):
+class _Grown(task_events.StepFailed):
     hint: str | None = None
 
 
 @pytest.mark.parametrize(
     ("model", "code", "says"),
-    [(_Broken, 1, "version = 2"), (_Grown, 0, ""), (task.StepFailed, 0, "")],
+    [(_Broken, 1, "version = 2"), (_Grown, 0, ""), (task_events.StepFailed, 0, "")],
 )
 def test_writing_keeps_what_the_new_schema_would_break(
-    model: type[task.StepFailed],
+    model: type[task_events.StepFailed],
     code: Literal[0, 1],
     says: str,
     tmp_path: Path,
@@ -62,7 +62,7 @@ def test_writing_keeps_what_the_new_schema_would_break(
     capsys: pytest.CaptureFixture[str],
 ):
     place = "events/step.failed.v1.json"
-    before = Golden(place, task.StepFailed, "validation", BOTH, A_MESSAGE)
+    before = Golden(place, task_events.StepFailed, "validation", BOTH, A_MESSAGE)
     after = Golden(place, model, "validation", BOTH, A_MESSAGE)
     monkeypatch.setattr(golden, "FOLDER", tmp_path)
     for one in (before, after):

@@ -16,7 +16,7 @@ from contracts.api import Number
 from contracts.base import MAX_AMOUNT, MICRO, Model, Moment, Money, to_micro
 from contracts.bodies import NewTask
 from contracts.catalogue import API_ANSWERS, API_BODIES, CALLS, COMMANDS, EVENTS
-from contracts.task import StepCompleted
+from contracts.task_events import StepCompleted
 from tests.contracts.values import amounts, messages
 
 MESSAGES = sorted(

@@ -14,7 +14,7 @@ from nats.aio.client import Client
 
 from chassis.bus.envelopes import enclose, origin
 from contracts.base import Event
-from contracts.task import StepStarted
+from contracts.task_events import StepStarted
 from tests.support.polling import until
 
 _NUMBERS = itertools.count(1)

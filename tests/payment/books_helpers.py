@@ -13,7 +13,7 @@ from chassis.service import Service
 from contracts import cards, ledger, payment, spending
 from contracts.base import MICRO
 from contracts.envelope import Envelope
-from contracts.task import StepCompleted, StepFailed
+from contracts.task_events import StepCompleted, StepFailed
 from contracts.topology import PAYMENT_STEP_COMPLETED, PAYMENT_STEP_FAILED
 from payment_svc.cards import store as store_cards
 from payment_svc.cards import webhook

@@ -19,7 +19,7 @@ from chassis.outbound import Outbound
 from contracts import hooks as calls
 from contracts.errors import Conflict, Invalid, NotFound, Unavailable
 from contracts.listings import AgentSuspended
-from contracts.task import TaskCompleted
+from contracts.task_events import TaskCompleted
 from payment_svc.app import build
 from payment_svc.hooks import requests, sending, signing, store, telling
 from tests.payment.books_helpers import Desk

@@ -4,7 +4,7 @@ from typing import Any
 
 from chassis.bus.envelopes import enclose, new_id, origin
 from contracts.payment import PLACE_HOLD
-from contracts.task import StepFailed
+from contracts.task_events import StepFailed
 from tests.support.polling import eventually
 from tests.support.system import System
 

@@ -15,7 +15,8 @@ from chassis.service import Service
 from contracts import envelope
 from contracts.base import Call, Event, ReplyT, RequestT
 from contracts.registry import GET_AGENT, LIST_AGENTS, AgentView
-from contracts.task import FailureReason, StepCompleted, StepFailed, StepStarted
+from contracts.task import FailureReason
+from contracts.task_events import StepCompleted, StepFailed, StepStarted
 from registry_svc import agents_http, store, tables
 from registry_svc.settings import Settings
 from tests.chassis.raw_agent import RawAgent

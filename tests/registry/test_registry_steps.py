@@ -11,7 +11,7 @@ from chassis.db.database import Database
 from chassis.db.groups import GroupCommit
 from contracts.base import Event
 from contracts.registry import AgentView
-from contracts.task import StepStarted
+from contracts.task_events import StepStarted
 from contracts.topology import REGISTRY_STEP_STARTED
 from registry_svc import store
 from registry_svc.handlers import steps

@@ -9,7 +9,7 @@ import pytest
 from chassis.bus.envelopes import new_id, origin
 from contracts.orders import AddSteps, FinishTask
 from contracts.payment import PLACE_HOLD
-from contracts.task import StepFailed
+from contracts.task_events import StepFailed
 from tests.support.polling import eventually
 from tests.support.scripted_agent import answers, hangs, waits_for
 from tests.support.system import System
