@@ -82,11 +82,7 @@ class Health:
             self.drifted = None
 
     async def pong(self, _request: Ping) -> Pong:
-        """The answer to who asks whether the service lives.
-
-        Raises:
-            Unavailable: it lives, and cannot do its work.
-        """
+        """Say that the service lives and can do its work; `Unavailable` says why it cannot."""
         await self.database.ping()
         if self._full():
             raise Unavailable(f"The message bus has no room for what the {self.name} service says.")
