@@ -19,6 +19,7 @@ from contracts import (
     ledger,
     letters,
     listings,
+    machine,
     negotiation,
     orders,
     payment,
@@ -47,7 +48,7 @@ CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
         signing,
         credentials,
     ),
-    "payment": (payment, ledger, cards, spending, approvals, selling, hooks, disputes),
+    "payment": (payment, ledger, cards, spending, approvals, selling, hooks, disputes, machine),
     "chat": (chat, turns),
 }
 """The contexts that own messages, each with the modules that define them."""

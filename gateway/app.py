@@ -25,6 +25,7 @@ from gateway.keys import KeyRing
 from gateway.layers.caching import Hints
 from gateway.layers.stack import around
 from gateway.link import Link
+from gateway.paying import paid_first
 from gateway.room import Room
 from gateway.routes import (
     agents,
@@ -135,7 +136,9 @@ def create_app(settings: Settings) -> FastAPI:
         letters.router,
     ):
         bearer = [Depends(BEARER)] if checks else []
-        app.include_router(routes, dependencies=[*bearer, Depends(only_with_room)])
+        app.include_router(
+            routes, dependencies=[*bearer, Depends(only_with_room), Depends(paid_first)]
+        )
     app.include_router(health.router)
     app.include_router(signing.router)
     describe(app, bearer=bool(checks))

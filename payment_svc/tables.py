@@ -10,6 +10,7 @@ from payment_svc.tables_ledger import (
     entries,
     ledger_accounts,
 )
+from payment_svc.tables_machine import machine_payments, machine_receipts
 from payment_svc.tables_payments import bazaarbucks_payments, stripe_payments
 from payment_svc.tables_selling import agent_owners, disputes, earnings, payouts, sellers
 from payment_svc.tables_spending import approvals, spenders
@@ -31,6 +32,8 @@ __all__ = [
     "hold_lines",
     "holds",
     "ledger_accounts",
+    "machine_payments",
+    "machine_receipts",
     "metadata",
     "payouts",
     "sellers",
