@@ -13,8 +13,10 @@ import structlog
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from x402 import x402ClientSync
+from x402.client_base import SpendControlAsset
 from x402.http.utils import decode_payment_required_header, encode_payment_signature_header
 from x402.mechanisms.evm.exact.register import register_exact_evm_client
+from x402.mechanisms.evm.signers import EthAccountSigner
 from x402.schemas import PaymentPayload, PaymentRequired, PaymentRequirements
 
 from chassis.bus.envelopes import new_id
@@ -209,9 +211,13 @@ def _signed(
 ) -> PaymentPayload:
     """Sign the one offer that is left; the library keeps to the hold as well."""
     client = x402ClientSync()
-    register_exact_evm_client(client, payer)
+    register_exact_evm_client(client, EthAccountSigner(payer))
     most = str(token.units_within(room))
-    own = {"network": token.network, "asset": token.asset, "max_amount_per_payment": most}
+    own: SpendControlAsset = {
+        "network": token.network,
+        "asset": token.asset,
+        "max_amount_per_payment": most,
+    }
     client.set_spend_controls({"allowed_assets": [own]})
     payload = client.create_payment_payload(required)
     if not isinstance(payload, PaymentPayload):

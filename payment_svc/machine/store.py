@@ -63,7 +63,8 @@ async def claim_sent(conn: AsyncConnection, lease_s: float) -> Sequence[Found]:
         .values(next_attempt_at=after(lease_s), attempts=_IT.attempts + 1)
         .returning(machine_receipts)
     )
-    return (await conn.execute(taken)).all()
+    found: Sequence[Found] = (await conn.execute(taken)).all()
+    return found
 
 
 async def send(conn: AsyncConnection, row: Found) -> bool:

@@ -12,7 +12,9 @@ from pydantic import SecretStr
 from chassis.db.database import Database
 from chassis.outbound import Outbound
 from contracts.envelope import Envelope
-from contracts.machine import MachinePaid, TakeMachinePayment
+from contracts.errors import PaymentRequired
+from contracts.machine import AgentPayment, MachinePaid, PayAgent, TakeMachinePayment
+from payment_svc.machine import desk
 from payment_svc.machine.chain import Chain
 from payment_svc.machine.facilitator import Facilitator
 from payment_svc.machine.offering import headers_of
@@ -32,6 +34,22 @@ class Machine:
     receiving: Receiving | None
     sending: Sending | None
     close: Callable[[], Awaitable[None]]
+
+    @property
+    def takes(self) -> bool:
+        """Whether machines pay."""
+        return self.receiving is not None
+
+    @property
+    def pays(self) -> bool:
+        """Whether agents are paid."""
+        return self.sending is not None
+
+    async def pay(self, request: PayAgent, here: Envelope) -> AgentPayment:
+        """Sign a payment to an agent; the same as `desk.pay_agent`."""
+        if self.sending is None:
+            raise PaymentRequired(desk.NO_PAYER)
+        return await self.sending.pay(request, here)
 
     def offer(
         self, amount: Decimal, resource: str, error: str | None, now: datetime | None = None
