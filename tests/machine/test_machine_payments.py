@@ -59,6 +59,11 @@ async def status(shop: Market, header: str) -> str:
     return str(row["status"])
 
 
+async def dear(shop: Market) -> Decimal:
+    """A price that the wallet of the gateway's account does not cover."""
+    return await shop.available(shop.account) + Decimal("0.4")
+
+
 # In
 
 
@@ -99,7 +104,8 @@ async def test_the_library_of_x402_pays_for_a_call_and_the_call_goes_on(shop: Ma
 async def test_the_library_of_mpp_pays_beside_the_key_of_its_account(shop: Market) -> None:
     buyer = shop.buyer()
     method = evm.charge(currency=BASE_SEPOLIA_USDC, account=buyer.key)
-    async with shop.system.agent(price="0.4") as (agent_id, agent), Mpp(methods=[method]) as mpp:
+    price = await dear(shop)
+    async with shop.system.agent(price=price) as (agent_id, agent), Mpp(methods=[method]) as mpp:
         async with shop.http(transport=mpp.payment_transport) as http:
             paid = await http.post("/api/invoke-agent", json={"agentId": agent_id, **CALL})
         assert (paid.status_code, len(agent.calls)) == (200, 1), paid.text
@@ -107,10 +113,10 @@ async def test_the_library_of_mpp_pays_beside_the_key_of_its_account(shop: Marke
 
 
 async def test_a_turn_with_a_budget_and_a_door_say_how_they_are_paid(shop: Market) -> None:
-    said = {"content": "Translate 'hello' to Spanish", "maxBudget": 5}
+    said = {"content": "Translate 'hello' to Spanish", "maxBudget": 50}
     async with shop.http() as http:
         turn = await http.post("/api/hubchat/message", json=said)
-        async with shop.system.agent(price="0.7", skills=["poem"]) as (agent_id, _):
+        async with shop.system.agent(price=await dear(shop), skills=["poem"]) as (agent_id, _):
             door = await http.post(
                 "/v1/chat/completions",
                 json={"model": agent_id, "messages": [{"role": "user", "content": "hi"}]},
