@@ -15,6 +15,7 @@ from string import Template
 
 from chassis.bus.envelopes import new_id
 from tests.complaints.system import marketplace
+from tests.conformance import machine
 from tests.support.gateways import gateway_settings, serving
 from tests.support.scripted_agent import answers
 
@@ -91,6 +92,7 @@ async def main() -> int:
                 if shutil.which("npm"):
                     with serving(gateway_settings(market.stack.nats_url)) as open_to_all:
                         came |= await mcp(Path(place), open_to_all.url)
+        came |= await machine.kits(Path(place), run)
     for kit, well in came.items():
         say(f"{'passed' if well else 'FAILED'}: {kit}")
     if not shutil.which("npm"):

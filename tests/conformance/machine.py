@@ -1,0 +1,75 @@
+"""The kits of x402: `x402-conformance` against our 402, `hostile-facilitator` against our asking.
+
+The first asks a GET, and what is paid here is a POST: a page between them passes the answer on.
+"""
+
+import asyncio
+import json
+import sys
+import venv
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tests.machine.system import PAYEE, Market, market
+from tests.support.stack import new_stack
+from tests.task.uvicorn_server import serving
+
+CONFORMANCE, HOSTILE = "x402-conformance==1.6.0", "hostile-facilitator==0.2.2"
+KNOWN = Path(__file__).parent / "machine.yml"
+"""Modes of the second that prove nothing, and why; the list may only shrink."""
+PASSED_ON = ("payment-required", "www-authenticate", "content-type", "cache-control")
+Run = Callable[..., Awaitable[bool]]
+
+
+def page(url: str, agent_id: str) -> Starlette:
+    """What a GET is answered: a call of the agent that nobody has paid for."""
+
+    async def get(_request: Request) -> Response:
+        body: dict[str, Any] = {"agentId": agent_id, "payload": {"text": "hi"}}
+        async with httpx.AsyncClient(timeout=60) as http:
+            said = await http.post(f"{url}/api/invoke-agent", json=body)
+        headers = {name: said.headers[name] for name in PASSED_ON if name in said.headers}
+        return Response(said.content, said.status_code, headers)
+
+    return Starlette(routes=[Route("/", get)])
+
+
+async def kits(folder: Path, run: Run) -> dict[str, bool]:
+    """Try both; what came of each."""
+    await asyncio.to_thread(venv.create, folder / "x402", with_pip=True)
+    bin_ = folder / "x402" / "bin"
+    if not await run(bin_ / "pip", "install", "--quiet", CONFORMANCE, HOSTILE):
+        return {CONFORMANCE: False, HOSTILE: False}
+    async with new_stack() as stack, market(stack) as shop:
+        async with (
+            shop.system.agent(price="5") as (agent_id, _),
+            serving(page(shop.served.url, agent_id)) as url,
+        ):
+            paid = await run(bin_ / "x402conf", "resource", "--fail-on-error", url)
+        return {CONFORMANCE: paid, HOSTILE: await hostile(folder, bin_, run, shop)}
+
+
+async def hostile(folder: Path, bin_: Path, run: Run, shop: Market) -> bool:
+    """Whether each mode ends in one payment, but for those that are known to prove nothing."""
+    given = {
+        "database_url": shop.system.stack.database_url("payment"),
+        "machine_payee": PAYEE,
+    }
+    account = await shop.system.account("0")
+    purchase = (sys.executable, "-m", "tests.conformance.purchase", json.dumps(given), account)
+    seen = folder / "hostile.json"
+    await run(bin_ / "hostile-facilitator", "test", "--json", seen, "--", *purchase)
+    rows = json.loads(seen.read_text())["results"]
+    known = yaml.safe_load(KNOWN.read_text())["not_exercised"]
+    verdicts = {row["mode"]: row.get("verdict") for row in rows}
+    left = sorted(mode for mode, verdict in verdicts.items() if verdict != "pass")
+    await shop.right()
+    return left == sorted(known) and all(verdicts[mode] == "not_exercised" for mode in left)
