@@ -102,7 +102,7 @@ def machine_of(settings: Settings, db: Database) -> Machine:
         payee = address(settings.machine_payee, "MACHINE_PAYEE")
         shop = Shop(token, payee, _said(settings.machine_secret), settings.machine_realm)
         facilitator = Facilitator(http, settings.machine_facilitator)
-        receiving = Receiving(db, shop, facilitator, chain)
+        receiving = Receiving(db, shop, facilitator, chain, again_s=settings.card_retry_s)
     if key := _said(settings.machine_payer_key):
         sending = Sending(db, token, payer_of(key), chain)
     return Machine(receiving, sending, http.aclose)

@@ -128,6 +128,7 @@ async def market(stack: Stack) -> AsyncIterator[Market]:
             machine_secret=SECRET,
             machine_payer_key=PAYER.key.hex(),
             card_poll_s=0.1,
+            card_retry_s=0.1,
         )
         services = registry_service(stack), payment, task_service(stack)
         await open_.enter_async_context(running(*services))
