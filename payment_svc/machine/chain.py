@@ -10,7 +10,7 @@ from chassis.outbound import CallError, Limits, Outbound, Request
 
 USED = "0x" + keccak(text="AuthorizationUsed(address,bytes32)").hex()
 STATE = "0x" + keccak(text="authorizationState(address,bytes32)")[:4].hex()
-LIMITS = Limits(10.0, 1_048_576)
+LIMITS = Limits(5.0, 1_048_576)
 LOOKED_AT = 20_000
 """Blocks that are looked through for a nonce, from the newest back: hours, and nobody waits longer
 for a payment than one."""

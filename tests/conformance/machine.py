@@ -8,6 +8,7 @@ import json
 import sys
 import venv
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from chassis.bus.envelopes import origin
+from contracts.errors import Busy, Unavailable
+from contracts.machine import TakeMachinePayment
+from payment_svc.machine.wiring import machine_of
+from payment_svc.settings import Settings
 from tests.machine.system import PAYEE, Market, market
 from tests.support.stack import new_stack
 from tests.task.uvicorn_server import serving
@@ -26,6 +32,8 @@ CONFORMANCE, HOSTILE = "x402-conformance==1.6.0", "hostile-facilitator==0.2.2"
 KNOWN = Path(__file__).parent / "machine.yml"
 """Modes of the second that prove nothing, and why; the list may only shrink."""
 PASSED_ON = ("payment-required", "www-authenticate", "content-type", "cache-control")
+TIMES, PAUSE_S = 2, 3.0
+"""How often a payment is sent; in between it can be asked for again."""
 Run = Callable[..., Awaitable[bool]]
 
 
@@ -57,16 +65,42 @@ async def kits(folder: Path, run: Run) -> dict[str, bool]:
         return {CONFORMANCE: paid, HOSTILE: await hostile(folder, bin_, run, shop)}
 
 
+def purchases(shop: Market, account: str) -> Starlette:
+    """What a GET does: one payment is taken, settled by the facilitator that it names.
+
+    What is not known yet is asked again, with the same payment.
+    """
+
+    async def get(request: Request) -> Response:
+        settings = Settings.model_validate(
+            {
+                "database_url": shop.system.stack.database_url("payment"),
+                "machine_payee": PAYEE,
+                "machine_facilitator": request.query_params["facilitator"],
+            }
+        )
+        machine = machine_of(settings, shop.system.payment.database)
+        asked = machine.offer(settings.machine_rate, "http://market/", None)
+        order = TakeMachinePayment(x402=shop.buyer().sign(asked["PAYMENT-REQUIRED"]))
+        here = origin("test", "purchase", account)
+        for _ in range(TIMES):
+            try:
+                await machine.take(order, here, datetime.now(UTC))
+            except (Busy, Unavailable):
+                await asyncio.sleep(PAUSE_S)
+        await machine.close()
+        return Response()
+
+    return Starlette(routes=[Route("/", get)])
+
+
 async def hostile(folder: Path, bin_: Path, run: Run, shop: Market) -> bool:
     """Whether each mode ends in one payment, but for those that are known to prove nothing."""
-    given = {
-        "database_url": shop.system.stack.database_url("payment"),
-        "machine_payee": PAYEE,
-    }
     account = await shop.system.account("0")
-    purchase = (sys.executable, "-m", "tests.conformance.purchase", json.dumps(given), account)
     seen = folder / "hostile.json"
-    await run(bin_ / "hostile-facilitator", "test", "--json", seen, "--", *purchase)
+    async with serving(purchases(shop, account)) as url:
+        purchase = (sys.executable, "-m", "tests.conformance.purchase", url)
+        await run(bin_ / "hostile-facilitator", "test", "--json", seen, "--", *purchase)
     rows = json.loads(seen.read_text())["results"]
     known = yaml.safe_load(KNOWN.read_text())["not_exercised"]
     verdicts = {row["mode"]: row.get("verdict") for row in rows}

@@ -1,13 +1,17 @@
 """Registry, task and payment service with machine payments, a gateway, and the doubles."""
 
 import contextlib
-from collections.abc import AsyncIterator
+import socket
+import threading
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import httpx
+import uvicorn
 from eth_account import Account
+from starlette.types import ASGIApp
 from x402 import x402Client, x402ClientSync
 from x402.http.clients.httpx import x402AsyncTransport
 from x402.http.utils import decode_payment_required_header, encode_payment_signature_header
@@ -113,13 +117,30 @@ class Market:
         return httpx.AsyncClient(base_url=self.served.url, timeout=60, **more)
 
 
+@contextlib.contextmanager
+def elsewhere(app: ASGIApp) -> Iterator[str]:
+    """Serve an app in a thread; its origin.
+
+    The library's server asks its facilitator for what it supports, and holds up its own loop.
+    """
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        running_ = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        running_.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = server.force_exit = True
+            running_.join()
+
+
 @contextlib.asynccontextmanager
 async def market(stack: Stack) -> AsyncIterator[Market]:
     facilitator = Facilitator()
     facilitator.fund(PAYER.address, 100_000_000)
     account = f"machine-{new_id()[:10]}"
     async with contextlib.AsyncExitStack() as open_:
-        url = await open_.enter_async_context(serving_app(facilitator.app()))
+        url = open_.enter_context(elsewhere(facilitator.app()))
         payment = payment_service(
             stack,
             machine_payee=PAYEE,
