@@ -4,7 +4,6 @@ A signature is checked with the x402 library, a nonce is taken once, a payer wit
 nothing. `script` has it misbehave, call by call of /settle. /node answers for the network.
 """
 
-import asyncio
 import json
 import time
 from collections import deque
@@ -164,12 +163,6 @@ async def refuses(_facilitator: Facilitator, _asked: SettleRequest) -> Response:
     """Refuse what was good a moment ago."""
     no = {"success": False, "errorReason": "transaction_failed", "transaction": ""}
     return JSONResponse({**no, "network": NETWORK})
-
-
-async def hangs(_facilitator: Facilitator, _asked: SettleRequest) -> Response:
-    """Answer nothing for longer than anybody waits."""
-    await asyncio.sleep(3_600)
-    raise AssertionError("nobody waits so long")
 
 
 def lies(**told: Any) -> Behaviour:
