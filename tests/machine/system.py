@@ -49,7 +49,7 @@ class Buyer:
         register_exact_evm_client(client, self.key)
         asked = decode_payment_required_header(header)
         assert isinstance(asked, PaymentRequired)
-        return encode_payment_signature_header(client.create_payment_payload(asked))  # type: ignore[arg-type]
+        return encode_payment_signature_header(client.create_payment_payload(asked))
 
     def transport(self) -> x402AsyncTransport:
         """The library's transport, which pays by itself."""

@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from mpp.client import Mpp
-from mpp.methods.evm import BASE_SEPOLIA_USDC
+from mpp.client.transport import Mpp
 from mpp.methods.evm import client as evm
+from mpp.methods.evm.assets import BASE_SEPOLIA_USDC
 from starlette.responses import JSONResponse, Response
 from x402.schemas import SettleRequest
 
@@ -27,6 +27,7 @@ from tests.machine.system import PAYEE, PAYER, SECRET, Market, market
 from tests.support.polling import eventually
 from tests.support.stack import Stack
 
+NOTHING = Decimal(0)
 CALL = {"payload": {"text": "hi"}}
 
 
@@ -138,9 +139,12 @@ async def test_a_payment_is_credited_once_whoever_sends_it_and_how_often(shop: M
     assert all(isinstance(one, Busy) for one in took if one not in credited)
     assert (await shop.take(account, header)).credited == Decimal("0.25")
     stolen = await shop.take(other, header)
-    assert (stolen.credited, stolen.refused) == (0, "This payment was used before.")
+    assert (stolen.credited, stolen.refused) == (NOTHING, "This payment was used before.")
     assert shop.facilitator.asked.count("settle") == 1
-    assert (await shop.available(account), await shop.available(other)) == (Decimal("0.25"), 0)
+    assert (await shop.available(account), await shop.available(other)) == (
+        Decimal("0.25"),
+        NOTHING,
+    )
 
 
 @pytest.mark.parametrize(
@@ -163,7 +167,7 @@ async def test_what_can_be_seen_is_refused_before_anybody_is_asked(
     header = base64.b64encode(json.dumps(payment).encode()).decode()
     taken = await shop.take(account, header)
     assert why in str(taken.refused)
-    assert (shop.facilitator.asked, await shop.available(account)) == ([], 0)
+    assert (shop.facilitator.asked, await shop.available(account)) == ([], NOTHING)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +189,7 @@ async def test_without_money_nothing_is_settled(shop: Market) -> None:
     taken = await shop.take(account, await shop.signed(account, "0.25", shop.buyer(units=10)))
     assert "insufficient_balance" in str(taken.refused)
     assert "PAYMENT-REQUIRED" in taken.headers
-    assert (shop.facilitator.asked, await shop.available(account)) == (["verify"], 0)
+    assert (shop.facilitator.asked, await shop.available(account)) == (["verify"], NOTHING)
 
 
 async def test_valid_and_then_not_settled_is_refused_for_good(shop: Market) -> None:
@@ -194,7 +198,7 @@ async def test_valid_and_then_not_settled_is_refused_for_good(shop: Market) -> N
     shop.facilitator.script.append(behaving.refuses)
     for _ in range(2):
         assert "transaction_failed" in str((await shop.take(account, header)).refused)
-    assert (await shop.available(account), await status(shop, header)) == (0, "refused")
+    assert (await shop.available(account), await status(shop, header)) == (NOTHING, "refused")
 
 
 @pytest.mark.parametrize(
@@ -247,7 +251,7 @@ async def test_a_facilitator_that_is_away_costs_nothing_and_the_payment_stays_go
         away.setattr(shop.facilitator, "why_not", lambda _asked: 1 / 0)
         with pytest.raises(Unavailable):
             await shop.take(account, header)
-    assert (await shop.available(account), await status(shop, header)) == (0, "new")
+    assert (await shop.available(account), await status(shop, header)) == (NOTHING, "new")
     assert (await shop.take(account, header)).credited == Decimal("0.25")
 
 
@@ -312,7 +316,7 @@ async def test_an_agent_that_answers_402_is_paid_its_cheapest_offer(shop: Market
     account, had = await shop.system.account("5"), shop.facilitator.has(SELLERS)
     async with shop.seller("$0.90", "$0.10") as (agent_id, seller):
         done = await shop.system.invoke(account, agent_id)
-        assert (done.cost, done.external_cost) == (0, Decimal("0.1"))
+        assert (done.cost, done.external_cost) == (NOTHING, Decimal("0.1"))
         await shop.system.money(account, done.task_id)
         row = await bought(shop, account, done.task_id)
         assert (row["captured"], row["external"], row["units"]) == (0, Decimal("0.1"), 100_000)

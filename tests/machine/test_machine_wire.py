@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 from eth_account import Account
 from mpp import Challenge
-from mpp.methods.evm import BASE_SEPOLIA_USDC
 from mpp.methods.evm import client as evm
+from mpp.methods.evm.assets import BASE_SEPOLIA_USDC
 from mpp.runtime import CredentialParams
 from x402 import x402ClientSync
 from x402.http.utils import decode_payment_required_header, encode_payment_signature_header
@@ -41,8 +41,11 @@ def by_mpp(headers: dict[str, str]) -> str:
     assert challenge.credential_header == "Payment-Authorization"
     method = evm.charge(currency=BASE_SEPOLIA_USDC, account=BUYER)
     assert method.can_handle_challenge is None or method.can_handle_challenge(challenge)
-    made = method.create_credential(CredentialParams(challenge=challenge))
-    return str(asyncio.run(made))
+
+    async def made() -> str:
+        return await method.create_credential(CredentialParams(challenge=challenge))
+
+    return asyncio.run(made())
 
 
 def test_what_the_library_of_x402_signs_is_read() -> None:

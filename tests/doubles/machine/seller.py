@@ -29,7 +29,8 @@ class Seller:
             {"scheme": "exact", "payTo": PAYEE, "price": price, "network": NETWORK}
             for price in prices
         ]
-        paid = payment_middleware({"POST /execute": {"accepts": offers}}, server)
+        routes: Any = {"POST /execute": {"accepts": offers}}
+        paid = payment_middleware(routes, server)
         self.app = FastAPI()
 
         @self.app.middleware("http")
