@@ -46,13 +46,13 @@ class TakeMachinePayment(Model):
     be sent again.
 
     Attributes:
-        x402: the header `PAYMENT-SIGNATURE`.
-        mpp: the header `Payment-Authorization`, or `Authorization` of the scheme Payment.
+        signature: the header `PAYMENT-SIGNATURE` of x402.
+        credential: the header `Payment-Authorization` of MPP; without a signature.
         resource: what is asked for, as a URL.
     """
 
-    x402: Header | None = None
-    mpp: Header | None = None
+    signature: Header | None = None
+    credential: Header | None = None
     resource: str = Field(default="", max_length=2_000)
 
 

@@ -36,8 +36,8 @@ async def paid_first(request: Request) -> None:
         return
     order = made(
         TakeMachinePayment,
-        x402=x402,
-        mpp=None if x402 is not None else mpp,
+        signature=x402,
+        credential=None if x402 is not None else mpp,
         resource=_resource(request),
     )
     paid = await ask(request, TAKE_MACHINE_PAYMENT, order)

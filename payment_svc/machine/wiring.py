@@ -65,10 +65,10 @@ class Machine:
         if self.receiving is None:
             raise Refused("Nothing is taken.")
         try:
-            if request.x402 is not None:
-                signed = shop.from_x402(request.x402, now)
+            if request.signature is not None:
+                signed = shop.from_x402(request.signature, now)
             else:
-                signed = shop.from_mpp(request.mpp or "", now)
+                signed = shop.from_mpp(request.credential or "", now)
             row = await self.receiving.take(signed, here)
         except Refused as refused:
             why, headers = str(refused), {}

@@ -81,7 +81,7 @@ def purchases(shop: Market, account: str) -> Starlette:
         )
         machine = machine_of(settings, shop.system.payment.database)
         asked = machine.offer(settings.machine_rate, "http://market/", None)
-        order = TakeMachinePayment(x402=shop.buyer().sign(asked["PAYMENT-REQUIRED"]))
+        order = TakeMachinePayment(signature=shop.buyer().sign(asked["PAYMENT-REQUIRED"]))
         here = origin("test", "purchase", account)
         for _ in range(TIMES):
             try:

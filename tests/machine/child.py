@@ -24,7 +24,7 @@ async def main(given: str, account: str, header: str) -> None:
     assert machine.receiving is not None
     machine = replace(machine, receiving=replace(machine.receiving, lease_s=LEASE_S))
     here = origin("test", "child", account)
-    await machine.take(TakeMachinePayment(x402=header), here, datetime.now(UTC))
+    await machine.take(TakeMachinePayment(signature=header), here, datetime.now(UTC))
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ class Market:
         return buyer.sign((await self.offer(account, amount))["PAYMENT-REQUIRED"])
 
     async def take(self, account: str, header: str) -> MachinePaid:
-        return await self.system.ask(TAKE_MACHINE_PAYMENT, account, x402=header)
+        return await self.system.ask(TAKE_MACHINE_PAYMENT, account, signature=header)
 
     async def available(self, account: str) -> Decimal:
         return (await self.system.ask(GET_WALLET, account)).available

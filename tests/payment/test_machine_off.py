@@ -32,7 +32,7 @@ async def test_what_is_off_is_refused_in_words(customer: NewCustomer) -> None:
     with pytest.raises(Conflict, match="not taken here"):
         await someone.ask(OFFER_MACHINE_PAYMENT, offer)
     with pytest.raises(Conflict, match="not taken here"):
-        await someone.ask(TAKE_MACHINE_PAYMENT, TAKE_MACHINE_PAYMENT.request(x402="e30="))
+        await someone.ask(TAKE_MACHINE_PAYMENT, TAKE_MACHINE_PAYMENT.request(signature="e30="))
     asked = PAY_AGENT.request(hold_id="h", work="w", agent_id="a", required="e30=")
     with pytest.raises(PaymentRequired, match="nobody is configured"):
         await someone.ask(PAY_AGENT, asked)
