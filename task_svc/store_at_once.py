@@ -87,8 +87,8 @@ async def begin(
 
     Args:
         tx: the transaction.
-        task: the columns of one that is made for it; else whether one that is known is taken up
-            `anew`, or is in progress.
+        task: the columns of one that is made for it, but for its id; else whether one that is
+            known is taken up `anew`, or is in progress.
         step: its columns, but for those that its task and its lease say.
         lease_s: how long the lease is.
 
@@ -97,7 +97,6 @@ async def begin(
     """
     lease = timedelta(seconds=lease_s)
     statement = _begin(_TAKEN_UP if "anew" in task else _MADE, tuple(step))
-    # Both have an id; the step names its task's.
     found = await tx.at_once(statement, {**task, **step, "lease": lease})
     if found is None:
         return None

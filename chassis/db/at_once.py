@@ -54,7 +54,7 @@ def at_once(
         f"(SELECT CAST(:outbox_row AS bytea) FROM {last}), now() + :grace FROM {first} "
         f"RETURNING id) {result}"
     )
-    known = {"outbox_row": LargeBinary(), "grace": Interval(), **types}
+    known: dict[str, Any] = {"outbox_row": LargeBinary(), "grace": Interval(), **types}
     return Statement(
         text(query).bindparams(*(bindparam(name, type_=type_) for name, type_ in known.items())),
         row,

@@ -141,20 +141,20 @@ async def _store_step(
     first = request.step_id or new_id()
     known_id = before.task_id if before is not None else request.task_id
     made = _new_task(settings, quote, here) if known_id is None else None
+    task_id = known_id or new_id()
+    step_id = first if before is None else try_after(first, before.id)
     most = most_of(quote.promise, request.max_price)
-    columns = {
-        "id": first if before is None else try_after(first, before.id),
+    columns: dict[str, Any] = {
+        "id": step_id,
         "replaces": None if before is None else before.id,
-        "task_id": known_id or made["id"],
+        "task_id": task_id,
         "account": here.account,
         "agent_id": request.agent_id,
         "skill": "",
         "subtask_type": quote.skills[0][:100] if quote.skills else "task",
         "payload": request.payload,
     }
-    begins = StepStarted(
-        task_id=columns["task_id"], step_id=columns["id"], agent_id=request.agent_id
-    )
+    begins = StepStarted(task_id=task_id, step_id=step_id, agent_id=request.agent_id)
     leased = columns | {
         **quote_columns(quote, most),
         "cause": here.model_dump(mode="json"),
@@ -165,24 +165,25 @@ async def _store_step(
         anew: tuple[Mapping[str, Any], ...] = (made,) if made else ({"anew": False}, {"anew": True})
         for task in anew:
             async with db.transaction(here, begins=True, at_once=True) as tx:
-                tx.publish(*_beginning(task, columns["task_id"]), begins)
+                tx.publish(*_beginning(task, task_id), begins)
                 if found := await store_at_once.begin(tx, task, leased, runner.lease_s):
                     return found
     async with db.transaction(here, begins=True) as tx:
         if made is not None:
-            stored = await store.insert_task(tx.conn, **made)
-            if stored is None:
+            new = await store.insert_task(tx.conn, id=task_id, **made)
+            if new is None:
                 raise Conflict("This task id is taken.")
-            tx.publish(*_beginning(made, stored.id))
+            stored = new
+            tx.publish(*_beginning(made, task_id))
         else:
-            stored = await _take_up(tx, columns["task_id"], here)
+            stored = await _take_up(tx, task_id, here)
         columns["max_budget"] = leased["max_budget"] = stored.max_budget
         if reply_to is None:
             cause = here.for_ever().model_dump(mode="json")
             row = columns | {"status": "pending", "max_price": most, "cause": cause}
             if not await store.insert_steps(tx.conn, [row]):
                 raise Busy(RUNS)
-            return await store.find_step(tx.conn, columns["id"]), None
+            return await store.find_step(tx.conn, step_id), None
         await take_place(tx, request.agent_id, quote)
         step = await store.insert_leased_step(tx.conn, runner.lease_s, **leased)
         if step is None:
@@ -205,9 +206,8 @@ async def _take_up(tx: Transaction, task_id: str, here: Envelope) -> Task:
 
 
 def _new_task(settings: Settings, quote: Quote, here: Envelope) -> dict[str, Any]:
-    """The columns of a task that is made for one call."""
+    """The columns of a task that is made for one call, but for its id."""
     return {
-        "id": new_id(),
         "account": here.account,
         "spender": here.spender,
         "user_query": f"Call of {quote.agent_name}",
