@@ -6,7 +6,6 @@ import os
 import typer
 from dotenv import dotenv_values
 
-from chassis.observability.terminal import escaped
 from cli import config
 from cli.output import say
 from deploy.local.settings import ENV_FILE
@@ -21,7 +20,7 @@ def mcp(context: typer.Context) -> None:
     if key := found.key or (KEY if _asks_for_keys() else None):
         server["headers"] = {"Authorization": f"Bearer {key}"}
     entry = {"mcpServers": {"agentbazaar": server}}
-    say(escaped(json.dumps(entry, indent=2, ensure_ascii=False)))
+    say(json.dumps(entry, indent=2))
 
 
 def _asks_for_keys() -> bool:

@@ -20,7 +20,7 @@ function words({ type, data: d = {} }, name) {
     case "plan.proposed": return d.steps.map((step) => `${step.skill} by ${name(step.agentId)}`).join(", ");
     case "price.negotiated":
       return d.agreed ? `${d.agentName}: ${money(d.price)} instead of ${money(d.listPrice)}` : `${d.agentName}: it stays at ${money(d.listPrice)}`;
-    case "step.completed": return `${by}, ${money(d.cost)} BazaarBucks, ${d.executionTime} ms`;
+    case "step.completed": return `${by}, ${money(Number(d.cost) + Number(d.externalCost))} BazaarBucks, ${d.executionTime} ms`;
     case "step.failed": return `${by}: ${d.error}`;
     case "hold.placed": case "hold.extended": return `${money(d.amount)} set aside for ${by}`;
     case "hold.declined": return `${money(d.amount)} for ${by} refused: ${d.reason === "budget_exceeded" ? "the budget is reached" : "the wallet is empty"}`;
