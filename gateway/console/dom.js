@@ -60,7 +60,7 @@ export const looking = () => h("p", { class: "note" }, "Looking…");
 /** A button for what is behind a page of a list; nothing when that was all. `add` is given the next one. */
 export function further(words, next, read, add) {
   if (!next) return null;
-  const said = h("span", { role: "status" });
+  const said = h("span", { class: "wrong", role: "alert" });
   const button = h("button", { type: "button", onclick: async () => {
     button.disabled = true;
     try { add(await read(next)); } catch (error) { button.disabled = false; show(said, error.message); }
