@@ -48,12 +48,13 @@ def documents() -> Iterator[tuple[str, str]]:
 def _asyncapi(service: Service) -> dict[str, Any]:
     spec = AsyncAPI(service.broker, title=f"AgentBazaar {service.name}", version=VERSION)
     found: dict[str, Any] = json.loads(spec.to_specification().to_json())
-    for message in (*EVENTS.get(service.name, ()), *ORDERS.get(service.name, ())):
+    sent: list[type[Event | Command]] = [*EVENTS[service.name], *ORDERS[service.name]]
+    for message in sent:
         _add_sent(found, message)
     return found
 
 
-def _add_sent(document: dict[str, Any], message: type[Event | Command]) -> None:
+def _add_sent(document: dict[str, Any], message: type[Event] | type[Command]) -> None:
     """A message that the service sends: by way of the outbox, so the broker knows none of them."""
     kept = "" if getattr(message, "kept", True) else f".{PASSING}"
     kind = "evt" if issubclass(message, Event) else "cmd"

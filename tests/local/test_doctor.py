@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ def found(settings: Settings) -> dict[str, tuple[bool, str]]:
 def settings(tmp_path: Path) -> Settings:
     """A stack that was never started, at ports of its own."""
     fields = [name for name in Settings.model_fields if name.endswith("_port")]
-    ports = {name: free_port() for name in fields}
+    ports: dict[str, Any] = {name: free_port() for name in fields}
     return Settings(_env_file=None, bazaar_home=tmp_path / "home", bazaar_agents=(), **ports)
 
 
