@@ -13,6 +13,8 @@ from cli.errors import Code, Failed, code_of
 
 WAIT_S = 60.0
 SILENCE_S = 60.0
+MOST_AT_ONCE = 500
+"""Items of a page of any list."""
 Json = Any
 
 
@@ -26,6 +28,18 @@ class Api:
     def get(self, path: str, **query: Any) -> Json:
         """The JSON at an address; query parameters that are None are left out."""
         return self._ask("GET", path, params={k: v for k, v in query.items() if v is not None})
+
+    def pages(self, path: str, most: int | None = None) -> list[Json]:
+        """The first `most` items of a list, or all of it: page by page, as `Link` says."""
+        found: list[Json] = []
+        after: dict[str, str] | None = {}
+        while after is not None and (most is None or len(found) < most):
+            limit = MOST_AT_ONCE if most is None else min(most - len(found), MOST_AT_ONCE)
+            answer = self._send("GET", path, params={"limit": limit} | after)
+            found += _answer(answer)
+            linked = answer.links.get("next")
+            after = linked and {"cursor": httpx.URL(linked["url"]).params["cursor"]}
+        return found
 
     def post(self, path: str, body: Json = None) -> Json:
         """What comes of a POST; members of the body that are None are left out."""
@@ -57,8 +71,11 @@ class Api:
                 return
 
     def _ask(self, method: str, path: str, **more: Any) -> Json:
+        return _answer(self._send(method, path, **more))
+
+    def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
         with self._client() as client, _reached(self._config.url):
-            return _answer(client.request(method, path, **more))
+            return client.request(method, path, **more)
 
     def _client(self, read_s: float = WAIT_S) -> httpx.Client:
         return httpx.Client(

@@ -9,7 +9,7 @@ import typer
 
 from chassis.observability.terminal import plain
 from chassis.release import release
-from cli import asking, config, market, moneys, operators, scaffold, stack, watching
+from cli import asking, config, market, moneys, operators, paste, scaffold, stack, watching
 from cli.errors import Code, Failed
 from deploy.local.errors import StartError
 
@@ -60,6 +60,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
     "refund": moneys.refund,
     "events": watching.events,
     "trace": watching.trace,
+    "mcp": paste.mcp,
     "backup": stack.backup,
     "restore": stack.restore,
     "doctor": stack.doctor,

@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True)
 def list_agents(context: typer.Context) -> None:
     """All agents, with price, load and rating."""
     found = config.of(context)
-    agents = Api(found).get("/api/agents", limit=500)
+    agents = Api(found).pages("/api/agents")
     rows = [
         (
             *(agent["id"], agent["name"], ",".join(agent["skills"])),

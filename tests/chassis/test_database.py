@@ -1,6 +1,7 @@
 """Connections that come and go under a service."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
@@ -126,8 +127,10 @@ async def test_who_is_cancelled_while_a_transaction_begins_leaves_nobody_else_in
 
 
 async def test_what_a_burst_of_work_opened_is_closed_when_it_is_of_no_use(
-    probe_stack: Stack,
+    probe_stack: Stack, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Without a word in the log: it happens all the time."""
+    caplog.set_level(logging.INFO, "chassis")
     db = Database(probe_stack.database_url("probe"), probe.metadata, pool=4, relay_workers=1)
     meet = asyncio.Barrier(4)
 
@@ -143,6 +146,7 @@ async def test_what_a_burst_of_work_opened_is_closed_when_it_is_of_no_use(
     await shrink(db.engine, 3_600)
     assert await burst() == pids  # They were used just now.
     await shrink(db.engine, 0)
+    assert caplog.records == []
     async with connected(probe_stack.admin_url) as root:
         left = await root.fetch("SELECT pid FROM pg_stat_activity WHERE pid = ANY($1)", [*pids])
     assert len(left) == 1

@@ -64,6 +64,20 @@ assert main(["tasks"]) == 0
 """A program in an installation that has no drivers, no servers, and nothing that calls agents."""
 
 
+LETTERS = [
+    {"number": 1100 - at, "consumer": "c", "subject": "s", "error": "no"} for at in range(1100)
+]
+
+
+def paged(request: Request) -> JSONResponse:
+    """A page of the letters, with the way to the next one as the gateway writes it."""
+    at, limit = int(request.query_params.get("cursor", "0")), int(request.query_params["limit"])
+    assert limit <= 500
+    end = at + limit
+    link = f'<{request.url.path}?limit={limit}&cursor={end}>; rel="next"'
+    return JSONResponse(LETTERS[at:end], headers={"Link": link} if end < len(LETTERS) else {})
+
+
 class Gateway:
     """Answers as the gateway does, strictly: what it does not know is a 404.
 
@@ -105,6 +119,8 @@ class Gateway:
                 frames = ": hello\n\n" + "".join(f"data: {json.dumps(one)}\n\n" for one in TOLD)
                 notice = 'event: notice\ndata: {"notice": "stopping"}\n\n'
                 return StreamingResponse(iter([frames, notice]), media_type="text/event-stream")
+            if request.url.path == "/api/dead-letters":
+                return paged(request)
             found = lists.get(f"{request.method} {request.url.path}")
             return JSONResponse({"error": "Not here"}, 404) if found is None else found
 
@@ -142,6 +158,15 @@ def test_agents_are_shown_to_people_and_to_programs(capsys: Said) -> None:
 def test_an_empty_list_is_no_failure(capsys: Said) -> None:
     assert main(["tasks"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_a_list_is_as_long_as_was_asked_for(gateway: Gateway, capsys: Said) -> None:
+    """Page by page, where one does not hold it."""
+    for limit, pages in ((3, 1), (1000, 2), (5000, 3)):
+        gateway.asked.clear()
+        assert main(["--json", "dead-letters", "list", "--limit", str(limit)]) == 0
+        assert json.loads(capsys.readouterr().out) == LETTERS[:limit]
+        assert len(gateway.asked) == pages
 
 
 @pytest.mark.usefixtures("gateway")
@@ -225,6 +250,20 @@ def test_an_id_is_one_part_of_an_address(gateway: Gateway) -> None:
     paths = [path for _, path, _ in gateway.asked]
     assert len(paths) == 20
     assert not [path for path in paths if ".." in path or path.startswith(("/health", "/api/x"))]
+
+
+def test_what_a_client_of_mcp_is_given(capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a key where one is known, or where the stack of this machine asks for one."""
+
+    def pasted(*argv: str) -> Any:
+        assert main(["--url", "http://there.example/", *argv, "mcp"]) == 0
+        return json.loads(capsys.readouterr().out)["mcpServers"]["agentbazaar"]
+
+    monkeypatch.setenv("AUTH_MODE", "none")
+    assert pasted() == {"type": "http", "url": "http://there.example/mcp"}
+    assert pasted("--key", "bzr_1")["headers"] == {"Authorization": "Bearer bzr_1"}
+    monkeypatch.setenv("AUTH_MODE", "token")
+    assert "bazaar keys make" in pasted()["headers"]["Authorization"]
 
 
 class Typing(StringIO):
