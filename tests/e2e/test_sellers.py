@@ -18,11 +18,11 @@ import pytest
 from deploy.local.ports import free_port
 from deploy.local.settings import PROJECT
 from tests.e2e import books
-from tests.e2e.market import new_skill
+from tests.e2e.market import LOOPBACK, new_skill
 from tests.e2e.system import MODE, System
 from tests.support.polling import insist
 
-pytestmark = pytest.mark.skipif(MODE != "local", reason="agents of this machine, at 127.0.0.1")
+pytestmark = pytest.mark.skipif(MODE == "given", reason="who runs it says how soon it pays out")
 SELLERS = Path(__file__).with_name("sellers")
 PRICE = 0.07
 INITIAL = 4.5
@@ -30,19 +30,21 @@ INITIAL = 4.5
 
 
 @pytest.fixture
-async def sellers(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
+async def sellers(tmp_path: Path, system: System) -> AsyncIterator[dict[str, str]]:
     """The address of each agent, by the skill that no other has."""
+    host = system.agent_host
+    listen = LOOPBACK if host == LOOPBACK else "0.0.0.0"  # noqa: S104  (asked from a container)
     haiku, ode, cry = map(new_skill, ("haiku", "ode", "cry"))
     ports = [free_port() for _ in range(3)]
     page = (PROJECT / "docs" / "sellers.md").read_text()
     [program] = re.findall(r"```python\n(# haiku\.py.*?)```", page, re.DOTALL)
     small = tmp_path / "haiku.py"
     named = program.replace('"haiku"', f'"{haiku}"').replace('"Haiku"', f'"{haiku}"')
-    small.write_text(named.replace("9100", str(ports[0])))
+    small.write_text(named.replace("9100", str(ports[0])).replace(LOOPBACK, listen))
     commands = [
         [str(small)],
-        [str(SELLERS / "poet.py"), str(ports[1]), ode],
-        [str(SELLERS / "crier.py"), str(ports[2]), cry],
+        [str(SELLERS / "poet.py"), listen, host, str(ports[1]), ode],
+        [str(SELLERS / "crier.py"), listen, str(ports[2]), cry],
     ]
     async with AsyncExitStack() as running:
         for command in commands:
@@ -50,9 +52,9 @@ async def sellers(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
             running.push_async_callback(process.wait)
             running.callback(process.kill)
         yield {
-            haiku: f"http://127.0.0.1:{ports[0]}",
-            ode: f"http://127.0.0.1:{ports[1]}",
-            cry: f"http://127.0.0.1:{ports[2]}/mcp",
+            haiku: f"http://{host}:{ports[0]}",
+            ode: f"http://{host}:{ports[1]}",
+            cry: f"http://{host}:{ports[2]}/mcp",
         }
 
 
