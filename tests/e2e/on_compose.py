@@ -233,5 +233,5 @@ def _environment() -> dict[str, str]:
         "TAG": "e2e",
         "SEARCH_ENGINE": "local",
         **{name: str(free_port()) for name in ports},
-        **{name: secrets.token_urlsafe(18) for name in passwords},
+        **{name: secrets.token_urlsafe(24) for name in passwords},
     }

@@ -1,4 +1,4 @@
-"""An MCP server of somebody's, written with the mcp library.: `python crier.py LISTEN PORT TOOL`."""
+"""An MCP server of somebody's, by the mcp library: `python crier.py LISTEN PORT TOOL`."""
 
 import sys
 
