@@ -4,11 +4,14 @@ The agent of twenty lines is that of docs/sellers.md.
 """
 
 import asyncio
+import json
 import re
 import sys
 import uuid
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,17 +74,16 @@ async def buyer(http: httpx.AsyncClient, system: System) -> AsyncIterator[httpx.
         yield client
 
 
-async def listed(http: httpx.AsyncClient, skill: str, url: str) -> dict[str, Any]:
-    """The listing that one request makes, once its process listens and its probe was answered."""
-
-    async def there() -> list[dict[str, Any]]:
-        body = {"url": url, "id": skill, "basePrice": PRICE}
-        answer = await http.post("/api/agents/import", json=body)
-        assert answer.status_code == httpx.codes.OK, answer.text
-        found: list[dict[str, Any]] = answer.json()
-        return found
-
-    [one] = await insist(there)
+async def listed(http: httpx.AsyncClient, system: System, skill: str, url: str) -> dict[str, Any]:
+    """The listing that one command makes, once its process listens and its probe was answered."""
+    await insist(partial(listens, url))
+    said = ["agents", "import", url, "--id", skill, "--price", str(PRICE)]
+    bazaar = [sys.executable, "-m", "cli", "--json", "--url", system.base_url, *said]
+    command = await asyncio.create_subprocess_exec(*bazaar, stdout=PIPE, cwd=PROJECT)
+    out, _ = await command.communicate()
+    assert command.returncode == 0
+    one: dict[str, Any]
+    [one] = json.loads(out)
 
     async def available() -> bool:
         found: dict[str, Any] = await books.get(http, f"/api/agents/{one['id']}")
@@ -91,10 +93,20 @@ async def listed(http: httpx.AsyncClient, skill: str, url: str) -> dict[str, Any
     return one
 
 
+async def listens(url: str) -> bool:
+    """Whether somebody does at this address of a test's agent, which runs on this machine."""
+    try:
+        _, writer = await asyncio.open_connection(LOOPBACK, httpx.URL(url).port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
 async def test_from_three_listings_to_their_payout(
-    http: httpx.AsyncClient, buyer: httpx.AsyncClient, sellers: dict[str, str]
+    http: httpx.AsyncClient, buyer: httpx.AsyncClient, system: System, sellers: dict[str, str]
 ) -> None:
-    agents = {skill: await listed(http, skill, url) for skill, url in sellers.items()}
+    agents = {skill: await listed(http, system, skill, url) for skill, url in sellers.items()}
     protocols = [agent["protocol"] for agent in agents.values()]
     assert protocols == ["native", "a2a", "mcp"]
 
