@@ -192,12 +192,12 @@ def imported(side: Side, name: str, port: int) -> list[Row]:
     turns = itertools.count()
 
     def one(system_: System) -> Load:
-        asked = {"callers": 1, "calls": side.pace.calls}
+        calls = side.pace.calls
         if system_.name == before:
-            load = drive(market.port, side.calls(market), **asked)
+            load = drive(market.port, side.calls(market), callers=1, calls=calls)
         else:
             with _importing(market.port, port, next(turns)) as imports:
-                load = drive(market.port, side.calls(market), **asked)
+                load = drive(market.port, side.calls(market), callers=1, calls=calls)
             done[while_].append(imports.total())
             assert set(imports) == {OK}, imports
         longest[system_.name].append(max(load.took) * 1000)

@@ -8,6 +8,7 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import stripe
@@ -47,7 +48,7 @@ async def take_webhook(request: TakeWebhook, tx: Transaction, settings: Settings
     Raises:
         Unavailable: there is no secret to check the signature with.
     """
-    if settings.stripe_webhook_secret is None:
+    if not settings.webhook_secrets:
         raise Unavailable("No webhook is taken: STRIPE_WEBHOOK_SECRET is not set.")
     try:
         body = base64.b64decode(request.payload, validate=True).decode()
@@ -72,19 +73,19 @@ def signed_by_stripe(body: str, signature: str, secrets: Sequence[str]) -> strip
     Raises:
         stripe.SignatureVerificationError: it is signed with none of the secrets.
     """
-    wrong = stripe.SignatureVerificationError("No secret is set.", signature)
-    for secret in secrets:
-        try:
-            return stripe.Webhook.construct_event(
-                body,
-                signature,
-                secret,
-                TOLERANCE_S,
-                api_key="none",  # Only to read the event; nothing is asked with it.
-            )
-        except stripe.SignatureVerificationError as error:
-            wrong = error
-    raise wrong
+    *others, last = secrets
+    for secret in others:
+        with suppress(stripe.SignatureVerificationError):
+            return _read(body, signature, secret)
+    return _read(body, signature, last)
+
+
+def _read(body: str, signature: str, secret: str) -> stripe.Event:
+    # The key is only to read the event; nothing is asked with it.
+    event: stripe.Event = stripe.Webhook.construct_event(
+        body, signature, secret, TOLERANCE_S, api_key="none"
+    )
+    return event
 
 
 async def work(db: Database) -> None:

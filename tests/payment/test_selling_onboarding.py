@@ -33,11 +33,12 @@ async def http(cards: CardSystem) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def until(http: httpx.AsyncClient, onboarding: str) -> dict[str, Any]:
-    async def so() -> dict[str, Any] | None:
-        found: dict[str, Any] = (await http.get("/api/seller")).json()
+    async def so() -> Any:
+        found = (await http.get("/api/seller")).json()
         return found if found["onboarding"] == onboarding else None
 
-    return dict(await eventually(so))
+    found: dict[str, Any] = await eventually(so)
+    return found
 
 
 async def test_from_no_account_to_being_paid(cards: CardSystem, http: httpx.AsyncClient) -> None:
