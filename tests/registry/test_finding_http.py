@@ -114,13 +114,18 @@ async def test_the_best_is_chosen_with_a_reason(place: Market) -> None:
     assert nobody["reason"].startswith("Nobody on the market")
 
 
+# Ten thousand that answer, and are neither probed nor read again meanwhile.
 CROWD = (
     """
     INSERT INTO registry.agents (id, name, description, skills, capabilities, base_price,
-      endpoint_url, available, stars)
+      endpoint_url, available, failing_since, stars, next_read_at)
     SELECT :skill || '-' || n, 'Crafter ' || n, '', ARRAY[:skill], '{}',
-      1 + (n + 5000) % 10000 * 0.01, 'http://127.0.0.1:9', true, 4
+      1 + (n + 5000) % 10000 * 0.01, 'http://127.0.0.1:9', true, NULL, 4, 'infinity'
     FROM generate_series(0, 9999) n
+    """,
+    """
+    INSERT INTO registry.agent_probes (agent_id, due_at)
+    SELECT :skill || '-' || n, 'infinity' FROM generate_series(0, 9999) n
     """,
     """
     INSERT INTO registry.agent_words (agent_id, word, available, base_price, stars)
