@@ -22,7 +22,7 @@ class Settings(ServiceSettings):
     """
 
     probe_every_s: float = Field(default=5.0, gt=0, le=3600)
-    probes_per_s: float = Field(default=200.0, gt=0)
+    probes_per_s: float = Field(default=100.0, gt=0)
     agent_hosts: Hosts = ()
     reconcile_s: float = Field(default=30.0, gt=0)
     read_again_every_s: float = Field(default=3_600.0, gt=0)
