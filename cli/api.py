@@ -49,6 +49,10 @@ class Api:
         """What comes of a PATCH."""
         return self._ask("PATCH", path, json=_without_none(body))
 
+    def delete(self, path: str) -> Json:
+        """What comes of a DELETE."""
+        return self._ask("DELETE", path)
+
     def events(
         self, path: str, quiet_s: float = SILENCE_S, after: str | None = None
     ) -> Iterator[tuple[str, Json]]:

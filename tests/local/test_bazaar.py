@@ -31,6 +31,23 @@ AGENT: Json = {
     "rating": 4.5,
     "availability": True,
 }
+EARNED: Json = {
+    "agentId": "a1",
+    "day": "2026-01-02",
+    "jobs": 3,
+    "faults": 1,
+    "charged": 0.3,
+    "fees": 0.03,
+    "refunded": 0.0,
+    "earned": 0.27,
+}
+PAYOUT: Json = {
+    "id": "o1",
+    "amount": 2.0,
+    "status": "failed",
+    "note": "No such account.",
+    "createdAt": "2026-01-02T03:04:05Z",
+}
 TOLD = [
     {
         "id": "e1",
@@ -103,11 +120,18 @@ class Gateway:
             },
             "POST /api/agents": AGENT,
             "PATCH /api/agents/a1": AGENT | {"basePrice": 0.2},
+            "POST /api/agents/import": [AGENT | {"protocol": "a2a"}],
             "POST /api/agents/a1/suspend": AGENT | {"state": "suspended"},
+            "DELETE /api/agents/a1": AGENT | {"state": "retired"},
+            "GET /api/seller": {"available": 2.0, "onboarding": "incomplete", "needs": ["a bank"]},
+            "GET /api/seller/earnings": [EARNED],
+            "GET /api/seller/payouts": [PAYOUT],
+            "POST /api/seller/payouts": PAYOUT,
+            "POST /api/seller/onboarding": {"url": "https://connect.stripe.example/setup/1"},
             "POST /api/payments/bazaarbucks/p1/refund": {"id": "r1", "amount": 0.5, "taskId": "t1"},
         }
 
-        @app.api_route("/{path:path}", methods=["GET", "POST", "PATCH"])
+        @app.api_route("/{path:path}", methods=["GET", "POST", "PATCH", "DELETE"])
         async def answer(request: Request) -> Any:
             body = json.loads(await request.body() or b"null")
             self.asked.append((request.method, request.scope["raw_path"].decode(), body))
@@ -216,6 +240,23 @@ def test_what_is_sent_is_what_was_said(gateway: Gateway) -> None:
         ("POST", {"reason": "Moving."}),
         ("POST", {"amount": 0.5}),
         ("POST", {}),
+    ]
+
+
+def test_a_seller_lists_earns_is_onboarded_and_paid(gateway: Gateway, capsys: Said) -> None:
+    assert main(["agents", "import", "http://a.example", "--price", "0.2"]) == 0
+    assert main(["seller", "earnings"]) == 0
+    assert main(["seller", "show"]) == 0
+    assert main(["seller", "onboard"]) == 0
+    assert main(["seller", "payout", "2"]) == 0
+    assert main(["seller", "payouts"]) == 0
+    assert main(["agents", "retire", "a1"]) == 0
+    out = capsys.readouterr().out
+    shown = ("a2a", "0.27", "a bank", "https://connect.stripe.example/setup/1", "No such account.")
+    assert [one for one in (*shown, "retired") if one not in out] == []
+    assert [body for _, _, body in gateway.asked if body] == [
+        {"url": "http://a.example", "basePrice": 0.2},
+        {"amount": 2},
     ]
 
 
