@@ -22,6 +22,7 @@ from contracts import (
     negotiation,
     orders,
     payment,
+    pushes,
     quotes,
     registry,
     selling,
@@ -47,7 +48,7 @@ CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
         signing,
         credentials,
     ),
-    "payment": (payment, ledger, cards, spending, approvals, selling, hooks, disputes),
+    "payment": (payment, ledger, cards, spending, approvals, selling, hooks, pushes, disputes),
     "chat": (chat, turns),
 }
 """The contexts that own messages, each with the modules that define them."""
@@ -110,6 +111,7 @@ API_BODIES: tuple[type[Model], ...] = (
     bodies.Decision,
     bodies.NewWebhook,
     bodies.Replay,
+    bodies.NewPush,
     bodies.GivenCredential,
 )
 """What the UI sends to the gateway."""

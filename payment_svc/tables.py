@@ -2,7 +2,7 @@
 
 from payment_svc.schema import MONEY, metadata
 from payment_svc.tables_holds import budgets, hold_lines, holds
-from payment_svc.tables_hooks import webhook_deliveries, webhooks
+from payment_svc.tables_hooks import pushes, webhook_deliveries, webhooks
 from payment_svc.tables_ledger import (
     announcements,
     checkpoint_sums,
@@ -33,6 +33,7 @@ __all__ = [
     "ledger_accounts",
     "metadata",
     "payouts",
+    "pushes",
     "sellers",
     "spenders",
     "stripe_events",
