@@ -1,6 +1,5 @@
 """Reads "do it again", "the same in French" and "again for 'dog'" with what was asked before."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from chat_svc.planner.clauses import Mention
 from chat_svc.planner.families import FAMILIES, TRANSLATE, Style
 from chat_svc.planner.folding import QUOTE, fold
+from chat_svc.planner.forms import form
 from chat_svc.planner.mentions import Names
 from chat_svc.planner.options import find_options
 from chat_svc.planner.source import Source, read_source
@@ -18,32 +18,6 @@ from chat_svc.planner.wish import Wish
 
 _LONGEST = 20_000
 _NEAR = 200
-_POLITE = (
-    r"(?:[\s,.!]|(?:please|pls|now|ok|okay|and|then|great|good|nice|thanks|thank you|hm|sorry|can"
-    r"|could|would|will|you|bitte|por favor)\b){0,20}"
-)
-_IT = r"(?: (?:it|that|this|the (?:last )?(?:one|thing)|all|everything))?"
-_ONCE_MORE = r"(?:again|once more|one more time|over(?: again)?)"
-_AGAIN = re.compile(
-    rf"{_POLITE}(?:(?:do|try|run|make|search|translate|summari[sz]e){_IT} {_ONCE_MORE}"
-    rf"|(?:redo|retry|repeat)\b(?! after){_IT}(?: {_ONCE_MORE})?"
-    r"|(?:do |make |try )?(?:exactly )?(?:the )?same(?: (?:thing|again|request|task|wish)){0,2}"
-    r"(?= (?:in|with|for|to|into|but|on|using|please)\b|[\s.,!?]*$)"
-    r"|(?:do|try|take|what about|how about)(?= \0)"
-    r"|again|once more|one more time|nochmals?|noch einmal"
-    r"|(?:mach|versuch)e? (?:es|das) (?:nochmals?|noch einmal)|das(?:selbe| gleiche)"
-    r"|encore une fois|otra vez|(?:hazlo )?de nuevo|ancora una volta|outra vez)(?![\w'-])"
-)
-_NO_CHANGE = re.compile(r"[\s.,!?]*(?:please|pls|thanks|thank you|bitte|for me)?[\s.,!?]*")
-_JOINT = re.compile(r"[\s,;-]{0,3}(?:(?:but|only|just|this time|now|please|aber|pero|mais)\s){0,4}")
-_WITH = re.compile(
-    r"(?:with|for|using|on|about|via|through|mit|fur|con|para|pour|avec)\b[\s:]{0,3}|:\s{0,3}"
-)
-# "With more detail" says how, and how is nothing that can be changed.
-_HOW = re.compile(
-    r"\s{0,3}(?:more|less|fewer|better|another|a different|different|other|some|higher|lower|care"
-    r"|someone|somebody)\b"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +49,21 @@ def read_again(text: str, names: Names) -> Again | None:
     if len(text) > _LONGEST:
         return None
     source = read_source(text)
-    again = _AGAIN.match(source.plain)
+    again = form("again").match(source.plain)
     if again is None:
         return None
-    if _NO_CHANGE.fullmatch(source.plain, again.end()):
+    if form("no_change").fullmatch(source.plain, again.end()):
         return Again()
-    joint = _JOINT.match(source.plain, again.end())
+    joint = form("again_joint").match(source.plain, again.end())
     start = joint.end() if joint else again.end()
-    given = _WITH.match(source.plain, start)
+    given = form("with").match(source.plain, start)
     change = _changes(source, given.end() if given else start, names)
     # Without "with" or "for", what follows is a sentence of its own: "Again, search for cats".
     quoted = source.plain[start:].lstrip().startswith(QUOTE)
     understood = (
-        change.text is None or quoted or (given and not _HOW.match(source.plain, given.end()))
+        change.text is None
+        or quoted
+        or (given and not form("how").match(source.plain, given.end()))
     )
     return change if understood else None
 

@@ -5,28 +5,10 @@ from decimal import Decimal
 
 from chat_svc.planner.clauses import begin, skip_lead
 from chat_svc.planner.families import TRANSLATE
-from chat_svc.planner.lexicon import COURTESY
+from chat_svc.planner.forms import form, word_set
 from chat_svc.planner.match import Profile, family_of, for_family, for_words, price, stem, words_of
 from chat_svc.planner.mentions import Names
 from chat_svc.planner.model import Candidate, money
-from chat_svc.planner.questions import (
-    ABOUT,
-    ABOUT_ALL,
-    ANYONE_THERE,
-    BUDGET,
-    CAN_YOU,
-    CHEAP,
-    GREETING,
-    HELP,
-    LANGUAGES,
-    LIST,
-    PRICE,
-    PRICE_QUESTION,
-    PRICE_WORDS,
-    STATUS,
-    THANKS,
-    WHO,
-)
 from chat_svc.planner.source import read_source
 from chat_svc.planner.vocabulary import says
 from chat_svc.planner.zones import is_prose
@@ -100,13 +82,13 @@ def _who(profiles: Sequence[Profile], names: Names, what: str) -> str:
 
 def _priced(profiles: Sequence[Profile], names: Names, question: str) -> str | None:
     """The answer to a question for a price, None when it is not about an agent's."""
-    telling = [word for word in words_of(question) if stem(word) not in PRICE_WORDS]
-    about = [word for word in telling if stem(word) not in ABOUT_ALL]
+    telling = [word for word in words_of(question) if stem(word) not in word_set("price_words")]
+    about = [word for word in telling if stem(word) not in word_set("about_all")]
     by_name: list[Candidate] = []
     for size in range(len(about), 0, -1):
         by_name = by_name or _named(profiles, names, " ".join(about[:size]))
     able_to = able(profiles, names, " ".join(about)) if about else []
-    agents = able_to if able_to and CHEAP.search(question) else by_name or able_to
+    agents = able_to if able_to and form("cheap").search(question) else by_name or able_to
     if not agents and (about or not profiles):
         return None if profiles else offer(profiles)
     agents = agents or [one.agent for one in profiles]
@@ -133,10 +115,10 @@ def _about_one(profiles: Sequence[Profile], names: Names, question: str) -> str 
     called = names.exactly(question.strip(" ?!."))
     if called:
         return _lines([one.agent for one in profiles if one.agent.id in called])
-    for pattern in (STATUS, ABOUT):
+    for pattern in (form("status"), form("questions_about")):
         match = pattern.fullmatch(question)
         agents = _named(profiles, names, match["who"]) if match else []
-        if agents and pattern is STATUS:
+        if agents and pattern is form("status"):
             return _lines(agents)
         if agents:
             return "\n".join(f"{_line(agent)}\n  {agent.description[:300]}" for agent in agents)
@@ -151,11 +133,11 @@ def _money_left(budget: Decimal, left: Decimal) -> str:
 def _in_fixed_words(
     profiles: Sequence[Profile], question: str, budget: Decimal, left: Decimal
 ) -> str | None:
-    if HELP.fullmatch(question):
+    if form("help").fullmatch(question):
         return _help(profiles)
-    if BUDGET.fullmatch(question):
+    if form("budget").fullmatch(question):
         return _money_left(budget, left)
-    if LIST.fullmatch(question) or ANYONE_THERE.fullmatch(question):
+    if form("list").fullmatch(question) or form("anyone_there").fullmatch(question):
         return _everything(profiles)
     return None
 
@@ -164,16 +146,20 @@ def _on_the_market(profiles: Sequence[Profile], names: Names, question: str) -> 
     """The answer to a question about what agents can do or cost."""
     if is_prose(question):
         return None
-    who = WHO.match(question)
+    who = form("who").match(question)
     if who:
         return _who(profiles, names, who["what"])
     clause = begin(question, 0, names.find)
     if clause.mention is not None or (clause.family is not None and not clause.weak):
         return None
-    if LANGUAGES.fullmatch(question):
+    if form("questions_languages").fullmatch(question):
         return _who(profiles, names, TRANSLATE.name)
     about_one = _about_one(profiles, names, question)
-    if about_one is None and PRICE.search(question) and PRICE_QUESTION.match(question):
+    if (
+        about_one is None
+        and form("price").search(question)
+        and form("price_question").match(question)
+    ):
         return _priced(profiles, names, question)
     return about_one
 
@@ -188,14 +174,14 @@ def answer(
     if len(text) > _LONGEST_QUESTION:
         return None if text.strip() else _help(profiles)
     plain = read_source(text).plain.strip()
-    if GREETING.fullmatch(plain) or not plain:
-        if THANKS.search(plain):
+    if form("greeting").fullmatch(plain) or not plain:
+        if form("thanks").search(plain):
             return "You are welcome. Say what you would like done next."
         return ("Hello! " if any(map(str.isalpha, plain)) else "") + _help(profiles)
-    can_you = CAN_YOU.fullmatch(plain)
+    can_you = form("can_you").fullmatch(plain)
     if can_you and "help" not in can_you["what"]:
         return _who(profiles, names, can_you["what"])
-    question = COURTESY.sub("", plain[skip_lead(plain, 0) :]).strip()
+    question = form("courtesy").sub("", plain[skip_lead(plain, 0) :]).strip()
     if not question:
         return _help(profiles)
     fixed = _in_fixed_words(profiles, question, budget, left)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from chat_svc.planner.families import quality
 from chat_svc.planner.folding import fold
-from chat_svc.planner.lexicon import QUALITY_TASK
+from chat_svc.planner.forms import form
 from chat_svc.planner.match import Match, Profile, family_of, for_family, for_words, ranked
 from chat_svc.planner.wish import Wish
 
@@ -26,7 +26,7 @@ def able(profiles: Sequence[Profile], wish: Wish) -> list[Match]:
         return for_family(profiles, wish.family)
     if wish.weak:
         return for_words(profiles, wish.request, subject_only=True)
-    quality_task = QUALITY_TASK.search(fold(wish.request[:_BEGINNING]))
+    quality_task = form("quality_task").search(fold(wish.request[:_BEGINNING]))
     if quality_task:
         return for_family(profiles, quality(quality_task[1]))
     return for_words(profiles, wish.request)

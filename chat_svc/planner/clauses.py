@@ -5,23 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from chat_svc.planner.asked import QUESTION
 from chat_svc.planner.families import SEARCH, TRANSLATE, Family, Style
 from chat_svc.planner.folding import QUOTE
+from chat_svc.planner.forms import form, word_set
 from chat_svc.planner.languages import find_language
-from chat_svc.planner.lexicon import (
-    A_FEW_WORDS,
-    AFTER_NAME,
-    CHAINED_OBJECT,
-    COURTESY,
-    DETERMINER,
-    IMPERATIVE,
-    JOINTS,
-    LEAD,
-    NEXT_VERB,
-    POINTING,
-    SEARCH_OBJECT,
-)
 from chat_svc.planner.options import asks_for_count
 from chat_svc.planner.targets import find_targets, from_to, language_in, target_at
 from chat_svc.planner.verbs import VERBS, Verb
@@ -34,20 +21,6 @@ _NEAR = 200
 _MOST_CLAUSES = 40
 _SHORTEST_NAME = 4
 _MOST_SEPARATORS = 60
-
-_SEPARATOR = re.compile(
-    r"[.;!?…]+(?=\s|$)|\n|,|(?<![\w'-])(?:and|then|also|plus|y|e|et|und|luego|puis|dann|poi"
-    r"|depois|afterwards|finally|&)(?![\w'-])"
-)
-# A joint after which a new wish is likely; a bare "also" or "then" may stand in any sentence.
-_STRONG = re.compile(
-    r"[.;!?…\n]|(?:,|\b(?:and|y|et|und|e)\b)[\s,]{1,3}(?:then|also|afterwards|after that|next"
-    r"|finally|lastly|additionally|luego|puis|ensuite|dann|danach|poi|depois|separately)\b"
-)
-_ALSO = re.compile(r"[.;!?…\n][\s,]{0,3}(?:and )?(?:also|additionally|separately|besides)\b")
-# "Write a story in German" asks for a story, not for a translation.
-_MADE_NEW = re.compile(r" (?:me |us )?(?:an?|some) ")
-_SECOND_SENTENCE = re.compile(r"[.!?;\n]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +61,7 @@ class Clause:
 
 def skip_lead(plain: str, position: int) -> int:
     """Where the words begin that say something, after greetings, joints and politeness."""
-    while (lead := LEAD.match(plain, position)) and lead.end() > position:
+    while (lead := form("lead").match(plain, position)) and lead.end() > position:
         position = lead.end()
     return position
 
@@ -98,9 +71,11 @@ def _means(verb: Verb, plain: str, match: re.Match[str]) -> bool:
         return language_in(match[0]) is not None
     if verb.language == "after":
         rest = plain[match.end() : match.end() + _NEAR]
-        if _MADE_NEW.match(rest):
+        if form("made_new").match(rest):
             return False
-        rest = NEXT_VERB.split(_SECOND_SENTENCE.split(rest, maxsplit=1)[0], maxsplit=1)[0]
+        rest = form("next_verb").split(
+            form("second_sentence").split(rest, maxsplit=1)[0], maxsplit=1
+        )[0]
         return bool(find_targets(rest))
     return True
 
@@ -116,7 +91,7 @@ def begin(plain: str, position: int, find_mention: FindMention) -> Clause:
     if words is not None:
         return Clause(words, words, words, len(plain), TRANSLATE, mention, elliptic=True)
     if mention is not None:
-        after = AFTER_NAME.match(plain, mention.end)
+        after = form("after_name").match(plain, mention.end)
         start = after.end() if after else mention.end
         known = _known_verb(plain, start)
         if known is None and mention.agent_ids and has_target_at_end(plain[start : start + _NEAR]):
@@ -134,7 +109,7 @@ def _without_verb(plain: str, start: int) -> Clause:
         return Clause(start, start, verb_end, len(plain), TRANSLATE, elliptic=True)
     if from_to(plain, start):
         return Clause(start, start, start, len(plain), TRANSLATE)
-    if QUESTION.match(plain, start):
+    if form("question").match(plain, start):
         return Clause(start, start, start, len(plain), SEARCH, weak=True)
     return Clause(start, start, start, len(plain), None)
 
@@ -149,11 +124,13 @@ def _known_verb(plain: str, start: int) -> Clause | None:
 
 def _few_words_at(plain: str, position: int) -> int | None:
     """Where "good morning" of "good morning in Spanish" begins, when nothing else is said."""
-    few = A_FEW_WORDS.match(plain, position)
+    few = form("a_few_words").match(plain, position)
     said = few["text"] if few else None
-    if few is None or (said and (set(said.split()) <= JOINTS or IMPERATIVE.match(said))):
+    if few is None or (
+        said and (set(said.split()) <= word_set("joints") or form("imperative").match(said))
+    ):
         return None
-    rest = COURTESY.sub("", plain[few.end() : few.end() + _NEAR]).rstrip(" .!?\n")
+    rest = form("courtesy").sub("", plain[few.end() : few.end() + _NEAR]).rstrip(" .!?\n")
     target = find_targets(rest)[:1]
     alone = target and target[0].start == 0 and target[0].end >= len(rest)
     if not alone or len(plain) >= few.end() + _NEAR:
@@ -178,7 +155,7 @@ def _begins_anew(plain: str, current: Clause, separator: int, new: Clause) -> bo
     """Whether `new`, after the separator, is a wish of its own and not a part of `current`."""
     argument = plain[current.verb_end : separator]
     joint = plain[separator : new.start]
-    strong = _STRONG.search(joint) is not None
+    strong = form("strong").search(joint) is not None
     complete = _is_complete(current, argument)
     if new.mention is not None and new.mention.agent_ids:
         return strong or complete
@@ -186,36 +163,42 @@ def _begins_anew(plain: str, current: Clause, separator: int, new: Clause) -> bo
         return complete and _is_told(plain, new, strong=strong)
     if new.weak or (new.elliptic and current.family is not None and current.family.targeted):
         return new.weak and strong and complete
-    if current.family is not None and len(argument) < _NEAR and POINTING.fullmatch(argument):
+    if (
+        current.family is not None
+        and len(argument) < _NEAR
+        and form("pointing").fullmatch(argument)
+    ):
         return True
     if complete:
         return _goes_on(plain, current, new, strong=strong)
-    return _ALSO.search(joint) is not None or _works_on_it(plain, new)
+    return form("clauses_also").search(joint) is not None or _works_on_it(plain, new)
 
 
 def _is_told(plain: str, new: Clause, *, strong: bool) -> bool:
     """Whether an unknown verb gives an order: "and paint me a picture"."""
-    told = IMPERATIVE.match(plain, new.start)
+    told = form("imperative").match(plain, new.start)
     if told is None or asks_for_count(plain, new.start):
         return False
-    return strong or DETERMINER.match(plain, told.end()) is not None
+    return strong or form("determiner").match(plain, told.end()) is not None
 
 
 def _works_on_it(plain: str, new: Clause) -> bool:
     """Whether a clause after an unquoted text works on that text: "and translate it"."""
     rest = plain[new.verb_end : new.verb_end + _NEAR]
     works_on_text = new.family is not None and new.family.style is Style.TEXT
-    return works_on_text and QUOTE not in rest[:2] and CHAINED_OBJECT.match(rest) is not None
+    return (
+        works_on_text and QUOTE not in rest[:2] and form("chained_object").match(rest) is not None
+    )
 
 
 def _goes_on(plain: str, current: Clause, new: Clause, *, strong: bool) -> bool:
     """Whether a known verb after a complete clause, or after a subject, is a new wish."""
     if strong or current.family is None or current.family.style is Style.TEXT:
         return True
-    if CHAINED_OBJECT.match(plain[new.verb_end : new.verb_end + _NEAR]):
+    if form("chained_object").match(plain[new.verb_end : new.verb_end + _NEAR]):
         return True
     finds = new.family is not None and new.family.style is Style.QUERY
-    return finds and SEARCH_OBJECT.match(plain[new.start : new.verb_end]) is not None
+    return finds and form("search_object").match(plain[new.start : new.verb_end]) is not None
 
 
 def split(plain: str, start: int, end: int, find_mention: FindMention) -> list[Clause]:
@@ -236,7 +219,7 @@ def split(plain: str, start: int, end: int, find_mention: FindMention) -> list[C
 
 
 def _separators(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
-    head = _SEPARATOR.finditer(text, start, min(end, start + HEAD))
-    tail = _SEPARATOR.finditer(text, max(start + HEAD, end - TAIL), end)
+    head = form("separator").finditer(text, start, min(end, start + HEAD))
+    tail = form("separator").finditer(text, max(start + HEAD, end - TAIL), end)
     yield from islice(head, _MOST_SEPARATORS)
     yield from islice(tail, _MOST_SEPARATORS)

@@ -1,11 +1,11 @@
 """What "it", "the summary" and "both" mean after earlier turns of the conversation."""
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from chat_svc.planner.families import SEARCH, SUMMARIZE, TRANSLATE
+from chat_svc.planner.forms import form
 from chat_svc.planner.match import family_of, stems_of
 from chat_svc.planner.model import Earlier, Made
 
@@ -26,7 +26,6 @@ _PLACES = {
 }
 PLACES = frozenset().union(*_PLACES.values())
 """Words for the place of one result among several."""
-_HIT = re.compile(r"^\d{1,2}\. (.+?)(?=\n\n|\n\d{1,2}\. |\Z)", re.MULTILINE | re.DOTALL)
 
 
 def results_of(turn: Earlier) -> list[str]:
@@ -34,7 +33,7 @@ def results_of(turn: Earlier) -> list[str]:
     shown = _each_once(made.text for made in turn.made if made.shown)
     if len(shown) > 1:
         return shown
-    return _HIT.findall(turn.result or "")
+    return form("hit").findall(turn.result or "")
 
 
 def _each_once(texts: Iterable[str]) -> list[str]:

@@ -7,23 +7,10 @@ is still there next to a kind of work or a sum was not understood, and then it i
 import re
 
 from chat_svc.planner.folding import fold
+from chat_svc.planner.forms import form, spelled
 from chat_svc.planner.hearing import Heard
-from chat_svc.planner.vocabulary import KINDS, spelled
+from chat_svc.planner.vocabulary import KINDS
 
-_NEGATION = re.compile(
-    r"(?:\b(?:no|not|never|without|instead of|rather than|except|nicht|kein\w*|ohne|sin|sans|senza"
-    r"|sem|non|nao)\b|n't\b|\bdont\b)(?P<what>[^.,:;!?\n\0]{0,40})"
-)
-_HARMLESS = re.compile(
-    r"\b(?:can't|couldn't|won't|wouldn't|why don't|didn't|haven't|isn't|doesn't)"
-    r" (?:you|u|i|we|it)\b"
-    r"|\b(?:not|no) (?:only|more|longer|less|fewer|later|matter|problem|idea|time)\b"
-    r"|\b(?:don't|do not|never|not) (?:forget|mind|know|understand|have|speak|get|care)\b"
-)
-_SUM = re.compile(
-    r"(?:\d+(?:[.,]\d+)?|[.,]\d+) ?(?:cents?|ct|bucks?|bazaarbucks?|bbs?|credits?)\b"
-    r"|(?<![\d.])0?[.,]\d{1,4}\b"
-)
 _INSTRUCTION = 160
 
 
@@ -38,8 +25,8 @@ def refused(heard: Heard, kind: str) -> bool:
     """Whether a refusal that nobody understood stands next to a kind of work."""
     if kind not in KINDS:
         return False
-    words = _HARMLESS.sub(" ", _instruction(heard))
-    return any(spelled(kind).search(one["what"]) for one in _NEGATION.finditer(words))
+    words = form("harmless").sub(" ", _instruction(heard))
+    return any(spelled(kind).search(one["what"]) for one in form("negation").finditer(words))
 
 
 def sum_left(heard: Heard, texts: list[str]) -> str | None:
@@ -49,5 +36,5 @@ def sum_left(heard: Heard, texts: list[str]) -> str | None:
     plain = heard.source.plain if heard.zones is None else fold(heard.zones.instruction)
     for text in texts:
         plain = plain.replace(fold(text), " ")
-    found = _SUM.search(plain[: 4 * _INSTRUCTION])
+    found = form("sum").search(plain[: 4 * _INSTRUCTION])
     return found[0] if found else None

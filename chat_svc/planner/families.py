@@ -54,17 +54,9 @@ NEGOTIATE = Family(
     "negotiate", ("negotiate", "negotiation", "negotiator", "negotiable"), Style.REQUEST
 )
 
-FAMILIES = (
-    SUMMARIZE,
-    TRANSLATE,
-    LOCALIZE,
-    SEARCH,
-    DETECT,
-    ANALYZE,
-    SYNTHESIZE,
-    CITE,
-    NEGOTIATE,
-)
+FAMILIES = (SUMMARIZE, TRANSLATE, LOCALIZE, SEARCH, DETECT, ANALYZE, SYNTHESIZE, CITE, NEGOTIATE)
+BY_KEY = {family.name.split()[0]: family for family in FAMILIES}
+"""The families by the first word of their names."""
 
 # Skill words that say how an agent works, not at what: they are asked for by the word alone.
 QUALITIES = frozenset({"general", "premium", "negotiable"})

@@ -32,11 +32,6 @@ class _Folds(dict[int, str]):
 _FOLDS = _Folds(_PLAIN_MARKS)
 
 
-def word_set(words: str) -> frozenset[str]:
-    """The words of a line."""
-    return frozenset(words.split())
-
-
 def fold(text: str) -> str:
     """`text` in lower case without accents, of the same length."""
     return text.translate(_FOLDS)

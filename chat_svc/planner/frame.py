@@ -5,12 +5,12 @@ the language. It needs no store of its own, since the turns before are known: re
 gives the same wish.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from chat_svc.planner.conversation import PLACES
 from chat_svc.planner.families import SUMMARIZE, Style
+from chat_svc.planner.forms import form
 from chat_svc.planner.hearing import Heard
 from chat_svc.planner.options import find_options
 from chat_svc.planner.spotting import cues, languages_only
@@ -19,23 +19,16 @@ from chat_svc.planner.vocabulary import unclaimed
 from chat_svc.planner.wish import Wish
 from chat_svc.planner.zones import asks
 
-_CORRECTS = re.compile(
-    r"\s*(?:(?:no|nope|sorry|oops|wait|actually|rather|hm+|ah|oh|not that|wrong|i mean|i meant"
-    r"|make (?:it|that)|better|instead|nein|non|perdon|ich meinte|je voulais dire|quise decir"
-    r"|volevo dire|quis dizer|i said|should be|i want|i wanted|please|not (?:(?:in|to"
-    r"|into) )?\w+(?=[\s,]))\b[\s,.:;-]*){1,4}"
-)
 _LONGEST = 100
-_MORE = re.compile(r"(?:i meant?|also|too|as well|instead|please|not \w+)\b")
 
 
 def corrected(heard: Heard) -> tuple[str, ...]:
     """The languages of "no, I meant Spanish"; none when it is no such correction."""
     plain = heard.source.plain
-    lead = _CORRECTS.match(plain)
+    lead = form("corrects").match(plain)
     if lead is None or len(plain) > _LONGEST:
         return ()
-    return languages_only(_MORE.sub(" ", plain[lead.end() :]))
+    return languages_only(form("frame_more").sub(" ", plain[lead.end() :]))
 
 
 def form_only(heard: Heard) -> dict[str, int] | None:

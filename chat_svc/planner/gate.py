@@ -4,7 +4,6 @@ It is asked by both orchestrators' moves before an order leaves. It knows the wo
 and what is to be bought for them, and nothing else.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,9 +12,8 @@ from enum import Enum
 from chat_svc.planner.account import Topic, about_us
 from chat_svc.planner.doubts import refused, sum_left
 from chat_svc.planner.folding import QUOTE, fold
+from chat_svc.planner.forms import form, word_set
 from chat_svc.planner.given import (
-    ANY,
-    POINTING_WORDS,
     holds_asking,
     is_link,
     names_one,
@@ -29,9 +27,7 @@ from chat_svc.planner.zones import is_prose
 
 _MOST_STRANGERS = 5
 _LONGEST_QUERY = 240
-_FIRST = re.compile(r"[.!?:\n]")
 _LEAST_SUMMARIZED = 6
-_ANNOUNCED = re.compile(r"[:\n>|-][ \t]*$")
 # Kinds of work that take a text or a subject; others are told in words what to do.
 _ON_A_TEXT = frozenset({"summarize", "translate", "search", "analyze", "localize"})
 
@@ -173,7 +169,7 @@ def _is_set_apart(heard: Heard) -> bool:
 
 def _is_elsewhere(heard: Heard, kind: str, text: str) -> bool:
     """Whether words that nothing sets apart only name a text, or are too few for a summary."""
-    if kind == "search" or _ANNOUNCED.search(heard.text[: heard.text.index(text)]):
+    if kind == "search" or form("announced").search(heard.text[: heard.text.index(text)]):
         return False
     few = text[0].islower() and len(text.split()) < _LEAST_SUMMARIZED
     folded = fold(text[:_LONGEST_QUERY])
@@ -183,10 +179,10 @@ def _is_elsewhere(heard: Heard, kind: str, text: str) -> bool:
 
 def _begins_with_asking(text: str) -> bool:
     """Whether words that point at a text are taken for its beginning: "it up? Our neighbours"."""
-    first = _FIRST.split(fold(text[:_LONGEST_QUERY]), maxsplit=1)[0]
+    first = form("first").split(fold(text[:_LONGEST_QUERY]), maxsplit=1)[0]
     return (
         first.split()[:1] != []
-        and first.split()[0] in POINTING_WORDS | ANY
+        and first.split()[0] in word_set("pointing_words") | word_set("any")
         and not unclaimed(first)
     )
 

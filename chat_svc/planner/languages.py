@@ -9,6 +9,7 @@ from babel import Locale
 from babel.core import get_global
 
 from chat_svc.planner.folding import fold
+from chat_svc.planner.forms import form
 
 # Requests are understood in these languages, so languages may be named in them.
 _NAMED_IN = ("en", "es", "fr", "de", "it", "pt")
@@ -28,7 +29,6 @@ _SHORTEST_DECLINED = 6
 
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 _CODE = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{4}))?(?:[-_]([a-z]{2}))?(?![\w-])")
-_VARIANT = re.compile(r"\s?\(([^()]{2,30})\)")
 _MOST_WORDS = 4
 _LONGEST_NAME = 40
 
@@ -158,7 +158,7 @@ def _leading_words(text: str, position: int) -> Iterator[re.Match[str]]:
 
 def _with_variant(text: str, tag: str, end: int) -> tuple[str, int]:
     """Takes "(Brazil)" or "(traditional)" after a language's name into its tag."""
-    variant = _VARIANT.match(text, end)
+    variant = form("variant").match(text, end)
     if variant is None or "-" in tag:
         return tag, end
     name = variant[1].strip()

@@ -20,32 +20,12 @@ from chat_svc.planner.clauses import (
 )
 from chat_svc.planner.families import Style
 from chat_svc.planner.folding import QUOTE
-from chat_svc.planner.lexicon import (
-    ALSO,
-    ASKS,
-    CHAINED_OBJECT,
-    DESCRIBES,
-    IMPERATIVE,
-    LIST_MARK,
-    POINTING_SUBJECT,
-    PREFACE,
-    QUALITY_TASK,
-)
+from chat_svc.planner.forms import form
 from chat_svc.planner.options import find_options
 from chat_svc.planner.targets import find_targets
 from chat_svc.planner.views import POINTING_LENGTH, points
 
-_MARK = re.compile(r"\n|(?<!:):(?!:|//|\d)|[.!?](?= )")
 _MOST_MARKS = 12
-_AFTER_QUOTE = re.compile(
-    r"[\s.,;!?]{0,5}(?:$|(?:and|then|also|now|please|to|into|in|from|y|et|und|al|en|auf|ins)\b)"
-)
-_LANGUAGES = re.compile(r"\blanguages?\s{0,3}$")
-_PRONOUN = re.compile(r"\s{0,3}(?:it|them|both|the \w+)\b")
-_SENTENCE_END = re.compile(r"[.!?…](?=\s)|\n")
-_FOLLOWS = re.compile(r"\b(?:following|below|folgenden?|suivante?|siguiente|seguente)\b")
-_THIS = re.compile(r"\s{0,3}(?:this|these)\b")
-_BELOW = re.compile(r"\b(?:this|these|following|below|text|diesen|este|ce)\b")
 _NEAR = 200
 
 
@@ -71,21 +51,27 @@ def _object(plain: str, clause: Clause, end: int) -> str:
 def _is_inline(plain: str, colon: int) -> bool:
     """Whether what follows a colon is nothing, or a quotation after which the request goes on."""
     after = plain[colon + 1 : colon + 1 + _NEAR].lstrip(" \t\n")
-    return not after or (after.startswith(QUOTE) and _AFTER_QUOTE.match(after, 1) is not None)
+    return not after or (
+        after.startswith(QUOTE) and form("after_quote").match(after, 1) is not None
+    )
 
 
 def _opens_with_colon(plain: str, clause: Clause, colon: int, find_mention: FindMention) -> bool:
     head = plain[clause.verb_end : colon]
-    if clause.weak or _LANGUAGES.search(head) or _is_inline(plain, colon):
+    if clause.weak or form("layout_languages").search(head) or _is_inline(plain, colon):
         return False
     if clause.family is None or clause.family.style is Style.REQUEST:
-        asks = ASKS.match(plain, clause.start) or QUALITY_TASK.search(plain, clause.start, colon)
+        asks = form("lexicon_asks").match(plain, clause.start) or form("quality_task").search(
+            plain, clause.start, colon
+        )
         called = clause.mention or find_mention(plain, clause.start)
         return asks is not None and called is None
     if clause.family.style is Style.QUERY:
-        return POINTING_SUBJECT.fullmatch(head[:POINTING_LENGTH]) is not None or points(head)
+        return form("pointing_subject").fullmatch(head[:POINTING_LENGTH]) is not None or points(
+            head
+        )
     about = _object(plain, clause, colon)
-    if points(about) or _FOLLOWS.search(about) or DESCRIBES.fullmatch(about):
+    if points(about) or form("follows").search(about) or form("describes").fullmatch(about):
         return True
     return clause.family.targeted and QUOTE not in head and has_target_at_end(head)
 
@@ -95,16 +81,16 @@ def _opens_with_line(
 ) -> bool:
     clause = clauses[-1]
     about = _object(plain, clause, newline)
-    if len(clauses) > 1 and _PRONOUN.match(about):
+    if len(clauses) > 1 and form("pronoun").match(about):
         return False
     below = begin(plain[: newline + HEAD], newline, find_mention)
-    if below.family is not None and CHAINED_OBJECT.match(plain, below.verb_end):
+    if below.family is not None and form("chained_object").match(plain, below.verb_end):
         return False
     if clause.family is None:
-        known = IMPERATIVE.match(plain, clause.start) or clause.mention
-        return bool(known and newline - clause.start < _NEAR and _BELOW.search(about))
+        known = form("imperative").match(plain, clause.start) or clause.mention
+        return bool(known and newline - clause.start < _NEAR and form("below").search(about))
     if clause.family.style is Style.QUERY:
-        return not clause.weak and POINTING_SUBJECT.fullmatch(about) is not None
+        return not clause.weak and form("pointing_subject").fullmatch(about) is not None
     return points(about)
 
 
@@ -115,7 +101,9 @@ def _opens_with_sentence(
     if clause.family is None or clause.family.style is not Style.TEXT:
         return False
     about = _object(plain, clause, stop)
-    announced = _FOLLOWS.search(about) or (not has_previous and _THIS.match(about))
+    announced = form("follows").search(about) or (
+        not has_previous and form("layout_this").match(about)
+    )
     next_ = begin(plain[: stop + HEAD], stop, find_mention)
     spoken = next_.family is not None or next_.mention is not None
     return bool(announced and points(about) and not spoken and next_.start < len(plain.rstrip()))
@@ -140,8 +128,8 @@ def _opens(
 
 def _skip_preface(plain: str, start: int, end: int) -> int:
     """Goes past "Please do the following:"."""
-    for mark in islice(_MARK.finditer(plain, start, min(end, start + _NEAR)), 2):
-        if PREFACE.fullmatch(plain, start, mark.start()):
+    for mark in islice(form("mark").finditer(plain, start, min(end, start + _NEAR)), 2):
+        if form("preface").fullmatch(plain, start, mark.start()):
             return mark.end()
     return start
 
@@ -151,12 +139,12 @@ def split_off_also(
 ) -> tuple[int, int] | None:
     """A last sentence of a text that is a wish after all: "Also search for ..."."""
     content = len(plain[:end].rstrip())
-    for stop in _SENTENCE_END.finditer(plain, max(start, end - TAIL), end):
-        also = ALSO.match(plain, stop.end())
+    for stop in form("sentence_end").finditer(plain, max(start, end - TAIL), end):
+        also = form("lexicon_also").match(plain, stop.end())
         if also is None:
             continue
         clause = begin(plain[:end], also.start(), find_mention)
-        single = _SENTENCE_END.search(plain, also.end(), content) is None
+        single = form("sentence_end").search(plain, also.end(), content) is None
         if single and clause.family is not None and not clause.weak:
             return also.start(), end
     return None
@@ -166,7 +154,7 @@ def list_items(
     plain: str, start: int, end: int, find_mention: FindMention
 ) -> list[tuple[int, int]]:
     """The lines of a list of requests; none when it is no such list."""
-    marks = list(islice(LIST_MARK.finditer(plain, start, end), _MOST_MARKS))
+    marks = list(islice(form("list_mark").finditer(plain, start, end), _MOST_MARKS))
     if len(marks) <= 1 or plain[start : marks[0].start()].strip():
         return []
     clauses = [begin(plain[:end], mark.end(), find_mention) for mark in marks]
@@ -189,7 +177,7 @@ def read_layout(
     if items:
         parts = (read_layout(plain, *item, find_mention, has_previous=True) for item in items)
         return [layout for part in parts for layout in part]
-    for mark in islice(_MARK.finditer(plain, start, min(end, start + HEAD)), _MOST_MARKS):
+    for mark in islice(form("mark").finditer(plain, start, min(end, start + HEAD)), _MOST_MARKS):
         if not plain[mark.end() : end].strip():
             break
         clauses = split(plain, start, mark.start(), find_mention)

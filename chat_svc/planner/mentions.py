@@ -5,23 +5,18 @@ from collections.abc import Iterator, Sequence
 
 from chat_svc.planner.clauses import Mention
 from chat_svc.planner.families import QUALITIES, quality
-from chat_svc.planner.folding import QUOTE, word_set
-from chat_svc.planner.lexicon import ANYONE, CALLS, DOES_IT, DOING, IMPERATIVE, STARTS_TASK
+from chat_svc.planner.folding import QUOTE
+from chat_svc.planner.forms import form, word_set
 from chat_svc.planner.match import Profile, for_family, stem, words_of
 from chat_svc.planner.verbs import VERBS
 
-_TOKEN = re.compile(r"\s{0,3}[\"']?([\w@][\w@.+-]{0,60})[\"']?")
-_DIRECT = re.compile(r"@?([^\n:,?!]{2,60})[:,]")
 _MOST_WORDS = 6
-_FILLERS = word_set(
-    "the a an agent service bot assistant ai our my your mock please some any called named"
-)
 # What people mean by these is no agent, even when an agent's name holds the word.
 _COMMON = frozenset({"web", "internet", "net", "google", "language", "text", "it", "one", "in"})
 
 
 def _key(text: str) -> tuple[str, ...]:
-    return tuple(word for word in words_of(text) if word not in _FILLERS)
+    return tuple(word for word in words_of(text) if word not in word_set("fillers"))
 
 
 class Names:
@@ -56,15 +51,15 @@ class Names:
 
     def find(self, plain: str, position: int) -> Mention | None:
         """The agent that is called right at `position` of folded text, if any is."""
-        call = CALLS.match(plain, position)
+        call = form("calls").match(plain, position)
         if call is None:
             return self._directly(plain, position)
-        anyone = ANYONE.match(plain, call.end())
+        anyone = form("anyone").match(plain, call.end())
         if anyone:
             return Mention("", (), anyone.end())
         for name, end in _names_at(plain, call.end()):
             ids = self.meant(name)
-            after = STARTS_TASK.match(plain, end)
+            after = form("starts_task").match(plain, end)
             if ids and (after or _is_told(plain, end, call[0])):
                 return Mention(name, ids, after.end() if after else end)
         return self._stranger(plain, call)
@@ -82,7 +77,7 @@ class Names:
                 and _is_verb(plain, end + 1)
             ):
                 return Mention(name, ids, end)
-        direct = _DIRECT.match(plain, position)
+        direct = form("direct").match(plain, position)
         if direct is None or QUOTE in direct[1]:
             return None
         ids = self.exactly(direct[1])
@@ -102,7 +97,7 @@ def _names_at(plain: str, position: int, most: int = _MOST_WORDS) -> Iterator[tu
     """The words from a place on that may be a name, longest first, and where each ends."""
     ends: list[int] = []
     place = position
-    while len(ends) < most and (token := _TOKEN.match(plain, place)):
+    while len(ends) < most and (token := form("token").match(plain, place)):
         place = token.end()
         ends.append(place)
     for end in reversed(ends):
@@ -111,9 +106,9 @@ def _names_at(plain: str, position: int, most: int = _MOST_WORDS) -> Iterator[tu
 
 def _is_told(plain: str, end: int, call: str) -> bool:
     """Whether "have the Translator" goes on with what it is to do."""
-    return DOES_IT.match(call) is not None and _is_verb(plain, end + 1)
+    return form("does_it").match(call) is not None and _is_verb(plain, end + 1)
 
 
 def _is_verb(plain: str, start: int) -> bool:
-    patterns = (DOING, IMPERATIVE, *(verb.pattern for verb in VERBS))
+    patterns = (form("lexicon_doing"), form("imperative"), *(verb.pattern for verb in VERBS))
     return any(pattern.match(plain, start) for pattern in patterns)

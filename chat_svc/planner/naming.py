@@ -1,7 +1,7 @@
 """How a wish is named to the person who had it."""
 
 from chat_svc.planner.folding import fold
-from chat_svc.planner.lexicon import ASKS, IMPERATIVE
+from chat_svc.planner.forms import form
 from chat_svc.planner.wish import Wish
 
 LONGEST_QUOTE = 60
@@ -24,4 +24,9 @@ def doing(wish: Wish) -> str:
 def is_wish(wish: Wish) -> bool:
     """Whether somebody is asked to do something, be it that nobody here can."""
     said = fold(wish.request[:LONGEST_QUOTE])
-    return bool(wish.family or wish.mention or ASKS.match(said) or IMPERATIVE.search(said))
+    return bool(
+        wish.family
+        or wish.mention
+        or form("lexicon_asks").match(said)
+        or form("imperative").search(said)
+    )

@@ -1,11 +1,11 @@
 """What is wanted of a quotation, when the words around it only name it or ask for it."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from chat_svc.planner.families import TRANSLATE, Style
 from chat_svc.planner.folding import QUOTE, fold
+from chat_svc.planner.forms import form
 from chat_svc.planner.given import names_one
 from chat_svc.planner.source import Source
 from chat_svc.planner.spotting import wishes_of
@@ -15,9 +15,6 @@ from chat_svc.planner.zones import is_prose
 
 _MOST_AROUND = 100
 _LONGEST = 400
-_COLON_QUOTE = re.compile(
-    r"^[^.!?\n:]{1,60}:\s*['\"\u2018\u201c\u201e\u00ab][^:]*['\"\u2019\u201d\u00bb]\W*$"
-)
 
 
 def lacks_target(wish: Wish) -> bool:
@@ -32,7 +29,7 @@ def of_quote(source: Source, wish: Wish) -> Wish:
     named = [
         one for one in items if one.text and names_one(one.text) and QUOTE not in fold(one.text)
     ]
-    ends = [one for one in items if one.text and _COLON_QUOTE.search(one.text[:_LONGEST])]
+    ends = [one for one in items if one.text and form("colon_quote").search(one.text[:_LONGEST])]
     if len(source.quotes) != 1 or max(len(named), len(ends)) != len(items) or not items:
         return wish
     if wish.family is None or wish.family.style is not Style.TEXT:

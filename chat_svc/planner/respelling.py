@@ -1,8 +1,8 @@
 """Puts right what is misspelt of the few words that everything depends on."""
 
 import difflib
-import re
 
+from chat_svc.planner.forms import form
 from chat_svc.planner.vocabulary import unclaimed
 
 _VERBS = (
@@ -10,9 +10,6 @@ _VERBS = (
     *("balance", "refund", "receipt", "wallet", "invoice", "spending"),
     *("analyze", "analyse", "shorten", "condense", "please", "following", "article", "sentence"),
 )
-_WORD = re.compile(r"[^\W\d_]{5,12}")
-_STOP = re.compile("[:\n\"\u201c\u201d\u201e\u00ab\u00bb`'\u2018]")
-_YOU = re.compile(r"(?<=^can )u\b|(?<=^could )u\b|(?<=^would )u\b|(?<=^how do )u\b|(?<=^do )u\b")
 _NEAR = 150
 _END = 60
 _MOST_MISSING = 2
@@ -24,14 +21,18 @@ def respell(text: str, folded: str) -> str:
 
     They are looked for at its beginning, up to a quotation or a colon, and in its last line.
     """
-    text, folded = _YOU.sub("you", text), _YOU.sub("you", folded)
-    stop = _STOP.search(text, 0, _NEAR)
+    text, folded = form("you").sub("you", text), form("you").sub("you", folded)
+    stop = form("respelling_stop").search(text, 0, _NEAR)
     places = [(0, stop.start() if stop else min(len(text), _NEAR))]
     line = text.rfind("\n") + 1
-    if line >= places[0][1] and len(text) - line <= _END and not _STOP.search(text, line):
+    if (
+        line >= places[0][1]
+        and len(text) - line <= _END
+        and not form("respelling_stop").search(text, line)
+    ):
         places.append((line, len(text)))
     for start, end in reversed(places):
-        for word in reversed(list(_WORD.finditer(folded, start, end))):
+        for word in reversed(list(form("respelling_word").finditer(folded, start, end))):
             meant = _meant(word[0])
             if meant is not None:
                 text = text[: word.start()] + meant + text[word.end() :]

@@ -1,6 +1,5 @@
 """From wishes to drafts of steps: which text each works on, and who may do it."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +8,7 @@ from chat_svc.planner.choose import able, addressed, does_as_asked, settled
 from chat_svc.planner.conversation import Conversation
 from chat_svc.planner.families import QUALITIES, SEARCH, SUMMARIZE, TRANSLATE, Style
 from chat_svc.planner.folding import fold
-from chat_svc.planner.lexicon import IMPERATIVE, POINTS_BACK
+from chat_svc.planner.forms import form
 from chat_svc.planner.match import Match, Profile, family_of, stem, stems_of, words_of
 from chat_svc.planner.model import MAX_STEPS, RESULT_KEY, Text
 from chat_svc.planner.naming import LONGEST_QUOTE, doing, is_wish, short
@@ -22,7 +21,6 @@ NOT_UNDERSTOOD = "say it in other words, please."
 """How a note ends about words in which no wish was found."""
 _ASK_LANGUAGE = "Into which language shall I {kind}? Say for example “to French”."
 _NOTHING = "There is nothing"
-_THE_THING = re.compile(r"(?:the|this|that|your) (\w{3,40})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ def _meant(drafts: Drafts, points_at: str) -> list[Text]:
 
 def _made_before(drafts: Drafts, text: str) -> list[Text]:
     """What "the haiku" means after a step that wrote one; none when it is just a text."""
-    thing = _THE_THING.fullmatch(fold(text))
+    thing = form("the_thing").fullmatch(fold(text))
     if thing is None:
         return []
     return drafts.by_word.get(stem(thing[1])) or [*drafts.before.made_by(stem(thing[1]))]
@@ -98,7 +96,7 @@ def _texts_for_request(drafts: Drafts, wish: Wish, match: Match) -> list[Text]:
         return [wish.data]
     if wish.data is not None:
         return [wish.request if takes_instructions(match.agent) else wish.data]
-    if not POINTS_BACK.search(fold(wish.request[: 4 * LONGEST_QUOTE])):
+    if not form("points_back").search(fold(wish.request[: 4 * LONGEST_QUOTE])):
         return [wish.request]
     # A result that is not there yet cannot be written into a sentence: it goes alone.
     return [
@@ -188,7 +186,7 @@ def _is_chatter(wish: Wish, matches: Sequence[Match], wishes: Sequence[Wish]) ->
     if wish.family is not None and not wish.weak:
         return False
     alone = all(other.family is None for other in wishes)
-    told = IMPERATIVE.match(fold(wish.request[:LONGEST_QUOTE]))
+    told = form("imperative").match(fold(wish.request[:LONGEST_QUOTE]))
     return not (matches or alone or told or wish.mention or wish.data)
 
 

@@ -1,6 +1,5 @@
 """What a message means in its conversation: a free answer, an answer to a question, or wishes."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -10,6 +9,7 @@ from chat_svc.planner.again import Again, read_again, repeated, translation
 from chat_svc.planner.answers import answer, on_agents
 from chat_svc.planner.clauses import begin
 from chat_svc.planner.conversation import Conversation
+from chat_svc.planner.forms import form
 from chat_svc.planner.frame import (
     corrected,
     form_only,
@@ -37,7 +37,6 @@ WHAT_WITH_IT = (
 )
 TO_LOOK_UP = "That is in your account: GET /api/wallet, /api/tasks and the receipt of each task."
 _MOST_BACK = 5
-_SAID = re.compile(r"\s*(?:hi|hello|good \w+|goodbye|how are you)\b")
 _WORD_FOR_WORD = 20_000
 
 Understood = tuple[list[Wish], Sequence[Earlier]]
@@ -65,7 +64,7 @@ class Talk:
         topic = about_us(plain)
         spent = topic is Topic.SPENDING and says("past", plain)
         reply = None if spent else answer(text, self.profiles, self.names, self.budget, self.left)
-        answers_us = _SAID.match(plain) and self._lacks_text(earlier)
+        answers_us = form("said").match(plain) and self._lacks_text(earlier)
         if reply is not None and (answers_us or (earlier and form_only(heard))):
             return None
         if reply is not None and not (earlier and read_again(text, self.names)):

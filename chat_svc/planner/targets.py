@@ -3,22 +3,9 @@
 import re
 from dataclasses import dataclass
 
+from chat_svc.planner.forms import form
 from chat_svc.planner.languages import find_language, language_of, named_language
 
-_TO = re.compile(
-    r"(?:->|=>|\u2192|(?<![\w'-])(?:(?:in)?to|in|auf|ins|nach|en|al|vers|para|em|zu|hacia)(?![\w'-]))\s{1,3}"
-    r"(?:(?:both|the|das|el|il|le|o|la|lo) )?(?:l')?"
-    r"(?:(?:the )?(?:following |these )?languages?:? )?[\"']?"
-)
-_ROMANCE_TO = re.compile(r"(?<![\w'-])a\s{1,3}(?:l')?")
-_MORE = re.compile(
-    r"[\"']?(?: languages?\b)?\s{0,3}(?:,|/|&|\+)?\s{0,3}"
-    r"(?:(?:and|y|e|et|und|or|then|also|as well as|plus)\s{1,3}){0,3}"
-    r"(?:(?:into|to|in|al|en|auf|ins|a)\s{1,3})?(?:the )?[\"']?"
-)
-_AFTER = re.compile(r"[\"']?(?: languages?\b)?")
-_FROM = re.compile(r"(?<![\w'-])(?:from|aus dem|vom|del|desde el|du)\s{1,3}(?:the )?")
-_PAIR = re.compile(r"(?:from )?([\w-]{2,20})\s(?=(?:to|into|in|->|=>|\u2192)\s)")
 _CODE_LENGTH = 2
 
 
@@ -38,14 +25,14 @@ def _languages_at(text: str, position: int) -> tuple[list[str], int] | None:
     tags = [first[0]]
     end = first[1]
     codes_only = end - position == _CODE_LENGTH
-    while joint := _MORE.match(text, end):
+    while joint := form("targets_more").match(text, end):
         found = find_language(text, joint.end()) if joint.end() > end else None
         # "to French, it is ..." goes on in words: a code may only follow a code.
         if found is None or (found[1] - joint.end() == _CODE_LENGTH and not codes_only):
             break
         tags.append(found[0])
         end = found[1]
-    after = _AFTER.match(text, end)
+    after = form("after").match(text, end)
     return tags, after.end() if after else end
 
 
@@ -55,7 +42,7 @@ def find_targets(text: str, start: int = 0, *, romance: bool = False) -> list[Ta
     `romance` reads "a francés" too, which in English would be an article.
     """
     found: list[Target] = []
-    patterns = (_TO, _ROMANCE_TO) if romance else (_TO,)
+    patterns = (form("to"), form("romance_to")) if romance else (form("to"),)
     for pattern in patterns:
         for preposition in pattern.finditer(text, start):
             named = _languages_at(text, preposition.end())
@@ -67,19 +54,19 @@ def find_targets(text: str, start: int = 0, *, romance: bool = False) -> list[Ta
 
 def target_at(text: str, position: int) -> bool:
     """Whether folded `text` says "to <language>" right at `position`."""
-    preposition = _TO.match(text, position)
+    preposition = form("to").match(text, position)
     return preposition is not None and find_language(text, preposition.end()) is not None
 
 
 def from_to(text: str, position: int) -> bool:
     """Whether "English to French" or "en -> fr" stands at `position` of folded text."""
-    pair = _PAIR.match(text, position)
+    pair = form("pair").match(text, position)
     return pair is not None and language_of(pair[1]) is not None and target_at(text, pair.end())
 
 
 def find_source(text: str) -> Target | None:
     """The first "from <language>" of folded `text`."""
-    for preposition in _FROM.finditer(text):
+    for preposition in form("from").finditer(text):
         named = find_language(text, preposition.end())
         if named:
             return Target(preposition.start(), named[1], (named[0],))

@@ -5,53 +5,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from chat_svc.planner.folding import QUOTE, fold
+from chat_svc.planner.forms import form, spelled
 from chat_svc.planner.languages import find_language
 from chat_svc.planner.source import Source, read_source
 from chat_svc.planner.targets import find_targets
-from chat_svc.planner.vocabulary import KINDS, spelled, unclaimed
+from chat_svc.planner.vocabulary import KINDS, unclaimed
 
-_COIN = r"(?:bazaarbucks?|bucks?|bbs?|credits?)"
-_CAP = re.compile(
-    r"[\s,;(-]*(?:\b(?:but|and|please|only|if|it|costs?|you|i|can|may|should|spend"
-    r"|spending|pay|paying"
-    r"|for|use|using|with|within|a|the|my|is|of|do|not)\b\s*){0,8}"
-    r"(?:(?P<strong>budget|spend|pay|price|cost)\w*\s*(?:is|of|limit|:)?\s*)?"
-    r"(?P<most>at most|max(?:imum|imal)?\.?(?: of)?|no more than|not more than"
-    r"|more than|only have|have only|up to|under"
-    r"|less than|below|cheaper than|limit(?: of| is)?|budget(?: of| is)?:?|hochstens|como maximo"
-    r"|al massimo|au maximum|no maximo|por menos de)?\s*"
-    rf"(?:[$€]\s*)?(?P<amount>\d+(?:[.,]\d+)?|[.,]\d+)\s*(?:(?P<coin>{_COIN})"
-    rf"|(?P<cents>cents?\b|ct\b)"
-    r"|(?P<other>[$€]|dollars?\b|euros?\b))?"
-    r"(?P<least> (?:at most|max(?:imum)?|or less|tops|oder weniger))?(?: (?:please|pls))?[\s)]*"
-    r"(?=$|[.:,;!?](?:\s|$)|\0|\n)"
-)
-_NOT = (
-    r"(?:do not|don't|dont|never|without|no need to|not|nicht|ohne|sin|no|sans|ne|non"
-    r"|senza|nao|sem)"
-)
-_FORBIDS = re.compile(
-    r"(?:^|[,.;:\n]|\b(?:but|and|pero|aber|mais|ma|mas)\b)[\s,]*"
-    r"(?:(?:but|and|please|you|i|just|also|pero|aber|mais|ma|mas|bitte)\s+){0,3}"
-    rf"{_NOT}\s+(?:(?:you|please|need|to|want|a|any|ever|it)\s+){{0,3}}"
-    r"(?P<what>[^,.;:\n\0]{2,80})"
-)
-_WITHOUT = re.compile(
-    r"\s(?:without|ohne|sin|sans|senza|sem)\s(?P<what>[^,.;:\n\0]{3,60})(?=[.!:]?\s*$)"
-)
-_DOING = re.compile(
-    r"(?:call|use|ask|pay|buy|spend|invoke|charge|order|do|run)\w*\b(?: \w+){0,5}\s*$"
-)
-_AGENT = re.compile(r"\bagents?\b")
-_NOT_LANGUAGE = re.compile(
-    r"[\s,]*\b(?:but )?(?:not|nicht|no|pas|non|nao)\s(?:(?:in|to|into|auf|ins|en|al)\s)?"
-)
-_FREE = re.compile(
-    r"\s*(?:\bfor (?:free|nothing)|\bfree of charge|\bat no cost|\bgratis|\bkostenlos)"
-    r"(?: please| pls)?(?=\s*(?:$|[:.,;!?\n\0]))"
-)
-_PAYS = re.compile(r"\bcan (?:spend|pay)\b")
-_LAST = re.compile(r"[.!?]\s+(?=\S)")
 _LONGEST = 2_000
 _NEAR = 200
 
@@ -87,7 +46,7 @@ def cap_before(text: str) -> Decimal | None:
 
 def cap_after(text: str) -> tuple[str, Decimal | None]:
     """A text without a last sentence that is nothing but a cap, and the cap."""
-    ends = list(_LAST.finditer(text, max(0, len(text) - _NEAR)))
+    ends = list(form("last").finditer(text, max(0, len(text) - _NEAR)))
     if not ends:
         return text, None
     rest, cap = _read_cap(text[ends[-1].end() :].strip())
@@ -105,13 +64,13 @@ def _cut(source: Source, start: int, end: int) -> str:
 
 def _read_cap(text: str) -> tuple[str, Decimal | None]:
     source = read_source(text)
-    if free := _FREE.search(source.plain):
+    if free := form("free").search(source.plain):
         return _cut(source, free.start(), free.end()), Decimal(0)
-    for found in _CAP.finditer(source.plain):
+    for found in form("cap").finditer(source.plain):
         amount = Decimal(found["amount"].replace(",", "."))
         if found["cents"]:
             amount /= 100
-        said = found["most"] or found["strong"] or found["least"] or _PAYS.search(found[0])
+        said = found["most"] or found["strong"] or found["least"] or form("pays").search(found[0])
         ours = found["coin"] or found["cents"] or "." in found["amount"]
         money = ours or (found["strong"] or "").startswith("budget") or found["other"]
         if said and money and (ours or amount <= 1):
@@ -124,7 +83,7 @@ def _read_forbidden(text: str) -> tuple[str, set[str], bool]:
     nothing = False
     for _ in range(4):
         source = read_source(text)
-        for pattern in (_FORBIDS, _WITHOUT):
+        for pattern in (form("forbids"), form("without")):
             found = next(
                 (one for one in pattern.finditer(source.plain) if _rules_out(one["what"])), None
             )
@@ -143,15 +102,15 @@ def _read_forbidden(text: str) -> tuple[str, set[str], bool]:
 
 def _rules_out(what: str) -> bool:
     return any(spelled(kind).match(what) for kind in KINDS) or (
-        _DOING.fullmatch(what) is not None
-        and not unclaimed(_AGENT.sub("", what.partition(" ")[2]), most=1)
+        form("terms_doing").fullmatch(what) is not None
+        and not unclaimed(form("agent").sub("", what.partition(" ")[2]), most=1)
     )
 
 
 def _without_refused_language(text: str) -> str:
     """Takes ", not Spanish" out of "translate it to French, not Spanish"."""
     source = read_source(text)
-    for refusal in _NOT_LANGUAGE.finditer(source.plain):
+    for refusal in form("not_language").finditer(source.plain):
         named = find_language(source.plain, refusal.end())
         rest = source.plain[named[1] :] if named else ""
         if named and (refusal.start() or QUOTE in source.plain or find_targets(rest[:_NEAR])):

@@ -7,36 +7,22 @@ from typing import Any
 
 from chat_svc.planner.families import Family
 from chat_svc.planner.folding import QUOTE
-from chat_svc.planner.lexicon import (
-    AFTER_TARGET,
-    BARE_WORD,
-    FOUND_PHRASE,
-    FOUND_SUBJECT,
-    INTRODUCED_AS,
-    INTRODUCES_QUOTE,
-)
+from chat_svc.planner.forms import form
 from chat_svc.planner.targets import Target, find_source, find_targets, language_in
 from chat_svc.planner.views import AT_END, EDGE, Argument, Item, View, points
 
 _SHORT_PIECE = 80
 _FEW_WORDS = 3
-_JOINT = re.compile(r"\s{0,3}(?:,\s{0,3}(?:and\s{1,3})?|(?:and|&|y|et|und)\s{1,3})(?:also\s)?")
-_UNKNOWN_LANGUAGE = re.compile(
-    r"\b(?:to|into|in) (?:the )?([\w'-]{2,30}(?: [\w'-]{2,30})?)[\s.!?]{0,5}$"
-)
 
-# "The word search": a word that is named, whatever it means elsewhere.
-_NAMED_WORD = re.compile(
-    r"\s*(?:the )?(?:[\w-]+ )?(?:word|term|phrase|expression|name) (?!below|above|here"
-    r"|again)[\w'-]+\s*"
-)
 
 Tags = tuple[str, ...]
 
 
 def _points(text: str) -> bool:
     """Whether words point at a text and are none themselves."""
-    return points(text) and not (BARE_WORD.fullmatch(text) or _NAMED_WORD.fullmatch(text))
+    return points(text) and not (
+        form("bare_word").fullmatch(text) or form("named_word").fullmatch(text)
+    )
 
 
 def _targets_at_edges(text: str, *, romance: bool) -> list[Target]:
@@ -60,7 +46,7 @@ def _is_quoted(rest: str, targets: list[Target]) -> bool:
     last = max([last, *(target.end for target in targets)])
     after = rest[last:]
     return (
-        (points(rest[:first]) or INTRODUCES_QUOTE.fullmatch(rest[:first]) is not None)
+        (points(rest[:first]) or form("introduces_quote").fullmatch(rest[:first]) is not None)
         and points(rest[first:last].replace(QUOTE, " "))
         and (bool(targets) or points(after) or len(after.split()) <= _FEW_WORDS)
     )
@@ -92,7 +78,7 @@ def _pair_quotes(view: View, targets: list[Target], spoken: Tags) -> list[Item]:
 
 
 def _without_introduction(view: View, start: int, end: int) -> str:
-    introduced = INTRODUCED_AS.match(view.text, start, end)
+    introduced = form("introduced_as").match(view.text, start, end)
     text = view.raw(introduced.end() if introduced else start, end)
     return _unwrapped(text)
 
@@ -107,7 +93,7 @@ def _pieces(view: View, targets: list[Target]) -> list[tuple[int, int, Tags]]:
     pieces: list[tuple[int, int, Tags]] = []
     start = 0
     for target in targets[:-1]:
-        joint = _JOINT.match(view.text, target.end)
+        joint = form("texts_joint").match(view.text, target.end)
         if joint and 0 < len(view.text[start : target.start].strip()) <= _SHORT_PIECE:
             pieces.append((start, target.start, target.tags))
             start = joint.end()
@@ -123,7 +109,7 @@ def _pair_plain(view: View, targets: list[Target], spoken: Tags) -> list[Item]:
         pieces = _pieces(view, targets)
     elif targets and targets[0].start == beginning:
         pieces = [(targets[0].end, len(view.text), targets[0].tags)]
-    elif targets and AFTER_TARGET.match(view.text, targets[-1].end):
+    elif targets and form("after_target").match(view.text, targets[-1].end):
         pieces = [(0, targets[-1].start, targets[-1].tags)]
     else:
         pieces = [(0, len(view.text), spoken)]
@@ -138,7 +124,7 @@ def _pair_plain(view: View, targets: list[Target], spoken: Tags) -> list[Item]:
 
 def _look_up(view: View, targets: list[Target]) -> str | None:
     """The subject of "what you find about X" and "the latest news on X"."""
-    found = FOUND_SUBJECT.match(view.text) or FOUND_PHRASE.match(view.text)
+    found = form("found_subject").match(view.text) or form("found_phrase").match(view.text)
     if found is None:
         return None
     end = len(view.text.rstrip(AT_END))
@@ -177,5 +163,5 @@ def read_text(
     items = (_pair_quotes if quoted else _pair_plain)(view, targets, spoken)
     missing = None
     if items[0].target is None:
-        missing = _UNKNOWN_LANGUAGE.search(view.text, max(0, len(view.text) - 60))
+        missing = form("unknown_language").search(view.text, max(0, len(view.text) - 60))
     return replace(argument, items=tuple(items), unknown_language=missing[1] if missing else None)

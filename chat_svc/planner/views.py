@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chat_svc.planner.folding import QUOTE
-from chat_svc.planner.lexicon import POINTING, POINTING_WITH_ADJECTIVE
+from chat_svc.planner.forms import form
 from chat_svc.planner.source import Source
 
 EDGE = 150
@@ -69,4 +69,4 @@ def points(text: str) -> bool:
     """Whether folded `text` only points at a text instead of giving one."""
     if len(text) > POINTING_LENGTH or QUOTE in text:
         return False
-    return bool(POINTING.fullmatch(text) or POINTING_WITH_ADJECTIVE.fullmatch(text))
+    return bool(form("pointing").fullmatch(text) or form("pointing_with_adjective").fullmatch(text))

@@ -1,6 +1,5 @@
 """Reads a message into wishes: who is asked for what, about which text."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -8,9 +7,9 @@ from chat_svc.planner.arguments import read_argument
 from chat_svc.planner.clauses import Clause, FindMention, begin
 from chat_svc.planner.families import SEARCH, TRANSLATE, Style
 from chat_svc.planner.folding import QUOTE, fold
+from chat_svc.planner.forms import form
 from chat_svc.planner.hearing import Heard
 from chat_svc.planner.layout import Layout, list_items, read_layout, split_off_also
-from chat_svc.planner.lexicon import LIST_MARK
 from chat_svc.planner.quoted import lacks_target, of_quote, quoted
 from chat_svc.planner.source import Source
 from chat_svc.planner.spotting import wishes_of
@@ -19,8 +18,6 @@ from chat_svc.planner.views import AT_END, Argument, Item
 from chat_svc.planner.wish import Wish
 from chat_svc.planner.zones import Zones, asks, is_prose
 
-_USING = re.compile(r"\b(?:using|with|via|through|by)\s")
-_ALSO_FOR = re.compile(r",? and (?:also |then )?(?:for|about) ", re.IGNORECASE)
 _DATA_EDGE = 100
 
 
@@ -72,7 +69,9 @@ def _is_zoned(
         plain, zones.start, zones.end, find_mention
     ):
         return False
-    if LIST_MARK.search(plain, zones.start) and list_items(plain, 0, len(plain), find_mention):
+    if form("list_mark").search(plain, zones.start) and list_items(
+        plain, 0, len(plain), find_mention
+    ):
         return False
     if zones.announced and plain[: zones.start].rstrip().endswith((":", QUOTE)):
         return True
@@ -87,7 +86,7 @@ def _is_zoned(
 def _addressed_at_end(source: Source, clause: Clause, find_mention: FindMention) -> Clause:
     """Takes "using the Translator" off the end of a clause."""
     text = source.plain[: clause.end].rstrip(AT_END)
-    for using in _USING.finditer(text, max(clause.start, len(text) - _DATA_EDGE)):
+    for using in form("using").finditer(text, max(clause.start, len(text) - _DATA_EDGE)):
         mention = find_mention(text, using.start())
         if mention and mention.agent_ids and mention.end >= len(text):
             return replace(clause, end=using.start(), mention=mention)
@@ -192,7 +191,7 @@ def _spell_out(wish: Wish) -> Iterator[Wish]:
     argument = wish.argument
     only = argument.items[0].text if len(argument.items) == 1 else None
     several = wish.family is SEARCH and not wish.weak and only and len(only) <= _DATA_EDGE
-    if several and only and len(parts := _ALSO_FOR.split(only)) > 1:
+    if several and only and len(parts := form("also_for").split(only)) > 1:
         for part in parts:
             yield replace(wish, argument=replace(argument, items=(Item(part),)))
         return

@@ -1,0 +1,74 @@
+"""The forms and the sets of words of requests, from the data files beside this one."""
+
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+LANGUAGES = ("en", "es", "fr", "de", "it", "pt")
+_PLACE = Path(__file__).with_name("words")
+_NAMED = re.compile(r"\{([a-z_]+)\}")
+
+
+@cache
+def data(name: str) -> dict[str, Any]:
+    """A file of words by its name."""
+    return tomllib.loads((_PLACE / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def _forms() -> dict[str, str]:
+    return {name: text for section in data("forms").values() for name, text in section.items()}
+
+
+@cache
+def _sets() -> dict[str, frozenset[str]]:
+    return {
+        name: frozenset(line.split()) for name, line in data("sets").items() if name != "numbers"
+    }
+
+
+@cache
+def entries_of(key: str) -> tuple[str, ...]:
+    """What all the files list under a key, each once."""
+    found: dict[str, None] = {}
+    for language in LANGUAGES:
+        found |= dict.fromkeys(data(language).get(key, "").split())
+    return tuple(found)
+
+
+def pattern_of(entries: tuple[str, ...]) -> str:
+    parts = (
+        re.escape(entry).replace("_", r"[\s,]{1,3}").replace(r"\*", r"[\w-]*")
+        for entry in sorted(entries, key=len, reverse=True)
+    )
+    return rf"(?<![\w'-])(?:{'|'.join(parts)})(?![\w-])"
+
+
+@cache
+def spelled(key: str) -> re.Pattern[str]:
+    """A pattern over folded text for any entry of a key."""
+    return re.compile(pattern_of(entries_of(key)))
+
+
+def spell_out(text: str) -> str:
+    """A pattern of one line, with the forms that it names written out."""
+    known = _forms()
+
+    def written(named: re.Match[str]) -> str:
+        name = named[1]
+        return spell_out(known[name]) if name in known else pattern_of(entries_of(name))
+
+    return _NAMED.sub(written, text.replace("\n", ""))
+
+
+@cache
+def form(name: str) -> re.Pattern[str]:
+    """The pattern of a name, over folded text."""
+    return re.compile(spell_out(_forms()[name]))
+
+
+def word_set(name: str) -> frozenset[str]:
+    """The folded words of a set."""
+    return _sets()[name]
