@@ -4,17 +4,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chat_svc.planner.clauses import Mention
-from chat_svc.planner.families import FAMILIES, TRANSLATE, Style
-from chat_svc.planner.folding import QUOTE, fold
-from chat_svc.planner.forms import form
-from chat_svc.planner.mentions import Names
-from chat_svc.planner.options import find_options
+from chat_svc.planner.agents import Names
+from chat_svc.planner.forms import QUOTE, fold, form
+from chat_svc.planner.languages import find_targets
 from chat_svc.planner.source import Source, read_source
 from chat_svc.planner.spotting import languages_only
-from chat_svc.planner.targets import find_targets
-from chat_svc.planner.views import AT_END, Argument, Item, points
-from chat_svc.planner.wish import Wish
+from chat_svc.planner.wish import (
+    AT_END,
+    FAMILIES,
+    TRANSLATE,
+    Argument,
+    Item,
+    Mention,
+    Style,
+    Wish,
+    find_options,
+    points,
+)
 
 _LONGEST = 20_000
 _NEAR = 200

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from chat_svc.planner.agents import Names
 from chat_svc.planner.clauses import begin, skip_lead
-from chat_svc.planner.families import TRANSLATE
 from chat_svc.planner.forms import form, word_set
 from chat_svc.planner.match import Profile, family_of, for_family, for_words, price, stem, words_of
-from chat_svc.planner.mentions import Names
 from chat_svc.planner.model import Candidate, money
 from chat_svc.planner.source import read_source
 from chat_svc.planner.vocabulary import says
+from chat_svc.planner.wish import TRANSLATE
 from chat_svc.planner.zones import is_prose
 
 _LONGEST_QUESTION = 300

@@ -4,14 +4,21 @@ from dataclasses import replace
 from typing import Any
 
 from chat_svc.planner.clauses import Clause
-from chat_svc.planner.families import Style
-from chat_svc.planner.folding import QUOTE
-from chat_svc.planner.forms import form
-from chat_svc.planner.options import find_options
+from chat_svc.planner.forms import QUOTE, form
+from chat_svc.planner.languages import Target, find_targets
 from chat_svc.planner.source import Source
-from chat_svc.planner.targets import Target, find_targets
 from chat_svc.planner.texts import read_text
-from chat_svc.planner.views import AT_END, EDGE, POINTING_LENGTH, Argument, Item, View, points
+from chat_svc.planner.wish import (
+    AT_END,
+    EDGE,
+    POINTING_LENGTH,
+    Argument,
+    Item,
+    Style,
+    View,
+    find_options,
+    points,
+)
 
 
 def open_view(source: Source, clause: Clause) -> View:

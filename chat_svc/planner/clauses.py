@@ -5,13 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from chat_svc.planner.families import SEARCH, TRANSLATE, Family, Style
-from chat_svc.planner.folding import QUOTE
-from chat_svc.planner.forms import form, word_set
-from chat_svc.planner.languages import find_language
-from chat_svc.planner.options import asks_for_count
-from chat_svc.planner.targets import find_targets, from_to, language_in, target_at
+from chat_svc.planner.forms import QUOTE, form, word_set
+from chat_svc.planner.languages import find_language, find_targets, from_to, language_in, target_at
 from chat_svc.planner.verbs import VERBS, Verb
+from chat_svc.planner.wish import SEARCH, TRANSLATE, Family, Mention, Style, asks_for_count
 
 HEAD = 2_000
 """Characters at the beginning of a message in which wishes are looked for."""
@@ -21,15 +18,6 @@ _NEAR = 200
 _MOST_CLAUSES = 40
 _SHORTEST_NAME = 4
 _MOST_SEPARATORS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Mention:
-    """An agent called by name: whom it may mean (none known: empty), and where the words end."""
-
-    name: str
-    agent_ids: tuple[str, ...]
-    end: int
 
 
 FindMention = Callable[[str, int], Mention | None]

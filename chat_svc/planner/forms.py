@@ -1,10 +1,46 @@
-"""The forms and the sets of words of requests, from the data files beside this one."""
+"""The forms of requests, from the data files beside this one: patterns and sets of words."""
 
 import re
 import tomllib
+import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+QUOTE = "\0"
+"""Stands for a whole quotation in folded text."""
+
+
+_PLAIN_MARKS = {
+    **dict.fromkeys(map(ord, "\u2018\u2019\u2039\u203a"), "'"),
+    **dict.fromkeys(map(ord, "\u201c\u201d\u201e\u00ab\u00bb"), '"'),
+    **dict.fromkeys(map(ord, "\u2013\u2014"), "-"),
+}
+
+
+class _Folds(dict[int, str]):
+    """Lower case, no accents, straight quotes and dashes; for `str.translate`."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        if char == QUOTE or (char.isspace() and char != "\n"):
+            folded = " "
+        else:
+            parts = unicodedata.normalize("NFD", char)
+            accented = len(parts) > 1 and all(map(unicodedata.combining, parts[1:]))
+            folded = (parts[0] if accented else char).lower()
+            folded = folded if len(folded) == 1 else char
+        self[code] = folded
+        return folded
+
+
+_FOLDS = _Folds(_PLAIN_MARKS)
+
+
+def fold(text: str) -> str:
+    """`text` in lower case without accents, of the same length."""
+    return text.translate(_FOLDS)
+
 
 LANGUAGES = ("en", "es", "fr", "de", "it", "pt")
 _PLACE = Path(__file__).with_name("words")
@@ -25,7 +61,9 @@ def _forms() -> dict[str, str]:
 @cache
 def _sets() -> dict[str, frozenset[str]]:
     return {
-        name: frozenset(line.split()) for name, line in data("sets").items() if name != "numbers"
+        name: frozenset(line.split())
+        for name, line in data("sets").items()
+        if isinstance(line, str)
     }
 
 
@@ -39,6 +77,7 @@ def entries_of(key: str) -> tuple[str, ...]:
 
 
 def pattern_of(entries: tuple[str, ...]) -> str:
+    """A pattern for any entry: a star is any ending, an underscore a space."""
     parts = (
         re.escape(entry).replace("_", r"[\s,]{1,3}").replace(r"\*", r"[\w-]*")
         for entry in sorted(entries, key=len, reverse=True)

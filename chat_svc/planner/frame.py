@@ -1,23 +1,100 @@
-"""One wish across turns: what an open question lacks, and what the next message fills in.
+"""What earlier turns mean to this one: "it", "the second one", the slots of an open question."""
 
-An open question is a turn that came to nothing because a slot of its wish was empty: the text or
-the language. It needs no store of its own, since the turns before are known: reading them again
-gives the same wish.
-"""
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
-from collections.abc import Sequence
-from dataclasses import replace
-
-from chat_svc.planner.conversation import PLACES
-from chat_svc.planner.families import SUMMARIZE, Style
-from chat_svc.planner.forms import form
+from chat_svc.planner.forms import data, form, word_set
 from chat_svc.planner.hearing import Heard
-from chat_svc.planner.options import find_options
+from chat_svc.planner.match import family_of, stems_of
+from chat_svc.planner.model import Earlier, Made
 from chat_svc.planner.spotting import cues, languages_only
-from chat_svc.planner.views import Argument, Item
 from chat_svc.planner.vocabulary import unclaimed
-from chat_svc.planner.wish import Wish
+from chat_svc.planner.wish import (
+    SUMMARIZE,
+    Argument,
+    Item,
+    Style,
+    Wish,
+    find_options,
+)
 from chat_svc.planner.zones import asks
+
+_PLACES = [word_set(f"place_{number}") for number in range(5)]
+PLACES = frozenset[str]().union(*_PLACES)
+"""Words for the place of one result among several."""
+
+
+def named_kinds(words: set[str]) -> list[str]:
+    """The kinds of work whose results folded words name: "the summary"."""
+    return [kind for kind, names in data("sets")["named"].items() if words & {*names.split()}]
+
+
+def results_of(turn: Earlier) -> list[str]:
+    """What can be called "the second one" after a turn: several results, or the hits of one."""
+    shown = _each_once(made.text for made in turn.made if made.shown)
+    if len(shown) > 1:
+        return shown
+    return form("hit").findall(turn.result or "")
+
+
+def _each_once(texts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(texts))
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The earlier turns, oldest first."""
+
+    turns: Sequence[Earlier] = ()
+
+    def meant(self, words: set[str]) -> list[str]:
+        """The texts that folded words point at: those that they name, else the last result."""
+        for kind in named_kinds(words):
+            if made := self._newest(partial(_is, kind=kind)):
+                return made
+        last = self._last()
+        if last is None or last.result is None:
+            return []
+        place = next((place for place, names in enumerate(_PLACES) if names & words), None)
+        if place is not None and (items := results_of(last)):
+            return [items[place]] if -len(items) <= place < len(items) else []
+        if "original" in words and (sources := [m.source for m in last.made if m.source]):
+            return sources[:1]
+        shown = _each_once(made.text for made in last.made if made.shown)
+        return shown if words & word_set("several") and len(shown) > 1 else [last.result]
+
+    def made_by(self, root: str) -> list[str]:
+        """The newest results of an agent with a skill that has this root, like "haiku"."""
+        return self._newest(lambda one: root in stems_of(one.skill))
+
+    def sources(self, kind: str) -> list[str]:
+        """What the last turn's results of a kind were made from; none when it ended otherwise.
+
+        "And to French" after a translation means the text itself: a translation of a translation
+        would be a worse one.
+        """
+        last = self._last()
+        shown = [made for made in last.made if made.shown] if last else []
+        if not all(made.source and _is(made, kind) for made in shown):
+            return []
+        return _each_once(made.source for made in shown if made.source)
+
+    def _last(self) -> Earlier | None:
+        return next((turn for turn in reversed(self.turns) if turn.result is not None), None)
+
+    def _newest(self, fits: Callable[[Made], bool]) -> list[str]:
+        for turn in reversed(self.turns):
+            found = _each_once(made.text for made in turn.made if fits(made))
+            if found:
+                return found
+        return []
+
+
+def _is(made: Made, kind: str) -> bool:
+    family = family_of(made.skill)
+    return family is not None and family.name == kind
+
 
 _LONGEST = 100
 

@@ -10,18 +10,19 @@ from decimal import Decimal
 from enum import Enum
 
 from chat_svc.planner.account import Topic, about_us
-from chat_svc.planner.doubts import refused, sum_left
-from chat_svc.planner.folding import QUOTE, fold
-from chat_svc.planner.forms import form, word_set
-from chat_svc.planner.given import (
+from chat_svc.planner.doubts import (
     holds_asking,
     is_link,
+    is_loose,
+    is_no_subject,
     names_one,
     only_points,
+    refused,
+    sum_left,
 )
+from chat_svc.planner.forms import QUOTE, fold, form, word_set
 from chat_svc.planner.hearing import Heard, hear
 from chat_svc.planner.model import money
-from chat_svc.planner.subject import is_loose, is_no_subject
 from chat_svc.planner.vocabulary import says, unclaimed
 from chat_svc.planner.zones import is_prose
 

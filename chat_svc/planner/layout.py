@@ -18,12 +18,9 @@ from chat_svc.planner.clauses import (
     has_target_at_end,
     split,
 )
-from chat_svc.planner.families import Style
-from chat_svc.planner.folding import QUOTE
-from chat_svc.planner.forms import form
-from chat_svc.planner.options import find_options
-from chat_svc.planner.targets import find_targets
-from chat_svc.planner.views import POINTING_LENGTH, points
+from chat_svc.planner.forms import QUOTE, form
+from chat_svc.planner.languages import find_targets
+from chat_svc.planner.wish import POINTING_LENGTH, Style, find_options, points
 
 _MOST_MARKS = 12
 _NEAR = 200

@@ -7,10 +7,9 @@ from functools import lru_cache
 
 import snowballstemmer
 
-from chat_svc.planner.families import FAMILIES, QUALITIES, Family
-from chat_svc.planner.folding import fold
-from chat_svc.planner.forms import form, word_set
+from chat_svc.planner.forms import fold, form, word_set
 from chat_svc.planner.model import Candidate
+from chat_svc.planner.wish import FAMILIES, QUALITIES, Family
 
 _DESCRIPTION_LENGTH = 4_000
 _REQUEST_WORDS = 30

@@ -4,8 +4,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from chat_svc.planner.folding import QUOTE, fold
-from chat_svc.planner.forms import form
+from chat_svc.planner.forms import QUOTE, fold, form
 from chat_svc.planner.languages import language_of
 
 _SINGLE_END = "['\u2019](?!\\w)"

@@ -3,35 +3,24 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from chat_svc.planner.families import (
-    ANALYZE,
-    DETECT,
-    LOCALIZE,
+from chat_svc.planner.forms import fold, form, spelled
+from chat_svc.planner.languages import Target, find_source, find_targets, named_language
+from chat_svc.planner.vocabulary import unclaimed
+from chat_svc.planner.wish import (
+    BY_KEY,
     SEARCH,
     SUMMARIZE,
     TRANSLATE,
+    Argument,
     Family,
+    Item,
+    Wish,
+    find_options,
 )
-from chat_svc.planner.folding import fold
-from chat_svc.planner.forms import form, spelled
-from chat_svc.planner.languages import named_language
-from chat_svc.planner.options import find_options
-from chat_svc.planner.targets import Target, find_source, find_targets
-from chat_svc.planner.views import Argument, Item
-from chat_svc.planner.vocabulary import unclaimed
-from chat_svc.planner.wish import Wish
 
-_CUES = (
-    (DETECT, "detect"),
-    (SUMMARIZE, "summarize"),
-    (SUMMARIZE, "about_text"),
-    (TRANSLATE, "translate"),
-    (SEARCH, "search"),
-    (ANALYZE, "analyze"),
-)
+_CUES = ("detect", "summarize", "about_text", "translate", "search", "analyze", "localize")
 _NEAR = 100
 _PATTERNS = {"search": form("works_on_it"), "about_text": form("asks_about")}
-_NAMED = {"localiz": LOCALIZE, "localis": LOCALIZE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +36,9 @@ def cues(folded: str) -> list[Cue]:
     """The kinds of work that folded text names, in order, each mention of a made thing left out."""
     found: list[Cue] = []
     hits = [
-        Cue(family, hit.start(), hit.end())
-        for family, key in _CUES
+        Cue(BY_KEY.get(key, SUMMARIZE), hit.start(), hit.end())
+        for key in _CUES
         for hit in _PATTERNS.get(key, spelled(key)).finditer(folded)
-    ]
-    hits += [
-        Cue(family, at, at + len(begin))
-        for begin, family in _NAMED.items()
-        if (at := folded.find(begin)) >= 0
     ]
     for hit in sorted(hits, key=lambda cue: (cue.start, -cue.end)):
         known = {cue.family for cue in found}

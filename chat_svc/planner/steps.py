@@ -4,16 +4,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chat_svc.planner.choose import able, addressed, does_as_asked, settled
-from chat_svc.planner.conversation import Conversation
-from chat_svc.planner.families import QUALITIES, SEARCH, SUMMARIZE, TRANSLATE, Style
-from chat_svc.planner.folding import fold
-from chat_svc.planner.forms import form
+from chat_svc.planner.agents import (
+    LONGEST_QUOTE,
+    able,
+    addressed,
+    does_as_asked,
+    doing,
+    is_wish,
+    settled,
+    short,
+)
+from chat_svc.planner.forms import fold, form, word_set
+from chat_svc.planner.frame import Conversation, named_kinds
 from chat_svc.planner.match import Match, Profile, family_of, stem, stems_of, words_of
 from chat_svc.planner.model import MAX_STEPS, RESULT_KEY, Text
-from chat_svc.planner.naming import LONGEST_QUOTE, doing, is_wish, short
 from chat_svc.planner.payload import takes_instructions, takes_language
-from chat_svc.planner.wish import Wish
+from chat_svc.planner.wish import QUALITIES, SEARCH, Style, Wish
 
 NOBODY = "no agent here can do that."
 """How a note ends about a wish that no agent is made for."""
@@ -67,16 +73,12 @@ class Drafts:
 def _meant(drafts: Drafts, points_at: str) -> list[Text]:
     """The texts that "it", "the summary" or "both" point at; none when there is none yet."""
     words = set(words_of(points_at))
-    for family, names in (
-        (SUMMARIZE, {"summary", "summaries"}),
-        (TRANSLATE, {"translation", "translations"}),
-        (SEARCH, {"found", "find", "findings", "sources", "search", "results"}),
-    ):
-        if names & words and family.name in drafts.by_family:
-            return drafts.by_family[family.name]
+    for kind in named_kinds(words):
+        if kind in drafts.by_family:
+            return drafts.by_family[kind]
     if drafts.original is not None and "original" in words:
         return [drafts.original]
-    if words & {"both", "all", "everything", "each"} and drafts.results:
+    if words & word_set("several") and drafts.results:
         return drafts.results[-2:] if "both" in words else drafts.results
     return drafts.last or [*drafts.before.meant(words)]
 

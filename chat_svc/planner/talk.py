@@ -6,11 +6,12 @@ from decimal import Decimal
 
 from chat_svc.planner.account import Topic, about_us, is_enough
 from chat_svc.planner.again import Again, read_again, repeated, translation
+from chat_svc.planner.agents import Names
 from chat_svc.planner.answers import answer, on_agents
 from chat_svc.planner.clauses import begin
-from chat_svc.planner.conversation import Conversation
 from chat_svc.planner.forms import form
 from chat_svc.planner.frame import (
+    Conversation,
     corrected,
     form_only,
     lacks_language,
@@ -23,7 +24,6 @@ from chat_svc.planner.frame import (
 )
 from chat_svc.planner.hearing import Heard, hear
 from chat_svc.planner.match import Profile
-from chat_svc.planner.mentions import Names
 from chat_svc.planner.model import Earlier, Plan
 from chat_svc.planner.spotting import languages_only
 from chat_svc.planner.vocabulary import says

@@ -3,9 +3,8 @@
 import re
 from dataclasses import dataclass
 
-from chat_svc.planner import families
-from chat_svc.planner.families import Family
 from chat_svc.planner.forms import data, spell_out
+from chat_svc.planner.wish import BY_KEY, Family
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class Verb:
 
 VERBS = tuple(
     Verb(
-        families.BY_KEY[one["kind"]],
+        BY_KEY[one["kind"]],
         re.compile(f"(?:{spell_out(one['pattern'])})(?![\\w])"),
         one.get("language", ""),
         one.get("weak", False),

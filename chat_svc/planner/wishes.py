@@ -5,17 +5,14 @@ from dataclasses import replace
 
 from chat_svc.planner.arguments import read_argument
 from chat_svc.planner.clauses import Clause, FindMention, begin
-from chat_svc.planner.families import SEARCH, TRANSLATE, Style
-from chat_svc.planner.folding import QUOTE, fold
-from chat_svc.planner.forms import form
+from chat_svc.planner.forms import QUOTE, fold, form
 from chat_svc.planner.hearing import Heard
+from chat_svc.planner.languages import find_targets
 from chat_svc.planner.layout import Layout, list_items, read_layout, split_off_also
-from chat_svc.planner.quoted import lacks_target, of_quote, quoted
 from chat_svc.planner.source import Source
 from chat_svc.planner.spotting import wishes_of
-from chat_svc.planner.targets import find_targets
-from chat_svc.planner.views import AT_END, Argument, Item
-from chat_svc.planner.wish import Wish
+from chat_svc.planner.texts import lacks_target, of_quote, quoted
+from chat_svc.planner.wish import AT_END, SEARCH, TRANSLATE, Argument, Item, Style, Wish
 from chat_svc.planner.zones import Zones, asks, is_prose
 
 _DATA_EDGE = 100

@@ -9,13 +9,11 @@ hello to French") has no zones; its clauses are read one by one.
 from dataclasses import dataclass
 from itertools import islice
 
-from chat_svc.planner.families import SUMMARIZE
-from chat_svc.planner.folding import QUOTE
-from chat_svc.planner.forms import form
-from chat_svc.planner.options import find_options
+from chat_svc.planner.forms import QUOTE, form
+from chat_svc.planner.languages import find_targets, language_in
 from chat_svc.planner.source import Source
-from chat_svc.planner.targets import find_targets, language_in
 from chat_svc.planner.vocabulary import KINDS, says, unclaimed
+from chat_svc.planner.wish import SUMMARIZE, find_options
 
 _NEAR = 600
 _MOST = 12

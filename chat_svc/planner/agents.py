@@ -1,14 +1,22 @@
-"""Agents that are called by name: "ask the Negotiator to ...", "use mock_busy to ..."."""
+"""Which agents may do a wish: those that can, and those that are called by name."""
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from chat_svc.planner.clauses import Mention
-from chat_svc.planner.families import QUALITIES, quality
-from chat_svc.planner.folding import QUOTE
-from chat_svc.planner.forms import form, word_set
-from chat_svc.planner.match import Profile, for_family, stem, words_of
+from chat_svc.planner.forms import QUOTE, fold, form, word_set
+from chat_svc.planner.match import (
+    Match,
+    Profile,
+    family_of,
+    for_family,
+    for_words,
+    ranked,
+    stem,
+    words_of,
+)
 from chat_svc.planner.verbs import VERBS
+from chat_svc.planner.wish import FAMILIES, QUALITIES, Mention, Wish, quality
 
 _MOST_WORDS = 6
 # What people mean by these is no agent, even when an agent's name holds the word.
@@ -112,3 +120,101 @@ def _is_told(plain: str, end: int, call: str) -> bool:
 def _is_verb(plain: str, start: int) -> bool:
     patterns = (form("lexicon_doing"), form("imperative"), *(verb.pattern for verb in VERBS))
     return any(pattern.match(plain, start) for pattern in patterns)
+
+
+_BEGINNING = 240
+_BY_NAME = 3
+
+
+def settled(profiles: Sequence[Profile], wish: Wish) -> Wish:
+    """Makes a question a wish in free words when an agent offers its very subject."""
+    if wish.weak and for_words(profiles, wish.request, subject_only=True):
+        return replace(wish, family=None)
+    return wish
+
+
+def able(profiles: Sequence[Profile], wish: Wish) -> list[Match]:
+    """Agents for a wish, whoever it is addressed to."""
+    if wish.family is not None:
+        return for_family(profiles, wish.family)
+    if wish.weak:
+        return for_words(profiles, wish.request, subject_only=True)
+    quality_task = form("quality_task").search(fold(wish.request[:_BEGINNING]))
+    if quality_task:
+        return for_family(profiles, quality(quality_task[1]))
+    return for_words(profiles, wish.request)
+
+
+def addressed(profiles: Sequence[Profile], wish: Wish, ids: Sequence[str]) -> list[Match]:
+    """The agents that a wish calls by name first, then others that can do the same."""
+    named = [one for one in profiles if one.agent.id in ids]
+    fitting = {match.agent.id: match for match in able(named, wish)}
+    asked = ranked(
+        [fitting.get(one.agent.id) or Match(one.agent, one.main_skill, _BY_NAME) for one in named]
+    )
+    if wish.family is not None and fitting:
+        others = for_family(profiles, wish.family)
+    else:
+        others = for_family(profiles, quality(asked[0].skill))
+    others = [match for match in others if match.agent.id not in ids]
+    usable = [match for match in asked if match.agent.available]
+    if usable:
+        away = [match for match in asked if not match.agent.available]
+        return [*usable, *others, *away]
+    # Another may stand in only where the kind of work is known; a person's own choice is not.
+    return [*others, *asked] if fitting else [*asked, *others]
+
+
+def does_as_asked(match: Match, wish: Wish) -> bool:
+    """Whether the agent is to be given the request in the person's own words."""
+    return match.tier == _BY_NAME or wish.family is None
+
+
+def kind_of(skill: str) -> str:
+    """What a person calls the work that a skill word means; the word itself when unknown."""
+    family = family_of(skill)
+    return skill if family is None else family.name
+
+
+_LOOKED_AT = 4_000
+"""Characters of a text, from its beginning; wishes come before what they are about."""
+
+
+def terms(text: str) -> list[str]:
+    """Skill words of the kinds of work that a text asks for, then its own, each once.
+
+    A kind of work is asked for in many languages, and listed in the words of one.
+    """
+    plain = fold(text[:_LOOKED_AT])
+    words = words_of(plain)
+    asked = {verb.family for verb in VERBS if verb.pattern.search(plain)}
+    kinds = [word for kind in FAMILIES if kind in asked for word in kind.phrases]
+    return list(dict.fromkeys([*kinds, *(one for one in words if one in QUALITIES), *words]))
+
+
+LONGEST_QUOTE = 60
+"""Characters of a wish that are repeated to the person."""
+
+
+def short(text: str) -> str:
+    """The beginning of a text, on one line."""
+    line = " ".join(text[: 4 * LONGEST_QUOTE].split())
+    return line if len(line) <= LONGEST_QUOTE else line[: LONGEST_QUOTE - 1].rstrip() + "…"
+
+
+def doing(wish: Wish) -> str:
+    """What a wish is about, to go after "I cannot"."""
+    if wish.family is None or wish.weak:
+        return f"help with “{short(wish.request)}”" if wish.request else "help with that"
+    return wish.family.name
+
+
+def is_wish(wish: Wish) -> bool:
+    """Whether somebody is asked to do something, be it that nobody here can."""
+    said = fold(wish.request[:LONGEST_QUOTE])
+    return bool(
+        wish.family
+        or wish.mention
+        or form("lexicon_asks").match(said)
+        or form("imperative").search(said)
+    )
