@@ -76,7 +76,7 @@ def is_no_subject(query: str) -> bool:
     if words > _FEW_SUBJECT:
         return False
     strange = len(unclaimed(form("asked").sub(" ", folded, count=1), most=_STRANGERS + 1))
-    if form("told").search(folded) or form("of_mine").match(folded) or _is_nearby(folded, strange):
+    if form("personal").search(folded) or _is_nearby(folded, strange):
         return True
     if words <= _SHORT and not unclaimed(form("nothing").sub(" ", folded), most=1):
         return True

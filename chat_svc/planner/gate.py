@@ -26,7 +26,7 @@ from chat_svc.planner.model import money
 from chat_svc.planner.vocabulary import says, unclaimed
 from chat_svc.planner.zones import is_prose
 
-_MOST_STRANGERS = 5
+_MOST_STRANGERS = 2
 _LONGEST_QUERY = 240
 _LEAST_SUMMARIZED = 6
 # Kinds of work that take a text or a subject; others are told in words what to do.
@@ -95,7 +95,7 @@ def objections(
     if purchases and topic not in (None, Topic.AGENTS):
         found.append(Objection(Reason.ABOUT_US, heard.text))
     found += _doubts(heard, purchases) if whole else []
-    strangers = left_over(heard) if whole else []
+    strangers = _left_over(heard, purchases) if whole else []
     if purchases and len(strangers) > _MOST_STRANGERS:
         found.append(Objection(Reason.LEFT_OVER, " ".join(strangers[:8])))
     return tuple(dict.fromkeys(found))
@@ -196,18 +196,14 @@ def _no_subject(purchases: Sequence[Purchase]) -> list[Objection]:
     ]
 
 
-def left_over(heard: Heard) -> list[str]:
-    """The words beside quoted or pasted material that nobody claims."""
+def _left_over(heard: Heard, purchases: Sequence[Purchase]) -> list[str]:
+    """The words beside set-apart material that nobody claims and nothing is bought for."""
     if heard.zones is not None:
-        return unclaimed(fold(heard.zones.instruction))
-    plain = heard.source.plain
-    return unclaimed(plain.replace(QUOTE, " ")) if _only_quotes(heard) else []
-
-
-def _only_quotes(heard: Heard) -> bool:
-    """Whether the material is set in quotation marks, so that the rest should be claimed."""
-    quotes = heard.source.quotes
-    return bool(quotes) and says("translate", heard.source.plain)
+        asked = fold(heard.zones.instruction)
+    else:
+        asked = heard.source.plain.replace(QUOTE, " ") if heard.source.quotes else ""
+    bought = fold(" ".join(one.text for one in purchases if one.text is not None))
+    return [word for word in unclaimed(asked) if word not in bought]
 
 
 def told(found: Sequence[Objection]) -> str:
