@@ -119,18 +119,14 @@ def repeated(wishes: Sequence[Wish], again: Again) -> list[Wish]:
         changed[0] = replace(changed[0], mention=again.mention)
     if not again.tags:
         return changed
-    if not any(map(_goes_somewhere, changed)):
+    if not any(wish.targeted for wish in changed):
         return [*changed, translation(again.tags)]
-    return [_with_targets(wish, again.tags) if _goes_somewhere(wish) else wish for wish in changed]
+    return [_with_targets(wish, again.tags) if wish.targeted else wish for wish in changed]
 
 
 def translation(tags: Sequence[str]) -> Wish:
     """A wish for a translation of what was said last."""
     return Wish("", TRANSLATE, Argument(tuple(Item(None, tag) for tag in tags), points_at="it"))
-
-
-def _goes_somewhere(wish: Wish) -> bool:
-    return wish.family is not None and wish.family.targeted
 
 
 def _with_options(wish: Wish, again: Again) -> Wish:
@@ -142,7 +138,7 @@ def _with_options(wish: Wish, again: Again) -> Wish:
 
 
 def _with_text(wish: Wish, text: str) -> Wish:
-    if wish.family is None or wish.family.style is Style.REQUEST:
+    if wish.style is Style.REQUEST:
         return replace(wish, request=f"{wish.request}\n\nNow for: {text}", data=None)
     pointing = fold(text) if points(fold(text)) else ""
     targets = dict.fromkeys(item.target for item in wish.argument.items)

@@ -46,6 +46,16 @@ class Clause:
     weak: bool = False
     elliptic: bool = False
 
+    @property
+    def style(self) -> Style:
+        """What an agent for it is given."""
+        return self.family.style if self.family else Style.REQUEST
+
+    @property
+    def targeted(self) -> bool:
+        """Whether it needs a language to go to."""
+        return self.family is not None and self.family.targeted
+
 
 def skip_lead(plain: str, position: int) -> int:
     """Where the words begin that say something, after greetings, joints and politeness."""
@@ -134,9 +144,9 @@ def has_target_at_end(argument: str) -> bool:
 
 def _is_complete(clause: Clause, argument: str) -> bool:
     """Whether the clause has all it needs, so that what follows is no part of its text."""
-    if QUOTE in argument or clause.family is None or clause.family.style is not Style.TEXT:
+    if QUOTE in argument or clause.style is not Style.TEXT:
         return True
-    return clause.family.targeted and has_target_at_end(argument)
+    return clause.targeted and has_target_at_end(argument)
 
 
 def _begins_anew(plain: str, current: Clause, separator: int, new: Clause) -> bool:
@@ -149,7 +159,7 @@ def _begins_anew(plain: str, current: Clause, separator: int, new: Clause) -> bo
         return strong or complete
     if new.family is None:
         return complete and _is_told(plain, new, strong=strong)
-    if new.weak or (new.elliptic and current.family is not None and current.family.targeted):
+    if new.weak or (new.elliptic and current.targeted):
         return new.weak and strong and complete
     if (
         current.family is not None
@@ -173,20 +183,23 @@ def _is_told(plain: str, new: Clause, *, strong: bool) -> bool:
 def _works_on_it(plain: str, new: Clause) -> bool:
     """Whether a clause after an unquoted text works on that text: "and translate it"."""
     rest = plain[new.verb_end : new.verb_end + _NEAR]
-    works_on_text = new.family is not None and new.family.style is Style.TEXT
     return (
-        works_on_text and QUOTE not in rest[:2] and form("chained_object").match(rest) is not None
+        new.style is Style.TEXT
+        and QUOTE not in rest[:2]
+        and form("chained_object").match(rest) is not None
     )
 
 
 def _goes_on(plain: str, current: Clause, new: Clause, *, strong: bool) -> bool:
     """Whether a known verb after a complete clause, or after a subject, is a new wish."""
-    if strong or current.family is None or current.family.style is Style.TEXT:
+    if strong or current.style is not Style.QUERY:
         return True
     if form("chained_object").match(plain[new.verb_end : new.verb_end + _NEAR]):
         return True
-    finds = new.family is not None and new.family.style is Style.QUERY
-    return finds and form("search_object").match(plain[new.start : new.verb_end]) is not None
+    return (
+        new.style is Style.QUERY
+        and form("search_object").match(plain[new.start : new.verb_end]) is not None
+    )
 
 
 def split(plain: str, start: int, end: int, find_mention: FindMention) -> list[Clause]:

@@ -136,20 +136,12 @@ def place_only(heard: Heard) -> set[str] | None:
 
 def lacks_language(wishes: Sequence[Wish]) -> bool:
     """Whether a wish was for a translation into no language."""
-    return any(
-        wish.family is not None
-        and wish.family.targeted
-        and any(item.target is None for item in wish.argument.items)
-        for wish in wishes
-    )
+    return any(wish.lacks_target for wish in wishes)
 
 
 def lacks_text(wishes: Sequence[Wish]) -> bool:
     """Whether the first wish is for work on a text or a subject that was not given."""
-    if not wishes or wishes[0].family is None or wishes[0].family.style is Style.REQUEST:
-        return False
-    argument = wishes[0].argument
-    return argument.look_up is None and not any(item.text for item in argument.items)
+    return bool(wishes) and wishes[0].style is not Style.REQUEST and wishes[0].lacks_text
 
 
 def with_languages(wishes: Sequence[Wish], tags: Sequence[str]) -> list[Wish]:
@@ -157,7 +149,7 @@ def with_languages(wishes: Sequence[Wish], tags: Sequence[str]) -> list[Wish]:
 
     def filled(wish: Wish) -> Wish:
         items = wish.argument.items
-        if wish.family is None or not wish.family.targeted or items[0].target is not None:
+        if not wish.lacks_target:
             return wish
         given = tuple(Item(item.text, tag) for item in items for tag in tags)
         return replace(wish, argument=replace(wish.argument, items=given, unknown_language=None))

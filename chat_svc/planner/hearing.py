@@ -100,7 +100,7 @@ def cap_after(text: str) -> tuple[str, Decimal | None]:
 
 def _cut(source: Source, start: int, end: int) -> str:
     before, after = source.original(0, start), source.original(end, len(source.plain))
-    after = after.lstrip(" .,;") if before.rstrip().endswith((".", "!", "?")) else after.lstrip()
+    after = after.lstrip()
     joint = "" if after.startswith((":", ".", ",", ";", "!", "?")) else " "
     return f"{before.rstrip()}{joint}{after}".strip()
 

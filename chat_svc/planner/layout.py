@@ -5,7 +5,6 @@ nothing in it is read as a wish. The one exception is a last sentence that begin
 a known verb, as in "Summarize: ... Also search for cats".
 """
 
-import re
 from dataclasses import dataclass
 from itertools import islice
 
@@ -20,7 +19,7 @@ from chat_svc.planner.clauses import (
 )
 from chat_svc.planner.forms import QUOTE, form
 from chat_svc.planner.languages import find_targets
-from chat_svc.planner.wish import POINTING_LENGTH, Style, find_options, points
+from chat_svc.planner.wish import POINTING_LENGTH, Style, points
 
 _MOST_MARKS = 12
 _NEAR = 200
@@ -39,9 +38,6 @@ def _object(plain: str, clause: Clause, end: int) -> str:
     text = plain[clause.verb_end : min(end, clause.verb_end + POINTING_LENGTH)]
     for target in find_targets(text, romance=True):
         text = text[: target.start] + " " * (target.end - target.start) + text[target.end :]
-    option = find_options(text, clause.family)
-    if option:
-        text = text[: option.start] + " " + text[option.end :]
     return text
 
 
@@ -54,73 +50,33 @@ def _is_inline(plain: str, colon: int) -> bool:
 
 
 def _opens_with_colon(plain: str, clause: Clause, colon: int, find_mention: FindMention) -> bool:
+    """Whether the text of a clause follows a colon."""
     head = plain[clause.verb_end : colon]
     if clause.weak or form("layout_languages").search(head) or _is_inline(plain, colon):
         return False
-    if clause.family is None or clause.family.style is Style.REQUEST:
+    if clause.style is Style.REQUEST:
         asks = form("lexicon_asks").match(plain, clause.start) or form("quality_task").search(
             plain, clause.start, colon
         )
         called = clause.mention or find_mention(plain, clause.start)
         return asks is not None and called is None
-    if clause.family.style is Style.QUERY:
-        return form("pointing_subject").fullmatch(head[:POINTING_LENGTH]) is not None or points(
-            head
-        )
     about = _object(plain, clause, colon)
     if points(about) or form("follows").search(about) or form("describes").fullmatch(about):
         return True
-    return clause.family.targeted and QUOTE not in head and has_target_at_end(head)
-
-
-def _opens_with_line(
-    plain: str, clauses: list[Clause], newline: int, find_mention: FindMention
-) -> bool:
-    clause = clauses[-1]
-    about = _object(plain, clause, newline)
-    if len(clauses) > 1 and form("pronoun").match(about):
-        return False
-    below = begin(plain[: newline + HEAD], newline, find_mention)
-    if below.family is not None and form("chained_object").match(plain, below.verb_end):
-        return False
-    if clause.family is None:
-        known = form("imperative").match(plain, clause.start) or clause.mention
-        return bool(known and newline - clause.start < _NEAR and form("below").search(about))
-    if clause.family.style is Style.QUERY:
-        return not clause.weak and form("pointing_subject").fullmatch(about) is not None
-    return points(about)
+    return clause.targeted and QUOTE not in head and has_target_at_end(head)
 
 
 def _opens_with_sentence(
-    plain: str, clause: Clause, stop: int, find_mention: FindMention, *, has_previous: bool
+    plain: str, clause: Clause, stop: int, find_mention: FindMention, *, new: bool
 ) -> bool:
     """Whether the text follows in the next sentence: "Sum up the following article? One ..."."""
-    if clause.family is None or clause.family.style is not Style.TEXT:
+    if clause.style is not Style.TEXT:
         return False
     about = _object(plain, clause, stop)
-    announced = form("follows").search(about) or (
-        not has_previous and form("layout_this").match(about)
-    )
+    announced = form("follows").search(about) or (new and form("layout_this").match(about))
     next_ = begin(plain[: stop + HEAD], stop, find_mention)
     spoken = next_.family is not None or next_.mention is not None
     return bool(announced and points(about) and not spoken and next_.start < len(plain.rstrip()))
-
-
-def _opens(
-    plain: str,
-    clauses: list[Clause],
-    mark: re.Match[str],
-    find_mention: FindMention,
-    *,
-    has_previous: bool,
-) -> bool:
-    """Whether the text of the request in `clauses` begins after `mark`."""
-    at = mark.start()
-    if mark[0] == ":":
-        return _opens_with_colon(plain, clauses[-1], at, find_mention)
-    if mark[0] == "\n":
-        return _opens_with_line(plain, clauses, at, find_mention)
-    return _opens_with_sentence(plain, clauses[-1], at, find_mention, has_previous=has_previous)
 
 
 def _skip_preface(plain: str, start: int, end: int) -> int:
@@ -178,7 +134,13 @@ def read_layout(
         if not plain[mark.end() : end].strip():
             break
         clauses = split(plain, start, mark.start(), find_mention)
-        if not _opens(plain[:end], clauses, mark, find_mention, has_previous=has_previous):
+        stop, clause = mark.start(), clauses[-1]
+        if mark[0] == ":":
+            opens = _opens_with_colon(plain[:end], clause, stop, find_mention)
+        else:
+            new = not has_previous
+            opens = _opens_with_sentence(plain[:end], clause, stop, find_mention, new=new)
+        if not opens:
             continue
         also = split_off_also(plain, mark.end(), end, find_mention)
         layout = Layout(tuple(clauses), (mark.end(), also[0] if also else end))

@@ -104,8 +104,6 @@ def wishes_of(instruction: str, material: str, *, question: bool) -> list[Wish]:
 
 def _goes_first(folded: str, target: Target, cue: Cue) -> bool:
     """Whether a language is gone to before the first kind of work: "into English, then sum up"."""
-    if cue.family.targeted or target.end > cue.start:
-        return False
     joint = folded[target.end : cue.start]
     put = form("puts").search(folded[: target.start]) and form("and").search(joint)
     return bool(put) or form("then").search(joint) is not None

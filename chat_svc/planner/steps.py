@@ -109,7 +109,7 @@ def _texts_for_request(drafts: Drafts, wish: Wish, match: Match) -> list[Text]:
 
 def _pieces(drafts: Drafts, wish: Wish, match: Match) -> Iterator[tuple[Text, str | None]]:
     """Texts to work on, each with the language that it goes to."""
-    if does_as_asked(match, wish) or (wish.family and wish.family.style is Style.REQUEST):
+    if does_as_asked(match, wish) or wish.style is Style.REQUEST:
         yield from ((text, None) for text in _texts_for_request(drafts, wish, match))
         return
     for item in wish.argument.items:
@@ -159,8 +159,7 @@ def _works_on_nothing(wish: Wish, match: Match) -> str | None:
 def _lacks(drafts: Drafts, wish: Wish, match: Match) -> str | None:
     """What a wish of a known kind does not say, in a sentence; None when nothing is missing."""
     kind = wish.family.name if wish.family else ""
-    needs_language = wish.family is not None and wish.family.targeted
-    if needs_language and any(item.target is None for item in wish.argument.items):
+    if wish.lacks_target:
         unknown = wish.argument.unknown_language
         asked = f"I do not know the language “{unknown}”. " if unknown else ""
         return asked + _ASK_LANGUAGE.format(kind=kind)
@@ -199,7 +198,7 @@ def draft(profiles: Sequence[Profile], wishes: Sequence[Wish], before: Conversat
         matches = _who(drafts, wish)
         if _is_chatter(wish, matches, wishes):
             continue
-        own: list[Text] = [item.text for item in wish.argument.items if item.text]
+        own: list[Text] = [*wish.texts]
         problem = _problem(drafts, wish, matches)
         if problem is not None:
             if not (problem.startswith(_NOTHING) and drafts.lacks_text):

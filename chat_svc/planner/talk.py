@@ -157,7 +157,7 @@ class Talk:
             return [], earlier
         before = earlier[:asked]
         wishes, before = self.understood(hear(earlier[asked].said), before, depth - 1)
-        targeted = any(wish.family is not None and wish.family.targeted for wish in wishes)
+        targeted = any(wish.targeted for wish in wishes)
         if again.only_translates() and not targeted and earlier[asked].result is not None:
             # "The same in French" after a summary: it need not be made and paid once more.
             return [translation(again.tags)], earlier[: asked + 1]

@@ -186,12 +186,6 @@ _MOST_AROUND = 100
 _LONGEST = 400
 
 
-def lacks_target(wish: Wish) -> bool:
-    """Whether a wish goes to a language, and names none."""
-    targeted = wish.family is not None and wish.family.targeted
-    return targeted and any(item.target is None for item in wish.argument.items)
-
-
 def of_quote(source: Source, wish: Wish) -> Wish:
     """The wish on the only quotation, where its words just name a text: "my note? 'hello'"."""
     items = wish.argument.items
@@ -201,7 +195,7 @@ def of_quote(source: Source, wish: Wish) -> Wish:
     ends = [one for one in items if one.text and form("colon_quote").search(one.text[:_LONGEST])]
     if len(source.quotes) != 1 or max(len(named), len(ends)) != len(items) or not items:
         return wish
-    if wish.family is None or wish.family.style is not Style.TEXT:
+    if wish.style is not Style.TEXT:
         return wish
     given = tuple(replace(one, text=source.quotes[0]) for one in items)
     return replace(wish, argument=replace(wish.argument, items=given))
@@ -221,7 +215,7 @@ def quoted(source: Source, found: Sequence[Wish]) -> list[Wish]:
         for wish in found
     )
     wishes = [] if understood else wishes_of(around, source.quotes[0], question=False)
-    if any(map(lacks_target, wishes)):
+    if any(wish.lacks_target for wish in wishes):
         return []
     translates = len(wishes) == 1 and wishes[0].family is TRANSLATE
     return wishes if translates or is_prose(source.quotes[0]) else []
@@ -231,5 +225,4 @@ def _holds_more(source: Source, wish: Wish) -> bool:
     """Whether the text of a wish is the quotation and more, though no verb asks for that."""
     if says("translate", source.plain):
         return False
-    texts = [item.text for item in wish.argument.items if item.text]
-    return any(source.quotes[0] in text and text != source.quotes[0] for text in texts)
+    return any(source.quotes[0] in text and text != source.quotes[0] for text in wish.texts)

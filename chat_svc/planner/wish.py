@@ -152,6 +152,31 @@ class Wish:
     data: str | None = None
     elliptic: bool = False
 
+    @property
+    def style(self) -> Style:
+        """What an agent for it is given."""
+        return self.family.style if self.family else Style.REQUEST
+
+    @property
+    def targeted(self) -> bool:
+        """Whether it needs a language to go to."""
+        return self.family is not None and self.family.targeted
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts of its own."""
+        return [item.text for item in self.argument.items if item.text]
+
+    @property
+    def lacks_text(self) -> bool:
+        """Whether it has no text and no subject of its own."""
+        return self.argument.look_up is None and not self.texts
+
+    @property
+    def lacks_target(self) -> bool:
+        """Whether it goes to a language, and names none."""
+        return self.targeted and any(item.target is None for item in self.argument.items)
+
 
 WORDS_IN_A_SENTENCE = 20
 """What "in two sentences" is taken to mean, for agents that count words."""

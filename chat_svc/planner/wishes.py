@@ -11,7 +11,7 @@ from chat_svc.planner.languages import find_targets
 from chat_svc.planner.layout import Layout, list_items, read_layout, split_off_also
 from chat_svc.planner.source import Source
 from chat_svc.planner.spotting import wishes_of
-from chat_svc.planner.texts import lacks_target, of_quote, quoted
+from chat_svc.planner.texts import of_quote, quoted
 from chat_svc.planner.wish import AT_END, SEARCH, TRANSLATE, Argument, Item, Style, Wish
 from chat_svc.planner.zones import Zones, asks, is_prose
 
@@ -27,7 +27,7 @@ def read_wishes(heard: Heard, find_mention: FindMention, *, has_previous: bool) 
     source, zones = heard.source, heard.zones
     if zones is not None and _is_zoned(zones, source, find_mention, has_previous=has_previous):
         found = wishes_of(zones.instruction, zones.material, question=_is_question(zones))
-        if found and not any(map(lacks_target, found)):
+        if found and not any(wish.lacks_target for wish in found):
             return [wish for one in found for wish in _spell_out(one)]
     layouts = read_layout(
         source.plain, 0, len(source.plain), find_mention, has_previous=has_previous
@@ -123,26 +123,20 @@ def _read(source: Source, layout: Layout, find_mention: FindMention) -> Iterator
         yield from _spell_out(wish)
 
 
-def _lacks_text(wish: Wish) -> bool:
-    argument = wish.argument
-    return argument.look_up is None and all(item.text is None for item in argument.items)
-
-
 def _share_object(wishes: list[Wish]) -> list[Wish]:
     """Gives the first verb of "search and summarize X" the object, the others its result."""
-    if len(wishes) <= 1 or wishes[0].family is None or not _lacks_text(wishes[0]):
+    if len(wishes) <= 1 or wishes[0].family is None or not wishes[0].lacks_text:
         return wishes
     first, second = wishes[0], wishes[1]
-    finds = second.family is not None and second.family.style is Style.QUERY
-    needs_text = wishes[0].family.style is Style.TEXT
-    if finds and needs_text and not first.argument.points_at and not _lacks_text(second):
+    finds = second.style is Style.QUERY and not second.lacks_text
+    if finds and first.style is Style.TEXT and not first.argument.points_at:
         # "Summarize and search for X": nothing can be summarized before it is found.
         return [
             second,
             replace(first, argument=replace(first.argument, points_at="it")),
             *wishes[2:],
         ]
-    given = [item.text for item in second.argument.items if item.text is not None]
+    given = second.texts
     if first.argument.points_at or not given or second.family is None:
         return wishes
     goes_to = first.argument.items[0].target
@@ -154,16 +148,16 @@ def _share_object(wishes: list[Wish]) -> list[Wish]:
 
 def _give_data(source: Source, layout: Layout, wishes: list[Wish], data: str) -> None:
     """Gives the text to the first wish that has none."""
-    lacking = [index for index, wish in enumerate(wishes) if _lacks_text(wish)]
+    lacking = [index for index, wish in enumerate(wishes) if wish.lacks_text]
     known = [index for index in lacking if wishes[index].family is not None]
     index = next(iter(known or lacking), len(wishes) - 1)
     wish = wishes[index] = replace(
         wishes[index], request=f"{wishes[index].request}: {data}", data=data
     )
-    if wish.family is None or wish.family.style is Style.REQUEST:
+    if wish.style is Style.REQUEST:
         return
     items = wish.argument.items
-    if wish.family.targeted and items[0].target is None:
+    if wish.targeted and items[0].target is None:
         data, tags = _target_in_data(source, layout, data)
         items = tuple(Item(None, tag) for tag in tags) or items
     items = tuple(replace(item, text=data) for item in items)
@@ -172,9 +166,7 @@ def _give_data(source: Source, layout: Layout, wishes: list[Wish], data: str) ->
 
 def _target_in_data(source: Source, layout: Layout, data: str) -> tuple[str, tuple[str, ...]]:
     """Reads "Translate: hello to French", where the language ends the text."""
-    if layout.data is None:
-        return data, ()
-    start, end = layout.data
+    start, end = layout.data or (0, 0)
     edge = max(start, end - _DATA_EDGE)
     text = source.plain[edge:end].rstrip(f"{AT_END})")
     last = find_targets(text)[-1:]

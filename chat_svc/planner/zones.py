@@ -83,8 +83,6 @@ def read_zones(source: Source) -> Zones | None:
     elif plain[start:].lstrip().startswith(QUOTE) and plain.count(QUOTE, start) == 1:
         quote = plain.index(QUOTE, start) + 1
         end = end if unclaimed(plain[quote:], most=1) else quote
-    elif after := _own_paragraph(plain, start):
-        end = after
     text = plain[start:end]
     if (start == 0 and end == len(plain)) or not _has_words(text):
         return None
@@ -122,7 +120,6 @@ def _head(source: Source) -> tuple[int, bool]:
         left = unclaimed(part, most=_STRANGERS + 1)
         own_lines = "\n\n" in mark[0] and asks(part) and is_prose(plain[mark.end() :])
         told = asks(part) and form("zones_sets_off").search(plain[last : mark.end()]) is not None
-        told = told and _is_body(plain, mark.end())
         # "Sum up Breaking: the bridge ...": a stranger with a capital is of the text.
         told = told and not any(
             word.title() in source.original(last, mark.start()) for word in left
@@ -137,12 +134,6 @@ def _head(source: Source) -> tuple[int, bool]:
         if colon and asks(plain[:found]):
             break
     return found, colon
-
-
-def _is_body(plain: str, start: int) -> bool:
-    """Whether what follows a mark is a text of several sentences in the same paragraph."""
-    rest = plain[start : start + _NEAR].lstrip(" ")
-    return is_prose(rest) and form("sentence").search(rest) is not None
 
 
 def _capital_run(source: Source) -> int:
@@ -175,17 +166,3 @@ def _tail(plain: str, start: int) -> int:
         if asks(plain[stop:]):
             found = stop
     return found
-
-
-def _own_paragraph(plain: str, start: int) -> int:
-    """Where a last paragraph begins that goes on with the instruction: "Then translate it"."""
-    at = plain.rfind("\n\n")
-    last = plain[at:].strip() if at > start else ""
-    if (
-        last
-        and form("zones_goes_on").match(last)
-        and len(last) < _NEAR
-        and not unclaimed(last, most=1)
-    ):
-        return at if asks(last) else 0
-    return 0
