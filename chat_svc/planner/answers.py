@@ -84,26 +84,23 @@ def _priced(profiles: Sequence[Profile], names: Names, question: str) -> str | N
     """The answer to a question for a price, None when it is not about an agent's."""
     telling = [word for word in words_of(question) if stem(word) not in word_set("price_words")]
     about = [word for word in telling if stem(word) not in word_set("about_all")]
-    by_name: list[Candidate] = []
-    for size in range(len(about), 0, -1):
-        by_name = by_name or _named(profiles, names, " ".join(about[:size]))
-    able_to = able(profiles, names, " ".join(about)) if about else []
-    agents = able_to if able_to and form("cheap").search(question) else by_name or able_to
-    if not agents and (about or not profiles):
-        return None if profiles else offer(profiles)
-    agents = agents or [one.agent for one in profiles]
-    by_price = sorted(agents, key=lambda agent: (not agent.available, price(agent)))
-    if len(by_price) > 1:
-        return f"Prices per call now, cheapest first:\n{_lines(by_price)}"
-    return _price_of(by_price[0])
+    if not about or not profiles:
+        return by_price([one.agent for one in profiles]) if profiles else offer(profiles)
+    able_to = able(profiles, names, " ".join(about))
+    if able_to and form("cheap").search(question):
+        return by_price(able_to)
+    starts = (" ".join(about[:size]) for size in range(len(about), 0, -1))
+    by_name = next(filter(None, (_named(profiles, names, start) for start in starts)), None)
+    return by_price(by_name or able_to) if by_name or able_to else None
 
 
-def _price_of(agent: Candidate) -> str:
-    state = "" if agent.available else " It is not available right now."
-    base = agent.base_price
-    raised = base.is_finite() and base != agent.dynamic_price
-    idle = f" (its base price is {money(base)})" if raised else ""
-    return f"{agent.name} costs {money(price(agent))} a call right now{idle}.{state}"
+def by_price(agents: Sequence[Candidate], *, dearest: bool = False) -> str:
+    """What the agents ask for, those that are available first."""
+    found = sorted(agents, key=lambda agent: (not agent.available, price(agent)), reverse=dearest)
+    if len(found) == 1:
+        return _line(found[0])
+    order = "dearest" if dearest else "cheapest"
+    return f"Prices per call now, {order} first:\n{_lines(found)}"
 
 
 def _named(profiles: Sequence[Profile], names: Names, who: str) -> list[Candidate]:
@@ -125,21 +122,11 @@ def _about_one(profiles: Sequence[Profile], names: Names, question: str) -> str 
     return None
 
 
-def _money_left(budget: Decimal, left: Decimal) -> str:
-    rest = f"; {money(max(left, Decimal(0)))} of it is left" if left < budget else ""
-    return f"The budget of a request is {money(budget)}{rest}."
-
-
-def _in_fixed_words(
-    profiles: Sequence[Profile], question: str, budget: Decimal, left: Decimal
-) -> str | None:
-    if form("help").fullmatch(question):
+def _in_fixed_words(profiles: Sequence[Profile], question: str) -> str | None:
+    if not question or form("help").fullmatch(question):
         return _help(profiles)
-    if form("budget").fullmatch(question):
-        return _money_left(budget, left)
-    if form("list").fullmatch(question) or form("anyone_there").fullmatch(question):
-        return _everything(profiles)
-    return None
+    listed = form("list").fullmatch(question) or form("anyone_there").fullmatch(question)
+    return _everything(profiles) if listed else None
 
 
 def _on_the_market(profiles: Sequence[Profile], names: Names, question: str) -> str | None:
@@ -174,18 +161,18 @@ def answer(
     if len(text) > _LONGEST_QUESTION:
         return None if text.strip() else _help(profiles)
     plain = read_source(text).plain.strip()
+    if form("thanks").search(plain) and form("greeting").fullmatch(plain):
+        return "You are welcome. Say what you would like done next."
     if form("greeting").fullmatch(plain) or not plain:
-        if form("thanks").search(plain):
-            return "You are welcome. Say what you would like done next."
         return ("Hello! " if any(map(str.isalpha, plain)) else "") + _help(profiles)
     can_you = form("can_you").fullmatch(plain)
     if can_you and "help" not in can_you["what"]:
         return _who(profiles, names, can_you["what"])
     question = form("courtesy").sub("", plain[skip_lead(plain, 0) :]).strip()
-    if not question:
-        return _help(profiles)
-    fixed = _in_fixed_words(profiles, question, budget, left)
-    return fixed or _on_the_market(profiles, names, question)
+    if form("budget").fullmatch(question):
+        rest = f"; {money(max(left, Decimal(0)))} of it is left" if left < budget else ""
+        return f"The budget of a request is {money(budget)}{rest}."
+    return _in_fixed_words(profiles, question) or _on_the_market(profiles, names, question)
 
 
 def on_agents(profiles: Sequence[Profile], question: str) -> str:
@@ -204,7 +191,4 @@ def on_agents(profiles: Sequence[Profile], question: str) -> str:
         agents.sort(key=lambda agent: (-agent.rating, agent.name))
         lines = [f"- {one.name}: {one.rating.normalize():f} of 5 stars" for one in agents]
         return "\n".join(["Ratings, best first:", *lines[:_MOST_LINES]])
-    dearest = says("dear", question)
-    agents.sort(key=lambda agent: (not agent.available, price(agent)), reverse=dearest)
-    order = "dearest" if dearest else "cheapest"
-    return f"Prices per call now, {order} first:\n{_lines(agents)}"
+    return by_price(agents, dearest=says("dear", question))

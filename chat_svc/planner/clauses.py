@@ -78,13 +78,13 @@ def _means(verb: Verb, plain: str, match: re.Match[str]) -> bool:
     return True
 
 
-def begin(plain: str, position: int, find_mention: FindMention) -> Clause:
+def begin(plain: str, position: int, find: FindMention) -> Clause:
     """Reads the beginning of a clause at `position`; its end is still open."""
     start = skip_lead(plain, position)
     known = _known_verb(plain, start)
     if known is not None and not known.weak:
         return replace(known, begins=position)
-    mention = find_mention(plain, start)
+    mention = find(plain, start)
     words = _few_words_at(plain, mention.end if mention else position)
     if words is not None:
         return Clause(words, words, words, len(plain), TRANSLATE, mention, elliptic=True)
@@ -202,17 +202,17 @@ def _goes_on(plain: str, current: Clause, new: Clause, *, strong: bool) -> bool:
     )
 
 
-def split(plain: str, start: int, end: int, find_mention: FindMention) -> list[Clause]:
+def split(plain: str, start: int, end: int, find: FindMention) -> list[Clause]:
     """The clauses of folded text between two places, at least one."""
     text = plain[:end]
-    current = begin(text, start, find_mention)
+    current = begin(text, start, find)
     clauses: list[Clause] = []
     looked_at = -1
     for separator in _separators(text, current.verb_end, end):
         if separator.start() < max(looked_at, current.verb_end) or len(clauses) >= _MOST_CLAUSES:
             continue
         after = looked_at = skip_lead(text, separator.start())
-        new = begin(text, after, find_mention)
+        new = begin(text, after, find)
         if new.start < end and _begins_anew(text, current, separator.start(), new):
             clauses.append(replace(current, end=separator.start()))
             current = new

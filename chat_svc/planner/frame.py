@@ -10,14 +10,7 @@ from chat_svc.planner.match import family_of, stems_of
 from chat_svc.planner.model import Earlier, Made
 from chat_svc.planner.spotting import cues, languages_only
 from chat_svc.planner.vocabulary import unclaimed
-from chat_svc.planner.wish import (
-    SUMMARIZE,
-    Argument,
-    Item,
-    Style,
-    Wish,
-    find_options,
-)
+from chat_svc.planner.wish import SUMMARIZE, Argument, Item, Style, Wish, find_options
 from chat_svc.planner.zones import asks
 
 _PLACES = [word_set(f"place_{number}") for number in range(5)]

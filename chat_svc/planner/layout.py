@@ -49,7 +49,7 @@ def _is_inline(plain: str, colon: int) -> bool:
     )
 
 
-def _opens_with_colon(plain: str, clause: Clause, colon: int, find_mention: FindMention) -> bool:
+def _opens_with_colon(plain: str, clause: Clause, colon: int, find: FindMention) -> bool:
     """Whether the text of a clause follows a colon."""
     head = plain[clause.verb_end : colon]
     if clause.weak or form("layout_languages").search(head) or _is_inline(plain, colon):
@@ -58,7 +58,7 @@ def _opens_with_colon(plain: str, clause: Clause, colon: int, find_mention: Find
         asks = form("lexicon_asks").match(plain, clause.start) or form("quality_task").search(
             plain, clause.start, colon
         )
-        called = clause.mention or find_mention(plain, clause.start)
+        called = clause.mention or find(plain, clause.start)
         return asks is not None and called is None
     about = _object(plain, clause, colon)
     if points(about) or form("follows").search(about) or form("describes").fullmatch(about):
@@ -67,14 +67,14 @@ def _opens_with_colon(plain: str, clause: Clause, colon: int, find_mention: Find
 
 
 def _opens_with_sentence(
-    plain: str, clause: Clause, stop: int, find_mention: FindMention, *, new: bool
+    plain: str, clause: Clause, stop: int, find: FindMention, *, new: bool
 ) -> bool:
     """Whether the text follows in the next sentence: "Sum up the following article? One ..."."""
     if clause.style is not Style.TEXT:
         return False
     about = _object(plain, clause, stop)
     announced = form("follows").search(about) or (new and form("layout_this").match(about))
-    next_ = begin(plain[: stop + HEAD], stop, find_mention)
+    next_ = begin(plain[: stop + HEAD], stop, find)
     spoken = next_.family is not None or next_.mention is not None
     return bool(announced and points(about) and not spoken and next_.start < len(plain.rstrip()))
 
@@ -87,30 +87,26 @@ def _skip_preface(plain: str, start: int, end: int) -> int:
     return start
 
 
-def split_off_also(
-    plain: str, start: int, end: int, find_mention: FindMention
-) -> tuple[int, int] | None:
+def split_off_also(plain: str, start: int, end: int, find: FindMention) -> tuple[int, int] | None:
     """A last sentence of a text that is a wish after all: "Also search for ..."."""
     content = len(plain[:end].rstrip())
     for stop in form("sentence_end").finditer(plain, max(start, end - TAIL), end):
         also = form("lexicon_also").match(plain, stop.end())
         if also is None:
             continue
-        clause = begin(plain[:end], also.start(), find_mention)
+        clause = begin(plain[:end], also.start(), find)
         single = form("sentence_end").search(plain, also.end(), content) is None
         if single and clause.family is not None and not clause.weak:
             return also.start(), end
     return None
 
 
-def list_items(
-    plain: str, start: int, end: int, find_mention: FindMention
-) -> list[tuple[int, int]]:
+def list_items(plain: str, start: int, end: int, find: FindMention) -> list[tuple[int, int]]:
     """The lines of a list of requests; none when it is no such list."""
     marks = list(islice(form("list_mark").finditer(plain, start, end), _MOST_MARKS))
     if len(marks) <= 1 or plain[start : marks[0].start()].strip():
         return []
-    clauses = [begin(plain[:end], mark.end(), find_mention) for mark in marks]
+    clauses = [begin(plain[:end], mark.end(), find) for mark in marks]
     if not all(clause.family or clause.mention for clause in clauses):
         return []
     starts = [mark.end() for mark in marks]
@@ -118,33 +114,33 @@ def list_items(
 
 
 def read_layout(
-    plain: str, start: int, end: int, find_mention: FindMention, *, has_previous: bool
+    plain: str, start: int, end: int, find: FindMention, *, talked: bool
 ) -> list[Layout]:
     """The parts of a message between two places.
 
-    `has_previous`: "translate it" may mean an earlier result, so a neighbouring sentence is not
+    `talked`: "translate it" may mean an earlier result, so a neighbouring sentence is not
     taken for its text.
     """
     start = _skip_preface(plain, start, end)
-    items = list_items(plain, start, end, find_mention)
+    items = list_items(plain, start, end, find)
     if items:
-        parts = (read_layout(plain, *item, find_mention, has_previous=True) for item in items)
+        parts = (read_layout(plain, *item, find, talked=True) for item in items)
         return [layout for part in parts for layout in part]
     for mark in islice(form("mark").finditer(plain, start, min(end, start + HEAD)), _MOST_MARKS):
         if not plain[mark.end() : end].strip():
             break
-        clauses = split(plain, start, mark.start(), find_mention)
+        clauses = split(plain, start, mark.start(), find)
         stop, clause = mark.start(), clauses[-1]
         if mark[0] == ":":
-            opens = _opens_with_colon(plain[:end], clause, stop, find_mention)
+            opens = _opens_with_colon(plain[:end], clause, stop, find)
         else:
-            new = not has_previous
-            opens = _opens_with_sentence(plain[:end], clause, stop, find_mention, new=new)
+            new = not talked
+            opens = _opens_with_sentence(plain[:end], clause, stop, find, new=new)
         if not opens:
             continue
-        also = split_off_also(plain, mark.end(), end, find_mention)
+        also = split_off_also(plain, mark.end(), end, find)
         layout = Layout(tuple(clauses), (mark.end(), also[0] if also else end))
         if also is None:
             return [layout]
-        return [layout, *read_layout(plain, *also, find_mention, has_previous=True)]
-    return [Layout(tuple(split(plain, start, end, find_mention)))]
+        return [layout, *read_layout(plain, *also, find, talked=True)]
+    return [Layout(tuple(split(plain, start, end, find)))]

@@ -188,6 +188,8 @@ def plan(
     if free is not None:
         return free
     wishes, before = talk.understood(heard, earlier)
+    allowed = [w for w in wishes if not w.family or w.family.name not in heard.terms.forbidden]
+    wishes = allowed or wishes
     if not wishes and (heard.terms.forbidden or heard.terms.nothing):
         return only_say(NOTHING_DONE)
     drafts = draft(profiles, wishes, Conversation(before))

@@ -91,7 +91,7 @@ class Talk:
         if earlier and depth and (answered := self._answered(heard, earlier, depth)):
             return answered
         talked = any(turn.result is not None for turn in earlier)
-        wishes = read_wishes(heard, self.names.find, has_previous=talked)
+        wishes = read_wishes(heard, self.names.find, talked=talked)
         if earlier and lacks_text(wishes) and earlier[-1].result is None:
             text = self._left(earlier)
             if text is not None:
@@ -120,8 +120,8 @@ class Talk:
             return None
         if tags:
             return [replace(translation(tags), elliptic=True)], earlier
-        form = form_only(heard)
-        return None if form is None else ([reshaped(form)], earlier)
+        shape = form_only(heard)
+        return None if shape is None else ([reshaped(shape)], earlier)
 
     def _open(self, earlier: Sequence[Earlier], depth: int) -> Understood | None:
         """The wishes of the last turn when it ended with a question of ours."""

@@ -12,28 +12,34 @@ from chat_svc.planner.layout import Layout, list_items, read_layout, split_off_a
 from chat_svc.planner.source import Source
 from chat_svc.planner.spotting import wishes_of
 from chat_svc.planner.texts import of_quote, quoted
-from chat_svc.planner.wish import AT_END, SEARCH, TRANSLATE, Argument, Item, Style, Wish
+from chat_svc.planner.wish import AT_END, SEARCH, SUMMARIZE, TRANSLATE, Argument, Item, Style, Wish
 from chat_svc.planner.zones import Zones, asks, is_prose
 
 _DATA_EDGE = 100
 
 
-def read_wishes(heard: Heard, find_mention: FindMention, *, has_previous: bool) -> list[Wish]:
+def read_wishes(heard: Heard, find: FindMention, *, talked: bool) -> list[Wish]:
     """The wishes in a message, in the order in which they were said.
 
-    `has_previous`: "translate it" may mean the result of the message before, so a sentence
+    `talked`: "translate it" may mean the result of the message before, so a sentence
     before it on the same line is not its text.
     """
     source, zones = heard.source, heard.zones
-    if zones is not None and _is_zoned(zones, source, find_mention, has_previous=has_previous):
+    if zones is not None and _is_zoned(zones, source, find, talked=talked):
         found = wishes_of(zones.instruction, zones.material, question=_is_question(zones))
         if found and not any(wish.lacks_target for wish in found):
             return [wish for one in found for wish in _spell_out(one)]
-    layouts = read_layout(
-        source.plain, 0, len(source.plain), find_mention, has_previous=has_previous
-    )
-    found = [wish for layout in layouts for wish in _read(source, layout, find_mention)]
-    return quoted(source, found) or _without_asides(source, [of_quote(source, w) for w in found])
+    layouts = read_layout(source.plain, 0, len(source.plain), find, talked=talked)
+    found = [wish for layout in layouts for wish in _read(source, layout, find)]
+    if of_quotation := quoted(source, found):
+        return of_quotation
+    found = _without_asides(source, [of_quote(source, wish) for wish in found])
+    # "Summarize what you find, and give me the summary": it is there already.
+    return [
+        wish
+        for before, wish in zip([None, *found], found, strict=False)
+        if not (before and wish.family is before.family is SUMMARIZE and wish.lacks_text)
+    ]
 
 
 def _without_asides(source: Source, found: Sequence[Wish]) -> list[Wish]:
@@ -57,34 +63,28 @@ def _is_long(zones: Zones) -> bool:
     return is_prose(zones.material)
 
 
-def _is_zoned(
-    zones: Zones, source: Source, find_mention: FindMention, *, has_previous: bool
-) -> bool:
+def _is_zoned(zones: Zones, source: Source, find: FindMention, *, talked: bool) -> bool:
     """Whether what is between the instructions is material and no wish of its own."""
     plain = source.plain
-    if not asks(fold(zones.instruction)) or split_off_also(
-        plain, zones.start, zones.end, find_mention
-    ):
+    if not asks(fold(zones.instruction)) or split_off_also(plain, zones.start, zones.end, find):
         return False
-    if form("list_mark").search(plain, zones.start) and list_items(
-        plain, 0, len(plain), find_mention
-    ):
+    if form("list_mark").search(plain, zones.start) and list_items(plain, 0, len(plain), find):
         return False
     if zones.announced and plain[: zones.start].rstrip().endswith((":", QUOTE)):
         return True
     if _is_long(zones):
         return True
-    if has_previous and "\n" not in plain[zones.end - 1 : zones.end + 1]:
+    if talked and "\n" not in plain[zones.end - 1 : zones.end + 1]:
         return False
-    inside = begin(plain, zones.start, find_mention)
+    inside = begin(plain, zones.start, find)
     return inside.mention is None and (inside.family is None or inside.weak)
 
 
-def _addressed_at_end(source: Source, clause: Clause, find_mention: FindMention) -> Clause:
+def _addressed_at_end(source: Source, clause: Clause, find: FindMention) -> Clause:
     """Takes "using the Translator" off the end of a clause."""
     text = source.plain[: clause.end].rstrip(AT_END)
     for using in form("using").finditer(text, max(clause.start, len(text) - _DATA_EDGE)):
-        mention = find_mention(text, using.start())
+        mention = find(text, using.start())
         if mention and mention.agent_ids and mention.end >= len(text):
             return replace(clause, end=using.start(), mention=mention)
     return clause
@@ -98,12 +98,12 @@ def _data(source: Source, layout: Layout) -> str | None:
     return source.quotes_in(start, end)[0] if only_quote else source.original(start, end).strip()
 
 
-def _read(source: Source, layout: Layout, find_mention: FindMention) -> Iterator[Wish]:
+def _read(source: Source, layout: Layout, find: FindMention) -> Iterator[Wish]:
     data = _data(source, layout)
     wishes: list[Wish] = []
     for clause in layout.clauses:
         has_data = data is not None and clause is layout.clauses[-1]
-        addressed = _addressed_at_end(source, clause, find_mention)
+        addressed = _addressed_at_end(source, clause, find)
         quotes = source.quotes_in(addressed.start, addressed.end)
         wishes.append(
             Wish(
