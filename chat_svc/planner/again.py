@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chat_svc.planner.agents import Names
-from chat_svc.planner.forms import QUOTE, fold, form
+from chat_svc.planner.forms import QUOTE, blanked, form
+from chat_svc.planner.frame import with_targets, with_text
 from chat_svc.planner.languages import find_targets
 from chat_svc.planner.source import Source, read_source
 from chat_svc.planner.spotting import languages_only
@@ -16,10 +17,8 @@ from chat_svc.planner.wish import (
     Argument,
     Item,
     Mention,
-    Style,
     Wish,
     find_options,
-    points,
 )
 
 _LONGEST = 20_000
@@ -81,25 +80,19 @@ def _changes(source: Source, start: int, names: Names) -> Again:
     tags: list[str] = []
     for target in find_targets(rest[:_NEAR]):
         tags += target.tags
-        rest = _blanked(rest, target.start, target.end)
+        rest = blanked(rest, target.start, target.end)
     options: dict[str, Mapping[str, Any]] = {}
     left = rest
     for family in FAMILIES:
         found = find_options(rest[:_NEAR], family)
         if found is not None:
             options[family.name] = found.options
-            left = _blanked(left, found.start, found.end)
-    if not left.strip(AT_END):
-        return Again(tuple(dict.fromkeys(tags)), options)
-    ids = names.meant(left.strip(AT_END)) if QUOTE not in left else ()
-    if ids:
-        mention = Mention(left.strip(AT_END), ids, 0)
-        return Again(tuple(dict.fromkeys(tags)), options, mention)
-    return Again(tuple(dict.fromkeys(tags)), options, text=_text(source, start, left))
-
-
-def _blanked(text: str, start: int, end: int) -> str:
-    return text[:start] + " " * (end - start) + text[end:]
+            left = blanked(left, found.start, found.end)
+    who = left.strip(AT_END)
+    ids = names.meant(who) if QUOTE not in left else ()
+    mention = Mention(who, ids, 0) if ids else None
+    text = _text(source, start, left) if who and not ids else None
+    return Again(tuple(dict.fromkeys(tags)), options, mention, text)
 
 
 def _text(source: Source, start: int, left: str) -> str:
@@ -114,14 +107,14 @@ def repeated(wishes: Sequence[Wish], again: Again) -> list[Wish]:
     """The wishes of before, with what is to be different this time."""
     changed = [_with_options(wish, again) for wish in wishes]
     if again.text is not None and changed:
-        changed[0] = _with_text(changed[0], again.text)
+        changed[0] = with_text(changed[0], again.text)
     if again.mention is not None and changed:
         changed[0] = replace(changed[0], mention=again.mention)
     if not again.tags:
         return changed
     if not any(wish.targeted for wish in changed):
         return [*changed, translation(again.tags)]
-    return [_with_targets(wish, again.tags) if wish.targeted else wish for wish in changed]
+    return [with_targets(wish, again.tags) if wish.targeted else wish for wish in changed]
 
 
 def translation(tags: Sequence[str]) -> Wish:
@@ -134,21 +127,4 @@ def _with_options(wish: Wish, again: Again) -> Wish:
     if not options:
         return wish
     argument = replace(wish.argument, options={**wish.argument.options, **options})
-    return replace(wish, argument=argument)
-
-
-def _with_text(wish: Wish, text: str) -> Wish:
-    if wish.style is Style.REQUEST:
-        return replace(wish, request=f"{wish.request}\n\nNow for: {text}", data=None)
-    pointing = fold(text) if points(fold(text)) else ""
-    targets = dict.fromkeys(item.target for item in wish.argument.items)
-    items = tuple(Item(None if pointing else text, target) for target in targets)
-    argument = replace(wish.argument, items=items, points_at=pointing)
-    return replace(wish, argument=argument, elliptic=False)
-
-
-def _with_targets(wish: Wish, tags: Sequence[str]) -> Wish:
-    texts = dict.fromkeys(item.text for item in wish.argument.items)
-    items = tuple(Item(text, tag) for text in texts for tag in tags)
-    argument = replace(wish.argument, items=items, unknown_language=None)
     return replace(wish, argument=argument)

@@ -111,3 +111,8 @@ def form(name: str) -> re.Pattern[str]:
 def word_set(name: str) -> frozenset[str]:
     """The folded words of a set."""
     return _sets()[name]
+
+
+def blanked(text: str, start: int, end: int) -> str:
+    """A text with spaces between two places."""
+    return text[:start] + " " * (end - start) + text[end:]

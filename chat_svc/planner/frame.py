@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from chat_svc.planner.forms import data, form, word_set
+from chat_svc.planner.forms import data, fold, form, word_set
 from chat_svc.planner.hearing import Heard
 from chat_svc.planner.match import family_of, stems_of
 from chat_svc.planner.model import Earlier, Made
 from chat_svc.planner.spotting import cues, languages_only
 from chat_svc.planner.vocabulary import unclaimed
-from chat_svc.planner.wish import SUMMARIZE, Argument, Item, Style, Wish, find_options
+from chat_svc.planner.wish import SUMMARIZE, Argument, Item, Style, Wish, find_options, points
 from chat_svc.planner.zones import asks
 
 _PLACES = [word_set(f"place_{number}") for number in range(5)]
@@ -137,26 +137,23 @@ def lacks_text(wishes: Sequence[Wish]) -> bool:
     return bool(wishes) and wishes[0].style is not Style.REQUEST and wishes[0].lacks_text
 
 
-def with_languages(wishes: Sequence[Wish], tags: Sequence[str]) -> list[Wish]:
-    """The wishes, translations going to the languages that were lacking."""
-
-    def filled(wish: Wish) -> Wish:
-        items = wish.argument.items
-        if not wish.lacks_target:
-            return wish
-        given = tuple(Item(item.text, tag) for item in items for tag in tags)
-        return replace(wish, argument=replace(wish.argument, items=given, unknown_language=None))
-
-    return list(map(filled, wishes))
+def with_text(wish: Wish, text: str) -> Wish:
+    """The wish with another text, or with what a text points at."""
+    if wish.style is Style.REQUEST:
+        return replace(wish, request=f"{wish.request}\n\nNow for: {text}", data=None)
+    pointing = fold(text) if points(fold(text)) else ""
+    targets = dict.fromkeys(item.target for item in wish.argument.items)
+    items = tuple(Item(None if pointing else text, target) for target in targets)
+    argument = replace(wish.argument, items=items, points_at=pointing)
+    return replace(wish, argument=argument, elliptic=False)
 
 
-def with_text(wishes: Sequence[Wish], text: str) -> list[Wish]:
-    """The wishes, the first one with the text that it lacked."""
-    first, *rest = wishes
-    items = tuple(replace(item, text=text) for item in first.argument.items)
-    argument = replace(first.argument, items=items, points_at="")
-    request = f"{first.request}: {text}"
-    return [replace(first, request=request, argument=argument, elliptic=False), *rest]
+def with_targets(wish: Wish, tags: Sequence[str]) -> Wish:
+    """The wish with other languages to go to."""
+    texts = dict.fromkeys(item.text for item in wish.argument.items)
+    items = tuple(Item(text, tag) for text in texts for tag in tags)
+    argument = replace(wish.argument, items=items, unknown_language=None)
+    return replace(wish, argument=argument)
 
 
 def material_of(heard: Heard) -> str:

@@ -9,17 +9,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
+from chat_svc.planner import doubts
 from chat_svc.planner.account import Topic, about_us
-from chat_svc.planner.doubts import (
-    holds_asking,
-    is_link,
-    is_loose,
-    is_no_subject,
-    names_one,
-    only_points,
-    refused,
-    sum_left,
-)
 from chat_svc.planner.forms import QUOTE, fold, form, word_set
 from chat_svc.planner.hearing import Heard, hear
 from chat_svc.planner.model import money
@@ -102,7 +93,7 @@ def _against(heard: Heard, one: Purchase, *, whole: bool) -> Iterator[Objection]
     """What speaks against one purchase, whatever else is bought."""
     terms, text = heard.terms, one.text
     about = " ".join((text or "").split()[:8])
-    if one.kind in terms.forbidden or terms.nothing or (whole and refused(heard, one.kind)):
+    if one.kind in terms.forbidden or terms.nothing or (whole and doubts.refused(heard, one.kind)):
         yield Objection(Reason.FORBIDDEN, one.kind)
     if text is None:
         return
@@ -110,9 +101,9 @@ def _against(heard: Heard, one: Purchase, *, whole: bool) -> Iterator[Objection]
     if typed and one.kind in _ON_A_TEXT and (reason := _thin(heard, one.kind, text)):
         yield Objection(reason, about)
     if whole and one.kind == "search" and not heard.source.quotes:
-        if is_no_subject(text):
+        if doubts.is_no_subject(text):
             yield Objection(Reason.NO_SUBJECT, about)
-        if typed and is_loose(text):
+        if typed and doubts.is_loose(text):
             yield Objection(Reason.LEFT_OVER, about)
 
 
@@ -126,14 +117,14 @@ def _thin(heard: Heard, kind: str, text: str) -> Reason | None:
     zones, searched = heard.zones, kind == "search"
     quoted = zones is None and bool(heard.source.quotes)
     announced = quoted or (zones is not None and zones.announced)
-    if not searched and is_link(text):
+    if not searched and doubts.is_link(text):
         return Reason.NOTHING_GIVEN
     set_apart = quoted or (announced and zones is not None and text in zones.material)
-    if not searched and not set_apart and holds_asking(text):
+    if not searched and not set_apart and doubts.holds_asking(text):
         return Reason.LEFT_OVER
     if announced or (zones is not None and is_prose(fold(zones.material))):
         return None
-    if only_points(text) or _is_elsewhere(heard, kind, text):
+    if doubts.only_points(text) or _is_elsewhere(heard, kind, text):
         return Reason.NOTHING_GIVEN
     return Reason.LEFT_OVER if is_prose(text) and _begins_with_asking(text) else None
 
@@ -145,7 +136,7 @@ def _is_elsewhere(heard: Heard, kind: str, text: str) -> bool:
     few = text[0].islower() and len(text.split()) < _LEAST_SUMMARIZED
     folded = fold(text[:_LONGEST_QUERY])
     told = says("holders", folded) and not unclaimed(folded, most=1)
-    return names_one(text) or (kind == "summarize" and (few or told))
+    return doubts.names_one(text) or (kind == "summarize" and (few or told))
 
 
 def _begins_with_asking(text: str) -> bool:
@@ -161,7 +152,7 @@ def _begins_with_asking(text: str) -> bool:
 def _left_over(heard: Heard, purchases: Sequence[Purchase]) -> str:
     """What nobody claims beside the material and nothing is bought for; empty when it may be."""
     texts = [one.text for one in purchases if one.text is not None]
-    if left := sum_left(heard, texts):
+    if left := doubts.sum_left(heard, texts):
         return left
     asked = heard.source.plain.replace(QUOTE, " ") if heard.source.quotes else ""
     asked = fold(heard.zones.instruction) if heard.zones is not None else asked

@@ -126,13 +126,10 @@ def _read_forbidden(text: str) -> tuple[str, set[str], bool]:
     nothing = False
     for _ in range(4):
         source = read_source(text)
-        for pattern in (form("forbids"), form("without")):
-            found = next(
-                (one for one in pattern.finditer(source.plain) if _rules_out(one["what"])), None
-            )
-            if found:
-                break
-        else:
+        patterns = (form("forbids"), form("without"))
+        hits = (one for pattern in patterns for one in pattern.finditer(source.plain))
+        found = next((one for one in hits if _rules_out(one["what"])), None)
+        if found is None:
             break
         what = found["what"]
         kinds = {kind for kind in KINDS if spelled(kind).match(what)}

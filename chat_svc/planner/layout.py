@@ -17,7 +17,7 @@ from chat_svc.planner.clauses import (
     has_target_at_end,
     split,
 )
-from chat_svc.planner.forms import QUOTE, form
+from chat_svc.planner.forms import QUOTE, blanked, form
 from chat_svc.planner.languages import find_targets
 from chat_svc.planner.wish import POINTING_LENGTH, Style, points
 
@@ -37,7 +37,7 @@ def _object(plain: str, clause: Clause, end: int) -> str:
     """The clause's object without languages and numbers."""
     text = plain[clause.verb_end : min(end, clause.verb_end + POINTING_LENGTH)]
     for target in find_targets(text, romance=True):
-        text = text[: target.start] + " " * (target.end - target.start) + text[target.end :]
+        text = blanked(text, target.start, target.end)
     return text
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from chat_svc.planner.forms import fold, form, spelled
+from chat_svc.planner.forms import blanked, fold, form, spelled
 from chat_svc.planner.languages import Target, find_source, find_targets, named_language
 from chat_svc.planner.vocabulary import unclaimed
 from chat_svc.planner.wish import (
@@ -113,8 +113,7 @@ def without_options(folded: str) -> str:
     """Folded text with the numbers in it blanked."""
     for family in (SUMMARIZE, SEARCH):
         if option := find_options(folded, family):
-            blank = " " * (option.end - option.start)
-            folded = folded[: option.start] + blank + folded[option.end :]
+            folded = blanked(folded, option.start, option.end)
     return folded
 
 

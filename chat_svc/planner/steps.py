@@ -4,16 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chat_svc.planner.agents import (
-    LONGEST_QUOTE,
-    able,
-    addressed,
-    does_as_asked,
-    doing,
-    is_wish,
-    settled,
-    short,
-)
+from chat_svc.planner import agents
 from chat_svc.planner.forms import fold, form, word_set
 from chat_svc.planner.frame import Conversation, named_kinds
 from chat_svc.planner.match import Match, Profile, family_of, stem, stems_of, words_of
@@ -98,7 +89,7 @@ def _texts_for_request(drafts: Drafts, wish: Wish, match: Match) -> list[Text]:
         return [wish.data]
     if wish.data is not None:
         return [wish.request if takes_instructions(match.agent) else wish.data]
-    if not form("points_back").search(fold(wish.request[: 4 * LONGEST_QUOTE])):
+    if not form("points_back").search(fold(wish.request[: 4 * agents.LONGEST_QUOTE])):
         return [wish.request]
     # A result that is not there yet cannot be written into a sentence: it goes alone.
     return [
@@ -109,7 +100,7 @@ def _texts_for_request(drafts: Drafts, wish: Wish, match: Match) -> list[Text]:
 
 def _pieces(drafts: Drafts, wish: Wish, match: Match) -> Iterator[tuple[Text, str | None]]:
     """Texts to work on, each with the language that it goes to."""
-    if does_as_asked(match, wish) or wish.style is Style.REQUEST:
+    if agents.does_as_asked(match, wish) or wish.style is Style.REQUEST:
         yield from ((text, None) for text in _texts_for_request(drafts, wish, match))
         return
     for item in wish.argument.items:
@@ -132,12 +123,12 @@ def _sources(drafts: Drafts, wish: Wish) -> list[str]:
 def _problem(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> str | None:
     """Why a wish cannot be planned, in a sentence; None when it can."""
     if not matches:
-        unclear = f"I did not understand “{short(wish.request)}”: {NOT_UNDERSTOOD}"
-        return f"I cannot {doing(wish)}: {NOBODY}" if is_wish(wish) else unclear
+        unclear = f"I did not understand “{agents.short(wish.request)}”: {NOT_UNDERSTOOD}"
+        return f"I cannot {agents.doing(wish)}: {NOBODY}" if agents.is_wish(wish) else unclear
     if not matches[0].agent.available:
         away = ", ".join(dict.fromkeys(match.agent.name for match in matches[:3]))
-        return f"I cannot {doing(wish)}: {away} can do that, but is not available right now."
-    if wish.family is not None and not does_as_asked(matches[0], wish):
+        return f"I cannot {agents.doing(wish)}: {away} can do that, but is not available right now."
+    if wish.family is not None and not agents.does_as_asked(matches[0], wish):
         return _lacks(drafts, wish, matches[0])
     if not wish.request.strip():
         return f"What shall {matches[0].agent.name} do?"
@@ -152,7 +143,7 @@ def _works_on_nothing(wish: Wish, match: Match) -> str | None:
     asked = wish.data or wish.mention or wish.argument.points_at
     if family is not None and family.style is Style.TEXT and not asked:
         # Nobody works on the words of the wish itself.
-        return f"I did not understand “{short(wish.request)}”: {NOT_UNDERSTOOD}"
+        return f"I did not understand “{agents.short(wish.request)}”: {NOT_UNDERSTOOD}"
     return None
 
 
@@ -174,8 +165,8 @@ def _who(drafts: Drafts, wish: Wish) -> list[Match]:
     if mention is None or not mention.agent_ids:
         if mention is not None and mention.name:
             drafts.notes.append(f"No agent here is called “{mention.name}”.")
-        return able(drafts.profiles, wish)
-    matches = addressed(drafts.profiles, wish, mention.agent_ids)
+        return agents.able(drafts.profiles, wish)
+    matches = agents.addressed(drafts.profiles, wish, mention.agent_ids)
     first = matches[0].agent
     if first.available and first.id not in mention.agent_ids:
         drafts.notes.append(f"“{mention.name}” is not available right now; {first.name} does it.")
@@ -187,14 +178,14 @@ def _is_chatter(wish: Wish, matches: Sequence[Match], wishes: Sequence[Wish]) ->
     if wish.family is not None and not wish.weak:
         return False
     alone = all(other.family is None for other in wishes)
-    told = form("imperative").match(fold(wish.request[:LONGEST_QUOTE]))
+    told = form("imperative").match(fold(wish.request[: agents.LONGEST_QUOTE]))
     return not (matches or alone or told or wish.mention or wish.data)
 
 
 def draft(profiles: Sequence[Profile], wishes: Sequence[Wish], before: Conversation) -> Drafts:
     """Drafts the steps of all wishes, with a note for each that cannot be planned."""
     drafts = Drafts(profiles, before)
-    for wish in (settled(profiles, read) for read in wishes):
+    for wish in (agents.settled(profiles, read) for read in wishes):
         matches = _who(drafts, wish)
         if _is_chatter(wish, matches, wishes):
             continue

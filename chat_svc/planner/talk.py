@@ -4,24 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from chat_svc.planner import frame
 from chat_svc.planner.account import Topic, about_us, is_enough
 from chat_svc.planner.again import Again, read_again, repeated, translation
 from chat_svc.planner.agents import Names
 from chat_svc.planner.answers import answer, on_agents
 from chat_svc.planner.clauses import begin
 from chat_svc.planner.forms import form
-from chat_svc.planner.frame import (
-    Conversation,
-    corrected,
-    form_only,
-    lacks_language,
-    lacks_text,
-    material_of,
-    place_only,
-    reshaped,
-    with_languages,
-    with_text,
-)
 from chat_svc.planner.hearing import Heard, hear
 from chat_svc.planner.match import Profile
 from chat_svc.planner.model import Earlier, Plan
@@ -47,6 +36,11 @@ def only_say(reply: str, about: Topic | None = None, *, refused: Refused | None 
     return Plan(steps=(), reply=reply, notes=(), required_skills=(), about=about, refused=refused)
 
 
+def _given(wishes: Sequence[Wish], text: str) -> list[Wish]:
+    first, *rest = wishes
+    return [replace(frame.with_text(first, text), request=f"{first.request}: {text}"), *rest]
+
+
 @dataclass(frozen=True, slots=True)
 class Talk:
     """A conversation over a list of agents, with the money that is left for it."""
@@ -65,12 +59,12 @@ class Talk:
         spent = topic is Topic.SPENDING and says("past", plain)
         reply = None if spent else answer(text, self.profiles, self.names, self.budget, self.left)
         answers_us = form("said").match(plain) and self._lacks_text(earlier)
-        if reply is not None and (answers_us or (earlier and form_only(heard))):
+        if reply is not None and (answers_us or (earlier and frame.form_only(heard))):
             return None
         if reply is not None and not (earlier and read_again(text, self.names)):
             return only_say(reply)
-        place = place_only(heard)
-        one = Conversation(earlier).meant(place) if place and earlier else []
+        place = frame.place_only(heard)
+        one = frame.Conversation(earlier).meant(place) if place and earlier else []
         if one and self._open(earlier, _MOST_BACK) is None:
             return only_say(f"{one[0]}\n\n{WHAT_WITH_IT}", refused="no_plan")
         if topic is Topic.AGENTS:
@@ -79,7 +73,7 @@ class Talk:
 
     def _lacks_text(self, earlier: Sequence[Earlier]) -> bool:
         open_ = self._open(earlier, _MOST_BACK)
-        return open_ is not None and lacks_text(open_[0])
+        return open_ is not None and frame.lacks_text(open_[0])
 
     def understood(
         self, heard: Heard, earlier: Sequence[Earlier], depth: int = _MOST_BACK
@@ -92,36 +86,38 @@ class Talk:
             return answered
         talked = any(turn.result is not None for turn in earlier)
         wishes = read_wishes(heard, self.names.find, talked=talked)
-        if earlier and lacks_text(wishes) and earlier[-1].result is None:
+        if earlier and frame.lacks_text(wishes) and earlier[-1].result is None:
             text = self._left(earlier)
             if text is not None:
-                wishes = with_text(wishes, text)
+                wishes = _given(wishes, text)
         return wishes, earlier
 
     def _left(self, earlier: Sequence[Earlier]) -> str | None:
         """The text that the last message gave, or the result that it pointed at, for nothing."""
         given = hear(earlier[-1].said)
-        place = place_only(given)
+        place = frame.place_only(given)
         if place is not None:
-            return next(iter(Conversation(earlier[:-1]).meant(place)), None)
+            return next(iter(frame.Conversation(earlier[:-1]).meant(place)), None)
         return given.pasted or (given.zones.material if given.zones else None)
 
     def _answered(self, heard: Heard, earlier: Sequence[Earlier], depth: int) -> Understood | None:
         """The wish of before, with what this message says of it; None when it says nothing."""
-        tags = corrected(heard) or languages_only(heard.source.plain)
+        tags = frame.corrected(heard) or languages_only(heard.source.plain)
         open_ = self._open(earlier, depth)
         if open_ is not None:
             wishes, before = open_
-            if tags and lacks_language(wishes):
-                return with_languages(wishes, tags), before
-            if not tags and lacks_text(wishes) and self._is_material(heard):
-                return with_text(wishes, material_of(heard)), before
+            if tags and frame.lacks_language(wishes):
+                return [
+                    frame.with_targets(w, tags) if w.lacks_target else w for w in wishes
+                ], before
+            if not tags and frame.lacks_text(wishes) and self._is_material(heard):
+                return _given(wishes, frame.material_of(heard)), before
         if not any(turn.result is not None for turn in earlier):
             return None
         if tags:
             return [replace(translation(tags), elliptic=True)], earlier
-        shape = form_only(heard)
-        return None if shape is None else ([reshaped(shape)], earlier)
+        shape = frame.form_only(heard)
+        return None if shape is None else ([frame.reshaped(shape)], earlier)
 
     def _open(self, earlier: Sequence[Earlier], depth: int) -> Understood | None:
         """The wishes of the last turn when it ended with a question of ours."""
@@ -133,7 +129,7 @@ class Talk:
             return None
         wishes, before = self.understood(heard, earlier[:-1], depth - 1)
         meant = any(turn.result is not None for turn in before)
-        lacking = lacks_language(wishes) or (lacks_text(wishes) and not meant)
+        lacking = frame.lacks_language(wishes) or (frame.lacks_text(wishes) and not meant)
         return (wishes, before) if lacking else None
 
     def _is_material(self, heard: Heard) -> bool:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import product
 from typing import Any
 
 from chat_svc.planner.doubts import names_one
@@ -69,27 +68,17 @@ def _is_quoted(rest: str, targets: list[Target]) -> bool:
 
 def _pair_quotes(view: View, targets: list[Target], spoken: Tags) -> list[Item]:
     """Gives each quotation its languages: those after it, or before it if they come first."""
-    quotes = iter(view.quotes())
-    places = [(match.start(), None) for match in re.finditer(QUOTE, view.text)]
-    events = sorted([*places, *((t.start, t.tags) for t in targets)], key=lambda event: event[0])
-    language_first = events[0][1] is not None
-    tags: Tags = events[0][1] or spoken
-    waiting: list[str] = []
+    places = [match.start() for match in re.finditer(QUOTE, view.text)]
+    language_first = bool(targets) and targets[0].start < places[0]
     paired: list[Item] = []
-    done: list[str] = []
-    for _, named in events:
-        if named is None:
-            waiting.append(next(quotes))
-        else:
-            tags = named
-            done = done if language_first or not waiting else waiting
-            if not language_first:
-                paired += [Item(text, tag) for text, tag in product(done, tags)]
-                waiting = []
-        if language_first and waiting:
-            paired += [Item(text, tag) for text, tag in product(waiting, tags)]
-            waiting = []
-    return paired + [Item(text, tag) for text, tag in product(waiting, tags or (None,))]
+    for text, place in zip(view.quotes(), places, strict=True):
+        before = [target for target in targets if target.start < place]
+        after = [target for target in targets if target.start > place]
+        next_ = min((other for other in places if after and other > after[0].start), default=None)
+        mine = [target for target in after if next_ is None or target.start < next_]
+        mine = before[-1:] if language_first else mine or targets[-1:]
+        paired += [Item(text, tag) for tag in _all_tags(mine) or spoken or (None,)]
+    return paired
 
 
 def _without_introduction(view: View, start: int, end: int) -> str:

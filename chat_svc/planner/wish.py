@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from chat_svc.planner.forms import QUOTE, data, form
+from chat_svc.planner.forms import QUOTE, blanked, data, form
 from chat_svc.planner.source import Source
 
 
@@ -106,8 +106,7 @@ class View:
 
     def without(self, start: int, end: int) -> "View":
         """The view with `text[start:end]` blanked."""
-        blanked = self.text[:start] + " " * (end - start) + self.text[end:]
-        return replace(self, text=blanked)
+        return replace(self, text=blanked(self.text, start, end))
 
     def quotes(self) -> tuple[str, ...]:
         """The quotations in it."""
