@@ -76,7 +76,9 @@ def is_no_subject(query: str) -> bool:
     if words > _FEW_SUBJECT:
         return False
     strange = len(unclaimed(form("asked").sub(" ", folded, count=1), most=_STRANGERS + 1))
-    if form("personal").search(folded) or _is_nearby(folded, strange):
+    paid = form("sum").search(folded) and any(says(kind, folded) for kind in KINDS)
+    told = paid or form("personal").search(folded) or form("at_hand").match(folded)
+    if told or _is_nearby(folded, strange):
         return True
     if words <= _SHORT and not unclaimed(form("nothing").sub(" ", folded), most=1):
         return True
@@ -112,7 +114,7 @@ def is_loose(query: str) -> bool:
     folded = fold(query[:_LONGEST_QUERY])
     return folded.split()[:1] != [] and (
         folded.split()[0] in word_set("loose")
-        or form("money_besides").search(folded) is not None
+        or form("besides").search(folded) is not None
         or form("subject_goes_on").search(folded) is not None
     )
 

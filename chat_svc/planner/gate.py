@@ -120,7 +120,8 @@ def _thin(heard: Heard, kind: str, text: str) -> Reason | None:
     if not searched and doubts.is_link(text):
         return Reason.NOTHING_GIVEN
     set_apart = quoted or (announced and zones is not None and text in zones.material)
-    if not searched and not set_apart and doubts.holds_asking(text):
+    labelled = "\n" in text and text.rstrip().endswith(":")
+    if not searched and (labelled or (not set_apart and doubts.holds_asking(text))):
         return Reason.LEFT_OVER
     if announced or (zones is not None and is_prose(fold(zones.material))):
         return None

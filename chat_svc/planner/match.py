@@ -153,20 +153,10 @@ class Sought:
 def sought(request: str) -> Sought:
     """Reads "write a haiku about autumn" as something that makes a haiku."""
     words = words_of(request[:1_000])[:_REQUEST_WORDS]
-    cut = next(
-        (i for i, word in enumerate(words) if i and word in word_set("prepositions")), len(words)
-    )
-    telling = [
-        word
-        for word in words[:cut]
-        if word not in word_set("match_vague") | word_set("prepositions")
-    ]
-    if not telling:
-        telling = [
-            word
-            for word in words[cut:]
-            if word not in word_set("match_vague") | word_set("prepositions")
-        ]
+    ends, vague = word_set("prepositions"), word_set("match_vague") | word_set("prepositions")
+    cut = next((i for i, word in enumerate(words) if i and word in ends), len(words))
+    telling = [word for word in words[:cut] if word not in vague]
+    telling = telling or [word for word in words[cut:] if word not in vague]
     making = frozenset(stem(word) for word in telling if word in word_set("making"))
     roots = [stem(word) for word in telling if word not in word_set("making")]
     begins_with_verb = bool(roots) and telling[0] == words[0] and not making
@@ -218,15 +208,14 @@ def for_words(
     """
     wish = sought(request)
     opening = fold(request[:_OPENING])
+    asks = form("lexicon_asks").match(opening) is not None
     if form("statement").match(opening):
         return []
     if subject_only:
         wish = Sought(None, wish.things - _FAMILY_STEMS, frozenset())
-    elif not form("lexicon_asks").match(opening):
+    elif not asks:
         wish = Sought(wish.verb, wish.things - _FAMILY_STEMS, wish.making)
-    described = not subject_only and (
-        wish.verb is not None or form("lexicon_asks").match(opening) is not None
-    )
+    described = not subject_only and (wish.verb is not None or asks)
     found = [match for one in profiles if (match := _word_match(one, wish, described=described))]
     if not found and wish.making:
         making = Sought(None, wish.making, frozenset())

@@ -97,11 +97,8 @@ def _fit(option: str, value: Any, definition: object) -> Any:
         choices = definition.get("enum")
         return _as_offered(str(value), choices) if isinstance(choices, list) else value
     lowest, highest = definition.get("minimum"), definition.get("maximum")
-    if isinstance(highest, int) and value > highest:
-        return highest
-    if isinstance(lowest, int) and value < lowest:
-        return lowest
-    return value
+    value = min(value, highest) if isinstance(highest, int) else value
+    return max(value, lowest) if isinstance(lowest, int) else value
 
 
 def _instruction(skill: str, text: str, options: Mapping[str, Any]) -> str:
