@@ -20,6 +20,7 @@ FLOORS = {
     "held11": (0.98, 0.0),
     "held12": (0.98, 0.0),
     "held13": (0.98, 0.0),
+    "held14": (0.98, 0.0),
 }
 """The least share right and the most charged unwanted, of each file of cases."""
 
