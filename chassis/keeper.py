@@ -20,7 +20,7 @@ from nats.errors import Error as NatsError
 from pydantic import ValidationError
 
 from chassis.bus.calls import refusal_headers
-from chassis.bus.connecting import connect_options
+from chassis.bus.connecting import close, connect_options
 from chassis.bus.declared import Declared
 from chassis.bus.servers import servers
 from chassis.endings import end
@@ -82,7 +82,7 @@ class Keeper:
                 await self._keep(client)
                 await asyncio.sleep(self._every_s)
         finally:
-            await client.close()
+            await close(client)
 
     async def able(self) -> tuple[bool, list[str]]:
         """Whether all is there that others work with, and what is not as it should be."""

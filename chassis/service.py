@@ -21,7 +21,7 @@ from sqlalchemy import MetaData
 from chassis import topology
 from chassis.bus.calls import Bus
 from chassis.bus.changes import Changes
-from chassis.bus.connecting import connect_options, noticed, on_error
+from chassis.bus.connecting import close, connect_options, noticed, on_error
 from chassis.bus.consumers import Consumers
 from chassis.bus.envelopes import new_id
 from chassis.bus.leaders import patiently
@@ -216,9 +216,8 @@ class Service:
         await self.database.outbox.stop()
         with contextlib.suppress(NatsError):  # It may be away just now.
             await self.broker.stop()
-        if self._client is not None and not self._client.is_closed:
-            with contextlib.suppress(OSError):  # What it still had to send.
-                await self._client.close()  # It would look for the bus for ever.
+        if self._client is not None:
+            await close(self._client)
         await self.database.engine.dispose()
         await telemetry.stop()
         log.info("service stopped")

@@ -25,6 +25,7 @@ from nats.js.api import (
 from nats.js.errors import APIError, BadRequestError, ServerError
 from pydantic import Field
 
+from chassis.bus.connecting import close
 from chassis.bus.declared import Declared
 from chassis.bus.drift import differences
 from chassis.bus.leaders import patiently
@@ -261,7 +262,7 @@ async def main() -> int:
         sys.stderr.write(f"the streams did not answer for {PATIENCE_S:g} s\n")
         return 1
     finally:
-        await client.close()
+        await close(client)
     if wrong := [*declared.missing, *declared.different]:
         sys.stderr.write("".join(f"{what}\n" for what in wrong))
         return 1

@@ -13,7 +13,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from chassis.bus.calls import UNREACHABLE, Bus, Reply
-from chassis.bus.connecting import CROWDED, connect_options, noticed, on_error
+from chassis.bus.connecting import CROWDED, close, connect_options, noticed, on_error
 from chassis.endings import end
 from chassis.settings import BusSettings
 from contracts.base import Call, ReplyT, RequestT
@@ -92,7 +92,7 @@ class Link:
         if self._client is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_S):
-                    await self._client.close()
+                    await close(self._client)
 
     async def ask(self, call: Call[RequestT, ReplyT], request: RequestT, cause: Envelope) -> ReplyT:
         """`Bus.ask`, and `Unavailable` at once without a connection, or while too many wait."""

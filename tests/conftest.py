@@ -15,6 +15,7 @@ from typing import Any
 
 import alembic  # noqa: F401  (before the chassis, that hides it from who only looks for it)
 import pytest
+import uvloop
 from nats.aio.client import Client
 
 from chassis.service import Service
@@ -71,6 +72,12 @@ CLIENTS: list[tuple[Client, str]] = []
 
 def _test() -> str:
     return os.environ.get("PYTEST_CURRENT_TEST", "?")
+
+
+@pytest.fixture(scope="session")
+def event_loop_policy() -> uvloop.EventLoopPolicy:
+    """The loop that the services run on (`chassis.process`)."""
+    return uvloop.EventLoopPolicy()
 
 
 @pytest.fixture(scope="session", autouse=True)

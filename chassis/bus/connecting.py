@@ -1,6 +1,7 @@
 """How a service connects to NATS: for ever, as itself; and what it does about errors there."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import structlog
@@ -48,6 +49,21 @@ def noticed() -> asyncio.TimerHandle:
     """Say soon, unless cancelled, that a first connection is awaited in vain, and where to look."""
     text = "no NATS server answers where NATS_URL says: is one running there?"
     return asyncio.get_running_loop().call_later(NOTICED_S, log.warning, text)
+
+
+async def close(client: Client) -> None:
+    """Close a connection, also one whose server is away.
+
+    What the client still had to send goes with its server: it would write that to the socket that
+    is gone, which uvloop refuses and asyncio's own loop only warns of.
+    """
+    if client.is_closed:
+        return
+    if not client.is_connected:
+        client._pending.clear()  # noqa: SLF001  (the library offers no other way)
+        client._pending_data_size = 0  # noqa: SLF001
+    with contextlib.suppress(OSError):  # It went away this moment.
+        await client.close()
 
 
 async def on_error(client: Client, error: Exception) -> None:

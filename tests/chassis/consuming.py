@@ -14,6 +14,7 @@ from contracts import envelope
 from contracts.topology import Durable
 from tests.chassis import probe
 from tests.chassis.probe import Happened
+from tests.support import streams
 from tests.support.polling import eventually
 from tests.support.stack import Stack, running
 
@@ -49,12 +50,7 @@ async def tell(
 
 async def settled(js: JetStreamContext, durable: Durable) -> None:
     """Wait until the consumer has nothing left."""
-
-    async def done() -> bool:
-        info = await js.consumer_info(durable.stream, durable.name)
-        return not info.num_pending and not info.num_ack_pending
-
-    await eventually(done)
+    await eventually(lambda: streams.settled(js, durable.stream, durable.name))
 
 
 async def traces(sql: "asyncpg.Pool[Any]", task: str) -> int:

@@ -19,7 +19,7 @@ from contracts.permissions import ADMIN
 from contracts.task_events import StepCompleted, StepFailed
 from payment_svc.ledger.wallets import open_wallet
 from tests.support.polling import eventually
-from tests.support.streams import Stored, dead_letters, stored
+from tests.support.streams import Stored, dead_letters, settled, stored
 
 PATIENCE_MS = 60_000
 """For tests on a busy machine, which are about answers and not about their speed."""
@@ -177,11 +177,7 @@ class Customer:
         """Wait until every event of this type is settled."""
         name = "payment-" + event.type.replace(".", "-")
 
-        async def settled() -> bool:
-            info = await self.js.consumer_info("EVENTS", name)
-            return not info.num_pending and not info.num_ack_pending
-
-        await eventually(settled)
+        await eventually(lambda: settled(self.js, "EVENTS", name))
 
     async def status(self, hold: str) -> str | None:
         found: str | None = await self.sql.fetchval("SELECT status FROM holds WHERE id = $1", hold)

@@ -25,6 +25,7 @@ from tests.support.polling import eventually
 from tests.support.scripted_agent import answers, says, waits_for
 from tests.support.services import payment_service, task_settings
 from tests.support.stack import Stack, running
+from tests.support.streams import settled
 from tests.support.system import System
 from tests.task.plans import spec, start
 
@@ -120,12 +121,8 @@ async def test_two_messages_about_one_end_capture_once(parts: Parts) -> None:
         subject = f"bazaar.evt.step.completed.{reply.task_id}"
         await js.publish(subject, json.dumps(said.body).encode(), headers=headers)
 
-    async def all_handled() -> bool:
-        durable = topology.PAYMENT_STEP_COMPLETED
-        info = await js.consumer_info(durable.stream, durable.name)
-        return not info.num_pending and not info.num_ack_pending
-
-    await eventually(all_handled)
+    durable = topology.PAYMENT_STEP_COMPLETED
+    await eventually(lambda: settled(js, durable.stream, durable.name))
     (row,) = await system.rows(PAID, [reply.step_id])
     assert tuple(row) == (1, Decimal("0.1"))
     assert await system.wallet(account) == (Decimal(100) - Decimal("0.1"), Decimal(0))

@@ -22,7 +22,7 @@ from registry_svc.settings import Settings
 from tests.chassis.raw_agent import RawAgent
 from tests.registry.little_agent import LittleAgent
 from tests.support.stack import Stack
-from tests.support.streams import Stored, stored
+from tests.support.streams import Stored, settled, stored
 
 NOWHERE = "http://127.0.0.1:9"
 """Where nobody listens."""
@@ -82,8 +82,7 @@ class Client:
     async def handled(self) -> bool:
         """Whether the registry has settled every event."""
         for name in ("started", "completed", "failed"):
-            info = await self._js.consumer_info("EVENTS", f"registry-step-{name}")
-            if info.num_pending or info.num_ack_pending:
+            if not await settled(self._js, "EVENTS", f"registry-step-{name}"):
                 return False
         return True
 

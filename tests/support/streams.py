@@ -52,6 +52,29 @@ async def dead_letters(js: JetStreamContext, consumer: str, message_id: str) -> 
     return [letter for letter in found if letter.headers.get(envelope.ID) == message_id]
 
 
+async def settled(js: JetStreamContext, stream: str, consumer: str) -> bool:
+    """Whether a durable consumer is done with all that its stream has for it by now.
+
+    What it has left is counted a moment after a publisher was answered: a message that was just
+    stored may be in none of its numbers. So the newest message has to be below its floor, too.
+    """
+    config = (await js.consumer_info(stream, consumer)).config
+    newest = [
+        await _newest(js, stream, subject)
+        for subject in config.filter_subjects or [config.filter_subject or ">"]
+    ]
+    info = await js.consumer_info(stream, consumer)
+    floor = info.ack_floor.stream_seq if info.ack_floor else 0
+    return not info.num_pending and not info.num_ack_pending and floor >= max(newest)
+
+
+async def _newest(js: JetStreamContext, stream: str, subject: str) -> int:
+    try:
+        return (await js.get_last_msg(stream, subject)).seq or 0
+    except NotFoundError:
+        return 0
+
+
 @asynccontextmanager
 async def jetstream(url: str) -> AsyncIterator[JetStreamContext]:
     """A connection of the test's own to NATS."""

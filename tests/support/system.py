@@ -37,6 +37,7 @@ from contracts.task import (
 )
 from contracts.topology import DEADLETTER, TASK_ADD_STEPS, TASK_FINISH, TASK_START
 from payment_svc.ledger.wallets import open_wallet
+from tests.support import streams
 from tests.support.polling import eventually
 from tests.support.scripted_agent import ScriptedAgent
 from tests.support.stack import Stack, connected
@@ -238,8 +239,7 @@ class System:
 
         async def idle() -> bool:
             for durable in (TASK_START, TASK_ADD_STEPS, TASK_FINISH):
-                info = await js.consumer_info(durable.stream, durable.name)
-                if info.num_pending or info.num_ack_pending:
+                if not await streams.settled(js, durable.stream, durable.name):
                     return False
             return True
 

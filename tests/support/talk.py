@@ -31,6 +31,7 @@ from registry_svc.handlers.probes import probe_due
 from tests.support.bound import bound
 from tests.support.polling import eventually
 from tests.support.scripted_agent import Behaviour, ScriptedAgent
+from tests.support.streams import settled
 from tests.support.system import Said, System
 
 NOTHING = Decimal(0)
@@ -193,10 +194,11 @@ class Talk:
     async def quiet(self) -> None:
         """Wait until the chat service has dealt with everything that was said."""
 
+        client = await self.system.bus.client()
+
         async def idle(durable: Durable) -> bool:
-            found = await self.consumer(durable)
-            left = found.num_pending or found.num_ack_pending
-            return not left and not await self.waits(durable)
+            done = await settled(client.jetstream(), durable.stream, durable.name)
+            return done and not await self.waits(durable)
 
         for durable in DURABLES:
             if durable.name.startswith("chat-"):
