@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from chat_svc.planner.doubts import names_one
-from chat_svc.planner.forms import QUOTE, fold, form
+from chat_svc.planner.forms import QUOTE, form
 from chat_svc.planner.languages import Target, find_source, find_targets, language_in
 from chat_svc.planner.source import Source
 from chat_svc.planner.spotting import wishes_of
@@ -18,7 +17,6 @@ from chat_svc.planner.wish import (
     Argument,
     Family,
     Item,
-    Style,
     View,
     Wish,
     points,
@@ -172,22 +170,6 @@ def read_text(
 
 
 _MOST_AROUND = 100
-_LONGEST = 400
-
-
-def of_quote(source: Source, wish: Wish) -> Wish:
-    """The wish on the only quotation, where its words just name a text: "my note? 'hello'"."""
-    items = wish.argument.items
-    named = [
-        one for one in items if one.text and names_one(one.text) and QUOTE not in fold(one.text)
-    ]
-    ends = [one for one in items if one.text and form("colon_quote").search(one.text[:_LONGEST])]
-    if len(source.quotes) != 1 or max(len(named), len(ends)) != len(items) or not items:
-        return wish
-    if wish.style is not Style.TEXT:
-        return wish
-    given = tuple(replace(one, text=source.quotes[0]) for one in items)
-    return replace(wish, argument=replace(wish.argument, items=given))
 
 
 def quoted(source: Source, found: Sequence[Wish]) -> list[Wish]:

@@ -11,7 +11,7 @@ from chat_svc.planner.languages import find_targets
 from chat_svc.planner.layout import Layout, list_items, read_layout, split_off_also
 from chat_svc.planner.source import Source
 from chat_svc.planner.spotting import wishes_of
-from chat_svc.planner.texts import of_quote, quoted
+from chat_svc.planner.texts import quoted
 from chat_svc.planner.wish import AT_END, SEARCH, SUMMARIZE, TRANSLATE, Argument, Item, Style, Wish
 from chat_svc.planner.zones import Zones, asks, is_prose
 
@@ -33,7 +33,7 @@ def read_wishes(heard: Heard, find: FindMention, *, talked: bool) -> list[Wish]:
     found = [wish for layout in layouts for wish in _read(source, layout, find)]
     if of_quotation := quoted(source, found):
         return of_quotation
-    found = _without_asides(source, [of_quote(source, wish) for wish in found])
+    found = _without_asides(source, found)
     # "Summarize what you find, and give me the summary": it is there already.
     return [
         wish
