@@ -6,7 +6,7 @@ about oneself. "Why is gold so expensive" has a word left over, and is a questio
 
 from enum import Enum
 
-from chat_svc.planner.forms import form, spelled, word_set
+from chat_svc.planner.forms import form, has, spelled, word_set
 from chat_svc.planner.vocabulary import CLAIMED, says, unclaimed
 
 _LONGEST = 160
@@ -70,14 +70,14 @@ def _topic(folded: str) -> Topic | None:
 def _is_on_the_market(folded: str) -> bool:
     """Whether a question puts together two of: who works here, their work, its price or quality."""
     asked = form("account_asks").match(folded)
-    who = form("here").search(folded) is not None
+    who = has("here", folded)
     work = any(says(key, folded) for key in ("translate", "summarize", "tasks"))
     how = any(says(key, folded) for key in ("agents", "spending", "why"))
     rest = form("market").sub(" ", folded)
     mine = rest != folded and set(folded.split()) & (word_set("me") | word_set("account_this"))
     if asked and mine and not unclaimed(rest, _ALL, most=2)[1:]:
         return True
-    strong = form("account_ours").search(folded) is not None
+    strong = has("account_ours", folded)
     if asked and rest != folded and len(unclaimed(rest, _ALL, most=2)) <= int(strong):
         return True
     strange = len(unclaimed(folded, _ALL, most=2))

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from chat_svc.planner.clauses import Clause
-from chat_svc.planner.forms import QUOTE, form
+from chat_svc.planner.forms import QUOTE, form, has
 from chat_svc.planner.languages import Target, find_targets
 from chat_svc.planner.source import Source
 from chat_svc.planner.texts import read_text
@@ -72,7 +72,7 @@ def _told_in(view: View) -> Target | None:
     """The language that an answer is wanted in: "tell me about bees in Spanish"."""
     last = find_targets(view.text)[-1:]
     ends = bool(last) and not view.text[last[0].end :].strip(AT_END)
-    ends = ends and form("done").search(view.text[: last[0].start][-EDGE:]) is None
+    ends = ends and not has("done", view.text[: last[0].start][-EDGE:])
     return last[0] if ends and view.text[: last[0].start].strip() else None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from chat_svc.planner.forms import QUOTE, form, word_set
+from chat_svc.planner.forms import QUOTE, form, has, word_set
 from chat_svc.planner.languages import find_language, find_targets, from_to, language_in, target_at
 from chat_svc.planner.verbs import VERBS, Verb
 from chat_svc.planner.wish import SEARCH, TRANSLATE, Family, Mention, Style, asks_for_count
@@ -153,7 +153,7 @@ def _begins_anew(plain: str, current: Clause, separator: int, new: Clause) -> bo
     """Whether `new`, after the separator, is a wish of its own and not a part of `current`."""
     argument = plain[current.verb_end : separator]
     joint = plain[separator : new.start]
-    strong = form("strong").search(joint) is not None
+    strong = has("strong", joint)
     complete = _is_complete(current, argument)
     if new.mention is not None and new.mention.agent_ids:
         return strong or complete
@@ -169,7 +169,7 @@ def _begins_anew(plain: str, current: Clause, separator: int, new: Clause) -> bo
         return True
     if complete:
         return _goes_on(plain, current, new, strong=strong)
-    return form("clauses_also").search(joint) is not None or _works_on_it(plain, new)
+    return has("clauses_also", joint) or _works_on_it(plain, new)
 
 
 def _is_told(plain: str, new: Clause, *, strong: bool) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 
-from chat_svc.planner.forms import fold, form, spelled, word_set
+from chat_svc.planner.forms import fold, form, has, spelled, word_set
 from chat_svc.planner.hearing import Heard
 from chat_svc.planner.vocabulary import KINDS, says, unclaimed
 from chat_svc.planner.zones import is_prose
@@ -30,9 +30,7 @@ def is_link(text: str) -> bool:
     """Whether a text is the place of one: an address in the web, or a file."""
     folded = fold(text[:400]).strip()
     few = len(folded.split()) <= _NEAR
-    return form("link").fullmatch(folded) is not None or (
-        few and form("place").search(folded) is not None
-    )
+    return form("link").fullmatch(folded) is not None or (few and has("place", folded))
 
 
 def names_one(text: str) -> bool:
@@ -84,17 +82,13 @@ def is_no_subject(query: str) -> bool:
         return True
     if strange <= _STRANGERS and _is_vague(folded):
         return True
-    return form("asked").match(folded) is not None and (
-        form("subject_vague").search(folded) is not None or not strange
-    )
+    return form("asked").match(folded) is not None and (has("subject_vague", folded) or not strange)
 
 
 def _is_vague(folded: str) -> bool:
     if form("subject_ours").match(folded) and names_one(folded):
         return True
-    of_that = (
-        form("of_that").match(folded) is not None and form("in_general").search(folded) is None
-    )
+    of_that = form("of_that").match(folded) is not None and not has("in_general", folded)
     return of_that or any((form("something").match(folded), form("mine").fullmatch(folded)))
 
 
@@ -105,8 +99,8 @@ def _is_nearby(folded: str, strange: int) -> bool:
     most = _STRANGERS if form("times").search(folded) else int(" my " in folded)
     if strange <= most:
         return True
-    general = form("in_general").search(folded) is not None
-    return not general and strange <= _STRANGERS and form("nearby").search(folded) is not None
+    general = has("in_general", folded)
+    return not general and strange <= _STRANGERS and has("nearby", folded)
 
 
 def is_loose(query: str) -> bool:
@@ -114,8 +108,8 @@ def is_loose(query: str) -> bool:
     folded = fold(query[:_LONGEST_QUERY])
     return folded.split()[:1] != [] and (
         folded.split()[0] in word_set("loose")
-        or form("besides").search(folded) is not None
-        or form("subject_goes_on").search(folded) is not None
+        or has("besides", folded)
+        or has("subject_goes_on", folded)
     )
 
 

@@ -1,6 +1,7 @@
 """The forms of requests, from the data files beside this one: patterns and sets of words."""
 
 import re
+import sys
 import tomllib
 import unicodedata
 from functools import cache
@@ -106,6 +107,11 @@ def spell_out(text: str) -> str:
 def form(name: str) -> re.Pattern[str]:
     """The pattern of a name, over folded text."""
     return re.compile(spell_out(_forms()[name]))
+
+
+def has(name: str, text: str, start: int = 0, end: int = sys.maxsize) -> bool:
+    """Whether folded text has the form of a name in it."""
+    return form(name).search(text, start, end) is not None
 
 
 def word_set(name: str) -> frozenset[str]:

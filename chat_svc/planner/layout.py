@@ -17,7 +17,7 @@ from chat_svc.planner.clauses import (
     has_target_at_end,
     split,
 )
-from chat_svc.planner.forms import QUOTE, blanked, form
+from chat_svc.planner.forms import QUOTE, blanked, form, has
 from chat_svc.planner.languages import find_targets
 from chat_svc.planner.wish import POINTING_LENGTH, Style, points
 
@@ -95,7 +95,7 @@ def split_off_also(plain: str, start: int, end: int, find: FindMention) -> tuple
         if also is None:
             continue
         clause = begin(plain[:end], also.start(), find)
-        single = form("sentence_end").search(plain, also.end(), content) is None
+        single = not has("sentence_end", plain, also.end(), content)
         if single and clause.family is not None and not clause.weak:
             return also.start(), end
     return None

@@ -4,7 +4,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from chat_svc.planner.forms import QUOTE, fold, form
+from chat_svc.planner.forms import QUOTE, fold, form, has
 from chat_svc.planner.languages import language_of
 
 _SINGLE_END = "['\u2019](?!\\w)"
@@ -79,9 +79,7 @@ def _is_name(before: str, content: str) -> bool:
     at = max(0, len(before) - 12)
     if form("before_agent").search(before, at):
         return True
-    return (
-        form("before_language").search(before, at) is not None and language_of(content) is not None
-    )
+    return has("before_language", before, at) and language_of(content) is not None
 
 
 def read_source(text: str) -> Source:

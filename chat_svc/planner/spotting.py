@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from chat_svc.planner.forms import blanked, fold, form, spelled
+from chat_svc.planner.forms import blanked, fold, form, has, spelled
 from chat_svc.planner.languages import Target, find_source, find_targets, named_language
 from chat_svc.planner.vocabulary import unclaimed
 from chat_svc.planner.wish import (
@@ -90,7 +90,7 @@ def wishes_of(instruction: str, material: str, *, question: bool) -> list[Wish]:
         tags = _tags(near or mine)
         wishes.append(_wish(cue, folded[begin:end], tags))
     wishes = _borrow(wishes)
-    answered = not cues(folded) and form("answers").search(folded) is not None
+    answered = not cues(folded) and has("answers", folded)
     if question and wishes and (wishes[0].family is not TRANSLATE or answered):
         searched = [] if wishes[0].family is SEARCH else wishes
         wishes = [Wish(material, SEARCH, Argument()), *searched]
@@ -106,7 +106,7 @@ def _goes_first(folded: str, target: Target, cue: Cue) -> bool:
     """Whether a language is gone to before the first kind of work: "into English, then sum up"."""
     joint = folded[target.end : cue.start]
     put = form("puts").search(folded[: target.start]) and form("and").search(joint)
-    return bool(put) or form("then").search(joint) is not None
+    return bool(put) or has("then", joint)
 
 
 def without_options(folded: str) -> str:

@@ -1,6 +1,6 @@
 """Reads a message into wishes: who is asked for what, about which text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from chat_svc.planner.arguments import read_argument
@@ -33,24 +33,11 @@ def read_wishes(heard: Heard, find: FindMention, *, talked: bool) -> list[Wish]:
     found = [wish for layout in layouts for wish in _read(source, layout, find)]
     if of_quotation := quoted(source, found):
         return of_quotation
-    found = _without_asides(source, found)
     # "Summarize what you find, and give me the summary": it is there already.
     return [
         wish
         for before, wish in zip([None, *found], found, strict=False)
         if not (before and wish.family is before.family is SUMMARIZE and wish.lacks_text)
-    ]
-
-
-def _without_asides(source: Source, found: Sequence[Wish]) -> list[Wish]:
-    """The wishes without what only reads like a question in a text ("How it was lost is ...")."""
-    if not is_prose(source.plain):
-        return list(found)
-    end = source.raw.rstrip()
-    return [
-        wish
-        for wish in found
-        if not wish.weak or (end.endswith("?") and end.endswith(f"{wish.request.rstrip(' ?')}?"))
     ]
 
 

@@ -9,7 +9,7 @@ hello to French") has no zones; its clauses are read one by one.
 from dataclasses import dataclass
 from itertools import islice
 
-from chat_svc.planner.forms import QUOTE, form
+from chat_svc.planner.forms import QUOTE, form, has
 from chat_svc.planner.languages import find_targets, language_in
 from chat_svc.planner.source import Source
 from chat_svc.planner.vocabulary import KINDS, says, unclaimed
@@ -47,8 +47,8 @@ def asks(folded: str) -> bool:
     """Whether words name a kind of work, a question about a text, or a language to go to."""
     return (
         any(says(kind, folded) for kind in KINDS if kind != "search")
-        or form("asks_about").search(folded) is not None
-        or form("works_on_it").search(folded) is not None
+        or has("asks_about", folded)
+        or has("works_on_it", folded)
         or bool(find_targets(folded))
         or (len(folded) < _NEAR and find_options(folded, SUMMARIZE) is not None)
         or (len(folded) < _NEAR and language_in(folded) is not None)
@@ -58,7 +58,7 @@ def asks(folded: str) -> bool:
 def is_prose(folded: str) -> bool:
     """Whether words are a text of some length rather than something said to an assistant."""
     words = len(folded[: 100 * _LONG].split())
-    return words >= _LONG or (words >= _PROSE and form("sentence").search(folded) is not None)
+    return words >= _LONG or (words >= _PROSE and has("sentence", folded))
 
 
 def read_zones(source: Source) -> Zones | None:
@@ -119,7 +119,7 @@ def _head(source: Source) -> tuple[int, bool]:
         part = plain[last : mark.start()]
         left = unclaimed(part, most=_STRANGERS + 1)
         own_lines = "\n\n" in mark[0] and asks(part) and is_prose(plain[mark.end() :])
-        told = asks(part) and form("zones_sets_off").search(plain[last : mark.end()]) is not None
+        told = asks(part) and has("zones_sets_off", plain[last : mark.end()])
         # "Sum up Breaking: the bridge ...": a stranger with a capital is of the text.
         told = told and not any(
             word.title() in source.original(last, mark.start()) for word in left

@@ -12,7 +12,7 @@ VERBS = "".join(verb["pattern"] for verb in forms.data("verbs")["verb"])
 
 
 def test_every_form_is_asked_for_and_every_one_asked_for_is_there() -> None:
-    asked = set(re.findall(r'form\(\s*"(\w+)"', CODE))
+    asked = set(re.findall(r'(?:form|has)\(\s*"(\w+)"', CODE))
     named = set(re.findall(r"\{([a-z_]+)\}", "".join(FORMS.values()) + VERBS))
     assert asked <= FORMS.keys()
     assert FORMS.keys() <= asked | named
