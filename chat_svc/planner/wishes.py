@@ -43,11 +43,9 @@ def read_wishes(heard: Heard, find: FindMention, *, talked: bool) -> list[Wish]:
 
 def _is_question(zones: Zones) -> bool:
     """Whether the material is something asked of the world: "what is jazz? answer in French"."""
-    return zones.material.rstrip().endswith("?") and not (zones.announced or _is_long(zones))
-
-
-def _is_long(zones: Zones) -> bool:
-    return is_prose(zones.material)
+    return zones.material.rstrip().endswith("?") and not (
+        zones.announced or is_prose(zones.material)
+    )
 
 
 def _is_zoned(zones: Zones, source: Source, find: FindMention, *, talked: bool) -> bool:
@@ -59,7 +57,7 @@ def _is_zoned(zones: Zones, source: Source, find: FindMention, *, talked: bool) 
         return False
     if zones.announced and plain[: zones.start].rstrip().endswith((":", QUOTE)):
         return True
-    if _is_long(zones):
+    if is_prose(zones.material):
         return True
     if talked and "\n" not in plain[zones.end - 1 : zones.end + 1]:
         return False
