@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from chat_svc.planner.forms import QUOTE, form, has, word_set
-from chat_svc.planner.languages import find_language, find_targets, from_to, language_in, target_at
+from chat_svc.planner.languages import find_language, find_targets, language_in, target_at
 from chat_svc.planner.verbs import VERBS, Verb
 from chat_svc.planner.wish import SEARCH, TRANSLATE, Family, Mention, Style, asks_for_count
 
@@ -105,8 +105,6 @@ def _without_verb(plain: str, start: int) -> Clause:
     if alone or target_at(plain, start):
         verb_end = language[1] if language and alone else start
         return Clause(start, start, verb_end, len(plain), TRANSLATE, elliptic=True)
-    if from_to(plain, start):
-        return Clause(start, start, start, len(plain), TRANSLATE)
     if form("question").match(plain, start):
         return Clause(start, start, start, len(plain), SEARCH, weak=True)
     return Clause(start, start, start, len(plain), None)

@@ -222,12 +222,6 @@ def target_at(text: str, position: int) -> bool:
     return preposition is not None and find_language(text, preposition.end()) is not None
 
 
-def from_to(text: str, position: int) -> bool:
-    """Whether "English to French" or "en -> fr" stands at `position` of folded text."""
-    pair = form("pair").match(text, position)
-    return pair is not None and language_of(pair[1]) is not None and target_at(text, pair.end())
-
-
 def find_source(text: str) -> Target | None:
     """The first "from <language>" of folded `text`."""
     for preposition in form("from").finditer(text):

@@ -13,7 +13,6 @@ from chat_svc.planner.wish import FAMILIES, QUALITIES, Family
 
 _DESCRIPTION_LENGTH = 4_000
 _REQUEST_WORDS = 30
-_SHORTEST_ROOT = 4
 _OPENING = 80
 _DESCRIBED = 2
 
@@ -163,33 +162,20 @@ def sought(request: str) -> Sought:
     return Sought(roots[0] if begins_with_verb else None, frozenset(roots), making)
 
 
-def _same_root(wanted: str, offered: str) -> bool:
-    if wanted == offered:
-        return True
-    if len(wanted) < _SHORTEST_ROOT or not offered.startswith(wanted):
-        return False
-    return offered[len(wanted) :] in {"er", "r", "or", "ist", f"{wanted[-1]}er"}
-
-
-def _found(wanted: frozenset[str], offered: frozenset[str]) -> frozenset[str]:
-    exact = wanted & offered
-    return exact or frozenset(w for w in wanted for o in offered if _same_root(w, o))
-
-
 def _word_match(one: Profile, wish: Sought, *, described: bool) -> Match | None:
     best: Match | None = None
     for skill, stems in one.skills:
         if skill.lower() in QUALITIES:
             continue
-        words = _found(wish.things, stems)
+        words = wish.things & stems
         if words and (best is None or len(words) > len(best.words)):
             best = Match(one.agent, skill, 0, words)
     if best is not None:
         return best
-    words = frozenset().union(*(_found(wish.things, stems) for stems in one.capabilities))
+    words = wish.things & frozenset[str]().union(*one.capabilities)
     if words:
         return Match(one.agent, one.main_skill, 1, words)
-    words = _found(wish.things, one.description) if described else frozenset()
+    words = wish.things & one.description if described else frozenset()
     by_verb = wish.verb is not None and wish.verb in words - word_set("broad")
     by_things = wish.verb is None and 2 * len(words) >= len(wish.things)
     if words and (by_verb or by_things or len(words) > 1):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from chat_svc.planner.forms import blanked, fold, form, has, spelled
+from chat_svc.planner.forms import fold, form, has, spelled
 from chat_svc.planner.languages import Target, find_source, find_targets, named_language
 from chat_svc.planner.vocabulary import unclaimed
 from chat_svc.planner.wish import (
@@ -59,10 +59,7 @@ def wishes_of(instruction: str, material: str, *, question: bool) -> list[Wish]:
     """
     folded = fold(instruction)
     found = cues(folded)
-    # "In no more than 30 words" names no language.
-    plain = without_options(folded)
-    targets = find_targets(plain, romance="trad" in folded)
-    targets = targets or _bare(plain)
+    targets = find_targets(folded, romance="trad" in folded) or _bare(folded)
     if not found and targets:
         found = [Cue(TRANSLATE, targets[0].start, targets[0].start)]
     if (
@@ -107,14 +104,6 @@ def _goes_first(folded: str, target: Target, cue: Cue) -> bool:
     joint = folded[target.end : cue.start]
     put = form("puts").search(folded[: target.start]) and form("and").search(joint)
     return bool(put) or has("then", joint)
-
-
-def without_options(folded: str) -> str:
-    """Folded text with the numbers in it blanked."""
-    for family in (SUMMARIZE, SEARCH):
-        if option := find_options(folded, family):
-            folded = blanked(folded, option.start, option.end)
-    return folded
 
 
 def _bare(folded: str) -> list[Target]:
