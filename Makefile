@@ -38,6 +38,7 @@ env: ## Make or mend the Python environment in .venv
 	  echo 'Installing what requirements.lock names'; \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 	    -r requirements.lock && cp requirements.lock .venv/.lock-stamp; }
+	@cmp -s deploy/bazaar $(BIN)/bazaar || install -m 755 deploy/bazaar $(BIN)/bazaar
 
 up: env ## Start everything; Ctrl-C stops it
 	@exec env $(BAZAAR) up
@@ -91,7 +92,7 @@ key: env ## Make an API key: make key ACCOUNT=alice SCOPES=read,write (NOTE=, DA
 	  --note "$$NOTE" --days "$$DAYS" --grant "$$GRANT"
 
 mcp: env ## Say what to paste into a client of MCP (KEY= for a gateway that wants one)
-	@exec $(BIN)/python -m deploy.local.mcp
+	@exec env $(BAZAAR) mcp
 
 # What PyPI and npm have; what is known to fail is in tests/conformance/mcp-*.yml.
 conformance: env ## Try the doors with the conformance kits of their protocols

@@ -14,6 +14,7 @@ from pathlib import Path
 import asyncpg
 
 from bench.systems import database
+from registry_svc import words
 
 AT_ONCE = 25_000
 ACCOUNT = "demo"
@@ -80,11 +81,16 @@ ON CONFLICT (id) DO UPDATE SET posted = excluded.posted
 """
 AGENTS = """
 INSERT INTO registry.agents (id, name, description, skills, capabilities, base_price, endpoint_url,
-  info_known, available, failing_since, next_probe_at)
-SELECT 'agent-' || n, 'Agent ' || n, 'Knows craft ' || n, ARRAY['craft ' || n], '{}', 0.05,
-  'http://127.1.' || n / 250 || '.' || n % 250 || ':' || $2::int, true, true, NULL,
-  now() + n * interval '5 s' / $1::int
+  info_known, available, failing_since, stars, next_probe_at, next_read_at)
+SELECT 'agent-' || n, 'Agent ' || n, 'Knows craft ' || n, ARRAY['craft', 'craft ' || n], '{}',
+  0.05 + n % 97 * 0.001, 'http://127.1.' || n / 250 || '.' || n % 250 || ':' || $2::int, true,
+  true, NULL, 4 + n % 89 / 100.0, now() + n * interval '5 s' / $1::int,
+  now() + n * interval '3600 s' / $1::int
 FROM generate_series(0, $1::int - 1) n
+"""
+WORDS = """
+INSERT INTO registry.agent_words (agent_id, word, available, base_price, stars)
+SELECT id, unnest($2::text[]), true, base_price, stars FROM registry.agents WHERE id = $1
 """
 
 
@@ -95,7 +101,10 @@ def steps(home: Path, count: int) -> None:
 
 
 def agents(home: Path, count: int, port: int) -> None:
-    """List so many agents, each at an address of its own, all at one port."""
+    """List so many agents, each at an address of its own, all at one port.
+
+    All have the skill `craft`, and each one of its own.
+    """
     with database(home) as (dsn, _):
         asyncio.run(_agents(dsn, count, port))
 
@@ -119,5 +128,10 @@ async def _steps(dsn: str, count: int) -> None:
 async def _agents(dsn: str, count: int, port: int) -> None:
     conn = await asyncpg.connect(dsn)
     await conn.execute(AGENTS, count, port)
+    said = await conn.fetch(
+        "SELECT id, name, skills, capabilities, description FROM registry.agents"
+        " WHERE id LIKE 'agent-%'"
+    )
+    await conn.executemany(WORDS, [(one["id"], words.of_agent(*one.values())) for one in said])
     await conn.execute("VACUUM ANALYZE")
     await conn.close()

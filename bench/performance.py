@@ -119,7 +119,8 @@ def measure(folder: Path, peers: Peers, wanted: list[str], pace: Pace, sizes_: S
     if "sizes" in wanted:
         show(sizes.rows(folder / "sizes", pace, *sizes_.stored))
     if "many" in wanted:
-        show(many.rows(folder / "many", pace, sizes_.agents))
+        for each in many.rows(folder / "many", pace, sizes_.agents):
+            show(each)
 
 
 def show(found: list[Row]) -> None:

@@ -4,7 +4,8 @@ Both take next to no processor time, so that a measurement is of the servers and
 
     python -m bench.wire PORT [HOST]
 
-is the agent as a process of its own. It counts its answers to /health: GET /probes tells.
+is the agent as a process of its own. It counts its answers to /health: GET /probes tells. It has
+the card of an A2A agent as well, named by where it was asked for.
 """
 
 import asyncio
@@ -39,6 +40,27 @@ def _length(head: bytes) -> int:
     return 0
 
 
+def _card(head: bytes) -> bytes:
+    """The card of the A2A agent at a host and under a path, as it is asked for."""
+    _, _, rest = head.lower().partition(b"\r\nhost:")
+    path = head.split(b" ", 2)[1].partition(b"/.well-known")[0].decode()
+    at = rest.partition(b"\r\n")[0].strip().decode() + path
+    skill = {"id": "instant", "name": "Instant", "description": "", "tags": ["instant"]}
+    card = {
+        "name": f"Instant at {at}",
+        "description": "Answers at once.",
+        "version": "1",
+        "protocolVersion": "0.3.0",
+        "preferredTransport": "JSONRPC",
+        "url": f"http://{at}",
+        "capabilities": {},
+        "defaultInputModes": ["text/plain"],
+        "defaultOutputModes": ["text/plain"],
+        "skills": [skill],
+    }
+    return json.dumps(card).encode()
+
+
 class _Agent(asyncio.Protocol):
     """A connection of a caller; agents may live under any path."""
 
@@ -56,7 +78,8 @@ class _Agent(asyncio.Protocol):
             if len(self._got) < whole:
                 return
             self._got = self._got[whole:]
-            body = self._answer(head.split(b" ", 2)[1].rpartition(b"/")[2])
+            name = head.split(b" ", 2)[1].rpartition(b"/")[2]
+            body = _card(head) if name == b"agent-card.json" else self._answer(name)
             self._transport.write(
                 b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: "
                 + str(len(body)).encode()

@@ -13,6 +13,8 @@ from cli.errors import Code, Failed, code_of
 
 WAIT_S = 60.0
 SILENCE_S = 60.0
+MOST_AT_ONCE = 500
+"""Items of a page of any list."""
 Json = Any
 
 
@@ -27,6 +29,18 @@ class Api:
         """The JSON at an address; query parameters that are None are left out."""
         return self._ask("GET", path, params={k: v for k, v in query.items() if v is not None})
 
+    def pages(self, path: str, most: int | None = None) -> list[Json]:
+        """The first `most` items of a list, or all of it: page by page, as `Link` says."""
+        found: list[Json] = []
+        after: dict[str, str] | None = {}
+        while after is not None and (most is None or len(found) < most):
+            limit = MOST_AT_ONCE if most is None else min(most - len(found), MOST_AT_ONCE)
+            answer = self._send("GET", path, params={"limit": limit} | after)
+            found += _answer(answer)
+            linked = answer.links.get("next")
+            after = linked and {"cursor": httpx.URL(linked["url"]).params["cursor"]}
+        return found
+
     def post(self, path: str, body: Json = None) -> Json:
         """What comes of a POST; members of the body that are None are left out."""
         return self._ask("POST", path, json=_without_none(body))
@@ -34,6 +48,10 @@ class Api:
     def patch(self, path: str, body: Json) -> Json:
         """What comes of a PATCH."""
         return self._ask("PATCH", path, json=_without_none(body))
+
+    def delete(self, path: str) -> Json:
+        """What comes of a DELETE."""
+        return self._ask("DELETE", path)
 
     def events(
         self, path: str, quiet_s: float = SILENCE_S, after: str | None = None
@@ -57,8 +75,11 @@ class Api:
                 return
 
     def _ask(self, method: str, path: str, **more: Any) -> Json:
+        return _answer(self._send(method, path, **more))
+
+    def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
         with self._client() as client, _reached(self._config.url):
-            return _answer(client.request(method, path, **more))
+            return client.request(method, path, **more)
 
     def _client(self, read_s: float = WAIT_S) -> httpx.Client:
         return httpx.Client(

@@ -9,7 +9,18 @@ import typer
 
 from chassis.observability.terminal import plain
 from chassis.release import release
-from cli import asking, config, market, moneys, operators, scaffold, stack, watching
+from cli import (
+    asking,
+    config,
+    market,
+    moneys,
+    operators,
+    paste,
+    scaffold,
+    selling,
+    stack,
+    watching,
+)
 from cli.errors import Code, Failed
 from deploy.local.errors import StartError
 
@@ -25,6 +36,7 @@ OURS = frozenset(
 """Packages that are always here; what commands for a stack of this machine need is an extra."""
 app = typer.Typer(name="bazaar", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(market.app, name="agents", help="List, add, check, price and suspend agents.")
+app.add_typer(selling.app, name="seller", help="What your agents earned, and being paid.")
 app.add_typer(operators.dead_letters, name="dead-letters", help="Messages that were put aside.")
 
 
@@ -60,6 +72,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
     "refund": moneys.refund,
     "events": watching.events,
     "trace": watching.trace,
+    "mcp": paste.mcp,
     "backup": stack.backup,
     "restore": stack.restore,
     "doctor": stack.doctor,

@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True)
 def list_agents(context: typer.Context) -> None:
     """All agents, with price, load and rating."""
     found = config.of(context)
-    agents = Api(found).get("/api/agents", limit=500)
+    agents = Api(found).pages("/api/agents")
     rows = [
         (
             *(agent["id"], agent["name"], ",".join(agent["skills"])),
@@ -58,6 +58,31 @@ def add(
     }
     one = Api(found).post("/api/agents", body)
     show(found, one, ("id", "name", "price"), [(one["id"], one["name"], money(one["basePrice"]))])
+
+
+@app.command("import")
+def import_(
+    context: typer.Context,
+    url: Annotated[str, typer.Argument(help="Where the agent, its card or the MCP server is.")],
+    agent: Annotated[str | None, typer.Option("--id", help="Its id; else one is made.")] = None,
+    price: Annotated[
+        float | None, typer.Option(min=0, help="BazaarBucks per call, if it says none itself.")
+    ] = None,
+) -> None:
+    """List what is found at an address, or bring what you listed from there up to date."""
+    found = config.of(context)
+    body = {"url": url, "id": agent, "basePrice": price}
+    listed = Api(found).post("/api/agents/import", body)
+    rows = [(one["id"], one["name"], one["protocol"], money(one["basePrice"])) for one in listed]
+    show(found, listed, ("id", "name", "protocol", "price"), rows)
+
+
+@app.command()
+def retire(context: typer.Context, agent: str) -> None:
+    """Take your agent off the market for good; its name stays yours."""
+    found = config.of(context)
+    one = Api(found).delete(f"/api/agents/{part(agent)}")
+    show(found, one, ("id", "state"), [(one["id"], _state(one))])
 
 
 @app.command()

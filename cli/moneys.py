@@ -6,16 +6,14 @@ import typer
 
 from cli import config
 from cli.api import Api, part
-from cli.output import money, say, show
-
-Limit = Annotated[int, typer.Option("--limit", min=1, max=500, help="At most so many.")]
+from cli.output import Limit, money, say, show
 
 
 def wallet(context: typer.Context, limit: Limit = 10) -> None:
     """What is in the wallet, and its last movements."""
     found, api = config.of(context), Api(config.of(context))
     one = api.get("/api/wallet")
-    lines = api.get("/api/ledger", limit=limit)
+    lines = api.pages("/api/ledger", limit)
     if not found.as_json:
         say(f"{money(one['available'])} BazaarBucks available, {money(one['held'])} set aside")
     rows = [
@@ -28,7 +26,7 @@ def wallet(context: typer.Context, limit: Limit = 10) -> None:
 def tasks(context: typer.Context, limit: Limit = 20) -> None:
     """The newest tasks."""
     found = config.of(context)
-    all_ = Api(found).get("/api/tasks", limit=limit)
+    all_ = Api(found).pages("/api/tasks", limit)
     rows = [
         (
             one["id"],

@@ -4,7 +4,7 @@ import typer
 
 from cli import config
 from cli.api import Api
-from cli.output import show
+from cli.output import Limit, show
 
 dead_letters = typer.Typer(no_args_is_help=True)
 
@@ -17,10 +17,10 @@ def keys(context: typer.Context) -> int:
 
 
 @dead_letters.command("list")
-def list_letters(context: typer.Context) -> None:
+def list_letters(context: typer.Context, limit: Limit = 50) -> None:
     """The newest, with what went wrong."""
     found = config.of(context)
-    letters = Api(found).get("/api/dead-letters")
+    letters = Api(found).pages("/api/dead-letters", limit)
     rows = [(one["number"], one["consumer"], one["subject"], one["error"][:100]) for one in letters]
     show(found, letters, ("number", "consumer", "subject", "error"), rows)
 

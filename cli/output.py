@@ -3,8 +3,9 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -12,6 +13,7 @@ from rich.text import Text
 from chassis.observability.terminal import escaped, one_line, plain
 from cli.config import Config
 
+Limit = Annotated[int, typer.Option("--limit", min=1, help="At most so many, newest first.")]
 MOST_COLUMNS = 10_000
 """Of a table that no terminal shows: a row is a line."""
 

@@ -85,5 +85,9 @@ def new_agent(
     for path, text in files.items():
         path.write_text(text.format(**words), "utf-8")
         note(f"wrote {path}")
-    note(f"Next: pytest {folder / f'test_{name}.py'}; uvicorn {name}:app --port 9000;")
-    note("      bazaar agents check http://127.0.0.1:9000; bazaar agents add http://127.0.0.1:9000")
+    at = "" if folder == Path() else f"--app-dir {folder} "
+    note("Next:")
+    note(f"  pytest {folder / f'test_{name}.py'}")
+    note(f"  uvicorn {at}{name}:app --port 9000")
+    note("  bazaar agents check http://127.0.0.1:9000")
+    note(f"  bazaar agents add http://127.0.0.1:9000 --id {name}")

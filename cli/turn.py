@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from chassis.endings import end
-from cli.api import bearer
+from cli.api import MOST_AT_ONCE, bearer
 from cli.config import Config
 from cli.errors import Code, Failed, code_of
 from deploy.local.following import AskError, Tell, body_of, follow
@@ -50,7 +50,7 @@ async def _ask(config: Config, body: Json, heard: Tell, out: Paused) -> None:
     async with httpx.AsyncClient(
         base_url=config.url, headers=bearer(config), timeout=REQUEST_SECONDS, trust_env=False
     ) as api:
-        agents = body_of(await api.get("/api/agents"))
+        agents = body_of(await api.get("/api/agents", params={"limit": MOST_AT_ONCE}))
         telling = Telling({agent["id"]: agent["name"] for agent in agents}, out.write)
         turn: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 

@@ -128,6 +128,7 @@ API_ANSWERS: tuple[type[Model], ...] = (
     api.Seller,
     api.Earnings,
     api.Payout,
+    api.Onboarding,
     api.Dispute,
     hooks.WebhookView,
     hooks.DeliveryView,

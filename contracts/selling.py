@@ -12,6 +12,8 @@ from contracts.ledger import Sum
 from contracts.payment import Rail
 
 PayoutStatus = Literal["pending", "paid", "failed"]
+Onboarding = Literal["none", "unknown", "incomplete", "complete"]
+"""How far an account is with being paid by Stripe."""
 _STRIPE_ACCOUNT = r"^acct_[A-Za-z0-9]{4,}$"
 
 
@@ -42,6 +44,9 @@ class SellerView(Model):
         paid: was paid out.
         rail: how it is paid out.
         destination: the connected account at Stripe that it goes to; None when none was named.
+        onboarding: `none` without an account at Stripe, `unknown` until Stripe was asked about it,
+            `incomplete` while it is not paid to, else `complete`.
+        needs: what Stripe wants to know before it pays, in its own words.
     """
 
     account: Id
@@ -52,6 +57,28 @@ class SellerView(Model):
     paid: Sum
     rail: Rail
     destination: StripeAccount | None = None
+    onboarding: Onboarding = "none"
+    needs: list[str] = Field(default_factory=list)
+
+
+class OpenOnboarding(Model):
+    """Asks for a page at Stripe where the account says who it is and where its bank is.
+
+    Raises (over the bus): `Conflict` when payouts are simulated, `Invalid` when Stripe refuses it,
+    `Unavailable` when Stripe is away; nothing was changed then.
+    """
+
+
+class OnboardingLink(Model):
+    """The page, which is good for a few minutes and for one visit.
+
+    Attributes:
+        destination: the account at Stripe that it is about.
+    """
+
+    url: str
+    expires_at: Moment
+    destination: StripeAccount
 
 
 class SetDestination(Model):
@@ -184,6 +211,9 @@ class PayoutFailed(PayoutRequested):
 
 
 GET_SELLER = Call("payment", "get_seller", GetSeller, SellerView)
+OPEN_ONBOARDING = Call(
+    "payment", "open_onboarding", OpenOnboarding, OnboardingLink, timeout_ms=25_000
+)
 SET_DESTINATION = Call("payment", "set_destination", SetDestination, SellerView)
 LIST_EARNINGS = Call("payment", "list_earnings", ListEarnings, EarningsList)
 REQUEST_PAYOUT = Call("payment", "request_payout", RequestPayout, PayoutReply)

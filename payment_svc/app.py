@@ -4,9 +4,9 @@ Answers place_hold, extend_hold, get_task_account, list_bazaarbucks, list_stripe
 open_wallet, list_entries, check_ledger, get_receipt, refund_payment, enter_payment,
 open_checkout, retry_card, refund_card, take_webhook, open_spender, find_spender, get_spender,
 list_spenders, close_spender, close_account, ask_approval, decide_approval, list_approvals,
-get_seller, set_destination, list_earnings, request_payout, list_payouts, add_webhook,
-list_webhooks, delete_webhook, list_deliveries, replay_deliveries, open_dispute, note_dispute,
-decide_dispute, list_disputes.
+get_seller, open_onboarding, set_destination, list_earnings, request_payout, list_payouts,
+add_webhook, list_webhooks, delete_webhook, list_deliveries, replay_deliveries, open_dispute,
+note_dispute, decide_dispute, list_disputes.
 Consumes step.completed, step.failed, agent.registered, agent.updated, agent.suspended,
 task.completed, task.failed.
 By itself: asks after steps whose holds stay open and after what was not heard, charges cards for
@@ -39,7 +39,7 @@ from payment_svc.holds import by_hand, capture, place, refund, release
 from payment_svc.hooks import requests as hooks
 from payment_svc.hooks import sending, signing, telling
 from payment_svc.ledger import books, queries, wallets
-from payment_svc.payouts import owners, paying, requests, settling
+from payment_svc.payouts import onboarding, owners, paying, requests, settling
 from payment_svc.settings import Settings
 from payment_svc.spending import approvals, closing
 from payment_svc.spending import handlers as credentials
@@ -129,6 +129,8 @@ def _sell(service: Service, settings: Settings, stripe: StripeClient | None) -> 
     """What agents earn for who listed them, payouts, and disputes."""
     db, answer, consume = service.database, service.answer, service.consume
     answer(selling.GET_SELLER, partial(requests.get_seller, settings=settings))
+    link = partial(onboarding.open_onboarding, db=db, client=stripe, settings=settings)
+    answer(selling.OPEN_ONBOARDING, link)
     answer(selling.SET_DESTINATION, partial(requests.set_destination, settings=settings))
     answer(selling.LIST_EARNINGS, requests.list_earnings)
     answer(selling.REQUEST_PAYOUT, partial(requests.request_payout, settings=settings))
@@ -143,6 +145,8 @@ def _sell(service: Service, settings: Settings, stripe: StripeClient | None) -> 
     consume(topology.PAYMENT_AGENT_UPDATED, owners.on_agent_updated)
     service.every(ATTRIBUTE_EVERY_S, partial(owners.attribute, db))
     service.every(settings.card_poll_s, partial(settling.settle_due, db, settings))
+    if stripe is not None:
+        service.every(settings.card_poll_s, partial(onboarding.look_due, db, stripe, settings))
     service.every(settings.card_poll_s, partial(paying.work, db, stripe, settings))
     service.every(settings.card_poll_s, partial(paying.schedule, db, settings))
 

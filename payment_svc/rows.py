@@ -46,3 +46,23 @@ class Reserved(NamedTuple):
     done: bool
     owed: Decimal
     closed: bool
+
+
+class Placing(NamedTuple):
+    """Whether a hold was placed all at once, or what was in its way.
+
+    Attributes:
+        row_id: of the outbox row; None when it was not placed.
+        known: whether there was a hold of its id.
+        within: whether the budget covers it.
+        covered: whether the wallet does.
+        owed: what that owes.
+        closed: whether it is closed.
+    """
+
+    row_id: int | None
+    known: bool
+    within: bool
+    covered: bool
+    owed: Decimal
+    closed: bool

@@ -37,7 +37,8 @@ class Settings(ServiceSettings):
         stripe_api_key: turns the real card rail on; without it the rail is simulated.
         simulated_top_up: whether a top-up on the simulated rail credits the wallet at once: money
             for trying things out, which any key with the scope `write` can have.
-        stripe_webhook_secret: what webhooks are signed with; without it none is taken.
+        stripe_webhook_secret: what webhooks are signed with; without it none is taken. Several,
+            comma-separated: the endpoint for events of connected accounts has one of its own.
         stripe_api_base: where Stripe is.
         stripe_currency: what cards are charged in; one BazaarBuck is one unit of it. Only
             currencies with two decimals.
@@ -45,6 +46,7 @@ class Settings(ServiceSettings):
         stripe_payment_method: the stored card that pays for them.
         checkout_success_url: where Stripe sends who has topped up.
         checkout_cancel_url: where Stripe sends who has not.
+        onboarding_url: where Stripe sends a seller back to, onboarded or not.
         card_poll_s: seconds between two looks for card payments and webhooks to work on.
         card_lease_s: after so many seconds without an outcome, another replica takes a payment
             over; longer than a call of Stripe may take.
@@ -78,6 +80,7 @@ class Settings(ServiceSettings):
     stripe_payment_method: str = "pm_card_visa"
     checkout_success_url: str = "http://localhost:8000/payments?top_up=done"
     checkout_cancel_url: str = "http://localhost:8000/payments?top_up=cancelled"
+    onboarding_url: str = "http://localhost:8000/console"
     card_poll_s: float = Field(default=1.0, gt=0)
     card_lease_s: float = Field(default=60.0, gt=0)
     card_retry_s: float = Field(default=2.0, gt=0)
@@ -101,6 +104,13 @@ class Settings(ServiceSettings):
                 " is not paid out"
             )
         return self
+
+    @property
+    def webhook_secrets(self) -> list[str]:
+        """What Stripe may have signed a webhook with."""
+        given = self.stripe_webhook_secret
+        said = given.get_secret_value().split(",") if given else []
+        return [secret.strip() for secret in said if secret.strip()]
 
     @property
     def rail(self) -> Rail:

@@ -1,6 +1,7 @@
 """Tables of the seller's side: who owns agents, what they earned, how that is paid out."""
 
 from sqlalchemy import (
+    ARRAY,
     Boolean,
     CheckConstraint,
     Column,
@@ -10,6 +11,7 @@ from sqlalchemy import (
     Integer,
     String,
     Table,
+    Text,
     and_,
     false,
     text,
@@ -90,12 +92,23 @@ sellers = Table(
     Column("account", String(64), primary_key=True),
     # The connected account at Stripe.
     Column("destination", String(64)),
+    # Whether Stripe pays it, NULL until it was asked; what it still wants to know, in its words.
+    Column("payable", Boolean),
+    Column("needs", ARRAY(Text)),
+    # When Stripe is asked next; NULL without an account there.
+    Column("look_at", DateTime(timezone=True)),
     # When it is paid next without having asked.
     Column("next_payout_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     created_at(),
     info=dict(NEVER_DELETED),
 )
 Index("sellers_next_idx", sellers.c.next_payout_at)
+Index("sellers_look_idx", sellers.c.look_at, postgresql_where=sellers.c.look_at.is_not(None))
+Index(
+    "sellers_destination_idx",
+    sellers.c.destination,
+    postgresql_where=sellers.c.destination.is_not(None),
+)
 
 payouts = Table(
     "payouts",

@@ -28,6 +28,7 @@ from registry_svc.handlers import (
     reconcile,
     steps,
 )
+from registry_svc.pacing import Pacing
 from registry_svc.settings import Settings
 
 
@@ -61,11 +62,12 @@ def build(settings: Settings) -> Service:
     service.at_end(http.aclose)
 
     every_s = settings.probe_every_s
+    pacing = Pacing(every_s, settings.probes_per_s)
     service.at_start(partial(listing.list_seeds, db, settings.agent_urls()))
-    service.at_start(partial(probes.plan_missing, db))
-    service.every(probes.MISSING_EVERY_S, partial(probes.plan_missing, db))
+    service.at_start(partial(probes.plan_missing, db, pacing))
+    service.every(probes.MISSING_EVERY_S, partial(probes.plan_missing, db, pacing))
     service.at_start(partial(probes.first_look, db, http, every_s))
-    service.every(probes.look_every_s(every_s), partial(probes.probe_due, db, http, every_s))
+    service.every(probes.look_every_s(every_s), partial(probes.probe_paced, db, http, pacing))
     every_read_s = settings.read_again_every_s
     look_s = min(every_read_s, importing.LOOK_S)
     service.every(indexing.UNFOUND_EVERY_S, partial(indexing.index_unfound, db))

@@ -12,6 +12,8 @@ class Settings(ServiceSettings):
 
     Attributes:
         probe_every_s: seconds between two probes of an agent that answers.
+        probes_per_s: probes a second at most; with more agents than can be probed so within
+            `probe_every_s`, each is probed less often.
         agent_hosts: hosts of agents, comma-separated, whose addresses may be private.
         reconcile_s: seconds between two looks whether agents have in hand what is counted.
         read_again_every_s: seconds between two looks at what an agent says of itself.
@@ -20,6 +22,7 @@ class Settings(ServiceSettings):
     """
 
     probe_every_s: float = Field(default=5.0, gt=0, le=3600)
+    probes_per_s: float = Field(default=100.0, gt=0)
     agent_hosts: Hosts = ()
     reconcile_s: float = Field(default=30.0, gt=0)
     read_again_every_s: float = Field(default=3_600.0, gt=0)

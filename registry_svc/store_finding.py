@@ -33,7 +33,8 @@ PRICE_NOW = agents.c.base_price * case(
 """As `pricing.dynamic_price` has it."""
 MOST_CANDIDATES = 400
 """Agents that are read for one choice, about; shared by the words that are looked for."""
-FEWEST_PER_WORD = 10
+FEWEST_PER_WORD, MOST_PER_WORD = 10, 80
+"""Of the cheapest that have a word, and half as many of the best rated."""
 FEW_AWAY = 5
 """Of those that do not answer, just enough to say that they are there."""
 
@@ -141,7 +142,7 @@ async def candidates(
         max_price: BazaarBucks per call, at the present load.
         away: whether some of those that do not answer are read too.
     """
-    each = max(FEWEST_PER_WORD, MOST_CANDIDATES // max(1, len(words)))
+    each = max(FEWEST_PER_WORD, min(MOST_PER_WORD, MOST_CANDIDATES // max(1, len(words))))
     wanted = select(func.unnest(cast(list(words), ARRAY(Text))).label("word")).subquery()
     found: list[Select[Any]] = [
         select(agents.c.id).where(agents.c.id.in_(ids)),

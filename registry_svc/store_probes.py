@@ -49,6 +49,17 @@ async def plan(conn: AsyncConnection, ids: Sequence[str]) -> None:
     await conn.execute(soon)
 
 
+async def hurry(conn: AsyncConnection, ids: Sequence[str]) -> None:
+    """Have agents that are probed anyway probed now."""
+    due = agent_probes.c.agent_id.in_(ids) & (agent_probes.c.due_at > func.now())
+    await conn.execute(update(agent_probes).where(due).values(due_at=func.now()))
+
+
+async def count(conn: AsyncConnection) -> int:
+    """How many agents are probed."""
+    return int((await conn.execute(select(func.count()).select_from(agent_probes))).scalar_one())
+
+
 async def forget(conn: AsyncConnection, agent_id: str) -> None:
     """Have an agent probed no more."""
     await conn.execute(delete(agent_probes).where(agent_probes.c.agent_id == agent_id))

@@ -9,7 +9,7 @@ from chassis.db.transaction import Transaction
 from contracts.errors import PaymentRequired, Refusal
 from contracts.task import FailureReason, InvokeReply, TaskStatus
 from contracts.task_events import StepBill, StepCompleted, StepFailed, TaskCompleted, TaskFailed
-from task_svc import store
+from task_svc import store, store_at_once
 from task_svc.domain import Quote, Split, as_refusal, status_after
 from task_svc.pricing import is_overbilled
 from task_svc.protocols.job import AgentAnswer
@@ -118,15 +118,30 @@ async def end_step(tx: Transaction, step: Step, outcome: Done | Failed) -> list[
     task = await store.find_task(tx.conn, step.task_id, step.account, lock=True)
     if task is None:
         raise LookupError(f"step {step.id} has no task")
-    values = _completed(outcome) if isinstance(outcome, Done) else _failed(outcome)
-    started = await store.end_step(tx.conn, step.id, **values)
+    started = await store.end_step(tx.conn, step.id, **_columns(outcome))
     if started is None:
         return None
     tell_step(tx, step, outcome, started=started)
-    await _update_task(tx, task, step, outcome)
+    changed, ends = _after(task, step, outcome)
+    if ends is not None:
+        tx.publish(ends, account=task.account)
+    await store.update_task(tx.conn, task.id, **changed)
     if task.turn_id is None or isinstance(outcome, Failed):
         return []
     return await store.free_dependents(tx.conn, step.task_id, step.id)
+
+
+async def end_call(tx: Transaction, task: Task, step: Step, outcome: Done | Failed) -> bool:
+    """`end_step` for a call, all at once, if its task is still as it was when the call began.
+
+    Returns:
+        Whether that was so; else nothing was done.
+    """
+    tell_step(tx, step, outcome, started=True)
+    changed, ends = _after(task, step, outcome)
+    if ends is not None:
+        tx.publish(ends, account=task.account)
+    return await store_at_once.end(tx, task, step, changed, _columns(outcome))
 
 
 def tell_step(tx: Transaction, step: Step, outcome: Done | Failed, *, started: bool) -> None:
@@ -142,22 +157,20 @@ def tell_task(tx: Transaction, task: Task, event: TaskCompleted | TaskFailed) ->
     tx.publish(event, account=task.account, message_id=by_turn)
 
 
-def _completed(done: Done) -> dict[str, Any]:
+def _columns(outcome: Done | Failed) -> dict[str, Any]:
+    if isinstance(outcome, Failed):
+        return {"status": "failed", "reason": outcome.reason, "error": outcome.error}
     return {
         "status": "completed",
-        "result": done.answer.result,
-        "subtask_type": done.answer.subtask_type,
-        "cost": done.paid.cost,
-        "external_cost": done.paid.external,
-        "requires_external_tool": done.answer.requires_external_tool,
-        "execution_time": done.answer.execution_time,
-        "billed": done.billed,
-        "vendor": done.answer.vendor,
+        "result": outcome.answer.result,
+        "subtask_type": outcome.answer.subtask_type,
+        "cost": outcome.paid.cost,
+        "external_cost": outcome.paid.external,
+        "requires_external_tool": outcome.answer.requires_external_tool,
+        "execution_time": outcome.answer.execution_time,
+        "billed": outcome.billed,
+        "vendor": outcome.answer.vendor,
     }
-
-
-def _failed(failed: Failed) -> dict[str, Any]:
-    return {"status": "failed", "reason": failed.reason, "error": failed.error}
 
 
 def _event(step: Step, outcome: Done | Failed, *, started: bool) -> StepCompleted | StepFailed:
@@ -193,8 +206,10 @@ def _event(step: Step, outcome: Done | Failed, *, started: bool) -> StepComplete
     )
 
 
-async def _update_task(tx: Transaction, task: Task, step: Step, outcome: Done | Failed) -> None:
-    """Sum up cost and skills; a task without an orchestrator may end with its step."""
+def _after(
+    task: Task, step: Step, outcome: Done | Failed
+) -> tuple[dict[str, Any], TaskCompleted | TaskFailed | None]:
+    """What a step's end changes of its task: cost, skills, and without an orchestrator its end."""
     spent = Decimal(0)
     done_skills = set(task.done_skills)
     if isinstance(outcome, Done):
@@ -213,8 +228,8 @@ async def _update_task(tx: Transaction, task: Task, step: Step, outcome: Done | 
         status = status_after(verdict, task.required_skills, done_skills, open_steps)
         if status not in ("in_progress", task.status):
             changed["status"] = status
-            tx.publish(ended(task, status, task.total_cost + spent), account=task.account)
-    await store.update_task(tx.conn, task.id, **changed)
+            return changed, ended(task, status, task.total_cost + spent)
+    return changed, None
 
 
 def ended(

@@ -70,7 +70,7 @@ class Runner:
     async def renew(self) -> None:
         """Keep the leases of the steps that are being run here."""
         if ids := list(self._running):
-            async with self._db.transaction() as tx:
+            async with self._db.transaction(at_once=True) as tx:
                 await store_leases.renew(tx.conn, self.owner, self.lease_s, ids)
 
     @contextlib.asynccontextmanager

@@ -36,13 +36,13 @@ from task_svc.domain import (
     hold_amount,
     with_price,
 )
-from task_svc.ending import Done, Failed, Postponed, end_step, recorded
+from task_svc.ending import Done, Failed, Postponed, end_call, end_step, recorded
 from task_svc.pricing import most_of, paid, promise_of
 from task_svc.progress import StepNotes
 from task_svc.protocols.job import Job, Waiting
 from task_svc.quotes import OffTheMarket, Quotes
 from task_svc.restraint import NotNow, Restraint, take_place
-from task_svc.rows import Step
+from task_svc.rows import Step, Task
 
 log = structlog.get_logger()
 
@@ -131,9 +131,17 @@ class Saga:
         return await self.end(step, Failed("agent_busy", why.message), cause)
 
     async def finish(
-        self, step: Step, quote: Quote, payload: dict[str, Any], cause: Envelope
+        self,
+        step: Step,
+        quote: Quote,
+        payload: dict[str, Any],
+        cause: Envelope,
+        task: Task | None = None,
     ) -> tuple[Done | Failed, list[str]]:
-        """The part from the hold on, for a step that is in progress. Raises like `run`."""
+        """The part from the hold on, for a step that is in progress. Raises like `run`.
+
+        If its `task` is still as it is given here, the end is one statement.
+        """
         outcome: Done | Failed
         try:
             async with self.calls.under_way(step.id):
@@ -143,6 +151,10 @@ class Saga:
             async with self.db.transaction() as tx:
                 known = await store.find_step(tx.conn, step.id)
             self.agents.give_up(quote, known.operation)
+        if task is not None:
+            async with self.db.transaction(cause, at_once=True) as tx:
+                if await end_call(tx, task, step, outcome):
+                    return outcome, []
         return await self.end(step, outcome, cause)
 
     async def end(

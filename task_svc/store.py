@@ -175,10 +175,9 @@ async def insert_steps(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) ->
 
 
 async def insert_leased_step(
-    conn: AsyncConnection, owner: str, lease_s: float, **values: object
+    conn: AsyncConnection, lease_s: float, **values: object
 ) -> Step | None:
-    """Store a step that this replica runs at once; None when its id is known already."""
-    values["lease_owner"] = owner
+    """Store a step that its `lease_owner` runs at once; None when its id is known already."""
     query = _insert_leased_step(frozenset(values))
     return await query.one_or_none(conn, {**values, "lease": timedelta(seconds=lease_s)})
 

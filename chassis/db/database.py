@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from chassis.bus.changes import Changes
 from chassis.db import primary
+from chassis.db.at_once import Left
 from chassis.db.away import ONLY_READS, Away, sqlstate
 from chassis.db.pool import Pool, watch
 from chassis.db.schema import outbox_table
@@ -124,9 +125,12 @@ class Database:
         table = outbox_table(metadata)
         due_at = func.now() + bindparam("grace", type_=Interval)
         leaving = insert(table).values(
-            queue=RELAY_QUEUE, headers=ROW_HEADERS, next_attempt_at=due_at
+            queue=RELAY_QUEUE,
+            headers=ROW_HEADERS,
+            payload=bindparam("outbox_row"),
+            next_attempt_at=due_at,
         )
-        self._store = Statement(leaving.returning(table.c.id), int, keys=["payload"])
+        self._store = Statement(leaving.returning(table.c.id), Left)
         self.changes: Changes | None = None
         inbox = metadata.tables[f"{self.schema}.inbox"]
         self._remember = Statement(
@@ -149,7 +153,12 @@ class Database:
 
     @asynccontextmanager
     async def transaction(
-        self, cause: Envelope | None = None, *, begins: bool = False, reads: bool = False
+        self,
+        cause: Envelope | None = None,
+        *,
+        begins: bool = False,
+        reads: bool = False,
+        at_once: bool = False,
     ) -> AsyncIterator[Transaction]:
         """Open a transaction; it commits at the end of the block, or rolls back on an error.
 
@@ -158,6 +167,7 @@ class Database:
             begins: whether it begins something new, which can be refused.
             reads: whether it only looks, and locks nothing: each statement is on its own then, and
                 sees what is committed, as it would anyway.
+            at_once: whether it is one statement (`chassis.db.at_once`), which commits by itself.
 
         Raises:
             Away: there is no connection to be had, or the database does not answer.
@@ -168,14 +178,14 @@ class Database:
         try:
             async with AsyncExitStack() as stack:
                 try:
-                    engine = self._looking if reads else self.engine
+                    engine = self._looking if reads or at_once else self.engine
                     conn = await stack.enter_async_context(engine.begin())
                 except (OSError, PoolTimeout) as error:
                     raise Away("the database cannot be reached") from error
-                tx = Transaction(conn, self.schema, cause, begins)
+                tx = Transaction(conn, self.schema, cause, begins, self.departures)
                 try:
                     yield tx
-                    await tx.flush(self._store, self.departures)
+                    await tx.flush(self._store)
                     committing = tx
                 except DBAPIError as error:
                     if sqlstate(error) == ONLY_READS:

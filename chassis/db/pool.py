@@ -4,6 +4,7 @@ PostgreSQL has a process for each, with the plans of all that was ever prepared 
 the one that was used last is used first, and those that a burst left behind are closed.
 """
 
+import logging
 import time
 from typing import Any
 
@@ -37,6 +38,8 @@ class Pool(AsyncAdaptedQueuePool):
         return found[stay:]
 
 
+# SQLAlchemy tells of a pool by the name of its class: this one would be heard like our own code.
+logging.getLogger(f"{Pool.__module__}.{Pool.__name__}").setLevel(logging.WARNING)
 RETURNED = "returned_at"
 
 

@@ -5,21 +5,26 @@ messages into the outbox. All messages of a transaction are one outbox row, writ
 statement just before it commits: they exist exactly when the effect exists, and leave in order.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any, TypeVar
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.bus.calls import MAX_MESSAGE_BYTES
 from chassis.bus.envelopes import enclose
+from chassis.db.at_once import Left
 from chassis.db.statements import Statement
 from chassis.outbox.outgoing import Outgoing, as_row
 from chassis.outbox.relay import Departures
 from contracts.base import Command, Event
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
+
+StoredT = TypeVar("StoredT", bound=tuple[Any, ...])
 
 
 @dataclass(slots=True)
@@ -28,12 +33,14 @@ class Transaction:
 
     Attributes:
         begins: whether it begins something new, which is refused when its messages cannot leave.
+        departures: by which they leave right after the commit; else they are left to the relay.
     """
 
     conn: AsyncConnection
     source: str
     cause: Envelope | None = None
     begins: bool = False
+    departures: Departures | None = None
     _touched: set[str] = field(default_factory=set)
     _leaving: list[Outgoing] = field(default_factory=list)
     _afterwards: list[Callable[[], object]] = field(default_factory=list)
@@ -89,18 +96,42 @@ class Transaction:
         for do in self._afterwards:
             do()
 
-    async def flush(self, store: Statement[int], departures: Departures | None) -> None:
+    async def at_once(
+        self, statement: Statement[StoredT], values: Mapping[str, Any]
+    ) -> StoredT | None:
+        """Do all of the transaction by one statement, with what is to leave; see `db.at_once`.
+
+        Returns:
+            Its row, which begins with the id of the outbox row; none, or one without that, when
+            something was in the way: then nothing was done. What came in between is not told.
+
+        Raises:
+            Unavailable: it is of something new, and the streams take nothing now.
+        """
+        try:
+            return await self._finish(statement, values)
+        except IntegrityError:  # Somebody came in between; the server has undone what was done.
+            return None
+
+    async def flush(self, store: Statement[Left]) -> None:
         """Write what is to leave into the outbox, as one row that leaves after the commit.
 
         Raises:
             Unavailable: it is of something new, and the streams take nothing now.
         """
-        if not self._leaving:
-            return
+        if self._leaving:
+            await self._finish(store, {})
+
+    async def _finish(
+        self, statement: Statement[StoredT], values: Mapping[str, Any]
+    ) -> StoredT | None:
+        row, self._leaving = self._leaving, []
+        departures = self.departures
         if self.begins and departures is not None:
-            departures.publisher.intake.check(message.stream for message in self._leaving)
-        row = self._leaving
+            departures.publisher.intake.check(message.stream for message in row)
         grace = departures.grace if departures else timedelta(0)
-        row_id = await store.one(self.conn, {"payload": as_row(row), "grace": grace})
-        if departures is not None:
-            self.then(partial(departures.send, row_id, row))
+        leaving = {"outbox_row": as_row(row), "grace": grace}
+        found = await statement.one_or_none(self.conn, {**values, **leaving})
+        if found is not None and found[0] is not None and departures is not None:
+            self.then(partial(departures.send, found[0], row))
+        return found

@@ -140,7 +140,7 @@ class WaitingRoom:
         if isinstance(raw, Parked):
             await raw.put_off(failures, delay_s)
             return
-        async with self._db.transaction() as tx:
+        async with self._db.transaction(at_once=True) as tx:
             await tx.conn.execute(
                 self._keep,
                 {
@@ -161,7 +161,7 @@ class WaitingRoom:
 
     async def put_off(self, parked: Parked, failures: int, delay_s: float) -> None:
         """Have a message due again in `delay_s` seconds."""
-        async with self._db.transaction() as tx:
+        async with self._db.transaction(at_once=True) as tx:
             which = {"who": parked.consumer, "what": parked.message_id}
             await tx.conn.execute(
                 self._put_off, {**which, "delay_s": delay_s, "failures": failures}
@@ -170,7 +170,7 @@ class WaitingRoom:
 
     async def forget(self, parked: Parked) -> None:
         """Drop a message that was settled."""
-        async with self._db.transaction() as tx:
+        async with self._db.transaction(at_once=True) as tx:
             await tx.conn.execute(self._forget, {"who": parked.consumer, "what": parked.message_id})
 
     async def look(self) -> None:
@@ -182,7 +182,7 @@ class WaitingRoom:
                 self._behind = True
                 return
             asked = {"consumers": names, "rooms": rooms, "lease_s": LEASE_S}
-            async with self._db.transaction() as tx:
+            async with self._db.transaction(at_once=True) as tx:
                 rows = (await tx.conn.execute(self._take, asked)).all()
             found = Counter(row.consumer for row in rows)
             self._behind = any(found[name] == room for name, room in zip(names, rooms, strict=True))

@@ -22,7 +22,12 @@ from contracts.topology import DEADLETTER, DURABLES
 AT_ONCE = 50
 MOST_BYTES = 1024 * 1024
 """Of a body that is told; a longer one is told by its beginning, as text."""
+MOST_READ_BYTES = 8 * MOST_BYTES
+"""Of the bodies that are read for a page; one of long letters has fewer of them."""
+WINDOW, WIDEST = 10, 10_000
+"""Numbers that are read at once, going back; more of them where letters were sent again."""
 SUBJECT = "bazaar-subject"
+SUBJECTS = "bazaar.dlq.>"
 OF_THE_STORE = ("bazaar-", "Nats-")
 """Headers that a dead letter got when it was put aside, and that the next message gets anew."""
 Json = dict[str, Any]
@@ -36,6 +41,13 @@ class Which(Model):
     number: int = Field(ge=1, lt=2**63)
 
 
+class Wanted(Model):
+    """The newest letters, or those before the number that the page before ended with."""
+
+    limit: int = Field(default=AT_ONCE, ge=1, le=500)
+    before: int = Field(default=2**63 - 1, ge=1, lt=2**63)
+
+
 async def answer(client: Client, subject: str, body: bytes) -> bytes:
     """The answer to a request of the gateway on `LETTERS`.
 
@@ -47,7 +59,7 @@ async def answer(client: Client, subject: str, body: bytes) -> bytes:
     """
     what = subject.removeprefix(f"{LETTERS}.")
     if what == "list":
-        found = await newest(client)
+        found = await listed(client, Wanted.model_validate_json(body or b"{}"))
     elif what == "show":
         found = await whole(client, Which.model_validate_json(body).number)
     elif what == "replay":
@@ -57,12 +69,37 @@ async def answer(client: Client, subject: str, body: bytes) -> bytes:
     return json.dumps(found).encode()
 
 
-async def newest(client: Client) -> Json:
-    """The newest without their bodies, oldest first, and how many there are in all."""
+async def listed(client: Client, wanted: Wanted) -> Json:
+    """A page without the bodies, oldest first; how many there are in all, and what is before it.
+
+    Letters that were sent again leave gaps, and the server reads forwards only: so this goes back
+    window by window, wider ones where nothing is left.
+    """
     state = (await client.jetstream().stream_info(DEADLETTER.name)).state
-    first = max(state.first_seq, state.last_seq - AT_ONCE + 1)
-    page = await stored.read(client, DEADLETTER.name, "bazaar.dlq.>", first, AT_ONCE)
-    return {"deadLetters": [_head(one) for one in page.messages], "inAll": state.messages}
+    found: list[Json] = []
+    end, wide, read_bytes = min(wanted.before - 1, state.last_seq), WINDOW, 0
+    while end >= state.first_seq and len(found) < wanted.limit and read_bytes < MOST_READ_BYTES:
+        first = max(end - wide + 1, state.first_seq)
+        window = await _between(client, first, end)
+        found = [_head(one) for one in window] + found
+        read_bytes += sum(len(one.data) for one in window)
+        end, wide = first - 1, WINDOW if window else min(2 * wide, WIDEST)
+    found = found[-wanted.limit :]
+    older = bool(found) and found[0]["sequence"] > state.first_seq
+    before = found[0]["sequence"] if older else None
+    return {"deadLetters": found, "inAll": state.messages, "before": before}
+
+
+async def _between(client: Client, first: int, last: int) -> list[stored.Stored]:
+    """The letters with these numbers, both included."""
+    found: list[stored.Stored] = []
+    while first <= last:
+        page = await stored.read(client, DEADLETTER.name, SUBJECTS, first, last - first + 1)
+        found += [one for one in page.messages if one.sequence <= last]
+        if not page.left:
+            break
+        first = page.messages[-1].sequence + 1
+    return found
 
 
 async def whole(client: Client, number: int) -> Json:
@@ -110,7 +147,7 @@ async def _again(client: Client, number: int) -> str:
 
 
 async def _read(client: Client, number: int) -> stored.Stored:
-    page = await stored.read(client, DEADLETTER.name, "bazaar.dlq.>", number, 1)
+    page = await stored.read(client, DEADLETTER.name, SUBJECTS, number, 1)
     if not page.messages or page.messages[0].sequence != number:
         raise NotFound("Dead letter not found")
     return page.messages[0]

@@ -30,7 +30,7 @@ HELP = f"""\
 You may look: subscribe to bazaar.evt.> (events) and bazaar.dlq.* (dead letters), and ask
   {LOOKING}.task.TASK_ID   the events of a task; {{"after": N}} goes on behind the event N
   {LOOKING}.consumers      what waits for whom, and how full the streams are
-  {LOOKING}.dead_letters   the newest {letters.AT_ONCE}; with .N behind it, one whole
+  {LOOKING}.dead_letters   the newest {letters.AT_ONCE} ({{"before": N}}: older); .N: one whole
   {LOOKING}.agents         the agents as they are listed, the first hundred
   {LOOKING}.services       which services answer
 The rest is done over HTTP (docs/api.md), or by an administrator: connect as the user admin.
@@ -105,8 +105,8 @@ async def _consumers(client: Client, _which: str, _body: bytes) -> Json:
     }
 
 
-async def _dead_letters(client: Client, _which: str, _body: bytes) -> Json:
-    return await letters.newest(client)
+async def _dead_letters(client: Client, _which: str, body: bytes) -> Json:
+    return await letters.listed(client, letters.Wanted.model_validate_json(body.strip() or b"{}"))
 
 
 async def _dead_letter(client: Client, number: str, _body: bytes) -> Json:

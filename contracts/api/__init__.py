@@ -25,7 +25,7 @@ from contracts.api.payments import (
     Wallet,
 )
 from contracts.api.problems import PaymentProblem, Problem
-from contracts.api.selling import Earnings, Payout, Seller
+from contracts.api.selling import Earnings, Onboarding, Payout, Seller
 from contracts.api.spending import Approval, Credential, NewCredential
 from contracts.api.tasks import Cancellation, InvocationResult, Quote, Task, TaskStep
 
@@ -53,6 +53,7 @@ __all__ = [
     "Message",
     "NewCredential",
     "Number",
+    "Onboarding",
     "PaymentProblem",
     "Payout",
     "Problem",

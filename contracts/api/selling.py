@@ -1,7 +1,7 @@
 """What those who sell see: what they earned, and payouts."""
 
 from contracts.api.amounts import Number, SumNumber
-from contracts.selling import EarningsLine, PayoutView, SellerView
+from contracts.selling import EarningsLine, OnboardingLink, PayoutView, SellerView
 
 
 class Seller(SellerView):
@@ -12,6 +12,10 @@ class Seller(SellerView):
     owed: SumNumber
     pending: SumNumber
     paid: SumNumber
+
+
+class Onboarding(OnboardingLink):
+    """A page at Stripe, as POST /api/seller/onboarding answers it."""
 
 
 class Earnings(EarningsLine):

@@ -9,7 +9,7 @@ from chassis.observability.terminal import plain
 from deploy.local import home, ports, services
 from deploy.local.errors import StartError
 from deploy.local.postgres import clear_leftovers
-from deploy.local.settings import Settings, load
+from deploy.local.settings import CHECKOUT, Settings, load
 from deploy.local.supervisor import supervise
 
 HELP = """\
@@ -59,10 +59,11 @@ def announce(settings: Settings) -> None:
     """Says that the system is up, and where to look."""
     url = f"http://127.0.0.1:{settings.gateway_port}"
     server = "" if settings.nats_port == 4222 else f" -s nats://127.0.0.1:{settings.nats_port}"  # noqa: PLR2004 - the port that every NATS client tries
+    ask = "make ask Q=" if CHECKOUT else "bazaar ask "
     trace = f"nats{server if settings.nats_url is None else ' -s $NATS_URL'} sub 'bazaar.evt.>'"
     print(
         f"AgentBazaar is up: {url}",
-        "  ask      make ask Q=\"Translate 'hello' to Spanish\"",
+        f"  ask      {ask}\"Translate 'hello' to Spanish\"",
         f"  API      {url}/docs",
         f"  events   {trace}",
         f"  logs     {settings.bazaar_home / 'logs'}",

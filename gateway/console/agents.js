@@ -1,7 +1,7 @@
 /** The agents: what they do, what they cost now, and how load, price and rating went in the last hour. */
 
 import { ask, now } from "./api.js";
-import { empty, framed, gathered, h, money, s, show } from "./dom.js";
+import { empty, framed, gathered, h, looking, money, s, show } from "./dom.js";
 
 const HOUR_MS = 3_600_000;
 const AHEAD_MS = 60_000; // what is later was noted by another clock
@@ -32,6 +32,7 @@ export class Market {
   }
 
   async open() {
+    if (!this.list.hasChildNodes()) show(this.list, looking());
     try {
       this.agents = await ask("/api/agents?limit=500");
       for (const agent of this.agents) this.#note(agent.id, now(), [agent.load, agent.dynamicPrice, agent.rating]);
@@ -91,7 +92,7 @@ function chart(label, points, top) {
   const until = now();
   const most = top ?? (Math.max(...points.map(([, value]) => value), 0) * 1.2 || 1);
   const since = Math.min(points[0]?.[0] ?? until, until - 60_000);
-  const x = (at) => 100 * ((at - since) / (until - since));
+  const x = (at) => Math.min(100 * ((at - since) / (until - since)), 96); // what begins now is to be seen
   const y = (value) => 24 - 22 * (value / most);
   const path = points.map(([at, value], n) => `${n ? `H${x(at).toFixed(1)}V` : `M${x(at).toFixed(1)} `}${y(value).toFixed(1)}`).join("");
   const last = points.at(-1)?.[1];

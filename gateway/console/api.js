@@ -33,21 +33,29 @@ let refused = () => {};
 export const onRefused = (listener) => { refused = listener; };
 
 /** Ask; the answer's JSON. A Refused with the gateway's sentence, status 0 when nobody answers. */
-export async function ask(path, { method = "GET", body, headers = {}, signal } = {}) {
+export const ask = async (path, options) => (await answered(path, options)).found;
+
+/** A page of a list, and the address of the next one; null behind the last. */
+export async function page(path) {
+  const { found, answer } = await answered(path);
+  return { items: found, next: /^<([^>]+)>; rel="next"$/.exec(answer.headers.get("Link"))?.[1] ?? null };
+}
+
+async function answered(path, { method = "GET", body, headers = {} } = {}) {
   let answer;
   const used = key.get();
   try {
     answer = clocked(await fetch(path, {
-      method, signal, credentials: "omit",
+      method, credentials: "omit",
       headers: { ...who(), ...(body ? { "Content-Type": "application/json" } : {}), ...headers },
       body: body && JSON.stringify(body),
     }));
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
+  } catch {
     throw new Refused(0, "The gateway does not answer. This page goes on by itself when it is back.");
   }
   const found = await answer.json().catch(() => ({}));
-  if (answer.ok) return found;
-  if (answer.status === 401 && used === key.get()) refused(found.error); // not of a key before this one
+  if (used !== key.get()) return new Promise(() => {}); // nobody waits any more: another account is here
+  if (answer.ok) return { found, answer };
+  if (answer.status === 401) refused(found.error);
   throw new Refused(answer.status, found.error ?? `The gateway answers ${answer.status}.`);
 }

@@ -1,7 +1,7 @@
 /** What a wish cost: the bill under an answer, and the money of a task as a picture that adds up. */
 
 import { ask } from "./api.js";
-import { empty, h, money, s } from "./dom.js";
+import { empty, h, money, s, when } from "./dom.js";
 
 /** The bill of a message; nothing when nothing was charged. */
 export function bill(message) {
@@ -62,7 +62,7 @@ export function movements(entries, end = null) {
   let sum = end === null ? 0 : end - entries.reduce((all, entry) => all + entry.amount, 0);
   const rows = [...entries].reverse().map((entry) => {
     sum += entry.amount;
-    return h("tr", {}, h("td", {}, new Date(entry.createdAt).toLocaleTimeString()), h("td", {}, entry.kind),
+    return h("tr", {}, h("td", {}, when(entry.createdAt)), h("td", {}, entry.kind),
       h("td", { class: `number ${entry.amount < 0 ? "out" : "in"}` }, money(entry.amount)), h("td", { class: "number" }, money(sum)));
   });
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Movements" },

@@ -48,6 +48,26 @@ export function gathered(work, ms) {
 /** An amount for people: at most six decimals, no zeros at the end. */
 export const money = (amount) => `${Number(Number(amount ?? 0).toFixed(6))}`;
 
+/** A moment for people: the time alone when it is today. */
+export function when(time) {
+  const at = new Date(time);
+  return at.toDateString() === new Date().toDateString() ? at.toLocaleTimeString() : at.toLocaleString();
+}
+
+/** What is there until the gateway has answered. */
+export const looking = () => h("p", { class: "note" }, "Looking…");
+
+/** A button for what is behind a page of a list; nothing when that was all. `add` is given the next one. */
+export function further(words, next, read, add) {
+  if (!next) return null;
+  const said = h("span", { class: "wrong", role: "alert" });
+  const button = h("button", { type: "button", onclick: async () => {
+    button.disabled = true;
+    try { add(await read(next)); } catch (error) { button.disabled = false; show(said, error.message); }
+  } }, words);
+  return h("p", { class: "row" }, button, said);
+}
+
 /** What is there when a list is empty: what to try. */
 export const empty = (...words) => h("p", { class: "empty" }, ...words);
 

@@ -1,7 +1,7 @@
 /** Dead letters, for administrators: which there are, one whole, and one sent again. */
 
-import { ask } from "./api.js";
-import { empty, h, long, show } from "./dom.js";
+import { ask, page } from "./api.js";
+import { empty, further, h, long, looking, show, when } from "./dom.js";
 
 export class Letters {
   constructor() {
@@ -17,17 +17,26 @@ export class Letters {
 
   async open() {
     show(this.said);
+    show(this.body, looking());
     await this.#look();
   }
 
   async #look() {
     try {
-      const letters = await ask("/api/dead-letters");
-      show(this.body, letters.length ? h("ul", { class: "letters" }, letters.map((letter) => this.#letter(letter)))
+      const first = await page("/api/dead-letters?limit=50");
+      this.list = h("ul", { class: "letters" });
+      this.more = h("div", {});
+      show(this.body, first.items.length ? [this.list, this.more]
         : empty("There is none. A message becomes one when a service fails at it again and again; ", h("a", { href: "#/services" }, "are the services well"), "?"));
+      this.#add(first);
     } catch (error) {
       show(this.body, h("p", { class: "wrong", role: "alert" }, error.status === 403 ? "Dead letters are of all accounts: this needs a key with the scope admin." : error.message));
     }
+  }
+
+  #add({ items, next }) {
+    this.list.append(...items.map((letter) => this.#letter(letter)));
+    show(this.more, further("Older letters", next, page, (older) => this.#add(older)));
   }
 
   #letter({ number, time, consumer, subject, attempts, error, account }) {
@@ -35,7 +44,7 @@ export class Letters {
     const name = `dead letter ${number}`;
     return h("li", {}, h("article", { class: "step failed" },
       h("h3", {}, `${number}: ${consumer}`), h("p", { class: "wrong" }, error),
-      h("p", { class: "note" }, `${new Date(time).toLocaleString()}, ${attempts} attempts, account ${account ?? "unknown"}`), h("p", { class: "note" }, subject),
+      h("p", { class: "note" }, `${when(time)}, ${attempts} attempts, account ${account ?? "unknown"}`), h("p", { class: "note" }, subject),
       h("p", { class: "row" }, h("button", { type: "button", "aria-label": `Show ${name}`, onclick: () => this.#show(number, whole) }, "Show"),
         h("button", { type: "button", "aria-label": `Send ${name} again`, onclick: (press) => this.#again(number, press.currentTarget) }, "Send again")),
       whole));

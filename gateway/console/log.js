@@ -1,6 +1,6 @@
 /** All events as they come: up to 5,000 lines, the newest first. Only those in sight are there. */
 
-import { empty, framed, h, show } from "./dom.js";
+import { empty, framed, h, show, when } from "./dom.js";
 import { inWords, serviceOf } from "./story.js";
 
 const MOST = 5000;
@@ -45,8 +45,8 @@ export class Log {
 
   #row(event) {
     const words = inWords(event, (id) => this.market.name(id));
-    return h("li", { title: words }, h("time", { datetime: event.time }, new Date(event.time).toLocaleTimeString()), " ",
-      h("span", { class: serviceOf(event.type) }, event.type), " ",
+    return h("li", { title: words }, h("time", { datetime: event.time }, when(event.time)), " ",
+      h("span", { class: serviceOf(event) }, event.type), " ",
       event.taskId ? h("a", { href: `#/task/${event.taskId}` }, "task") : null, " ", words);
   }
 }

@@ -1,7 +1,7 @@
 /** The services and whether each answers. Asked when it is looked at, and when the stream says so. */
 
 import { ask } from "./api.js";
-import { h, show } from "./dom.js";
+import { h, looking, show } from "./dom.js";
 
 export class Services {
   constructor() {
@@ -15,6 +15,7 @@ export class Services {
   }
 
   async open() {
+    if (!this.body.hasChildNodes()) show(this.body, looking());
     try {
       const health = await ask("/health");
       const { dashboards } = health.services.gateway?.details ?? {};

@@ -2,17 +2,11 @@
 
 import { money } from "./dom.js";
 
-const NOUNS = {
-  message: "chat", plan: "chat", turn: "chat", tool: "chat",
-  task: "task", step: "task", price: "task",
-  hold: "payment", payment: "payment", stripe_payment: "payment", wallet: "payment",
-  agent: "registry",
-};
 export const SERVICES = ["chat", "task", "payment", "registry"];
 const MOST = 2000;
 
-/** The service that an event comes from. */
-export const serviceOf = (type) => NOUNS[type.split(".", 1)[0]] ?? "other";
+/** The service that an event comes from, when it is one of those. */
+export const serviceOf = ({ service }) => (SERVICES.includes(service) ? service : "other");
 
 /** A line about an event, for people; none about one that is not as it should be. `name` gives an agent's name by its id. */
 export function inWords(event, name) {
@@ -26,7 +20,7 @@ function words({ type, data: d = {} }, name) {
     case "plan.proposed": return d.steps.map((step) => `${step.skill} by ${name(step.agentId)}`).join(", ");
     case "price.negotiated":
       return d.agreed ? `${d.agentName}: ${money(d.price)} instead of ${money(d.listPrice)}` : `${d.agentName}: it stays at ${money(d.listPrice)}`;
-    case "step.completed": return `${by}, ${money(d.cost)} BazaarBucks, ${d.executionTime} ms`;
+    case "step.completed": return `${by}, ${money(Number(d.cost) + Number(d.externalCost))} BazaarBucks, ${d.executionTime} ms`;
     case "step.failed": return `${by}: ${d.error}`;
     case "hold.placed": case "hold.extended": return `${money(d.amount)} set aside for ${by}`;
     case "hold.declined": return `${money(d.amount)} for ${by} refused: ${d.reason === "budget_exceeded" ? "the budget is reached" : "the wallet is empty"}`;
@@ -34,6 +28,14 @@ function words({ type, data: d = {} }, name) {
     case "hold.overcharged": return `${by} billed ${money(d.billed)}, and gets ${money(d.paid)}`;
     case "payment.recorded": return `${money(d.amount)} paid to ${by}`;
     case "payment.refunded": return `${money(d.amount)} refunded by ${by}`;
+    case "payment.entered": return `${money(d.amount)} entered by hand for ${by}`;
+    case "wallet.credited": return `${money(d.amount)} credited`;
+    case "stripe_payment.updated": return `${money(d.amount)} by card: ${d.status}`;
+    case "payout.requested": case "payout.paid": return money(d.amount);
+    case "payout.failed": return `${money(d.amount)}: ${d.note}`;
+    case "step.approval_requested": return `${by} waits for a yes to ${money(d.amount)}`;
+    case "step.approval_decided": case "dispute.opened": case "dispute.noted": case "dispute.decided": return `${by}: ${d.state ?? d.status}`;
+    case "step.progress": return `${by}: ${d.message ?? ""} ${d.percent == null ? "" : `${d.percent} %`}`;
     case "agent.repriced": return `${by} costs ${money(d.dynamicPrice)} at a load of ${d.load}`;
     case "agent.availability_changed": return `${by} ${d.availability ? "answers" : "does not answer"}`;
     case "task.completed": case "task.failed": return `${money(d.totalCost)} in all`;

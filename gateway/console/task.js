@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { moneyOf } from "./bill.js";
-import { empty, gathered, h, long, show } from "./dom.js";
+import { empty, gathered, h, long, looking, show } from "./dom.js";
 import { Story } from "./story.js";
 import { eventTable, timeline } from "./timeline.js";
 
@@ -20,6 +20,7 @@ export class Task {
     this.id = id;
     this.story = new Story();
     for (const part of [this.head, this.picture, this.steps, this.sums, this.events]) show(part);
+    show(this.head, looking());
     await this.#look();
   }
 

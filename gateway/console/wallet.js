@@ -1,8 +1,8 @@
 /** The wallet, its statement, and the tasks that were paid from it. */
 
-import { ask } from "./api.js";
+import { ask, page } from "./api.js";
 import { movements } from "./bill.js";
-import { empty, gathered, h, money, show } from "./dom.js";
+import { empty, further, gathered, h, looking, money, show } from "./dom.js";
 
 export class Wallet {
   constructor() {
@@ -19,14 +19,13 @@ export class Wallet {
   clear() { show(this.body); }
 
   async open() {
+    if (!this.body.hasChildNodes()) show(this.body, looking());
     try {
-      const [wallet, lines, tasks] = await Promise.all([
-        ask("/api/wallet"), ask("/api/ledger?limit=50"), ask("/api/tasks?limit=50"),
-      ]);
+      const [wallet, lines, tasks] = await Promise.all([ask("/api/wallet"), page("/api/ledger?limit=50"), page("/api/tasks?limit=50")]);
       show(this.body, h("dl", { class: "sums" },
         sum("available", wallet.available), sum("set aside", wallet.held), wallet.owed ? sum("owed", wallet.owed) : null),
-      h("h3", {}, "Tasks"), tasks.length ? taskTable(tasks) : empty("No task yet: ", h("a", { href: "#/" }, "ask for something"), "."),
-      h("h3", {}, "Last movements"), lines.length ? movements(lines, wallet.posted - wallet.owed) : empty("No money has moved yet."));
+      h("h3", {}, "Tasks"), tasks.items.length ? growing(tasks, "Older tasks", taskTable) : empty("No task yet: ", h("a", { href: "#/" }, "ask for something"), "."),
+      h("h3", {}, "Last movements"), lines.items.length ? growing(lines, "Older movements", (all) => movements(all, wallet.posted - wallet.owed)) : empty("No money has moved yet."));
     } catch (error) {
       show(this.body, error.status === 404
         ? empty("This account has no wallet yet. An operator opens one: ", h("code", {}, "bazaar keys wallet ACCOUNT --grant 100"))
@@ -36,6 +35,14 @@ export class Wallet {
 }
 
 const sum = (word, amount) => h("div", {}, h("dt", {}, word), h("dd", {}, money(amount)));
+
+/** A list as `drawn` draws it, with a button for the page behind it. */
+function growing(first, words, drawn) {
+  const place = h("div", {});
+  const put = ({ items, next }) => show(place, drawn(items), further(words, next, page, (older) => put({ items: items.concat(older.items), next: older.next })));
+  put(first);
+  return place;
+}
 
 function taskTable(tasks) {
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Tasks" },

@@ -1,8 +1,8 @@
 /** The first view: say what you want done, and watch it. */
 
-import { Refused, ask } from "./api.js";
+import { Refused, ask, page } from "./api.js";
 import { bill, negotiation } from "./bill.js";
-import { empty, framed, h, long, money, show } from "./dom.js";
+import { framed, further, h, long, looking, money, show } from "./dom.js";
 import { Story, inWords } from "./story.js";
 import { stepList, timeline } from "./timeline.js";
 
@@ -46,12 +46,21 @@ export class Wish {
 
   /** Read the conversation so far. */
   async open() {
+    if (!this.past.hasChildNodes()) show(this.past, looking());
     try {
-      const messages = await ask("/api/messages?limit=20");
-      show(this.past, messages.length ? messages.map((message) => this.#message(message)) : this.#firstVisit());
+      const said = await page("/api/messages?limit=20");
+      if (this.story) { show(this.past); return; } // asked meanwhile: what is said now is in it already
+      if (said.items.length) { show(this.past); this.#before(said); } else show(this.past, this.#firstVisit());
     } catch (error) {
       show(this.past, h("p", { class: "wrong", role: "alert" }, error.message));
     }
+  }
+
+  /** Put what was said before above the rest, and the way to what was said before that above it. */
+  #before({ items, next }) {
+    this.past.querySelector(".further")?.remove();
+    const more = h("div", { class: "further" }, further("What was said before", next, page, (older) => this.#before(older)));
+    this.past.prepend(more, ...items.map((message) => this.#message(message)));
   }
 
   #firstVisit() {
@@ -175,7 +184,7 @@ export class Wish {
     if (this.story) this.story.over = true;
     this.story = null;
     show(this.now);
-    show(this.past, empty("…"));
+    show(this.past);
     this.goOn(null);
     this.send.disabled = false;
     this.stop.hidden = true;

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -10,12 +11,13 @@ from nats.errors import NoRespondersError
 from pydantic import TypeAdapter
 
 from chassis.bus.calls import refusal_in
-from contracts.errors import NotFound, TooSlow, Unavailable
+from contracts.errors import Invalid, NotFound, TooSlow, Unavailable
 from contracts.letters import DeadLetter, SentAgain, WholeDeadLetter
 from contracts.permissions import LETTERS
 from gateway.asking import answer, cause_of, gateway_of
 from gateway.auth import admin_only
 from gateway.errors import problems
+from gateway.pages import LINKED, Paging, page_of
 from gateway.parameters import PathId, StrictRoute
 
 router = APIRouter(tags=["operators"], route_class=StrictRoute, dependencies=[Depends(admin_only)])
@@ -29,13 +31,15 @@ _LIST = TypeAdapter(list[DeadLetter])
     "/api/dead-letters",
     summary="Messages that were put aside",
     response_model=list[DeadLetter],
-    responses=problems(504),
+    responses={200: LINKED, **problems(504)},
 )
-async def list_dead_letters(request: Request) -> Response:
-    """The newest 50, newest first."""
-    found = (await _ask(request, "list"))["deadLetters"]
-    letters = [DeadLetter.model_validate(_shown(one)) for one in reversed(found)]
-    return Response(_LIST.dump_json(letters), media_type="application/json")
+async def list_dead_letters(request: Request, page: Paging) -> Response:
+    """Newest first; a page of long ones may have fewer than `limit`."""
+    before = {} if page.cursor is None else {"before": _cursor(page.cursor)}
+    said = await _ask(request, "list", {"limit": page.limit, **before})
+    letters = [DeadLetter.model_validate(_shown(one)) for one in reversed(said["deadLetters"])]
+    older = said["before"]
+    return page_of(request, page, letters, _LIST, None if older is None else str(older))
 
 
 @router.get(
@@ -46,7 +50,7 @@ async def list_dead_letters(request: Request) -> Response:
 )
 async def get_dead_letter(request: Request, id: PathId) -> Response:  # noqa: A002  (the path's own word)
     """Its own headers, and those that say what went wrong."""
-    one = await _ask(request, "show", _number(id))
+    one = await _ask(request, "show", {"number": _number(id)})
     more = {"headers": one["headers"], "data": one["data"]}
     return answer(WholeDeadLetter.model_validate(_shown(one) | more))
 
@@ -60,7 +64,7 @@ async def get_dead_letter(request: Request, id: PathId) -> Response:  # noqa: A0
 async def replay_dead_letter(request: Request, id: PathId) -> Response:  # noqa: A002  (the path's own word)
     """To where it came from, once its cause is mended; whoever has handled it passes over it."""
     number = _number(id)
-    said = await _ask(request, "replay", number)
+    said = await _ask(request, "replay", {"number": number})
     return answer(SentAgain(number=number, subject=said["subject"]))
 
 
@@ -75,7 +79,18 @@ def _number(id_: str) -> int:
     return int(id_)
 
 
-async def _ask(request: Request, what: str, number: int | None = None) -> Any:
+def _cursor(text: str) -> int:
+    """The number that a page ends before.
+
+    Raises:
+        Invalid: the text is no cursor.
+    """
+    if not PLACE.fullmatch(text):
+        raise Invalid("The cursor is not one of ours.")
+    return int(text)
+
+
+async def _ask(request: Request, what: str, wanted: Mapping[str, int]) -> Any:
     """What the keeper answers.
 
     Raises:
@@ -84,10 +99,11 @@ async def _ask(request: Request, what: str, number: int | None = None) -> Any:
         TooSlow: it does not answer.
     """
     client = gateway_of(request).link.client
-    body = b"" if number is None else json.dumps({"number": number}).encode()
     heads = cause_of(request).headers()
     try:
-        reply = await client.request(f"{LETTERS}.{what}", body, timeout=WAIT_S, headers=heads)
+        reply = await client.request(
+            f"{LETTERS}.{what}", json.dumps(wanted).encode(), timeout=WAIT_S, headers=heads
+        )
     except NoRespondersError:
         raise Unavailable("The keeper of the bus is down.") from None
     except (NatsError, TimeoutError):

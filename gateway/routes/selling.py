@@ -12,11 +12,13 @@ from contracts.selling import (
     GET_SELLER,
     LIST_EARNINGS,
     LIST_PAYOUTS,
+    OPEN_ONBOARDING,
     REQUEST_PAYOUT,
     SET_DESTINATION,
     GetSeller,
     ListEarnings,
     ListPayouts,
+    OpenOnboarding,
     RequestPayout,
     SetDestination,
 )
@@ -61,6 +63,18 @@ async def get_seller(request: Request) -> Response:
     """What waits until no payer may have it back, what can be paid out, what was."""
     seller = await ask(request, GET_SELLER, GetSeller())
     return answer(shown(api.Seller, seller))
+
+
+@router.post(
+    "/api/seller/onboarding",
+    summary="Be onboarded at Stripe, to be paid there",
+    response_model=api.Onboarding,
+    responses=problems(409, 504),
+)
+async def open_onboarding(request: Request) -> Response:
+    """A page of Stripe's, good for some minutes: open it, and ask for another when it is over."""
+    link = await ask(request, OPEN_ONBOARDING, OpenOnboarding())
+    return answer(shown(api.Onboarding, link))
 
 
 @posts.put(

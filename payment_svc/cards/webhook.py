@@ -7,6 +7,8 @@ only for the try that it belongs to; a wallet is credited by the one change to `
 import base64
 import binascii
 import json
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import stripe
@@ -25,6 +27,7 @@ from payment_svc.cards import reversals, store_events, store_reversals, store_ta
 from payment_svc.cards import store as store_cards
 from payment_svc.cards import store_refunds as store_card_refunds
 from payment_svc.cards.telling import tell
+from payment_svc.payouts import onboarding
 from payment_svc.settings import Settings
 
 log = structlog.get_logger()
@@ -45,17 +48,11 @@ async def take_webhook(request: TakeWebhook, tx: Transaction, settings: Settings
     Raises:
         Unavailable: there is no secret to check the signature with.
     """
-    if settings.stripe_webhook_secret is None:
+    if not settings.webhook_secrets:
         raise Unavailable("No webhook is taken: STRIPE_WEBHOOK_SECRET is not set.")
     try:
         body = base64.b64decode(request.payload, validate=True).decode()
-        event = stripe.Webhook.construct_event(
-            body,
-            request.signature,
-            settings.stripe_webhook_secret.get_secret_value(),
-            TOLERANCE_S,
-            api_key="none",  # Only to read the event; nothing is asked with it.
-        )
+        event = signed_by_stripe(body, request.signature, settings.webhook_secrets)
         id_, type_ = str(event["id"]), str(event["type"])
     except stripe.SignatureVerificationError as error:
         log.warning("webhook refused", why=error.user_message)
@@ -68,6 +65,27 @@ async def take_webhook(request: TakeWebhook, tx: Transaction, settings: Settings
     if not await store_events.store_event(tx.conn, id_, type_, body):
         log.info("webhook was known", event_id=id_)
     return WebhookTaken()
+
+
+def signed_by_stripe(body: str, signature: str, secrets: Sequence[str]) -> stripe.Event:
+    """The event that a body is, by whichever endpoint of ours at Stripe it came.
+
+    Raises:
+        stripe.SignatureVerificationError: it is signed with none of the secrets.
+    """
+    *others, last = secrets
+    for secret in others:
+        with suppress(stripe.SignatureVerificationError):
+            return _read(body, signature, secret)
+    return _read(body, signature, last)
+
+
+def _read(body: str, signature: str, secret: str) -> stripe.Event:
+    # The key is only to read the event; nothing is asked with it.
+    event: stripe.Event = stripe.Webhook.construct_event(
+        body, signature, secret, TOLERANCE_S, api_key="none"
+    )
+    return event
 
 
 async def work(db: Database) -> None:
@@ -105,6 +123,8 @@ async def _handle_one(db: Database) -> bool:
 
 async def _apply(tx: Transaction, type_: str, body: dict[str, Any]) -> str:
     """Do what an event says; what came of it, in words."""
+    if (told := await onboarding.on_told(tx, type_, body)) is not None:
+        return told
     thing = body["data"]["object"]
     payment = await _payment_of(tx, thing)
     if payment is not None:

@@ -1,5 +1,7 @@
 """Holds: money set aside for a step before its agent is called."""
 
+from decimal import Decimal
+
 from chassis.db.database import Database
 from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
@@ -33,13 +35,49 @@ async def place_hold(request: PlaceHold, db: Database, here: Envelope) -> HoldRe
         PaymentRequired: not covered, or the wallet owes something; nothing is set aside.
         Conflict: the id was used for another hold, or that step is over.
     """
+    found = None
     try:
+        if request.replaces is None and here.spender is None:
+            async with db.transaction(here, at_once=True) as tx:
+                tx.publish(_placed(request))
+                found = await store.place(tx, here.account, request, wallet_of(here.account))
+            if found is not None and found.row_id is not None:
+                return HoldReply(hold_id=request.hold_id, held=request.amount)
+            if found is not None and not found.known:
+                _check(request, found.within, found.covered, found.owed, closed=found.closed)
         async with db.transaction(here) as tx:
+            if found is not None and found.known:
+                return await _same_again(tx, request, here)
             return await _place(tx, request, here)
     except _Declined as declined:
         async with db.transaction(here) as tx:
             tx.publish(declined.event)
         raise
+
+
+def _check(request: PlaceHold, within: bool, covered: bool, owed: Decimal, *, closed: bool) -> None:
+    """Make sure that budget and wallet cover a hold.
+
+    Args:
+        request: the hold.
+        within: whether its task's budget covers it.
+        covered: whether the wallet does.
+        owed: what that owes.
+        closed: whether it is closed.
+
+    Raises:
+        _Declined: one of them does not.
+    """
+    if not within:
+        raise _Declined(
+            f"The task's budget of {request.max_budget.normalize():f} BazaarBucks does not cover "
+            f"another {request.amount.normalize():f}.",
+            _decline(request, "budget_exceeded"),
+        )
+    if closed or not covered:
+        raise _Declined(
+            not_covered(request.amount, owed, closed=closed), _decline(request, "wallet_exhausted")
+        )
 
 
 async def _place(tx: Transaction, request: PlaceHold, here: Envelope) -> HoldReply:
@@ -49,31 +87,26 @@ async def _place(tx: Transaction, request: PlaceHold, here: Envelope) -> HoldRep
     freed = placed.freed
     if why := await reserving.reserve(tx, request, placed, here):
         raise _Declined(why, _decline(request, "budget_exceeded", here.spender))
-    if not await store_budgets.reserve_budget(tx.conn, here.account, request, freed):
-        raise _Declined(
-            f"The task's budget of {request.max_budget.normalize():f} BazaarBucks does not cover "
-            f"another {request.amount.normalize():f}.",
-            _decline(request, "budget_exceeded"),
-        )
+    within = await store_budgets.reserve_budget(tx.conn, here.account, request, freed)
+    if not within:
+        _check(request, within, covered=True, owed=Decimal(0), closed=False)
     reserved = await store_budgets.reserve_wallet(
         tx.conn, wallet_of(here.account), request.amount, freed
     )
-    if not reserved.done:
-        raise _Declined(
-            not_covered(request.amount, reserved.owed, closed=reserved.closed),
-            _decline(request, "wallet_exhausted"),
-        )
+    _check(request, within, reserved.done, reserved.owed, closed=reserved.closed)
     if request.replaces and freed:
         tx.publish(HoldReleased(task_id=request.task_id, hold_id=request.replaces, amount=freed))
-    tx.publish(
-        HoldPlaced(
-            task_id=request.task_id,
-            hold_id=request.hold_id,
-            agent_id=request.agent_id,
-            amount=request.amount,
-        )
-    )
+    tx.publish(_placed(request))
     return HoldReply(hold_id=request.hold_id, held=request.amount)
+
+
+def _placed(request: PlaceHold) -> HoldPlaced:
+    return HoldPlaced(
+        task_id=request.task_id,
+        hold_id=request.hold_id,
+        agent_id=request.agent_id,
+        amount=request.amount,
+    )
 
 
 async def _same_again(tx: Transaction, request: PlaceHold, here: Envelope) -> HoldReply:

@@ -26,9 +26,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.db.at_once import at_once
 from chassis.db.statements import Statement
+from chassis.db.transaction import Transaction
 from contracts.payment import PlaceHold
-from payment_svc.rows import Hold, Placed
+from payment_svc.rows import Hold, Placed, Placing
 from payment_svc.tables import MONEY, holds
 
 Found = Row[*tuple[Any, ...]]
@@ -63,6 +65,52 @@ _INSERT_HOLD = Statement(
     ),
     Placed,
 )
+# What most holds are, by one statement: hold, budget and wallet, in the order of all locks. Whether
+# they allow it is looked at first, and asked of each row again once it is locked.
+_PLACE = at_once(
+    "payment",
+    """
+    looked AS (
+      SELECT EXISTS (SELECT FROM payment.holds WHERE id = :hold) AS known,
+             coalesce(b.account = :account
+                      AND b.held + b.captured + :amount <= greatest(b.max_budget, :most),
+                      :amount <= :most) AS within,
+             coalesce(w.posted - w.held >= :amount OR :amount = 0, false) AS covered,
+             coalesce(w.owed, 0) AS owed, w.closed_at IS NOT NULL AS closed
+      FROM (VALUES (:wallet)) AS asked (id)
+      LEFT JOIN payment.ledger_accounts w ON w.id = asked.id
+      LEFT JOIN payment.budgets b ON b.task_id = :task),
+    placed AS (
+      INSERT INTO payment.holds
+        (id, account, task_id, agent_id, asked, held, status, list_price, quoted, tolerance)
+      SELECT :hold, :account, :task, :agent, :amount, :amount, 'held', :list_price, :quoted,
+             :tolerance
+      FROM looked WHERE within AND covered AND NOT closed
+      ON CONFLICT DO NOTHING RETURNING id),
+    planned AS (
+      INSERT INTO payment.budgets AS b (task_id, account, max_budget, held)
+      SELECT :task, :account, :most, :amount FROM placed
+      ON CONFLICT (task_id) DO UPDATE
+        SET held = b.held + excluded.held, max_budget = greatest(b.max_budget, excluded.max_budget)
+        WHERE b.account = excluded.account
+          AND b.held + excluded.held + b.captured <= greatest(b.max_budget, excluded.max_budget)
+      RETURNING task_id),
+    paid AS (
+      UPDATE payment.ledger_accounts w SET held = w.held + :amount FROM planned
+      WHERE w.id = :wallet AND w.closed_at IS NULL
+        AND (w.posted - w.held >= :amount OR :amount = 0)
+      RETURNING w.id)
+    """,
+    Placing,
+    {
+        **dict.fromkeys(("hold", "account", "task", "agent", "wallet"), String()),
+        **dict.fromkeys(("amount", "most", "list_price", "quoted"), MONEY),
+        "tolerance": Numeric(4, 2),
+    },
+    first="placed",
+    last="paid",
+    result="SELECT (SELECT id FROM outbox_row), known, within, covered, owed, closed FROM looked",
+)
 _CAPTURE_HOLD = Statement(
     update(holds)
     .where(holds.c.id == bindparam("hold"))
@@ -80,6 +128,28 @@ _LOCK_HOLDS = Statement(
     .with_for_update(),
     Hold,
 )
+
+
+async def place(tx: Transaction, account: str, request: PlaceHold, wallet: str) -> Placing | None:
+    """Set a hold's amount aside in its budget and its wallet, and all of a transaction at once.
+
+    Returns:
+        Whether that was done, or what was in the way; None when somebody else was: the statements
+        below wait for him.
+    """
+    values = {
+        "hold": request.hold_id,
+        "account": account,
+        "task": request.task_id,
+        "agent": request.agent_id,
+        "amount": request.amount,
+        "most": request.max_budget,
+        "wallet": wallet,
+        "list_price": request.list_price,
+        "quoted": request.quoted,
+        "tolerance": request.tolerance or Decimal(1),
+    }
+    return await tx.at_once(_PLACE, values)
 
 
 async def insert_hold(

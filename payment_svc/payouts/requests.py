@@ -15,6 +15,7 @@ from contracts.selling import (
     GetSeller,
     ListEarnings,
     ListPayouts,
+    Onboarding,
     PayoutList,
     PayoutReply,
     PayoutRequested,
@@ -26,8 +27,9 @@ from contracts.selling import (
 from payment_svc.domain import Transfer
 from payment_svc.ledger import names
 from payment_svc.ledger import store as store_ledger
-from payment_svc.payouts import store
+from payment_svc.payouts import store, store_onboarding
 from payment_svc.payouts.domain import payable, payout_postings
+from payment_svc.payouts.onboarding import refusal
 from payment_svc.settings import Settings
 
 TAKEN = "This payout id was used for another amount."
@@ -45,7 +47,7 @@ async def set_destination(
 ) -> SellerView:
     """Say where the account is paid; payouts that were asked for go where they were to go."""
     every_s = settings.payout_every_s or 0
-    await store.set_destination(tx.conn, here.account, request.destination, every_s)
+    await store_onboarding.set_destination(tx.conn, here.account, request.destination, every_s)
     return await _seller(tx, here.account, settings)
 
 
@@ -63,7 +65,17 @@ async def _seller(tx: Transaction, account: str, settings: Settings) -> SellerVi
         paid=sums.paid,
         rail=settings.rail,
         destination=known.destination if known else None,
+        onboarding=_onboarding(known),
+        needs=(known.needs or []) if known else [],
     )
+
+
+def _onboarding(known: store.Found | None) -> Onboarding:
+    if known is None or known.destination is None:
+        return "none"
+    if known.payable is None:
+        return "unknown"
+    return "complete" if known.payable else "incomplete"
 
 
 async def list_earnings(request: ListEarnings, tx: Reading, here: Envelope) -> EarningsList:
@@ -134,8 +146,8 @@ async def take(
     """
     known = await store.seller(tx.conn, account)
     destination = known.destination if known else None
-    if settings.rail == "stripe" and destination is None:
-        raise Conflict("Say first where you are paid: PUT /api/seller/destination.")
+    if settings.rail == "stripe" and (why := refusal(known)) is not None:
+        raise Conflict(why)
     has = await store.balance(tx.conn, account, lock=True)
     available = payable(has.posted if has else Decimal(0))
     amount = available if asked is None else asked

@@ -63,20 +63,6 @@ async def add_seller(conn: AsyncConnection, account: str, every_s: float) -> Non
     await conn.execute(upsert(sellers).values(values).on_conflict_do_nothing())
 
 
-async def set_destination(
-    conn: AsyncConnection, account: str, destination: str, every_s: float
-) -> None:
-    """Keep where a seller is paid."""
-    fresh = upsert(sellers).values(
-        account=account, destination=destination, next_payout_at=after(every_s)
-    )
-    await conn.execute(
-        fresh.on_conflict_do_update(
-            index_elements=[sellers.c.account], set_={"destination": destination}
-        )
-    )
-
-
 async def seller(conn: AsyncConnection, account: str) -> Found | None:
     """What is known of a seller."""
     query = select(sellers).where(sellers.c.account == account)

@@ -20,13 +20,15 @@ from contracts.errors import BadAnswer
 from contracts.registry import AgentAvailabilityChanged
 from registry_svc import agents_http, store, store_probes, store_words
 from registry_svc.handlers.listing import updated
+from registry_svc.pacing import Pacing
 from registry_svc.reading import kept
 from registry_svc.store_probes import Due
 from registry_svc.vitals import Vitals, after_probe
 
 log = structlog.get_logger()
 
-AT_ONCE = 16
+AT_ONCE = 64
+"""Some of them do not answer, and keep their places for as long as a probe may take."""
 FIRST_LOOK_S = 3.0
 MISSING_EVERY_S = 60.0
 
@@ -45,10 +47,23 @@ async def first_look(db: Database, http: Outbound, every_s: float) -> None:
         log.info("some agents were not probed yet")
 
 
-async def probe_due(db: Database, http: Outbound, every_s: float) -> None:
+async def probe_paced(db: Database, http: Outbound, pacing: Pacing) -> None:
+    """Probe agents whose turn it is, as many as may be now."""
+    await probe_due(db, http, pacing.period_s, pacing)
+
+
+async def probe_due(
+    db: Database, http: Outbound, every_s: float, pacing: Pacing | None = None
+) -> None:
     """Probe every agent whose turn it is, `AT_ONCE` at a time.
 
     One that fails may be due again while it is still being asked; it is not asked twice at once.
+
+    Args:
+        db: of the registry.
+        http: for calls of agents.
+        every_s: after so many seconds one that answers is due again.
+        pacing: how many may begin now; all that are due without it.
     """
     every = timedelta(seconds=every_s)
     slots = asyncio.Semaphore(AT_ONCE)
@@ -60,7 +75,7 @@ async def probe_due(db: Database, http: Outbound, every_s: float) -> None:
         slots.release()
 
     async with asyncio.TaskGroup() as probing:
-        while due := await _claim(db, every):
+        while due := await _claim(db, every, pacing):
             for agent in due:
                 if agent.id not in asking:
                     asking.add(agent.id)
@@ -68,15 +83,22 @@ async def probe_due(db: Database, http: Outbound, every_s: float) -> None:
                     probing.create_task(ask(agent))
 
 
-async def plan_missing(db: Database) -> None:
-    """Have those probed too that a release beside this one listed."""
+async def plan_missing(db: Database, pacing: Pacing) -> None:
+    """Have those probed too that a release beside this one listed, and count all."""
     async with db.transaction() as tx:
         await store_probes.plan_missing(tx.conn)
+        pacing.agents = await store_probes.count(tx.conn)
 
 
-async def _claim(db: Database, every: timedelta) -> list[Due]:
+async def _claim(db: Database, every: timedelta, pacing: Pacing | None) -> list[Due]:
+    at_most = pacing.room(AT_ONCE) if pacing else AT_ONCE
+    if not at_most:
+        return []
     async with db.transaction() as tx:
-        return await store_probes.claim_due(tx.conn, every, AT_ONCE)
+        due = await store_probes.claim_due(tx.conn, every, at_most)
+    if pacing:
+        pacing.spend(len(due))
+    return due
 
 
 @dataclass(frozen=True, slots=True)

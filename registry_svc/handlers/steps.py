@@ -15,7 +15,7 @@ from contracts.envelope import Envelope
 from contracts.ledger import PaymentRefunded
 from contracts.task_events import StepCompleted, StepFailed, StepStarted
 from contracts.topology import Durable
-from registry_svc import pricing, rating, store, store_buyers
+from registry_svc import pricing, rating, store, store_buyers, store_probes
 from registry_svc.handlers.indexing import Stars
 from registry_svc.tally import STARTED, Tally, completed, failed, thought
 
@@ -90,6 +90,9 @@ async def count(
     for agent_id in sorted(sums):
         tx.cause = causes[agent_id]
         await _add(tx, agent_id, sums[agent_id])
+    if silent := [agent_id for agent_id, tally in sums.items() if tally.silent]:
+        # Who does not answer calls is looked after at once: its turn may be a minute away.
+        await store_probes.hurry(tx.conn, silent)
     if stars is not None:
         tx.then(partial(stars.moved, sums.keys()))
 

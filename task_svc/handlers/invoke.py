@@ -1,6 +1,8 @@
 """POST /api/invoke-agent: one step, run at once, answered when it has ended."""
 
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
+from typing import Any
 
 from chassis.bus.envelopes import new_id
 from chassis.db.database import Database
@@ -10,7 +12,7 @@ from contracts.envelope import Envelope
 from contracts.errors import Busy, Conflict, NotFound, Refusal
 from contracts.task import InvokeAgent, InvokeReply
 from contracts.task_events import StepStarted, TaskCreated, TaskStarted
-from task_svc import store, store_leases
+from task_svc import store, store_at_once, store_leases
 from task_svc.approving import WAITS, has_to_wait
 from task_svc.beginning import quote_columns, start_task
 from task_svc.cancelling import CANCELLED
@@ -70,7 +72,7 @@ async def invoke_agent(
         amount = hold_amount(quote, most_of(quote.promise, request.max_price))
         waits = await has_to_wait(saga.bus, request, amount, here)
         with nullcontext() if waits else saga.restraint.through(request.agent_id, quote):
-            step = await _store_step(
+            step, task = await _store_step(
                 request, before, db, settings, runner, quote, here, None if waits else reply_to
             )
             if waits:
@@ -78,7 +80,7 @@ async def invoke_agent(
                 raise Busy(WAITS.format(step.id, step.task_id))
             async with runner.holding(step):
                 try:
-                    outcome, _ = await saga.finish(step, quote, dict(request.payload), here)
+                    outcome, _ = await saga.finish(step, quote, dict(request.payload), here, task)
                 except Postponed as waiting:
                     outcome = await _give_up(step, saga, db, runner, waiting, here)
     return _answered(step, outcome)
@@ -123,90 +125,110 @@ async def _store_step(
     quote: Quote,
     here: Envelope,
     reply_to: str | None,
-) -> Step:
+) -> tuple[Step, Task | None]:
     """Store the step, leased to this replica and in progress; its task too when it has none.
 
     Without anybody to reply to it waits for a person: any replica begins it then. A further try
     belongs to the task of the one before it, and takes its place.
+
+    Returns:
+        The step, and its task where that is known.
 
     Raises:
         Busy: somebody else was quicker to begin the same.
         NotNow: the agent has in hand what it takes at once.
     """
     first = request.step_id or new_id()
+    known_id = before.task_id if before is not None else request.task_id
+    made = _new_task(settings, quote, here) if known_id is None else None
+    task_id = known_id or new_id()
     step_id = first if before is None else try_after(first, before.id)
-    task_id = before.task_id if before is not None else request.task_id
+    most = most_of(quote.promise, request.max_price)
+    columns: dict[str, Any] = {
+        "id": step_id,
+        "replaces": None if before is None else before.id,
+        "task_id": task_id,
+        "account": here.account,
+        "agent_id": request.agent_id,
+        "skill": "",
+        "subtask_type": quote.skills[0][:100] if quote.skills else "task",
+        "payload": request.payload,
+    }
+    begins = StepStarted(task_id=task_id, step_id=step_id, agent_id=request.agent_id)
+    leased = columns | {
+        **quote_columns(quote, most),
+        "cause": here.model_dump(mode="json"),
+        "reply_to": reply_to,
+        "lease_owner": runner.owner,
+    }
+    if reply_to is not None and quote.at_once is None:
+        anew: tuple[Mapping[str, Any], ...] = (made,) if made else ({"anew": False}, {"anew": True})
+        for task in anew:
+            async with db.transaction(here, begins=True, at_once=True) as tx:
+                tx.publish(*_beginning(task, task_id), begins)
+                if found := await store_at_once.begin(tx, task, leased, runner.lease_s):
+                    return found
     async with db.transaction(here, begins=True) as tx:
-        if task_id is None:
-            task = await _make_task(tx, settings, quote, here)
+        if made is not None:
+            new = await store.insert_task(tx.conn, id=task_id, **made)
+            if new is None:
+                raise Conflict("This task id is taken.")
+            stored = new
+            tx.publish(*_beginning(made, task_id))
         else:
-            found = await store.find_task(tx.conn, task_id, here.account, lock=True)
-            if found is None:
-                raise NotFound("Task not found")
-            task = found
-            if task.turn_id is not None:
-                raise Conflict("This task belongs to a conversation; its orchestrator runs it.")
-            if task.cancelled_at is not None:
-                raise Conflict(CANCELLED)
-            await start_task(tx, task, open_steps=task.open_steps + 1)
-        columns = {
-            "id": step_id,
-            "replaces": None if before is None else before.id,
-            "task_id": task.id,
-            "account": here.account,
-            "agent_id": request.agent_id,
-            "skill": "",
-            "subtask_type": quote.skills[0][:100] if quote.skills else "task",
-            "payload": request.payload,
-            "max_budget": task.max_budget,
-        }
-        most = most_of(quote.promise, request.max_price)
+            stored = await _take_up(tx, task_id, here)
+        columns["max_budget"] = leased["max_budget"] = stored.max_budget
         if reply_to is None:
             cause = here.for_ever().model_dump(mode="json")
             row = columns | {"status": "pending", "max_price": most, "cause": cause}
             if not await store.insert_steps(tx.conn, [row]):
                 raise Busy(RUNS)
-            return await store.find_step(tx.conn, step_id)
+            return await store.find_step(tx.conn, step_id), None
         await take_place(tx, request.agent_id, quote)
-        step = await store.insert_leased_step(
-            tx.conn,
-            runner.owner,
-            runner.lease_s,
-            **columns,
-            **quote_columns(quote, most),
-            cause=here.model_dump(mode="json"),
-            reply_to=reply_to,
-        )
+        step = await store.insert_leased_step(tx.conn, runner.lease_s, **leased)
         if step is None:
             raise Busy(RUNS)
-        tx.publish(StepStarted(task_id=task.id, step_id=step.id, agent_id=request.agent_id))
-    return step
+        tx.publish(begins)
+    return step, None
 
 
-async def _make_task(tx: Transaction, settings: Settings, quote: Quote, here: Envelope) -> Task:
-    task = await store.insert_task(
-        tx.conn,
-        id=new_id(),
-        account=here.account,
-        spender=here.spender,
-        user_query=f"Call of {quote.agent_name}",
-        required_skills=[],
-        status="in_progress",
-        max_budget=settings.default_budget,
-        open_steps=1,
-    )
+async def _take_up(tx: Transaction, task_id: str, here: Envelope) -> Task:
+    """A task that has one open step more, its row locked."""
+    task = await store.find_task(tx.conn, task_id, here.account, lock=True)
     if task is None:
-        raise Conflict("This task id is taken.")
-    tx.publish(
-        TaskCreated(
-            task_id=task.id,
-            user_query=task.user_query,
-            required_skills=[],
-            max_budget=task.max_budget,
-        ),
-        TaskStarted(task_id=task.id),
-    )
+        raise NotFound("Task not found")
+    if task.turn_id is not None:
+        raise Conflict("This task belongs to a conversation; its orchestrator runs it.")
+    if task.cancelled_at is not None:
+        raise Conflict(CANCELLED)
+    await start_task(tx, task, open_steps=task.open_steps + 1)
     return task
+
+
+def _new_task(settings: Settings, quote: Quote, here: Envelope) -> dict[str, Any]:
+    """The columns of a task that is made for one call, but for its id."""
+    return {
+        "account": here.account,
+        "spender": here.spender,
+        "user_query": f"Call of {quote.agent_name}",
+        "required_skills": [],
+        "status": "in_progress",
+        "max_budget": settings.default_budget,
+        "open_steps": 1,
+    }
+
+
+def _beginning(task: Mapping[str, Any], task_id: str) -> Iterator[TaskCreated | TaskStarted]:
+    """What is told of a task that is made, or taken up anew."""
+    if "user_query" in task:
+        yield TaskCreated(
+            task_id=task_id,
+            user_query=task["user_query"],
+            required_skills=task["required_skills"],
+            max_budget=task["max_budget"],
+        )
+    if task.get("anew", True):
+        yield TaskStarted(task_id=task_id)
 
 
 async def _give_up(

@@ -1,14 +1,16 @@
 """Connections that come and go under a service."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import literal, select, text
+from sqlalchemy import Boolean, String, literal, select, text
 from sqlalchemy.exc import DBAPIError
 
 from chassis.bus.envelopes import new_id
 from chassis.db import database
+from chassis.db.at_once import Left, at_once
 from chassis.db.away import Away, is_away, is_unstorable
 from chassis.db.database import Database
 from chassis.db.pool import shrink
@@ -32,6 +34,45 @@ async def db(probe_stack: Stack) -> AsyncIterator[Database]:
 async def note(db: Database, task: str) -> None:
     async with db.transaction() as tx:
         await probe.note(tx.conn, task, "done")
+
+
+ALL_AT_ONCE = at_once(
+    "probe",
+    """
+    begun AS (INSERT INTO probe.effects (task_id, what) SELECT :task, 'begun'
+              WHERE NOT EXISTS (SELECT FROM probe.effects WHERE task_id = :task) RETURNING seq),
+    ended AS (INSERT INTO probe.effects (task_id, what) SELECT :task, 'ended' FROM begun
+              WHERE :goes RETURNING seq)
+    """,
+    Left,
+    {"task": String(), "goes": Boolean()},
+    first="begun",
+    last="ended",
+)
+
+
+async def test_a_transaction_of_one_statement_is_done_whole_or_not_at_all(
+    db: Database, probe_stack: Stack
+) -> None:
+    task = new_id()
+
+    async def run(*, goes: bool) -> bool:
+        async with db.transaction(at_once=True) as tx:
+            tx.publish(probe.Happened(task_id=task))
+            return await tx.at_once(ALL_AT_ONCE, {"task": task, "goes": goes}) is not None
+
+    async def found() -> tuple[int, int]:
+        outbox = "SELECT count(*) FROM probe.probe_outbox WHERE position($1::bytea IN payload) > 0"
+        effects = "SELECT count(*) FROM probe.effects WHERE task_id = $1"
+        async with connected(probe_stack.admin_url) as root:
+            return await root.fetchval(effects, task), await root.fetchval(outbox, task.encode())
+
+    assert not await run(goes=False)  # It had begun when it turned out that it does not end.
+    assert await found() == (0, 0)
+    assert await run(goes=True)
+    assert await found() == (2, 1)
+    assert not await run(goes=True)  # Something is in the way.
+    assert await found() == (2, 1)
 
 
 async def test_connections_that_the_server_closed_are_replaced_unnoticed(
@@ -86,8 +127,10 @@ async def test_who_is_cancelled_while_a_transaction_begins_leaves_nobody_else_in
 
 
 async def test_what_a_burst_of_work_opened_is_closed_when_it_is_of_no_use(
-    probe_stack: Stack,
+    probe_stack: Stack, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Without a word in the log: it happens all the time."""
+    caplog.set_level(logging.INFO, "chassis")
     db = Database(probe_stack.database_url("probe"), probe.metadata, pool=4, relay_workers=1)
     meet = asyncio.Barrier(4)
 
@@ -103,6 +146,7 @@ async def test_what_a_burst_of_work_opened_is_closed_when_it_is_of_no_use(
     await shrink(db.engine, 3_600)
     assert await burst() == pids  # They were used just now.
     await shrink(db.engine, 0)
+    assert caplog.records == []
     async with connected(probe_stack.admin_url) as root:
         left = await root.fetch("SELECT pid FROM pg_stat_activity WHERE pid = ANY($1)", [*pids])
     assert len(left) == 1

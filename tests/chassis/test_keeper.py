@@ -326,6 +326,27 @@ async def test_the_gateway_has_dead_letters_told_and_sent_again(
     await gateway.close()
 
 
+async def test_all_dead_letters_are_told_page_by_page(admin: Client) -> None:
+    """Whatever was sent again in between, and however long they are."""
+    js = admin.jetstream()
+    long = b"x" * 300_000
+    numbers = [
+        (await js.publish("bazaar.dlq.task-start", long if at < 12 else b"{}")).seq
+        for at in range(70)
+    ]
+    for gone in numbers[20:]:
+        await js.delete_msg("DEADLETTER", gone)
+    told: list[int] = []
+    before: int | None = 2**63 - 1
+    while before is not None:
+        page = await letters.listed(admin, letters.Wanted(limit=9, before=before))
+        assert len(page["deadLetters"]) <= 9
+        told = [one["sequence"] for one in page["deadLetters"]] + told
+        before = page["before"]
+    assert told[-20:] == numbers[:20]
+    assert len(told) == len(set(told)) == page["inAll"]
+
+
 async def test_the_keeper_outlives_the_server(tmp_path: Path) -> None:
     async with embedded_nats_server(tmp_path, locked=True) as server, keeping(server) as keeper:
         await server.kill()

@@ -1,5 +1,6 @@
 """The API documents: `make specs` writes contracts/specs from the code; a test compares them."""
 
+import inspect
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,9 @@ from faststream.specification import AsyncAPI
 from chassis.service import Service
 from chat_svc.app import build as chat
 from chat_svc.settings import Settings as ChatSettings
+from contracts.base import PASSING, Command, Event
+from contracts.catalogue import EVENTS
+from contracts.permissions import ORDERS
 from deploy import nats_users
 from gateway.app import create_app
 from gateway.settings import Settings as GatewaySettings
@@ -44,7 +48,40 @@ def documents() -> Iterator[tuple[str, str]]:
 def _asyncapi(service: Service) -> dict[str, Any]:
     spec = AsyncAPI(service.broker, title=f"AgentBazaar {service.name}", version=VERSION)
     found: dict[str, Any] = json.loads(spec.to_specification().to_json())
+    sent: list[type[Event | Command]] = [*EVENTS[service.name], *ORDERS[service.name]]
+    for message in sent:
+        _add_sent(found, message)
     return found
+
+
+def _add_sent(document: dict[str, Any], message: type[Event] | type[Command]) -> None:
+    """A message that the service sends: by way of the outbox, so the broker knows none of them."""
+    kept = "" if getattr(message, "kept", True) else f".{PASSING}"
+    kind = "evt" if issubclass(message, Event) else "cmd"
+    address = f"bazaar.{kind}.{message.type}{kept}.*"
+    name = f"{address}:{message.__name__}"
+    at = name.replace("*", "%2A")
+    schema = message.model_json_schema(
+        by_alias=True, mode="serialization", ref_template="#/components/schemas/{model}"
+    )
+    parts = document["components"]
+    for title, one in {**schema.pop("$defs", {}), f"{message.__name__}Sent": schema}.items():
+        parts["schemas"].setdefault(title, one)
+    parts["messages"][name] = {
+        "title": name,
+        "payload": {"$ref": f"#/components/schemas/{message.__name__}Sent"},
+    }
+    document["channels"][name] = {
+        "address": address,
+        "description": inspect.getdoc(message),
+        "messages": {"Message": {"$ref": f"#/components/messages/{at}"}},
+        "servers": [{"$ref": "#/servers/development"}],
+    }
+    document["operations"][f"{name}Send"] = {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{at}"},
+        "messages": [{"$ref": f"#/channels/{at}/messages/Message"}],
+    }
 
 
 def _text(document: dict[str, Any]) -> str:

@@ -104,6 +104,19 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{link} names no heading"
 
 
+@pytest.mark.parametrize("page", [DOCS / "tour.md", PROJECT / "findings/README.md"], ids=str)
+def test_what_a_page_says_is_in_a_file_is_there(page: Path) -> None:
+    named = re.findall(r"`([\w./-]+/[\w./-]*)`", page.read_text("utf-8"))
+    assert len(named) > 5
+    assert [path for path in named if not (PROJECT / path).exists()] == []
+
+
+def test_every_finding_is_in_its_index() -> None:
+    scripts = {path.name for path in (PROJECT / "findings").glob("*.sh")}
+    index = (PROJECT / "findings/README.md").read_text("utf-8")
+    assert set(re.findall(r"^\| `([^`]+)`", index, re.MULTILINE)) == scripts
+
+
 def test_the_glossary_has_each_word_once() -> None:
     words = re.findall(r"\*\*([^*]+)\*\*", (DOCS / "glossary.md").read_text("utf-8"))
     assert sorted(words) == sorted(set(words))

@@ -5,7 +5,7 @@ from fnmatch import fnmatch
 
 from deploy.local.settings import PROJECT
 
-OF_NO_WHEEL = {"deploy/Dockerfile"}
+OF_NO_WHEEL = {"deploy/Dockerfile", "deploy/bazaar"}
 
 
 def test_a_wheel_has_every_file_that_lies_beside_the_code() -> None:

@@ -22,6 +22,7 @@ from deploy.local.nats import url
 from deploy.local.ports import free_port
 from deploy.local.settings import AGENTS, PROJECT
 from deploy.nats_users import variable
+from deploy.passwords import wanted
 from tests.e2e.powers import Left
 from tests.e2e.system import CONTEXTS, System
 from tests.support.polling import insist
@@ -226,16 +227,11 @@ async def compose(**env: str) -> AsyncIterator[ComposePowers]:
 
 def _environment() -> dict[str, str]:
     ports = ("GATEWAY_PORT", "NATS_PORT", "NATS_MONITOR_PORT", "POSTGRES_PORT")
-    roles = (
-        "POSTGRES_PASSWORD",
-        *(f"{context.upper()}_DB_PASSWORD" for context in CONTEXTS),
-        *(f"{context.upper()}_OWNER_DB_PASSWORD" for context in CONTEXTS),
-    )
-    users = [variable(user) for user in USERS]
+    passwords = wanted((PROJECT / "docker-compose.yml").read_text())
     return {
         "COMPOSE_PROJECT_NAME": "bazaar-e2e",
         "TAG": "e2e",
         "SEARCH_ENGINE": "local",
         **{name: str(free_port()) for name in ports},
-        **{name: secrets.token_urlsafe(18) for name in (*roles, *users)},
+        **{name: secrets.token_urlsafe(24) for name in passwords},
     }

@@ -188,7 +188,7 @@ async def test_it_is_for_all(browser: Browser, system: System) -> None:
 async def test_dead_letters_are_an_administrators(
     browser: Browser, doors: str, system: System
 ) -> None:
-    """Listed, shown as text, and sent again, by the keyboard."""
+    """All of them listed, shown as text, and sent again, by the keyboard."""
     client = await nats.connect(system.nats_url)
     js, task = client.jetstream(), fresh("dead")
     heads = {
@@ -197,6 +197,9 @@ async def test_dead_letters_are_an_administrators(
         "bazaar-consumer": "task-agents",
         "bazaar-error": HOSTILE.replace("\x1b", "").replace("\u202e", ""),
     }
+    first = await js.publish("bazaar.dlq.task-agents", b"{}")
+    for _ in range(50):
+        await js.publish("bazaar.dlq.task-agents", b"{}")
     letter = await js.publish("bazaar.dlq.task-agents", HOSTILE.encode(), headers=heads)
     keys = {
         scopes: await make_key(system.nats_url, fresh("op"), "--scopes", scopes)
@@ -216,6 +219,9 @@ async def test_dead_letters_are_an_administrators(
         await expect(page.locator("main")).to_contain_text("<b>bold</b> \\u001b[2Jgone \\u202e")
         assert await page.locator("main img, main b").count() == 0
         await visit.picture("dead-letters")
+        await page.get_by_role("button", name="Older letters").press("Enter")
+        oldest = page.get_by_role("button", name=f"Show dead letter {first.seq}", exact=True)
+        await expect(oldest).to_be_visible()
         await page.get_by_role("button", name=f"Send {name} again", exact=True).press("Enter")
         await expect(page.locator("main [role=status]")).to_contain_text(f"registered.{task}")
         await expect(page.get_by_role("button", name=f"Show {name}", exact=True)).to_have_count(0)

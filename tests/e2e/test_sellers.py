@@ -4,11 +4,14 @@ The agent of twenty lines is that of docs/sellers.md.
 """
 
 import asyncio
+import json
 import re
 import sys
 import uuid
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +21,11 @@ import pytest
 from deploy.local.ports import free_port
 from deploy.local.settings import PROJECT
 from tests.e2e import books
-from tests.e2e.market import new_skill
+from tests.e2e.market import LOOPBACK, new_skill
 from tests.e2e.system import MODE, System
 from tests.support.polling import insist
 
-pytestmark = pytest.mark.skipif(MODE != "local", reason="agents of this machine, at 127.0.0.1")
+pytestmark = pytest.mark.skipif(MODE == "given", reason="who runs it says how soon it pays out")
 SELLERS = Path(__file__).with_name("sellers")
 PRICE = 0.07
 INITIAL = 4.5
@@ -30,19 +33,21 @@ INITIAL = 4.5
 
 
 @pytest.fixture
-async def sellers(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
+async def sellers(tmp_path: Path, system: System) -> AsyncIterator[dict[str, str]]:
     """The address of each agent, by the skill that no other has."""
+    host = system.agent_host
+    listen = LOOPBACK if host == LOOPBACK else "0.0.0.0"  # noqa: S104  (asked from a container)
     haiku, ode, cry = map(new_skill, ("haiku", "ode", "cry"))
     ports = [free_port() for _ in range(3)]
     page = (PROJECT / "docs" / "sellers.md").read_text()
     [program] = re.findall(r"```python\n(# haiku\.py.*?)```", page, re.DOTALL)
     small = tmp_path / "haiku.py"
     named = program.replace('"haiku"', f'"{haiku}"').replace('"Haiku"', f'"{haiku}"')
-    small.write_text(named.replace("9100", str(ports[0])))
+    small.write_text(named.replace("9100", str(ports[0])).replace(LOOPBACK, listen))
     commands = [
         [str(small)],
-        [str(SELLERS / "poet.py"), str(ports[1]), ode],
-        [str(SELLERS / "crier.py"), str(ports[2]), cry],
+        [str(SELLERS / "poet.py"), listen, host, str(ports[1]), ode],
+        [str(SELLERS / "crier.py"), listen, str(ports[2]), cry],
     ]
     async with AsyncExitStack() as running:
         for command in commands:
@@ -50,9 +55,9 @@ async def sellers(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
             running.push_async_callback(process.wait)
             running.callback(process.kill)
         yield {
-            haiku: f"http://127.0.0.1:{ports[0]}",
-            ode: f"http://127.0.0.1:{ports[1]}",
-            cry: f"http://127.0.0.1:{ports[2]}/mcp",
+            haiku: f"http://{host}:{ports[0]}",
+            ode: f"http://{host}:{ports[1]}",
+            cry: f"http://{host}:{ports[2]}/mcp",
         }
 
 
@@ -69,17 +74,16 @@ async def buyer(http: httpx.AsyncClient, system: System) -> AsyncIterator[httpx.
         yield client
 
 
-async def listed(http: httpx.AsyncClient, skill: str, url: str) -> dict[str, Any]:
-    """The listing that one request makes, once its process listens and its probe was answered."""
-
-    async def there() -> list[dict[str, Any]]:
-        body = {"url": url, "id": skill, "basePrice": PRICE}
-        answer = await http.post("/api/agents/import", json=body)
-        assert answer.status_code == httpx.codes.OK, answer.text
-        found: list[dict[str, Any]] = answer.json()
-        return found
-
-    [one] = await insist(there)
+async def listed(http: httpx.AsyncClient, system: System, skill: str, url: str) -> dict[str, Any]:
+    """The listing that one command makes, once its process listens and its probe was answered."""
+    await insist(partial(listens, url))
+    said = ["agents", "import", url, "--id", skill, "--price", str(PRICE)]
+    bazaar = [sys.executable, "-m", "cli", "--json", "--url", system.base_url, *said]
+    command = await asyncio.create_subprocess_exec(*bazaar, stdout=PIPE, cwd=PROJECT)
+    out, _ = await command.communicate()
+    assert command.returncode == 0
+    one: dict[str, Any]
+    [one] = json.loads(out)
 
     async def available() -> bool:
         found: dict[str, Any] = await books.get(http, f"/api/agents/{one['id']}")
@@ -89,10 +93,20 @@ async def listed(http: httpx.AsyncClient, skill: str, url: str) -> dict[str, Any
     return one
 
 
+async def listens(url: str) -> bool:
+    """Whether somebody does at this address of a test's agent, which runs on this machine."""
+    try:
+        _, writer = await asyncio.open_connection(LOOPBACK, httpx.URL(url).port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
 async def test_from_three_listings_to_their_payout(
-    http: httpx.AsyncClient, buyer: httpx.AsyncClient, sellers: dict[str, str]
+    http: httpx.AsyncClient, buyer: httpx.AsyncClient, system: System, sellers: dict[str, str]
 ) -> None:
-    agents = {skill: await listed(http, skill, url) for skill, url in sellers.items()}
+    agents = {skill: await listed(http, system, skill, url) for skill, url in sellers.items()}
     protocols = [agent["protocol"] for agent in agents.values()]
     assert protocols == ["native", "a2a", "mcp"]
 

@@ -138,6 +138,9 @@ async def test_a_scope_that_is_missing_is_named(
         assert_problem(await door.get(letters, headers=who), 403, "admin")
         assert_problem(await door.get(f"{letters}/1", headers=who), 403, "admin")
         assert_problem(await door.post(f"{letters}/1/replay", headers=who), 403, "admin")
+    for cursor in ("0", "x", "-1", "1e3"):
+        refused = await door.get(letters, params={"cursor": cursor}, headers=admin)
+        assert_problem(refused, 422, "cursor")
     # There is no keeper here, who tells them.
     assert_problem(await door.get(letters, headers=admin), 503, "keeper")
     assert (await door.get("/api/ledger/check", headers=admin)).json()["ok"] is True

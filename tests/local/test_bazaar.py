@@ -31,6 +31,23 @@ AGENT: Json = {
     "rating": 4.5,
     "availability": True,
 }
+EARNED: Json = {
+    "agentId": "a1",
+    "day": "2026-01-02",
+    "jobs": 3,
+    "faults": 1,
+    "charged": 0.3,
+    "fees": 0.03,
+    "refunded": 0.0,
+    "earned": 0.27,
+}
+PAYOUT: Json = {
+    "id": "o1",
+    "amount": 2.0,
+    "status": "failed",
+    "note": "No such account.",
+    "createdAt": "2026-01-02T03:04:05Z",
+}
 TOLD = [
     {
         "id": "e1",
@@ -64,6 +81,20 @@ assert main(["tasks"]) == 0
 """A program in an installation that has no drivers, no servers, and nothing that calls agents."""
 
 
+LETTERS = [
+    {"number": 1100 - at, "consumer": "c", "subject": "s", "error": "no"} for at in range(1100)
+]
+
+
+def paged(request: Request) -> JSONResponse:
+    """A page of the letters, with the way to the next one as the gateway writes it."""
+    at, limit = int(request.query_params.get("cursor", "0")), int(request.query_params["limit"])
+    assert limit <= 500
+    end = at + limit
+    link = f'<{request.url.path}?limit={limit}&cursor={end}>; rel="next"'
+    return JSONResponse(LETTERS[at:end], headers={"Link": link} if end < len(LETTERS) else {})
+
+
 class Gateway:
     """Answers as the gateway does, strictly: what it does not know is a 404.
 
@@ -89,11 +120,18 @@ class Gateway:
             },
             "POST /api/agents": AGENT,
             "PATCH /api/agents/a1": AGENT | {"basePrice": 0.2},
+            "POST /api/agents/import": [AGENT | {"protocol": "a2a"}],
             "POST /api/agents/a1/suspend": AGENT | {"state": "suspended"},
+            "DELETE /api/agents/a1": AGENT | {"state": "retired"},
+            "GET /api/seller": {"available": 2.0, "onboarding": "incomplete", "needs": ["a bank"]},
+            "GET /api/seller/earnings": [EARNED],
+            "GET /api/seller/payouts": [PAYOUT],
+            "POST /api/seller/payouts": PAYOUT,
+            "POST /api/seller/onboarding": {"url": "https://connect.stripe.example/setup/1"},
             "POST /api/payments/bazaarbucks/p1/refund": {"id": "r1", "amount": 0.5, "taskId": "t1"},
         }
 
-        @app.api_route("/{path:path}", methods=["GET", "POST", "PATCH"])
+        @app.api_route("/{path:path}", methods=["GET", "POST", "PATCH", "DELETE"])
         async def answer(request: Request) -> Any:
             body = json.loads(await request.body() or b"null")
             self.asked.append((request.method, request.scope["raw_path"].decode(), body))
@@ -105,6 +143,8 @@ class Gateway:
                 frames = ": hello\n\n" + "".join(f"data: {json.dumps(one)}\n\n" for one in TOLD)
                 notice = 'event: notice\ndata: {"notice": "stopping"}\n\n'
                 return StreamingResponse(iter([frames, notice]), media_type="text/event-stream")
+            if request.url.path == "/api/dead-letters":
+                return paged(request)
             found = lists.get(f"{request.method} {request.url.path}")
             return JSONResponse({"error": "Not here"}, 404) if found is None else found
 
@@ -142,6 +182,15 @@ def test_agents_are_shown_to_people_and_to_programs(capsys: Said) -> None:
 def test_an_empty_list_is_no_failure(capsys: Said) -> None:
     assert main(["tasks"]) == 0
     assert capsys.readouterr().out == ""
+
+
+def test_a_list_is_as_long_as_was_asked_for(gateway: Gateway, capsys: Said) -> None:
+    """Page by page, where one does not hold it."""
+    for limit, pages in ((3, 1), (1000, 2), (5000, 3)):
+        gateway.asked.clear()
+        assert main(["--json", "dead-letters", "list", "--limit", str(limit)]) == 0
+        assert json.loads(capsys.readouterr().out) == LETTERS[:limit]
+        assert len(gateway.asked) == pages
 
 
 @pytest.mark.usefixtures("gateway")
@@ -194,6 +243,23 @@ def test_what_is_sent_is_what_was_said(gateway: Gateway) -> None:
     ]
 
 
+def test_a_seller_lists_earns_is_onboarded_and_paid(gateway: Gateway, capsys: Said) -> None:
+    assert main(["agents", "import", "http://a.example", "--price", "0.2"]) == 0
+    assert main(["seller", "earnings"]) == 0
+    assert main(["seller", "show"]) == 0
+    assert main(["seller", "onboard"]) == 0
+    assert main(["seller", "payout", "2"]) == 0
+    assert main(["seller", "payouts"]) == 0
+    assert main(["agents", "retire", "a1"]) == 0
+    out = capsys.readouterr().out
+    shown = ("a2a", "0.27", "a bank", "https://connect.stripe.example/setup/1", "No such account.")
+    assert [one for one in (*shown, "retired") if one not in out] == []
+    assert [body for _, _, body in gateway.asked if body] == [
+        {"url": "http://a.example", "basePrice": 0.2},
+        {"amount": 2},
+    ]
+
+
 def test_a_file_says_where_and_who(
     gateway: Gateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said
 ) -> None:
@@ -225,6 +291,20 @@ def test_an_id_is_one_part_of_an_address(gateway: Gateway) -> None:
     paths = [path for _, path, _ in gateway.asked]
     assert len(paths) == 20
     assert not [path for path in paths if ".." in path or path.startswith(("/health", "/api/x"))]
+
+
+def test_what_a_client_of_mcp_is_given(capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a key where one is known, or where the stack of this machine asks for one."""
+
+    def pasted(*argv: str) -> Any:
+        assert main(["--url", "http://there.example/", *argv, "mcp"]) == 0
+        return json.loads(capsys.readouterr().out)["mcpServers"]["agentbazaar"]
+
+    monkeypatch.setenv("AUTH_MODE", "none")
+    assert pasted() == {"type": "http", "url": "http://there.example/mcp"}
+    assert pasted("--key", "bzr_1")["headers"] == {"Authorization": "Bearer bzr_1"}
+    monkeypatch.setenv("AUTH_MODE", "token")
+    assert "bazaar keys make" in pasted()["headers"]["Authorization"]
 
 
 class Typing(StringIO):

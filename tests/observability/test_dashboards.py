@@ -38,6 +38,16 @@ DECLARED = {
     for suffix in SUFFIXES[family.type]
 }
 
+LABELS = {
+    f"{family.name}{suffix}": {*metric._labelnames, *(["le"] if suffix == "_bucket" else [])}
+    for module in COUNTING
+    for metric in vars(module).values()
+    if isinstance(metric, KINDS)
+    for family in metric.describe()
+    for suffix in SUFFIXES[family.type]
+}
+"""What each series is told apart by."""
+
 
 RULES = [
     rule
@@ -53,6 +63,10 @@ def test_a_dashboard_asks_for_what_is_counted(path: Path) -> None:
     named = {name for expr in asked for name in re.findall(r"bazaar_\w+", expr)}
     assert len(named) > 5
     assert named - DECLARED == set()
+    for expr in asked:
+        labels = {one for by in re.findall(r"\bby \(([^)]*)\)", expr) for one in by.split(", ")}
+        for name in re.findall(r"bazaar_\w+", expr):
+            assert labels <= LABELS[name], f"{expr}: {name} has {LABELS[name]}"
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])

@@ -45,8 +45,28 @@ TRANSFER_FIELDS = re.compile(
 ASKED_FIELDS = re.compile(
     r"limit|starting_after|created\[gte\]|payment_intent|transfer_group|types\[\d+\]"
 )
+ACCOUNT_FIELDS = re.compile(
+    r"controller\[(fees|losses|stripe_dashboard)\]\[(payer|payments|type)\]"
+    r"|capabilities\[transfers\]\[requested\]|metadata\[\w+\]"
+)
+LINK_FIELDS = re.compile(r"account|type|refresh_url|return_url")
 LEAST = 50
 """The smallest payment, in cents."""
+
+
+def account_of(id_: str, *, done: bool) -> dict[str, Any]:
+    """A connected account, before or after its owner was onboarded."""
+    due = [] if done else ["external_account", "tos_acceptance.date"]
+    return {
+        "id": id_,
+        "object": "account",
+        "capabilities": {"transfers": "active" if done else "inactive"},
+        "charges_enabled": False,
+        "details_submitted": done,
+        "metadata": {},
+        "payouts_enabled": done,
+        "requirements": {"currently_due": due, "disabled_reason": None if done else "due"},
+    }
 
 
 def refused(status: int, type_: str, message: str, **more: Any) -> Answer:
@@ -64,6 +84,7 @@ class StripeDouble(People):
         declines: the decline code of cards that are charged from now on.
         refund_ends: the status of refunds from now on.
         connected: the accounts that transfers may go to.
+        accounts: the accounts of sellers that were made here.
         looks: how often each thing was asked for, by its id, and each list, by its path.
         witness: when set, what answers in place of the double; for a GET, it is told so.
         holding: when set, answers are kept back until this event is set; the work is done before.
@@ -74,6 +95,7 @@ class StripeDouble(People):
     refunds: dict[str, dict[str, Any]] = field(default_factory=dict)
     transfers: dict[str, dict[str, Any]] = field(default_factory=dict)
     connected: set[str] = field(default_factory=set)
+    accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
     script: list[Answer] = field(default_factory=list)
@@ -101,6 +123,9 @@ class StripeDouble(People):
                 Route("/v1/checkout/sessions", self.on_session, methods=["POST"]),
                 Route("/v1/transfers", self.on_transfer, methods=["POST"]),
                 Route("/v1/transfers", self.on_list, methods=["GET"]),
+                Route("/v1/accounts", self.on_account, methods=["POST"]),
+                Route("/v1/account_links", self.on_link, methods=["POST"]),
+                Route("/v1/accounts/{id}", self.on_look_at_account, methods=["GET"]),
                 Route("/v1/payment_intents", self.on_list, methods=["GET"]),
                 Route("/v1/refunds", self.on_list, methods=["GET"]),
                 Route("/v1/events", self.on_list, methods=["GET"]),
@@ -142,6 +167,24 @@ class StripeDouble(People):
 
     async def on_session(self, request: Request) -> JSONResponse:
         return await self._keyed(request, SESSION_FIELDS, self._make_session)
+
+    async def on_account(self, request: Request) -> JSONResponse:
+        return await self._keyed(request, ACCOUNT_FIELDS, self._make_account)
+
+    async def on_link(self, request: Request) -> JSONResponse:
+        return await self._keyed(request, LINK_FIELDS, self._make_link)
+
+    async def on_look_at_account(self, request: Request) -> JSONResponse:
+        id_ = request.path_params["id"]
+        self.looks[id_] += 1
+        if wrong := self._asked_wrong(request):
+            return _json(wrong)
+        if id_ in self.accounts:
+            return _json((200, dict(self.accounts[id_])))
+        if id_ in self.connected:
+            return _json((200, account_of(id_, done=True)))
+        text = f"The provided key does not have access to account '{id_}'"
+        return _json(refused(403, "invalid_request_error", text, code="account_invalid"))
 
     async def on_look(self, request: Request) -> JSONResponse:
         id_ = request.path_params["id"]
@@ -349,6 +392,34 @@ class StripeDouble(People):
         }
         self.transfers[transfer["id"]] = transfer
         return 200, dict(transfer)
+
+    def _make_account(self, form: dict[str, str]) -> Answer:
+        wanted = {
+            "controller[fees][payer]": "application",
+            "controller[losses][payments]": "application",
+            "controller[stripe_dashboard][type]": "express",
+            "capabilities[transfers][requested]": "true",
+        }
+        if any(form.get(name) != value for name, value in wanted.items()):
+            return refused(400, "invalid_request_error", "Not an account that is paid by us.")
+        made = account_of(f"acct_{next(self._numbers)}{time.time_ns()}", done=False)
+        self.accounts[made["id"]] = made | {"metadata": _nested(form, "metadata")}
+        return 200, dict(self.accounts[made["id"]])
+
+    def _make_link(self, form: dict[str, str]) -> Answer:
+        kind, id_ = "invalid_request_error", form.get("account", "")
+        if id_ not in self.accounts:
+            text = f"No such account: '{id_}'"
+            return refused(400, kind, text, code="resource_missing", param="account")
+        if form.get("type") != "account_onboarding":
+            return refused(400, kind, "Not a page to be onboarded on.", param="type")
+        for name in ("refresh_url", "return_url"):
+            if not form.get(name, "").startswith(("http://", "https://")):
+                return refused(400, kind, f"Not a valid URL: {name}", code="url_invalid")
+        now = int(time.time())
+        url = f"https://connect.stripe.example/setup/e/{id_}/{next(self._numbers)}"
+        link = {"object": "account_link", "created": now, "expires_at": now + 300, "url": url}
+        return 200, link
 
     def _make_session(self, form: dict[str, str]) -> Answer:
         unit = form.get("line_items[0][price_data][unit_amount]", "")

@@ -13,6 +13,7 @@ class People:
     intents: dict[str, dict[str, Any]]
     sessions: dict[str, dict[str, Any]]
     refunds: dict[str, dict[str, Any]]
+    accounts: dict[str, dict[str, Any]]
     disputes: dict[str, dict[str, Any]]
     events: dict[str, dict[str, Any]]
     _of_intents: dict[str, dict[str, str]]
@@ -38,6 +39,14 @@ class People:
         }
         session |= {"payment_status": "paid", "status": "complete", "payment_intent": intent_id}
         return self.event("checkout.session.completed", session)
+
+    def onboard(self, account_id: str) -> dict[str, Any]:
+        """What a seller does on Stripe's page; the event that tells of it, of that account."""
+        account = self.accounts[account_id]
+        account["capabilities"] = {"transfers": "active"}
+        account |= {"details_submitted": True, "payouts_enabled": True}
+        account["requirements"] = {"currently_due": [], "disabled_reason": None}
+        return self.event("account.updated", account) | {"account": account_id}
 
     def give_back(self, intent_id: str, cents: int) -> tuple[dict[str, Any], dict[str, Any]]:
         """What somebody does in the dashboard; the two events of it, in Stripe's order."""

@@ -2,14 +2,18 @@
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
+import asyncpg
 import pytest
 
 from chassis.bus.envelopes import new_id
 from contracts.errors import Conflict, Invalid, NotFound, PaymentRequired, Refusal
 from contracts.payment import GET_TASK_ACCOUNT, PLACE_HOLD, GetTaskAccount, PlaceHold
+from payment_svc.domain import wallet_of
 from tests.payment.conftest import NewCustomer
 from tests.payment.helpers import Balance, Customer, completed, failed
+from tests.support.polling import eventually
 
 
 async def test_a_hold_sets_money_aside_in_budget_and_wallet(customer: NewCustomer) -> None:
@@ -38,6 +42,29 @@ async def test_a_task_without_holds_and_one_of_another_account_have_nothing(
     for asker, asked in ((buyer, new_id()), (other, task)):
         account = await asker.ask(GET_TASK_ACCOUNT, GetTaskAccount(task_id=asked))
         assert account.held == account.captured == 0
+
+
+async def test_what_is_spent_while_a_hold_waits_for_the_wallet_is_not_spent_twice(
+    customer: NewCustomer, sql: "asyncpg.Pool[Any]"
+) -> None:
+    buyer, task, step = await customer("10"), new_id(), new_id()
+    change = "UPDATE payment.ledger_accounts SET held = $2 WHERE id = $1"
+    wallet = wallet_of(buyer.account)
+
+    async def waits() -> bool:
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
+        return bool(await sql.fetchval(waiting))
+
+    async with sql.acquire() as other, other.transaction():
+        await other.execute(change, wallet, Decimal(9))
+        asked = asyncio.create_task(buyer.hold("2", task=task, id_=step))  # Covered, as it looks.
+        await eventually(waits)
+    with pytest.raises(PaymentRequired, match="wallet does not cover 2 BazaarBucks"):
+        await asked
+    assert await buyer.status(step) is None
+    assert await buyer.budget(task) is None
+    assert await buyer.wallet() == Balance(Decimal(10), Decimal(9))
+    await sql.execute(change, wallet, Decimal(0))
 
 
 async def test_what_the_budget_does_not_cover_is_declined(customer: NewCustomer) -> None:

@@ -4,8 +4,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from sqlalchemy import delete, text
 
 from registry_svc import store_finding
+from registry_svc.tables import agent_probes, agent_words, agents
+from registry_svc.words import roots
 from tests.chassis.raw_agent import TOO_MUCH, RawAgent
 from tests.gateway.reading import fresh
 from tests.registry.little_agent import INFO, LittleAgent
@@ -111,6 +114,28 @@ async def test_the_best_is_chosen_with_a_reason(place: Market) -> None:
     assert nobody["reason"].startswith("Nobody on the market")
 
 
+# Ten thousand that answer, and are neither probed nor read again meanwhile.
+CROWD = (
+    """
+    INSERT INTO registry.agents (id, name, description, skills, capabilities, base_price,
+      endpoint_url, available, failing_since, stars, next_read_at)
+    SELECT :skill || '-' || n, 'Crafter ' || n, '', ARRAY[:skill], '{}',
+      1 + (n + 5000) % 10000 * 0.01, 'http://127.0.0.1:9', true, NULL, 4, 'infinity'
+    FROM generate_series(0, 9999) n
+    """,
+    """
+    INSERT INTO registry.agent_probes (agent_id, due_at)
+    SELECT :skill || '-' || n, 'infinity' FROM generate_series(0, 9999) n
+    """,
+    """
+    INSERT INTO registry.agent_words (agent_id, word, available, base_price, stars)
+    SELECT id, word, true, base_price, stars
+    FROM registry.agents, unnest(ARRAY['=' || :skill, :root, split_part(name, ' ', 2)]) word
+    WHERE id LIKE :skill || '-%'
+    """,
+)
+
+
 async def test_a_crowd_of_the_dear_hides_no_bargain(
     place: Market, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +155,31 @@ async def test_a_crowd_of_the_dear_hides_no_bargain(
         choice = (await place.bob.get("/api/agents/choose", params={"skill": skill})).json()
         assert choice["candidates"][0]["agent"]["id"] == made[-1]
         assert len(choice["candidates"]) < 9
+
+
+async def test_each_of_ten_thousand_is_found_and_the_best_of_them_is_chosen(
+    place: Market,
+) -> None:
+    """The dearest and the last, by a word of its own; by a skill of all, the cheapest there is."""
+    skill, db = fresh("craft").replace("-", ""), place.service.database
+    async with db.transaction() as tx:
+        for statement in CROWD:
+            await tx.conn.execute(text(statement), {"skill": skill, "root": roots(skill)[0]})
+    last, cheapest = f"{skill}-9999", f"{skill}-5000"
+    try:
+        assert await ids(place.bob, q=f"{skill} 9999") == [last]
+        assert (await place.bob.get(f"/api/agents/{last}")).json()["name"] == "Crafter 9999"
+        page = await place.bob.get("/api/agents", params={"q": skill, "sort": "price", "limit": 3})
+        assert [one["id"] for one in page.json()] == [f"{skill}-{5000 + n}" for n in range(3)]
+        choice = (await place.bob.get("/api/agents/choose", params={"skill": skill})).json()
+        assert choice["candidates"][0]["agent"]["id"] == cheapest
+        assert len(choice["candidates"]) == 20
+    finally:
+        async with db.transaction() as tx:
+            for table in (agent_words, agent_probes):
+                mine = table.c.agent_id.startswith(f"{skill}-")
+                await tx.conn.execute(delete(table).where(mine))
+            await tx.conn.execute(delete(agents).where(agents.c.id.startswith(f"{skill}-")))
 
 
 async def test_an_import_lists_and_later_brings_up_to_date(place: Market) -> None:

@@ -1,4 +1,4 @@
-"""An MCP server of somebody's, written with the mcp library: `python crier.py PORT TOOL`."""
+"""An MCP server of somebody's, by the mcp library: `python crier.py LISTEN PORT TOOL`."""
 
 import sys
 
@@ -11,13 +11,13 @@ def cry(text: str) -> str:
     return text.upper()
 
 
-def main(port: int, tool: str) -> None:
-    """Serve it."""
+def main(listen: str, port: int, tool: str) -> None:
+    """Serve it; by which names it is asked, the library checks only where it listens to itself."""
     server = MCPServer("crier")
     server.add_tool(cry, name=tool)
-    app = server.streamable_http_app(json_response=True)
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="critical")
+    app = server.streamable_http_app(json_response=True, host=listen)
+    uvicorn.run(app, host=listen, port=port, log_level="critical")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])

@@ -1,4 +1,7 @@
-"""An A2A agent of somebody's, written with the a2a-sdk: `python poet.py PORT NAME`."""
+"""An A2A agent of somebody's, written with the a2a-sdk.
+
+`python poet.py LISTEN HOST PORT NAME`: where it listens, and where its card says that it is.
+"""
 
 import sys
 
@@ -25,7 +28,7 @@ class Poet(AgentExecutor):
         """Nothing takes long enough for it."""
 
 
-def main(port: int, name: str) -> None:
+def main(listen: str, host: str, port: int, name: str) -> None:
     """Serve it."""
     described = AgentCard(
         name=name,
@@ -37,7 +40,7 @@ def main(port: int, name: str) -> None:
         skills=[AgentSkill(id=name, name=name, description="Odes.", tags=["ode"])],
         supported_interfaces=[
             AgentInterface(
-                url=f"http://127.0.0.1:{port}/", protocol_binding="JSONRPC", protocol_version="1.0"
+                url=f"http://{host}:{port}/", protocol_binding="JSONRPC", protocol_version="1.0"
             )
         ],
     )
@@ -45,8 +48,8 @@ def main(port: int, name: str) -> None:
         agent_executor=Poet(), task_store=InMemoryTaskStore(), agent_card=described
     )
     routes = [*create_agent_card_routes(described), *create_jsonrpc_routes(handler, "/")]
-    uvicorn.run(Starlette(routes=routes), host="127.0.0.1", port=port, log_level="critical")
+    uvicorn.run(Starlette(routes=routes), host=listen, port=port, log_level="critical")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])

@@ -1,0 +1,166 @@
+"""SQL of a call's beginning and end: a transaction each, of one statement.
+
+Where something is in the way, nothing is done; the statements of `store` say what it is.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import ARRAY, Boolean, Integer, Interval, String, Text
+
+from chassis.db.at_once import Left, at_once
+from chassis.db.statements import Statement
+from chassis.db.transaction import Transaction
+from task_svc.rows import Step, Task
+from task_svc.tables import steps, tasks
+
+
+class _Begun(NamedTuple):
+    row_id: int
+    seq: int
+    created_at: datetime
+    task: Task
+
+
+def _begun(row_id: int, seq: int, created_at: datetime, *task: Any) -> _Begun:
+    return _Begun(row_id, seq, created_at, Task(*task))
+
+
+_RESULT = (
+    f"SELECT outbox_row.id, seq, stored.created_at, {', '.join(f'begun.{c.name}' for c in tasks.c)}"  # noqa: S608  (names of columns)
+    " FROM outbox_row, stored, begun"
+)
+_FRESH: dict[str, Any] = {
+    **dict.fromkeys(("turn_id", "negotiation_id", "billed", "vendor", "result", "execution_time")),
+    **dict.fromkeys(("reason", "error", "completed_at")),
+    **dict.fromkeys(("cost", "external_cost"), Decimal(0)),
+    "status": "in_progress",
+    "depends_on": [],
+    "waits_for": 0,
+    "requires_external_tool": False,
+    "attempts": 1,
+    "failures": 0,
+    "aged": False,
+}
+"""The columns of a step that was just begun which nobody names."""
+_MADE = """
+    begun AS (
+      INSERT INTO task.tasks (id, account, spender, user_query, required_skills, status, max_budget,
+                              open_steps)
+      VALUES (:task_id, :account, :spender, :user_query, :required_skills, 'in_progress',
+              :max_budget, 1)
+      ON CONFLICT DO NOTHING RETURNING *)"""
+_TAKEN_UP = """
+    begun AS (
+      UPDATE task.tasks SET open_steps = open_steps + 1, status = 'in_progress',
+             completed_at = CASE WHEN :anew THEN NULL ELSE completed_at END
+      WHERE id = :task_id AND account = :account AND turn_id IS NULL AND cancelled_at IS NULL
+        AND (status <> 'in_progress') = :anew
+      RETURNING *)"""
+
+
+@cache
+def _begin(task: str, keys: tuple[str, ...]) -> Statement[_Begun]:
+    parts = f"""{task},
+    stored AS (
+      INSERT INTO task.steps ({", ".join(keys)}, max_budget, status, attempts, lease_until)
+      SELECT {", ".join(f":{name}" for name in keys)}, max_budget, 'in_progress', 1, now() + :lease
+      FROM begun ON CONFLICT DO NOTHING RETURNING seq, created_at)
+    """  # noqa: S608  (names of columns)
+    types = {name: steps.c[name].type for name in keys} | {"lease": Interval()}
+    more = (
+        ("anew",)
+        if task is _TAKEN_UP
+        else ("spender", "user_query", "required_skills", "max_budget")
+    )
+    types |= {name: Boolean() if name == "anew" else tasks.c[name].type for name in more}
+    return at_once("task", parts, _begun, types, first="begun", last="stored", result=_RESULT)
+
+
+async def begin(
+    tx: Transaction, task: Mapping[str, Any], step: Mapping[str, Any], lease_s: float
+) -> tuple[Step, Task] | None:
+    """Store a step that its `lease_owner` runs at once, with the task that it is of.
+
+    Args:
+        tx: the transaction.
+        task: the columns of one that is made for it, but for its id; else whether one that is
+            known is taken up `anew`, or is in progress.
+        step: its columns, but for those that its task and its lease say.
+        lease_s: how long the lease is.
+
+    Returns:
+        Both, as they are now; None when something was in the way, and nothing was done.
+    """
+    lease = timedelta(seconds=lease_s)
+    statement = _begin(_TAKEN_UP if "anew" in task else _MADE, tuple(step))
+    found = await tx.at_once(statement, {**task, **step, "lease": lease})
+    if found is None:
+        return None
+    made = found.created_at
+    known = {**_FRESH, **step, "seq": found.seq, "max_budget": found.task.max_budget}
+    return Step(
+        **known, created_at=made, next_attempt_at=made, lease_until=made + lease
+    ), found.task
+
+
+@cache
+def _end(keys: tuple[str, ...], ends: bool) -> Statement[Left]:
+    ended = "completed_at = now()" if ends else "completed_at = completed_at"
+    parts = f"""
+    settled AS (
+      UPDATE task.tasks SET open_steps = :open_steps, total_cost = :total_cost,
+             done_skills = :done_skills, status = :task_status, {ended}
+      WHERE id = :task AND turn_id IS NULL AND status = 'in_progress'
+        AND open_steps = :open_steps + 1 AND total_cost = :total_before
+        AND done_skills = :done_before
+        AND EXISTS (SELECT FROM task.steps
+                    WHERE id = :step AND status IN ('pending', 'in_progress'))
+      RETURNING id),
+    ended AS (
+      UPDATE task.steps SET {", ".join(f"{name} = :{name}" for name in keys)},
+             completed_at = now(), lease_owner = NULL, lease_until = NULL
+      FROM settled WHERE steps.id = :step AND steps.status IN ('pending', 'in_progress')
+      RETURNING steps.id)
+    """  # noqa: S608  (names of columns)
+    types = {
+        **{name: steps.c[name].type for name in keys},
+        **dict.fromkeys(("task", "step", "task_status"), String()),
+        **dict.fromkeys(("total_cost", "total_before"), tasks.c.total_cost.type),
+        **dict.fromkeys(("done_skills", "done_before"), ARRAY(Text)),
+        "open_steps": Integer(),
+    }
+    return at_once("task", parts, Left, types, first="settled", last="ended")
+
+
+async def end(
+    tx: Transaction, task: Task, step: Step, now: Mapping[str, Any], outcome: Mapping[str, Any]
+) -> bool:
+    """End a call and bring its task up to date, if that is still as it is known.
+
+    Args:
+        tx: the transaction.
+        task: its task, as it was when the step had begun.
+        step: which.
+        now: the task's columns that change.
+        outcome: the step's.
+
+    Returns:
+        Whether it was done.
+    """
+    values = {
+        **outcome,
+        "task": task.id,
+        "step": step.id,
+        "open_steps": now["open_steps"],
+        "total_cost": now["total_cost"],
+        "done_skills": now["done_skills"],
+        "task_status": now.get("status", task.status),
+        "total_before": task.total_cost,
+        "done_before": task.done_skills,
+    }
+    statement = _end(tuple(outcome), "status" in now)
+    return await tx.at_once(statement, values) is not None
