@@ -102,7 +102,13 @@ ASKS: dict[str, tuple[Call[Any, Any], ...]] = {
         ledger.GET_RECEIPT,
         turns.ORDER_ENDS,
     ),
-    "payment": (standing.TELL_ENDS, standing.WHAT_WAS_HEARD),
+    "payment": (
+        standing.TELL_ENDS,
+        standing.WHAT_WAS_HEARD,
+        task.GET_TASK,
+        task.LIST_STEPS,
+        turns.GET_TURN,
+    ),
     "chat": (
         registry.LIST_AGENTS,
         listings.CHOOSE_AGENTS,

@@ -2,7 +2,7 @@
 
 from payment_svc.schema import MONEY, metadata
 from payment_svc.tables_holds import budgets, hold_lines, holds
-from payment_svc.tables_hooks import webhook_deliveries, webhooks
+from payment_svc.tables_hooks import pushes, webhook_deliveries, webhooks
 from payment_svc.tables_ledger import (
     announcements,
     checkpoint_sums,
@@ -36,6 +36,7 @@ __all__ = [
     "machine_receipts",
     "metadata",
     "payouts",
+    "pushes",
     "sellers",
     "spenders",
     "stripe_events",

@@ -6,8 +6,6 @@ The first asks a GET, and what is paid here is a POST: a page between them passe
 import asyncio
 import json
 import sys
-import venv
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from contracts.errors import Busy, Unavailable
 from contracts.machine import TakeMachinePayment
 from payment_svc.machine.wiring import machine_of
 from payment_svc.settings import Settings
+from tests.conformance.kits import python_with, run
 from tests.machine.system import PAYEE, Market, market
 from tests.support.stack import new_stack
 from tests.task.uvicorn_server import serving
@@ -34,7 +33,6 @@ KNOWN = Path(__file__).parent / "machine.yml"
 PASSED_ON = ("payment-required", "www-authenticate", "content-type", "cache-control")
 TIMES, PAUSE_S = 2, 3.0
 """How often a payment is sent; in between it can be asked for again."""
-Run = Callable[..., Awaitable[bool]]
 
 
 def page(url: str, agent_id: str) -> Starlette:
@@ -50,11 +48,10 @@ def page(url: str, agent_id: str) -> Starlette:
     return Starlette(routes=[Route("/", get)])
 
 
-async def kits(folder: Path, run: Run) -> dict[str, bool]:
+async def kits(folder: Path) -> dict[str, bool]:
     """Try both; what came of each."""
-    await asyncio.to_thread(venv.create, folder / "x402", with_pip=True)
-    bin_ = folder / "x402" / "bin"
-    if not await run(bin_ / "pip", "install", "--quiet", CONFORMANCE, HOSTILE):
+    bin_ = await python_with(folder / "x402", CONFORMANCE, HOSTILE)
+    if bin_ is None:
         return {CONFORMANCE: False, HOSTILE: False}
     async with new_stack() as stack, market(stack) as shop:
         async with (
@@ -62,7 +59,7 @@ async def kits(folder: Path, run: Run) -> dict[str, bool]:
             serving(page(shop.served.url, agent_id)) as url,
         ):
             paid = await run(bin_ / "x402conf", "resource", "--fail-on-error", url)
-        return {CONFORMANCE: paid, HOSTILE: await hostile(folder, bin_, run, shop)}
+        return {CONFORMANCE: paid, HOSTILE: await hostile(folder, bin_, shop)}
 
 
 def purchases(shop: Market, account: str) -> Starlette:
@@ -94,7 +91,7 @@ def purchases(shop: Market, account: str) -> Starlette:
     return Starlette(routes=[Route("/", get)])
 
 
-async def hostile(folder: Path, bin_: Path, run: Run, shop: Market) -> bool:
+async def hostile(folder: Path, bin_: Path, shop: Market) -> bool:
     """Whether each mode ends in one payment, but for those that are known to prove nothing."""
     account = await shop.system.account("0")
     seen = folder / "hostile.json"

@@ -346,6 +346,7 @@ async def test_the_openapi_document_is_complete(http: httpx.AsyncClient) -> None
         ("POST", "/api/payments/bazaarbucks/{id}/dispute"),
         ("GET", "/api/seller"),
         ("PUT", "/api/seller/destination"),
+        ("POST", "/api/seller/onboarding"),
         ("GET", "/api/seller/earnings"),
         ("GET", "/api/seller/payouts"),
         ("POST", "/api/seller/payouts"),
