@@ -11,7 +11,7 @@ from enum import Enum
 
 from chat_svc.planner import doubts
 from chat_svc.planner.account import Topic, about_us
-from chat_svc.planner.forms import QUOTE, fold, form, word_set
+from chat_svc.planner.forms import QUOTE, fold, form, has, word_set
 from chat_svc.planner.hearing import Heard, hear
 from chat_svc.planner.model import money
 from chat_svc.planner.vocabulary import says, unclaimed
@@ -120,7 +120,7 @@ def _thin(heard: Heard, kind: str, text: str) -> Reason | None:
     if not searched and doubts.is_link(text):
         return Reason.NOTHING_GIVEN
     set_apart = quoted or (announced and zones is not None and text in zones.material)
-    labelled = "\n" in text and text.rstrip().endswith(":")
+    labelled = has("language_label", fold(text[-_LONGEST_QUERY:]))
     if not searched and (labelled or (not set_apart and doubts.holds_asking(text))):
         return Reason.LEFT_OVER
     if announced or (zones is not None and is_prose(fold(zones.material))):
