@@ -16,7 +16,8 @@ from contracts.machine import (
     TakeMachinePayment,
 )
 from contracts.turns import GET_TURN, GetTurn
-from gateway.asking import ask, gateway_of, is_session, keyed_effect, made
+from gateway.asking import ask, gateway_of, is_session, keyed_effect, made, said_again
+from gateway.auth import guarded
 
 X402, MPP = "PAYMENT-SIGNATURE", "Payment-Authorization"
 MOST_URL = 2_000
@@ -31,9 +32,12 @@ async def paid_first(request: Request) -> None:
     """
     if not gateway_of(request).settings.machine_payments or request.method != "POST":
         return
+    if not guarded(request.url.path):  # Nobody is asked who he is there.
+        return
     x402, mpp = request.headers.get(X402), request.headers.get(MPP)
     if x402 is None and mpp is None:
         return
+    said_again(request)  # What is not paid may be paid otherwise: a refusal is not its last answer.
     order = made(
         TakeMachinePayment,
         signature=x402,
@@ -44,6 +48,7 @@ async def paid_first(request: Request) -> None:
     request.state.payment_headers = paid.headers
     if paid.refused is not None:
         raise PaymentRequired(paid.refused)
+    request.state.said_again = False
 
 
 async def offered(request: Request, amount: Decimal) -> bool:

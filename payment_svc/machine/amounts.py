@@ -1,8 +1,12 @@
 """BazaarBucks and units of a token, exactly: what is left over is cut, as x402 does. No I/O."""
 
-from decimal import ROUND_DOWN, ROUND_UP, Decimal
+from decimal import ROUND_DOWN, ROUND_UP, Context, Decimal
 
 from contracts.base import MAX_AMOUNT, MICRO
+
+_EXACT = Context(prec=120)
+"""Digits enough for any number of units that a header can name, times any rate: nothing is rounded
+on the way, and what is far too much is a number, not an error."""
 
 
 def worth(units: int, decimals: int, rate: Decimal) -> Decimal:
@@ -13,17 +17,17 @@ def worth(units: int, decimals: int, rate: Decimal) -> Decimal:
         decimals: how many of them are one token, as a power of ten.
         rate: BazaarBucks that one token buys.
     """
-    return (Decimal(units).scaleb(-decimals) * rate).quantize(MICRO, rounding=ROUND_DOWN)
+    return _exactly(units, decimals, rate).quantize(MICRO, ROUND_DOWN, _EXACT)
 
 
 def price_of(units: int, decimals: int, rate: Decimal) -> Decimal:
     """What so many units cost who is charged for them: never less than they are worth."""
-    return (Decimal(units).scaleb(-decimals) * rate).quantize(MICRO, rounding=ROUND_UP)
+    return _exactly(units, decimals, rate).quantize(MICRO, ROUND_UP, _EXACT)
 
 
 def units_for(amount: Decimal, decimals: int, rate: Decimal) -> int:
     """The fewest units that are worth `amount` BazaarBucks when they are credited."""
-    units = int((amount / rate).scaleb(decimals).to_integral_value(ROUND_DOWN))
+    units = int(_EXACT.scaleb(_EXACT.divide(amount, rate), decimals))
     while worth(units, decimals, rate) < amount:
         units += 1
     return units
@@ -31,7 +35,7 @@ def units_for(amount: Decimal, decimals: int, rate: Decimal) -> int:
 
 def units_within(amount: Decimal, decimals: int, rate: Decimal) -> int:
     """The most units that cost no more than `amount` BazaarBucks."""
-    units = int((amount / rate).scaleb(decimals).to_integral_value(ROUND_DOWN))
+    units = int(_EXACT.scaleb(_EXACT.divide(amount, rate), decimals))
     while units and price_of(units, decimals, rate) > amount:
         units -= 1
     return units
@@ -40,3 +44,7 @@ def units_within(amount: Decimal, decimals: int, rate: Decimal) -> int:
 def creditable(amount: Decimal) -> bool:
     """Whether an amount can be in the ledger: no less than a millionth, no more than is carried."""
     return MICRO <= amount <= MAX_AMOUNT
+
+
+def _exactly(units: int, decimals: int, rate: Decimal) -> Decimal:
+    return _EXACT.multiply(_EXACT.scaleb(Decimal(units), -decimals), rate)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from mpp import Challenge, Credential
+from mpp import Challenge, Credential, ParseError
 from mpp.methods.evm import challenge_hash
 from x402.http.utils import decode_payment_signature_header
 from x402.mechanisms.evm.eip712 import hash_eip3009_authorization
@@ -121,13 +121,13 @@ class Shop:
             )
             ours = challenge.verify(self.secret, self.realm)
             until = datetime.fromisoformat(echo.expires or "")
-        except (ValueError, TypeError, AttributeError, RecursionError):
+            payload = dict(credential.payload)
+        except (ParseError, ValueError, TypeError, AttributeError, RecursionError):
             raise Refused("The credential is none of the scheme Payment.") from None
         if not ours or (echo.method, echo.intent) != (MPP_METHOD, MPP_INTENT):
             raise Refused("The challenge is none of ours.")
         if until <= now:
             raise Refused("The challenge has expired.")
-        payload = dict(credential.payload)
         if payload.get("type") != "authorization":
             raise Refused("A payment is an authorization.")
         if payload.get("nonce") != challenge_hash(echo.id, echo.realm):

@@ -1,6 +1,7 @@
 """BazaarBucks and units of a token: exact, cut and never rounded up."""
 
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -45,6 +46,8 @@ def test_what_is_credited_is_never_more_than_was_paid(units: int, rate: Decimal)
         (1, "0.9", "0", False),
         (10**12, "1", "1000000", True),
         (10**12 + 1, "1", "1000000.000001", False),
+        # The most digits that a payment can name.
+        (10**39 - 1, "1", f"{10**33 - 1}.999999", False),
     ],
 )
 def test_the_least_and_the_most_that_is_credited(
@@ -52,3 +55,12 @@ def test_the_least_and_the_most_that_is_credited(
 ) -> None:
     found = worth(units, DECIMALS, Decimal(rate))
     assert (found, creditable(found)) == (Decimal(credited), good)
+
+
+def test_of_a_token_with_many_decimals_nothing_is_rounded_on_the_way() -> None:
+    units, rate = 999_999_999_999_999_999_999_999, Decimal("999999.999999")
+    exact = Fraction(units, 10**18) * Fraction(rate)
+    assert 0 <= exact - Fraction(worth(units, 18, rate)) < Fraction(MICRO)
+    fewest = units_for(Decimal(1_000_000), 18, Decimal("0.000003"))
+    assert worth(fewest, 18, Decimal("0.000003")) >= 1_000_000
+    assert worth(fewest - 1, 18, Decimal("0.000003")) < 1_000_000

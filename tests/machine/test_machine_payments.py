@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 from mpp.client.transport import Mpp
 from mpp.methods.evm import client as evm
@@ -182,6 +183,23 @@ async def test_what_is_no_payment_is_refused_and_the_agent_not_called(
             "/api/invoke-agent", json=body, headers={"PAYMENT-SIGNATURE": header}
         )
         assert (answer.status_code in (402, 422), agent.calls) == (True, [])
+
+
+async def test_a_payment_that_is_refused_is_not_the_last_word_of_its_key(shop: Market) -> None:
+    price, key = await dear(shop), {"Idempotency-Key": new_id()}
+    async with shop.system.agent(price=price) as (agent_id, agent), shop.http() as http:
+
+        async def sent(**headers: str) -> httpx.Response:
+            body = {"agentId": agent_id, **CALL}
+            return await http.post("/api/invoke-agent", json=body, headers=key | headers)
+
+        asked = (await sent()).headers["payment-required"]
+        poor = shop.buyer(units=10).sign(asked)
+        for bad in ("e30=", "9" * 20_000, poor):
+            refused = await sent(**{"PAYMENT-SIGNATURE": bad})
+            assert (refused.status_code in (402, 422), agent.calls) == (True, [])
+        paid = await sent(**{"PAYMENT-SIGNATURE": shop.buyer().sign(asked)})
+        assert (paid.status_code, len(agent.calls)) == (200, 1), paid.text
 
 
 async def test_without_money_nothing_is_settled(shop: Market) -> None:

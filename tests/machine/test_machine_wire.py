@@ -1,6 +1,8 @@
 """What is asked for and what is signed, between the libraries of those who pay and our reading."""
 
 import asyncio
+import base64
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -85,3 +87,27 @@ def test_a_token_that_the_library_does_not_know_cannot_be_configured() -> None:
         token_of(NETWORK, "0x" + "55" * 20, Decimal(1))
     with pytest.raises(BadTerms):
         token_of("eip155:424242424242", "", Decimal(1))
+
+
+@pytest.mark.parametrize(
+    "said", ["", "Payment", "Payment !", "Payment e30", "Payment bnVsbA", "Payment WzFd", "é", "="]
+)
+def test_what_is_no_credential_is_refused_in_words(said: str) -> None:
+    with pytest.raises(Refused, match="none of the scheme"):
+        SHOP.from_mpp(said, now())
+
+
+@pytest.mark.parametrize("payload", [None, 1, "NaN", [[]], [1]])
+def test_a_credential_whose_payload_is_none_is_refused_in_words(payload: object) -> None:
+    header = by_mpp(headers_of(SHOP, 250_000, "http://market/x", now()))
+    said = json.loads(base64.urlsafe_b64decode(header.removeprefix("Payment ") + "==="))
+    forged = base64.urlsafe_b64encode(json.dumps(said | {"payload": payload}).encode()).decode()
+    with pytest.raises(Refused, match="none of the scheme"):
+        SHOP.from_mpp(f"Payment {forged}", now())
+
+
+def test_an_amount_of_any_length_is_refused_in_words() -> None:
+    said = json.loads(base64.b64decode(by_x402(headers_of(SHOP, 1, "http://market/x", now()))))
+    said["accepted"]["amount"] = said["payload"]["authorization"]["value"] = "9" * 39
+    with pytest.raises(Refused, match="too large"):
+        SHOP.from_x402(base64.b64encode(json.dumps(said).encode()).decode(), now())
