@@ -4,7 +4,8 @@ Each arrow is a transaction of its own, and nobody is asked inside of one:
 
     new -> sent -> settled       it is credited in the transaction that notes its transaction
     new -> refused               the facilitator would not settle it, or it was too late
-    sent -> refused              it did not settle it, when it was asked the first time
+    sent -> refused              it did not settle it, when it was asked the first time, and the
+                                 network's node, where there is one, does not know better
     sent -> doubt                nobody says what became of it; a person looks
 
 Whoever dies in between leaves a row that says how far it came. What is `sent` is taken up by a
@@ -40,6 +41,10 @@ LEASE_S = 40.0
 AGAIN_S, AGAIN_AT_MOST_S = 2.0, 60.0
 LATE = timedelta(minutes=5)
 """After it cannot be settled any more, nobody is expected to say more of a payment."""
+NODE_LATE = timedelta(days=1)
+"""So long a node of the network is asked that does not say it; a nonce that was called off has no
+payment that could ever be found.
+"""
 KIND = "machine_top_up"
 USED = "This payment was used before."
 GOES_ON = "It is not known yet whether this payment was settled; send it again in a moment."
@@ -125,10 +130,25 @@ class Receiving:
             case Settled(transaction=transaction):
                 return await self._credit(row, transaction)
             case Declined(reason=reason) if first:
-                return await self._refuse(row, f"The payment was not settled ({reason}).")
+                return await self._declined(row, f"The payment was not settled ({reason}).")
             case Unknown(why=why):
                 log.warning("not known whether a payment was settled", receipt_id=row.id, why=why)
         return await self._look(row, first=first)
+
+    async def _declined(self, row: store.Found, why: str) -> store.Found:
+        """Refuse a payment that was not settled, unless the network knows better.
+
+        A facilitator that waited in vain for its transaction says no, and the transaction may have
+        been carried out.
+        """
+        if self.chain is not None:
+            try:
+                if await self.chain.is_used(row.asset, row.payer, row.nonce):
+                    return await self._look(row, first=False)
+            except Silent:
+                log.warning("the network's node does not answer", receipt_id=row.id)
+                return await self._wait(row)
+        return await self._refuse(row, why)
 
     async def _look(self, row: store.Found, *, first: bool) -> store.Found:
         """Ask the network what became of a payment of which the facilitator does not say it."""
@@ -145,11 +165,11 @@ class Receiving:
                     return await self._refuse(row, NEVER)
             except Silent:
                 log.warning("the network's node does not answer", receipt_id=row.id)
-        return await self._wait(row, for_ever=self.chain is not None)
+        return await self._wait(row, LATE if self.chain is None else NODE_LATE)
 
-    async def _wait(self, row: store.Found, *, for_ever: bool) -> store.Found:
+    async def _wait(self, row: store.Found, late: timedelta = LATE) -> store.Found:
         """Ask again later, or leave it to a person once nobody can be expected to say more."""
-        if not for_ever and datetime.now(UTC) - row.valid_before > LATE:
+        if datetime.now(UTC) - row.valid_before > late:
             async with self.db.transaction() as tx:
                 ended = await store.doubt(tx.conn, row.id, DOUBT)
             log.error("a payment is in doubt", receipt_id=row.id, account=row.account)
@@ -185,7 +205,7 @@ class Receiving:
             return found
         # Another payment has this transaction: it cannot have settled both.
         log.error("a facilitator tells of a transaction twice", receipt_id=row.id)
-        return await self._wait(row, for_ever=False)
+        return await self._wait(row)
 
     async def _as_it_is(self, row: store.Found) -> store.Found:
         async with self.db.transaction(reads=True) as tx:

@@ -25,7 +25,7 @@ from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, NotFound
 from contracts.errors import PaymentRequired as NotPaid
-from contracts.machine import AgentPayment, PayAgent
+from contracts.machine import MOST_HEADER, AgentPayment, PayAgent
 from payment_svc.holds import store as store_holds
 from payment_svc.machine import store_sent
 from payment_svc.machine.chain import Chain, Silent
@@ -38,6 +38,7 @@ LATE = timedelta(seconds=30)
 """How much longer than it may be used a signature counts as good: clocks differ."""
 STILL_GOOD = timedelta(seconds=6)
 NO_OFFER = "The agent wants to be paid in what is not paid here."
+TOO_LONG = "What the agent wants to have signed is longer than a header can be."
 UNKNOWN = (
     "It is not known whether the agent took what it was paid for this; it is not paid again before"
     " that is known."
@@ -89,6 +90,8 @@ class Sending:
             required = PaymentRequired(resource=_asked(request.required).resource, accepts=[offer])
             payload = await asyncio.to_thread(_signed, self.payer, required, self.token, room)
             values = self._values(request, here.account, payload)
+            if len(str(values["signature"])) > MOST_HEADER:  # It repeats what was asked for.
+                raise NotPaid(TOO_LONG)
             await store_sent.keep(tx.conn, values)
         log.info("an agent is paid", hold_id=request.hold_id, amount=str(values["amount"]))
         return AgentPayment(

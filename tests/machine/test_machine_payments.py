@@ -20,8 +20,10 @@ from x402.schemas import SettleRequest
 
 from chassis.bus.envelopes import new_id
 from contracts.errors import Busy, PaymentRequired, TooSlow, Unavailable
+from contracts.machine import PAY_AGENT
+from contracts.payment import PLACE_HOLD
 from tests.doubles.machine import facilitator as behaving
-from tests.doubles.machine.facilitator import Facilitator
+from tests.doubles.machine.facilitator import ASSET, NETWORK, Facilitator
 from tests.doubles.machine.seller import PAYEE as SELLERS
 from tests.doubles.machine.seller import nothing
 from tests.machine.system import PAYEE, PAYER, SECRET, Market, market
@@ -219,6 +221,40 @@ async def test_valid_and_then_not_settled_is_refused_for_good(shop: Market) -> N
     assert (await shop.available(account), await status(shop, header)) == (NOTHING, "refused")
 
 
+async def test_settled_and_denied_it_is_found_on_the_network_and_credited_once(
+    shop: Market,
+) -> None:
+    account = await shop.system.account("0")
+    header = await shop.signed(account, "0.25", shop.buyer())
+    shop.facilitator.script.append(behaving.settles_and_denies)
+    for _ in range(2):
+        assert (await shop.take(account, header)).credited == Decimal("0.25")
+    assert await shop.available(account) == Decimal("0.25")
+
+
+async def test_a_nonce_of_which_the_network_has_no_payment_is_left_to_a_person(
+    shop: Market,
+) -> None:
+    account = await shop.system.account("0")
+    header = await shop.signed(account, "0.25", shop.buyer())
+    shop.facilitator.node_is_away = True
+    shop.facilitator.script.append(behaving.settles_and_breaks)
+    with pytest.raises(Busy):
+        await shop.take(account, header)
+    nonce = told(header)["payload"]["authorization"]["nonce"].lower()
+    await shop.system.rows(
+        "UPDATE payment.machine_receipts SET valid_before = now() - interval '2 days',"
+        " next_attempt_at = now() WHERE nonce = $1",
+        nonce,
+    )
+
+    async def in_doubt() -> bool:
+        return await status(shop, header) == "doubt"
+
+    await eventually(in_doubt)
+    assert await shop.available(account) == NOTHING
+
+
 @pytest.mark.parametrize(
     "lie",
     [
@@ -353,6 +389,31 @@ async def test_above_the_hold_nothing_is_signed_and_all_is_released(shop: Market
         assert "more than" in refusal.message
         assert seller.signatures == [None]
     await eventually(lambda: has(shop, account, "5"))
+
+
+async def test_what_would_be_too_long_a_header_is_refused_before_it_is_signed_for(
+    shop: Market,
+) -> None:
+    account, step_id = await shop.system.account("5"), f"step-{new_id()[:10]}"
+    offer = {"scheme": "exact", "network": NETWORK, "asset": ASSET, "amount": "1000"}
+    offer |= {"payTo": SELLERS, "maxTimeoutSeconds": 300, "extra": {"much": "x" * 11_800}}
+    asked = {"x402Version": 2, "resource": {"url": "http://a"}, "accepts": [offer]}
+    header = base64.b64encode(json.dumps(asked).encode()).decode()
+    await shop.system.ask(
+        PLACE_HOLD,
+        account,
+        hold_id=step_id,
+        task_id="t" + step_id,
+        agent_id="a",
+        amount="1",
+        max_budget="1",
+    )
+    with pytest.raises(PaymentRequired, match="longer than"):
+        await shop.system.ask(
+            PAY_AGENT, account, hold_id=step_id, work=step_id, agent_id="a", required=header
+        )
+    sent = "SELECT id FROM payment.machine_payments WHERE work = $1"
+    assert await shop.system.rows(sent, step_id) == []
 
 
 async def has(shop: Market, account: str, amount: str) -> bool:

@@ -154,6 +154,12 @@ async def settles_and_breaks(facilitator: Facilitator, asked: SettleRequest) -> 
     return JSONResponse({"error": "broken"}, 500)
 
 
+async def settles_and_denies(facilitator: Facilitator, asked: SettleRequest) -> Response:
+    """Settle it, and say that it failed: whoever waits for a transaction may wait too short."""
+    facilitator.move(asked)
+    return await refuses(facilitator, asked)
+
+
 async def breaks(_facilitator: Facilitator, _asked: SettleRequest) -> Response:
     """Answer 500, having done nothing."""
     return JSONResponse({"error": "broken"}, 500)
