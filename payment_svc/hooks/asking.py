@@ -20,6 +20,7 @@ from contracts.pushes import Wire
 from contracts.task import GET_TASK, LIST_STEPS, GetTask, ListSteps
 from contracts.turns import GET_TURN, GetTurn
 from payment_svc.hooks import a2a, store, store_pushes
+from payment_svc.hooks.pushes import remove
 from payment_svc.hooks.sending import AT_ONCE, KEPT_DAYS
 
 log = structlog.get_logger()
@@ -49,9 +50,9 @@ async def _look(db: Database, bus: Bus, push: store.Found) -> None:
     here = origin("payment", "push", push.account)
     try:
         found = await standing(bus, push.about, here)
-    except NotFound:
+    except NotFound:  # Of what is not there, nothing is kept either.
         async with db.transaction() as tx:
-            await store_pushes.end(tx.conn, push.webhook_id)
+            await remove(tx, push.webhook_id)
         return
     except Refusal as error:  # Whoever knows is away: it is asked again later.
         log.info("nobody says how a task stands", about=push.about, error=error)

@@ -14,6 +14,8 @@ from payment_svc.hooks.telling import Listening
 
 MOST = 10
 """Pushes about one task."""
+MOST_OPEN = 1_000
+"""Pushes of one account that go on: somebody asks after each again and again."""
 
 
 async def add_push(
@@ -43,14 +45,16 @@ async def add_push(
     values = request.model_dump(by_alias=False, include={*_KEPT})
     values |= {"webhook_id": hook["id"], "account": here.account}
     async with db.transaction(here) as tx:
-        await store_pushes.lock_account(tx.conn, here.account, request.about)
+        await store_pushes.lock_account(tx.conn, here.account)
         known = await store_pushes.about(tx.conn, here.account, request.about)
         others = [one for one in known if one.push_id != request.push_id]
         for same in known:
             if same not in others:
-                await _remove(tx, same.webhook_id)
+                await remove(tx, same.webhook_id)
         if len(others) >= MOST:
             raise Conflict(f"At most {MOST} addresses are told of one task.")
+        if await store_pushes.open_of(tx.conn, here.account) >= MOST_OPEN:
+            raise Conflict(f"At most {MOST_OPEN} pushes of an account go on at once.")
         await store_pushes.add(tx.conn, hook, values)
         made = await _find(tx, here.account, request.about, request.push_id)
     await listening.look()
@@ -70,12 +74,13 @@ async def delete_push(request: DeletePush, tx: Transaction, here: Envelope) -> P
     """End a push; one that is not there has ended."""
     for row in await store_pushes.about(tx.conn, here.account, request.about):
         if row.push_id == request.push_id:
-            await _remove(tx, row.webhook_id)
+            await remove(tx, row.webhook_id)
             return PushReply(push=_view(row))
     return PushReply()
 
 
-async def _remove(tx: Transaction, webhook_id: str) -> None:
+async def remove(tx: Transaction, webhook_id: str) -> None:
+    """Drop a push, with its webhook and what that was to be told."""
     await store.lock(tx.conn, webhook_id)
     await store_pushes.remove(tx.conn, webhook_id)
     await store.remove(tx.conn, webhook_id)

@@ -69,7 +69,7 @@ async def _send(
             again_s=None if gone or delivery.trying_for > GIVE_UP else min(wait_s, MOST_S),
             disable_s=0 if gone else settings.webhook_disable_s,
         )
-        if hook.disabled_at is not None:
+        if hook is not None and hook.disabled_at is not None:
             await store.give_up(tx.conn, hook.id, DISABLED)
             log.warning("webhook disabled", webhook_id=hook.id, account=hook.account)
 

@@ -143,7 +143,7 @@ async def failed(
     *,
     again_s: float | None,
     disable_s: float,
-) -> Found:
+) -> Found | None:
     """Note that a message did not arrive; the webhook is disabled when none has for so long.
 
     Args:
@@ -155,7 +155,7 @@ async def failed(
         disable_s: a webhook that has failed for so many seconds is told nothing more.
 
     Returns:
-        The webhook as it is then.
+        The webhook as it is then; None when it was ended meanwhile.
     """
     too_long = func.coalesce(_HOOK.failing_since, func.now()) <= func.now() - seconds(disable_s)
     query = (
@@ -169,7 +169,7 @@ async def failed(
         )
         .returning(webhooks)
     )
-    hook: Found = (await conn.execute(query)).one()
+    hook: Found | None = (await conn.execute(query)).one_or_none()
     await conn.execute(
         update(webhook_deliveries)
         .where(_DELIVERY.id == delivery.id, _DELIVERY.status == "pending")

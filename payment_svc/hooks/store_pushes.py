@@ -28,11 +28,17 @@ async def about(conn: AsyncConnection, account: str, what: str) -> Sequence[Foun
     return (await conn.execute(query)).all()
 
 
-async def lock_account(conn: AsyncConnection, account: str, what: str) -> None:
-    """Let one at a time change the pushes about a task, until the end of the transaction."""
+async def lock_account(conn: AsyncConnection, account: str) -> None:
+    """Let one at a time change the pushes of an account, until the end of the transaction."""
     await conn.execute(
-        select(func.pg_advisory_xact_lock(func.hashtextextended(f"push {account} {what}", 0)))
+        select(func.pg_advisory_xact_lock(func.hashtextextended(f"push {account}", 0)))
     )
+
+
+async def open_of(conn: AsyncConnection, account: str) -> int:
+    """How many pushes of an account go on: those whose end was not told."""
+    query = select(func.count()).where(_PUSH.account == account, _PUSH.ended_at.is_(None))
+    return int((await conn.execute(query)).scalar_one())
 
 
 async def add(conn: AsyncConnection, hook: dict[str, Any], push: dict[str, Any]) -> None:
@@ -103,13 +109,6 @@ async def tell(conn: AsyncConnection, push: Found, state: str, body: str, *, end
     given = {"id": id_, "webhook_id": push.webhook_id, "event_id": id_, "type": "a2a.task"}
     await conn.execute(
         insert(webhook_deliveries).values(**given, body=body).on_conflict_do_nothing()
-    )
-
-
-async def end(conn: AsyncConnection, webhook_id: str) -> None:
-    """Let nothing more be told: there is no such task."""
-    await conn.execute(
-        update(pushes).where(_PUSH.webhook_id == webhook_id).values(ended_at=func.now())
     )
 
 

@@ -10,7 +10,9 @@ from chassis.bus.envelopes import new_id
 from contracts.errors import Conflict
 from contracts.pushes import ADD_PUSH
 from payment_svc.hooks import asking
+from payment_svc.hooks.pushes import MOST_OPEN
 from payment_svc.spending import approvals
+from tests.support.polling import eventually
 from tests.support.processes import process
 from tests.support.scripted_agent import answers, waits_for
 from tests.support.services import payment_service, registry_service, task_service
@@ -21,6 +23,11 @@ from tests.support.told import endpoint
 HOOKS = {"webhook_key": "a key of the tests", "webhook_hosts": "127.0.0.1", "card_poll_s": 0.1}
 DUE = "UPDATE payment.webhook_deliveries SET next_attempt_at = now() WHERE status = 'pending'"
 OF = "SELECT webhook_id FROM payment.pushes WHERE account = $1 AND about = $2"
+MANY = (
+    "INSERT INTO payment.pushes (webhook_id, account, about, push_id, wire, ask_at)"
+    " SELECT gen_random_uuid()::text, $1, 't' || n, 'p', '1.0', now() + interval '1 hour'"
+    " FROM generate_series(1, $2::int) AS n"
+)
 APPROVAL = (
     "INSERT INTO payment.approvals"
     " (step_id, account, task_id, agent_id, spender, amount, state, created_at, expires_at)"
@@ -71,10 +78,31 @@ async def test_a_kill_costs_no_message(system: System) -> None:
                 await system.ask(ADD_PUSH, account, **push | {"push_id": f"{number}"})
             with pytest.raises(Conflict, match="10 addresses"):
                 await system.ask(ADD_PUSH, account, **push | {"push_id": "one-more"})
+            await _limited(system, push)
         await _forgotten(system, account, row["task_id"])
     states = [body["statusUpdate"]["status"]["state"] for _, body in heard]
     assert sorted(states[:3]) == ["TASK_STATE_COMPLETED", *["TASK_STATE_WORKING"] * 2]
     assert len({headers["webhook-id"] for headers, _ in heard[:3]}) == 2
+
+
+async def _limited(system: System, push: dict[str, str]) -> None:
+    """Of a task that is not the account's nothing is kept; and an account has so many and no more.
+
+    The limit is of those that go on, whatever they are about.
+    """
+    stranger = await system.account()
+    await system.ask(ADD_PUSH, stranger, **push)
+
+    async def gone() -> bool:
+        return not await system.rows(OF, stranger, push["about"])
+
+    await eventually(gone)
+    kept = "SELECT FROM payment.webhooks WHERE account = $1"
+    assert await system.rows(kept, stranger) == []
+    await system.rows(MANY, stranger, MOST_OPEN)
+    with pytest.raises(Conflict, match="of an account"):
+        await system.ask(ADD_PUSH, stranger, **push)
+    await system.rows("DELETE FROM payment.pushes WHERE account = $1", stranger)
 
 
 async def _forgotten(system: System, account: str, about: str) -> None:
