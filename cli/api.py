@@ -10,6 +10,7 @@ import httpx
 
 from cli.config import Config
 from cli.errors import Code, Failed, code_of
+from deploy.local.answers import AskError, body_of
 
 WAIT_S = 60.0
 SILENCE_S = 60.0
@@ -64,7 +65,7 @@ class Api:
             after: the place behind which it goes on.
         """
         headers = {} if after is None else {"Last-Event-ID": after}
-        with self._client(quiet_s) as client, _reached(self._config.url):
+        with self._client(quiet_s) as client, reached(self._config.url):
             try:
                 with client.stream("GET", path, headers=headers) as response:
                     if not response.is_success:
@@ -78,7 +79,7 @@ class Api:
         return _answer(self._send(method, path, **more))
 
     def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
-        with self._client() as client, _reached(self._config.url):
+        with self._client() as client, reached(self._config.url):
             return client.request(method, path, **more)
 
     def _client(self, read_s: float = WAIT_S) -> httpx.Client:
@@ -100,19 +101,9 @@ def bearer(config: Config) -> dict[str, str]:
     return {"Authorization": f"Bearer {config.key}"} if config.key else {}
 
 
-def _told(response: httpx.Response, place: str) -> Iterator[tuple[str, Json]]:
-    name = ""
-    for line in response.iter_lines():
-        field, _, value = line.partition(":")
-        name = value.strip() if field == "event" else name if line else ""
-        if field == "id":
-            place = value.strip()
-        if field == "data" and name != "notice":
-            yield place, json.loads(value)
-
-
 @contextmanager
-def _reached(url: str) -> Iterator[None]:
+def reached(url: str) -> Iterator[None]:
+    """A gateway that cannot be reached ends the command with a sentence."""
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout):
@@ -124,17 +115,22 @@ def _reached(url: str) -> Iterator[None]:
         raise Failed(f"{url} did not answer: {type(error).__name__}", Code.AWAY) from None
 
 
+def _told(response: httpx.Response, place: str) -> Iterator[tuple[str, Json]]:
+    name = ""
+    for line in response.iter_lines():
+        field, _, value = line.partition(":")
+        name = value.strip() if field == "event" else name if line else ""
+        if field == "id":
+            place = value.strip()
+        if field == "data" and name != "notice":
+            yield place, json.loads(value)
+
+
 def _answer(response: httpx.Response) -> Json:
     try:
-        found = response.json()
-    except ValueError:
-        found = None
-    if response.is_success and found is not None:
-        return found
-    said = found.get("error") if isinstance(found, dict) else None
-    sentence = said or f"The gateway answered with status {response.status_code}, and no reason."
-    traced = response.headers.get("x-request-id")
-    raise Failed(f"{sentence}{f' [{traced}]' if traced else ''}", code_of(response.status_code))
+        return body_of(response)
+    except AskError as error:
+        raise Failed(str(error), code_of(response.status_code)) from None
 
 
 def _without_none(body: Json) -> Json:

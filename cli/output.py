@@ -54,9 +54,3 @@ def show(config: Config, found: Any, columns: Sequence[str], rows: Iterable[Sequ
 def _text(cell: Any) -> str:
     """A cell in words; what has parts is JSON, as the API has it."""
     return json.dumps(cell, ensure_ascii=False) if isinstance(cell, dict | list) else str(cell)
-
-
-def money(amount: Any) -> str:
-    """An amount without the zeros at its end."""
-    text = f"{float(amount):.6f}".rstrip("0")
-    return text.removesuffix(".")
