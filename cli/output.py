@@ -19,8 +19,9 @@ MOST_COLUMNS = 10_000
 
 
 def say(text: str) -> None:
-    """A line on standard output, as it is."""
+    """A line on standard output, as it is, and at once: what follows may be long in coming."""
     sys.stdout.write(f"{plain(text)}\n")
+    sys.stdout.flush()
 
 
 def note(text: str) -> None:
