@@ -97,7 +97,9 @@ def part(id_: str) -> str:
 
 
 def bearer(config: Config) -> dict[str, str]:
-    """The header that says who asks."""
+    """The header that says who asks. Raises a Failed for what can be in no header."""
+    if config.key and not (config.key.isascii() and config.key.isprintable()):
+        raise Failed("The key has characters that no key has; was it copied whole?", Code.UNKNOWN)
     return {"Authorization": f"Bearer {config.key}"} if config.key else {}
 
 
