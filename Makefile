@@ -94,9 +94,9 @@ key: env ## Make an API key: make key ACCOUNT=alice SCOPES=read,write (NOTE=, DA
 mcp: env ## Say what to paste into a client of MCP (KEY= for a gateway that wants one)
 	@exec env $(BAZAAR) mcp
 
-# What PyPI and npm have; what is known to fail is in tests/conformance/mcp-*.yml.
+# What PyPI and npm have; what is known to fail is in tests/conformance. KITS= names some.
 conformance: env ## Try the doors with the conformance kits of their protocols
-	@exec $(BIN)/python -m tests.conformance
+	@exec $(BIN)/python -m tests.conformance $(KITS)
 
 # The address goes through the environment, unexpanded.
 check-agent: override export URL := $(value URL)

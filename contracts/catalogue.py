@@ -19,9 +19,11 @@ from contracts import (
     ledger,
     letters,
     listings,
+    machine,
     negotiation,
     orders,
     payment,
+    pushes,
     quotes,
     registry,
     selling,
@@ -47,7 +49,18 @@ CONTEXTS: dict[str, tuple[ModuleType, ...]] = {
         signing,
         credentials,
     ),
-    "payment": (payment, ledger, cards, spending, approvals, selling, hooks, disputes),
+    "payment": (
+        payment,
+        ledger,
+        cards,
+        spending,
+        approvals,
+        selling,
+        hooks,
+        pushes,
+        disputes,
+        machine,
+    ),
     "chat": (chat, turns),
 }
 """The contexts that own messages, each with the modules that define them."""
@@ -110,6 +123,7 @@ API_BODIES: tuple[type[Model], ...] = (
     bodies.Decision,
     bodies.NewWebhook,
     bodies.Replay,
+    bodies.NewPush,
     bodies.GivenCredential,
 )
 """What the UI sends to the gateway."""

@@ -25,6 +25,7 @@ from gateway.keys import KeyRing
 from gateway.layers.caching import Hints
 from gateway.layers.stack import around
 from gateway.link import Link
+from gateway.paying import paid_first
 from gateway.room import Room
 from gateway.routes import (
     agents,
@@ -41,6 +42,7 @@ from gateway.routes import (
     letters,
     listings,
     payments,
+    pushes,
     selling,
     signing,
     spending,
@@ -128,6 +130,7 @@ def create_app(settings: Settings) -> FastAPI:
         disputes.posts,
         hooks.router,
         hooks.posts,
+        *((pushes.router, pushes.posts) if "a2a" in settings.doors else ()),
         events.router,
         approvals.router,
         spending.router,
@@ -135,7 +138,9 @@ def create_app(settings: Settings) -> FastAPI:
         letters.router,
     ):
         bearer = [Depends(BEARER)] if checks else []
-        app.include_router(routes, dependencies=[*bearer, Depends(only_with_room)])
+        app.include_router(
+            routes, dependencies=[*bearer, Depends(only_with_room), Depends(paid_first)]
+        )
     app.include_router(health.router)
     app.include_router(signing.router)
     describe(app, bearer=bool(checks))

@@ -62,6 +62,8 @@ class Settings(BusSettings):
         cors_origins: other origins whose pages may call the API, comma-separated.
         doors: the protocols besides the API that are spoken, comma-separated; `none` for none. All
             that there are, unless set.
+        machine_payments: whether a 402 says how a machine pays (x402, MPP), and what it paid is
+            taken; the payment service is configured for it.
         nats_monitor_url: where a single NATS server tells of its health over HTTP.
         dashboards_url: of Grafana, or whatever shows the metrics; the console links to it.
         ui_dist: a folder with a built client to serve at /; it must hold index.html.
@@ -114,6 +116,7 @@ class Settings(BusSettings):
         "http://localhost:3000",
     )
     doors: Annotated[tuple[str, ...], NoDecode] = tuple(DOORS)
+    machine_payments: bool = False
     nats_monitor_url: HttpUrl | None = None
     dashboards_url: HttpUrl | None = None
     ui_dist: Path | None = None

@@ -5,13 +5,15 @@ open_wallet, list_entries, check_ledger, get_receipt, refund_payment, enter_paym
 open_checkout, retry_card, refund_card, take_webhook, open_spender, find_spender, get_spender,
 list_spenders, close_spender, close_account, ask_approval, decide_approval, list_approvals,
 get_seller, open_onboarding, set_destination, list_earnings, request_payout, list_payouts,
-add_webhook, list_webhooks, delete_webhook, list_deliveries, replay_deliveries, open_dispute,
-note_dispute, decide_dispute, list_disputes.
+add_webhook, list_webhooks, delete_webhook, list_deliveries, replay_deliveries, add_push,
+list_pushes, delete_push, open_dispute, note_dispute, decide_dispute, list_disputes,
+offer_machine_payment, take_machine_payment, pay_agent.
 Consumes step.completed, step.failed, agent.registered, agent.updated, agent.suspended,
 task.completed, task.failed.
 By itself: asks after steps whose holds stay open and after what was not heard, charges cards for
 what agents bought, refunds it to them, handles what Stripe's webhooks told, and what they did not,
-settles and pays out what agents earned, tells webhooks, checks the books as they grow.
+settles and pays out what agents earned, looks after payments by machines, tells webhooks, asks how
+tasks stand that are told of by A2A, checks the books as they grow.
 Publishes hold.placed, hold.declined, hold.extended, hold.released, hold.overcharged,
 payment.recorded, payment.refunded, payment.entered, stripe_payment.updated, wallet.credited,
 step.approval_requested, step.approval_decided, payout.requested, payout.paid, payout.failed,
@@ -31,14 +33,17 @@ from contracts import cards as card_calls
 from contracts import disputes as dispute_calls
 from contracts import hooks as hook_calls
 from contracts import ledger, payment, selling, spending, topology
+from contracts import machine as machine_calls
+from contracts import pushes as push_calls
 from payment_svc import measures, tables
 from payment_svc.cards import charges, missed, rail, top_ups, webhook
 from payment_svc.check import checks, reconcile
 from payment_svc.disputes import requests as disputes
 from payment_svc.holds import by_hand, capture, place, refund, release
+from payment_svc.hooks import asking, pushes, sending, signing, telling
 from payment_svc.hooks import requests as hooks
-from payment_svc.hooks import sending, signing, telling
 from payment_svc.ledger import books, queries, wallets
+from payment_svc.machine import desk
 from payment_svc.payouts import onboarding, owners, paying, requests, settling
 from payment_svc.settings import Settings
 from payment_svc.spending import approvals, closing
@@ -57,7 +62,12 @@ def build(settings: Settings) -> Service:
     """The payment service, wired but not started."""
     service = Service("payment", settings, tables.metadata)
     stripe = rail.client_of(settings)
-    captures = partial(capture.capture, settings.platform_fee_rate, settings.rail)
+    captures = partial(
+        capture.capture,
+        settings.platform_fee_rate,
+        settings.rail,
+        by_machine=settings.machine_payer_key is not None,
+    )
     db, bus = service.database, service.bus
     group = GroupCommit(db, captures, apart_s=capture.APART_S)
     service.details["rail"] = settings.rail
@@ -108,6 +118,7 @@ def build(settings: Settings) -> Service:
     _limit(service, settings)
     _sell(service, settings, stripe)
     _tell(service, settings)
+    _pay_by_machine(service, settings)
     return service
 
 
@@ -123,6 +134,7 @@ def _limit(service: Service, settings: Settings) -> None:
     answer(approval_calls.ASK_APPROVAL, approving)
     answer(approval_calls.DECIDE_APPROVAL, approvals.decide_approval)
     answer(approval_calls.LIST_APPROVALS, approvals.list_approvals)
+    service.every(AGE_EVERY_S, partial(approvals.forget, service.database))
 
 
 def _sell(service: Service, settings: Settings, stripe: StripeClient | None) -> None:
@@ -160,6 +172,10 @@ def _tell(service: Service, settings: Settings) -> None:
     listening = telling.Listening(db)
     add = partial(hooks.add_webhook, db=db, http=http, sealed=sealed, listening=listening)
     answer(hook_calls.ADD_WEBHOOK, add)
+    add_push = partial(pushes.add_push, db=db, http=http, sealed=sealed, listening=listening)
+    answer(push_calls.ADD_PUSH, add_push)
+    answer(push_calls.LIST_PUSHES, pushes.list_pushes)
+    answer(push_calls.DELETE_PUSH, pushes.delete_push)
     answer(hook_calls.LIST_WEBHOOKS, hooks.list_webhooks)
     answer(hook_calls.DELETE_WEBHOOK, hooks.delete_webhook)
     answer(hook_calls.LIST_DELIVERIES, hooks.list_deliveries)
@@ -173,4 +189,23 @@ def _tell(service: Service, settings: Settings) -> None:
     service.at_end(http.aclose)
     service.every(LISTENING_EVERY_S, listening.look)
     service.every(settings.card_poll_s, partial(sending.work, db, http, sealed, settings))
+    service.every(settings.card_poll_s, partial(asking.work, db, service.bus))
     service.every(AGE_EVERY_S, partial(sending.forget, db))
+    service.every(AGE_EVERY_S, partial(asking.forget, db))
+
+
+def _pay_by_machine(service: Service, settings: Settings) -> None:
+    """Payments by machines: for calls that a wallet does not cover, and to agents."""
+    machine = None
+    if settings.machine:
+        # Here and not above: the libraries take more than all else of a payment service.
+        from payment_svc.machine.wiring import machine_of  # noqa: PLC0415
+
+        machine = machine_of(settings, service.database)
+        service.at_end(machine.close)
+        if machine.receiving is not None:
+            service.every(settings.card_poll_s, machine.receiving.sweep)
+    answer = service.answer
+    answer(machine_calls.OFFER_MACHINE_PAYMENT, partial(desk.offer, machine=machine))
+    answer(machine_calls.TAKE_MACHINE_PAYMENT, partial(desk.take, machine=machine))
+    answer(machine_calls.PAY_AGENT, partial(desk.pay_agent, machine=machine))

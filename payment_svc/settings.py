@@ -60,6 +60,17 @@ class Settings(ServiceSettings):
         payout_every_s: seconds between two payouts that nobody asked for; 0 for none of them.
         payout_least: BazaarBucks of the smallest payout.
         approval_ttl_s: for so many seconds a step waits for a person's approval, then it fails.
+        machine_payee: the address that machines pay to (x402, MPP); without one they pay nothing.
+        machine_facilitator: the URL of who settles what they signed.
+        machine_network: where they pay, in CAIP-2; Base Sepolia, a test network.
+        machine_asset: the address of the token; the network's own stablecoin when it is empty.
+        machine_rate: BazaarBucks that one of it buys.
+        machine_node: a node of the network that is asked by JSON-RPC what became of a payment, when
+            the facilitator does not say.
+        machine_secret: what challenges of MPP are made with; without it there are none.
+        machine_realm: what they are for.
+        machine_payer_key: the private key that agents which answer 402 are paid with; without it
+            they are not.
         webhook_key: what secrets of webhooks are encrypted with; without it no webhook is made.
         webhook_hosts: hosts of webhooks whose addresses may be private.
         webhook_disable_s: a webhook that has failed for so many seconds is told nothing more.
@@ -92,6 +103,17 @@ class Settings(ServiceSettings):
     payout_every_s: float = Field(default=0, ge=0)
     payout_least: Money = Decimal(1)
     approval_ttl_s: float = Field(default=600.0, gt=0)
+    machine_payee: str = ""
+    machine_facilitator: Annotated[str, AfterValidator(_without_last_slash)] = ""
+    machine_network: str = Field(default="eip155:84532", pattern=r"^eip155:[1-9][0-9]{0,17}$")
+    machine_asset: str = ""
+    machine_rate: Decimal = Field(
+        default=Decimal(1), gt=0, le=1_000_000, max_digits=12, decimal_places=6
+    )
+    machine_node: Annotated[str, AfterValidator(_without_last_slash)] = ""
+    machine_secret: Secret = None
+    machine_realm: str = Field(default="agentbazaar", pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    machine_payer_key: Secret = None
     webhook_key: Secret = None
     webhook_hosts: Hosts = ()
     webhook_disable_s: float = Field(default=5 * DAY_S, gt=0)
@@ -104,6 +126,17 @@ class Settings(ServiceSettings):
                 " is not paid out"
             )
         return self
+
+    @model_validator(mode="after")
+    def _settled_by_somebody(self) -> Self:
+        if self.machine_payee and not self.machine_facilitator:
+            raise ValueError("MACHINE_PAYEE needs MACHINE_FACILITATOR: somebody has to settle")
+        return self
+
+    @property
+    def machine(self) -> bool:
+        """Whether machines pay, or agents are paid by one."""
+        return bool(self.machine_payee or self.machine_payer_key)
 
     @property
     def webhook_secrets(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from payment_svc.schema import MONEY, metadata
 from payment_svc.tables_holds import budgets, hold_lines, holds
-from payment_svc.tables_hooks import webhook_deliveries, webhooks
+from payment_svc.tables_hooks import pushes, webhook_deliveries, webhooks
 from payment_svc.tables_ledger import (
     announcements,
     checkpoint_sums,
@@ -10,6 +10,7 @@ from payment_svc.tables_ledger import (
     entries,
     ledger_accounts,
 )
+from payment_svc.tables_machine import machine_payments, machine_receipts
 from payment_svc.tables_payments import bazaarbucks_payments, stripe_payments
 from payment_svc.tables_selling import agent_owners, disputes, earnings, payouts, sellers
 from payment_svc.tables_spending import approvals, spenders
@@ -31,8 +32,11 @@ __all__ = [
     "hold_lines",
     "holds",
     "ledger_accounts",
+    "machine_payments",
+    "machine_receipts",
     "metadata",
     "payouts",
+    "pushes",
     "sellers",
     "spenders",
     "stripe_events",

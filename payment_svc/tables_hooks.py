@@ -1,6 +1,6 @@
 """Tables of webhooks: where accounts are told what concerns them, and what they were told."""
 
-from sqlalchemy import Column, DateTime, Index, Integer, String, Table, Text, func
+from sqlalchemy import CheckConstraint, Column, DateTime, Index, Integer, String, Table, Text, func
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from payment_svc.schema import created_at, metadata
@@ -17,6 +17,10 @@ webhooks = Table(
     created_at(),
     Column("failing_since", DateTime(timezone=True)),
     Column("disabled_at", DateTime(timezone=True)),
+    # An account's own, or that of a push; what is `secret` of one is the headers that its receiver
+    # is shown, encrypted.
+    Column("kind", String(10), nullable=False, server_default="account"),
+    CheckConstraint("kind IN ('account', 'push')", name="known_kind"),
 )
 Index("webhooks_account_idx", webhooks.c.account, webhooks.c.created_at)
 
@@ -57,3 +61,27 @@ Index(
     postgresql_where=webhook_deliveries.c.status == "pending",
 )
 Index("webhook_deliveries_created_idx", webhook_deliveries.c.created_at)
+
+# Who is told by A2A how one task or turn goes on; where, and how well that works, is its webhook's.
+pushes = Table(
+    "pushes",
+    metadata,
+    Column("webhook_id", String(64), primary_key=True),
+    Column("account", String(64), nullable=False),
+    # A task, or `turn_` and a turn.
+    Column("about", String(80), nullable=False),
+    Column("push_id", String(64), nullable=False),
+    Column("context", String(200)),
+    Column("wire", String(4), nullable=False),
+    Column("scheme", String(40)),
+    created_at(),
+    # The state that was told last, and how many were.
+    Column("told", String(40)),
+    Column("tells", Integer, nullable=False, server_default="0"),
+    # When it is asked how the task stands.
+    Column("ask_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("ended_at", DateTime(timezone=True)),
+)
+Index("pushes_about_idx", pushes.c.account, pushes.c.about, pushes.c.push_id, unique=True)
+Index("pushes_due_idx", pushes.c.ask_at, postgresql_where=pushes.c.ended_at.is_(None))
+Index("pushes_created_idx", pushes.c.created_at)

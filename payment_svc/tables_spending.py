@@ -62,8 +62,8 @@ approvals = Table(
     CheckConstraint(
         "state IN ('waiting', 'approved', 'rejected', 'expired', 'over')", name="known_state"
     ),
-    info=dict(NEVER_DELETED),
 )
+Index("approvals_created_idx", approvals.c.created_at)
 Index(
     "approvals_page_idx",
     approvals.c.account,

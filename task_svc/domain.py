@@ -54,6 +54,7 @@ class Quote(Model):
         tool: the tool or skill that is called, where an agent has several.
         limit_s: seconds that the work may take; None for the setting.
         at_once: calls that it takes at the same time; None for any number.
+        paid_by: how it is paid by whoever calls it, besides by BazaarBucks.
         breaker: whether it answers its calls; it is of the moment, and not kept.
         retry_at: until when it is left alone.
     """
@@ -73,6 +74,7 @@ class Quote(Model):
     tool: str | None = None
     limit_s: int | None = None
     at_once: int | None = None
+    paid_by: Literal["x402"] | None = None
     breaker: Breaker = Field(default="closed", exclude=True)
     retry_at: Moment | None = Field(default=None, exclude=True)
 

@@ -18,6 +18,8 @@ FRESH_S = 2.0
 LAST_KNOWN_S = 3_600.0
 """How long an agent is called by what was known of it, while the registry does not answer."""
 MOST = 10_000
+X402 = "x402"
+"""The capability by which a listing says that its agent answers 402 and is paid by x402."""
 _OVER = float("-inf")
 _ABOUT_PRICE = frozenset({"repriced", "availability_changed"})
 """Events after which an agent is where and what it was."""
@@ -104,6 +106,7 @@ class Quotes:
             tool=agent.tool,
             limit_s=agent.limit_s,
             at_once=agent.at_once,
+            paid_by="x402" if X402 in agent.capabilities else None,
             breaker=agent.breaker,
             retry_at=agent.retry_at,
         )

@@ -22,7 +22,7 @@ from contracts.envelope import Envelope
 from contracts.errors import Conflict, Internal, NotFound, PaymentRequired, TooSlow, Unavailable
 from contracts.payment import EXTEND_HOLD, PLACE_HOLD, ExtendHold, PlaceHold
 from contracts.task_events import StepStarted
-from task_svc import agreements, approving, store
+from task_svc import agreements, approving, paying, store
 from task_svc.agents import Agents
 from task_svc.agreements import Unusable
 from task_svc.answers import MOST_WAIT_S, AgentFailure
@@ -263,6 +263,7 @@ class Saga:
             limit_s=quote.limit_s or self._patience_s,
             patience_s=max(self._patience_s, waits_s),
             notes=notes,
+            pay=partial(paying.pay, self.bus, step, quote, cause) if quote.paid_by else None,
         )
 
     async def _work(
@@ -288,6 +289,8 @@ class Saga:
             held = (await self.bus.ask(PLACE_HOLD, hold, cause)).held
             called = True
             answer = await self.agents.execute(self._job(step, payload, quote, cause, left_s))
+            if answer.outside:
+                return Done(answer, *paying.bill(held, answer), quote)
             total = billed(answer.cost, answer.external_cost, quote)
             if total > held and step.max_price is None and quote.agreed is None:
                 # It began in a release without promises.

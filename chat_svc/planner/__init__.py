@@ -5,8 +5,7 @@ is given, and finds them by their skills, capabilities and descriptions.
 """
 
 from chat_svc.planner.account import Topic
-from chat_svc.planner.choose import kind_of
-from chat_svc.planner.families import QUALITIES
+from chat_svc.planner.agents import kind_of, terms
 from chat_svc.planner.gate import Objection, Purchase, Reason, cap_of, objections, told
 from chat_svc.planner.model import (
     MAX_ALTERNATIVES,
@@ -22,8 +21,8 @@ from chat_svc.planner.model import (
 )
 from chat_svc.planner.payload import payload_for, text_in
 from chat_svc.planner.plan import plan, too_dear
-from chat_svc.planner.sought import terms
 from chat_svc.planner.talk import TO_LOOK_UP
+from chat_svc.planner.wish import QUALITIES
 
 __all__ = [
     "MAX_ALTERNATIVES",

@@ -1,49 +1,28 @@
 """Reads "do it again", "the same in French" and "again for 'dog'" with what was asked before."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chat_svc.planner.clauses import Mention
-from chat_svc.planner.families import FAMILIES, TRANSLATE, Style
-from chat_svc.planner.folding import QUOTE, fold
-from chat_svc.planner.mentions import Names
-from chat_svc.planner.options import find_options
+from chat_svc.planner.agents import Names
+from chat_svc.planner.forms import QUOTE, blanked, form
+from chat_svc.planner.frame import with_targets, with_text
+from chat_svc.planner.languages import find_targets
 from chat_svc.planner.source import Source, read_source
 from chat_svc.planner.spotting import languages_only
-from chat_svc.planner.targets import find_targets
-from chat_svc.planner.views import AT_END, Argument, Item, points
-from chat_svc.planner.wish import Wish
+from chat_svc.planner.wish import (
+    AT_END,
+    FAMILIES,
+    TRANSLATE,
+    Argument,
+    Item,
+    Mention,
+    Wish,
+    find_options,
+)
 
 _LONGEST = 20_000
 _NEAR = 200
-_POLITE = (
-    r"(?:[\s,.!]|(?:please|pls|now|ok|okay|and|then|great|good|nice|thanks|thank you|hm|sorry|can"
-    r"|could|would|will|you|bitte|por favor)\b){0,20}"
-)
-_IT = r"(?: (?:it|that|this|the (?:last )?(?:one|thing)|all|everything))?"
-_ONCE_MORE = r"(?:again|once more|one more time|over(?: again)?)"
-_AGAIN = re.compile(
-    rf"{_POLITE}(?:(?:do|try|run|make|search|translate|summari[sz]e){_IT} {_ONCE_MORE}"
-    rf"|(?:redo|retry|repeat)\b(?! after){_IT}(?: {_ONCE_MORE})?"
-    r"|(?:do |make |try )?(?:exactly )?(?:the )?same(?: (?:thing|again|request|task|wish)){0,2}"
-    r"(?= (?:in|with|for|to|into|but|on|using|please)\b|[\s.,!?]*$)"
-    r"|(?:do|try|take|what about|how about)(?= \0)"
-    r"|again|once more|one more time|nochmals?|noch einmal"
-    r"|(?:mach|versuch)e? (?:es|das) (?:nochmals?|noch einmal)|das(?:selbe| gleiche)"
-    r"|encore une fois|otra vez|(?:hazlo )?de nuevo|ancora una volta|outra vez)(?![\w'-])"
-)
-_NO_CHANGE = re.compile(r"[\s.,!?]*(?:please|pls|thanks|thank you|bitte|for me)?[\s.,!?]*")
-_JOINT = re.compile(r"[\s,;-]{0,3}(?:(?:but|only|just|this time|now|please|aber|pero|mais)\s){0,4}")
-_WITH = re.compile(
-    r"(?:with|for|using|on|about|via|through|mit|fur|con|para|pour|avec)\b[\s:]{0,3}|:\s{0,3}"
-)
-# "With more detail" says how, and how is nothing that can be changed.
-_HOW = re.compile(
-    r"\s{0,3}(?:more|less|fewer|better|another|a different|different|other|some|higher|lower|care"
-    r"|someone|somebody)\b"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +54,21 @@ def read_again(text: str, names: Names) -> Again | None:
     if len(text) > _LONGEST:
         return None
     source = read_source(text)
-    again = _AGAIN.match(source.plain)
+    again = form("again").match(source.plain)
     if again is None:
         return None
-    if _NO_CHANGE.fullmatch(source.plain, again.end()):
+    if form("no_change").fullmatch(source.plain, again.end()):
         return Again()
-    joint = _JOINT.match(source.plain, again.end())
+    joint = form("again_joint").match(source.plain, again.end())
     start = joint.end() if joint else again.end()
-    given = _WITH.match(source.plain, start)
+    given = form("with").match(source.plain, start)
     change = _changes(source, given.end() if given else start, names)
     # Without "with" or "for", what follows is a sentence of its own: "Again, search for cats".
     quoted = source.plain[start:].lstrip().startswith(QUOTE)
     understood = (
-        change.text is None or quoted or (given and not _HOW.match(source.plain, given.end()))
+        change.text is None
+        or quoted
+        or (given and not form("how").match(source.plain, given.end()))
     )
     return change if understood else None
 
@@ -99,25 +80,19 @@ def _changes(source: Source, start: int, names: Names) -> Again:
     tags: list[str] = []
     for target in find_targets(rest[:_NEAR]):
         tags += target.tags
-        rest = _blanked(rest, target.start, target.end)
+        rest = blanked(rest, target.start, target.end)
     options: dict[str, Mapping[str, Any]] = {}
     left = rest
     for family in FAMILIES:
         found = find_options(rest[:_NEAR], family)
         if found is not None:
             options[family.name] = found.options
-            left = _blanked(left, found.start, found.end)
-    if not left.strip(AT_END):
-        return Again(tuple(dict.fromkeys(tags)), options)
-    ids = names.meant(left.strip(AT_END)) if QUOTE not in left else ()
-    if ids:
-        mention = Mention(left.strip(AT_END), ids, 0)
-        return Again(tuple(dict.fromkeys(tags)), options, mention)
-    return Again(tuple(dict.fromkeys(tags)), options, text=_text(source, start, left))
-
-
-def _blanked(text: str, start: int, end: int) -> str:
-    return text[:start] + " " * (end - start) + text[end:]
+            left = blanked(left, found.start, found.end)
+    who = left.strip(AT_END)
+    ids = names.meant(who) if QUOTE not in left else ()
+    mention = Mention(who, ids, 0) if ids else None
+    text = _text(source, start, left) if who and not ids else None
+    return Again(tuple(dict.fromkeys(tags)), options, mention, text)
 
 
 def _text(source: Source, start: int, left: str) -> str:
@@ -132,14 +107,14 @@ def repeated(wishes: Sequence[Wish], again: Again) -> list[Wish]:
     """The wishes of before, with what is to be different this time."""
     changed = [_with_options(wish, again) for wish in wishes]
     if again.text is not None and changed:
-        changed[0] = _with_text(changed[0], again.text)
+        changed[0] = with_text(changed[0], again.text)
     if again.mention is not None and changed:
         changed[0] = replace(changed[0], mention=again.mention)
     if not again.tags:
         return changed
-    if not any(map(_goes_somewhere, changed)):
+    if not any(wish.targeted for wish in changed):
         return [*changed, translation(again.tags)]
-    return [_with_targets(wish, again.tags) if _goes_somewhere(wish) else wish for wish in changed]
+    return [with_targets(wish, again.tags) if wish.targeted else wish for wish in changed]
 
 
 def translation(tags: Sequence[str]) -> Wish:
@@ -147,30 +122,9 @@ def translation(tags: Sequence[str]) -> Wish:
     return Wish("", TRANSLATE, Argument(tuple(Item(None, tag) for tag in tags), points_at="it"))
 
 
-def _goes_somewhere(wish: Wish) -> bool:
-    return wish.family is not None and wish.family.targeted
-
-
 def _with_options(wish: Wish, again: Again) -> Wish:
     options = (again.options or {}).get(wish.family.name) if wish.family else None
     if not options:
         return wish
     argument = replace(wish.argument, options={**wish.argument.options, **options})
-    return replace(wish, argument=argument)
-
-
-def _with_text(wish: Wish, text: str) -> Wish:
-    if wish.family is None or wish.family.style is Style.REQUEST:
-        return replace(wish, request=f"{wish.request}\n\nNow for: {text}", data=None)
-    pointing = fold(text) if points(fold(text)) else ""
-    targets = dict.fromkeys(item.target for item in wish.argument.items)
-    items = tuple(Item(None if pointing else text, target) for target in targets)
-    argument = replace(wish.argument, items=items, points_at=pointing)
-    return replace(wish, argument=argument, elliptic=False)
-
-
-def _with_targets(wish: Wish, tags: Sequence[str]) -> Wish:
-    texts = dict.fromkeys(item.text for item in wish.argument.items)
-    items = tuple(Item(text, tag) for text in texts for tag in tags)
-    argument = replace(wish.argument, items=items, unknown_language=None)
     return replace(wish, argument=argument)

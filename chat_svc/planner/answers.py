@@ -3,32 +3,14 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from chat_svc.planner.agents import Names
 from chat_svc.planner.clauses import begin, skip_lead
-from chat_svc.planner.families import TRANSLATE
-from chat_svc.planner.lexicon import COURTESY
+from chat_svc.planner.forms import form, word_set
 from chat_svc.planner.match import Profile, family_of, for_family, for_words, price, stem, words_of
-from chat_svc.planner.mentions import Names
 from chat_svc.planner.model import Candidate, money
-from chat_svc.planner.questions import (
-    ABOUT,
-    ABOUT_ALL,
-    ANYONE_THERE,
-    BUDGET,
-    CAN_YOU,
-    CHEAP,
-    GREETING,
-    HELP,
-    LANGUAGES,
-    LIST,
-    PRICE,
-    PRICE_QUESTION,
-    PRICE_WORDS,
-    STATUS,
-    THANKS,
-    WHO,
-)
 from chat_svc.planner.source import read_source
 from chat_svc.planner.vocabulary import says
+from chat_svc.planner.wish import TRANSLATE
 from chat_svc.planner.zones import is_prose
 
 _LONGEST_QUESTION = 300
@@ -100,28 +82,25 @@ def _who(profiles: Sequence[Profile], names: Names, what: str) -> str:
 
 def _priced(profiles: Sequence[Profile], names: Names, question: str) -> str | None:
     """The answer to a question for a price, None when it is not about an agent's."""
-    telling = [word for word in words_of(question) if stem(word) not in PRICE_WORDS]
-    about = [word for word in telling if stem(word) not in ABOUT_ALL]
-    by_name: list[Candidate] = []
-    for size in range(len(about), 0, -1):
-        by_name = by_name or _named(profiles, names, " ".join(about[:size]))
-    able_to = able(profiles, names, " ".join(about)) if about else []
-    agents = able_to if able_to and CHEAP.search(question) else by_name or able_to
-    if not agents and (about or not profiles):
-        return None if profiles else offer(profiles)
-    agents = agents or [one.agent for one in profiles]
-    by_price = sorted(agents, key=lambda agent: (not agent.available, price(agent)))
-    if len(by_price) > 1:
-        return f"Prices per call now, cheapest first:\n{_lines(by_price)}"
-    return _price_of(by_price[0])
+    telling = [word for word in words_of(question) if stem(word) not in word_set("price_words")]
+    about = [word for word in telling if stem(word) not in word_set("about_all")]
+    if not about or not profiles:
+        return by_price([one.agent for one in profiles]) if profiles else offer(profiles)
+    able_to = able(profiles, names, " ".join(about))
+    if able_to and form("cheap").search(question):
+        return by_price(able_to)
+    starts = (" ".join(about[:size]) for size in range(len(about), 0, -1))
+    by_name = next(filter(None, (_named(profiles, names, start) for start in starts)), None)
+    return by_price(by_name or able_to) if by_name or able_to else None
 
 
-def _price_of(agent: Candidate) -> str:
-    state = "" if agent.available else " It is not available right now."
-    base = agent.base_price
-    raised = base.is_finite() and base != agent.dynamic_price
-    idle = f" (its base price is {money(base)})" if raised else ""
-    return f"{agent.name} costs {money(price(agent))} a call right now{idle}.{state}"
+def by_price(agents: Sequence[Candidate], *, dearest: bool = False) -> str:
+    """What the agents ask for, those that are available first."""
+    found = sorted(agents, key=lambda agent: (not agent.available, price(agent)), reverse=dearest)
+    if len(found) == 1:
+        return _line(found[0])
+    order = "dearest" if dearest else "cheapest"
+    return f"Prices per call now, {order} first:\n{_lines(found)}"
 
 
 def _named(profiles: Sequence[Profile], names: Names, who: str) -> list[Candidate]:
@@ -133,47 +112,41 @@ def _about_one(profiles: Sequence[Profile], names: Names, question: str) -> str 
     called = names.exactly(question.strip(" ?!."))
     if called:
         return _lines([one.agent for one in profiles if one.agent.id in called])
-    for pattern in (STATUS, ABOUT):
+    for pattern in (form("status"), form("questions_about")):
         match = pattern.fullmatch(question)
         agents = _named(profiles, names, match["who"]) if match else []
-        if agents and pattern is STATUS:
+        if agents and pattern is form("status"):
             return _lines(agents)
         if agents:
             return "\n".join(f"{_line(agent)}\n  {agent.description[:300]}" for agent in agents)
     return None
 
 
-def _money_left(budget: Decimal, left: Decimal) -> str:
-    rest = f"; {money(max(left, Decimal(0)))} of it is left" if left < budget else ""
-    return f"The budget of a request is {money(budget)}{rest}."
-
-
-def _in_fixed_words(
-    profiles: Sequence[Profile], question: str, budget: Decimal, left: Decimal
-) -> str | None:
-    if HELP.fullmatch(question):
+def _in_fixed_words(profiles: Sequence[Profile], question: str) -> str | None:
+    if not question or form("help").fullmatch(question):
         return _help(profiles)
-    if BUDGET.fullmatch(question):
-        return _money_left(budget, left)
-    if LIST.fullmatch(question) or ANYONE_THERE.fullmatch(question):
-        return _everything(profiles)
-    return None
+    listed = form("list").fullmatch(question) or form("anyone_there").fullmatch(question)
+    return _everything(profiles) if listed else None
 
 
 def _on_the_market(profiles: Sequence[Profile], names: Names, question: str) -> str | None:
     """The answer to a question about what agents can do or cost."""
     if is_prose(question):
         return None
-    who = WHO.match(question)
+    who = form("who").match(question)
     if who:
         return _who(profiles, names, who["what"])
     clause = begin(question, 0, names.find)
     if clause.mention is not None or (clause.family is not None and not clause.weak):
         return None
-    if LANGUAGES.fullmatch(question):
+    if form("questions_languages").fullmatch(question):
         return _who(profiles, names, TRANSLATE.name)
     about_one = _about_one(profiles, names, question)
-    if about_one is None and PRICE.search(question) and PRICE_QUESTION.match(question):
+    if (
+        about_one is None
+        and form("price").search(question)
+        and form("price_question").match(question)
+    ):
         return _priced(profiles, names, question)
     return about_one
 
@@ -188,18 +161,18 @@ def answer(
     if len(text) > _LONGEST_QUESTION:
         return None if text.strip() else _help(profiles)
     plain = read_source(text).plain.strip()
-    if GREETING.fullmatch(plain) or not plain:
-        if THANKS.search(plain):
-            return "You are welcome. Say what you would like done next."
+    if form("thanks").search(plain) and form("greeting").fullmatch(plain):
+        return "You are welcome. Say what you would like done next."
+    if form("greeting").fullmatch(plain) or not plain:
         return ("Hello! " if any(map(str.isalpha, plain)) else "") + _help(profiles)
-    can_you = CAN_YOU.fullmatch(plain)
+    can_you = form("can_you").fullmatch(plain)
     if can_you and "help" not in can_you["what"]:
         return _who(profiles, names, can_you["what"])
-    question = COURTESY.sub("", plain[skip_lead(plain, 0) :]).strip()
-    if not question:
-        return _help(profiles)
-    fixed = _in_fixed_words(profiles, question, budget, left)
-    return fixed or _on_the_market(profiles, names, question)
+    question = form("courtesy").sub("", plain[skip_lead(plain, 0) :]).strip()
+    if form("budget").fullmatch(question):
+        rest = f"; {money(max(left, Decimal(0)))} of it is left" if left < budget else ""
+        return f"The budget of a request is {money(budget)}{rest}."
+    return _in_fixed_words(profiles, question) or _on_the_market(profiles, names, question)
 
 
 def on_agents(profiles: Sequence[Profile], question: str) -> str:
@@ -218,7 +191,4 @@ def on_agents(profiles: Sequence[Profile], question: str) -> str:
         agents.sort(key=lambda agent: (-agent.rating, agent.name))
         lines = [f"- {one.name}: {one.rating.normalize():f} of 5 stars" for one in agents]
         return "\n".join(["Ratings, best first:", *lines[:_MOST_LINES]])
-    dearest = says("dear", question)
-    agents.sort(key=lambda agent: (not agent.available, price(agent)), reverse=dearest)
-    order = "dearest" if dearest else "cheapest"
-    return f"Prices per call now, {order} first:\n{_lines(agents)}"
+    return by_price(agents, dearest=says("dear", question))

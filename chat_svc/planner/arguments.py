@@ -1,32 +1,33 @@
 """Reads what a clause's verb is about: a subject, a text, or a word that points at one."""
 
-import re
 from dataclasses import replace
 from typing import Any
 
 from chat_svc.planner.clauses import Clause
-from chat_svc.planner.families import Style
-from chat_svc.planner.folding import QUOTE
-from chat_svc.planner.lexicon import COURTESY, POINTING_SUBJECT, SMALL_BEFORE_SUBJECT
-from chat_svc.planner.options import find_options
+from chat_svc.planner.forms import QUOTE, form, has
+from chat_svc.planner.languages import Target, find_targets
 from chat_svc.planner.source import Source
-from chat_svc.planner.targets import Target, find_targets
 from chat_svc.planner.texts import read_text
-from chat_svc.planner.views import AT_END, EDGE, POINTING_LENGTH, Argument, Item, View, points
-
-_PARTICLE = re.compile(r"\b(?:up|down|zusammen)[\s.!?]{0,5}$")
-# "Who translated it into English" tells what was done, and asks for nothing in English.
-_DONE = re.compile(r"\b(?:translat|publish|writ|wrote|print|dubb|put|turn|convert)\w*\b[^.?!]*$")
-_SPLIT_VERB = re.compile(r"(?:sum|boil|look|fass(?:e|t|en)?)$")
+from chat_svc.planner.wish import (
+    AT_END,
+    EDGE,
+    POINTING_LENGTH,
+    Argument,
+    Item,
+    Style,
+    View,
+    find_options,
+    points,
+)
 
 
 def open_view(source: Source, clause: Clause) -> View:
     """The object of `clause`, without "please" and such at its end."""
     view = View(source, clause.verb_end, source.plain[clause.verb_end : clause.end])
-    courtesy = COURTESY.search(view.text, max(0, len(view.text) - 60))
+    courtesy = form("courtesy").search(view.text, max(0, len(view.text) - 60))
     view = view.without(courtesy.start(), len(view.text)) if courtesy else view
-    if _SPLIT_VERB.match(source.plain, clause.start, clause.verb_end):
-        particle = _PARTICLE.search(view.text, max(0, len(view.text) - 20))
+    if form("split_verb").match(source.plain, clause.start, clause.verb_end):
+        particle = form("particle").search(view.text, max(0, len(view.text) - 20))
         view = view.without(particle.start(), len(view.text)) if particle else view
     return view
 
@@ -56,11 +57,11 @@ def take_options(
 def read_subject(view: View, options: dict[str, Any]) -> Argument:
     """The object of a search."""
     text = view.text
-    if len(text) <= POINTING_LENGTH and POINTING_SUBJECT.fullmatch(text):
+    if len(text) <= POINTING_LENGTH and form("pointing_subject").fullmatch(text):
         return Argument(points_at=text.strip(), options=options)
     if QUOTE in text and points(text.replace(QUOTE, " ")):
         return Argument(items=tuple(map(Item, view.quotes())), options=options)
-    small = SMALL_BEFORE_SUBJECT.match(text)
+    small = form("small_before_subject").match(text)
     start = small.end() if small else 0
     end = text.find("\n", start)
     end = len(text.rstrip()) if end < 0 else end
@@ -71,7 +72,7 @@ def _told_in(view: View) -> Target | None:
     """The language that an answer is wanted in: "tell me about bees in Spanish"."""
     last = find_targets(view.text)[-1:]
     ends = bool(last) and not view.text[last[0].end :].strip(AT_END)
-    ends = ends and _DONE.search(view.text[: last[0].start][-EDGE:]) is None
+    ends = ends and not has("done", view.text[: last[0].start][-EDGE:])
     return last[0] if ends and view.text[: last[0].start].strip() else None
 
 

@@ -5,26 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from chat_svc.planner.asked import QUESTION
-from chat_svc.planner.families import SEARCH, TRANSLATE, Family, Style
-from chat_svc.planner.folding import QUOTE
-from chat_svc.planner.languages import find_language
-from chat_svc.planner.lexicon import (
-    A_FEW_WORDS,
-    AFTER_NAME,
-    CHAINED_OBJECT,
-    COURTESY,
-    DETERMINER,
-    IMPERATIVE,
-    JOINTS,
-    LEAD,
-    NEXT_VERB,
-    POINTING,
-    SEARCH_OBJECT,
-)
-from chat_svc.planner.options import asks_for_count
-from chat_svc.planner.targets import find_targets, from_to, language_in, target_at
+from chat_svc.planner.forms import QUOTE, form, has, word_set
+from chat_svc.planner.languages import find_language, find_targets, language_in, target_at
 from chat_svc.planner.verbs import VERBS, Verb
+from chat_svc.planner.wish import SEARCH, TRANSLATE, Family, Mention, Style, asks_for_count
 
 HEAD = 2_000
 """Characters at the beginning of a message in which wishes are looked for."""
@@ -34,29 +18,6 @@ _NEAR = 200
 _MOST_CLAUSES = 40
 _SHORTEST_NAME = 4
 _MOST_SEPARATORS = 60
-
-_SEPARATOR = re.compile(
-    r"[.;!?…]+(?=\s|$)|\n|,|(?<![\w'-])(?:and|then|also|plus|y|e|et|und|luego|puis|dann|poi"
-    r"|depois|afterwards|finally|&)(?![\w'-])"
-)
-# A joint after which a new wish is likely; a bare "also" or "then" may stand in any sentence.
-_STRONG = re.compile(
-    r"[.;!?…\n]|(?:,|\b(?:and|y|et|und|e)\b)[\s,]{1,3}(?:then|also|afterwards|after that|next"
-    r"|finally|lastly|additionally|luego|puis|ensuite|dann|danach|poi|depois|separately)\b"
-)
-_ALSO = re.compile(r"[.;!?…\n][\s,]{0,3}(?:and )?(?:also|additionally|separately|besides)\b")
-# "Write a story in German" asks for a story, not for a translation.
-_MADE_NEW = re.compile(r" (?:me |us )?(?:an?|some) ")
-_SECOND_SENTENCE = re.compile(r"[.!?;\n]")
-
-
-@dataclass(frozen=True, slots=True)
-class Mention:
-    """An agent called by name: whom it may mean (none known: empty), and where the words end."""
-
-    name: str
-    agent_ids: tuple[str, ...]
-    end: int
 
 
 FindMention = Callable[[str, int], Mention | None]
@@ -85,10 +46,20 @@ class Clause:
     weak: bool = False
     elliptic: bool = False
 
+    @property
+    def style(self) -> Style:
+        """What an agent for it is given."""
+        return self.family.style if self.family else Style.REQUEST
+
+    @property
+    def targeted(self) -> bool:
+        """Whether it needs a language to go to."""
+        return self.family is not None and self.family.targeted
+
 
 def skip_lead(plain: str, position: int) -> int:
     """Where the words begin that say something, after greetings, joints and politeness."""
-    while (lead := LEAD.match(plain, position)) and lead.end() > position:
+    while (lead := form("lead").match(plain, position)) and lead.end() > position:
         position = lead.end()
     return position
 
@@ -98,25 +69,27 @@ def _means(verb: Verb, plain: str, match: re.Match[str]) -> bool:
         return language_in(match[0]) is not None
     if verb.language == "after":
         rest = plain[match.end() : match.end() + _NEAR]
-        if _MADE_NEW.match(rest):
+        if form("made_new").match(rest):
             return False
-        rest = NEXT_VERB.split(_SECOND_SENTENCE.split(rest, maxsplit=1)[0], maxsplit=1)[0]
+        rest = form("next_verb").split(
+            form("second_sentence").split(rest, maxsplit=1)[0], maxsplit=1
+        )[0]
         return bool(find_targets(rest))
     return True
 
 
-def begin(plain: str, position: int, find_mention: FindMention) -> Clause:
+def begin(plain: str, position: int, find: FindMention) -> Clause:
     """Reads the beginning of a clause at `position`; its end is still open."""
     start = skip_lead(plain, position)
     known = _known_verb(plain, start)
     if known is not None and not known.weak:
         return replace(known, begins=position)
-    mention = find_mention(plain, start)
+    mention = find(plain, start)
     words = _few_words_at(plain, mention.end if mention else position)
     if words is not None:
         return Clause(words, words, words, len(plain), TRANSLATE, mention, elliptic=True)
     if mention is not None:
-        after = AFTER_NAME.match(plain, mention.end)
+        after = form("after_name").match(plain, mention.end)
         start = after.end() if after else mention.end
         known = _known_verb(plain, start)
         if known is None and mention.agent_ids and has_target_at_end(plain[start : start + _NEAR]):
@@ -132,9 +105,7 @@ def _without_verb(plain: str, start: int) -> Clause:
     if alone or target_at(plain, start):
         verb_end = language[1] if language and alone else start
         return Clause(start, start, verb_end, len(plain), TRANSLATE, elliptic=True)
-    if from_to(plain, start):
-        return Clause(start, start, start, len(plain), TRANSLATE)
-    if QUESTION.match(plain, start):
+    if form("question").match(plain, start):
         return Clause(start, start, start, len(plain), SEARCH, weak=True)
     return Clause(start, start, start, len(plain), None)
 
@@ -149,11 +120,13 @@ def _known_verb(plain: str, start: int) -> Clause | None:
 
 def _few_words_at(plain: str, position: int) -> int | None:
     """Where "good morning" of "good morning in Spanish" begins, when nothing else is said."""
-    few = A_FEW_WORDS.match(plain, position)
+    few = form("a_few_words").match(plain, position)
     said = few["text"] if few else None
-    if few is None or (said and (set(said.split()) <= JOINTS or IMPERATIVE.match(said))):
+    if few is None or (
+        said and (set(said.split()) <= word_set("joints") or form("imperative").match(said))
+    ):
         return None
-    rest = COURTESY.sub("", plain[few.end() : few.end() + _NEAR]).rstrip(" .!?\n")
+    rest = form("courtesy").sub("", plain[few.end() : few.end() + _NEAR]).rstrip(" .!?\n")
     target = find_targets(rest)[:1]
     alone = target and target[0].start == 0 and target[0].end >= len(rest)
     if not alone or len(plain) >= few.end() + _NEAR:
@@ -169,66 +142,75 @@ def has_target_at_end(argument: str) -> bool:
 
 def _is_complete(clause: Clause, argument: str) -> bool:
     """Whether the clause has all it needs, so that what follows is no part of its text."""
-    if QUOTE in argument or clause.family is None or clause.family.style is not Style.TEXT:
+    if QUOTE in argument or clause.style is not Style.TEXT:
         return True
-    return clause.family.targeted and has_target_at_end(argument)
+    return clause.targeted and has_target_at_end(argument)
 
 
 def _begins_anew(plain: str, current: Clause, separator: int, new: Clause) -> bool:
     """Whether `new`, after the separator, is a wish of its own and not a part of `current`."""
     argument = plain[current.verb_end : separator]
     joint = plain[separator : new.start]
-    strong = _STRONG.search(joint) is not None
+    strong = has("strong", joint)
     complete = _is_complete(current, argument)
     if new.mention is not None and new.mention.agent_ids:
         return strong or complete
     if new.family is None:
         return complete and _is_told(plain, new, strong=strong)
-    if new.weak or (new.elliptic and current.family is not None and current.family.targeted):
+    if new.weak or (new.elliptic and current.targeted):
         return new.weak and strong and complete
-    if current.family is not None and len(argument) < _NEAR and POINTING.fullmatch(argument):
+    if (
+        current.family is not None
+        and len(argument) < _NEAR
+        and form("pointing").fullmatch(argument)
+    ):
         return True
     if complete:
         return _goes_on(plain, current, new, strong=strong)
-    return _ALSO.search(joint) is not None or _works_on_it(plain, new)
+    return has("clauses_also", joint) or _works_on_it(plain, new)
 
 
 def _is_told(plain: str, new: Clause, *, strong: bool) -> bool:
     """Whether an unknown verb gives an order: "and paint me a picture"."""
-    told = IMPERATIVE.match(plain, new.start)
+    told = form("imperative").match(plain, new.start)
     if told is None or asks_for_count(plain, new.start):
         return False
-    return strong or DETERMINER.match(plain, told.end()) is not None
+    return strong or form("determiner").match(plain, told.end()) is not None
 
 
 def _works_on_it(plain: str, new: Clause) -> bool:
     """Whether a clause after an unquoted text works on that text: "and translate it"."""
     rest = plain[new.verb_end : new.verb_end + _NEAR]
-    works_on_text = new.family is not None and new.family.style is Style.TEXT
-    return works_on_text and QUOTE not in rest[:2] and CHAINED_OBJECT.match(rest) is not None
+    return (
+        new.style is Style.TEXT
+        and QUOTE not in rest[:2]
+        and form("chained_object").match(rest) is not None
+    )
 
 
 def _goes_on(plain: str, current: Clause, new: Clause, *, strong: bool) -> bool:
     """Whether a known verb after a complete clause, or after a subject, is a new wish."""
-    if strong or current.family is None or current.family.style is Style.TEXT:
+    if strong or current.style is not Style.QUERY:
         return True
-    if CHAINED_OBJECT.match(plain[new.verb_end : new.verb_end + _NEAR]):
+    if form("chained_object").match(plain[new.verb_end : new.verb_end + _NEAR]):
         return True
-    finds = new.family is not None and new.family.style is Style.QUERY
-    return finds and SEARCH_OBJECT.match(plain[new.start : new.verb_end]) is not None
+    return (
+        new.style is Style.QUERY
+        and form("search_object").match(plain[new.start : new.verb_end]) is not None
+    )
 
 
-def split(plain: str, start: int, end: int, find_mention: FindMention) -> list[Clause]:
+def split(plain: str, start: int, end: int, find: FindMention) -> list[Clause]:
     """The clauses of folded text between two places, at least one."""
     text = plain[:end]
-    current = begin(text, start, find_mention)
+    current = begin(text, start, find)
     clauses: list[Clause] = []
     looked_at = -1
     for separator in _separators(text, current.verb_end, end):
         if separator.start() < max(looked_at, current.verb_end) or len(clauses) >= _MOST_CLAUSES:
             continue
         after = looked_at = skip_lead(text, separator.start())
-        new = begin(text, after, find_mention)
+        new = begin(text, after, find)
         if new.start < end and _begins_anew(text, current, separator.start(), new):
             clauses.append(replace(current, end=separator.start()))
             current = new
@@ -236,7 +218,7 @@ def split(plain: str, start: int, end: int, find_mention: FindMention) -> list[C
 
 
 def _separators(text: str, start: int, end: int) -> Iterator[re.Match[str]]:
-    head = _SEPARATOR.finditer(text, start, min(end, start + HEAD))
-    tail = _SEPARATOR.finditer(text, max(start + HEAD, end - TAIL), end)
+    head = form("separator").finditer(text, start, min(end, start + HEAD))
+    tail = form("separator").finditer(text, max(start + HEAD, end - TAIL), end)
     yield from islice(head, _MOST_SEPARATORS)
     yield from islice(tail, _MOST_SEPARATORS)

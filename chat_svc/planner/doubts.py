@@ -1,29 +1,118 @@
-"""Signs that words were not understood which something is to be bought for.
-
-What was understood of a limit or a refusal is cut out of a message before its wishes are read. What
-is still there next to a kind of work or a sum was not understood, and then it is better to ask.
-"""
+"""Signs that nothing is there to work on, or that words were not understood."""
 
 import re
 
-from chat_svc.planner.folding import fold
+from chat_svc.planner.forms import fold, form, has, spelled, word_set
 from chat_svc.planner.hearing import Heard
-from chat_svc.planner.vocabulary import KINDS, spelled
+from chat_svc.planner.vocabulary import KINDS, says, unclaimed
+from chat_svc.planner.zones import is_prose
 
-_NEGATION = re.compile(
-    r"(?:\b(?:no|not|never|without|instead of|rather than|except|nicht|kein\w*|ohne|sin|sans|senza"
-    r"|sem|non|nao)\b|n't\b|\bdont\b)(?P<what>[^.,:;!?\n\0]{0,40})"
-)
-_HARMLESS = re.compile(
-    r"\b(?:can't|couldn't|won't|wouldn't|why don't|didn't|haven't|isn't|doesn't)"
-    r" (?:you|u|i|we|it)\b"
-    r"|\b(?:not|no) (?:only|more|longer|less|fewer|later|matter|problem|idea|time)\b"
-    r"|\b(?:don't|do not|never|not) (?:forget|mind|know|understand|have|speak|get|care)\b"
-)
-_SUM = re.compile(
-    r"(?:\d+(?:[.,]\d+)?|[.,]\d+) ?(?:cents?|ct|bucks?|bazaarbucks?|bbs?|credits?)\b"
-    r"|(?<![\d.])0?[.,]\d{1,4}\b"
-)
+_LONGEST_THIN = 60
+_FEW = 14
+_NEAR = 4
+
+
+def only_points(text: str) -> bool:
+    """Whether a text is no material but points at some: "this text", "the quoted text"."""
+    folded = fold(text).strip(" .!?,;:")
+    if not any(map(str.isalnum, folded)):
+        return True
+    if len(folded) > _LONGEST_THIN or unclaimed(folded, most=1):
+        return False
+    words = folded.split()
+    first = words[0] in word_set("pointing_words") or (
+        words[0] in word_set("any") and len(words) > 1
+    )
+    return first and (says("material", folded) or words[0] in word_set("alone"))
+
+
+def is_link(text: str) -> bool:
+    """Whether a text is the place of one: an address in the web, or a file."""
+    folded = fold(text[:400]).strip()
+    few = len(folded.split()) <= _NEAR
+    return form("link").fullmatch(folded) is not None or (few and has("place", folded))
+
+
+def names_one(text: str) -> bool:
+    """Whether words name a text that is somewhere else: "my notes from yesterday"."""
+    words = fold(text[: 20 * _FEW]).split()
+    if not words or len(words) > _FEW:
+        return False
+    if form("part").match(" ".join(words)) and spelled("holders").match(words[0]):
+        return True
+    if form("sent").match(" ".join(words)):
+        return True
+    if words[0] not in word_set("names_one"):
+        return False
+    begin = " ".join(words[1 : 1 + _NEAR])
+    return spelled("holders").search(begin) is not None
+
+
+def holds_asking(text: str) -> bool:
+    """Whether a text as typed begins with words that asked for it: "this txt Our neighbours"."""
+    if form("says_how").match(text):
+        return True
+    if form("given_sets_off").match(text) or form("led").match(text):
+        return True
+    first = fold(text[:80]).split()[:1]
+    pointed = first and first[0] in word_set("pointing_words")
+    return bool(pointed and text[:1].islower() and form("into_text").match(text))
+
+
+_FEW_SUBJECT = 8
+_LONGEST_QUERY = 240
+_STRANGERS = 2
+_SHORT = 3
+
+
+def is_no_subject(query: str) -> bool:
+    """Whether a search is for what only the conversation could tell, for nothing, or for a text."""
+    folded = fold(query[: 2 * _LONGEST_QUERY]).strip(" .!?")
+    if is_prose(folded):
+        return True
+    words = len(folded.split())
+    if words > _FEW_SUBJECT:
+        return False
+    strange = len(unclaimed(form("asked").sub(" ", folded, count=1), most=_STRANGERS + 1))
+    paid = form("sum").search(folded) and any(says(kind, folded) for kind in KINDS)
+    told = paid or form("personal").search(folded) or form("at_hand").match(folded)
+    if told or _is_nearby(folded, strange):
+        return True
+    if words <= _SHORT and not unclaimed(form("nothing").sub(" ", folded), most=1):
+        return True
+    if strange <= _STRANGERS and _is_vague(folded):
+        return True
+    return form("asked").match(folded) is not None and (has("subject_vague", folded) or not strange)
+
+
+def _is_vague(folded: str) -> bool:
+    if form("subject_ours").match(folded) and names_one(folded):
+        return True
+    of_that = form("of_that").match(folded) is not None and not has("in_general", folded)
+    return of_that or any((form("something").match(folded), form("mine").fullmatch(folded)))
+
+
+def _is_nearby(folded: str, strange: int) -> bool:
+    """Whether a question is about what is at hand: "who owns this site", "where are my bills"."""
+    if form("asked").match(folded) is None:
+        return False
+    most = _STRANGERS if form("times").search(folded) else int(" my " in folded)
+    if strange <= most:
+        return True
+    general = has("in_general", folded)
+    return not general and strange <= _STRANGERS and has("nearby", folded)
+
+
+def is_loose(query: str) -> bool:
+    """Whether a query begins with words that belong to the asking: "again but for coffee"."""
+    folded = fold(query[:_LONGEST_QUERY])
+    return folded.split()[:1] != [] and (
+        folded.split()[0] in word_set("loose")
+        or has("besides", folded)
+        or has("subject_goes_on", folded)
+    )
+
+
 _INSTRUCTION = 160
 
 
@@ -38,8 +127,8 @@ def refused(heard: Heard, kind: str) -> bool:
     """Whether a refusal that nobody understood stands next to a kind of work."""
     if kind not in KINDS:
         return False
-    words = _HARMLESS.sub(" ", _instruction(heard))
-    return any(spelled(kind).search(one["what"]) for one in _NEGATION.finditer(words))
+    words = form("harmless").sub(" ", _instruction(heard))
+    return any(spelled(kind).search(one["what"]) for one in form("negation").finditer(words))
 
 
 def sum_left(heard: Heard, texts: list[str]) -> str | None:
@@ -49,5 +138,5 @@ def sum_left(heard: Heard, texts: list[str]) -> str | None:
     plain = heard.source.plain if heard.zones is None else fold(heard.zones.instruction)
     for text in texts:
         plain = plain.replace(fold(text), " ")
-    found = _SUM.search(plain[: 4 * _INSTRUCTION])
+    found = form("sum").search(plain[: 4 * _INSTRUCTION])
     return found[0] if found else None

@@ -1,41 +1,104 @@
-"""One wish across turns: what an open question lacks, and what the next message fills in.
+"""What earlier turns mean to this one: "it", "the second one", the slots of an open question."""
 
-An open question is a turn that came to nothing because a slot of its wish was empty: the text or
-the language. It needs no store of its own, since the turns before are known: reading them again
-gives the same wish.
-"""
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
-import re
-from collections.abc import Sequence
-from dataclasses import replace
-
-from chat_svc.planner.conversation import PLACES
-from chat_svc.planner.families import SUMMARIZE, Style
+from chat_svc.planner.forms import data, fold, form, word_set
 from chat_svc.planner.hearing import Heard
-from chat_svc.planner.options import find_options
+from chat_svc.planner.match import family_of, stems_of
+from chat_svc.planner.model import Earlier, Made
 from chat_svc.planner.spotting import cues, languages_only
-from chat_svc.planner.views import Argument, Item
 from chat_svc.planner.vocabulary import unclaimed
-from chat_svc.planner.wish import Wish
+from chat_svc.planner.wish import SUMMARIZE, Argument, Item, Style, Wish, find_options, points
 from chat_svc.planner.zones import asks
 
-_CORRECTS = re.compile(
-    r"\s*(?:(?:no|nope|sorry|oops|wait|actually|rather|hm+|ah|oh|not that|wrong|i mean|i meant"
-    r"|make (?:it|that)|better|instead|nein|non|perdon|ich meinte|je voulais dire|quise decir"
-    r"|volevo dire|quis dizer|i said|should be|i want|i wanted|please|not (?:(?:in|to"
-    r"|into) )?\w+(?=[\s,]))\b[\s,.:;-]*){1,4}"
-)
+_PLACES = [word_set(f"place_{number}") for number in range(5)]
+PLACES = frozenset[str]().union(*_PLACES)
+"""Words for the place of one result among several."""
+
+
+def named_kinds(words: set[str]) -> list[str]:
+    """The kinds of work whose results folded words name: "the summary"."""
+    return [kind for kind, names in data("sets")["named"].items() if words & {*names.split()}]
+
+
+def results_of(turn: Earlier) -> list[str]:
+    """What can be called "the second one" after a turn: several results, or the hits of one."""
+    shown = _each_once(made.text for made in turn.made if made.shown)
+    if len(shown) > 1:
+        return shown
+    return form("hit").findall(turn.result or "")
+
+
+def _each_once(texts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(texts))
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """The earlier turns, oldest first."""
+
+    turns: Sequence[Earlier] = ()
+
+    def meant(self, words: set[str]) -> list[str]:
+        """The texts that folded words point at: those that they name, else the last result."""
+        for kind in named_kinds(words):
+            if made := self._newest(partial(_is, kind=kind)):
+                return made
+        last = self._last()
+        if last is None or last.result is None:
+            return []
+        place = next((place for place, names in enumerate(_PLACES) if names & words), None)
+        if place is not None and (items := results_of(last)):
+            return [items[place]] if -len(items) <= place < len(items) else []
+        if "original" in words and (sources := [m.source for m in last.made if m.source]):
+            return sources[:1]
+        shown = _each_once(made.text for made in last.made if made.shown)
+        return shown if words & word_set("several") and len(shown) > 1 else [last.result]
+
+    def made_by(self, root: str) -> list[str]:
+        """The newest results of an agent with a skill that has this root, like "haiku"."""
+        return self._newest(lambda one: root in stems_of(one.skill))
+
+    def sources(self, kind: str) -> list[str]:
+        """What the last turn's results of a kind were made from; none when it ended otherwise.
+
+        "And to French" after a translation means the text itself: a translation of a translation
+        would be a worse one.
+        """
+        last = self._last()
+        shown = [made for made in last.made if made.shown] if last else []
+        if not all(made.source and _is(made, kind) for made in shown):
+            return []
+        return _each_once(made.source for made in shown if made.source)
+
+    def _last(self) -> Earlier | None:
+        return next((turn for turn in reversed(self.turns) if turn.result is not None), None)
+
+    def _newest(self, fits: Callable[[Made], bool]) -> list[str]:
+        for turn in reversed(self.turns):
+            found = _each_once(made.text for made in turn.made if fits(made))
+            if found:
+                return found
+        return []
+
+
+def _is(made: Made, kind: str) -> bool:
+    family = family_of(made.skill)
+    return family is not None and family.name == kind
+
+
 _LONGEST = 100
-_MORE = re.compile(r"(?:i meant?|also|too|as well|instead|please|not \w+)\b")
 
 
 def corrected(heard: Heard) -> tuple[str, ...]:
     """The languages of "no, I meant Spanish"; none when it is no such correction."""
     plain = heard.source.plain
-    lead = _CORRECTS.match(plain)
+    lead = form("corrects").match(plain)
     if lead is None or len(plain) > _LONGEST:
         return ()
-    return languages_only(_MORE.sub(" ", plain[lead.end() :]))
+    return languages_only(form("frame_more").sub(" ", plain[lead.end() :]))
 
 
 def form_only(heard: Heard) -> dict[str, int] | None:
@@ -66,42 +129,31 @@ def place_only(heard: Heard) -> set[str] | None:
 
 def lacks_language(wishes: Sequence[Wish]) -> bool:
     """Whether a wish was for a translation into no language."""
-    return any(
-        wish.family is not None
-        and wish.family.targeted
-        and any(item.target is None for item in wish.argument.items)
-        for wish in wishes
-    )
+    return any(wish.lacks_target for wish in wishes)
 
 
 def lacks_text(wishes: Sequence[Wish]) -> bool:
     """Whether the first wish is for work on a text or a subject that was not given."""
-    if not wishes or wishes[0].family is None or wishes[0].family.style is Style.REQUEST:
-        return False
-    argument = wishes[0].argument
-    return argument.look_up is None and not any(item.text for item in argument.items)
+    return bool(wishes) and wishes[0].style is not Style.REQUEST and wishes[0].lacks_text
 
 
-def with_languages(wishes: Sequence[Wish], tags: Sequence[str]) -> list[Wish]:
-    """The wishes, translations going to the languages that were lacking."""
-
-    def filled(wish: Wish) -> Wish:
-        items = wish.argument.items
-        if wish.family is None or not wish.family.targeted or items[0].target is not None:
-            return wish
-        given = tuple(Item(item.text, tag) for item in items for tag in tags)
-        return replace(wish, argument=replace(wish.argument, items=given, unknown_language=None))
-
-    return list(map(filled, wishes))
+def with_text(wish: Wish, text: str) -> Wish:
+    """The wish with another text, or with what a text points at."""
+    if wish.style is Style.REQUEST:
+        return replace(wish, request=f"{wish.request}\n\nNow for: {text}", data=None)
+    pointing = fold(text) if points(fold(text)) else ""
+    targets = dict.fromkeys(item.target for item in wish.argument.items)
+    items = tuple(Item(None if pointing else text, target) for target in targets)
+    argument = replace(wish.argument, items=items, points_at=pointing)
+    return replace(wish, argument=argument, elliptic=False)
 
 
-def with_text(wishes: Sequence[Wish], text: str) -> list[Wish]:
-    """The wishes, the first one with the text that it lacked."""
-    first, *rest = wishes
-    items = tuple(replace(item, text=text) for item in first.argument.items)
-    argument = replace(first.argument, items=items, points_at="")
-    request = f"{first.request}: {text}"
-    return [replace(first, request=request, argument=argument, elliptic=False), *rest]
+def with_targets(wish: Wish, tags: Sequence[str]) -> Wish:
+    """The wish with other languages to go to."""
+    texts = dict.fromkeys(item.text for item in wish.argument.items)
+    items = tuple(Item(text, tag) for text in texts for tag in tags)
+    argument = replace(wish.argument, items=items, unknown_language=None)
+    return replace(wish, argument=argument)
 
 
 def material_of(heard: Heard) -> str:

@@ -4,34 +4,22 @@ It is asked by both orchestrators' moves before an order leaves. It knows the wo
 and what is to be bought for them, and nothing else.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
+from chat_svc.planner import doubts
 from chat_svc.planner.account import Topic, about_us
-from chat_svc.planner.doubts import refused, sum_left
-from chat_svc.planner.folding import QUOTE, fold
-from chat_svc.planner.given import (
-    ANY,
-    POINTING_WORDS,
-    holds_asking,
-    is_link,
-    names_one,
-    only_points,
-)
+from chat_svc.planner.forms import QUOTE, fold, form, has, word_set
 from chat_svc.planner.hearing import Heard, hear
 from chat_svc.planner.model import money
-from chat_svc.planner.subject import is_loose, is_no_subject
 from chat_svc.planner.vocabulary import says, unclaimed
 from chat_svc.planner.zones import is_prose
 
-_MOST_STRANGERS = 5
+_MOST_STRANGERS = 2
 _LONGEST_QUERY = 240
-_FIRST = re.compile(r"[.!?:\n]")
 _LEAST_SUMMARIZED = 6
-_ANNOUNCED = re.compile(r"[:\n>|-][ \t]*$")
 # Kinds of work that take a text or a subject; others are told in words what to do.
 _ON_A_TEXT = frozenset({"summarize", "translate", "search", "analyze", "localize"})
 
@@ -87,8 +75,7 @@ def objections(
         whole: whether words that nobody claims count; a model may have understood them.
     """
     heard = hear(said) if isinstance(said, str) else said
-    found = [*_forbidden(heard, purchases), *_thin(heard, purchases)]
-    found += _no_subject(purchases) if whole and not heard.source.quotes else []
+    found = [one for bought in purchases for one in _against(heard, bought, whole=whole)]
     cap = heard.terms.cap
     total = sum((one.price for one in purchases), Decimal(0))
     if cap is not None and total > cap:
@@ -97,28 +84,27 @@ def objections(
     topic = None if given else about_us(heard.source.plain.strip())
     if purchases and topic not in (None, Topic.AGENTS):
         found.append(Objection(Reason.ABOUT_US, heard.text))
-    found += _doubts(heard, purchases) if whole else []
-    strangers = left_over(heard) if whole else []
-    if purchases and len(strangers) > _MOST_STRANGERS:
-        found.append(Objection(Reason.LEFT_OVER, " ".join(strangers[:8])))
+    if purchases and whole and (strangers := _left_over(heard, purchases)):
+        found.append(Objection(Reason.LEFT_OVER, strangers))
     return tuple(dict.fromkeys(found))
 
 
-def _doubts(heard: Heard, purchases: Sequence[Purchase]) -> list[Objection]:
-    """What is still there of limits and refusals, and what a search is not for."""
-    found: list[Objection] = []
-    texts = [one.text for one in purchases if one.text is not None]
-    if purchases and (left := sum_left(heard, texts)):
-        found.append(Objection(Reason.LEFT_OVER, left))
-    for one in purchases:
-        about = " ".join((one.text or "").split()[:8])
-        if refused(heard, one.kind):
-            found.append(Objection(Reason.FORBIDDEN, one.kind))
-        if one.text is None or one.text not in heard.text:
-            continue
-        if one.kind == "search" and not heard.source.quotes and is_loose(one.text):
-            found.append(Objection(Reason.LEFT_OVER, about))
-    return found
+def _against(heard: Heard, one: Purchase, *, whole: bool) -> Iterator[Objection]:
+    """What speaks against one purchase, whatever else is bought."""
+    terms, text = heard.terms, one.text
+    about = " ".join((text or "").split()[:8])
+    if one.kind in terms.forbidden or terms.nothing or (whole and doubts.refused(heard, one.kind)):
+        yield Objection(Reason.FORBIDDEN, one.kind)
+    if text is None:
+        return
+    typed = text in heard.text
+    if typed and one.kind in _ON_A_TEXT and (reason := _thin(heard, one.kind, text)):
+        yield Objection(reason, about)
+    if whole and one.kind == "search" and not heard.source.quotes:
+        if doubts.is_no_subject(text):
+            yield Objection(Reason.NO_SUBJECT, about)
+        if typed and doubts.is_loose(text):
+            yield Objection(Reason.LEFT_OVER, about)
 
 
 def cap_of(said: str) -> Decimal | None:
@@ -126,91 +112,54 @@ def cap_of(said: str) -> Decimal | None:
     return hear(said).terms.cap
 
 
-def _forbidden(heard: Heard, purchases: Sequence[Purchase]) -> list[Objection]:
-    terms = heard.terms
-    return [
-        Objection(Reason.FORBIDDEN, one.kind)
-        for one in purchases
-        if one.kind in terms.forbidden or terms.nothing
-    ]
-
-
-def _thin(heard: Heard, purchases: Sequence[Purchase]) -> list[Objection]:
-    """What is no text to work on, or holds words that asked for it."""
-    found: list[Objection] = []
-    for one in purchases:
-        if one.text is None or one.kind not in _ON_A_TEXT or one.text not in heard.text:
-            continue
-        about = " ".join(one.text.split()[:8])
-        if one.kind != "search" and is_link(one.text):
-            found.append(Objection(Reason.NOTHING_GIVEN, about))
-        elif one.kind != "search" and holds_asking(one.text) and not _is_material(heard, one.text):
-            found.append(Objection(Reason.LEFT_OVER, about))
-        elif _is_set_apart(heard):
-            continue
-        elif only_points(one.text) or _is_elsewhere(heard, one.kind, one.text):
-            found.append(Objection(Reason.NOTHING_GIVEN, about))
-        elif is_prose(one.text) and _begins_with_asking(one.text):
-            found.append(Objection(Reason.LEFT_OVER, about))
-    return found
-
-
-def _is_material(heard: Heard, text: str) -> bool:
-    """Whether a text is what form alone sets apart."""
-    zones = heard.zones
-    if zones is None:
-        return bool(heard.source.quotes)
-    return zones.announced and text in zones.material
-
-
-def _is_set_apart(heard: Heard) -> bool:
-    """Whether form alone says what the material is, or there is enough of it."""
-    zones = heard.zones
-    if zones is None:
-        return bool(heard.source.quotes)
-    return zones.announced or is_prose(fold(zones.material))
+def _thin(heard: Heard, kind: str, text: str) -> Reason | None:
+    """Why a text is none to work on, or holds words that asked for it."""
+    zones, searched = heard.zones, kind == "search"
+    quoted = zones is None and bool(heard.source.quotes)
+    announced = quoted or (zones is not None and zones.announced)
+    if not searched and doubts.is_link(text):
+        return Reason.NOTHING_GIVEN
+    set_apart = quoted or (announced and zones is not None and text in zones.material)
+    labelled = has("language_label", fold(text[-_LONGEST_QUERY:]))
+    if not searched and (labelled or (not set_apart and doubts.holds_asking(text))):
+        return Reason.LEFT_OVER
+    if announced or (zones is not None and is_prose(fold(zones.material))):
+        return None
+    if doubts.only_points(text) or _is_elsewhere(heard, kind, text):
+        return Reason.NOTHING_GIVEN
+    return Reason.LEFT_OVER if is_prose(text) and _begins_with_asking(text) else None
 
 
 def _is_elsewhere(heard: Heard, kind: str, text: str) -> bool:
     """Whether words that nothing sets apart only name a text, or are too few for a summary."""
-    if kind == "search" or _ANNOUNCED.search(heard.text[: heard.text.index(text)]):
+    if kind == "search" or form("announced").search(heard.text[: heard.text.index(text)]):
         return False
     few = text[0].islower() and len(text.split()) < _LEAST_SUMMARIZED
     folded = fold(text[:_LONGEST_QUERY])
     told = says("holders", folded) and not unclaimed(folded, most=1)
-    return names_one(text) or (kind == "summarize" and (few or told))
+    return doubts.names_one(text) or (kind == "summarize" and (few or told))
 
 
 def _begins_with_asking(text: str) -> bool:
     """Whether words that point at a text are taken for its beginning: "it up? Our neighbours"."""
-    first = _FIRST.split(fold(text[:_LONGEST_QUERY]), maxsplit=1)[0]
+    first = form("first").split(fold(text[:_LONGEST_QUERY]), maxsplit=1)[0]
     return (
         first.split()[:1] != []
-        and first.split()[0] in POINTING_WORDS | ANY
+        and first.split()[0] in word_set("pointing_words") | word_set("any")
         and not unclaimed(first)
     )
 
 
-def _no_subject(purchases: Sequence[Purchase]) -> list[Objection]:
-    return [
-        Objection(Reason.NO_SUBJECT, " ".join(one.text.split()[:8]))
-        for one in purchases
-        if one.kind == "search" and one.text is not None and is_no_subject(one.text)
-    ]
-
-
-def left_over(heard: Heard) -> list[str]:
-    """The words beside quoted or pasted material that nobody claims."""
-    if heard.zones is not None:
-        return unclaimed(fold(heard.zones.instruction))
-    plain = heard.source.plain
-    return unclaimed(plain.replace(QUOTE, " ")) if _only_quotes(heard) else []
-
-
-def _only_quotes(heard: Heard) -> bool:
-    """Whether the material is set in quotation marks, so that the rest should be claimed."""
-    quotes = heard.source.quotes
-    return bool(quotes) and says("translate", heard.source.plain)
+def _left_over(heard: Heard, purchases: Sequence[Purchase]) -> str:
+    """What nobody claims beside the material and nothing is bought for; empty when it may be."""
+    texts = [one.text for one in purchases if one.text is not None]
+    if left := doubts.sum_left(heard, texts):
+        return left
+    asked = heard.source.plain.replace(QUOTE, " ") if heard.source.quotes else ""
+    asked = fold(heard.zones.instruction) if heard.zones is not None else asked
+    bought = fold(" ".join(texts))
+    strangers = [word for word in unclaimed(asked) if word not in bought]
+    return " ".join(strangers[:8]) if len(strangers) > _MOST_STRANGERS else ""
 
 
 def told(found: Sequence[Objection]) -> str:

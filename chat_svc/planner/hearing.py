@@ -1,12 +1,161 @@
-"""What a message says before its wishes are read: zones, limits, and commands spelt right."""
+"""What a message says before its wishes are read: commands spelt right, limits, zones."""
 
+import difflib
+import re
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
-from chat_svc.planner.folding import fold
-from chat_svc.planner.respelling import respell
+from chat_svc.planner.forms import QUOTE, fold, form, spelled, word_set
+from chat_svc.planner.languages import find_language, find_targets
 from chat_svc.planner.source import Source, read_source
-from chat_svc.planner.terms import Terms, cap_after, cap_before, read_terms
+from chat_svc.planner.vocabulary import KINDS, unclaimed
 from chat_svc.planner.zones import Zones, asks, is_prose, read_zones
+
+_NEAR = 150
+_END = 60
+_MOST_MISSING = 2
+_LIKENESS = 0.83
+
+
+def respell(text: str, folded: str) -> str:
+    """The text with its misspelt commands spelt right.
+
+    They are looked for at its beginning, up to a quotation or a colon, and in its last line.
+    """
+    text, folded = form("you").sub("you", text), form("you").sub("you", folded)
+    stop = form("respelling_stop").search(text, 0, _NEAR)
+    places = [(0, stop.start() if stop else min(len(text), _NEAR))]
+    line = text.rfind("\n") + 1
+    if (
+        line >= places[0][1]
+        and len(text) - line <= _END
+        and not form("respelling_stop").search(text, line)
+    ):
+        places.append((line, len(text)))
+    for start, end in reversed(places):
+        for word in reversed(list(form("respelling_word").finditer(folded, start, end))):
+            meant = _meant(word[0])
+            if meant is not None:
+                text = text[: word.start()] + meant + text[word.end() :]
+    return text
+
+
+def _meant(word: str) -> str | None:
+    alike = [
+        verb
+        for verb in sorted(word_set("respelt"))
+        if verb[0] == word[0]
+        and abs(len(verb) - len(word)) <= _MOST_MISSING
+        and not word.startswith(verb)
+    ]
+    if not alike or not unclaimed(word, most=1):
+        return None
+    near = difflib.get_close_matches(word, alike, 1, _LIKENESS)
+    return near[0] if near else None
+
+
+_LONGEST = 2_000
+_NEAR_TERMS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is ruled out.
+
+    Attributes:
+        cap: BazaarBucks that it may cost; None when nothing is said about that.
+        forbidden: kinds of work that nobody is to be asked for.
+        nothing: whether no agent is to be called at all.
+    """
+
+    cap: Decimal | None = None
+    forbidden: frozenset[str] = frozenset()
+    nothing: bool = False
+
+
+def read_terms(text: str) -> tuple[str, Terms]:
+    """A text without the words that limit it, and what they say. Quotations are left alone."""
+    if len(text) > _LONGEST:
+        return text, Terms()
+    text, cap = _read_cap(text)
+    text, forbidden, nothing = _read_forbidden(text)
+    return _without_refused_language(text), Terms(cap, frozenset(forbidden), nothing)
+
+
+def cap_before(text: str) -> Decimal | None:
+    """A cap in the words before a text, even where those hold more than the asking."""
+    return _read_cap(re.split("[:\n]", text[:_NEAR_TERMS], maxsplit=1)[0])[1]
+
+
+def cap_after(text: str) -> tuple[str, Decimal | None]:
+    """A text without a last sentence that is nothing but a cap, and the cap."""
+    ends = list(form("last").finditer(text, max(0, len(text) - _NEAR_TERMS)))
+    if not ends:
+        return text, None
+    rest, cap = _read_cap(text[ends[-1].end() :].strip())
+    if cap is None or unclaimed(fold(rest), most=1):
+        return text, None
+    return text[: ends[-1].start() + 1], cap
+
+
+def _cut(source: Source, start: int, end: int) -> str:
+    before, after = source.original(0, start), source.original(end, len(source.plain))
+    after = after.lstrip()
+    joint = "" if after.startswith((":", ".", ",", ";", "!", "?")) else " "
+    return f"{before.rstrip()}{joint}{after}".strip()
+
+
+def _read_cap(text: str) -> tuple[str, Decimal | None]:
+    source = read_source(text)
+    if free := form("free").search(source.plain):
+        return _cut(source, free.start(), free.end()), Decimal(0)
+    for found in form("cap").finditer(source.plain):
+        amount = Decimal(found["amount"].replace(",", "."))
+        if found["cents"]:
+            amount /= 100
+        said = found["most"] or found["strong"] or found["least"] or form("pays").search(found[0])
+        ours = found["coin"] or found["cents"] or "." in found["amount"]
+        money = ours or (found["strong"] or "").startswith("budget") or found["other"]
+        if said and money and (ours or amount <= 1):
+            return _cut(source, found.start(), found.end()), amount
+    return text, None
+
+
+def _read_forbidden(text: str) -> tuple[str, set[str], bool]:
+    forbidden: set[str] = set()
+    nothing = False
+    for _ in range(4):
+        source = read_source(text)
+        patterns = (form("forbids"), form("without"))
+        hits = (one for pattern in patterns for one in pattern.finditer(source.plain))
+        found = next((one for one in hits if _rules_out(one["what"])), None)
+        if found is None:
+            break
+        what = found["what"]
+        kinds = {kind for kind in KINDS if spelled(kind).match(what)}
+        forbidden |= kinds
+        nothing |= not kinds
+        start = found.start() + (found[0][:1] in ".:\n")
+        text = _cut(source, start, found.end()).lstrip(" ,;")
+    return text, forbidden, nothing
+
+
+def _rules_out(what: str) -> bool:
+    return any(spelled(kind).match(what) for kind in KINDS) or (
+        form("terms_doing").fullmatch(what) is not None
+        and not unclaimed(form("agent").sub("", what.partition(" ")[2]), most=1)
+    )
+
+
+def _without_refused_language(text: str) -> str:
+    """Takes ", not Spanish" out of "translate it to French, not Spanish"."""
+    source = read_source(text)
+    for refusal in form("not_language").finditer(source.plain):
+        named = find_language(source.plain, refusal.end())
+        rest = source.plain[named[1] :] if named else ""
+        if named and (refusal.start() or QUOTE in source.plain or find_targets(rest[:_NEAR_TERMS])):
+            return _cut(source, refusal.start(), named[1])
+    return text
 
 
 @dataclass(frozen=True, slots=True)

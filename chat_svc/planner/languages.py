@@ -1,14 +1,15 @@
-"""Names and codes of languages, from the Unicode CLDR as Babel ships it."""
+"""Languages: their names and codes from the Unicode CLDR by Babel, and where a text names them."""
 
 import difflib
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 
 from babel import Locale
 from babel.core import get_global
 
-from chat_svc.planner.folding import fold
+from chat_svc.planner.forms import fold, form
 
 # Requests are understood in these languages, so languages may be named in them.
 _NAMED_IN = ("en", "es", "fr", "de", "it", "pt")
@@ -28,7 +29,6 @@ _SHORTEST_DECLINED = 6
 
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 _CODE = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{4}))?(?:[-_]([a-z]{2}))?(?![\w-])")
-_VARIANT = re.compile(r"\s?\(([^()]{2,30})\)")
 _MOST_WORDS = 4
 _LONGEST_NAME = 40
 
@@ -158,7 +158,7 @@ def _leading_words(text: str, position: int) -> Iterator[re.Match[str]]:
 
 def _with_variant(text: str, tag: str, end: int) -> tuple[str, int]:
     """Takes "(Brazil)" or "(traditional)" after a language's name into its tag."""
-    variant = _VARIANT.match(text, end)
+    variant = form("variant").match(text, end)
     if variant is None or "-" in tag:
         return tag, end
     name = variant[1].strip()
@@ -168,3 +168,69 @@ def _with_variant(text: str, tag: str, end: int) -> tuple[str, int]:
             return known, variant.end()
     territory = _territories().get(name)
     return (f"{tag}-{territory}", variant.end()) if territory else (tag, end)
+
+
+_CODE_LENGTH = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Languages named in one place: where in the text, and their tags in order."""
+
+    start: int
+    end: int
+    tags: tuple[str, ...]
+
+
+def _languages_at(text: str, position: int) -> tuple[list[str], int] | None:
+    first = find_language(text, position)
+    if first is None:
+        return None
+    tags = [first[0]]
+    end = first[1]
+    codes_only = end - position == _CODE_LENGTH
+    while joint := form("targets_more").match(text, end):
+        found = find_language(text, joint.end()) if joint.end() > end else None
+        # "to French, it is ..." goes on in words: a code may only follow a code.
+        if found is None or (found[1] - joint.end() == _CODE_LENGTH and not codes_only):
+            break
+        tags.append(found[0])
+        end = found[1]
+    after = form("after").match(text, end)
+    return tags, after.end() if after else end
+
+
+def find_targets(text: str, start: int = 0, *, romance: bool = False) -> list[Target]:
+    """Every "to <languages>" in folded `text` from `start` on.
+
+    `romance` reads "a francés" too, which in English would be an article.
+    """
+    found: list[Target] = []
+    patterns = (form("to"), form("romance_to")) if romance else (form("to"),)
+    for pattern in patterns:
+        for preposition in pattern.finditer(text, start):
+            named = _languages_at(text, preposition.end())
+            if named and not any(t.start <= preposition.start() < t.end for t in found):
+                tags = tuple(dict.fromkeys(named[0]))
+                found.append(Target(preposition.start(), named[1], tags))
+    return sorted(found, key=lambda target: target.start)
+
+
+def target_at(text: str, position: int) -> bool:
+    """Whether folded `text` says "to <language>" right at `position`."""
+    preposition = form("to").match(text, position)
+    return preposition is not None and find_language(text, preposition.end()) is not None
+
+
+def find_source(text: str) -> Target | None:
+    """The first "from <language>" of folded `text`."""
+    for preposition in form("from").finditer(text):
+        named = find_language(text, preposition.end())
+        if named:
+            return Target(preposition.start(), named[1], (named[0],))
+    return None
+
+
+def language_in(text: str) -> str | None:
+    """The first word of folded `text` that is the name of a language ("a French summary of")."""
+    return next(filter(None, map(named_language, re.findall(r"[^\W\d_]{4,}", text))), None)

@@ -5,7 +5,6 @@ nothing in it is read as a wish. The one exception is a last sentence that begin
 a known verb, as in "Summarize: ... Also search for cats".
 """
 
-import re
 from dataclasses import dataclass
 from itertools import islice
 
@@ -18,34 +17,11 @@ from chat_svc.planner.clauses import (
     has_target_at_end,
     split,
 )
-from chat_svc.planner.families import Style
-from chat_svc.planner.folding import QUOTE
-from chat_svc.planner.lexicon import (
-    ALSO,
-    ASKS,
-    CHAINED_OBJECT,
-    DESCRIBES,
-    IMPERATIVE,
-    LIST_MARK,
-    POINTING_SUBJECT,
-    PREFACE,
-    QUALITY_TASK,
-)
-from chat_svc.planner.options import find_options
-from chat_svc.planner.targets import find_targets
-from chat_svc.planner.views import POINTING_LENGTH, points
+from chat_svc.planner.forms import QUOTE, blanked, form, has
+from chat_svc.planner.languages import find_targets
+from chat_svc.planner.wish import POINTING_LENGTH, Style, points
 
-_MARK = re.compile(r"\n|(?<!:):(?!:|//|\d)|[.!?](?= )")
 _MOST_MARKS = 12
-_AFTER_QUOTE = re.compile(
-    r"[\s.,;!?]{0,5}(?:$|(?:and|then|also|now|please|to|into|in|from|y|et|und|al|en|auf|ins)\b)"
-)
-_LANGUAGES = re.compile(r"\blanguages?\s{0,3}$")
-_PRONOUN = re.compile(r"\s{0,3}(?:it|them|both|the \w+)\b")
-_SENTENCE_END = re.compile(r"[.!?…](?=\s)|\n")
-_FOLLOWS = re.compile(r"\b(?:following|below|folgenden?|suivante?|siguiente|seguente)\b")
-_THIS = re.compile(r"\s{0,3}(?:this|these)\b")
-_BELOW = re.compile(r"\b(?:this|these|following|below|text|diesen|este|ce)\b")
 _NEAR = 200
 
 
@@ -61,115 +37,76 @@ def _object(plain: str, clause: Clause, end: int) -> str:
     """The clause's object without languages and numbers."""
     text = plain[clause.verb_end : min(end, clause.verb_end + POINTING_LENGTH)]
     for target in find_targets(text, romance=True):
-        text = text[: target.start] + " " * (target.end - target.start) + text[target.end :]
-    option = find_options(text, clause.family)
-    if option:
-        text = text[: option.start] + " " + text[option.end :]
+        text = blanked(text, target.start, target.end)
     return text
 
 
 def _is_inline(plain: str, colon: int) -> bool:
     """Whether what follows a colon is nothing, or a quotation after which the request goes on."""
     after = plain[colon + 1 : colon + 1 + _NEAR].lstrip(" \t\n")
-    return not after or (after.startswith(QUOTE) and _AFTER_QUOTE.match(after, 1) is not None)
+    return not after or (
+        after.startswith(QUOTE) and form("after_quote").match(after, 1) is not None
+    )
 
 
-def _opens_with_colon(plain: str, clause: Clause, colon: int, find_mention: FindMention) -> bool:
+def _opens_with_colon(plain: str, clause: Clause, colon: int, find: FindMention) -> bool:
+    """Whether the text of a clause follows a colon."""
     head = plain[clause.verb_end : colon]
-    if clause.weak or _LANGUAGES.search(head) or _is_inline(plain, colon):
+    if clause.weak or form("layout_languages").search(head) or _is_inline(plain, colon):
         return False
-    if clause.family is None or clause.family.style is Style.REQUEST:
-        asks = ASKS.match(plain, clause.start) or QUALITY_TASK.search(plain, clause.start, colon)
-        called = clause.mention or find_mention(plain, clause.start)
+    if clause.style is Style.REQUEST:
+        asks = form("lexicon_asks").match(plain, clause.start) or form("quality_task").search(
+            plain, clause.start, colon
+        )
+        called = clause.mention or find(plain, clause.start)
         return asks is not None and called is None
-    if clause.family.style is Style.QUERY:
-        return POINTING_SUBJECT.fullmatch(head[:POINTING_LENGTH]) is not None or points(head)
     about = _object(plain, clause, colon)
-    if points(about) or _FOLLOWS.search(about) or DESCRIBES.fullmatch(about):
+    if points(about) or form("follows").search(about) or form("describes").fullmatch(about):
         return True
-    return clause.family.targeted and QUOTE not in head and has_target_at_end(head)
-
-
-def _opens_with_line(
-    plain: str, clauses: list[Clause], newline: int, find_mention: FindMention
-) -> bool:
-    clause = clauses[-1]
-    about = _object(plain, clause, newline)
-    if len(clauses) > 1 and _PRONOUN.match(about):
-        return False
-    below = begin(plain[: newline + HEAD], newline, find_mention)
-    if below.family is not None and CHAINED_OBJECT.match(plain, below.verb_end):
-        return False
-    if clause.family is None:
-        known = IMPERATIVE.match(plain, clause.start) or clause.mention
-        return bool(known and newline - clause.start < _NEAR and _BELOW.search(about))
-    if clause.family.style is Style.QUERY:
-        return not clause.weak and POINTING_SUBJECT.fullmatch(about) is not None
-    return points(about)
+    return clause.targeted and QUOTE not in head and has_target_at_end(head)
 
 
 def _opens_with_sentence(
-    plain: str, clause: Clause, stop: int, find_mention: FindMention, *, has_previous: bool
+    plain: str, clause: Clause, stop: int, find: FindMention, *, new: bool
 ) -> bool:
     """Whether the text follows in the next sentence: "Sum up the following article? One ..."."""
-    if clause.family is None or clause.family.style is not Style.TEXT:
+    if clause.style is not Style.TEXT:
         return False
     about = _object(plain, clause, stop)
-    announced = _FOLLOWS.search(about) or (not has_previous and _THIS.match(about))
-    next_ = begin(plain[: stop + HEAD], stop, find_mention)
+    announced = form("follows").search(about) or (new and form("layout_this").match(about))
+    next_ = begin(plain[: stop + HEAD], stop, find)
     spoken = next_.family is not None or next_.mention is not None
     return bool(announced and points(about) and not spoken and next_.start < len(plain.rstrip()))
 
 
-def _opens(
-    plain: str,
-    clauses: list[Clause],
-    mark: re.Match[str],
-    find_mention: FindMention,
-    *,
-    has_previous: bool,
-) -> bool:
-    """Whether the text of the request in `clauses` begins after `mark`."""
-    at = mark.start()
-    if mark[0] == ":":
-        return _opens_with_colon(plain, clauses[-1], at, find_mention)
-    if mark[0] == "\n":
-        return _opens_with_line(plain, clauses, at, find_mention)
-    return _opens_with_sentence(plain, clauses[-1], at, find_mention, has_previous=has_previous)
-
-
 def _skip_preface(plain: str, start: int, end: int) -> int:
     """Goes past "Please do the following:"."""
-    for mark in islice(_MARK.finditer(plain, start, min(end, start + _NEAR)), 2):
-        if PREFACE.fullmatch(plain, start, mark.start()):
+    for mark in islice(form("mark").finditer(plain, start, min(end, start + _NEAR)), 2):
+        if form("preface").fullmatch(plain, start, mark.start()):
             return mark.end()
     return start
 
 
-def split_off_also(
-    plain: str, start: int, end: int, find_mention: FindMention
-) -> tuple[int, int] | None:
+def split_off_also(plain: str, start: int, end: int, find: FindMention) -> tuple[int, int] | None:
     """A last sentence of a text that is a wish after all: "Also search for ..."."""
     content = len(plain[:end].rstrip())
-    for stop in _SENTENCE_END.finditer(plain, max(start, end - TAIL), end):
-        also = ALSO.match(plain, stop.end())
+    for stop in form("sentence_end").finditer(plain, max(start, end - TAIL), end):
+        also = form("lexicon_also").match(plain, stop.end())
         if also is None:
             continue
-        clause = begin(plain[:end], also.start(), find_mention)
-        single = _SENTENCE_END.search(plain, also.end(), content) is None
+        clause = begin(plain[:end], also.start(), find)
+        single = not has("sentence_end", plain, also.end(), content)
         if single and clause.family is not None and not clause.weak:
             return also.start(), end
     return None
 
 
-def list_items(
-    plain: str, start: int, end: int, find_mention: FindMention
-) -> list[tuple[int, int]]:
+def list_items(plain: str, start: int, end: int, find: FindMention) -> list[tuple[int, int]]:
     """The lines of a list of requests; none when it is no such list."""
-    marks = list(islice(LIST_MARK.finditer(plain, start, end), _MOST_MARKS))
+    marks = list(islice(form("list_mark").finditer(plain, start, end), _MOST_MARKS))
     if len(marks) <= 1 or plain[start : marks[0].start()].strip():
         return []
-    clauses = [begin(plain[:end], mark.end(), find_mention) for mark in marks]
+    clauses = [begin(plain[:end], mark.end(), find) for mark in marks]
     if not all(clause.family or clause.mention for clause in clauses):
         return []
     starts = [mark.end() for mark in marks]
@@ -177,27 +114,33 @@ def list_items(
 
 
 def read_layout(
-    plain: str, start: int, end: int, find_mention: FindMention, *, has_previous: bool
+    plain: str, start: int, end: int, find: FindMention, *, talked: bool
 ) -> list[Layout]:
     """The parts of a message between two places.
 
-    `has_previous`: "translate it" may mean an earlier result, so a neighbouring sentence is not
+    `talked`: "translate it" may mean an earlier result, so a neighbouring sentence is not
     taken for its text.
     """
     start = _skip_preface(plain, start, end)
-    items = list_items(plain, start, end, find_mention)
+    items = list_items(plain, start, end, find)
     if items:
-        parts = (read_layout(plain, *item, find_mention, has_previous=True) for item in items)
+        parts = (read_layout(plain, *item, find, talked=True) for item in items)
         return [layout for part in parts for layout in part]
-    for mark in islice(_MARK.finditer(plain, start, min(end, start + HEAD)), _MOST_MARKS):
+    for mark in islice(form("mark").finditer(plain, start, min(end, start + HEAD)), _MOST_MARKS):
         if not plain[mark.end() : end].strip():
             break
-        clauses = split(plain, start, mark.start(), find_mention)
-        if not _opens(plain[:end], clauses, mark, find_mention, has_previous=has_previous):
+        clauses = split(plain, start, mark.start(), find)
+        stop, clause = mark.start(), clauses[-1]
+        if mark[0] == ":":
+            opens = _opens_with_colon(plain[:end], clause, stop, find)
+        else:
+            new = not talked
+            opens = _opens_with_sentence(plain[:end], clause, stop, find, new=new)
+        if not opens:
             continue
-        also = split_off_also(plain, mark.end(), end, find_mention)
+        also = split_off_also(plain, mark.end(), end, find)
         layout = Layout(tuple(clauses), (mark.end(), also[0] if also else end))
         if also is None:
             return [layout]
-        return [layout, *read_layout(plain, *also, find_mention, has_previous=True)]
-    return [Layout(tuple(split(plain, start, end, find_mention)))]
+        return [layout, *read_layout(plain, *also, find, talked=True)]
+    return [Layout(tuple(split(plain, start, end, find)))]

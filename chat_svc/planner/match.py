@@ -1,6 +1,5 @@
 """Finds the agents for a wish by their skills, capabilities and descriptions."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,41 +7,14 @@ from functools import lru_cache
 
 import snowballstemmer
 
-from chat_svc.planner.families import FAMILIES, QUALITIES, Family
-from chat_svc.planner.folding import fold, word_set
-from chat_svc.planner.lexicon import ASKS, STATEMENT
+from chat_svc.planner.forms import fold, form, word_set
 from chat_svc.planner.model import Candidate
+from chat_svc.planner.wish import FAMILIES, QUALITIES, Family
 
-_CAMEL_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
-_WORD = re.compile(r"[^\W_]+")
 _DESCRIPTION_LENGTH = 4_000
 _REQUEST_WORDS = 30
-_SHORTEST_ROOT = 4
 _OPENING = 80
 _DESCRIBED = 2
-
-# Where the thing asked for ends and what it is about begins.
-_PREPOSITIONS = word_set(
-    "about on of for in with from to that which into by at as sobre sur uber per para de"
-)
-# Words that say nothing about the kind of work.
-_VAGUE = word_set(
-    "a an the me my us our i you your it this that these those them his her their some any one all"
-    " is are was were be been do does did done make get give tell show help need want have take go"
-    " let use run send put find please can could would will should what who when where why how"
-    " which whose there here very really nice good best great new quick short long simple thing"
-    " things something anything everything work job task tasks agent agents service services text"
-    " texts word words now today and or not no so just more most also explain describe define"
-    " know call ask perform provide offer want like set ignore question questions answer answers"
-)
-# Verbs of making: what is made decides, so they count only for agents that list them as skills.
-_MAKING = word_set("write create compose generate produce prepare build develop check")
-
-# Verbs that mean too many things to find an agent by its description alone.
-_BROAD = word_set(
-    "list try settle answer name keep hold start stop open close add remove change move bring look"
-    " see watch say speak read talk act save play order check turn deal"
-)
 
 
 @lru_cache(maxsize=8_192)
@@ -54,7 +26,7 @@ def stem(word: str) -> str:
 
 def words_of(text: str) -> list[str]:
     """The folded words of a text or of an identifier such as "languageDetection"."""
-    return _WORD.findall(fold(_CAMEL_HUMP.sub(" ", text)))
+    return form("match_word").findall(fold(form("camel_hump").sub(" ", text)))
 
 
 @lru_cache(maxsize=1_024)
@@ -180,27 +152,14 @@ class Sought:
 def sought(request: str) -> Sought:
     """Reads "write a haiku about autumn" as something that makes a haiku."""
     words = words_of(request[:1_000])[:_REQUEST_WORDS]
-    cut = next((i for i, word in enumerate(words) if i and word in _PREPOSITIONS), len(words))
-    telling = [word for word in words[:cut] if word not in _VAGUE | _PREPOSITIONS]
-    if not telling:
-        telling = [word for word in words[cut:] if word not in _VAGUE | _PREPOSITIONS]
-    making = frozenset(stem(word) for word in telling if word in _MAKING)
-    roots = [stem(word) for word in telling if word not in _MAKING]
+    ends, vague = word_set("prepositions"), word_set("match_vague") | word_set("prepositions")
+    cut = next((i for i, word in enumerate(words) if i and word in ends), len(words))
+    telling = [word for word in words[:cut] if word not in vague]
+    telling = telling or [word for word in words[cut:] if word not in vague]
+    making = frozenset(stem(word) for word in telling if word in word_set("making"))
+    roots = [stem(word) for word in telling if word not in word_set("making")]
     begins_with_verb = bool(roots) and telling[0] == words[0] and not making
     return Sought(roots[0] if begins_with_verb else None, frozenset(roots), making)
-
-
-def _same_root(wanted: str, offered: str) -> bool:
-    if wanted == offered:
-        return True
-    if len(wanted) < _SHORTEST_ROOT or not offered.startswith(wanted):
-        return False
-    return offered[len(wanted) :] in {"er", "r", "or", "ist", f"{wanted[-1]}er"}
-
-
-def _found(wanted: frozenset[str], offered: frozenset[str]) -> frozenset[str]:
-    exact = wanted & offered
-    return exact or frozenset(w for w in wanted for o in offered if _same_root(w, o))
 
 
 def _word_match(one: Profile, wish: Sought, *, described: bool) -> Match | None:
@@ -208,16 +167,16 @@ def _word_match(one: Profile, wish: Sought, *, described: bool) -> Match | None:
     for skill, stems in one.skills:
         if skill.lower() in QUALITIES:
             continue
-        words = _found(wish.things, stems)
+        words = wish.things & stems
         if words and (best is None or len(words) > len(best.words)):
             best = Match(one.agent, skill, 0, words)
     if best is not None:
         return best
-    words = frozenset().union(*(_found(wish.things, stems) for stems in one.capabilities))
+    words = wish.things & frozenset[str]().union(*one.capabilities)
     if words:
         return Match(one.agent, one.main_skill, 1, words)
-    words = _found(wish.things, one.description) if described else frozenset()
-    by_verb = wish.verb is not None and wish.verb in words - _BROAD
+    words = wish.things & one.description if described else frozenset()
+    by_verb = wish.verb is not None and wish.verb in words - word_set("broad")
     by_things = wish.verb is None and 2 * len(words) >= len(wish.things)
     if words and (by_verb or by_things or len(words) > 1):
         return Match(one.agent, one.main_skill, _DESCRIBED, words)
@@ -235,13 +194,14 @@ def for_words(
     """
     wish = sought(request)
     opening = fold(request[:_OPENING])
-    if STATEMENT.match(opening):
+    asks = form("lexicon_asks").match(opening) is not None
+    if form("statement").match(opening):
         return []
     if subject_only:
         wish = Sought(None, wish.things - _FAMILY_STEMS, frozenset())
-    elif not ASKS.match(opening):
+    elif not asks:
         wish = Sought(wish.verb, wish.things - _FAMILY_STEMS, wish.making)
-    described = not subject_only and (wish.verb is not None or ASKS.match(opening) is not None)
+    described = not subject_only and (wish.verb is not None or asks)
     found = [match for one in profiles if (match := _word_match(one, wish, described=described))]
     if not found and wish.making:
         making = Sought(None, wish.making, frozenset())

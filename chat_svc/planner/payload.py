@@ -3,37 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chat_svc.planner.families import Style
+from chat_svc.planner.forms import data
 from chat_svc.planner.languages import english_name
 from chat_svc.planner.match import family_of
 from chat_svc.planner.model import RESULT_KEY, Candidate, Text
+from chat_svc.planner.wish import Style
 
 _TEXT_FIELDS = ("text", "query", "task", "prompt", "input")
 _INSTRUCTION_FIELDS = frozenset({"task", "prompt", "instruction", "instructions", "request"})
 _WITHOUT_SCHEMA = ("text", "query", "task")
 # What agents call the options; the first that an agent's schema has is used.
-_OPTION_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "target_language": (
-        "target_language",
-        "target_lang",
-        "targetLanguage",
-        "to_language",
-        "language",
-        "lang",
-        "target",
-        "to",
-    ),
-    "source_language": (
-        "source_language",
-        "source_lang",
-        "sourceLanguage",
-        "from_language",
-        "source",
-        "from",
-    ),
-    "max_length": ("max_length", "max_words", "maxLength", "maxWords", "word_limit", "length"),
-    "num_results": ("num_results", "max_results", "numResults", "maxResults", "limit", "count"),
-}
+_OPTION_FIELDS = {name: one.split() for name, one in data("sets")["options"].items()}
 _LANGUAGE_OPTIONS = ("target_language", "source_language")
 _ALL_OPTION_FIELDS = frozenset(name for names in _OPTION_FIELDS.values() for name in names)
 
@@ -117,11 +97,8 @@ def _fit(option: str, value: Any, definition: object) -> Any:
         choices = definition.get("enum")
         return _as_offered(str(value), choices) if isinstance(choices, list) else value
     lowest, highest = definition.get("minimum"), definition.get("maximum")
-    if isinstance(highest, int) and value > highest:
-        return highest
-    if isinstance(lowest, int) and value < lowest:
-        return lowest
-    return value
+    value = min(value, highest) if isinstance(highest, int) else value
+    return max(value, lowest) if isinstance(lowest, int) else value
 
 
 def _instruction(skill: str, text: str, options: Mapping[str, Any]) -> str:

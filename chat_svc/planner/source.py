@@ -4,7 +4,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from chat_svc.planner.folding import QUOTE, fold
+from chat_svc.planner.forms import QUOTE, fold, form, has
 from chat_svc.planner.languages import language_of
 
 _SINGLE_END = "['\u2019](?!\\w)"
@@ -32,9 +32,6 @@ _CLOSERS = {
 _OPENING = re.compile("|".join(sorted(map(re.escape, _CLOSERS), key=len, reverse=True)))
 _CLOSING = {opener: re.compile(closer) for opener, closer in _CLOSERS.items()}
 _NOT_AFTER_A_LETTER = frozenset("'\"\u2018\u00bb`")
-# After these words a quotation may be the name of a language or of an agent, not text to work on.
-_BEFORE_LANGUAGE = re.compile(r"\b(?:to|into|in|from)\s*$")
-_BEFORE_AGENT = re.compile(r"\b(?:ask|use|using|tell|agent|via)\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +77,9 @@ def _quotation(text: str, opening: re.Match[str], unclosed: set[str]) -> re.Matc
 
 def _is_name(before: str, content: str) -> bool:
     at = max(0, len(before) - 12)
-    if _BEFORE_AGENT.search(before, at):
+    if form("before_agent").search(before, at):
         return True
-    return _BEFORE_LANGUAGE.search(before, at) is not None and language_of(content) is not None
+    return has("before_language", before, at) and language_of(content) is not None
 
 
 def read_source(text: str) -> Source:

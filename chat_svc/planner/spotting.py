@@ -1,52 +1,26 @@
 """Reads an instruction whose material is known: kinds of work in order, languages, and how."""
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from chat_svc.planner.families import (
-    ANALYZE,
-    DETECT,
-    LOCALIZE,
+from chat_svc.planner.forms import fold, form, has, spelled
+from chat_svc.planner.languages import Target, find_source, find_targets, named_language
+from chat_svc.planner.vocabulary import unclaimed
+from chat_svc.planner.wish import (
+    BY_KEY,
     SEARCH,
     SUMMARIZE,
     TRANSLATE,
+    Argument,
     Family,
+    Item,
+    Wish,
+    find_options,
 )
-from chat_svc.planner.folding import fold
-from chat_svc.planner.languages import named_language
-from chat_svc.planner.options import find_options
-from chat_svc.planner.targets import Target, find_source, find_targets
-from chat_svc.planner.views import Argument, Item
-from chat_svc.planner.vocabulary import spelled, unclaimed
-from chat_svc.planner.wish import Wish
-from chat_svc.planner.zones import ASKS_ABOUT, WORKS_ON_IT
 
-_CUES = (
-    (DETECT, "detect"),
-    (SUMMARIZE, "summarize"),
-    (SUMMARIZE, "about_text"),
-    (TRANSLATE, "translate"),
-    (SEARCH, "search"),
-    (ANALYZE, "analyze"),
-)
-_ANSWERS = re.compile(r"\b(?:answer|reply|respond|explain|tell|antwort\w*|respond\w*|repond\w*)\b")
-_PUTS = re.compile(r"\b(?:put|turn|render|convert|bring|get|change|make)\b")
-_AND = re.compile(r"\b(?:and|y|et|und|e)\b")
-_THEN = re.compile(
-    r"\b(?:then|afterwards|after that|luego|despues|puis|ensuite|dann|danach|poi|depois)\b"
-)
-_SAYS = re.compile(r"what (?!.*\babout\b).*\b(?:says?|means?|saying)\b.*")
-_STOP = re.compile(r"[.!?] ")
+_CUES = ("detect", "summarize", "about_text", "translate", "search", "analyze", "localize")
 _NEAR = 100
-_WORD = re.compile(r"[^\W\d_]{4,}")
-_PATTERNS = {"search": WORKS_ON_IT, "about_text": ASKS_ABOUT}
-_NAMED = {"localiz": LOCALIZE, "localis": LOCALIZE}
-# "the summary", once there is one, is what was made and no wish for another one.
-_THE = re.compile(r"\b(?:the|that|this|your|it|la|le|il|die|das|el|o|a)\s+$")
-_NOUN = re.compile(
-    r"(?:summar(?:y|ies)|translations?|resum\w*|riassunto|zusammenfassung\w*|short\w*)$"
-)
+_PATTERNS = {"search": form("works_on_it"), "about_text": form("asks_about")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +36,16 @@ def cues(folded: str) -> list[Cue]:
     """The kinds of work that folded text names, in order, each mention of a made thing left out."""
     found: list[Cue] = []
     hits = [
-        Cue(family, hit.start(), hit.end())
-        for family, key in _CUES
+        Cue(BY_KEY.get(key, SUMMARIZE), hit.start(), hit.end())
+        for key in _CUES
         for hit in _PATTERNS.get(key, spelled(key)).finditer(folded)
-    ]
-    hits += [
-        Cue(family, at, at + len(begin))
-        for begin, family in _NAMED.items()
-        if (at := folded.find(begin)) >= 0
     ]
     for hit in sorted(hits, key=lambda cue: (cue.start, -cue.end)):
         known = {cue.family for cue in found}
-        named = _THE.search(folded[max(0, hit.start - 8) : hit.start])
-        made = hit.family in known and (named or _NOUN.search(folded[hit.start : hit.end]))
+        named = form("the").search(folded[max(0, hit.start - 8) : hit.start])
+        made = hit.family in known and (
+            named or form("spotting_noun").search(folded[hit.start : hit.end])
+        )
         inside = found and hit.start < found[-1].end
         if not (made or inside or (found and hit.family is found[-1].family)):
             found.append(hit)
@@ -88,17 +59,18 @@ def wishes_of(instruction: str, material: str, *, question: bool) -> list[Wish]:
     """
     folded = fold(instruction)
     found = cues(folded)
-    # "In no more than 30 words" names no language.
-    plain = without_options(folded)
-    targets = find_targets(plain, romance="trad" in folded)
-    targets = targets or _bare(plain)
+    targets = find_targets(folded, romance="trad" in folded) or _bare(folded)
     if not found and targets:
         found = [Cue(TRANSLATE, targets[0].start, targets[0].start)]
-    if len(found) == 1 and targets and _SAYS.fullmatch(folded[found[0].start : found[0].end]):
+    if (
+        len(found) == 1
+        and targets
+        and form("says").fullmatch(folded[found[0].start : found[0].end])
+    ):
         # "What do these lines say in English?" is answered by the lines in English.
         found = [replace(found[0], family=TRANSLATE)]
-    if not found and (form := find_options(folded, SUMMARIZE)):
-        found = [Cue(SUMMARIZE, form.start, form.end)]
+    if not found and (shape := find_options(folded, SUMMARIZE)):
+        found = [Cue(SUMMARIZE, shape.start, shape.end)]
     if found and targets and _goes_first(folded, targets[0], found[0]):
         found.insert(0, Cue(TRANSLATE, 0, targets[0].end))
     wishes: list[Wish] = []
@@ -107,11 +79,15 @@ def wishes_of(instruction: str, material: str, *, question: bool) -> list[Wish]:
         end = found[index + 1].start if index + 1 < len(found) else len(folded)
         mine = [target for target in targets if begin <= target.start < end]
         # "She wrote in German. Translate to English": a language of another sentence.
-        near = [one for one in mine if not _STOP.search(folded[one.end : max(one.end, cue.start)])]
+        near = [
+            one
+            for one in mine
+            if not form("spotting_stop").search(folded[one.end : max(one.end, cue.start)])
+        ]
         tags = _tags(near or mine)
         wishes.append(_wish(cue, folded[begin:end], tags))
     wishes = _borrow(wishes)
-    answered = not cues(folded) and _ANSWERS.search(folded) is not None
+    answered = not cues(folded) and has("answers", folded)
     if question and wishes and (wishes[0].family is not TRANSLATE or answered):
         searched = [] if wishes[0].family is SEARCH else wishes
         wishes = [Wish(material, SEARCH, Argument()), *searched]
@@ -125,27 +101,16 @@ def wishes_of(instruction: str, material: str, *, question: bool) -> list[Wish]:
 
 def _goes_first(folded: str, target: Target, cue: Cue) -> bool:
     """Whether a language is gone to before the first kind of work: "into English, then sum up"."""
-    if cue.family.targeted or target.end > cue.start:
-        return False
     joint = folded[target.end : cue.start]
-    put = _PUTS.search(folded[: target.start]) and _AND.search(joint)
-    return bool(put) or _THEN.search(joint) is not None
-
-
-def without_options(folded: str) -> str:
-    """Folded text with the numbers in it blanked."""
-    for family in (SUMMARIZE, SEARCH):
-        if option := find_options(folded, family):
-            blank = " " * (option.end - option.start)
-            folded = folded[: option.start] + blank + folded[option.end :]
-    return folded
+    put = form("puts").search(folded[: target.start]) and form("and").search(joint)
+    return bool(put) or has("then", joint)
 
 
 def _bare(folded: str) -> list[Target]:
     """Languages that are only named: "German please", "a French summary of this"."""
     if find_source(folded):
         return []
-    named = ((word, named_language(word[0])) for word in _WORD.finditer(folded))
+    named = ((word, named_language(word[0])) for word in form("spotting_word").finditer(folded))
     return [Target(word.start(), word.end(), (tag,)) for word, tag in named if tag]
 
 
@@ -187,5 +152,5 @@ def languages_only(folded: str) -> tuple[str, ...]:
     if len(folded) > _NEAR or cues(folded) or unclaimed(folded, most=1):
         return ()
     found = find_targets(folded)
-    named = [tag for word in _WORD.findall(folded) if (tag := named_language(word))]
+    named = [tag for word in form("spotting_word").findall(folded) if (tag := named_language(word))]
     return _tags(found) or tuple(dict.fromkeys(named))

@@ -1,20 +1,16 @@
 """From wishes to drafts of steps: which text each works on, and who may do it."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from chat_svc.planner.choose import able, addressed, does_as_asked, settled
-from chat_svc.planner.conversation import Conversation
-from chat_svc.planner.families import QUALITIES, SEARCH, SUMMARIZE, TRANSLATE, Style
-from chat_svc.planner.folding import fold
-from chat_svc.planner.lexicon import IMPERATIVE, POINTS_BACK
+from chat_svc.planner import agents
+from chat_svc.planner.forms import fold, form, word_set
+from chat_svc.planner.frame import Conversation, named_kinds
 from chat_svc.planner.match import Match, Profile, family_of, stem, stems_of, words_of
 from chat_svc.planner.model import MAX_STEPS, RESULT_KEY, Text
-from chat_svc.planner.naming import LONGEST_QUOTE, doing, is_wish, short
 from chat_svc.planner.payload import takes_instructions, takes_language
-from chat_svc.planner.wish import Wish
+from chat_svc.planner.wish import QUALITIES, SEARCH, Style, Wish
 
 NOBODY = "no agent here can do that."
 """How a note ends about a wish that no agent is made for."""
@@ -22,7 +18,6 @@ NOT_UNDERSTOOD = "say it in other words, please."
 """How a note ends about words in which no wish was found."""
 _ASK_LANGUAGE = "Into which language shall I {kind}? Say for example “to French”."
 _NOTHING = "There is nothing"
-_THE_THING = re.compile(r"(?:the|this|that|your) (\w{3,40})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,23 +64,19 @@ class Drafts:
 def _meant(drafts: Drafts, points_at: str) -> list[Text]:
     """The texts that "it", "the summary" or "both" point at; none when there is none yet."""
     words = set(words_of(points_at))
-    for family, names in (
-        (SUMMARIZE, {"summary", "summaries"}),
-        (TRANSLATE, {"translation", "translations"}),
-        (SEARCH, {"found", "find", "findings", "sources", "search", "results"}),
-    ):
-        if names & words and family.name in drafts.by_family:
-            return drafts.by_family[family.name]
+    for kind in named_kinds(words):
+        if kind in drafts.by_family:
+            return drafts.by_family[kind]
     if drafts.original is not None and "original" in words:
         return [drafts.original]
-    if words & {"both", "all", "everything", "each"} and drafts.results:
+    if words & word_set("several") and drafts.results:
         return drafts.results[-2:] if "both" in words else drafts.results
     return drafts.last or [*drafts.before.meant(words)]
 
 
 def _made_before(drafts: Drafts, text: str) -> list[Text]:
     """What "the haiku" means after a step that wrote one; none when it is just a text."""
-    thing = _THE_THING.fullmatch(fold(text))
+    thing = form("the_thing").fullmatch(fold(text))
     if thing is None:
         return []
     return drafts.by_word.get(stem(thing[1])) or [*drafts.before.made_by(stem(thing[1]))]
@@ -98,7 +89,7 @@ def _texts_for_request(drafts: Drafts, wish: Wish, match: Match) -> list[Text]:
         return [wish.data]
     if wish.data is not None:
         return [wish.request if takes_instructions(match.agent) else wish.data]
-    if not POINTS_BACK.search(fold(wish.request[: 4 * LONGEST_QUOTE])):
+    if not form("points_back").search(fold(wish.request[: 4 * agents.LONGEST_QUOTE])):
         return [wish.request]
     # A result that is not there yet cannot be written into a sentence: it goes alone.
     return [
@@ -109,7 +100,7 @@ def _texts_for_request(drafts: Drafts, wish: Wish, match: Match) -> list[Text]:
 
 def _pieces(drafts: Drafts, wish: Wish, match: Match) -> Iterator[tuple[Text, str | None]]:
     """Texts to work on, each with the language that it goes to."""
-    if does_as_asked(match, wish) or (wish.family and wish.family.style is Style.REQUEST):
+    if agents.does_as_asked(match, wish) or wish.style is Style.REQUEST:
         yield from ((text, None) for text in _texts_for_request(drafts, wish, match))
         return
     for item in wish.argument.items:
@@ -132,12 +123,12 @@ def _sources(drafts: Drafts, wish: Wish) -> list[str]:
 def _problem(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> str | None:
     """Why a wish cannot be planned, in a sentence; None when it can."""
     if not matches:
-        unclear = f"I did not understand “{short(wish.request)}”: {NOT_UNDERSTOOD}"
-        return f"I cannot {doing(wish)}: {NOBODY}" if is_wish(wish) else unclear
+        unclear = f"I did not understand “{agents.short(wish.request)}”: {NOT_UNDERSTOOD}"
+        return f"I cannot {agents.doing(wish)}: {NOBODY}" if agents.is_wish(wish) else unclear
     if not matches[0].agent.available:
         away = ", ".join(dict.fromkeys(match.agent.name for match in matches[:3]))
-        return f"I cannot {doing(wish)}: {away} can do that, but is not available right now."
-    if wish.family is not None and not does_as_asked(matches[0], wish):
+        return f"I cannot {agents.doing(wish)}: {away} can do that, but is not available right now."
+    if wish.family is not None and not agents.does_as_asked(matches[0], wish):
         return _lacks(drafts, wish, matches[0])
     if not wish.request.strip():
         return f"What shall {matches[0].agent.name} do?"
@@ -152,15 +143,14 @@ def _works_on_nothing(wish: Wish, match: Match) -> str | None:
     asked = wish.data or wish.mention or wish.argument.points_at
     if family is not None and family.style is Style.TEXT and not asked:
         # Nobody works on the words of the wish itself.
-        return f"I did not understand “{short(wish.request)}”: {NOT_UNDERSTOOD}"
+        return f"I did not understand “{agents.short(wish.request)}”: {NOT_UNDERSTOOD}"
     return None
 
 
 def _lacks(drafts: Drafts, wish: Wish, match: Match) -> str | None:
     """What a wish of a known kind does not say, in a sentence; None when nothing is missing."""
     kind = wish.family.name if wish.family else ""
-    needs_language = wish.family is not None and wish.family.targeted
-    if needs_language and any(item.target is None for item in wish.argument.items):
+    if wish.lacks_target:
         unknown = wish.argument.unknown_language
         asked = f"I do not know the language “{unknown}”. " if unknown else ""
         return asked + _ASK_LANGUAGE.format(kind=kind)
@@ -175,8 +165,8 @@ def _who(drafts: Drafts, wish: Wish) -> list[Match]:
     if mention is None or not mention.agent_ids:
         if mention is not None and mention.name:
             drafts.notes.append(f"No agent here is called “{mention.name}”.")
-        return able(drafts.profiles, wish)
-    matches = addressed(drafts.profiles, wish, mention.agent_ids)
+        return agents.able(drafts.profiles, wish)
+    matches = agents.addressed(drafts.profiles, wish, mention.agent_ids)
     first = matches[0].agent
     if first.available and first.id not in mention.agent_ids:
         drafts.notes.append(f"“{mention.name}” is not available right now; {first.name} does it.")
@@ -188,18 +178,18 @@ def _is_chatter(wish: Wish, matches: Sequence[Match], wishes: Sequence[Wish]) ->
     if wish.family is not None and not wish.weak:
         return False
     alone = all(other.family is None for other in wishes)
-    told = IMPERATIVE.match(fold(wish.request[:LONGEST_QUOTE]))
+    told = form("imperative").match(fold(wish.request[: agents.LONGEST_QUOTE]))
     return not (matches or alone or told or wish.mention or wish.data)
 
 
 def draft(profiles: Sequence[Profile], wishes: Sequence[Wish], before: Conversation) -> Drafts:
     """Drafts the steps of all wishes, with a note for each that cannot be planned."""
     drafts = Drafts(profiles, before)
-    for wish in (settled(profiles, read) for read in wishes):
+    for wish in (agents.settled(profiles, read) for read in wishes):
         matches = _who(drafts, wish)
         if _is_chatter(wish, matches, wishes):
             continue
-        own: list[Text] = [item.text for item in wish.argument.items if item.text]
+        own: list[Text] = [*wish.texts]
         problem = _problem(drafts, wish, matches)
         if problem is not None:
             if not (problem.startswith(_NOTHING) and drafts.lacks_text):

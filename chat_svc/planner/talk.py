@@ -1,29 +1,18 @@
 """What a message means in its conversation: a free answer, an answer to a question, or wishes."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from chat_svc.planner import frame
 from chat_svc.planner.account import Topic, about_us, is_enough
 from chat_svc.planner.again import Again, read_again, repeated, translation
+from chat_svc.planner.agents import Names
 from chat_svc.planner.answers import answer, on_agents
 from chat_svc.planner.clauses import begin
-from chat_svc.planner.conversation import Conversation
-from chat_svc.planner.frame import (
-    corrected,
-    form_only,
-    lacks_language,
-    lacks_text,
-    material_of,
-    place_only,
-    reshaped,
-    with_languages,
-    with_text,
-)
+from chat_svc.planner.forms import form
 from chat_svc.planner.hearing import Heard, hear
 from chat_svc.planner.match import Profile
-from chat_svc.planner.mentions import Names
 from chat_svc.planner.model import Earlier, Plan
 from chat_svc.planner.spotting import languages_only
 from chat_svc.planner.vocabulary import says
@@ -37,7 +26,6 @@ WHAT_WITH_IT = (
 )
 TO_LOOK_UP = "That is in your account: GET /api/wallet, /api/tasks and the receipt of each task."
 _MOST_BACK = 5
-_SAID = re.compile(r"\s*(?:hi|hello|good \w+|goodbye|how are you)\b")
 _WORD_FOR_WORD = 20_000
 
 Understood = tuple[list[Wish], Sequence[Earlier]]
@@ -46,6 +34,11 @@ Understood = tuple[list[Wish], Sequence[Earlier]]
 def only_say(reply: str, about: Topic | None = None, *, refused: Refused | None = None) -> Plan:
     """A plan that calls nobody; `refused` when that is not what was wished."""
     return Plan(steps=(), reply=reply, notes=(), required_skills=(), about=about, refused=refused)
+
+
+def _given(wishes: Sequence[Wish], text: str) -> list[Wish]:
+    first, *rest = wishes
+    return [replace(frame.with_text(first, text), request=f"{first.request}: {text}"), *rest]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +58,13 @@ class Talk:
         topic = about_us(plain)
         spent = topic is Topic.SPENDING and says("past", plain)
         reply = None if spent else answer(text, self.profiles, self.names, self.budget, self.left)
-        answers_us = _SAID.match(plain) and self._lacks_text(earlier)
-        if reply is not None and (answers_us or (earlier and form_only(heard))):
+        answers_us = form("said").match(plain) and self._lacks_text(earlier)
+        if reply is not None and (answers_us or (earlier and frame.form_only(heard))):
             return None
         if reply is not None and not (earlier and read_again(text, self.names)):
             return only_say(reply)
-        place = place_only(heard)
-        one = Conversation(earlier).meant(place) if place and earlier else []
+        place = frame.place_only(heard)
+        one = frame.Conversation(earlier).meant(place) if place and earlier else []
         if one and self._open(earlier, _MOST_BACK) is None:
             return only_say(f"{one[0]}\n\n{WHAT_WITH_IT}", refused="no_plan")
         if topic is Topic.AGENTS:
@@ -80,7 +73,7 @@ class Talk:
 
     def _lacks_text(self, earlier: Sequence[Earlier]) -> bool:
         open_ = self._open(earlier, _MOST_BACK)
-        return open_ is not None and lacks_text(open_[0])
+        return open_ is not None and frame.lacks_text(open_[0])
 
     def understood(
         self, heard: Heard, earlier: Sequence[Earlier], depth: int = _MOST_BACK
@@ -92,37 +85,39 @@ class Talk:
         if earlier and depth and (answered := self._answered(heard, earlier, depth)):
             return answered
         talked = any(turn.result is not None for turn in earlier)
-        wishes = read_wishes(heard, self.names.find, has_previous=talked)
-        if earlier and lacks_text(wishes) and earlier[-1].result is None:
+        wishes = read_wishes(heard, self.names.find, talked=talked)
+        if earlier and frame.lacks_text(wishes) and earlier[-1].result is None:
             text = self._left(earlier)
             if text is not None:
-                wishes = with_text(wishes, text)
+                wishes = _given(wishes, text)
         return wishes, earlier
 
     def _left(self, earlier: Sequence[Earlier]) -> str | None:
         """The text that the last message gave, or the result that it pointed at, for nothing."""
         given = hear(earlier[-1].said)
-        place = place_only(given)
+        place = frame.place_only(given)
         if place is not None:
-            return next(iter(Conversation(earlier[:-1]).meant(place)), None)
+            return next(iter(frame.Conversation(earlier[:-1]).meant(place)), None)
         return given.pasted or (given.zones.material if given.zones else None)
 
     def _answered(self, heard: Heard, earlier: Sequence[Earlier], depth: int) -> Understood | None:
         """The wish of before, with what this message says of it; None when it says nothing."""
-        tags = corrected(heard) or languages_only(heard.source.plain)
+        tags = frame.corrected(heard) or languages_only(heard.source.plain)
         open_ = self._open(earlier, depth)
         if open_ is not None:
             wishes, before = open_
-            if tags and lacks_language(wishes):
-                return with_languages(wishes, tags), before
-            if not tags and lacks_text(wishes) and self._is_material(heard):
-                return with_text(wishes, material_of(heard)), before
+            if tags and frame.lacks_language(wishes):
+                return [
+                    frame.with_targets(w, tags) if w.lacks_target else w for w in wishes
+                ], before
+            if not tags and frame.lacks_text(wishes) and self._is_material(heard):
+                return _given(wishes, frame.material_of(heard)), before
         if not any(turn.result is not None for turn in earlier):
             return None
         if tags:
             return [replace(translation(tags), elliptic=True)], earlier
-        form = form_only(heard)
-        return None if form is None else ([reshaped(form)], earlier)
+        shape = frame.form_only(heard)
+        return None if shape is None else ([frame.reshaped(shape)], earlier)
 
     def _open(self, earlier: Sequence[Earlier], depth: int) -> Understood | None:
         """The wishes of the last turn when it ended with a question of ours."""
@@ -134,7 +129,7 @@ class Talk:
             return None
         wishes, before = self.understood(heard, earlier[:-1], depth - 1)
         meant = any(turn.result is not None for turn in before)
-        lacking = lacks_language(wishes) or (lacks_text(wishes) and not meant)
+        lacking = frame.lacks_language(wishes) or (frame.lacks_text(wishes) and not meant)
         return (wishes, before) if lacking else None
 
     def _is_material(self, heard: Heard) -> bool:
@@ -158,7 +153,7 @@ class Talk:
             return [], earlier
         before = earlier[:asked]
         wishes, before = self.understood(hear(earlier[asked].said), before, depth - 1)
-        targeted = any(wish.family is not None and wish.family.targeted for wish in wishes)
+        targeted = any(wish.targeted for wish in wishes)
         if again.only_translates() and not targeted and earlier[asked].result is not None:
             # "The same in French" after a summary: it need not be made and paid once more.
             return [translation(again.tags)], earlier[: asked + 1]

@@ -1,42 +1,40 @@
 """Reads the object of verbs that work on a text: which text, and into which languages."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import product
 from typing import Any
 
-from chat_svc.planner.families import Family
-from chat_svc.planner.folding import QUOTE
-from chat_svc.planner.lexicon import (
-    AFTER_TARGET,
-    BARE_WORD,
-    FOUND_PHRASE,
-    FOUND_SUBJECT,
-    INTRODUCED_AS,
-    INTRODUCES_QUOTE,
+from chat_svc.planner.forms import QUOTE, form
+from chat_svc.planner.languages import Target, find_source, find_targets, language_in
+from chat_svc.planner.source import Source
+from chat_svc.planner.spotting import wishes_of
+from chat_svc.planner.vocabulary import says, unclaimed
+from chat_svc.planner.wish import (
+    AT_END,
+    EDGE,
+    TRANSLATE,
+    Argument,
+    Family,
+    Item,
+    View,
+    Wish,
+    points,
 )
-from chat_svc.planner.targets import Target, find_source, find_targets, language_in
-from chat_svc.planner.views import AT_END, EDGE, Argument, Item, View, points
+from chat_svc.planner.zones import is_prose
 
 _SHORT_PIECE = 80
 _FEW_WORDS = 3
-_JOINT = re.compile(r"\s{0,3}(?:,\s{0,3}(?:and\s{1,3})?|(?:and|&|y|et|und)\s{1,3})(?:also\s)?")
-_UNKNOWN_LANGUAGE = re.compile(
-    r"\b(?:to|into|in) (?:the )?([\w'-]{2,30}(?: [\w'-]{2,30})?)[\s.!?]{0,5}$"
-)
 
-# "The word search": a word that is named, whatever it means elsewhere.
-_NAMED_WORD = re.compile(
-    r"\s*(?:the )?(?:[\w-]+ )?(?:word|term|phrase|expression|name) (?!below|above|here"
-    r"|again)[\w'-]+\s*"
-)
 
 Tags = tuple[str, ...]
 
 
 def _points(text: str) -> bool:
     """Whether words point at a text and are none themselves."""
-    return points(text) and not (BARE_WORD.fullmatch(text) or _NAMED_WORD.fullmatch(text))
+    return points(text) and not (
+        form("bare_word").fullmatch(text) or form("named_word").fullmatch(text)
+    )
 
 
 def _targets_at_edges(text: str, *, romance: bool) -> list[Target]:
@@ -60,7 +58,7 @@ def _is_quoted(rest: str, targets: list[Target]) -> bool:
     last = max([last, *(target.end for target in targets)])
     after = rest[last:]
     return (
-        (points(rest[:first]) or INTRODUCES_QUOTE.fullmatch(rest[:first]) is not None)
+        (points(rest[:first]) or form("introduces_quote").fullmatch(rest[:first]) is not None)
         and points(rest[first:last].replace(QUOTE, " "))
         and (bool(targets) or points(after) or len(after.split()) <= _FEW_WORDS)
     )
@@ -68,31 +66,21 @@ def _is_quoted(rest: str, targets: list[Target]) -> bool:
 
 def _pair_quotes(view: View, targets: list[Target], spoken: Tags) -> list[Item]:
     """Gives each quotation its languages: those after it, or before it if they come first."""
-    quotes = iter(view.quotes())
-    places = [(match.start(), None) for match in re.finditer(QUOTE, view.text)]
-    events = sorted([*places, *((t.start, t.tags) for t in targets)], key=lambda event: event[0])
-    language_first = events[0][1] is not None
-    tags: Tags = events[0][1] or spoken
-    waiting: list[str] = []
+    places = [match.start() for match in re.finditer(QUOTE, view.text)]
+    language_first = bool(targets) and targets[0].start < places[0]
     paired: list[Item] = []
-    done: list[str] = []
-    for _, named in events:
-        if named is None:
-            waiting.append(next(quotes))
-        else:
-            tags = named
-            done = done if language_first or not waiting else waiting
-            if not language_first:
-                paired += [Item(text, tag) for text, tag in product(done, tags)]
-                waiting = []
-        if language_first and waiting:
-            paired += [Item(text, tag) for text, tag in product(waiting, tags)]
-            waiting = []
-    return paired + [Item(text, tag) for text, tag in product(waiting, tags or (None,))]
+    for text, place in zip(view.quotes(), places, strict=True):
+        before = [target for target in targets if target.start < place]
+        after = [target for target in targets if target.start > place]
+        next_ = min((other for other in places if after and other > after[0].start), default=None)
+        mine = [target for target in after if next_ is None or target.start < next_]
+        mine = before[-1:] if language_first else mine or targets[-1:]
+        paired += [Item(text, tag) for tag in _all_tags(mine) or spoken or (None,)]
+    return paired
 
 
 def _without_introduction(view: View, start: int, end: int) -> str:
-    introduced = INTRODUCED_AS.match(view.text, start, end)
+    introduced = form("introduced_as").match(view.text, start, end)
     text = view.raw(introduced.end() if introduced else start, end)
     return _unwrapped(text)
 
@@ -107,7 +95,7 @@ def _pieces(view: View, targets: list[Target]) -> list[tuple[int, int, Tags]]:
     pieces: list[tuple[int, int, Tags]] = []
     start = 0
     for target in targets[:-1]:
-        joint = _JOINT.match(view.text, target.end)
+        joint = form("texts_joint").match(view.text, target.end)
         if joint and 0 < len(view.text[start : target.start].strip()) <= _SHORT_PIECE:
             pieces.append((start, target.start, target.tags))
             start = joint.end()
@@ -123,7 +111,7 @@ def _pair_plain(view: View, targets: list[Target], spoken: Tags) -> list[Item]:
         pieces = _pieces(view, targets)
     elif targets and targets[0].start == beginning:
         pieces = [(targets[0].end, len(view.text), targets[0].tags)]
-    elif targets and AFTER_TARGET.match(view.text, targets[-1].end):
+    elif targets and form("after_target").match(view.text, targets[-1].end):
         pieces = [(0, targets[-1].start, targets[-1].tags)]
     else:
         pieces = [(0, len(view.text), spoken)]
@@ -138,7 +126,7 @@ def _pair_plain(view: View, targets: list[Target], spoken: Tags) -> list[Item]:
 
 def _look_up(view: View, targets: list[Target]) -> str | None:
     """The subject of "what you find about X" and "the latest news on X"."""
-    found = FOUND_SUBJECT.match(view.text) or FOUND_PHRASE.match(view.text)
+    found = form("found_subject").match(view.text) or form("found_phrase").match(view.text)
     if found is None:
         return None
     end = len(view.text.rstrip(AT_END))
@@ -177,5 +165,35 @@ def read_text(
     items = (_pair_quotes if quoted else _pair_plain)(view, targets, spoken)
     missing = None
     if items[0].target is None:
-        missing = _UNKNOWN_LANGUAGE.search(view.text, max(0, len(view.text) - 60))
+        missing = form("unknown_language").search(view.text, max(0, len(view.text) - 60))
     return replace(argument, items=tuple(items), unknown_language=missing[1] if missing else None)
+
+
+_MOST_AROUND = 100
+
+
+def quoted(source: Source, found: Sequence[Wish]) -> list[Wish]:
+    """What is wanted of a quotation, when the words around it are nothing but the asking.
+
+    It is for whatever words the verbs do not know: "what is 'umbrella' called in Spanish?".
+    """
+    around = source.plain.replace(QUOTE, " ")
+    if len(source.quotes) != 1 or len(around) > _MOST_AROUND or len(unclaimed(around)) > 1:
+        return []
+    understood = all(
+        wish.mention is not None
+        or (wish.family is not None and not wish.weak and not _holds_more(source, wish))
+        for wish in found
+    )
+    wishes = [] if understood else wishes_of(around, source.quotes[0], question=False)
+    if any(wish.lacks_target for wish in wishes):
+        return []
+    translates = len(wishes) == 1 and wishes[0].family is TRANSLATE
+    return wishes if translates or is_prose(source.quotes[0]) else []
+
+
+def _holds_more(source: Source, wish: Wish) -> bool:
+    """Whether the text of a wish is the quotation and more, though no verb asks for that."""
+    if says("translate", source.plain):
+        return False
+    return any(source.quotes[0] in text and text != source.quotes[0] for text in wish.texts)

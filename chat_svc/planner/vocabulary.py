@@ -5,55 +5,28 @@ a kind of work, point at a text, ask nicely or say how. What nobody claims is wh
 """
 
 import re
-import tomllib
 from functools import cache
-from pathlib import Path
 
+from chat_svc.planner.forms import entries_of, form, pattern_of, spelled
 from chat_svc.planner.languages import named_language
 
-LANGUAGES = ("en", "es", "fr", "de", "it", "pt")
 KINDS = ("summarize", "translate", "search", "detect", "analyze")
 """Kinds of work that may be named anywhere in an instruction; also keys of the files."""
 CLAIMED = (*KINDS, "about_text", "material", "small", "numbers", "negation")
 """Keys of the words that are no material."""
-_WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
-_ORDINARY = re.compile(r"\d{1,4}(?:st|nd|rd|th|[.)])?")
-
-
-@cache
-def _entries(key: str) -> tuple[str, ...]:
-    """What all the files list under a key, each once."""
-    found: dict[str, None] = {}
-    for language in LANGUAGES:
-        path = Path(__file__).with_name("words") / f"{language}.toml"
-        words = tomllib.loads(path.read_text(encoding="utf-8")).get(key, "")
-        found |= dict.fromkeys(words.split())
-    return tuple(found)
-
-
-def _pattern(entries: tuple[str, ...]) -> str:
-    parts = (
-        re.escape(entry).replace("_", r"[\s,]{1,3}").replace(r"\*", r"[\w-]*")
-        for entry in sorted(entries, key=len, reverse=True)
-    )
-    return rf"(?<![\w'-])(?:{'|'.join(parts)})(?![\w-])"
-
-
-@cache
-def spelled(key: str) -> re.Pattern[str]:
-    """A pattern over folded text for any entry of a key."""
-    return re.compile(_pattern(_entries(key)))
 
 
 @cache
 def _claimed_phrases() -> re.Pattern[str]:
-    entries = tuple(e for key in CLAIMED for e in _entries(key) if not _WORD.fullmatch(e))
-    return re.compile(_pattern(tuple(e for e in entries if "_" in e or ";" in e)))
+    entries = tuple(
+        e for key in CLAIMED for e in entries_of(key) if not form("vocabulary_word").fullmatch(e)
+    )
+    return re.compile(pattern_of(tuple(e for e in entries if "_" in e or ";" in e)))
 
 
 @cache
 def _words(keys: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
-    entries = [entry for key in keys for entry in _entries(key)]
+    entries = [entry for key in keys for entry in entries_of(key)]
     whole = frozenset(e for e in entries if not e.endswith("*"))
     return whole, tuple({e[:-1] for e in entries if e.endswith("*")})
 
@@ -66,8 +39,8 @@ def unclaimed(text: str, keys: tuple[str, ...] = CLAIMED, most: int = 1_000) -> 
     whole, begun = _words(keys)
     phrases = _claimed_phrases().sub(" ", text) if keys[: len(CLAIMED)] == CLAIMED else text
     left: list[str] = []
-    for word in _WORD.finditer(phrases):
-        known = word[0] in whole or word[0].startswith(begun) or _ORDINARY.fullmatch(word[0])
+    for word in form("vocabulary_word").finditer(phrases):
+        known = word[0] in whole or word[0].startswith(begun) or form("ordinary").fullmatch(word[0])
         if (
             not known
             and named_language(word[0]) is None

@@ -1,10 +1,132 @@
-"""One thing that a person wants done, as it was understood."""
+"""A wish: its kind of work, what it is about, and how long or how many."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
 
-from chat_svc.planner.clauses import Mention
-from chat_svc.planner.families import Family
-from chat_svc.planner.views import Argument
+from chat_svc.planner.forms import QUOTE, blanked, data, form
+from chat_svc.planner.source import Source
+
+
+class Style(StrEnum):
+    """What an agent of a family is given."""
+
+    TEXT = "text"
+    """A text to work on."""
+    QUERY = "query"
+    """A subject."""
+    REQUEST = "request"
+    """The wish as it was said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A kind of work.
+
+    Attributes:
+        name: what a person calls it ("translate").
+        phrases: skill words that mean it, the usual one first.
+        targeted: whether it needs a language to go to.
+        tells_about: whether its result is not the text in another form but something about it.
+    """
+
+    name: str
+    phrases: tuple[str, ...]
+    style: Style
+    targeted: bool = False
+    tells_about: bool = False
+
+
+def _family(name: str, phrases: str, style: str, **more: bool) -> Family:
+    return Family(name, tuple(phrases.split(",")), Style(style), **more)
+
+
+BY_KEY = {key: _family(**one) for key, one in data("families").items()}
+"""The families by the words that the data files have for them."""
+FAMILIES = tuple(BY_KEY.values())
+SUMMARIZE, TRANSLATE, LOCALIZE, SEARCH = FAMILIES[:4]
+
+# Skill words that say how an agent works, not at what: they are asked for by the word alone.
+QUALITIES = frozenset({"general", "premium", "negotiable"})
+
+
+def quality(word: str) -> Family:
+    """The family of agents that list the quality `word` ("premium") as a skill."""
+    return Family(f"do a {word} task", (word,), Style.REQUEST)
+
+
+EDGE = 150
+"""Characters at either end of a long unquoted text in which anything but text is looked for."""
+POINTING_LENGTH = 300
+"""Characters that words may have that only point at a text."""
+AT_END = " .!?,;\n\t"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One piece of work: its own text (None: what the clause points at) and where it goes."""
+
+    text: str | None = None
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """What a clause is about.
+
+    Attributes:
+        items: pieces of work.
+        points_at: the folded words that point at a text ("it", "the summary").
+        options: `max_length`, `num_results`, `source_language`.
+        look_up: a subject to search for first, whose result is then worked on.
+        then_to: languages that the result is to be translated into.
+        unknown_language: a word that stands where a language should, but is none.
+    """
+
+    items: tuple[Item, ...] = (Item(),)
+    points_at: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    look_up: str | None = None
+    then_to: tuple[str, ...] = ()
+    unknown_language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A clause's object, folded; words that are understood get blanked out of `text`."""
+
+    source: Source
+    base: int
+    text: str
+
+    def raw(self, start: int, end: int) -> str:
+        """What was typed at `text[start:end]`, trimmed."""
+        return self.source.original(self.base + start, self.base + end).strip(" \t\n,")
+
+    def without(self, start: int, end: int) -> "View":
+        """The view with `text[start:end]` blanked."""
+        return replace(self, text=blanked(self.text, start, end))
+
+    def quotes(self) -> tuple[str, ...]:
+        """The quotations in it."""
+        return self.source.quotes_in(self.base, self.base + len(self.text))
+
+
+def points(text: str) -> bool:
+    """Whether folded `text` only points at a text instead of giving one."""
+    if len(text) > POINTING_LENGTH or QUOTE in text:
+        return False
+    return bool(form("pointing").fullmatch(text) or form("pointing_with_adjective").fullmatch(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """An agent called by name: whom it may mean (none known: empty), and where the words end."""
+
+    name: str
+    agent_ids: tuple[str, ...]
+    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +150,87 @@ class Wish:
     weak: bool = False
     data: str | None = None
     elliptic: bool = False
+
+    @property
+    def style(self) -> Style:
+        """What an agent for it is given."""
+        return self.family.style if self.family else Style.REQUEST
+
+    @property
+    def targeted(self) -> bool:
+        """Whether it needs a language to go to."""
+        return self.family is not None and self.family.targeted
+
+    @property
+    def texts(self) -> list[str]:
+        """The texts of its own."""
+        return [item.text for item in self.argument.items if item.text]
+
+    @property
+    def lacks_text(self) -> bool:
+        """Whether it has no text and no subject of its own."""
+        return self.argument.look_up is None and not self.texts
+
+    @property
+    def lacks_target(self) -> bool:
+        """Whether it goes to a language, and names none."""
+        return self.targeted and any(item.target is None for item in self.argument.items)
+
+
+WORDS_IN_A_SENTENCE = 20
+"""What "in two sentences" is taken to mean, for agents that count words."""
+_NUMBERS: Mapping[str, int] = data("sets")["numbers"]
+_FINDING = frozenset(family for family in FAMILIES if family.style is Style.QUERY)
+
+
+def _number(word: str) -> int:
+    return _NUMBERS[word] if word in _NUMBERS else int(word)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An option and where the words for it are."""
+
+    options: dict[str, Any]
+    start: int
+    end: int
+
+
+def asks_for_count(text: str, position: int) -> bool:
+    """Whether folded `text` at `position` only says how many results are wanted."""
+    count = form("count").match(text, position)
+    return count is not None and not text[count.end() : count.end() + 20].strip(" .!?")
+
+
+def find_options(text: str, family: Family | None) -> Found | None:
+    """The option in folded `text` that the family knows.
+
+    It is `max_length` in words, or `num_results` for families that find things. `sentences` and
+    `points` say which form the person wants; no agent counts them, so the answer is cut to it.
+    """
+    pattern = form("count") if family in _FINDING else form("length")
+    match = pattern.search(text)
+    points = None if pattern is form("count") else _points_in(text)
+    if match is None or points is not None:
+        return points
+    number = _number(match[1])
+    if pattern is form("count"):
+        return Found({"num_results": number}, match.start(), match.end())
+    if not match[2].startswith("sentence"):
+        return Found({"max_length": number}, match.start(), match.end())
+    options = {"max_length": number * WORDS_IN_A_SENTENCE, "sentences": number}
+    return Found(options, match.start(), match.end())
+
+
+def _points_in(text: str) -> Found | None:
+    """How many points are wanted ("as 3 bullet points"), as far as that is said."""
+    match = form("points").search(text)
+    if match is None:
+        return None
+    number = match[1] or match[2]
+    if number is None:
+        bullets = "bullet" in match[0] or "stichpunkt" in match[0]
+        return Found({"points": 0}, match.start(), match.end()) if bullets else None
+    count = _number(number)
+    options = {"max_length": count * WORDS_IN_A_SENTENCE, "points": count}
+    return Found(options, match.start(), match.end())

@@ -1,94 +1,75 @@
 """Reads a message into wishes: who is asked for what, about which text."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from chat_svc.planner.arguments import read_argument
 from chat_svc.planner.clauses import Clause, FindMention, begin
-from chat_svc.planner.families import SEARCH, TRANSLATE, Style
-from chat_svc.planner.folding import QUOTE, fold
+from chat_svc.planner.forms import QUOTE, fold, form
 from chat_svc.planner.hearing import Heard
+from chat_svc.planner.languages import find_targets
 from chat_svc.planner.layout import Layout, list_items, read_layout, split_off_also
-from chat_svc.planner.lexicon import LIST_MARK
-from chat_svc.planner.quoted import lacks_target, of_quote, quoted
 from chat_svc.planner.source import Source
 from chat_svc.planner.spotting import wishes_of
-from chat_svc.planner.targets import find_targets
-from chat_svc.planner.views import AT_END, Argument, Item
-from chat_svc.planner.wish import Wish
+from chat_svc.planner.texts import quoted
+from chat_svc.planner.wish import AT_END, SEARCH, SUMMARIZE, TRANSLATE, Argument, Item, Style, Wish
 from chat_svc.planner.zones import Zones, asks, is_prose
 
-_USING = re.compile(r"\b(?:using|with|via|through|by)\s")
-_ALSO_FOR = re.compile(r",? and (?:also |then )?(?:for|about) ", re.IGNORECASE)
 _DATA_EDGE = 100
 
 
-def read_wishes(heard: Heard, find_mention: FindMention, *, has_previous: bool) -> list[Wish]:
+def read_wishes(heard: Heard, find: FindMention, *, talked: bool) -> list[Wish]:
     """The wishes in a message, in the order in which they were said.
 
-    `has_previous`: "translate it" may mean the result of the message before, so a sentence
+    `talked`: "translate it" may mean the result of the message before, so a sentence
     before it on the same line is not its text.
     """
     source, zones = heard.source, heard.zones
-    if zones is not None and _is_zoned(zones, source, find_mention, has_previous=has_previous):
+    if zones is not None and _is_zoned(zones, source, find, talked=talked):
         found = wishes_of(zones.instruction, zones.material, question=_is_question(zones))
-        if found and not any(map(lacks_target, found)):
+        if found and not any(wish.lacks_target for wish in found):
             return [wish for one in found for wish in _spell_out(one)]
-    layouts = read_layout(
-        source.plain, 0, len(source.plain), find_mention, has_previous=has_previous
-    )
-    found = [wish for layout in layouts for wish in _read(source, layout, find_mention)]
-    return quoted(source, found) or _without_asides(source, [of_quote(source, w) for w in found])
-
-
-def _without_asides(source: Source, found: Sequence[Wish]) -> list[Wish]:
-    """The wishes without what only reads like a question in a text ("How it was lost is ...")."""
-    if not is_prose(source.plain):
-        return list(found)
-    end = source.raw.rstrip()
+    layouts = read_layout(source.plain, 0, len(source.plain), find, talked=talked)
+    found = [wish for layout in layouts for wish in _read(source, layout, find)]
+    if of_quotation := quoted(source, found):
+        return of_quotation
+    # "Summarize what you find, and give me the summary": it is there already.
     return [
         wish
-        for wish in found
-        if not wish.weak or (end.endswith("?") and end.endswith(f"{wish.request.rstrip(' ?')}?"))
+        for before, wish in zip([None, *found], found, strict=False)
+        if not (before and wish.family is before.family is SUMMARIZE and wish.lacks_text)
     ]
 
 
 def _is_question(zones: Zones) -> bool:
     """Whether the material is something asked of the world: "what is jazz? answer in French"."""
-    return zones.material.rstrip().endswith("?") and not (zones.announced or _is_long(zones))
+    return zones.material.rstrip().endswith("?") and not (
+        zones.announced or is_prose(zones.material)
+    )
 
 
-def _is_long(zones: Zones) -> bool:
-    return is_prose(zones.material)
-
-
-def _is_zoned(
-    zones: Zones, source: Source, find_mention: FindMention, *, has_previous: bool
-) -> bool:
+def _is_zoned(zones: Zones, source: Source, find: FindMention, *, talked: bool) -> bool:
     """Whether what is between the instructions is material and no wish of its own."""
     plain = source.plain
-    if not asks(fold(zones.instruction)) or split_off_also(
-        plain, zones.start, zones.end, find_mention
-    ):
+    if not asks(fold(zones.instruction)) or split_off_also(plain, zones.start, zones.end, find):
         return False
-    if LIST_MARK.search(plain, zones.start) and list_items(plain, 0, len(plain), find_mention):
+    if form("list_mark").search(plain, zones.start) and list_items(plain, 0, len(plain), find):
         return False
     if zones.announced and plain[: zones.start].rstrip().endswith((":", QUOTE)):
         return True
-    if _is_long(zones):
+    if is_prose(zones.material):
         return True
-    if has_previous and "\n" not in plain[zones.end - 1 : zones.end + 1]:
+    if talked and "\n" not in plain[zones.end - 1 : zones.end + 1]:
         return False
-    inside = begin(plain, zones.start, find_mention)
+    inside = begin(plain, zones.start, find)
     return inside.mention is None and (inside.family is None or inside.weak)
 
 
-def _addressed_at_end(source: Source, clause: Clause, find_mention: FindMention) -> Clause:
+def _addressed_at_end(source: Source, clause: Clause, find: FindMention) -> Clause:
     """Takes "using the Translator" off the end of a clause."""
     text = source.plain[: clause.end].rstrip(AT_END)
-    for using in _USING.finditer(text, max(clause.start, len(text) - _DATA_EDGE)):
-        mention = find_mention(text, using.start())
+    for using in form("using").finditer(text, max(clause.start, len(text) - _DATA_EDGE)):
+        mention = find(text, using.start())
         if mention and mention.agent_ids and mention.end >= len(text):
             return replace(clause, end=using.start(), mention=mention)
     return clause
@@ -102,12 +83,12 @@ def _data(source: Source, layout: Layout) -> str | None:
     return source.quotes_in(start, end)[0] if only_quote else source.original(start, end).strip()
 
 
-def _read(source: Source, layout: Layout, find_mention: FindMention) -> Iterator[Wish]:
+def _read(source: Source, layout: Layout, find: FindMention) -> Iterator[Wish]:
     data = _data(source, layout)
     wishes: list[Wish] = []
     for clause in layout.clauses:
         has_data = data is not None and clause is layout.clauses[-1]
-        addressed = _addressed_at_end(source, clause, find_mention)
+        addressed = _addressed_at_end(source, clause, find)
         quotes = source.quotes_in(addressed.start, addressed.end)
         wishes.append(
             Wish(
@@ -127,26 +108,20 @@ def _read(source: Source, layout: Layout, find_mention: FindMention) -> Iterator
         yield from _spell_out(wish)
 
 
-def _lacks_text(wish: Wish) -> bool:
-    argument = wish.argument
-    return argument.look_up is None and all(item.text is None for item in argument.items)
-
-
 def _share_object(wishes: list[Wish]) -> list[Wish]:
     """Gives the first verb of "search and summarize X" the object, the others its result."""
-    if len(wishes) <= 1 or wishes[0].family is None or not _lacks_text(wishes[0]):
+    if len(wishes) <= 1 or wishes[0].family is None or not wishes[0].lacks_text:
         return wishes
     first, second = wishes[0], wishes[1]
-    finds = second.family is not None and second.family.style is Style.QUERY
-    needs_text = wishes[0].family.style is Style.TEXT
-    if finds and needs_text and not first.argument.points_at and not _lacks_text(second):
+    finds = second.style is Style.QUERY and not second.lacks_text
+    if finds and first.style is Style.TEXT and not first.argument.points_at:
         # "Summarize and search for X": nothing can be summarized before it is found.
         return [
             second,
             replace(first, argument=replace(first.argument, points_at="it")),
             *wishes[2:],
         ]
-    given = [item.text for item in second.argument.items if item.text is not None]
+    given = second.texts
     if first.argument.points_at or not given or second.family is None:
         return wishes
     goes_to = first.argument.items[0].target
@@ -158,16 +133,16 @@ def _share_object(wishes: list[Wish]) -> list[Wish]:
 
 def _give_data(source: Source, layout: Layout, wishes: list[Wish], data: str) -> None:
     """Gives the text to the first wish that has none."""
-    lacking = [index for index, wish in enumerate(wishes) if _lacks_text(wish)]
+    lacking = [index for index, wish in enumerate(wishes) if wish.lacks_text]
     known = [index for index in lacking if wishes[index].family is not None]
     index = next(iter(known or lacking), len(wishes) - 1)
     wish = wishes[index] = replace(
         wishes[index], request=f"{wishes[index].request}: {data}", data=data
     )
-    if wish.family is None or wish.family.style is Style.REQUEST:
+    if wish.style is Style.REQUEST:
         return
     items = wish.argument.items
-    if wish.family.targeted and items[0].target is None:
+    if wish.targeted and items[0].target is None:
         data, tags = _target_in_data(source, layout, data)
         items = tuple(Item(None, tag) for tag in tags) or items
     items = tuple(replace(item, text=data) for item in items)
@@ -176,9 +151,7 @@ def _give_data(source: Source, layout: Layout, wishes: list[Wish], data: str) ->
 
 def _target_in_data(source: Source, layout: Layout, data: str) -> tuple[str, tuple[str, ...]]:
     """Reads "Translate: hello to French", where the language ends the text."""
-    if layout.data is None:
-        return data, ()
-    start, end = layout.data
+    start, end = layout.data or (0, 0)
     edge = max(start, end - _DATA_EDGE)
     text = source.plain[edge:end].rstrip(f"{AT_END})")
     last = find_targets(text)[-1:]
@@ -192,7 +165,7 @@ def _spell_out(wish: Wish) -> Iterator[Wish]:
     argument = wish.argument
     only = argument.items[0].text if len(argument.items) == 1 else None
     several = wish.family is SEARCH and not wish.weak and only and len(only) <= _DATA_EDGE
-    if several and only and len(parts := _ALSO_FOR.split(only)) > 1:
+    if several and only and len(parts := form("also_for").split(only)) > 1:
         for part in parts:
             yield replace(wish, argument=replace(argument, items=(Item(part),)))
         return

@@ -6,41 +6,15 @@ word of it is looked at for a wish. A message whose words ask and give in one br
 hello to French") has no zones; its clauses are read one by one.
 """
 
-import re
 from dataclasses import dataclass
 from itertools import islice
 
-from chat_svc.planner.families import SUMMARIZE
-from chat_svc.planner.folding import QUOTE
-from chat_svc.planner.options import find_options
+from chat_svc.planner.forms import QUOTE, form, has
+from chat_svc.planner.languages import find_targets, language_in
 from chat_svc.planner.source import Source
-from chat_svc.planner.targets import find_targets, language_in
-from chat_svc.planner.vocabulary import KINDS, says, spelled, unclaimed
+from chat_svc.planner.vocabulary import KINDS, says, unclaimed
+from chat_svc.planner.wish import SUMMARIZE, find_options
 
-_DASH = r"(?<=\s)(?:-{1,3}|>{2,3}|\|{1,2})(?=\s)"
-_BOUNDARY = re.compile(rf"\n+|(?<!:):(?!:|//|\d)|{_DASH}|[.!?…]+(?=\s|\0)")
-_CAPITAL = re.compile(r"(?<=[\w,] )(?=[A-ZÀ-Ý])")
-_QUOTED_LINES = re.compile(r"(?:^[ \t]*>[^\n]*(?:\n|$))+", re.MULTILINE)
-_SENTENCE = re.compile(r"[.!?…](?=\s+\S)")
-_GOES_ON = re.compile(r"\s*(?:then|also|and|after|afterwards|finally|next)\b")
-_INTRODUCES = re.compile(
-    r"\b(?:text\w*|articl\w*|artikel|artigo|e?-?mail|message|here|below|following)\b"
-)
-_LABEL = re.compile(r"\n+[ \t]*(?:(?:the|here is the|my) )?[^\W\d_]{4,10}[ \t]*:", re.UNICODE)
-WORKS_ON_IT = re.compile(
-    r"\b(?:search|research|google|look|find out|busca|cherche|suche|cerca|procura)(?: up)?"
-    r"(?: (?:for|about|on|more|nach|sobre|sur)){0,2} (?:it|this|that|them|these|those"
-    r"|the above|the text"
-    r"|the following|esto|das|cela|questo|isso)\b|\blook (?:it|this|that) up\b"
-)
-"""A search for what a text says, as opposed to one for a subject that is named."""
-ASKS_ABOUT = re.compile(
-    rf"{spelled('about_text').pattern}|\bwhat\b(?! about)[^.?!\n]{{1,40}}\b(?:about|says?|saying)\b"
-)
-"""A question that only the text at hand can answer."""
-_SETS_OFF = re.compile(
-    r":$|\b(?:following|below|folgend\w*|siguiente|suivant\w*|seguente|seguinte)\b"
-)
 _NEAR = 600
 _MOST = 12
 _PROSE = 12
@@ -73,8 +47,8 @@ def asks(folded: str) -> bool:
     """Whether words name a kind of work, a question about a text, or a language to go to."""
     return (
         any(says(kind, folded) for kind in KINDS if kind != "search")
-        or ASKS_ABOUT.search(folded) is not None
-        or WORKS_ON_IT.search(folded) is not None
+        or has("asks_about", folded)
+        or has("works_on_it", folded)
         or bool(find_targets(folded))
         or (len(folded) < _NEAR and find_options(folded, SUMMARIZE) is not None)
         or (len(folded) < _NEAR and language_in(folded) is not None)
@@ -84,13 +58,13 @@ def asks(folded: str) -> bool:
 def is_prose(folded: str) -> bool:
     """Whether words are a text of some length rather than something said to an assistant."""
     words = len(folded[: 100 * _LONG].split())
-    return words >= _LONG or (words >= _PROSE and _SENTENCE.search(folded) is not None)
+    return words >= _LONG or (words >= _PROSE and has("sentence", folded))
 
 
 def read_zones(source: Source) -> Zones | None:
     """The zones of a message; None when it has none."""
     plain = source.plain
-    quoted = _QUOTED_LINES.search(plain)
+    quoted = form("quoted_lines").search(plain)
     if quoted and quoted[0].count(">") and is_prose(quoted[0]):
         around = f"{plain[: quoted.start()]}\n{plain[quoted.end() :]}"
         if not unclaimed(around, most=_STRANGERS + 1):
@@ -109,8 +83,6 @@ def read_zones(source: Source) -> Zones | None:
     elif plain[start:].lstrip().startswith(QUOTE) and plain.count(QUOTE, start) == 1:
         quote = plain.index(QUOTE, start) + 1
         end = end if unclaimed(plain[quote:], most=1) else quote
-    elif after := _own_paragraph(plain, start):
-        end = after
     text = plain[start:end]
     if (start == 0 and end == len(plain)) or not _has_words(text):
         return None
@@ -136,26 +108,25 @@ def _head(source: Source) -> tuple[int, bool]:
     part = plain[: max(0, paragraph_end)]
     asked = part and QUOTE not in part and asks(part) and is_prose(plain[paragraph_end:])
     if asked and len(unclaimed(part, most=_STRANGERS + 1)) <= _STRANGERS:
-        label = _LABEL.match(plain, paragraph_end)
+        label = form("label").match(plain, paragraph_end)
         label = None if label and unclaimed(label[0], most=1) else label
         return (label.end(), True) if label else (paragraph_end, False)
     found = last = 0
     colon = paragraph = False
-    for mark in islice(_BOUNDARY.finditer(plain, 0, _NEAR), _MOST):
+    for mark in islice(form("boundary").finditer(plain, 0, _NEAR), _MOST):
         if not plain[mark.end() :].strip():
             break
         part = plain[last : mark.start()]
         left = unclaimed(part, most=_STRANGERS + 1)
         own_lines = "\n\n" in mark[0] and asks(part) and is_prose(plain[mark.end() :])
-        told = asks(part) and _SETS_OFF.search(plain[last : mark.end()]) is not None
-        told = told and _is_body(plain, mark.end())
+        told = asks(part) and has("zones_sets_off", plain[last : mark.end()])
         # "Sum up Breaking: the bridge ...": a stranger with a capital is of the text.
         told = told and not any(
             word.title() in source.original(last, mark.start()) for word in left
         )
         if QUOTE in part or len(left) > (_STRANGERS if own_lines or told else 0):
             break
-        if paragraph and (mark[0] != ":" or asks(part) or not _INTRODUCES.search(part)):
+        if paragraph and (mark[0] != ":" or asks(part) or not form("introduces").search(part)):
             break
         paragraph = paragraph or ("\n\n" in mark[0] and asks(plain[: mark.start()]))
         found, colon = mark.end(), mark[0][0] in ":->|"
@@ -165,21 +136,19 @@ def _head(source: Source) -> tuple[int, bool]:
     return found, colon
 
 
-def _is_body(plain: str, start: int) -> bool:
-    """Whether what follows a mark is a text of several sentences in the same paragraph."""
-    rest = plain[start : start + _NEAR].lstrip(" ")
-    return is_prose(rest) and _SENTENCE.search(rest) is not None
-
-
 def _capital_run(source: Source) -> int:
     """Where a text begins in the middle of a line: "sum this up for me Our company ..."."""
-    for capital in islice(_CAPITAL.finditer(source.raw, 0, _NEAR), _MOST):
+    for capital in islice(form("capital").finditer(source.raw, 0, _NEAR), _MOST):
         at = capital.start()
         head = source.plain[:at]
         if QUOTE in head or unclaimed(head, most=1):
             return 0
         rest = source.plain[at:]
-        if asks(head) and is_prose(rest) and (_SENTENCE.search(rest) or len(rest.split()) > _LONG):
+        if (
+            asks(head)
+            and is_prose(rest)
+            and (form("sentence").search(rest) or len(rest.split()) > _LONG)
+        ):
             return at
     return 0
 
@@ -187,7 +156,7 @@ def _capital_run(source: Source) -> int:
 def _tail(plain: str, start: int) -> int:
     """Where instruction at the end begins; the end of the text when there is none."""
     begin = max(start, len(plain) - _NEAR)
-    marks = list(_BOUNDARY.finditer(plain, begin))[-_MOST:]
+    marks = list(form("boundary").finditer(plain, begin))[-_MOST:]
     found = stop = len(plain)
     for mark in reversed(marks):
         part = plain[mark.end() : stop]
@@ -197,12 +166,3 @@ def _tail(plain: str, start: int) -> int:
         if asks(plain[stop:]):
             found = stop
     return found
-
-
-def _own_paragraph(plain: str, start: int) -> int:
-    """Where a last paragraph begins that goes on with the instruction: "Then translate it"."""
-    at = plain.rfind("\n\n")
-    last = plain[at:].strip() if at > start else ""
-    if last and _GOES_ON.match(last) and len(last) < _NEAR and not unclaimed(last, most=1):
-        return at if asks(last) else 0
-    return 0

@@ -16,7 +16,7 @@ from contracts.bodies.amounts import AskedCents, AskedMoney, AskedPaid
 from contracts.bodies.base import Body, Label, MaybeId, Skill, Words
 from contracts.bodies.chat import ChatInput
 from contracts.bodies.disputes import Decision, DisputeNote, NewDispute
-from contracts.bodies.hooks import NewWebhook, Replay
+from contracts.bodies.hooks import NewPush, NewWebhook, Replay
 from contracts.bodies.payments import CardRefund, NewPayment, OpenCheckout, Refund
 from contracts.bodies.selling import Destination, NewPayout
 from contracts.bodies.spending import NewKey, NewSession
@@ -45,6 +45,7 @@ __all__ = [
     "NewListing",
     "NewPayment",
     "NewPayout",
+    "NewPush",
     "NewQuote",
     "NewSession",
     "NewTask",

@@ -12,8 +12,9 @@ From the outside to the inside, and why in this order (`stack` builds it):
 7. rates, `auth.Door`, rates: an address is counted before its credential is looked at, an account
    once it is known.
 8. limits: the body is whole before it is compared with an earlier one, or anything is begun.
-9. `gateway.doors`: who speaks another protocol is answered there; what a door asks of the API goes
-   on here, with the same caller.
+9. paying, where machines pay: its headers go with whoever answers. `gateway.doors`: who speaks
+   another protocol is answered there; what a door asks of the API goes on here, with the same
+   caller.
 10. caching: here it is known who asks and that he may. It answers what has not changed, and notes
     who writes; FastAPI never sees what it answers.
 11. crowds: who is too many is refused before a claim is written, and nothing is kept of him.

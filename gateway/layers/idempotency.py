@@ -26,6 +26,8 @@ OUTCOME = "Idempotency-Outcome"
 Outcome = Literal["final", "open", "running"]
 KEPT_BYTES = 1024 * 1024
 """A larger answer is not kept; the request is carried out again, with the same ids."""
+PAID = frozenset({b"payment-signature", b"payment-authorization"})
+"""Headers that a payment comes in."""
 NOT_FINAL = frozenset({408, 415, 425, 429})
 """Refused before anything was looked at."""
 
@@ -33,8 +35,11 @@ NOT_FINAL = frozenset({408, 415, 425, 429})
 class Idempotency:
     """ASGI middleware for POST requests with an `Idempotency-Key`; bodies come whole."""
 
-    def __init__(self, app: ASGIApp, claims: Claims, account: str) -> None:
-        """Carry out by `app`; who is not authenticated is `account`."""
+    def __init__(
+        self, app: ASGIApp, claims: Claims, account: str, *, machines: bool = False
+    ) -> None:
+        """Carry out by `app`; who is not authenticated is `account`; `machines` may pay."""
+        self._machines = machines
         self._app = app
         self._claims = claims
         self._account = account
@@ -83,7 +88,11 @@ class Idempotency:
         account = identity.account if identity else self._account
         if identity and identity.spender:  # What a session repeats is its own.
             account = f"{account}\n{identity.spender}"
-        return "\n".join((account, scope["path"], key))
+        parts = [account, scope["path"], key]
+        if self._machines and any(name in PAID for name, _ in scope["headers"]):
+            # What was refused for want of money is another request once it is paid.
+            parts.append("paid")
+        return "\n".join(parts)
 
 
 class _Run:

@@ -21,6 +21,7 @@ from gateway.layers.head import Head
 from gateway.layers.idempotency import OUTCOME, REPLAYED, Idempotency
 from gateway.layers.limits import BodyLimit
 from gateway.layers.paths import PlainPaths
+from gateway.layers.paying import Paying
 from gateway.layers.protection import Protection
 from gateway.layers.rates import RateLimit
 from gateway.layers.tracing import traced
@@ -39,8 +40,22 @@ ALLOWED_HEADERS = [
     "MCP-Protocol-Version",
     "Mcp-Method",
     "Mcp-Name",
+    # Of payments by machines.
+    "PAYMENT-SIGNATURE",
+    "Payment-Authorization",
 ]
-EXPOSED_HEADERS = ["ETag", "Link", "Retry-After", "X-Request-Id", OUTCOME, REPLAYED]
+EXPOSED_HEADERS = [
+    "ETag",
+    "Link",
+    "Retry-After",
+    "X-Request-Id",
+    OUTCOME,
+    REPLAYED,
+    "PAYMENT-REQUIRED",
+    "PAYMENT-RESPONSE",
+    "Payment-Receipt",
+    "WWW-Authenticate",
+]
 
 
 def around(
@@ -84,8 +99,15 @@ def _layers(
         wait_s=settings.body_wait_s,
         in_hand=settings.bodies_in_hand,
     )
+    if settings.machine_payments:
+        yield Middleware(Paying)
     yield Middleware(Doors, settings=settings)
     yield Middleware(Caching, cache=cache, account=settings.default_account)
     yield Middleware(Crowds)
-    yield Middleware(Idempotency, claims=claims, account=settings.default_account)
+    yield Middleware(
+        Idempotency,
+        claims=claims,
+        account=settings.default_account,
+        machines=settings.machine_payments,
+    )
     yield Middleware(Head)

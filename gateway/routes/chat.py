@@ -34,6 +34,7 @@ from gateway.errors import problems
 from gateway.layers.idempotency import REPLAYED
 from gateway.pages import LINKED, SAME, Page, listed
 from gateway.parameters import PathId, StrictRoute, Truth
+from gateway.paying import only_covered
 from gateway.turns import TurnEnd
 
 router = APIRouter(tags=["chat"], route_class=StrictRoute)
@@ -65,7 +66,7 @@ async def list_messages(request: Request, page: Annotated[MessagePage, Query()])
     "/api/hubchat/message",
     summary="Say something and wait for the assistant's message",
     response_model=api.ChatAnswer,
-    responses=problems(400, 404, 409, 415, 504),
+    responses=problems(400, 402, 404, 409, 415, 504),
 )
 async def post_message(request: Request, body: bodies.ChatInput, wait: Truth = True) -> Response:
     """When the wait ends before the turn does, `done` is false: /api/messages has it later.
@@ -76,6 +77,7 @@ async def post_message(request: Request, body: bodies.ChatInput, wait: Truth = T
     turn has ended. With a `taskId`, the turn goes on with that task.
     """
     gateway = gateway_of(request)
+    await only_covered(request, body.max_budget)
     turn_id = effect_of(request)
     question = made(PostMessage, turn_id=turn_id, **dict(body))
     with gateway.turns.expect(turn_id) as ending:

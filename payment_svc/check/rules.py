@@ -178,6 +178,15 @@ RULES: dict[str, str] = {
                WHERE p.owner = o.owner AND p.status <> 'failed')
           > (SELECT coalesce(sum(settled), 0) FROM payment.earnings e
              WHERE e.owner = o.owner AND e.settled_at IS NOT NULL)""",
+    "a payment by a machine was credited once, when it was settled": """
+        SELECT coalesce(r.id, l.step_id) FROM {receipts} r
+        FULL JOIN (SELECT step_id, account, sum(amount) AS came FROM {entries} e
+                   WHERE kind = 'machine_top_up' AND ledger_account LIKE 'wallet:%'
+                   GROUP BY 1, 2) l ON l.step_id = r.id AND l.account = r.account
+        WHERE coalesce(l.came, 0) <> CASE r.status WHEN 'settled' THEN r.amount ELSE 0 END""",
+    "what agents were sent is what their steps bought": """
+        SELECT h.id FROM {outside} p JOIN payment.holds h ON h.id = p.hold_id
+        WHERE p.status = 'paid' GROUP BY h.id, h.external HAVING sum(p.amount) <> h.external""",
     "a seller owes at most what was given back after it was settled": """
         SELECT id FROM payment.ledger_accounts a
         WHERE owed > 0 AND id LIKE 'seller:%' AND owed > (

@@ -27,6 +27,8 @@ EVERYTHING = {
     "earnings": "payment.earnings",
     "settled": "(SELECT * FROM payment.earnings WHERE transfer_id IS NOT NULL)",
     "payouts": "payment.payouts",
+    "receipts": "payment.machine_receipts",
+    "outside": "payment.machine_payments",
     "balances": """
         (SELECT ledger_account AS id, sum(amount) AS posted FROM payment.entries GROUP BY 1)""",
 }
@@ -49,6 +51,8 @@ RECENT = {
     "earnings": "(SELECT * FROM payment.earnings WHERE step_id = ANY(:steps))",
     "settled": "(SELECT * FROM payment.earnings WHERE transfer_id = ANY(:transfers))",
     "payouts": "(SELECT * FROM payment.payouts WHERE id = ANY(:steps))",
+    "receipts": "(SELECT * FROM payment.machine_receipts WHERE id = ANY(:steps))",
+    "outside": "(SELECT * FROM payment.machine_payments WHERE hold_id = ANY(:steps))",
     "balances": f"""
         (SELECT id, sum(posted) AS posted FROM (
            SELECT a.id, latest.posted FROM payment.ledger_accounts a

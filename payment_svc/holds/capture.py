@@ -5,7 +5,7 @@ same number whether it has one member or sixty.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -29,9 +29,11 @@ from payment_svc.domain import Transfer, capture_postings, fee_of, wallet_of
 from payment_svc.holds import store, store_budgets
 from payment_svc.ledger import store as store_ledger
 from payment_svc.ledger import store_payments
+from payment_svc.machine import store_sent
 from payment_svc.rows import Hold
 
 log = structlog.get_logger()
+BY_MACHINE = "Paid by x402; no card was charged."
 APART_S = 0.05
 """Groups begin so far apart: a capture after a pause is done at once, many are done together."""
 
@@ -46,11 +48,17 @@ class Capture:
     card_id: str
     fee: Decimal
     rail: Rail
+    by_machine: bool = False
 
     @property
     def card_status(self) -> StripeStatus:
         """The simulated rail completes at once; the real one is asked after the commit."""
         return "pending" if self.rail == "stripe" else "completed"
+
+    @property
+    def note(self) -> str | None:
+        """Why no card is charged, when it is not the rail that says so."""
+        return BY_MACHINE if self.by_machine else None
 
     @property
     def total(self) -> Decimal:
@@ -78,9 +86,17 @@ async def on_step_completed(
 
 
 async def capture(
-    fee_rate: Decimal, rail: Rail, tx: Transaction, group: Sequence[Member[StepCompleted]]
+    fee_rate: Decimal,
+    rail: Rail,
+    tx: Transaction,
+    group: Sequence[Member[StepCompleted]],
+    *,
+    by_machine: bool = False,
 ) -> None:
-    """Capture the holds of a group. Raises as `on_step_completed` does, for any of them."""
+    """Capture the holds of a group. Raises as `on_step_completed` does, for any of them.
+
+    With `by_machine`, what was bought may have been paid to the agent itself, and is no card's.
+    """
     holds = await store.lock_holds(tx.conn, [member.item.step_id for member in group])
     due: dict[str, Capture] = {}
     for member in group:
@@ -90,6 +106,10 @@ async def capture(
             due[event.step_id] = Capture(holds[event.step_id], event, new_id(), new_id(), fee, rail)
     if not due:
         return
+    bought = [step_id for step_id, c in due.items() if c.event.external_cost]
+    if by_machine and bought:
+        for step_id in await store_sent.pay(tx.conn, bought):
+            due[step_id] = replace(due[step_id], rail="simulated", by_machine=True)
     found = list(due.values())
     ends = [
         store.Settlement(c.hold, c.event.cost, c.event.external_cost, _refused(c), c.fee)
@@ -169,6 +189,7 @@ def _card(c: Capture) -> dict[str, object]:
         "type": "card_spend",
         "rail": c.rail,
         "next_attempt_at": datetime.now(UTC) if c.rail == "stripe" else None,
+        "note": c.note,
     }
 
 
@@ -192,6 +213,7 @@ def _tell(tx: Transaction, c: Capture) -> None:
                 status=c.card_status,
                 payment_type="card_spend",
                 rail=c.rail,
+                note=c.note,
             ),
             account=account,
         )

@@ -1,5 +1,7 @@
 """What an account asks about its webhooks."""
 
+from pydantic import HttpUrl
+
 from chassis.db.database import Database
 from chassis.db.pages import next_in_time, place_in_time
 from chassis.db.transaction import Transaction
@@ -45,17 +47,7 @@ async def add_webhook(
         Conflict: there are too many, or the id is taken.
         Unavailable: there is no key to keep secrets with.
     """
-    if sealed is None:
-        raise Unavailable("No webhook is made: WEBHOOK_KEY is not set.")
-    url = str(request.url)
-    if request.url.username or request.url.password or request.url.fragment:
-        raise Invalid("url: It must have no credentials and no fragment.")
-    try:
-        await http.judge(url, LOOK_UP_S)
-    except AddressRefused as refused:
-        raise Invalid(f"url: {refused.why}.") from None
-    except CallError as error:
-        raise Invalid(f"url: It cannot be reached: {error.why}.") from None
+    url, sealed = await judged(request.url, http, sealed)
     secret = signing.new_secret()
     values = {
         "id": request.webhook_id,
@@ -78,6 +70,29 @@ async def add_webhook(
             raise Conflict(TAKEN)
     await listening.look()
     return WebhookReply(webhook=_view(made).model_copy(update={"secret": secret}))
+
+
+async def judged(
+    asked: HttpUrl, http: Outbound, sealed: signing.Sealed | None
+) -> tuple[str, signing.Sealed]:
+    """An address that may be called, and what its secrets are kept with.
+
+    Raises:
+        Invalid: it may not be called, or has no address.
+        Unavailable: there is no key to keep secrets with.
+    """
+    if sealed is None:
+        raise Unavailable("No webhook is made: WEBHOOK_KEY is not set.")
+    url = str(asked)
+    if asked.username or asked.password or asked.fragment:
+        raise Invalid("url: It must have no credentials and no fragment.")
+    try:
+        await http.judge(url, LOOK_UP_S)
+    except AddressRefused as refused:
+        raise Invalid(f"url: {refused.why}.") from None
+    except CallError as error:
+        raise Invalid(f"url: It cannot be reached: {error.why}.") from None
+    return url, sealed
 
 
 async def list_webhooks(_request: ListWebhooks, tx: Reading, here: Envelope) -> WebhookList:

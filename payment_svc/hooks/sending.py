@@ -11,7 +11,7 @@ import structlog
 from chassis.db.aging import age
 from chassis.db.database import Database
 from chassis.outbound import Answer, CallError, Limits, Outbound, Request
-from payment_svc.hooks import signing, store
+from payment_svc.hooks import a2a, signing, store
 from payment_svc.settings import Settings
 
 log = structlog.get_logger()
@@ -80,7 +80,10 @@ async def _ask(
     """What it answers, and why that is no success."""
     try:
         secret = sealed.open(delivery.secret)
-        headers = signing.headers(secret, delivery.event_id, delivery.body)
+        if delivery.kind == "push":
+            headers = a2a.headers(secret, delivery.event_id)
+        else:
+            headers = signing.headers(secret, delivery.event_id, delivery.body)
         request = Request("POST", delivery.url, headers, delivery.body.encode())
         answer = await http.send(request, LIMITS)
     except signing.WrongKey:

@@ -21,11 +21,15 @@ AT_ONCE = 32
 OF_ONE = 4
 """Of these, as many at most are to the same webhook."""
 _HOOK, _DELIVERY = webhooks.c, webhook_deliveries.c
+_OWN = _HOOK.kind == "account"
+"""An account's own; those of pushes are in `store_pushes`."""
 
 
 async def of_account(conn: AsyncConnection, account: str) -> Sequence[Found]:
     """An account's webhooks, oldest first."""
-    query = select(webhooks).where(_HOOK.account == account).order_by(_HOOK.created_at, _HOOK.id)
+    query = (
+        select(webhooks).where(_HOOK.account == account, _OWN).order_by(_HOOK.created_at, _HOOK.id)
+    )
     return (await conn.execute(query)).all()
 
 
@@ -33,8 +37,13 @@ async def find(
     conn: AsyncConnection, account: str, webhook_id: str, *, lock: bool = False
 ) -> Found | None:
     """A webhook of an account, locked until the end of the transaction when asked."""
-    query = select(webhooks).where(_HOOK.id == webhook_id, _HOOK.account == account)
+    query = select(webhooks).where(_HOOK.id == webhook_id, _HOOK.account == account, _OWN)
     return (await conn.execute(query.with_for_update() if lock else query)).one_or_none()
+
+
+async def lock(conn: AsyncConnection, webhook_id: str) -> None:
+    """Let nobody else touch a webhook and what it is told until the end of the transaction."""
+    await conn.execute(select(_HOOK.id).where(_HOOK.id == webhook_id).with_for_update())
 
 
 async def add(conn: AsyncConnection, values: dict[str, Any]) -> Found | None:
@@ -101,6 +110,7 @@ async def claim(conn: AsyncConnection, lease_s: float) -> Sequence[Found]:
             webhook_deliveries,
             _HOOK.url,
             _HOOK.secret,
+            _HOOK.kind,
             (func.now() - _DELIVERY.since).label("trying_for"),
         )
     )

@@ -14,7 +14,8 @@ from contracts.envelope import Envelope
 from contracts.hooks import HookEvent
 from contracts.listings import AgentSuspended
 from contracts.task_events import TaskCompleted, TaskEnded, TaskFailed
-from payment_svc.hooks import store
+from payment_svc.hooks import store, store_pushes
+from payment_svc.hooks.a2a import TURN
 
 ENDS: tuple[HookEvent, ...] = ("task.completed", "task.failed")
 
@@ -29,11 +30,13 @@ class Listening:
         """Nobody is known before the first look."""
         self._db = db
         self.accounts: frozenset[str] = frozenset()
+        self.pushing: frozenset[str] = frozenset()
 
     async def look(self) -> None:
-        """Read who listens."""
+        """Read who listens, and who has pushes."""
         async with self._db.transaction() as tx:
             self.accounts = await store.listening(tx.conn, ENDS)
+            self.pushing = await store_pushes.waiting(tx.conn)
 
 
 async def tell(
@@ -76,6 +79,10 @@ async def on_agent_suspended(event: AgentSuspended, tx: Transaction, here: Envel
 async def _ended(
     event: TaskEnded, type_: HookEvent, db: Database, listening: Listening, here: Envelope
 ) -> None:
+    if here.account in listening.pushing:
+        async with db.transaction(here) as tx:
+            turn = f"{TURN}{event.turn_id}"
+            await store_pushes.hurry(tx.conn, here.account, [event.task_id, turn])
     if here.account not in listening.accounts:
         return
     said = event.model_dump(mode="json", include={"task_id", "total_cost", "turn_id"})

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from chassis.db.aging import age
+from chassis.db.database import Database
 from chassis.db.pages import next_in_time, place_in_time
 from chassis.db.transaction import Transaction
 from chassis.handling.injection import Reading
@@ -23,6 +25,7 @@ from payment_svc.hooks.telling import tell
 from payment_svc.spending import store, store_approvals
 from payment_svc.spending.handlers import is_limited
 
+KEPT_DAYS = 31
 OF_LIMITED = "A credential that has limits approves nothing."
 NONE = "No step with this id waits for approval."
 DECIDED = {
@@ -143,6 +146,11 @@ async def _announce(tx: Transaction, row: store.Found) -> None:
 def _about(row: store.Found) -> dict[str, Any]:
     """The step, as both events name it."""
     return {name: getattr(row, name) for name in ("task_id", "step_id", "agent_id", "turn_id")}
+
+
+async def forget(db: Database) -> None:
+    """Drop what was asked for long ago: its step has begun or ended since."""
+    await age(db, store_approvals.forget, KEPT_DAYS)
 
 
 def view(row: store.Found) -> ApprovalView:

@@ -5,10 +5,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import delete, func, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.db.intervals import days
 from payment_svc.spending.store import Found
 from payment_svc.tables import approvals
 
@@ -71,3 +72,16 @@ async def page(
     if before is not None:
         query = query.where(tuple_(approvals.c.created_at, approvals.c.step_id) < before)
     return list((await conn.execute(query)).all())
+
+
+async def forget(conn: AsyncConnection, older_than_days: int, at_most: int) -> int:
+    """Drop those that were asked for and could be decided so long ago; how many went."""
+    then = func.now() - days(older_than_days)
+    old = (
+        select(approvals.c.step_id)
+        .where(approvals.c.created_at < then, approvals.c.expires_at < then)
+        .order_by(approvals.c.created_at)
+        .limit(at_most)
+        .with_for_update(skip_locked=True)
+    )
+    return (await conn.execute(delete(approvals).where(approvals.c.step_id.in_(old)))).rowcount

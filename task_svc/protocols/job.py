@@ -1,6 +1,6 @@
 """One piece of work for an agent, and what can become of it at once: an answer, or a wait."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ class AgentAnswer:
 
     Attributes:
         execution_time: milliseconds from the first call to the answer, at least 1.
+        outside: whether it was paid outside: `external_cost` is all that it gets.
     """
 
     result: str
@@ -25,6 +26,25 @@ class AgentAnswer:
     external_cost: Decimal
     vendor: str | None
     execution_time: int
+    outside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A payment to an agent that answered 402, as the header of the next request.
+
+    Attributes:
+        amount: BazaarBucks that it is worth.
+        pay_to: whose address gets it.
+    """
+
+    signature: str
+    amount: Decimal
+    pay_to: str
+
+
+Pay = Callable[[str], Awaitable[Signed]]
+"""Has what a 402 asks for (`PAYMENT-REQUIRED`) signed, within the hold of the step."""
 
 
 class Operation(Model):
@@ -82,6 +102,7 @@ class Job:
         patience_s: seconds that are waited for it before it is put aside, where it can be.
         notes: where is kept what the agent says meanwhile.
         credential: what the agent wants to see with calls.
+        pay: pays the agent when it answers 402; None of one whose listing does not say so.
     """
 
     agent_id: str
@@ -96,6 +117,7 @@ class Job:
     patience_s: float
     notes: Notes
     credential: Credential | None = None
+    pay: Pay | None = None
 
     def own_headers(self, url: str) -> Mapping[str, str]:
         """What goes with requests to this URL alone."""

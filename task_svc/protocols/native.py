@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator
 from chassis.endings import end
 from chassis.outbound import AddressRefused, Answer, Limits, Listener, Outbound, parse
 from task_svc.answers import AgentFailure, Work, parsed, read
+from task_svc.protocols import paid
 from task_svc.protocols.asking import Asking, Question, headers, json_body
 from task_svc.protocols.job import AgentAnswer, Job, Operation, Progress
 from task_svc.protocols.pursuing import pursue, took_ms
@@ -26,6 +27,8 @@ from task_svc.settings import Settings
 from task_svc.signing import Signer
 
 LINES = "application/x-ndjson"
+ASKS = "payment-required"
+"""The header of a 402 that says how it is paid."""
 GONE = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 BUSY = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 MAX_PLACE_CHARS = 2_000
@@ -72,6 +75,8 @@ class Caller:
             return await pursue(job, job.operation, partial(self._after, job, job.operation))
         operation = Operation(ref="", began_at=datetime.now(UTC))
         found = await with_retries(self._settings, partial(self._begin, job))
+        if isinstance(found, paid.Paid):
+            return found.answer(took_ms(operation))
         if isinstance(found, Work):
             return AgentAnswer(**found.model_dump(), execution_time=took_ms(operation))
         place, progress = found
@@ -79,8 +84,8 @@ class Caller:
         await job.notes.keep(operation)
         return await pursue(job, operation, partial(self._after, job, operation), progress)
 
-    async def _begin(self, job: Job) -> Work | tuple[str, Progress]:
-        """Call /execute: the work, or where it is asked for."""
+    async def _begin(self, job: Job) -> Work | paid.Paid | tuple[str, Progress]:
+        """Call /execute: the work, paid by x402 where that is wanted, or where it is asked for."""
         limits = Limits(job.limit_s, self._settings.agent_answer_bytes)
         url = job.quote.endpoint_url.rstrip("/") + "/execute"
         about = headers(job.traceparent, job.key) | {"Accept": f"application/json, {LINES}"}
@@ -88,6 +93,8 @@ class Caller:
         asked = Question("POST", url, "/execute", about, limits, json_body(job.payload))
         async with _listening(job) as (listener, lines):
             said = await self._asking.send(asked, listener)
+        if said.status == HTTPStatus.PAYMENT_REQUIRED and job.pay and ASKS in said.headers:
+            return await paid.ask_again(self._asking, job.pay, asked, said.headers[ASKS])
         if said.status == HTTPStatus.ACCEPTED and (place := _place(said, job.quote.endpoint_url)):
             news = _news(said.body)
             return place, Progress(news.percent, news.message, said.retry_after_s)

@@ -30,7 +30,8 @@ APPEND_ONLY = {
 }
 NEVER_DELETED = {
     *("ledger_accounts", "budgets", "holds", "spenders", "stripe_payments"),
-    *("agent_owners", "sellers", "earnings", "payouts", "disputes", "approvals"),
+    *("agent_owners", "sellers", "earnings", "payouts", "disputes"),
+    *("machine_payments", "machine_receipts"),
 }
 OF_REGISTRY = {"task_ratings", "closed_accounts"}
 """Of the registry: given once, and never changed."""

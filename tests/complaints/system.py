@@ -150,7 +150,16 @@ async def marketplace() -> AsyncIterator[Marketplace]:
         stripe, claude = StripeDouble(), Double(market.script)
         stripe_url = await open_.enter_async_context(stripe_serving(stripe))
         claude_url = str(open_.enter_context(served(claude.app())).base_url)
-        payment = build_payment(card_settings(stack, stripe_url, reconcile_s=1, wallet_grant="1"))
+        payment = build_payment(
+            card_settings(
+                stack,
+                stripe_url,
+                reconcile_s=1,
+                wallet_grant="1",
+                webhook_key="a key of the tests",
+                webhook_hosts="127.0.0.1",
+            )
+        )
         services = (
             registry_service(stack, probe_every_s=0.5),
             payment,

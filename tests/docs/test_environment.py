@@ -149,7 +149,7 @@ def test_no_password_is_known() -> None:
     """What compose makes up for want of a better is no secret, and its ports are published."""
     used = re.findall(r"\$\{([A-Z0-9_]*(?:PASSWORD|SECRET))(:?[-?]?)([^}]*)\}", COMPOSE_TEXT)
     assert len({name for name, _, _ in used}) > len(USERS)
-    optional = {"STRIPE_WEBHOOK_SECRET"}
+    optional = {"MACHINE_SECRET", "STRIPE_WEBHOOK_SECRET"}
     for name, how, otherwise in used:
         assert (how, otherwise) == ((":-", "") if name in optional else (":?", "make secrets")), (
             name

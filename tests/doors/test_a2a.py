@@ -8,7 +8,6 @@ from a2a.types import ListTasksRequest, SubscribeToTaskRequest
 from a2a.utils.errors import (
     InternalError,
     InvalidParamsError,
-    PushNotificationNotSupportedError,
     TaskNotCancelableError,
     TaskNotFoundError,
     UnsupportedOperationError,
@@ -171,10 +170,6 @@ async def test_what_fails_is_an_error_in_words_and_costs_nothing(
             await got(client, "made-up")
         with pytest.raises(TaskNotFoundError):
             await got(client, "turn_made-up")
-        request = call(agent)
-        request.configuration.task_push_notification_config.url = "https://hook.example"
-        with pytest.raises(PushNotificationNotSupportedError, match="webhooks"):
-            await sent(client, request)
     assert (await alice.wallet())["available"] == 100
 
 

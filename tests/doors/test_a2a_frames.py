@@ -41,7 +41,7 @@ async def sent(person: Person, body: Any, path: str = "/a2a", **more: str) -> ht
         (
             frame("CreateTaskPushNotificationConfig", taskId="t", url="https://a.example"),
             {},
-            -32003,
+            -32001,
         ),
         (frame("GetExtendedAgentCard", tenant=""), {}, -32007),
     ],

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from ag_ui.core import PROTOCOL_VERSION, Event, RunAgentInput, UserMessage
+from ag_ui_validate.pytest_plugin import assert_valid_agui
 from pydantic import TypeAdapter
 
 from chassis.bus.envelopes import new_id
@@ -28,6 +29,7 @@ class Run:
 
     events: list[Any] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
+    frames: list[str] = field(default_factory=list)
 
     @property
     def kinds(self) -> list[str]:
@@ -69,7 +71,8 @@ async def telling(
             if line.startswith("id: "):
                 run.places.append(line.removeprefix("id: "))
             elif line.startswith("data: "):
-                event = EVENT.validate_json(line.removeprefix("data: "))
+                run.frames.append(line.removeprefix("data: "))
+                event = EVENT.validate_json(run.frames[-1])
                 run.events.append(event)
                 yield event
 
@@ -79,6 +82,7 @@ async def told(person: Person, body: dict[str, Any], **more: Any) -> Run:
     run = Run()
     async for _ in telling(person, body, run, **more):
         pass
+    assert_valid_agui(run.frames)
     return run
 
 

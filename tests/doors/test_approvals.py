@@ -11,6 +11,7 @@ from tests.gateway.credentials import make_key
 from tests.gateway.reading import reading
 from tests.support.polling import eventually, until
 from tests.support.scripted_agent import answers
+from tests.support.told import endpoint
 
 
 async def waiting(owner: Person, number: int = 1) -> list[dict[str, Any]]:
@@ -50,7 +51,10 @@ async def test_a_step_waits_for_a_person_and_costs_nothing_until_then(
         market.agent(answers(cost="0.3"), price="0.3") as (dear, does),
         market.agent(answers(cost="0.2"), price="0.2") as (cheap, _),
         reading(alice.first, "/api/events") as heard,
+        endpoint() as hook,
     ):
+        order = {"url": hook.url, "events": ["step.approval_requested"]}
+        assert (await alice.first.post("/api/webhooks", json=order)).status_code == 200
         assert (await buyer.call(cheap)).status_code == 200
         first = await buyer.call(dear, key="buy-1")
         assert (first.status_code, first.headers["idempotency-outcome"]) == (409, "running")
@@ -61,6 +65,10 @@ async def test_a_step_waits_for_a_person_and_costs_nothing_until_then(
         await until(lambda: "step.approval_requested" in str(heard.events), "it is told")
         told = [one for one in heard.events if one["type"] == "step.approval_requested"]
         assert [one["data"]["stepId"] for one in told] == [asked["stepId"]]
+        [(_, message)] = await hook.told(1)
+        assert message["type"] == "step.approval_requested"
+        assert message["data"]["stepId"] == asked["stepId"]
+        assert float(message["data"]["amount"]) == 0.3
         assert (await buyer.call(dear, 1, key="buy-1")).status_code == 409
         assert (await alice.get("/api/wallet"))["held"] == 0
         assert await alice.statuses(asked["taskId"]) == ["pending"]

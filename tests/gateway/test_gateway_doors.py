@@ -14,6 +14,8 @@ async def test_a_door_that_is_off_is_not_there(stack: Stack) -> None:
             for door in DOORS.values():
                 for place in door.places:
                     assert (await http.get(place)).status_code == 404
+            # A part of the API that only the door for A2A asks.
+            assert (await http.get("/api/pushes?about=a-task")).status_code == 404
 
 
 def test_a_door_that_there_is_not_is_refused(stack: Stack) -> None:

@@ -6,14 +6,17 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from chassis.bus import watching
-from chassis.bus.envelopes import origin
-from contracts.errors import BadAnswer, Refusal
+from chassis.bus.envelopes import new_id, origin
+from contracts.approvals import DECIDE_APPROVAL, LIST_APPROVALS
+from contracts.errors import BadAnswer, Conflict, Refusal
 from contracts.orders import AddSteps
-from contracts.task import INVOKE_AGENT
+from contracts.spending import OPEN_SPENDER
+from contracts.task import INVOKE_AGENT, InvokeAgent
 from task_svc import runner, store
 from task_svc.ending import Failed, answer_to
 from tests.support.bound import bound
@@ -394,3 +397,32 @@ async def test_a_step_that_cannot_be_run_ends_and_gives_its_money_back(
     (row,) = await system.rows("SELECT * FROM task.steps WHERE id = $1", bad)
     assert row["failures"] == runner.MOST_FAILURES
     assert await system.wallet(account) == (Decimal("99.9"), Decimal(0))
+
+
+async def test_a_step_that_waits_for_a_person_outlives_its_replicas(system: System):
+    """One dies while it waits, one right after the word: it is called and paid once."""
+    account, spender = await system.account(), new_id()
+    terms = {"kind": "session", "hash": "0" * 64, "scopes": ["write"], "approve_above": "0.1"}
+    await system.ask(OPEN_SPENDER, account, spender_id=spender, **terms)
+    limited = origin("test", "test", account).model_copy(update={"spender": spender})
+    async with system.agent(WORKS, price="0.3") as (agent_id, agent):
+        call = InvokeAgent(step_id=new_id(), agent_id=agent_id, payload={"text": "hi"})
+        async with replica(system.stack) as doomed:
+            with pytest.raises(Conflict, match="waits for a person"):
+                await system.bus.ask(INVOKE_AGENT, call, limited)
+
+            async def told() -> Any:
+                return (await system.ask(LIST_APPROVALS, account)).approvals
+
+            (asked,) = await eventually(told)
+            doomed.kill()
+        assert (asked.step_id, asked.state, agent.calls) == (call.step_id, "waiting", [])
+        async with replica(system.stack) as doomed:
+            await system.ask(DECIDE_APPROVAL, account, step_id=asked.step_id, approve=True)
+            doomed.kill()
+        async with running(task_service(system.stack)):
+            task = await system.ended(account, asked.task_id)
+            assert await system.paid(account, task.id) == Decimal("0.3")
+    assert (task.status, set(agent.keys)) == ("completed", {asked.step_id})
+    once(system, task.id, asked.step_id)
+    assert await system.wallet(account) == (Decimal("99.7"), Decimal(0))

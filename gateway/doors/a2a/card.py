@@ -68,7 +68,7 @@ def _card(base: str, *, keys: bool) -> AgentCard:
             AgentInterface(url=url, protocol_binding="HTTP+JSON", protocol_version="0.3"),
         ],
         capabilities=AgentCapabilities(
-            streaming=True, push_notifications=False, extended_agent_card=False
+            streaming=True, push_notifications=True, extended_agent_card=False
         ),
         default_input_modes=[TEXT],
         default_output_modes=[TEXT],

@@ -3,6 +3,7 @@
 from a2a.server.context import ServerCallContext
 from a2a.server.routes.common import DefaultServerCallContextBuilder
 from a2a.utils.errors import ContentTypeNotSupportedError
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import Scope
 
@@ -31,3 +32,9 @@ def scope_of(context: ServerCallContext) -> Scope:
     """The HTTP request of a call."""
     scope: Scope = context.state[SCOPE]
     return scope
+
+
+def version_of(scope: Scope) -> str:
+    """The version that was spoken: who names none speaks 0.3."""
+    named = Headers(scope=scope).get("a2a-version", "")
+    return "1.0" if named.partition(".")[0] == "1" else "0.3"

@@ -21,12 +21,14 @@ from a2a.types import (
     TaskState,
 )
 from a2a.utils.errors import TaskNotCancelableError, UnsupportedOperationError
+from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from gateway.doors.a2a import listing
 from gateway.doors.a2a.context import scope_of
 from gateway.doors.a2a.errors import in_its_words, known, stream_in_its_words
 from gateway.doors.a2a.orders import Order, carry_out, order_of
+from gateway.doors.a2a.pushes import Pushes, added, looked_at
 from gateway.doors.a2a.refused import Refusing
 from gateway.doors.a2a.streaming import (
     EVENTS,
@@ -48,7 +50,7 @@ OVER = "The task has come to its end. Send a message with its contextId and with
 BUSY = "The task is at work and takes no further message before its end."
 
 
-class Handler(Refusing, RequestHandler):
+class Handler(Pushes, Refusing, RequestHandler):
     """The requests of A2A, for whichever binding they came by."""
 
     def __init__(self, inside: Inside, lasting: Lasting) -> None:
@@ -64,6 +66,8 @@ class Handler(Refusing, RequestHandler):
         outer = scope_of(context)
         with in_its_words():
             order = await self._order(outer, params)
+            if order.push is not None and not params.configuration.return_immediately:
+                return await self._told_to_the_end(outer, order)
             if params.configuration.return_immediately:
                 return in_context(await self._begun(outer, order), order)
             task = await self._task_of(outer, order, await self._begin(outer, order))
@@ -118,12 +122,14 @@ class Handler(Refusing, RequestHandler):
             return task
 
     async def _order(self, outer: Scope, params: SendMessageRequest) -> Order:
-        if params.configuration.HasField("task_push_notification_config"):
-            raise self.no_push()
         if params.message.task_id:
             task = await find(self._inside, outer, params.message.task_id)
             raise UnsupportedOperationError(OVER if task.status.state in ENDED else BUSY)
-        return order_of(params)
+        order = order_of(params)
+        if params.configuration.HasField("task_push_notification_config"):
+            order.push = params.configuration.task_push_notification_config
+            await looked_at(self._inside, outer, order.push)
+        return order
 
     def _begin(self, outer: Scope, order: Order) -> "asyncio.Task[dict[str, Any]]":
         return self._lasting.begin(carry_out(self._inside, outer, order))
@@ -151,8 +157,27 @@ class Handler(Refusing, RequestHandler):
             async for event in told:
                 yield in_context(event, order)
 
+    async def _told_to_the_end(self, outer: Scope, order: Order) -> Task:
+        """The task at its end; whom it pushes to is known since it began."""
+        begun: Task | None = None
+        async with aclosing(self._carried_out(outer, order)) as told:
+            async for event in told:
+                begun = begun or (event if isinstance(event, Task) else None)
+        if begun is None:  # The gateway stops.
+            raise Refused(503, b"", Headers())
+        return in_context(await find(self._inside, outer, begun.id), order)
+
     async def _carried_out(self, outer: Scope, order: Order) -> AsyncGenerator[Event]:
-        """First the task, then what happens, and last how it ended."""
+        """First the task, whose pushes are added then; then what happens, and last its end."""
+        waiting = order.push
+        async with aclosing(self._happening(outer, order)) as told:
+            async for event in told:
+                if waiting is not None and isinstance(event, Task):
+                    await added(self._inside, outer, waiting, in_context(event, order))
+                    waiting = None
+                yield event
+
+    async def _happening(self, outer: Scope, order: Order) -> AsyncGenerator[Event]:
         async with AsyncExitStack() as open_:
             told = await open_.enter_async_context(self._inside.events(outer, EVENTS))
             work = self._begin(outer, order)

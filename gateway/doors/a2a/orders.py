@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from a2a.types import Message, Part, Role, SendMessageRequest
+from a2a.types import Message, Part, Role, SendMessageRequest, TaskPushNotificationConfig
 from a2a.utils.errors import ContentTypeNotSupportedError, InvalidParamsError
 from google.protobuf.json_format import MessageToDict
 from starlette.types import Scope
@@ -35,6 +35,7 @@ class Order:
         key: the same for the same message: whoever sends it again pays once.
         context: the one that the message names; its answers name it, too.
         notes: `effect` is the id of the step or turn, once its key is claimed.
+        push: who is told how its task goes on, besides the caller.
     """
 
     path: str
@@ -42,6 +43,7 @@ class Order:
     key: str
     context: str = ""
     notes: dict[str, Any] = field(default_factory=dict)
+    push: TaskPushNotificationConfig | None = None
 
     @property
     def is_turn(self) -> bool:

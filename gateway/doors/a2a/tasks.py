@@ -24,7 +24,7 @@ ANSWER = "answer"
 CONTEXT = "A2A context: "
 """What the wish of a task begins with that stands for a context of a client's own."""
 STATES: dict[str, TaskState] = {
-    "pending": TaskState.TASK_STATE_SUBMITTED,
+    "created": TaskState.TASK_STATE_SUBMITTED,
     "in_progress": TaskState.TASK_STATE_WORKING,
     "completed": TaskState.TASK_STATE_COMPLETED,
     "failed": TaskState.TASK_STATE_FAILED,

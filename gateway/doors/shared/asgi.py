@@ -18,7 +18,7 @@ from gateway.faults import told, where
 log = structlog.get_logger()
 
 JSON = (b"content-type", b"application/json")
-PASSED_ON = frozenset({b"traceparent"})
+PASSED_ON = frozenset({b"traceparent", b"payment-signature", b"payment-authorization"})
 """Headers of the caller's that are the API's, too."""
 AHEAD = 16
 """Parts of a stream that may wait for the door; then the stream waits."""

@@ -120,8 +120,10 @@ def caller_of(scope: Scope) -> Identity | None:
 
 
 def _note(outer: Scope, scope: Scope) -> None:
-    """Leave for the log line of the request whose it was."""
+    """Leave for the log line of the request whose it was, and what it says of payments."""
     state = scope["state"]
+    if "payment_headers" in state:
+        outer["state"]["payment_headers"] = state["payment_headers"]
     if (cause := state.get("cause")) is not None:
         outer["state"]["account"] = cause.account
     elif "account" in state:

@@ -17,7 +17,10 @@ FLOORS = {
     "held8": (0.98, 0.0),
     "held9": (0.98, 0.0),
     "held10": (0.96, 0.0),
-    "held11": (0.96, 0.0),
+    "held11": (0.98, 0.0),
+    "held12": (0.98, 0.0),
+    "held13": (0.98, 0.0),
+    "held14": (0.98, 0.0),
 }
 """The least share right and the most charged unwanted, of each file of cases."""
 

@@ -59,6 +59,17 @@ def buys(kind: str, text: str | None, price: Decimal = PRICE) -> Purchase:
         ),
         ("summarize: report.pdf", buys("summarize", "report.pdf"), Reason.NOTHING_GIVEN),
         (
+            "where did I leave my keys",
+            buys("search", "where did I leave my keys"),
+            Reason.NO_SUBJECT,
+        ),
+        ("explain this code", buys("search", "this code"), Reason.NO_SUBJECT),
+        (
+            "search for lamps but it must be new",
+            buys("search", "lamps but it must be new"),
+            Reason.LEFT_OVER,
+        ),
+        (
             f"summarize this thingy {ARTICLE}",
             buys("summarize", f"this thingy {ARTICLE}"),
             Reason.LEFT_OVER,
@@ -131,3 +142,20 @@ def test_an_earlier_result_goes_to_no_agent_that_was_not_asked_to_see_it() -> No
     assert secret not in str(step.payload)
     (step,) = plan("Ask the Negotiator to sell it", SIX, Decimal(5), earlier=earlier).steps
     assert secret in str(step.payload)
+
+
+def test_a_third_word_that_nobody_claims_stops_what_two_do_not() -> None:
+    assert reasons("Translate 'a' to French, dear uncle", buys("translate", "a")) == []
+    found = reasons("Translate 'a' to French, dear uncle Mildred", buys("translate", "a"))
+    assert found == [Reason.LEFT_OVER]
+
+
+def test_a_forbidden_kind_of_work_is_left_out_of_what_is_done() -> None:
+    said = f"summarize this but leave it in English, no translating: {ARTICLE}"
+    assert [step.agent_id for step in plan(said, SIX, Decimal(1)).steps] == ["summarizer"]
+
+
+def test_a_summary_of_what_was_found_is_made_once() -> None:
+    said = "search for tea, summarize what you find, and give me the summary in French"
+    steps = plan(said, SIX, Decimal(1)).steps
+    assert [step.agent_id for step in steps] == ["search", "summarizer", "translator"]

@@ -200,7 +200,8 @@ def _asked_for(case: Case, one: Paid) -> bool:
         return False
     if one.language and case.languages and one.language.split("-")[0] not in case.languages:
         return False
-    first = not one.text.startswith("[") and one.agent == case.agents[0][0]
+    begins = next((way[0] for way in case.agents if way), None)
+    first = not one.text.startswith("[") and one.agent == begins
     return not (first and case.work) or any(_same(one.text, work) for work in case.work)
 
 

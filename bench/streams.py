@@ -1,0 +1,204 @@
+"""What an open stream costs, and whether a reader who reads nothing slows the others.
+
+    python -m bench.streams [--streams 500] [--events 60]
+
+One system as `make up` runs it, with a second gateway; a third each of the streams are of events,
+of HubChat and of A2A's SubscribeToTask. Memory is what belongs to the gateways alone (USS), beside
+what they took when the same kinds of stream had been open before. Then tasks are made, and it is
+measured how long the readers wait for the event that tells so: when all read, and when a fifth read
+nothing, and what waits for those is more than a connection holds.
+"""
+
+import argparse
+import asyncio
+import json
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import httpx
+import psutil
+
+from bench.releases import Fleet
+from bench.systems import HERE, agent, at_instant_agent, marketplace
+from bench.wire import request
+from deploy.local.ports import free_port
+
+MOST_KIB = 64.0
+"""A stream may take so much of a gateway."""
+MOST_SLOWER = 1.5
+"""A reader may wait so many times as long for an event when others read nothing (p95)."""
+WARM, DEAF = 6, 5
+"""Streams that are opened and closed before; every so-many-th reader is one who reads nothing."""
+STUCK, LONG = 200, 20_000
+"""Events of such a length that those who read nothing do not take."""
+SETTLED_S, ANSWER_S, OPEN_AT_ONCE = 3.0, 60.0, 25
+HEAD = b"\r\n\r\n"
+MANY = {"EVENT_STREAMS": "2000", "AUTH_MODE": "none"}
+ID = re.compile(rb'"taskId":"([A-Za-z0-9]+)"')
+
+
+@dataclass
+class Reader:
+    """One open stream; when it heard of which task."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    heard: dict[str, float] = field(default_factory=dict)
+    reading: "asyncio.Task[None] | None" = None
+
+    def listen(self) -> None:
+        """Read all that comes."""
+        self.reading = asyncio.create_task(self._listen())
+
+    async def _listen(self) -> None:
+        rest = b""
+        while got := await self.reader.read(65_536):
+            rest = (rest + got)[-200_000:]
+            now = time.perf_counter()
+            for found in ID.finditer(rest):
+                if found[1]:
+                    self.heard.setdefault(found[1].decode(), now)
+            rest = rest[rest.rfind(b"\n") + 1 :]
+
+    def close(self) -> None:
+        """Hang up."""
+        if self.reading is not None:
+            self.reading.cancel()
+        self.writer.close()
+
+
+def asks(task: str) -> list[bytes]:
+    """How each kind of stream is asked for."""
+    frame = {"jsonrpc": "2.0", "id": 1, "method": "SubscribeToTask", "params": {"id": task}}
+    subscribing = request("POST", "/a2a", frame).replace(HEAD, b"\r\nA2A-Version: 1.0" + HEAD, 1)
+    return [request("GET", "/api/events"), request("GET", "/api/hubchat/stream"), subscribing]
+
+
+async def opened(port: int, asked: bytes) -> Reader:
+    """A stream, once its first frame is there."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=16_384)
+    writer.write(asked)
+    async with asyncio.timeout(ANSWER_S):
+        head = await reader.readuntil(HEAD)
+        assert b" 200 " in head.split(b"\r\n")[0], head
+        await reader.readuntil(b"\n")
+    return Reader(reader, writer)
+
+
+async def many(ports: list[int], task: str, number: int) -> list[Reader]:
+    """So many streams of all kinds, at the gateways in turn."""
+    kinds, gate = asks(task), asyncio.Semaphore(OPEN_AT_ONCE)
+
+    async def one(place: int) -> Reader:
+        async with gate:
+            asked = kinds[place // len(ports) % len(kinds)]
+            return await opened(ports[place % len(ports)], asked)
+
+    return list(await asyncio.gather(*(one(place) for place in range(number))))
+
+
+def own_kib(pids: list[int]) -> float:
+    """What processes have for themselves alone."""
+    return sum(psutil.Process(pid).memory_full_info().uss for pid in pids) / 1024
+
+
+async def waited(http: httpx.AsyncClient, readers: list[Reader], events: int) -> list[float]:
+    """How long readers waited for events, in ms, since their cause was posted."""
+    found: list[float] = []
+    for number in range(events):
+        began = time.perf_counter()
+        made = await http.post("/api/tasks", json={"userQuery": f"Wish {number}"})
+        id_ = made.raise_for_status().json()["id"]
+        async with asyncio.timeout(ANSWER_S):
+            while not all(id_ in one.heard for one in readers):  # noqa: ASYNC110  (they note when)
+                await asyncio.sleep(0.005)
+        found += [(one.heard[id_] - began) * 1000 for one in readers]
+    return found
+
+
+def p95(found: list[float]) -> float:
+    """The 95th percentile."""
+    return statistics.quantiles(found, n=20)[-1]
+
+
+@contextmanager
+def two_gateways(folder: Path) -> Iterator[tuple[list[int], list[int]]]:
+    """A marketplace with a second gateway; the ports and processes of both."""
+    with agent() as port, marketplace(folder, settings=at_instant_agent(port) | MANY) as env:
+        own = {name: str(free_port()) for name in ("GATEWAY_PORT", "GATEWAY_METRICS_PORT")}
+        second = HERE.table(_environment(env) | own)["gateway"]
+        fleet = Fleet(folder / "logs")
+        asyncio.run(fleet.start(replace(second, name="gateway-2")))
+        child = fleet.running["gateway-2"]
+        try:
+            family = psutil.Process(int(env["PID"])).children(recursive=True)
+            first = [one.pid for one in family if _listens(one, int(env["GATEWAY_PORT"]))]
+            ports = [int(env["GATEWAY_PORT"]), int(own["GATEWAY_PORT"])]
+            yield ports, [first[0], child.popen.pid]
+        finally:
+            child.kill()
+
+
+def _environment(env: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in env.items() if name not in {"PID", "UP_S"}}
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    return any(
+        one.laddr.port == port and one.status == psutil.CONN_LISTEN
+        for one in process.net_connections("tcp")
+    )
+
+
+async def measured(ports: list[int], pids: list[int], streams: int, events: int) -> bool:
+    """Measure, and say what was found; whether it is within its bounds."""
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{ports[0]}", timeout=60) as http:
+        task = (await http.post("/api/tasks", json={"userQuery": "Wait"})).json()["id"]
+        for one in await many(ports, task, WARM * len(ports)):
+            one.close()
+        await asyncio.sleep(SETTLED_S)
+        before = own_kib(pids)
+        readers = await many(ports, task, streams)
+        await asyncio.sleep(SETTLED_S)
+        each = (own_kib(pids) - before) / streams
+        print(f"{streams} streams at {len(ports)} gateways: {each:.1f} KiB each")
+        deaf = readers[::DEAF]
+        # Of events alone: the others tell nothing of tasks that are made.
+        listening = [one for n, one in enumerate(readers) if n // 2 % 3 == 0 and n % DEAF]
+        for one in readers:
+            one.listen()
+        all_read = await waited(http, listening, events)
+        for one in deaf:
+            assert one.reading is not None
+            one.reading.cancel()
+        for _ in range(STUCK):
+            made = await http.post("/api/tasks", json={"userQuery": "x" * LONG})
+            made.raise_for_status()
+        some_deaf = await waited(http, listening, events)
+        for name, found in (("all read", all_read), (f"every {DEAF}th does not", some_deaf)):
+            print(f"{name}: p50 {statistics.median(found):.1f} ms, p95 {p95(found):.1f} ms")
+        for one in readers:
+            one.close()
+    slower = p95(some_deaf) / p95(all_read)
+    print(json.dumps({"kib": round(each, 1), "slower": round(slower, 2)}))
+    return each <= MOST_KIB and slower <= MOST_SLOWER
+
+
+def main() -> int:
+    """Measure one system; 1 when it is not within its bounds."""
+    parser = argparse.ArgumentParser(description="What an open stream costs.")
+    parser.add_argument("--streams", type=int, default=500)
+    parser.add_argument("--events", type=int, default=60)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place, two_gateways(Path(place)) as (ports, pids):
+        return 0 if asyncio.run(measured(ports, pids, asked.streams, asked.events)) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
