@@ -150,10 +150,11 @@ def _environment(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def _listens(process: psutil.Process, port: int) -> bool:
-    return any(
-        one.laddr.port == port and one.status == psutil.CONN_LISTEN
-        for one in process.net_connections("tcp")
-    )
+    try:
+        found = process.net_connections("tcp")
+    except psutil.NoSuchProcess:  # PostgreSQL's come and go.
+        return False
+    return any(one.laddr.port == port and one.status == psutil.CONN_LISTEN for one in found)
 
 
 async def measured(ports: list[int], pids: list[int], streams: int, events: int) -> bool:

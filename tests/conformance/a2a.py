@@ -17,7 +17,7 @@ TCK_NEEDS = (
     "pytest-html==4.1.1",
     "httpx==0.28.1",
     "grpcio==1.85.3",
-    "googleapis-common-protos==1.77.0",
+    "googleapis-common-protos==1.76.0",
     "jsonschema==4.26.0",
 )
 LEVELS = "must"
