@@ -53,6 +53,7 @@ async def tck(folder: Path, url: str) -> dict[str, bool]:
     await run(
         *(bin_ / "python", "-m", "pytest", "tests/compatibility", "-q", "--tb=no"),
         *(f"--sut-host={url}", "--transport=jsonrpc,http_json", "-m", LEVELS),
+        "--webhook-host=127.0.0.1",  # The only one that is told here (WEBHOOK_HOSTS).
         f"--junitxml={report}",
         at=Path(kit),
     )
