@@ -10,6 +10,7 @@ import httpx
 
 from cli.config import Config
 from cli.errors import Code, Failed, code_of
+from deploy.local.answers import AskError, body_of
 
 WAIT_S = 60.0
 SILENCE_S = 60.0
@@ -64,7 +65,7 @@ class Api:
             after: the place behind which it goes on.
         """
         headers = {} if after is None else {"Last-Event-ID": after}
-        with self._client(quiet_s) as client, _reached(self._config.url):
+        with self._client(quiet_s) as client, reached(self._config.url):
             try:
                 with client.stream("GET", path, headers=headers) as response:
                     if not response.is_success:
@@ -78,7 +79,7 @@ class Api:
         return _answer(self._send(method, path, **more))
 
     def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
-        with self._client() as client, _reached(self._config.url):
+        with self._client() as client, reached(self._config.url):
             return client.request(method, path, **more)
 
     def _client(self, read_s: float = WAIT_S) -> httpx.Client:
@@ -96,8 +97,24 @@ def part(id_: str) -> str:
 
 
 def bearer(config: Config) -> dict[str, str]:
-    """The header that says who asks."""
+    """The header that says who asks. Raises a Failed for what can be in no header."""
+    if config.key and not (config.key.isascii() and config.key.isprintable()):
+        raise Failed("The key has characters that no key has; was it copied whole?", Code.UNKNOWN)
     return {"Authorization": f"Bearer {config.key}"} if config.key else {}
+
+
+@contextmanager
+def reached(url: str) -> Iterator[None]:
+    """A gateway that cannot be reached ends the command with a sentence."""
+    try:
+        yield
+    except (httpx.ConnectError, httpx.ConnectTimeout):
+        raise Failed(
+            f"Nobody answers at {url}. Is it running (bazaar up)? Else name it: --url, BAZAAR_URL.",
+            Code.AWAY,
+        ) from None
+    except httpx.HTTPError as error:
+        raise Failed(f"{url} did not answer: {type(error).__name__}", Code.AWAY) from None
 
 
 def _told(response: httpx.Response, place: str) -> Iterator[tuple[str, Json]]:
@@ -111,30 +128,11 @@ def _told(response: httpx.Response, place: str) -> Iterator[tuple[str, Json]]:
             yield place, json.loads(value)
 
 
-@contextmanager
-def _reached(url: str) -> Iterator[None]:
-    try:
-        yield
-    except (httpx.ConnectError, httpx.ConnectTimeout):
-        raise Failed(
-            f"Nobody answers at {url}. Is it running (bazaar up)? Else name it: --url, BAZAAR_URL.",
-            Code.AWAY,
-        ) from None
-    except httpx.HTTPError as error:
-        raise Failed(f"{url} did not answer: {type(error).__name__}", Code.AWAY) from None
-
-
 def _answer(response: httpx.Response) -> Json:
     try:
-        found = response.json()
-    except ValueError:
-        found = None
-    if response.is_success and found is not None:
-        return found
-    said = found.get("error") if isinstance(found, dict) else None
-    sentence = said or f"The gateway answered with status {response.status_code}, and no reason."
-    traced = response.headers.get("x-request-id")
-    raise Failed(f"{sentence}{f' [{traced}]' if traced else ''}", code_of(response.status_code))
+        return body_of(response)
+    except AskError as error:
+        raise Failed(str(error), code_of(response.status_code)) from None
 
 
 def _without_none(body: Json) -> Json:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from chassis.observability.terminal import plain
-from chassis.release import release
+from chassis.release import PACKAGES, release
 from cli import (
     asking,
     config,
@@ -29,11 +29,6 @@ HELP = """AgentBazaar from the terminal.
 Exit codes: 0 done, 1 failed, 2 wrong arguments, 3 the gateway or a service is away, 4 no key or
 one that may not, 5 the budget or the wallet does not cover it, 6 not there, 130 interrupted.
 """
-OURS = frozenset(
-    {"agents", "chassis", "chat_svc", "cli", "contracts", "deploy", "gateway", "payment_svc"}
-    | {"registry_svc", "task_svc"}
-)
-"""Packages that are always here; what commands for a stack of this machine need is an extra."""
 app = typer.Typer(name="bazaar", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(market.app, name="agents", help="List, add, check, price and suspend agents.")
 app.add_typer(selling.app, name="seller", help="What your agents earned, and being paid.")
@@ -122,8 +117,8 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.write(f"{plain(str(error))}\n")
         return int(error.code if isinstance(error, Failed) else Code.FAILED)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] in OURS:
-            raise
+        if error.name is None or error.name.partition(".")[0] in PACKAGES:
+            raise  # Ours is always here; what commands for a stack of this machine need is not.
         sys.stderr.write(f"This command needs {error.name}: pip install 'agentbazaar[local]'\n")
         return int(Code.FAILED)
     except SystemExit as end:

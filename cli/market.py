@@ -9,7 +9,8 @@ from chassis.observability.terminal import one_line
 from cli import config
 from cli.api import Api, Json, part
 from cli.errors import Code
-from cli.output import money, say, show
+from cli.output import say, show
+from deploy.local.telling import trimmed
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -22,7 +23,7 @@ def list_agents(context: typer.Context) -> None:
     rows = [
         (
             *(agent["id"], agent["name"], ",".join(agent["skills"])),
-            *(money(agent["dynamicPrice"]), f"{agent['load']}/10", f"{agent['rating']:.2f}"),
+            *(trimmed(agent["dynamicPrice"]), f"{agent['load']}/10", f"{agent['rating']:.2f}"),
             _state(agent),
         )
         for agent in agents
@@ -57,7 +58,7 @@ def add(
         "basePrice": price,
     }
     one = Api(found).post("/api/agents", body)
-    show(found, one, ("id", "name", "price"), [(one["id"], one["name"], money(one["basePrice"]))])
+    show(found, one, ("id", "name", "price"), [(one["id"], one["name"], trimmed(one["basePrice"]))])
 
 
 @app.command("import")
@@ -73,7 +74,7 @@ def import_(
     found = config.of(context)
     body = {"url": url, "id": agent, "basePrice": price}
     listed = Api(found).post("/api/agents/import", body)
-    rows = [(one["id"], one["name"], one["protocol"], money(one["basePrice"])) for one in listed]
+    rows = [(one["id"], one["name"], one["protocol"], trimmed(one["basePrice"])) for one in listed]
     show(found, listed, ("id", "name", "protocol", "price"), rows)
 
 
@@ -121,7 +122,7 @@ def price(
     """Change what a call of your agent costs when it is idle, in BazaarBucks."""
     found = config.of(context)
     one = Api(found).patch(f"/api/agents/{part(agent)}", {"basePrice": amount})
-    show(found, one, ("id", "price"), [(one["id"], money(one["basePrice"]))])
+    show(found, one, ("id", "price"), [(one["id"], trimmed(one["basePrice"]))])
 
 
 @app.command()

@@ -6,7 +6,8 @@ import typer
 
 from cli import config
 from cli.api import Api, part
-from cli.output import Limit, money, say, show
+from cli.output import Limit, say, show
+from deploy.local.telling import trimmed
 
 
 def wallet(context: typer.Context, limit: Limit = 10) -> None:
@@ -15,9 +16,9 @@ def wallet(context: typer.Context, limit: Limit = 10) -> None:
     one = api.get("/api/wallet")
     lines = api.pages("/api/ledger", limit)
     if not found.as_json:
-        say(f"{money(one['available'])} BazaarBucks available, {money(one['held'])} set aside")
+        say(f"{trimmed(one['available'])} BazaarBucks available, {trimmed(one['held'])} set aside")
     rows = [
-        (line["createdAt"], line["kind"], money(line["amount"]), line["taskId"] or "")
+        (line["createdAt"], line["kind"], trimmed(line["amount"]), line["taskId"] or "")
         for line in lines
     ]
     show(found, {"wallet": one, "movements": lines}, ("time", "movement", "amount", "task"), rows)
@@ -31,8 +32,8 @@ def tasks(context: typer.Context, limit: Limit = 20) -> None:
         (
             one["id"],
             one["status"],
-            money(one["totalCost"]),
-            money(one["maxBudget"]),
+            trimmed(one["totalCost"]),
+            trimmed(one["maxBudget"]),
             one["userQuery"][:60],
         )
         for one in all_
@@ -46,12 +47,14 @@ def receipt(context: typer.Context, task: str) -> None:
     one = Api(found).get(f"/api/tasks/{part(task)}/receipt")
     names = ("quoted", "held", "charged", "fee", "external", "refunded")
     rows = [
-        (line["agentId"], *(money(line[name]) for name in names), line["status"])
+        (line["agentId"], *(trimmed(line[name]) for name in names), line["status"])
         for line in one["lines"]
     ]
     sums = ("charged", "fee", "external", "refunded")
     if rows:
-        rows.append(("total", "", "", *(money(one[name]) for name in sums), money(one["total"])))
+        rows.append(
+            ("total", "", "", *(trimmed(one[name]) for name in sums), trimmed(one["total"]))
+        )
     show(found, one, ("agent", *names, "status"), rows)
 
 
@@ -78,5 +81,5 @@ def refund(
         found,
         one,
         ("payment", "amount", "task"),
-        [(one["id"], money(one["amount"]), one["taskId"])],
+        [(one["id"], trimmed(one["amount"]), one["taskId"])],
     )

@@ -19,8 +19,9 @@ MOST_COLUMNS = 10_000
 
 
 def say(text: str) -> None:
-    """A line on standard output, as it is."""
+    """A line on standard output, as it is, and at once: what follows may be long in coming."""
     sys.stdout.write(f"{plain(text)}\n")
+    sys.stdout.flush()
 
 
 def note(text: str) -> None:
@@ -54,9 +55,3 @@ def show(config: Config, found: Any, columns: Sequence[str], rows: Iterable[Sequ
 def _text(cell: Any) -> str:
     """A cell in words; what has parts is JSON, as the API has it."""
     return json.dumps(cell, ensure_ascii=False) if isinstance(cell, dict | list) else str(cell)
-
-
-def money(amount: Any) -> str:
-    """An amount without the zeros at its end."""
-    text = f"{float(amount):.6f}".rstrip("0")
-    return text.removesuffix(".")

@@ -6,7 +6,8 @@ import typer
 
 from cli import config
 from cli.api import Api
-from cli.output import money, say, show
+from cli.output import say, show
+from deploy.local.telling import trimmed
 
 app = typer.Typer(no_args_is_help=True)
 Limit = Annotated[int, typer.Option("--limit", min=1, max=500, help="At most so many.")]
@@ -29,7 +30,7 @@ def earnings(context: typer.Context, limit: Limit = 20) -> None:
     rows = [
         (
             *(line["day"], line["agentId"], str(line["jobs"]), str(line["faults"])),
-            *(money(line[name]) for name in sums),
+            *(trimmed(line[name]) for name in sums),
         )
         for line in lines
     ]
@@ -46,7 +47,9 @@ def payout(
     """Have what was earned paid out."""
     found = config.of(context)
     one = Api(found).post("/api/seller/payouts", {"amount": amount})
-    show(found, one, ("id", "amount", "status"), [(one["id"], money(one["amount"]), one["status"])])
+    show(
+        found, one, ("id", "amount", "status"), [(one["id"], trimmed(one["amount"]), one["status"])]
+    )
 
 
 @app.command()
@@ -55,7 +58,7 @@ def payouts(context: typer.Context, limit: Limit = 20) -> None:
     found = config.of(context)
     all_ = Api(found).get("/api/seller/payouts", limit=limit)
     rows = [
-        (one["createdAt"], one["id"], money(one["amount"]), one["status"], one["note"] or "")
+        (one["createdAt"], one["id"], trimmed(one["amount"]), one["status"], one["note"] or "")
         for one in all_
     ]
     show(found, all_, ("time", "id", "amount", "status", "note"), rows)

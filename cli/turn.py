@@ -7,10 +7,11 @@ from typing import Any
 import httpx
 
 from chassis.endings import end
-from cli.api import MOST_AT_ONCE, bearer
+from cli.api import MOST_AT_ONCE, bearer, reached
 from cli.config import Config
 from cli.errors import Code, Failed, code_of
-from deploy.local.following import AskError, Tell, body_of, follow
+from deploy.local.answers import AskError, body_of
+from deploy.local.following import Tell, follow
 from deploy.local.interrupting import Left, Paused, interruptible
 from deploy.local.telling import Telling
 
@@ -33,17 +34,12 @@ def ask(config: Config, body: Json, heard: Tell, write: Callable[[str], None]) -
         Failed: there is no answer, or the person went away.
     """
     try:
-        asyncio.run(_ask(config, body, heard, Paused(write)))
+        with reached(config.url):
+            asyncio.run(_ask(config, body, heard, Paused(write)))
     except Left as error:
         raise Failed(str(error), Code.INTERRUPTED) from None
     except AskError as error:
         raise Failed(str(error), code_of(error.status or 0)) from None
-    except httpx.ConnectError:
-        raise Failed(
-            f"AgentBazaar is not running at {config.url}; start it with: bazaar up", Code.AWAY
-        ) from None
-    except httpx.HTTPError as error:
-        raise Failed(f"{config.url} did not answer: {error!r}", Code.AWAY) from None
 
 
 async def _ask(config: Config, body: Json, heard: Tell, out: Paused) -> None:

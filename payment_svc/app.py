@@ -44,6 +44,7 @@ from payment_svc.hooks import asking, pushes, sending, signing, telling
 from payment_svc.hooks import requests as hooks
 from payment_svc.ledger import books, queries, wallets
 from payment_svc.machine import desk
+from payment_svc.machine.loading import as_deep_as_before
 from payment_svc.payouts import onboarding, owners, paying, requests, settling
 from payment_svc.settings import Settings
 from payment_svc.spending import approvals, closing
@@ -199,7 +200,8 @@ def _pay_by_machine(service: Service, settings: Settings) -> None:
     machine = None
     if settings.machine:
         # Here and not above: the libraries take more than all else of a payment service.
-        from payment_svc.machine.wiring import machine_of  # noqa: PLC0415
+        with as_deep_as_before():
+            from payment_svc.machine.wiring import machine_of  # noqa: PLC0415
 
         machine = machine_of(settings, service.database)
         service.at_end(machine.close)

@@ -9,6 +9,7 @@ By itself: lists the six agents of the first start, probes every agent's /health
 say of themselves, and has the task service count what agents have in hand.
 """
 
+from asyncio import Semaphore
 from functools import partial
 
 from chassis.db.groups import GroupCommit
@@ -46,11 +47,12 @@ def build(settings: Settings) -> Service:
     answer(listings.FIND_AGENTS, finding.find_agents)
     weights = settings.choice_weights
     answer(listings.CHOOSE_AGENTS, partial(finding.choose_agents, weights=weights))
-    answer(listings.LIST_AGENT, partial(owning.list_agent, db=db, http=http))
-    answer(listings.CHANGE_LISTING, partial(owning.change_listing, db=db, http=http))
-    answer(listings.IMPORT_AGENTS, partial(importing.import_agents, db=db, http=http))
+    turns = Semaphore(listing.LISTED_AT_ONCE)
+    answer(listings.LIST_AGENT, partial(owning.list_agent, db=db, http=http, turns=turns))
+    answer(listings.CHANGE_LISTING, partial(owning.change_listing, db=db, http=http, turns=turns))
+    answer(listings.IMPORT_AGENTS, partial(importing.import_agents, db=db, http=http, turns=turns))
     answer(listings.CLOSE_LISTINGS, closing.close_listings)
-    answer(registry.REGISTER_AGENT, partial(listing.register_agent, db=db, http=http))
+    answer(registry.REGISTER_AGENT, partial(listing.register_agent, db=db, http=http, turns=turns))
     answer(registry.RATE_TASK, rating.rate_task)
 
     consume(topology.REGISTRY_STEP_STARTED, partial(steps.on_step_started, tallies=tallies))

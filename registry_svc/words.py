@@ -25,6 +25,13 @@ _SILENT = _set(
 )
 _TITLES = _set("the a an agent service bot assistant ai our my")
 """What is left away when somebody is called by a name."""
+_LOOKS_LIKE = str.maketrans(
+    "\u0430\u0432\u0435\u0455\u0456\u0458\u043a\u043c\u043d"
+    "\u043e\u0440\u0441\u0442\u0443\u0445\u0501\u051b\u051d"
+    "\u03b1\u03b2\u03b5\u03b9\u03ba\u03bd\u03bf\u03c1\u03c4\u03c5\u03c7",
+    "abesijkmhopctyxdqwabeikvoptyx",
+)
+"""Cyrillic, then Greek letters that are seen as Latin ones, small or large."""
 MOST_OF_AN_AGENT = 150
 """Words that one agent is found by; those of its name and skills come first."""
 MOST_OF_A_WORD = 64
@@ -70,10 +77,14 @@ def of_agent(
 
 
 def name_keys(*names: str) -> list[str]:
-    """Names and ids as such are compared: who tells two apart by more than that is misled."""
-    return sorted({_name_key(name) for name in names})
+    """Names and ids as such are compared: who tells two apart by more than that is misled.
+
+    Each as it is written, and as it is seen.
+    """
+    apart = [folded(_CAMEL_HUMP.sub(" ", name)) for name in names]
+    return sorted({_name_key(text) for one in apart for text in (one, one.translate(_LOOKS_LIKE))})
 
 
-def _name_key(name: str) -> str:
-    said = _WORD.findall(folded(_CAMEL_HUMP.sub(" ", name)))
-    return "".join([word for word in said if word not in _TITLES] or said) or name
+def _name_key(text: str) -> str:
+    said = _WORD.findall(text)
+    return "".join([word for word in said if word not in _TITLES] or said) or text

@@ -69,6 +69,7 @@ class Answering:
                 answer = weighed(await self._handle(raw, here), shown=AS_SHOWN in headers)
             except Exception as error:  # noqa: BLE001  (whatever it is, who asked gets an answer)
                 refusal = as_refusal(error, context)
+                log.info("refused", call=asked, code=refusal.code)
                 metrics.REQUESTS.labels(asked, refusal.code).inc()
                 telemetry.outcome(refusal.code, failed=refusal.code >= Internal.code)
                 return refused(refusal)

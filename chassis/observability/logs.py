@@ -18,12 +18,10 @@ import structlog
 
 from chassis.observability.terminal import plain, visible
 from chassis.observability.wording import traced, worded
+from chassis.release import PACKAGES
 from chassis.settings import BusSettings
 
-OURS = (
-    *("__main__", "chassis", "contracts", "deploy", "gateway", "agents"),
-    *("registry_svc", "task_svc", "payment_svc", "chat_svc"),
-)
+OURS = PACKAGES | {"__main__"}
 """Packages whose loggers follow LOG_LEVEL."""
 SERVER = "uvicorn.error"
 """What a library says at INFO, too: that the port is open, and what a stop waits for."""

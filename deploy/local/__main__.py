@@ -44,6 +44,8 @@ def up(settings: Settings) -> None:
     def say(line: str) -> None:
         print(f"[{time.monotonic() - began:5.1f} s] {plain(line)}", flush=True)
 
+    if home.finish_restore(settings.bazaar_home):
+        say("a restore that was interrupted is finished; what was there before is beside it")
     with home.opened(settings.bazaar_home):
         clear_leftovers(settings.bazaar_home / "postgres")
         ports.check(services.claims(settings))

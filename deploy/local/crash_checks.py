@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from deploy.local.following import body_of
+from deploy.local.answers import body_of
 from deploy.local.telling import money, named
 from deploy.local.witness import Witness
 

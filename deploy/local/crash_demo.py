@@ -21,9 +21,10 @@ import psutil
 from agents import summarizer, translator
 from agents.settings import Settings as AgentSettings
 from chassis.observability.terminal import one_line, plain
+from deploy.local.answers import AskError, body_of
 from deploy.local.crash_checks import checks
 from deploy.local.errors import StartError
-from deploy.local.following import AskError, body_of, follow
+from deploy.local.following import follow
 from deploy.local.forks import command
 from deploy.local.ports import free_port
 from deploy.local.settings import AGENTS, PROJECT, Settings, load

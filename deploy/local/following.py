@@ -7,24 +7,14 @@ from typing import Any
 
 import httpx
 
+from deploy.local.answers import AskError, body_of
+
 STREAM = "/api/hubchat/stream"
 SILENCE_SECONDS = 60.0
 RETRY_SECONDS = 0.5
 
 Json = dict[str, Any]
 Tell = Callable[[Json], None]
-
-
-class AskError(Exception):
-    """There is no answer; the message says why, for people.
-
-    Attributes:
-        status: what the gateway refused with; 0 when it did not answer, None when it is not that.
-    """
-
-    def __init__(self, message: str, status: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 async def follow(
@@ -67,19 +57,6 @@ async def follow(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def body_of(response: httpx.Response) -> Any:
-    """The JSON of an answer; an AskError with the gateway's own reason if it is a refusal."""
-    try:
-        body = response.json()
-    except ValueError:
-        body = {}
-    if response.is_success:
-        return body
-    reason = body.get("error") if isinstance(body, dict) else None
-    code = response.status_code
-    raise AskError(f"{reason or 'The gateway refused'} (HTTP {code})", code)
 
 
 async def _post(api: httpx.AsyncClient, body: Json) -> None:

@@ -30,6 +30,22 @@ PASSWORDS = (
 )
 
 
+def draft_of(home: Path) -> Path:
+    """Where a restore unpacks what then becomes the folder."""
+    return home.with_name(f"{home.name}.new")
+
+
+def finish_restore(home: Path) -> bool:
+    """Whether a restore had died when the old folder was aside and the new one not in its place.
+
+    It is then. The folder is there while an archive is unpacked, so without it the draft is whole.
+    """
+    if home.exists() or not draft_of(home).exists():
+        return False
+    draft_of(home).rename(home)
+    return True
+
+
 @contextmanager
 def opened(home: Path) -> Iterator[None]:
     """Makes the folder if needed and holds it for this process alone.

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from deploy.local.following import AskError, body_of
+from deploy.local.answers import AskError, body_of
 
 QUESTION = "\nCancel this? What was paid stays paid. [y/N] "
 LEFT = "It goes on without you; the answer will be in the chat."

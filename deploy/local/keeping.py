@@ -3,6 +3,8 @@
 import os
 import shutil
 import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local import home
@@ -22,6 +24,7 @@ def keep(folder: Path, archive: Path) -> int:
     Raises:
         StartError: the stack runs, there is none, or the archive cannot be written.
     """
+    home.finish_restore(folder)
     if not (folder / "secrets.json").exists():
         raise StartError(f"There is no stack in {folder} yet.")
     draft = archive.with_name(f"{archive.name}.new")
@@ -52,7 +55,8 @@ def bring_back(archive: Path, folder: Path) -> Path | None:
     Raises:
         StartError: the stack runs, or the archive is none of a stack.
     """
-    draft = folder.with_name(f"{folder.name}.new")
+    home.finish_restore(folder)
+    draft = home.draft_of(folder)
     if draft.exists():
         raise StartError(f"{draft} is left of an earlier try; remove it first.")
     before = None
@@ -63,7 +67,8 @@ def bring_back(archive: Path, folder: Path) -> Path | None:
                 if not names >= MADE_OF:
                     raise StartError(f"{archive} holds no stack: {MADE_OF - names} is missing.")
                 draft.mkdir(mode=0o700, parents=True)
-                tar.extractall(draft, filter="tar", numeric_owner=True)
+                with _removed_unless_whole(draft):
+                    tar.extractall(draft, filter="tar", numeric_owner=True)
         except (OSError, tarfile.TarError, EOFError) as error:
             raise StartError(f"{archive} cannot be read: {error}") from None
         if (folder / "secrets.json").exists():
@@ -73,6 +78,16 @@ def bring_back(archive: Path, folder: Path) -> Path | None:
             shutil.rmtree(folder)
         draft.rename(folder)
     return before
+
+
+@contextmanager
+def _removed_unless_whole(draft: Path) -> Iterator[None]:
+    """Leave nothing of what ended halfway, by an error or by Ctrl-C."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(draft)
+        raise
 
 
 def _free(wanted: Path) -> Path:

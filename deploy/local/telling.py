@@ -89,10 +89,15 @@ def named(name: str) -> str:
     return quoted(name, IN_NAMES)
 
 
-def money(amount: Decimal) -> str:
-    """An amount for people, without the zeros at its end."""
-    text = format(amount, "f")
-    return (text.rstrip("0").rstrip(".") if "." in text else text) + " BazaarBucks"
+def trimmed(of: object) -> str:
+    """An amount, as the API or an event has it, for people: without the zeros at its end."""
+    text = format(Decimal(str(of)), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def money(of: object) -> str:
+    """An amount with its unit."""
+    return f"{trimmed(of)} BazaarBucks"
 
 
 def _negotiated(data: Json) -> str:

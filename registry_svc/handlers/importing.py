@@ -32,7 +32,7 @@ LONGEST_TOOL = 24
 
 
 async def import_agents(
-    request: ImportAgents, db: Database, http: Outbound, here: Envelope
+    request: ImportAgents, db: Database, http: Outbound, turns: asyncio.Semaphore, here: Envelope
 ) -> AgentList:
     """List what is found at a URL, and bring up to date what is listed from there already.
 
@@ -47,7 +47,7 @@ async def import_agents(
     offers = _wanted(await reading.offers(http, url, request.protocol), request)
     for endpoint in dict.fromkeys(offer.endpoint_url for offer in offers):
         await address(http, endpoint)
-    async with db.transaction(here) as tx:
+    async with turns, db.transaction(here) as tx:
         known = await store_owned.imported_from(tx.conn, here.account, url)
         listed = [
             await _take(tx, offer, request, url, known, here.account, several=len(offers) > 1)

@@ -1,5 +1,6 @@
 """Listing agents: the six of the first start, and whoever is registered later."""
 
+from asyncio import Semaphore
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +27,9 @@ from registry_svc.seeds import SEEDS, Seed
 
 ASKED_FOR = ("name", "description", "skills", "base_price")
 """What an agent is asked for when the request leaves it out; capabilities may stay unknown."""
+LISTED_AT_ONCE = 4
+"""Listings that a replica stores at the same time. They wait for each other, by name and
+account, and each that waits keeps a connection that a call of an agent wants."""
 
 
 async def list_seeds(db: Database, urls: dict[str, HttpUrl]) -> None:
@@ -64,6 +68,7 @@ async def register_agent(
     request: RegisterAgent,
     db: Database,
     http: Outbound,
+    turns: Semaphore,
     here: Envelope,
 ) -> AgentReply:
     """List an agent, or change its listing; what is left out is asked of the agent first.
@@ -78,7 +83,7 @@ async def register_agent(
     if any(getattr(request, name) is None for name in ASKED_FOR):
         info = await agents_http.ask_info(http, url, agents_http.LISTING_TIMEOUT_S)
         request = _completed(request, info)
-    async with db.transaction(here) as tx:
+    async with turns, db.transaction(here) as tx:
         agent = await _list(tx, request, _given(request, url, info))
     return AgentReply(agent=agent.view())
 

@@ -4,6 +4,7 @@ The account that lists an agent owns it, and nobody else can have its id or its 
 it is gone.
 """
 
+from asyncio import Semaphore
 from typing import Any
 
 import structlog
@@ -34,7 +35,7 @@ CLOSED = "The account is closed; nothing of it comes onto the market."
 
 
 async def list_agent(
-    request: ListAgent, db: Database, http: Outbound, here: Envelope
+    request: ListAgent, db: Database, http: Outbound, turns: Semaphore, here: Envelope
 ) -> AgentReply:
     """List an agent for the account that asks; what is left out, the agent is asked for.
 
@@ -62,7 +63,7 @@ async def list_agent(
         "overrides": sorted(given.keys() & set(reading.FOLLOWED)),
         "source_url": url,
     }
-    async with db.transaction(here) as tx:
+    async with turns, db.transaction(here) as tx:
         agent = await list_new(tx, request.agent_id, row, here.account)
     return AgentReply(agent=agent.view())
 
@@ -161,7 +162,7 @@ async def _free_id(tx: Transaction, name: str) -> str:
 
 
 async def change_listing(
-    request: ChangeListing, db: Database, http: Outbound, here: Envelope
+    request: ChangeListing, db: Database, http: Outbound, turns: Semaphore, here: Envelope
 ) -> AgentReply:
     """Change a listing: what is given of it, where it is, its state.
 
@@ -176,7 +177,7 @@ async def change_listing(
     url = str(request.endpoint_url) if request.endpoint_url else None
     if url is not None:
         await address(http, url)
-    async with db.transaction(here) as tx:
+    async with turns, db.transaction(here) as tx:
         was = await store.find(tx.conn, request.agent_id, lock=True)
         if was is None or not (request.as_admin or was.owner == here.account):
             raise NotFound("Agent not found")

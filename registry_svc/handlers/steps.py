@@ -50,8 +50,8 @@ async def on_step_completed(
     """The agent has one task less, one job more, and so a response time and a rating."""
     tally = completed(event.execution_time)
     paid = bool(event.cost)
-    overbilled = event.billed > event.cost + event.external_cost
-    outcome = rating.done(paid=paid, overbilled=overbilled)
+    # Not by what was paid: a payer's own `maxPrice` cuts an honest bill too.
+    outcome = rating.done(paid=paid, overbilled=event.overbilled)
     buyer = here.account if paid else rating.NOBODY
     await tallies.add(on.name, here, Change(event.agent_id, tally, buyer, outcome))
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from chassis.bus.calls import MAX_MESSAGE_BYTES, Bus
 from chassis.bus.envelopes import new_id, origin
@@ -18,6 +20,7 @@ from contracts.envelope import DEADLINE, ERROR_CODE, Envelope
 from contracts.errors import (
     Internal,
     Invalid,
+    NotFound,
     Refusal,
     TooSlow,
     Unavailable,
@@ -143,6 +146,15 @@ async def test_a_refusal_comes_over_as_it_is(
         heard = sentence[: len(refused.value.message)]
         assert len(heard) >= 500
     assert refused.value.message == (sentence if heard is None else heard)
+
+
+async def test_a_refusal_is_in_the_log_with_the_id_of_its_request(parrot: Bus) -> None:
+    cause = origin("test", "test", "ann")
+    with capture_logs([merge_contextvars]) as log, pytest.raises(NotFound):
+        await parrot.ask(SAY, Question(text="secret", data={"refuse": NotFound.code}), cause)
+    [line] = [one for one in log if one["event"] == "refused"]
+    assert (line["correlation_id"], line["code"]) == (cause.correlation_id, NotFound.code)
+    assert "secret" not in str(line)
 
 
 def test_every_refusal_has_its_code() -> None:

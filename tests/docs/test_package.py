@@ -3,6 +3,7 @@
 import tomllib
 from fnmatch import fnmatch
 
+from chassis.release import PACKAGES
 from deploy.local.settings import PROJECT
 
 OF_NO_WHEEL = {"deploy/Dockerfile", "deploy/bazaar"}
@@ -26,3 +27,8 @@ def test_a_wheel_has_every_file_that_lies_beside_the_code() -> None:
         for path in left_out
         if path not in OF_NO_WHEEL and not any(fnmatch(path, folder) for folder in apart)
     ] == []
+
+
+def test_the_packages_of_a_release_are_those_whose_imports_are_watched() -> None:
+    tools = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["tool"]
+    assert set(tools["importlinter"]["root_packages"]) == PACKAGES

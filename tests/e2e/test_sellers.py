@@ -168,3 +168,14 @@ async def test_from_three_listings_to_their_payout(
         )
         assert refused.status_code == httpx.codes.CONFLICT, refused.text
         assert await books.get(http, "/api/agents", q=agent["name"]) == []
+        assert (await books.get(buyer, path))["name"] == agent["name"]
+    await are_remembered(buyer, {agent["id"] for agent in agents.values()})
+
+
+async def are_remembered(buyer: httpx.AsyncClient, gone: set[str]) -> None:
+    """Whether receipts and payments still name agents that have left the market."""
+    tasks = [task["id"] for task in await books.get(buyer, "/api/tasks", limit=500)]
+    receipts = [await books.get(buyer, f"/api/tasks/{id_}/receipt") for id_ in tasks]
+    assert gone <= {line["agentId"] for receipt in receipts for line in receipt["lines"]}
+    payments = await books.get(buyer, "/api/payments/bazaarbucks", limit=500)
+    assert gone <= {payment["agentId"] for payment in payments}

@@ -96,7 +96,7 @@ class Gateway:
             self.posted.append(await request.json())
             self.key = request.headers.get("authorization")
             self._asked.set()
-            return JSONResponse(self.post[1], self.post[0])
+            return JSONResponse(self.post[1], self.post[0], {"X-Request-Id": "r-1"})
 
         @app.get("/api/hubchat/stream")
         async def stream(request: Request) -> StreamingResponse:
@@ -259,9 +259,13 @@ def test_a_stream_that_is_cut_off_is_taken_up_where_it_was(
 @pytest.mark.parametrize(
     ("answer", "code", "complaint"),
     [
-        ((401, {"error": "Say who you are."}), Code.UNKNOWN, "Say who you are. (HTTP 401)"),
-        ((402, {"error": "The wallet is empty."}), Code.MONEY, "The wallet is empty. (HTTP 402)"),
-        ((502, "nonsense"), Code.AWAY, "The gateway refused (HTTP 502)"),
+        ((401, {"error": "Say who you are."}), Code.UNKNOWN, "Say who you are. [r-1]"),
+        ((402, {"error": "The wallet is empty."}), Code.MONEY, "The wallet is empty. [r-1]"),
+        (
+            (502, "nonsense"),
+            Code.AWAY,
+            "The gateway answered with status 502, and no reason. [r-1]",
+        ),
     ],
 )
 def test_a_refusal_is_told(
@@ -287,7 +291,7 @@ def test_a_turn_without_an_end_is_not_waited_for(
 
 def test_says_so_when_nothing_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--url", f"http://127.0.0.1:{free_port()}", "ask", "hello"]) == Code.AWAY
-    assert "AgentBazaar is not running" in capsys.readouterr().err
+    assert "Nobody answers at" in capsys.readouterr().err
 
 
 def test_make_ask_is_bazaar_ask(gateway: Gateway) -> None:

@@ -370,6 +370,16 @@ def test_a_conversation_outlives_a_refusal(
     assert capsys.readouterr().err.count("The wallet is empty.") == 2
 
 
+def test_a_key_that_can_be_none_is_told_in_words(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for key in ("bzr_\u00e4", "bzr_\n"):
+        monkeypatch.setenv("BAZAAR_KEY", key)
+        assert main(["wallet"]) == main(["ask", "hello"]) == Code.UNKNOWN
+    assert capsys.readouterr().err.count("no key has") == 4
+    assert chat.posted == []
+
+
 def test_a_word_behind_two_dashes_is_no_option(chat: Chat) -> None:
     assert main(["ask", "--", "--json", "means?"]) == 0
     assert chat.posted[0]["content"] == "--json means?"

@@ -3,6 +3,7 @@
 import stat
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,3 +73,33 @@ def test_what_is_no_copy_of_a_stack_changes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "home.new").exists()
     with pytest.raises(StartError, match="no stack"):
         keep(tmp_path / "nothing", tmp_path / "x.tar.gz")
+
+
+def test_a_restore_that_died_between_its_renames_is_finished(tmp_path: Path) -> None:
+    """By whatever opens the stack next: an empty one is never begun in its place."""
+    stack = a_stack(tmp_path / "home", "second")
+    a_stack(tmp_path / "home.new", "first")
+    assert not home.finish_restore(stack)  # It may have died while it unpacked.
+    stack.rename(tmp_path / "home.before")
+    assert home.finish_restore(stack)
+    assert (stack / "postgres" / "data").read_text() == "first"
+    assert not home.finish_restore(stack)
+
+
+def test_a_restore_that_is_interrupted_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, archive = a_stack(tmp_path / "home", "first"), tmp_path / "kept.tar.gz"
+    keep(stack, archive)
+    was = sorted(path.name for path in tmp_path.iterdir())
+    whole = tarfile.TarFile.chown
+
+    def pressed(tar: tarfile.TarFile, *what: Any) -> None:
+        whole(tar, *what)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tarfile.TarFile, "chown", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        bring_back(archive, stack)
+    assert sorted(path.name for path in tmp_path.iterdir()) == was
+    assert (stack / "postgres" / "data").read_text() == "first"

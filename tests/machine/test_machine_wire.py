@@ -1,6 +1,8 @@
 """What is asked for and what is signed, between the libraries of those who pay and our reading."""
 
 import asyncio
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -46,6 +48,16 @@ def by_mpp(headers: dict[str, str]) -> str:
         return await method.create_credential(CredentialParams(challenge=challenge))
 
     return asyncio.run(made())
+
+
+def test_a_process_that_loaded_the_libraries_still_refuses_what_is_nested_deeply() -> None:
+    code = (
+        "import sys; before = sys.getrecursionlimit(); from payment_svc.app import build;"
+        "from payment_svc.settings import Settings;"
+        "build(Settings(machine_payee='0x' + '33' * 20, machine_facilitator='http://127.0.0.1:9'));"
+        "assert 'x402' in sys.modules; assert sys.getrecursionlimit() == before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603  (our own interpreter)
 
 
 def test_what_the_library_of_x402_signs_is_read() -> None:

@@ -1,17 +1,22 @@
 import asyncio
+from contextlib import AsyncExitStack
 from decimal import Decimal
 from itertools import chain
 from typing import Any
 
 import pytest
+from asyncpg import Connection
 
 from chassis.db.pages import encode_cursor
 from contracts import errors
+from contracts.listings import LIST_AGENT
 from contracts.registry import GET_AGENT, LIST_AGENTS, REGISTER_AGENT
+from registry_svc.handlers.listing import LISTED_AT_ONCE
 from registry_svc.seeds import SEEDS
 from tests.registry.helpers import NOWHERE, Client, Replica
 from tests.registry.little_agent import INFO, LittleAgent
 from tests.support.polling import eventually
+from tests.support.stack import Stack, connected
 
 HAIKU = {
     "id": "haiku",
@@ -241,3 +246,29 @@ async def test_a_page_of_heavy_agents_is_cut_to_what_a_message_may_weigh(
             f"heavy-{n}" for n in range(40)
         ]
         assert len(found) == 2
+
+
+async def test_listings_that_wait_for_each_other_keep_nobody_from_being_found(
+    replica: Replica, client: Client, stack: Stack
+) -> None:
+    lock = "SELECT pg_advisory_xact_lock(hashtextextended('listings of demo', 0))"
+    new = {**{name: value for name, value in HAIKU.items() if name != "id"}, "state": "active"}
+    async with replica(database_pool=LISTED_AT_ONCE + 1), AsyncExitStack() as held:
+        conn = await held.enter_async_context(connected(stack.owner_url("registry")))
+        await held.enter_async_context(conn.transaction())
+        await conn.execute(lock)
+        names = [
+            {"agent_id": f"haiku-{n}", "name": f"Haiku {n}"} for n in range(LISTED_AT_ONCE + 5)
+        ]
+        asked = [client.ask(LIST_AGENT, **new | name) for name in names]
+        listing = asyncio.gather(*asked)
+        await eventually(lambda: waiting_for_it(conn))
+        assert (await client.agent("translator")).name == "Translator Agent"
+        await held.aclose()
+        assert len(await listing) == len(names)
+
+
+async def waiting_for_it(conn: Connection) -> bool:
+    """Whether as many wait for a lock as may."""
+    count = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    return bool(await conn.fetchval(count) >= LISTED_AT_ONCE)

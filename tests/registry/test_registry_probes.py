@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import func, text
 
+from chassis.bus.envelopes import origin
 from chassis.db.database import Database
+from chassis.db.groups import GroupCommit
 from contracts.registry import REGISTER_AGENT, AgentView
+from contracts.task import FailureReason
+from contracts.topology import REGISTRY_STEP_FAILED
 from registry_svc import agents_http, store, store_probes
-from registry_svc.handlers import probes
+from registry_svc.handlers import probes, steps
 from tests.registry.helpers import (
     NOWHERE,
     Client,
@@ -20,6 +24,7 @@ from tests.registry.helpers import (
     asking,
     database,
     due,
+    failed,
     listen,
     registered,
     set_all,
@@ -264,6 +269,23 @@ async def wait(conn: Any) -> float:
     """Seconds from a claim in this transaction to the next probe."""
     found = await conn.exec_driver_sql("SELECT due_at - now() FROM agent_probes")
     return float(round(found.scalar_one().total_seconds(), 1))
+
+
+@pytest.mark.parametrize(
+    ("reason", "at_once"),
+    [("agent_unreachable", True), ("agent_too_slow", True), ("agent_error", False)],
+)
+async def test_an_agent_that_a_call_did_not_reach_is_probed_at_once(
+    db: Database, reason: FailureReason, at_once: bool
+) -> None:
+    async with LittleAgent() as agent, asking() as http:
+        await registered(db, agent)
+        await probes.probe_due(db, http, NEVER_AGAIN)
+        tallies = GroupCommit(db, steps.count)
+        here = origin("task", "step.failed", "ann")
+        await steps.on_step_failed(failed("haiku", reason), tallies, REGISTRY_STEP_FAILED, here)
+        await probes.probe_due(db, http, NEVER_AGAIN)
+        assert agent.calls["/health"] == 1 + at_once
 
 
 async def test_a_probe_that_finds_nothing_new_writes_nothing_but_its_claim(db: Database) -> None:

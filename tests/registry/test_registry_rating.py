@@ -85,7 +85,7 @@ async def test_bills_faults_and_refunds_count_against_it(
 ) -> None:
     await done(tallies, "ann")
     before = (await shown(db)).rating
-    await done(tallies, "ann", billed=Decimal("0.95"))
+    await done(tallies, "ann", billed=Decimal("0.95"), overbilled=True)
     over = (await shown(db)).rating
     await steps.on_step_failed(
         failed(ID, "agent_too_slow"), tallies, REGISTRY_STEP_COMPLETED, of("ann")
@@ -96,6 +96,14 @@ async def test_bills_faults_and_refunds_count_against_it(
     )
     await steps.on_payment_refunded(refund, tallies, REGISTRY_PAYMENT_REFUNDED, of("ann"))
     assert before > over > late > (await shown(db)).rating
+
+
+async def test_a_bill_that_its_payer_has_cut_is_no_overbilling(
+    db: Database, tallies: steps.Tallies
+) -> None:
+    await done(tallies, "ann", cost=Decimal("0.01"), billed=Decimal("0.95"))
+    honest = rules.done(paid=True, overbilled=False).counted()
+    assert (await shown(db)).rating == rules.rating(*honest)
 
 
 async def test_a_task_is_rated_once(db: Database, tallies: steps.Tallies) -> None:
