@@ -34,7 +34,8 @@ settings = load()
 settings.bazaar_home.mkdir(exist_ok=True)
 table = services.table(settings, home.passwords(settings.bazaar_home))
 print(json.dumps([
-    {"name": p.name, "argv": list(p.argv), "env": dict(p.env), "cwd": str(p.cwd), "ready": p.ready,
+    {"name": p.name, "argv": list(p.argv), "env": dict(p.env), "cwd": str(p.cwd),
+     "ready": p.ready if isinstance(p.ready, str) else None,
      "module": getattr(p, "module", False)}
     for p in table
 ]))

@@ -3,10 +3,10 @@
     python -m bench.streams [--streams 500] [--events 60]
 
 One system as `make up` runs it, with a second gateway; a third each of the streams are of events,
-of HubChat and of A2A's SubscribeToTask. Memory is what belongs to the gateways alone (USS), beside
-what they took when the same kinds of stream had been open before. Then tasks are made, and it is
-measured how long the readers wait for the event that tells so: when all read, and when a fifth read
-nothing, and what waits for those is more than a connection holds.
+of HubChat and of A2A's SubscribeToTask. Memory is what belongs to the gateways alone (USS), and
+what each further stream adds to it: a fifth of each kind is open before. Then tasks are made, and
+it is measured how long the readers wait for the event that tells so: when all read, and when a
+fifth read nothing, and what waits for those is more than a connection holds.
 """
 
 import argparse
@@ -33,11 +33,13 @@ MOST_KIB = 64.0
 """A stream may take so much of a gateway."""
 MOST_SLOWER = 1.5
 """A reader may wait so many times as long for an event when others read nothing (p95)."""
-WARM, DEAF = 6, 5
-"""Streams that are opened and closed before; every so-many-th reader is one who reads nothing."""
+FIRST, DEAF = 5, 5
+"""One in so many is open before memory is looked at; one in so many reads nothing at the end."""
 STUCK, LONG = 200, 20_000
 """Events of such a length that those who read nothing do not take."""
 SETTLED_S, ANSWER_S, OPEN_AT_ONCE = 3.0, 60.0, 25
+TRIES, PAUSE_S = 20, 1.0
+"""How often a task is asked for while the system is too busy, and the pause in between."""
 HEAD = b"\r\n\r\n"
 MANY = {"EVENT_STREAMS": "2000", "AUTH_MODE": "none"}
 ID = re.compile(rb'"taskId":"([A-Za-z0-9]+)"')
@@ -73,11 +75,15 @@ class Reader:
         self.writer.close()
 
 
-def asks(task: str) -> list[bytes]:
+def asks(task: str) -> dict[str, bytes]:
     """How each kind of stream is asked for."""
     frame = {"jsonrpc": "2.0", "id": 1, "method": "SubscribeToTask", "params": {"id": task}}
     subscribing = request("POST", "/a2a", frame).replace(HEAD, b"\r\nA2A-Version: 1.0" + HEAD, 1)
-    return [request("GET", "/api/events"), request("GET", "/api/hubchat/stream"), subscribing]
+    return {
+        "events": request("GET", "/api/events"),
+        "HubChat": request("GET", "/api/hubchat/stream"),
+        "A2A": subscribing,
+    }
 
 
 async def opened(port: int, asked: bytes) -> Reader:
@@ -91,13 +97,12 @@ async def opened(port: int, asked: bytes) -> Reader:
     return Reader(reader, writer)
 
 
-async def many(ports: list[int], task: str, number: int) -> list[Reader]:
-    """So many streams of all kinds, at the gateways in turn."""
-    kinds, gate = asks(task), asyncio.Semaphore(OPEN_AT_ONCE)
+async def many(ports: list[int], asked: bytes, number: int) -> list[Reader]:
+    """So many streams of a kind, at the gateways in turn."""
+    gate = asyncio.Semaphore(OPEN_AT_ONCE)
 
     async def one(place: int) -> Reader:
         async with gate:
-            asked = kinds[place // len(ports) % len(kinds)]
             return await opened(ports[place % len(ports)], asked)
 
     return list(await asyncio.gather(*(one(place) for place in range(number))))
@@ -108,16 +113,31 @@ def own_kib(pids: list[int]) -> float:
     return sum(psutil.Process(pid).memory_full_info().uss for pid in pids) / 1024
 
 
+async def made(http: httpx.AsyncClient, wish: str) -> str:
+    """The id of a new task; who is told that all is busy asks again."""
+    for _ in range(TRIES):
+        answer = await http.post("/api/tasks", json={"userQuery": wish})
+        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+            break
+        await asyncio.sleep(PAUSE_S)
+    id_: str = answer.raise_for_status().json()["id"]
+    return id_
+
+
+async def heard(readers: list[Reader], id_: str) -> None:
+    """Wait until all have heard of a task."""
+    async with asyncio.timeout(ANSWER_S):
+        while not all(id_ in one.heard for one in readers):  # noqa: ASYNC110  (they note when)
+            await asyncio.sleep(0.005)
+
+
 async def waited(http: httpx.AsyncClient, readers: list[Reader], events: int) -> list[float]:
     """How long readers waited for events, in ms, since their cause was posted."""
     found: list[float] = []
     for number in range(events):
         began = time.perf_counter()
-        made = await http.post("/api/tasks", json={"userQuery": f"Wish {number}"})
-        id_ = made.raise_for_status().json()["id"]
-        async with asyncio.timeout(ANSWER_S):
-            while not all(id_ in one.heard for one in readers):  # noqa: ASYNC110  (they note when)
-                await asyncio.sleep(0.005)
+        id_ = await made(http, f"Wish {number}")
+        await heard(readers, id_)
         found += [(one.heard[id_] - began) * 1000 for one in readers]
     return found
 
@@ -150,40 +170,54 @@ def _environment(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def _listens(process: psutil.Process, port: int) -> bool:
-    return any(
-        one.laddr.port == port and one.status == psutil.CONN_LISTEN
-        for one in process.net_connections("tcp")
-    )
+    try:
+        found = process.net_connections("tcp")
+    except psutil.NoSuchProcess:  # PostgreSQL's come and go.
+        return False
+    return any(one.laddr.port == port and one.status == psutil.CONN_LISTEN for one in found)
+
+
+async def costs(
+    ports: list[int], pids: list[int], task: str, streams: int
+) -> tuple[dict[str, list[Reader]], float]:
+    """So many streams, by kind, and the KiB that a further one takes on average."""
+    kinds = asks(task)
+    first = max(1, streams // len(kinds) // FIRST)
+    rest = streams // len(kinds) - first
+    readers = {kind: await many(ports, asked, first) for kind, asked in kinds.items()}
+    await asyncio.sleep(SETTLED_S)
+    before = begin = own_kib(pids)
+    for kind, asked in kinds.items():
+        readers[kind] += await many(ports, asked, rest)
+        await asyncio.sleep(SETTLED_S)
+        now = own_kib(pids)
+        print(f"{kind}: {len(readers[kind])} streams, {(now - before) / rest:.1f} KiB each")
+        before = now
+    return readers, (before - begin) / rest / len(kinds)
 
 
 async def measured(ports: list[int], pids: list[int], streams: int, events: int) -> bool:
     """Measure, and say what was found; whether it is within its bounds."""
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{ports[0]}", timeout=60) as http:
-        task = (await http.post("/api/tasks", json={"userQuery": "Wait"})).json()["id"]
-        for one in await many(ports, task, WARM * len(ports)):
-            one.close()
-        await asyncio.sleep(SETTLED_S)
-        before = own_kib(pids)
-        readers = await many(ports, task, streams)
-        await asyncio.sleep(SETTLED_S)
-        each = (own_kib(pids) - before) / streams
-        print(f"{streams} streams at {len(ports)} gateways: {each:.1f} KiB each")
-        deaf = readers[::DEAF]
-        # Of events alone: the others tell nothing of tasks that are made.
-        listening = [one for n, one in enumerate(readers) if n // 2 % 3 == 0 and n % DEAF]
-        for one in readers:
+        readers, each = await costs(ports, pids, await made(http, "Wait"), streams)
+        everybody = [one for kind in readers.values() for one in kind]
+        print(f"{len(everybody)} streams at {len(ports)} gateways: {each:.1f} KiB each")
+        for one in everybody:
             one.listen()
+        # Of events alone: the others tell nothing of tasks that are made.
+        listening = [one for n, one in enumerate(readers["events"]) if n % DEAF]
         all_read = await waited(http, listening, events)
-        for one in deaf:
-            assert one.reading is not None
-            one.reading.cancel()
+        for kind in readers.values():
+            for one in kind[::DEAF]:
+                assert one.reading is not None
+                one.reading.cancel()
         for _ in range(STUCK):
-            made = await http.post("/api/tasks", json={"userQuery": "x" * LONG})
-            made.raise_for_status()
+            # One by one: these are more than readers in this one process take in at once.
+            await heard(listening, await made(http, "x" * LONG))
         some_deaf = await waited(http, listening, events)
         for name, found in (("all read", all_read), (f"every {DEAF}th does not", some_deaf)):
             print(f"{name}: p50 {statistics.median(found):.1f} ms, p95 {p95(found):.1f} ms")
-        for one in readers:
+        for one in everybody:
             one.close()
     slower = p95(some_deaf) / p95(all_read)
     print(json.dumps({"kib": round(each, 1), "slower": round(slower, 2)}))

@@ -32,12 +32,19 @@ CHROMIUM = os.environ.get("CHROMIUM") or next(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say so when the pages were tested in no browser."""
+    """Say what was left out: a browser that is not there, and the kits outside for the doors."""
     if CHROMIUM is None:
         terminalreporter.write_line(
             "There is no Chromium here: the gateway's pages were tested in NO BROWSER"
             " (tests/e2e/test_console.py was left out). Debian: apt install chromium;"
             " elsewhere CHROMIUM=/path/to/it."
+        )
+    passed = terminalreporter.getreports("passed")
+    if any(report.nodeid.startswith("tests/doors/") for report in passed):
+        here = "" if shutil.which("npm") else ", which needs npm, and there is none here"
+        terminalreporter.write_line(
+            "The kits of npm (@modelcontextprotocol/conformance, @ag-ui/client) were LEFT OUT of"
+            f" the doors' tests: make conformance runs them{here}."
         )
 
 

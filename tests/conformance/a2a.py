@@ -1,6 +1,8 @@
 """The A2A door: the contract in a2a.yml, and the TCK of the protocol's authors."""
 
+import asyncio
 import os
+import socket
 from pathlib import Path
 from string import Template
 from xml.etree import ElementTree as ET
@@ -17,10 +19,16 @@ TCK_NEEDS = (
     "pytest-html==4.1.1",
     "httpx==0.28.1",
     "grpcio==1.85.3",
-    "googleapis-common-protos==1.77.0",
+    "googleapis-common-protos==1.76.0",
     "jsonschema==4.26.0",
 )
 LEVELS = "must"
+NAMED = "example.com"
+PUSHED = (
+    "tests/compatibility/core_operations/test_push_notifications.py"
+    "::TestPushNotificationCrud::test_create_push_config"
+)
+"""Names a receiver there: an address that has to be one."""
 
 
 async def proof(folder: Path, url: str, key: str, skill: str) -> dict[str, bool]:
@@ -49,14 +57,27 @@ async def tck(folder: Path, url: str) -> dict[str, bool]:
     if bin_ is None:
         return {"A2A TCK": False}
     RESULTS.mkdir(parents=True, exist_ok=True)
+    named = await asyncio.to_thread(has_address, NAMED)
+    if not named:
+        say(f"LEFT OUT: {PUSHED}, {NAMED} has no address here.")
     report = (RESULTS / "a2a-tck.xml").resolve()
     await run(
         *(bin_ / "python", "-m", "pytest", "tests/compatibility", "-q", "--tb=no"),
         *(f"--sut-host={url}", "--transport=jsonrpc,http_json", "-m", LEVELS),
+        "--webhook-host=127.0.0.1",  # The only one that is told here (WEBHOOK_HOSTS).
         f"--junitxml={report}",
+        *(() if named else ("--deselect", PUSHED)),
         at=Path(kit),
     )
     return {"A2A TCK": as_known(failed_of(report), known())}
+
+
+def has_address(host: str) -> bool:
+    """Whether a name can be looked up here."""
+    try:
+        return bool(socket.getaddrinfo(host, 443))
+    except OSError:
+        return False
 
 
 def failed_of(report: Path) -> set[str]:

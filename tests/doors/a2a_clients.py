@@ -23,6 +23,7 @@ from tests.complaints.system import Person
 
 WIRES = (("1.0", "JSONRPC"), ("1.0", "HTTP+JSON"), ("0.3", "JSONRPC"), ("0.3", "HTTP+JSON"))
 """The versions and bindings that the card offers."""
+VERSIONS = ("1.0", "0.3")
 DONE, WORKING = TaskState.TASK_STATE_COMPLETED, TaskState.TASK_STATE_WORKING
 CANCELED, FAILED = TaskState.TASK_STATE_CANCELED, TaskState.TASK_STATE_FAILED
 

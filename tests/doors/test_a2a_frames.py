@@ -63,6 +63,7 @@ async def test_what_http_refuses(market: Marketplace, alice: Person) -> None:
     assert (await sent(alice, {}, "/tenant/a2a/message:send")).status_code == 404
     assert (await alice.first.get("/a2a/tasks/made-up", headers=V1)).status_code == 404
     assert (await alice.first.get("/a2a")).status_code == 405
+    assert (await sent(alice, frame("Steal"), "/a2a/")).json()["error"]["code"] == -32601
     async with httpx.AsyncClient(base_url=market.urls[0]) as nobody:
         assert (await nobody.post("/a2a", json=frame(), headers=V1)).status_code == 401
         card = (await nobody.get("/.well-known/agent-card.json")).json()

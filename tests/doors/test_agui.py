@@ -139,6 +139,7 @@ async def test_a_run_that_broke_off_goes_on_at_the_other_gateway(
         assert rest.kinds.count("TOOL_CALL_RESULT") == 1
         assert rest.kinds[-1] == "RUN_FINISHED"
         assert len(does.calls) == 1
+    assert (await alice.wallet())["posted"] == pytest.approx(100 - rest.state["bill"]["total"])
 
 
 async def _all(person: Person, body: dict[str, Any], run: Run, after: str) -> None:
@@ -191,7 +192,9 @@ async def test_a_cancelled_run_ends_in_words(market: Marketplace, alice: Person)
         gate.set()
         assert run.kinds[-1] == "RUN_FINISHED"
         assert run.text
-    await alice.wallet()
+    paid = (run.state["bill"] or {"total": 0})["total"]
+    assert paid < 0.1, "of the model alone"
+    assert (await alice.wallet())["posted"] == pytest.approx(100 - paid)
 
 
 async def test_what_is_no_run_is_refused(market: Marketplace, alice: Person, bob: Person) -> None:

@@ -68,11 +68,12 @@ async def test_all_listings_are_resources_page_by_page(market: Marketplace, alic
     assert [one.uri_template for one in templates] == ["agentbazaar://agents/{id}"]
 
 
+@pytest.mark.parametrize("mode", MODES)
 async def test_what_fails_is_said_in_words_and_costs_nothing(
-    market: Marketplace, alice: Person
+    market: Marketplace, alice: Person, mode: str
 ) -> None:
     broken = says({"detail": "out of order"}, 500)
-    async with market.agent(broken) as (agent, _), client_of(alice) as client:
+    async with market.agent(broken) as (agent, _), client_of(alice, 0, mode) as client:
         text, problem = await refused(client, "invoke_agent", agentId=agent, payload=PAYLOAD)
         assert (problem["status"], problem["error"]) == (502, text)
         text, problem = await refused(client, "invoke_agent", agentId="nobody", payload=PAYLOAD)
@@ -90,10 +91,11 @@ async def test_what_fails_is_said_in_words_and_costs_nothing(
     assert (await alice.wallet())["available"] == 100
 
 
-async def test_a_budget_is_reached(market: Marketplace) -> None:
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_budget_is_reached(market: Marketplace, mode: str) -> None:
     poor = await market.person("0.25")
     agents = market.agent(answers(cost="0.1"), price="0.1")
-    async with agents as (agent, does), client_of(poor) as client:
+    async with agents as (agent, does), client_of(poor, 0, mode) as client:
         for _ in range(2):
             await called(client, "invoke_agent", agentId=agent, payload=PAYLOAD)
         text, problem = await refused(client, "invoke_agent", agentId=agent, payload=PAYLOAD)
@@ -103,10 +105,15 @@ async def test_a_budget_is_reached(market: Marketplace) -> None:
     assert (await poor.wallet())["posted"] == 0.05
 
 
+@pytest.mark.parametrize("mode", MODES)
 async def test_what_is_anothers_is_not_there(
-    market: Marketplace, alice: Person, bob: Person
+    market: Marketplace, alice: Person, bob: Person, mode: str
 ) -> None:
-    async with market.agent() as (agent, _), client_of(alice) as hers, client_of(bob) as his:
+    async with (
+        market.agent() as (agent, _),
+        client_of(alice, 0, mode) as hers,
+        client_of(bob, 0, mode) as his,
+    ):
         task = (await called(hers, "invoke_agent", agentId=agent, payload=PAYLOAD))["taskId"]
         for tool in ("get_task", "get_receipt", "cancel_task"):
             text, problem = await refused(his, tool, taskId=task)

@@ -36,6 +36,11 @@ async def opened(inside: Inside, settings: Settings) -> AsyncIterator[ASGIApp]:
 def _routes(handler: RequestHandler) -> list[Route]:
     """Both bindings; a tenant in the path would be nobody's."""
     callers = Callers()
-    rpc = create_jsonrpc_routes(handler, PLACE, callers, enable_v0_3_compat=True)
+    # With a slash at the end, too: clients that join addresses ask there, and follow no redirect.
+    rpc = [
+        route
+        for place in (PLACE, f"{PLACE}/")
+        for route in create_jsonrpc_routes(handler, place, callers, enable_v0_3_compat=True)
+    ]
     rest = create_rest_routes(handler, callers, enable_v0_3_compat=True, path_prefix=PLACE)
     return [*rpc, *(one for one in rest if isinstance(one, Route))]
