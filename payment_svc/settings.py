@@ -71,6 +71,8 @@ class Settings(ServiceSettings):
         machine_realm: what they are for.
         machine_payer_key: the private key that agents which answer 402 are paid with; without it
             they are not.
+        machine_at_risk: BazaarBucks that agents may have of it in a day without a result, all of
+            them; one of them a tenth.
         webhook_key: what secrets of webhooks are encrypted with; without it no webhook is made.
         webhook_hosts: hosts of webhooks whose addresses may be private.
         webhook_disable_s: a webhook that has failed for so many seconds is told nothing more.
@@ -114,6 +116,7 @@ class Settings(ServiceSettings):
     machine_secret: Secret = None
     machine_realm: str = Field(default="agentbazaar", pattern=r"^[A-Za-z0-9._-]{1,100}$")
     machine_payer_key: Secret = None
+    machine_at_risk: Money = Decimal(100)
     webhook_key: Secret = None
     webhook_hosts: Hosts = ()
     webhook_disable_s: float = Field(default=5 * DAY_S, gt=0)

@@ -99,3 +99,8 @@ Index(
     postgresql_where=machine_payments.c.status == "signed",
 )
 Index("machine_payments_hold_idx", machine_payments.c.hold_id)
+Index(
+    "machine_payments_out_idx",
+    machine_payments.c.created_at,
+    postgresql_where=machine_payments.c.status == "signed",
+)

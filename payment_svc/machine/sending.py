@@ -43,6 +43,12 @@ UNKNOWN = (
     "It is not known whether the agent took what it was paid for this; it is not paid again before"
     " that is known."
 )
+ENOUGH = (
+    "Agents have of today's payments what may be out without a result; this one is not paid before"
+    " some of that has come to one, or is a day old."
+)
+SHARES = 10
+"""One agent may have this part of what may be out."""
 TAKEN = "The agent took what it was paid for this, and did not do it; it is not paid again."
 
 
@@ -61,12 +67,22 @@ def payer_of(key: str) -> LocalAccount:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What paying agents needs: the database, in what, who signs, and whom to ask of a nonce."""
+    """What paying agents needs.
+
+    Attributes:
+        db: the database.
+        token: in what they are paid.
+        payer: who signs.
+        chain: whom to ask of a nonce.
+        at_risk: BazaarBucks that may have left in a day for which there is no result; for one agent
+            a tenth of it.
+    """
 
     db: Database
     token: Token
     payer: LocalAccount
     chain: Chain | None
+    at_risk: Decimal
 
     async def pay(self, request: PayAgent, here: Envelope) -> AgentPayment:
         """A signed payment for a piece of work, within what its hold has.
@@ -92,6 +108,7 @@ class Sending:
             values = self._values(request, here.account, payload)
             if len(str(values["signature"])) > MOST_HEADER:  # It repeats what was asked for.
                 raise NotPaid(TOO_LONG)
+            await self._risk(tx, request.agent_id, self.token.price_of(int(offer.amount)))
             await store_sent.keep(tx.conn, values)
         log.info("an agent is paid", hold_id=request.hold_id, amount=str(values["amount"]))
         return AgentPayment(
@@ -132,6 +149,16 @@ class Sending:
                 f" {room.normalize():f} that are held for it."
             )
         return least
+
+    async def _risk(self, tx: Transaction, agent_id: str, amount: Decimal) -> None:
+        """Keep what agents may take for nothing within bounds: whoever lists one could call it.
+
+        Raises:
+            NotPaid: as much is out as may be.
+        """
+        out = await store_sent.out(tx.conn, agent_id)
+        if out.all + amount > self.at_risk or out.of_agent + amount > self.at_risk / SHARES:
+            raise NotPaid(ENOUGH)
 
     async def _is_over(self, request: PayAgent, here: Envelope) -> None:
         """Let the payment before lapse, when it cannot be taken any more."""

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.db.intervals import days
 from payment_svc.tables import machine_payments
 
 Found = Row[*tuple[Any, ...]]
 _IT = machine_payments.c
+_SIGNS = 7_201_996
+"""The database-wide lock of whoever signs."""
 
 
 async def of_work(conn: AsyncConnection, account: str, work: str) -> Found | None:
@@ -39,6 +42,23 @@ async def promised(conn: AsyncConnection, hold_id: str) -> Decimal:
         _IT.hold_id == hold_id, _IT.status == "signed"
     )
     return Decimal((await conn.execute(query)).scalar_one())
+
+
+class Out(NamedTuple):
+    """What was signed in a day and has no result, in BazaarBucks."""
+
+    all: Decimal
+    of_agent: Decimal
+
+
+async def out(conn: AsyncConnection, agent_id: str) -> Out:
+    """What may have been taken for nothing; nobody else signs before the transaction's end."""
+    await conn.execute(select(func.pg_advisory_xact_lock(_SIGNS)))
+    of_agent = func.sum(_IT.amount).filter(_IT.agent_id == agent_id)
+    query = select(func.coalesce(func.sum(_IT.amount), 0), func.coalesce(of_agent, 0)).where(
+        _IT.status == "signed", _IT.created_at > func.now() - days(1)
+    )
+    return Out(*(await conn.execute(query)).one())
 
 
 async def keep(conn: AsyncConnection, values: Mapping[str, Any]) -> None:

@@ -104,7 +104,7 @@ def machine_of(settings: Settings, db: Database) -> Machine:
         facilitator = Facilitator(http, settings.machine_facilitator)
         receiving = Receiving(db, shop, facilitator, chain, again_s=settings.card_retry_s)
     if key := _said(settings.machine_payer_key):
-        sending = Sending(db, token, payer_of(key), chain)
+        sending = Sending(db, token, payer_of(key), chain, settings.machine_at_risk)
     return Machine(receiving, sending, http.aclose)
 
 

@@ -466,3 +466,23 @@ async def test_what_was_used_is_not_signed_for_again_when_it_has_lapsed(shop: Ma
         done = await shop.system.invoke(account, agent_id, step_id=step_id)
         assert done.external_cost == Decimal("0.1")
         await shop.system.money(account, done.task_id)
+
+
+async def test_agents_that_take_and_do_nothing_are_paid_no_more_that_day(shop: Market) -> None:
+    account = await shop.system.account("5")
+    lost = "UPDATE payment.machine_payments SET amount = 9.95 WHERE agent_id = $1"
+    aged = "UPDATE payment.machine_payments SET created_at = now() - interval '25 hours'"
+    async with shop.seller("$0.10") as (agent_id, seller):
+        seller.after.append(nothing())
+        await shop.system.refusal(account, agent_id)
+        await shop.system.rows(lost, agent_id)
+        asked = len(seller.signatures)
+        refusal = await shop.system.refusal(account, agent_id)
+        assert isinstance(refusal, PaymentRequired)
+        assert "without a result" in refusal.message
+        assert seller.signatures[asked:] == [None]
+        await shop.system.rows(f"{aged} WHERE agent_id = $1", agent_id)
+        done = await shop.system.invoke(account, agent_id)
+        assert done.external_cost == Decimal("0.1")
+        await shop.system.money(account, done.task_id)
+    await eventually(lambda: has(shop, account, "4.9"))

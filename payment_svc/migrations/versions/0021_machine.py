@@ -93,3 +93,10 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 'signed'"),
     )
     op.create_index("machine_payments_hold_idx", "machine_payments", ["hold_id"], schema="payment")
+    op.create_index(
+        "machine_payments_out_idx",
+        "machine_payments",
+        ["created_at"],
+        schema="payment",
+        postgresql_where=sa.text("status = 'signed'"),
+    )
