@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from mpp import Challenge, Credential, ParseError
+from mpp import (  # type: ignore[attr-defined]  # It names no ParseError among its exports.
+    Challenge,
+    Credential,
+    ParseError,
+)
 from mpp.methods.evm import challenge_hash
 from x402.http.utils import decode_payment_signature_header
 from x402.mechanisms.evm.eip712 import hash_eip3009_authorization

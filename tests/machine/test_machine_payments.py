@@ -395,7 +395,12 @@ async def test_what_would_be_too_long_a_header_is_refused_before_it_is_signed_fo
     shop: Market,
 ) -> None:
     account, step_id = await shop.system.account("5"), f"step-{new_id()[:10]}"
-    offer = {"scheme": "exact", "network": NETWORK, "asset": ASSET, "amount": "1000"}
+    offer: dict[str, Any] = {
+        "scheme": "exact",
+        "network": NETWORK,
+        "asset": ASSET,
+        "amount": "1000",
+    }
     offer |= {"payTo": SELLERS, "maxTimeoutSeconds": 300, "extra": {"much": "x" * 11_800}}
     asked = {"x402Version": 2, "resource": {"url": "http://a"}, "accepts": [offer]}
     header = base64.b64encode(json.dumps(asked).encode()).decode()
