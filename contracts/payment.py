@@ -1,11 +1,11 @@
 """Messages of the payment service: holds, captures, and the two kinds of payment records."""
 
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from contracts.base import Call, Event, Id, Model, Moment, Money, Page, TaskEvent
+from contracts.base import IN_DIGITS, Call, Event, Id, Model, Moment, Money, Page, TaskEvent
 
 BazaarBucksType = Literal["agent_payment", "platform_fee", "refund"]
 StripeStatus = Literal["pending", "completed", "failed"]
@@ -77,7 +77,9 @@ class PlaceHold(Model):
     replaces: Id | None = None
     list_price: Money | None = None
     quoted: Money | None = None
-    tolerance: Decimal | None = Field(default=None, ge=1, le=10, max_digits=4, decimal_places=2)
+    tolerance: Annotated[Decimal, IN_DIGITS] | None = Field(
+        default=None, ge=1, le=10, max_digits=4, decimal_places=2
+    )
 
 
 class ExtendHold(Model):

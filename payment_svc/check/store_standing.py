@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import update
+from sqlalchemy import CTE, ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.db.intervals import after
@@ -19,17 +19,18 @@ async def claim_open(conn: AsyncConnection, wait_s: float, limit: int) -> list[s
 
 async def note_running(conn: AsyncConnection, ids: Sequence[str]) -> None:
     """Keep that the steps of these holds go on."""
-    await conn.execute(
-        update(holds)
-        .where(holds.c.id.in_(ids), holds.c.status == "held", holds.c.running.is_(False))
-        .values(running=True)
-    )
+    locked = _locked(ids, holds.c.running.is_(False))
+    await conn.execute(update(holds).where(holds.c.id == locked.c.id).values(running=True))
 
 
 async def note_ended(conn: AsyncConnection, ids: Sequence[str], delay_s: float) -> None:
     """Keep that they do not go on, and leave the holds alone for so many seconds."""
-    await conn.execute(
-        update(holds)
-        .where(holds.c.id.in_(ids), holds.c.status == "held")
-        .values(running=False, ask_at=after(delay_s))
-    )
+    locked = _locked(ids)
+    values = {"running": False, "ask_at": after(delay_s)}
+    await conn.execute(update(holds).where(holds.c.id == locked.c.id).values(values))
+
+
+def _locked(ids: Sequence[str], *more: ColumnElement[bool]) -> CTE:
+    """Those that are still open, locked in the order of all who lock several."""
+    query = select(holds.c.id).where(holds.c.id.in_(ids), holds.c.status == "held", *more)
+    return query.order_by(holds.c.id).with_for_update().cte("locked")

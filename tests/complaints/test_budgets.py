@@ -16,11 +16,14 @@ CALLS = 50
 
 
 async def insisting(person: Person, agent_id: str, number: int = 0, **more: Any) -> httpx.Response:
-    """Call an agent; again with the same key, as long as this machine has too much to do."""
+    """Call an agent; again with the same key, as long as this machine has too much to do.
+
+    What was given up may still be under way: 409 until it has ended.
+    """
     key = new_id()
     while True:
         answer = await person.call(agent_id, number, key, **more)
-        if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+        if answer.status_code not in (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.CONFLICT):
             return answer
         assert answer.headers["retry-after"]
         await asyncio.sleep(0.1)
