@@ -133,7 +133,7 @@ async def test_what_was_begun_by_one_statement_is_known_as_it_is_stored(
     }
     with contextlib.suppress(Undone):
         async with database.transaction(origin("test", "test", "ann")) as tx:
-            begun = await store_at_once.begin(tx, task, step, lease_s=8)
+            begun = await store_at_once.begin(tx, step, 8, made=task, anew=True)
             stored = await store.find_step(tx.conn, step["id"])
             assert begun == (stored, await store.find_task(tx.conn, task_id, "ann"))
             raise Undone
