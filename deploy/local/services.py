@@ -8,14 +8,13 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from dotenv import dotenv_values
 
 from chassis.secrets import SUFFIX, secret
-from contracts.permissions import GATEWAY, KEEPER
+from contracts.permissions import CONTEXTS, GATEWAY, KEEPER
 from deploy.local import nats, postgres
 from deploy.local.home import CREDENTIALS_KEY, ID_SECRET, SIGNING_KEY, WEBHOOK_KEY
 from deploy.local.ports import Claim
 from deploy.local.process import Process
 from deploy.local.settings import AGENTS, ENV_FILE, PROJECT, Settings
 
-CONTEXTS = ("registry", "task", "payment", "chat")
 OWNERS = tuple(f"{context}_owner" for context in CONTEXTS)
 """The roles of the migration step; all other roles are those of the services."""
 # The stores are stage 0: they are stopped last.
