@@ -65,8 +65,8 @@ async def test_a_wish_is_watched_and_its_task_shared(browser: Browser, system: S
         assert "Plan: search by Search Agent, summarize by Summarizer Agent" in shown
         assert "Bill" in shown
         lanes = page.locator(".now svg.timeline")
-        assert await lanes.locator("circle.payment").count() >= 2
-        assert await lanes.locator("rect.step.done").count() == 2
+        await expect(lanes.locator("circle.payment").nth(1)).to_be_attached()
+        await expect(lanes.locator("rect.step.done")).to_have_count(2)
         await visit.picture("wish")
 
         await page.click(".now >> text=How it was done")
@@ -76,7 +76,7 @@ async def test_a_wish_is_watched_and_its_task_shared(browser: Browser, system: S
         link = page.url
         async with visiting(browser, system.base_url, link.removeprefix(system.base_url)) as other:
             await expect(other.page.locator("main")).to_contain_text("it adds up")
-            assert await other.page.locator("svg.timeline circle").count() > 0
+            await expect(other.page.locator("svg.timeline circle").first).to_be_attached()
 
 
 async def test_a_price_that_was_negotiated(browser: Browser, system: System) -> None:
