@@ -173,8 +173,7 @@ async def read_for_a_page(place: Market, words: list[str]) -> int:
         for _ in range(8):
             before = (await tx.conn.execute(ROWS_READ)).scalar_one()
             await store_finding.page(tx.conn, FindAgents(), words, None, "oldest", None, 99)
-        read: int = (await tx.conn.execute(ROWS_READ)).scalar_one() - before
-    return read
+        return int((await tx.conn.execute(ROWS_READ)).scalar_one() - before)
 
 
 async def test_each_of_ten_thousand_is_found_and_the_best_of_them_is_chosen(
