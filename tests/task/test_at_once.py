@@ -115,7 +115,7 @@ async def test_what_was_begun_by_one_statement_is_known_as_it_is_stored(
         "required_skills": ["rhyme"],
         "max_budget": 1,
     }
-    step = {
+    step: dict[str, Any] = {
         "id": new_id(),
         "replaces": None,
         "task_id": task_id,
