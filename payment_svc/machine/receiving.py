@@ -4,8 +4,8 @@ Each arrow is a transaction of its own, and nobody is asked inside of one:
 
     new -> sent -> settled       it is credited in the transaction that notes its transaction
     new -> refused               the facilitator would not settle it, or it was too late
-    sent -> refused              it is too late to settle it, and the network's node says that
-                                 nobody did, or that its nonce was used for something else
+    sent -> refused              the network's node says that its nonce was used for something
+                                 else, or was not, when it is too late to use it
     sent -> doubt                nobody says what became of it; a person looks
 
 Whoever dies in between leaves a row that says how far it came. What is `sent` is taken up by a
@@ -69,8 +69,8 @@ class Receiving:
 
         Raises:
             Refused: it is not taken; nothing was credited.
-            Busy: somebody is at it.
-            Unavailable: it is not known yet.
+            Busy: it is not known yet.
+            Unavailable: the facilitator does not answer, and was not asked to settle it.
         """
         values = self._values(signed, here.account)
         async with self.db.transaction(here) as tx:
@@ -151,7 +151,7 @@ class Receiving:
             said: the no to a payment that the facilitator was asked to settle for the first time.
         """
         late = LATE if self.chain is None else NODE_LATE
-        over = row.valid_before + LATE - datetime.now(UTC)
+        left = row.valid_before + LATE - datetime.now(UTC)
         if self.chain is not None:
             try:
                 if await self.chain.is_used(row.asset, row.payer, row.nonce):
@@ -163,10 +163,10 @@ class Receiving:
             except Silent:
                 log.warning("the network's node does not answer", receipt_id=row.id)
                 return await self._wait(row, late)
-            if over < timedelta(0):
+            if left < timedelta(0):
                 return await self._refuse(row, NEVER)
         if said is not None:
-            return await self._put_off(row, said, over.total_seconds())
+            return await self._put_off(row, said, left.total_seconds())
         return await self._wait(row, late)
 
     async def _wait(self, row: store.Found, late: timedelta) -> store.Found:
@@ -230,7 +230,8 @@ def _ended(row: store.Found) -> store.Found:
 
     Raises:
         Refused: it came to nothing.
-        Busy, Unavailable: it is not over.
+        Busy: it is not over.
+        Unavailable: it has not begun.
     """
     if row.status == "settled":
         return row

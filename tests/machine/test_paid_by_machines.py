@@ -8,7 +8,7 @@ import signal
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Literal
 
 import httpx
 import pytest
@@ -170,13 +170,20 @@ async def test_without_money_nothing_is_settled(shop: Market) -> None:
     assert (shop.facilitator.asked, await shop.available(account)) == (["verify"], NOTHING)
 
 
-async def test_valid_and_then_not_settled_is_refused_for_good(shop: Market) -> None:
+async def test_a_no_after_it_was_sent_is_told_and_is_for_good_when_nobody_can_settle_it_any_more(
+    shop: Market,
+) -> None:
     account = await shop.system.account("0")
     header = await shop.signed(account, "0.25", shop.buyer())
-    shop.facilitator.script.append(behaving.refuses)
+    shop.facilitator.script.extend([behaving.refuses, behaving.refuses])
     for _ in range(2):
         assert "transaction_failed" in str((await shop.take(account, header)).refused)
-    assert (await shop.available(account), await status(shop, header)) == (NOTHING, "refused")
+    assert await status(shop, header) == "sent"
+    assert shop.facilitator.asked == ["verify", "settle"]
+    await expired_since(shop, header, "6 minutes")
+    await eventually(lambda: stands(shop, header, "refused"))
+    assert "never settled" in str((await shop.take(account, header)).refused)
+    assert await shop.available(account) == NOTHING
 
 
 async def test_settled_and_denied_it_is_found_on_the_network_and_credited_once(
@@ -190,27 +197,108 @@ async def test_settled_and_denied_it_is_found_on_the_network_and_credited_once(
     assert await shop.available(account) == Decimal("0.25")
 
 
-async def test_a_nonce_of_which_the_network_has_no_payment_is_left_to_a_person(
-    shop: Market,
+async def test_denied_and_carried_out_later_it_is_credited_once(shop: Market) -> None:
+    account = await shop.system.account("0")
+    header = await shop.signed(account, "0.25", shop.buyer())
+    sent: list[SettleRequest] = []
+
+    async def denies(double: Facilitator, asked: SettleRequest) -> Response:
+        sent.append(asked)
+        return await behaving.refuses(double, asked)
+
+    shop.facilitator.script.append(denies)
+    assert "transaction_failed" in str((await shop.take(account, header)).refused)
+    assert shop.facilitator.move(sent[0])["success"]
+    await expired_since(shop, header, "6 minutes")
+    await eventually(lambda: stands(shop, header, "settled"))
+    assert (await shop.take(account, header)).credited == Decimal("0.25")
+    assert await shop.available(account) == Decimal("0.25")
+
+
+async def test_a_nonce_that_paid_somebody_else_buys_nothing(shop: Market) -> None:
+    account = await shop.system.account("0")
+    header = await shop.signed(account, "0.25", shop.buyer())
+
+    async def overtaken(double: Facilitator, asked: SettleRequest) -> Response:
+        transaction = double.move(asked)["transaction"]
+        payer, _, units = double.transfers[transaction]
+        double.transfers[transaction] = (payer, "0x" + "44" * 20, units)
+        return await behaving.refuses(double, asked)
+
+    shop.facilitator.script.append(overtaken)
+    for _ in range(2):
+        assert (await shop.take(account, header)).refused == "This payment was used before."
+    assert (await shop.available(account), await status(shop, header)) == (NOTHING, "refused")
+
+
+@pytest.mark.parametrize("node", ["away", "elsewhere"])
+async def test_of_which_the_node_says_nothing_for_a_day_is_left_to_a_person(
+    shop: Market, node: Literal["away", "elsewhere"]
 ) -> None:
     account = await shop.system.account("0")
     header = await shop.signed(account, "0.25", shop.buyer())
-    shop.facilitator.node_is_away = True
-    shop.facilitator.script.append(behaving.settles_and_breaks)
+    shop.facilitator.node = node
+    shop.facilitator.script.append(behaving.settles_and_denies)
     with pytest.raises(Busy):
         await shop.take(account, header)
-    nonce = told(header)["payload"]["authorization"]["nonce"].lower()
-    await shop.system.rows(
-        "UPDATE payment.machine_receipts SET valid_before = now() - interval '2 days',"
-        " next_attempt_at = now() WHERE nonce = $1",
-        nonce,
+    await expired_since(shop, header, "2 days")
+    await eventually(lambda: stands(shop, header, "doubt"))
+    assert "look at the network" in str((await shop.take(account, header)).refused)
+    assert await shop.available(account) == NOTHING
+
+
+async def test_without_a_node_a_no_after_it_was_sent_is_left_to_a_person(shop: Market) -> None:
+    account = await shop.system.account("0")
+    header = await shop.signed(account, "0.25", shop.buyer())
+    shop.facilitator.node = "away"  # Of the other replica, which takes payments up as well.
+    shop.facilitator.script.append(behaving.settles_and_denies)
+    settings = Settings(
+        database_url=shop.system.stack.database_url("payment"),
+        machine_payee=PAYEE,
+        machine_facilitator=shop.facilitator_url,
     )
+    machine = machine_of(settings, shop.system.payment.database)
+    taking = machine.taking
+    assert taking is not None
+    here, asked = origin("test", "test", account), TakeMachinePayment(signature=header)
+    for _ in range(2):
+        taken = await taking.take(asked, here, datetime.now(UTC))
+        assert "transaction_failed" in str(taken.refused)
+    await expired_since(shop, header, "6 minutes")
 
     async def in_doubt() -> bool:
-        return await status(shop, header) == "doubt"
+        await taking.receiving.sweep()
+        return await stands(shop, header, "doubt")
 
     await eventually(in_doubt)
+    await machine.close()
     assert await shop.available(account) == NOTHING
+
+
+async def status(shop: Market, header: str) -> str:
+    """How far the payment in a header came."""
+    (row,) = await shop.system.rows(
+        "SELECT status FROM payment.machine_receipts WHERE nonce = $1", nonce_of(header)
+    )
+    return str(row["status"])
+
+
+async def stands(shop: Market, header: str, wanted: str) -> bool:
+    return await status(shop, header) == wanted
+
+
+async def expired_since(shop: Market, header: str, long: str) -> None:
+    """Have a payment that cannot be settled any more, since so long, looked at."""
+    await shop.system.rows(
+        "UPDATE payment.machine_receipts SET valid_before = now() - $2::text::interval,"
+        " next_attempt_at = now() WHERE nonce = $1",
+        nonce_of(header),
+        long,
+    )
+
+
+def nonce_of(header: str) -> str:
+    return str(told(header)["payload"]["authorization"]["nonce"]).lower()
 
 
 @pytest.mark.parametrize(
@@ -220,24 +308,23 @@ async def test_a_nonce_of_which_the_network_has_no_payment_is_left_to_a_person(
         behaving.lies(network="eip155:8453"),
         behaving.lies(transaction=""),
         behaving.lies(payer="0x" + "66" * 20),
+        behaving.repeats,
         behaving.breaks,
     ],
 )
 async def test_a_facilitator_that_lies_or_breaks_is_asked_again_and_believed_once(
     shop: Market, lie: behaving.Behaviour
 ) -> None:
-    account = await shop.system.account("0")
-    header = await shop.signed(account, "0.25", shop.buyer())
+    account, buyer = await shop.system.account("0"), shop.buyer()
+    assert (await shop.take(account, await shop.signed(account, "1", buyer))).credited == 1
+    header = await shop.signed(account, "0.25", buyer)
     shop.facilitator.script.append(lie)
     with pytest.raises(Busy):
         await shop.take(account, header)
     # It settled nothing then; the sweep has it settled.
-    await eventually(lambda: credited(shop, account))
+    await eventually(lambda: stands(shop, header, "settled"))
     assert (await shop.take(account, header)).credited == Decimal("0.25")
-
-
-async def credited(shop: Market, account: str) -> bool:
-    return await shop.available(account) == Decimal("0.25")
+    assert await shop.available(account) == Decimal("1.25")
 
 
 async def test_settled_without_an_answer_is_found_on_the_network_and_credited_once(
@@ -245,13 +332,13 @@ async def test_settled_without_an_answer_is_found_on_the_network_and_credited_on
 ) -> None:
     account = await shop.system.account("0")
     header = await shop.signed(account, "0.25", shop.buyer())
-    shop.facilitator.node_is_away = True
+    shop.facilitator.node = "away"
     shop.facilitator.script.append(behaving.settles_and_breaks)
     with pytest.raises(Busy):
         await shop.take(account, header)
-    shop.facilitator.node_is_away = False
-    await eventually(lambda: credited(shop, account))
-    assert await status(shop, header) == "settled"
+    shop.facilitator.node = "well"
+    await eventually(lambda: stands(shop, header, "settled"))
+    assert await shop.available(account) == Decimal("0.25")
 
 
 async def test_a_facilitator_that_is_away_costs_nothing_and_the_payment_stays_good(
@@ -292,8 +379,7 @@ async def test_killed_between_the_settling_and_the_credit_it_is_found_and_credit
     )
     assert await child.wait() == -signal.SIGKILL
     assert died.is_set()
-    await eventually(lambda: credited(shop, account))
-    assert await status(shop, header) == "settled"
+    await eventually(lambda: stands(shop, header, "settled"))
     assert (await shop.take(account, header)).credited == Decimal("0.25")
 
 

@@ -174,6 +174,11 @@ async def refuses(_facilitator: Facilitator, _asked: SettleRequest) -> Response:
     return JSONResponse({**no, "network": NETWORK})
 
 
+async def repeats(facilitator: Facilitator, asked: SettleRequest) -> Response:
+    """Say that it settled by the transaction of the payment before; it settled nothing."""
+    return await lies(transaction=next(reversed(facilitator.transfers)))(facilitator, asked)
+
+
 def lies(**told: Any) -> Behaviour:
     """Say that it settled, and something of it that is not so; it settled nothing."""
 
