@@ -115,8 +115,9 @@ async def test_what_was_begun_by_one_statement_is_known_as_it_is_stored(
         "required_skills": ["rhyme"],
         "max_budget": 1,
     }
+    step_id = new_id()
     step = {
-        "id": new_id(),
+        "id": step_id,
         "replaces": None,
         "task_id": task_id,
         "account": "ann",
@@ -134,6 +135,6 @@ async def test_what_was_begun_by_one_statement_is_known_as_it_is_stored(
     with contextlib.suppress(Undone):
         async with database.transaction(origin("test", "test", "ann")) as tx:
             begun = await store_at_once.begin(tx, step, 8, made=task, anew=True)
-            stored = await store.find_step(tx.conn, step["id"])
+            stored = await store.find_step(tx.conn, step_id)
             assert begun == (stored, await store.find_task(tx.conn, task_id, "ann"))
             raise Undone
