@@ -68,8 +68,18 @@ class Service:
         details: what it tells about itself when asked whether it lives, such as adapters in use.
     """
 
-    def __init__(self, name: str, settings: ServiceSettings, metadata: MetaData) -> None:
-        """Wire broker, database and outbox for the context `name`; nothing is opened yet."""
+    def __init__(
+        self,
+        name: str,
+        settings: ServiceSettings,
+        metadata: MetaData,
+        *,
+        planned_each: bool = False,
+    ) -> None:
+        """Wire broker, database and outbox for the context `name`; nothing is opened yet.
+
+        With `planned_each` its database is as `Database` says of that.
+        """
         self.name = name
         self.settings = settings
         self.broker = NatsBroker(
@@ -87,6 +97,7 @@ class Service:
             metadata,
             pool=settings.database_pool,
             relay_workers=settings.outbox_workers,
+            planned_each=planned_each,
         )
         self.departures = Departures(
             self._connection, self.database.engine, outbox_table(self.database.metadata)
