@@ -26,7 +26,7 @@ from payment_svc.ledger.names import shown_id
 
 PAYMENTS = Listing(BazaarBucksList, BazaarBucksPaymentView, api.BazaarBucksPayment, id=shown_id)
 CARDS = Listing(StripeList, StripePaymentView, api.StripePayment, id=shown_id)
-SETTLES_S = 1.0
+SETTLES_S = 0.2
 """How long a question waits for captures; it is answered as things are then."""
 
 

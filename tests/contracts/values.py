@@ -1,7 +1,7 @@
 """Hypothesis strategies for any message, by the types and limits of its fields."""
 
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -74,7 +74,6 @@ COMPOUND: dict[Any, Callable[[Kinds, list[Any]], st.SearchStrategy[Any]]] = {
     types.UnionType: _either,
     Literal: lambda values, _limits: st.sampled_from(values),
     list: _list,
-    Sequence: _list,
     dict: _dict,
 }
 

@@ -84,6 +84,7 @@ async def left(
     await system.event(task_id, "task.", count=told)
     tasks = await system.rows("SELECT * FROM task.tasks WHERE id = $1", task_id)
     steps = await system.rows("SELECT * FROM task.steps WHERE task_id = $1 ORDER BY seq", task_id)
+    assert {json.loads(step["quote"])["atOnce"] for step in steps} == {places}
     names = {task_id: "TASK", account: "ACCOUNT", agent_id: "AGENT", agent.url: "URL"}
     names |= {step["id"]: f"STEP {number}" for number, step in enumerate(steps)}
     events = [shown(one) for one in system.events(task_id) if one.type[:4] in ("task", "step")]
@@ -101,7 +102,7 @@ def settled(row: dict[str, Any]) -> dict[str, Any]:
     """Without what differs from call to call; of a moment, only whether there is one."""
     kept = {name: value for name, value in row.items() if name not in OF_THE_MOMENT}
     if kept.get("quote"):
-        kept["quote"] = json.loads(kept["quote"]) | {"at_once": None}
+        kept["quote"] = json.loads(kept["quote"]) | {"atOnce": None}
     return {name: bool(at) if isinstance(at, datetime) else at for name, at in kept.items()}
 
 
@@ -115,9 +116,8 @@ async def test_what_was_begun_by_one_statement_is_known_as_it_is_stored(
         "required_skills": ["rhyme"],
         "max_budget": 1,
     }
-    step_id = new_id()
-    step = {
-        "id": step_id,
+    step: dict[str, Any] = {
+        "id": new_id(),
         "replaces": None,
         "task_id": task_id,
         "account": "ann",
@@ -135,6 +135,6 @@ async def test_what_was_begun_by_one_statement_is_known_as_it_is_stored(
     with contextlib.suppress(Undone):
         async with database.transaction(origin("test", "test", "ann")) as tx:
             begun = await store_at_once.begin(tx, step, 8, made=task, anew=True)
-            stored = await store.find_step(tx.conn, step_id)
+            stored = await store.find_step(tx.conn, step["id"])
             assert begun == (stored, await store.find_task(tx.conn, task_id, "ann"))
             raise Undone
