@@ -39,7 +39,9 @@ async def test_a_further_stream_is_two_tasks_and_one_reader(
     task = samples.ONE_TASK.task.model_copy(update={"status": "in_progress"})
     await services.answer(GET_TASK, TaskReply(task=task))
     await services.answer(LIST_STEPS, StepList(steps=[]))
-    streams, loop = served.gateway.streams, served.gateway.link._keeping.get_loop()
+    streams, keeping = served.gateway.streams, served.gateway.link._keeping
+    assert keeping is not None
+    loop = keeping.get_loop()
     lines: list[AsyncIterator[str]] = []
     async with served.client() as http, AsyncExitStack() as open_:
 

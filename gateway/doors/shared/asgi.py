@@ -99,10 +99,17 @@ class Taken:
 
 
 async def events(frames: AsyncGenerator[bytes]) -> AsyncGenerator[Told]:
-    """What frames tell, with a bare place now and then: a sign of life."""
-    async for some in frames:
-        for frame in some.removesuffix(END).split(END):
-            yield _event(frame)
+    """What frames tell, with a bare place now and then: a sign of life.
+
+    Raises:
+        Refused: something went wrong that nobody expected.
+    """
+    try:
+        async for some in frames:
+            for frame in some.removesuffix(END).split(END):
+                yield _event(frame)
+    except Exception as error:  # noqa: BLE001  (as at the edge of the gateway: 500, and the log)
+        raise unexpected(error) from None
 
 
 def _event(frame: bytes) -> Told:
