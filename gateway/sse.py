@@ -73,9 +73,12 @@ class Frames(Response):
         self.init_headers(HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send them all."""
+        """Send them all; none for who asked by HEAD."""
         async with self._held, aclosing(self.frames):
             await send(self._start())
+            if scope["method"] == "HEAD":
+                await send({"type": "http.response.body"})
+                return
             sending = asyncio.create_task(self._send_all(send))
             try:
                 async with asyncio.timeout(None) as there:

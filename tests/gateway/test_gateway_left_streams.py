@@ -14,6 +14,7 @@ from gateway.sse import Frames
 from gateway.streams import Reader
 
 SOON_S = 10
+SCOPE = {"type": "http", "method": "GET", "path": "/"}
 
 
 async def stubborn() -> None:
@@ -47,7 +48,7 @@ async def test_a_stream_ends_when_its_caller_leaves_though_a_cancellation_was_sw
         taken.append(message)
 
     async with asyncio.timeout(SOON_S):
-        await Frames(frames(), send_s=SOON_S)({"type": "http", "path": "/"}, leave, send)
+        await Frames(frames(), send_s=SOON_S)(SCOPE, leave, send)
     assert closed.is_set()
     assert [one.get("body") for one in taken] == [None, b"data: 1\n\n"]
 
