@@ -59,31 +59,34 @@ async def repeat(seconds: float, job: Job, first_s: float = 0) -> None:
         job: what is done.
         first_s: seconds until the first round.
     """
-    me = asyncio.current_task()
     await asyncio.sleep(first_s)
     while True:
-        asked = asyncio.get_running_loop().call_later(LONG_S, _takes_long, job, me)
+        # A task of its own: a `TaskGroup` that fails leaves its task told to end (Python 3.11), and
+        # what the job waits for may swallow that this one is.
+        work = asyncio.create_task(_round(job))
+        asked = asyncio.get_running_loop().call_later(LONG_S, _takes_long, job, work)
         try:
-            await job()
-        except asyncio.CancelledError as error:
-            if told_to_end():
-                raise
-            _failed(job, error)
-        except Exception as error:  # noqa: BLE001  (a failed round must not end the loop)
-            _failed(job, error)
+            await asyncio.wait({work})
         finally:
             asked.cancel()
-        if told_to_end():
-            return  # What the job waited for may have swallowed the cancellation.
+            await end(work)
+        if work.cancelled():
+            _failed(job, asyncio.CancelledError())
+        elif (error := work.exception()) is not None:
+            _failed(job, error)
         await asyncio.sleep(seconds)
+
+
+async def _round(job: Job) -> None:
+    await job()
 
 
 def _failed(job: Job, error: BaseException) -> None:
     log.warning("background job failed", job=_name(job), error=error)
 
 
-def _takes_long(job: Job, task: "asyncio.Task[None] | None") -> None:
-    at, waiting = [], task.get_coro() if task is not None else None
+def _takes_long(job: Job, task: "asyncio.Task[None]") -> None:
+    at, waiting = [], task.get_coro()
     while (frame := getattr(waiting, "cr_frame", None)) is not None:
         at.append(f"{frame.f_globals['__name__']}:{frame.f_lineno}")
         waiting = getattr(waiting, "cr_await", None)

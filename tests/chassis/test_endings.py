@@ -20,7 +20,13 @@ async def failing() -> None:
     raise ValueError("a bad round")
 
 
-@pytest.mark.parametrize("trouble", [given_up_by_another, failing])
+async def failing_together() -> None:
+    """Of Python 3.11, the group leaves whoever waits for it told to end."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(failing())
+
+
+@pytest.mark.parametrize("trouble", [given_up_by_another, failing, failing_together])
 async def test_a_round_that_ends_badly_is_not_the_last(trouble: object) -> None:
     rounds, twice = [], asyncio.Event()
 
