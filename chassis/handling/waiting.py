@@ -103,6 +103,7 @@ class WaitingRoom:
         self._taken: Counter[str] = Counter()
         self._jobs: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._due_at = 0.0
         self._looking = asyncio.Lock()
         self._behind = False
 
@@ -205,10 +206,12 @@ class WaitingRoom:
         """Look again when something is due, if nothing is before that."""
         loop = asyncio.get_running_loop()
         at = loop.time() + delay_s
-        if not self._hands or (self._timer is not None and self._timer.when() <= at):
+        if not self._hands or (self._timer is not None and self._due_at <= at):
             return
         if self._timer is not None:
             self._timer.cancel()
+        # When it is due the handle does not say: uvloop's of what is due at once has no time.
+        self._due_at = at
         self._timer = loop.call_at(at, self._due)
 
     def _due(self) -> None:

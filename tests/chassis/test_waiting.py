@@ -7,14 +7,18 @@ from typing import Any
 
 import asyncpg
 import pytest
+import uvloop
+from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
 from chassis.bus.envelopes import new_id
+from chassis.db.database import Database
 from chassis.db.transaction import Transaction
 from chassis.handling import patience, settling
 from chassis.handling.dead_letters import Buried
 from chassis.handling.patience import Later
-from chassis.handling.waiting import Parked
+from chassis.handling.waiting import Parked, WaitingRoom
 from chassis.service import Service
 from contracts.errors import TooSlow, Unavailable
 from contracts.topology import Durable
@@ -285,3 +289,28 @@ def consuming(stack: Stack, durable: Durable, handler: Handler) -> Service:
 
 async def gone(sql: "asyncpg.Pool[Any]", durable: Durable) -> bool:
     return not await waiting(sql, durable)
+
+
+def test_two_that_are_due_at_once_are_looked_for_together_on_the_loop_of_services() -> None:
+    """What is to be called at once has no time there: it was asked for one."""
+
+    async def due_twice() -> int:
+        db = Database(
+            "postgresql://nobody@127.0.0.1:1/none", probe.metadata, pool=1, relay_workers=1
+        )
+        room, looks = WaitingRoom(db), list[int]()
+
+        async def hand(_raw: Msg) -> None:
+            """Nothing comes."""
+
+        async def look() -> None:
+            looks.append(1)
+
+        room.look = look  # type: ignore[method-assign]  # it would ask the database
+        room.open(Client(), {"one": hand})
+        room._look_in(0)
+        room._look_in(0)
+        await asyncio.sleep(0.01)
+        return len(looks)
+
+    assert uvloop.run(due_twice()) == 1
