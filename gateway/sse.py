@@ -6,7 +6,8 @@ keeps four with their scopes, 17 KiB for each stream that is open.
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext, suppress
+from functools import partial
 
 import structlog
 from starlette.responses import Response
@@ -72,22 +73,29 @@ class Frames(Response):
         self.init_headers(HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send them all."""
-        try:
-            async with self._held, aclosing(self.frames), asyncio.timeout(None) as there:
-                await send(self._start())
-                watching = asyncio.create_task(self._watch(receive, send, there))
-                try:
-                    async for frame in self.frames:
-                        await self._sent(send, frame)
-                finally:
-                    await end(watching)
+        """Send them all; none for who asked by HEAD."""
+        async with self._held, aclosing(self.frames):
+            await send(self._start())
+            if scope["method"] == "HEAD":
                 await send({"type": "http.response.body"})
-        except NotTaken:
-            log.info("a stream was cut off: nothing was taken", path=scope["path"])
-        except TimeoutError:
-            if not there.expired():
-                raise
+                return
+            sending = asyncio.create_task(self._send_all(send))
+            try:
+                async with asyncio.timeout(None) as there:
+                    sending.add_done_callback(partial(_no_longer, there))
+                    await self._watch(receive, send)
+            except NotTaken:
+                log.info("a stream was cut off: no sign of life was taken", path=scope["path"])
+            except TimeoutError:
+                if not there.expired():
+                    raise
+            finally:
+                await end(sending)  # What it waits for may swallow a cancellation.
+            try:
+                if not sending.cancelled():
+                    sending.result()
+            except NotTaken:
+                log.info("a stream was cut off: nothing was taken", path=scope["path"])
 
     def _start(self) -> Message:
         return {
@@ -96,14 +104,15 @@ class Frames(Response):
             "headers": self.raw_headers,
         }
 
-    async def _watch(self, receive: Receive, send: Send, there: asyncio.Timeout) -> None:
-        """Show that the stream lives, and end it when the caller leaves."""
-        try:
-            while not await self._left(receive):
-                await self._sent(send, ALIVE)
-        except NotTaken:  # Nor are the frames.
-            log.info("a stream was cut off: no sign of life was taken")
-        there.reschedule(asyncio.get_running_loop().time())
+    async def _send_all(self, send: Send) -> None:
+        async for frame in self.frames:
+            await self._sent(send, frame)
+        await send({"type": "http.response.body"})
+
+    async def _watch(self, receive: Receive, send: Send) -> None:
+        """Show that the stream lives, until the caller leaves."""
+        while not await self._left(receive):
+            await self._sent(send, ALIVE)
 
     async def _left(self, receive: Receive) -> bool:
         """Wait until the caller has left; False when a sign of life is due before."""
@@ -121,3 +130,9 @@ class Frames(Response):
                 await send({"type": "http.response.body", "body": frame, "more_body": True})
         except TimeoutError:
             raise NotTaken from None
+
+
+def _no_longer(there: asyncio.Timeout, _sent: "asyncio.Task[None]") -> None:
+    """All was sent: wait for the caller to leave no longer, if that is waited for still."""
+    with suppress(RuntimeError):
+        there.reschedule(asyncio.get_running_loop().time())

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.types import Receive, Scope, Send
 
+from chassis.endings import end
 from contracts.bodies import MaybeId
 from contracts.task import GET_TASK, GetTask
 from gateway.asking import account_of, ask, gateway_of, known_id
@@ -88,8 +89,7 @@ async def _while_known(identity: Identity | None, reader: Reader) -> AsyncIterat
     try:
         yield
     finally:
-        watching.cancel()
-        await asyncio.wait({watching})
+        await end(watching)
 
 
 async def _cut_when_over(identity: Identity, reader: Reader) -> None:

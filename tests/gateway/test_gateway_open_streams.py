@@ -31,14 +31,18 @@ STREAMS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("kind", STREAMS)
-async def test_a_further_stream_is_two_tasks_and_one_reader(
-    served: Served, services: StandIns, kind: str
-) -> None:
-    """They were ten by A2A, with 114 KiB; `bench.streams` measures what they come to now."""
+@pytest.fixture
+async def _at_work(services: StandIns) -> None:
+    """The task of these streams goes on."""
     task = samples.ONE_TASK.task.model_copy(update={"status": "in_progress"})
     await services.answer(GET_TASK, TaskReply(task=task))
     await services.answer(LIST_STEPS, StepList(steps=[]))
+
+
+@pytest.mark.usefixtures("_at_work")
+@pytest.mark.parametrize("kind", STREAMS)
+async def test_a_further_stream_is_two_tasks_and_one_reader(served: Served, kind: str) -> None:
+    """They were ten by A2A, with 114 KiB; `bench.streams` measures what they come to now."""
     streams, keeping = served.gateway.streams, served.gateway.link._keeping
     assert keeping is not None
     loop = keeping.get_loop()
@@ -60,3 +64,16 @@ async def test_a_further_stream_is_two_tasks_and_one_reader(
             lambda: len(asyncio.all_tasks(loop) - known) == MORE * TASKS_EACH, "two tasks each"
         )
     await until(lambda: streams.readers < readers, "all are let go")
+
+
+@pytest.mark.usefixtures("_at_work")
+@pytest.mark.parametrize("path", ["/api/events", "/a2a/tasks/t1:subscribe"])
+async def test_who_asks_by_head_has_the_headers_and_keeps_nothing_open(
+    served: Served, path: str
+) -> None:
+    streams = served.gateway.streams
+    async with served.client() as http:
+        answer = await http.head(path, headers={"A2A-Version": "1.0"})
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        await until(lambda: not streams.readers, "nobody reads")
+        assert (await http.get("/health")).status_code == 200
