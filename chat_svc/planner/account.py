@@ -35,8 +35,6 @@ _ORDER = (
     (Topic.TASKS, "tasks"),
 )
 _BROADER = ((Topic.REFUND, "refund"), (Topic.BALANCE, "balance"), (Topic.TASKS, "tasks"))
-_WHY = ("why", "por que", "pourquoi", "warum", "perche", "wieso")
-_AGENT = ("agent", "who", "which", "here", "you", "wer", "qui", "quien", "chi", "quem")
 
 
 def about_us(folded: str) -> Topic | None:
@@ -54,12 +52,10 @@ def _topic(folded: str) -> Topic | None:
     strange = 1 if words & word_set("me") else 0
     if len(unclaimed(folded, _MYSELF, most=2)) > strange:
         return None
-    why = any(word in folded for word in _WHY)
-    agent = any(word in folded for word in _AGENT)
     for topic, key in _ORDER:
-        if not says(key, folded) or (topic is Topic.PRICE and not why):
+        if not says(key, folded) or (topic is Topic.PRICE and not has("asks_why", folded)):
             continue
-        if topic is Topic.AGENTS and not agent:
+        if topic is Topic.AGENTS and not has("asks_who", folded):
             continue
         free = topic in (Topic.AGENTS, Topic.PRICE, Topic.REFUND)
         if words & word_set("own") or free or len(words) <= _BARE or "show" in words:

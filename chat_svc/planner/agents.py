@@ -15,12 +15,10 @@ from chat_svc.planner.match import (
     stem,
     words_of,
 )
-from chat_svc.planner.verbs import VERBS
+from chat_svc.planner.verbs import verbs
 from chat_svc.planner.wish import FAMILIES, QUALITIES, Mention, Wish, quality
 
 _MOST_WORDS = 6
-# What people mean by these is no agent, even when an agent's name holds the word.
-_COMMON = frozenset({"web", "internet", "net", "google", "language", "text", "it", "one", "in"})
 
 
 def _key(text: str) -> tuple[str, ...]:
@@ -47,7 +45,7 @@ class Names:
     def meant(self, name: str) -> tuple[str, ...]:
         """Ids of the agents that may be meant by a name, a part of one, or "premium agent"."""
         key = _key(name)
-        if not key or set(key) <= _COMMON:
+        if not key or set(key) <= word_set("no_names"):
             return ()
         exact = self.exactly(name)
         if exact:
@@ -95,7 +93,7 @@ class Names:
     def _stranger(plain: str, call: re.Match[str]) -> Mention | None:
         """Someone who is no agent here: "ask Bob to ..."."""
         for name, end in _names_at(plain, call.end(), most=3):
-            to = re.compile(r" (?:agent )?to (?=\w)").match(plain, end)
+            to = form("told_to").match(plain, end)
             if to and _key(name):
                 return Mention(name, (), to.end())
         return None
@@ -118,7 +116,7 @@ def _is_told(plain: str, end: int, call: str) -> bool:
 
 
 def _is_verb(plain: str, start: int) -> bool:
-    patterns = (form("lexicon_doing"), form("imperative"), *(verb.pattern for verb in VERBS))
+    patterns = (form("does"), form("imperative"), *(verb.pattern for verb in verbs()))
     return any(pattern.match(plain, start) for pattern in patterns)
 
 
@@ -187,7 +185,7 @@ def terms(text: str) -> list[str]:
     """
     plain = fold(text[:_LOOKED_AT])
     words = words_of(plain)
-    asked = {verb.family for verb in VERBS if verb.pattern.search(plain)}
+    asked = {verb.family for verb in verbs() if verb.pattern.search(plain)}
     kinds = [word for kind in FAMILIES if kind in asked for word in kind.phrases]
     return list(dict.fromkeys([*kinds, *(one for one in words if one in QUALITIES), *words]))
 
@@ -215,6 +213,6 @@ def is_wish(wish: Wish) -> bool:
     return bool(
         wish.family
         or wish.mention
-        or form("lexicon_asks").match(said)
+        or form("asks_somebody").match(said)
         or form("imperative").search(said)
     )

@@ -112,7 +112,7 @@ def _about_one(profiles: Sequence[Profile], names: Names, question: str) -> str 
     called = names.exactly(question.strip(" ?!."))
     if called:
         return _lines([one.agent for one in profiles if one.agent.id in called])
-    for pattern in (form("status"), form("questions_about")):
+    for pattern in (form("status"), form("about_one")):
         match = pattern.fullmatch(question)
         agents = _named(profiles, names, match["who"]) if match else []
         if agents and pattern is form("status"):
@@ -139,7 +139,7 @@ def _on_the_market(profiles: Sequence[Profile], names: Names, question: str) -> 
     clause = begin(question, 0, names.find)
     if clause.mention is not None or (clause.family is not None and not clause.weak):
         return None
-    if form("questions_languages").fullmatch(question):
+    if form("which_languages").fullmatch(question):
         return _who(profiles, names, TRANSLATE.name)
     about_one = _about_one(profiles, names, question)
     if (

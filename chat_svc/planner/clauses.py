@@ -7,8 +7,17 @@ from itertools import islice
 
 from chat_svc.planner.forms import QUOTE, form, has, word_set
 from chat_svc.planner.languages import find_language, find_targets, language_in, target_at
-from chat_svc.planner.verbs import VERBS, Verb
-from chat_svc.planner.wish import SEARCH, TRANSLATE, Family, Mention, Style, asks_for_count
+from chat_svc.planner.verbs import Verb, verbs
+from chat_svc.planner.wish import (
+    SEARCH,
+    TRANSLATE,
+    Family,
+    Mention,
+    Style,
+    asks_for_count,
+    is_targeted,
+    style_of,
+)
 
 HEAD = 2_000
 """Characters at the beginning of a message in which wishes are looked for."""
@@ -45,16 +54,6 @@ class Clause:
     mention: Mention | None = None
     weak: bool = False
     elliptic: bool = False
-
-    @property
-    def style(self) -> Style:
-        """What an agent for it is given."""
-        return self.family.style if self.family else Style.REQUEST
-
-    @property
-    def targeted(self) -> bool:
-        """Whether it needs a language to go to."""
-        return self.family is not None and self.family.targeted
 
 
 def skip_lead(plain: str, position: int) -> int:
@@ -111,7 +110,7 @@ def _without_verb(plain: str, start: int) -> Clause:
 
 
 def _known_verb(plain: str, start: int) -> Clause | None:
-    for verb in VERBS:
+    for verb in verbs():
         match = verb.pattern.match(plain, start)
         if match and _means(verb, plain, match):
             return Clause(start, start, match.end(), len(plain), verb.family, weak=verb.weak)
@@ -142,9 +141,9 @@ def has_target_at_end(argument: str) -> bool:
 
 def _is_complete(clause: Clause, argument: str) -> bool:
     """Whether the clause has all it needs, so that what follows is no part of its text."""
-    if QUOTE in argument or clause.style is not Style.TEXT:
+    if QUOTE in argument or style_of(clause.family) is not Style.TEXT:
         return True
-    return clause.targeted and has_target_at_end(argument)
+    return is_targeted(clause.family) and has_target_at_end(argument)
 
 
 def _begins_anew(plain: str, current: Clause, separator: int, new: Clause) -> bool:
@@ -157,7 +156,7 @@ def _begins_anew(plain: str, current: Clause, separator: int, new: Clause) -> bo
         return strong or complete
     if new.family is None:
         return complete and _is_told(plain, new, strong=strong)
-    if new.weak or (new.elliptic and current.targeted):
+    if new.weak or (new.elliptic and is_targeted(current.family)):
         return new.weak and strong and complete
     if (
         current.family is not None
@@ -182,7 +181,7 @@ def _works_on_it(plain: str, new: Clause) -> bool:
     """Whether a clause after an unquoted text works on that text: "and translate it"."""
     rest = plain[new.verb_end : new.verb_end + _NEAR]
     return (
-        new.style is Style.TEXT
+        style_of(new.family) is Style.TEXT
         and QUOTE not in rest[:2]
         and form("chained_object").match(rest) is not None
     )
@@ -190,12 +189,12 @@ def _works_on_it(plain: str, new: Clause) -> bool:
 
 def _goes_on(plain: str, current: Clause, new: Clause, *, strong: bool) -> bool:
     """Whether a known verb after a complete clause, or after a subject, is a new wish."""
-    if strong or current.style is not Style.QUERY:
+    if strong or style_of(current.family) is not Style.QUERY:
         return True
     if form("chained_object").match(plain[new.verb_end : new.verb_end + _NEAR]):
         return True
     return (
-        new.style is Style.QUERY
+        style_of(new.family) is Style.QUERY
         and form("search_object").match(plain[new.start : new.verb_end]) is not None
     )
 

@@ -52,7 +52,7 @@ def holds_asking(text: str) -> bool:
     """Whether a text as typed begins with words that asked for it: "this txt Our neighbours"."""
     if form("says_how").match(text):
         return True
-    if form("given_sets_off").match(text) or form("led").match(text):
+    if form("sets_off").match(text) or form("led").match(text):
         return True
     first = fold(text[:80]).split()[:1]
     pointed = first and first[0] in word_set("pointing_words")
@@ -82,11 +82,11 @@ def is_no_subject(query: str) -> bool:
         return True
     if strange <= _STRANGERS and _is_vague(folded):
         return True
-    return form("asked").match(folded) is not None and (has("subject_vague", folded) or not strange)
+    return form("asked").match(folded) is not None and (has("ends_vague", folded) or not strange)
 
 
 def _is_vague(folded: str) -> bool:
-    if form("subject_ours").match(folded) and names_one(folded):
+    if form("begins_ours").match(folded) and names_one(folded):
         return True
     of_that = form("of_that").match(folded) is not None and not has("in_general", folded)
     return of_that or any((form("something").match(folded), form("mine").fullmatch(folded)))
@@ -109,7 +109,7 @@ def is_loose(query: str) -> bool:
     return folded.split()[:1] != [] and (
         folded.split()[0] in word_set("loose")
         or has("besides", folded)
-        or has("subject_goes_on", folded)
+        or has("works_on_that", folded)
     )
 
 

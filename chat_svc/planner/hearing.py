@@ -17,23 +17,25 @@ _MOST_MISSING = 2
 _LIKENESS = 0.83
 
 
-def respell(text: str, folded: str) -> str:
+def respell(text: str) -> str:
     """The text with its misspelt commands spelt right.
 
     They are looked for at its beginning, up to a quotation or a colon, and in its last line.
     """
-    text, folded = form("you").sub("you", text), form("you").sub("you", folded)
-    stop = form("respelling_stop").search(text, 0, _NEAR)
+    if said := form("you").search(fold(text)):
+        text = f"{text[: said.start()]}you{text[said.end() :]}"
+    folded = fold(text)
+    stop = form("no_command").search(text, 0, _NEAR)
     places = [(0, stop.start() if stop else min(len(text), _NEAR))]
     line = text.rfind("\n") + 1
     if (
         line >= places[0][1]
         and len(text) - line <= _END
-        and not form("respelling_stop").search(text, line)
+        and not form("no_command").search(text, line)
     ):
         places.append((line, len(text)))
     for start, end in reversed(places):
-        for word in reversed(list(form("respelling_word").finditer(folded, start, end))):
+        for word in reversed(list(form("command").finditer(folded, start, end))):
             meant = _meant(word[0])
             if meant is not None:
                 text = text[: word.start()] + meant + text[word.end() :]
@@ -142,7 +144,7 @@ def _read_forbidden(text: str) -> tuple[str, set[str], bool]:
 
 def _rules_out(what: str) -> bool:
     return any(spelled(kind).match(what) for kind in KINDS) or (
-        form("terms_doing").fullmatch(what) is not None
+        form("calls_somebody").fullmatch(what) is not None
         and not unclaimed(form("agent").sub("", what.partition(" ")[2]), most=1)
     )
 
@@ -185,7 +187,7 @@ class Heard:
 
 def hear(text: str) -> Heard:
     """Reads a message; what limits it is looked for in its instruction alone."""
-    text = respell(text, fold(text))
+    text = respell(text)
     source = read_source(text)
     zones = read_zones(source)
     if zones is None or not (zones.announced or is_prose(fold(zones.material))):

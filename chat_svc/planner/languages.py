@@ -9,20 +9,14 @@ from functools import cache
 from babel import Locale
 from babel.core import get_global
 
-from chat_svc.planner.forms import fold, form
+from chat_svc.planner.forms import LANGUAGES, fold, form, word_set
 
-# Requests are understood in these languages, so languages may be named in them.
-_NAMED_IN = ("en", "es", "fr", "de", "it", "pt")
 # Languages that may also be named as their speakers do ("svenska"); all would take a second.
 _AUTONYMS = (
     "ar bg bn ca cs da el et fa fi he hi hr hu id is ja ko lt lv mk ms nb nl pl ro ru sk sl sq sr "
     "sv sw ta th tr uk ur vi zh"
 )
 _NOT_IN_CLDR = {"mandarin": "zh", "farsi": "fa", "castellano": "es", "castilian": "es"}
-# Names of small languages that are everyday words.
-_EVERYDAY = frozenset(
-    {"even", "fang", "jute", "laze", "mono", "vote", "voto", "her", "run", "may"}
-) | frozenset(["more", "slave", "creek", "palau", "nauru", "niue", "tuvalu"])
 _SHORTEST_TYPO = 5
 _LIKENESS = 0.8
 _SHORTEST_DECLINED = 6
@@ -40,11 +34,11 @@ def _tag(identifier: str) -> str:
 @cache
 def _names() -> dict[str, str]:
     names = dict(_NOT_IN_CLDR)
-    for ui_language in _NAMED_IN:
+    for ui_language in LANGUAGES:
         for identifier, name in Locale(ui_language).languages.items():
             shortest = 3 if ui_language == "en" else 4
             folded = fold(name)
-            if len(folded) >= shortest and folded not in _EVERYDAY:
+            if len(folded) >= shortest and folded not in word_set("everyday"):
                 names.setdefault(folded, _tag(identifier))
     return names
 
@@ -63,7 +57,7 @@ def _territories() -> dict[str, str]:
 def _code(text: str) -> str | None:
     """The language tag that `text` is ("pt-br" is "pt-BR"), None when it is none."""
     match = _CODE.fullmatch(text)
-    if match is None or match[1] in _EVERYDAY:
+    if match is None or match[1] in word_set("everyday"):
         return None
     known = Locale("en").languages
     language, script, territory = match[1], match[2], match[3]
@@ -116,15 +110,12 @@ def _misspelt(word: str) -> str | None:
 def _widely_written() -> dict[str, str]:
     """The English names of the languages whose names may be misspelt, each with its tag."""
     known = Locale("en").languages
-    return {fold(known[code]): code for code in (*_NAMED_IN, *_AUTONYMS.split())}
+    return {fold(known[code]): code for code in (*LANGUAGES, *_AUTONYMS.split())}
 
 
 def _ends_the_phrase(text: str, end: int) -> bool:
     """Whether no further plain word follows, so that a short code or a typo can be meant."""
-    return not re.match(
-        r"\s*(?!and\b|or\b|y\b|et\b|und\b|please\b|pls\b|plz\b|thanks\b|for me\b|e\b)[\w']",
-        text[end : end + 60],
-    )
+    return form("goes_on").match(text, end, end + 60) is None
 
 
 def find_language(text: str, position: int) -> tuple[str, int] | None:
@@ -189,7 +180,7 @@ def _languages_at(text: str, position: int) -> tuple[list[str], int] | None:
     tags = [first[0]]
     end = first[1]
     codes_only = end - position == _CODE_LENGTH
-    while joint := form("targets_more").match(text, end):
+    while joint := form("more_targets").match(text, end):
         found = find_language(text, joint.end()) if joint.end() > end else None
         # "to French, it is ..." goes on in words: a code may only follow a code.
         if found is None or (found[1] - joint.end() == _CODE_LENGTH and not codes_only):
@@ -233,4 +224,4 @@ def find_source(text: str) -> Target | None:
 
 def language_in(text: str) -> str | None:
     """The first word of folded `text` that is the name of a language ("a French summary of")."""
-    return next(filter(None, map(named_language, re.findall(r"[^\W\d_]{4,}", text))), None)
+    return next(filter(None, map(named_language, form("long_word").findall(text))), None)

@@ -19,7 +19,7 @@ from chat_svc.planner.clauses import (
 )
 from chat_svc.planner.forms import QUOTE, blanked, form, has
 from chat_svc.planner.languages import find_targets
-from chat_svc.planner.wish import POINTING_LENGTH, Style, points
+from chat_svc.planner.wish import POINTING_LENGTH, Style, is_targeted, points, style_of
 
 _MOST_MARKS = 12
 _NEAR = 200
@@ -54,8 +54,8 @@ def _opens_with_colon(plain: str, clause: Clause, colon: int, find: FindMention)
     head = plain[clause.verb_end : colon]
     if clause.weak or form("layout_languages").search(head) or _is_inline(plain, colon):
         return False
-    if clause.style is Style.REQUEST:
-        asks = form("lexicon_asks").match(plain, clause.start) or form("quality_task").search(
+    if style_of(clause.family) is Style.REQUEST:
+        asks = form("asks_somebody").match(plain, clause.start) or form("quality_task").search(
             plain, clause.start, colon
         )
         called = clause.mention or find(plain, clause.start)
@@ -63,14 +63,14 @@ def _opens_with_colon(plain: str, clause: Clause, colon: int, find: FindMention)
     about = _object(plain, clause, colon)
     if points(about) or form("follows").search(about) or form("describes").fullmatch(about):
         return True
-    return clause.targeted and QUOTE not in head and has_target_at_end(head)
+    return is_targeted(clause.family) and QUOTE not in head and has_target_at_end(head)
 
 
 def _opens_with_sentence(
     plain: str, clause: Clause, stop: int, find: FindMention, *, new: bool
 ) -> bool:
     """Whether the text follows in the next sentence: "Sum up the following article? One ..."."""
-    if clause.style is not Style.TEXT:
+    if style_of(clause.family) is not Style.TEXT:
         return False
     about = _object(plain, clause, stop)
     announced = form("follows").search(about) or (new and form("layout_this").match(about))
@@ -91,7 +91,7 @@ def split_off_also(plain: str, start: int, end: int, find: FindMention) -> tuple
     """A last sentence of a text that is a wish after all: "Also search for ..."."""
     content = len(plain[:end].rstrip())
     for stop in form("sentence_end").finditer(plain, max(start, end - TAIL), end):
-        also = form("lexicon_also").match(plain, stop.end())
+        also = form("at_end_also").match(plain, stop.end())
         if also is None:
             continue
         clause = begin(plain[:end], also.start(), find)

@@ -194,7 +194,7 @@ def for_words(
     """
     wish = sought(request)
     opening = fold(request[:_OPENING])
-    asks = form("lexicon_asks").match(opening) is not None
+    asks = form("asks_somebody").match(opening) is not None
     if form("statement").match(opening):
         return []
     if subject_only:

@@ -20,7 +20,8 @@ from chat_svc.planner.wish import (
 
 _CUES = ("detect", "summarize", "about_text", "translate", "search", "analyze", "localize")
 _NEAR = 100
-_PATTERNS = {"search": form("works_on_it"), "about_text": form("asks_about")}
+_FORMS = {"search": "works_on_it", "about_text": "asks_about"}
+"""Kinds that are named by more than words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def cues(folded: str) -> list[Cue]:
     hits = [
         Cue(BY_KEY.get(key, SUMMARIZE), hit.start(), hit.end())
         for key in _CUES
-        for hit in _PATTERNS.get(key, spelled(key)).finditer(folded)
+        for hit in (form(_FORMS[key]) if key in _FORMS else spelled(key)).finditer(folded)
     ]
     for hit in sorted(hits, key=lambda cue: (cue.start, -cue.end)):
         known = {cue.family for cue in found}
@@ -110,7 +111,7 @@ def _bare(folded: str) -> list[Target]:
     """Languages that are only named: "German please", "a French summary of this"."""
     if find_source(folded):
         return []
-    named = ((word, named_language(word[0])) for word in form("spotting_word").finditer(folded))
+    named = ((word, named_language(word[0])) for word in form("long_word").finditer(folded))
     return [Target(word.start(), word.end(), (tag,)) for word, tag in named if tag]
 
 
@@ -152,5 +153,5 @@ def languages_only(folded: str) -> tuple[str, ...]:
     if len(folded) > _NEAR or cues(folded) or unclaimed(folded, most=1):
         return ()
     found = find_targets(folded)
-    named = [tag for word in form("spotting_word").findall(folded) if (tag := named_language(word))]
+    named = [tag for word in form("long_word").findall(folded) if (tag := named_language(word))]
     return _tags(found) or tuple(dict.fromkeys(named))

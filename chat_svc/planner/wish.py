@@ -38,6 +38,16 @@ class Family:
     tells_about: bool = False
 
 
+def style_of(family: Family | None) -> Style:
+    """What an agent of a family is given; where none is known, the wish as it was said."""
+    return family.style if family else Style.REQUEST
+
+
+def is_targeted(family: Family | None) -> bool:
+    """Whether a family is known, and needs a language to go to."""
+    return family is not None and family.targeted
+
+
 def _family(name: str, phrases: str, style: str, **more: bool) -> Family:
     return Family(name, tuple(phrases.split(",")), Style(style), **more)
 
@@ -154,12 +164,12 @@ class Wish:
     @property
     def style(self) -> Style:
         """What an agent for it is given."""
-        return self.family.style if self.family else Style.REQUEST
+        return style_of(self.family)
 
     @property
     def targeted(self) -> bool:
         """Whether it needs a language to go to."""
-        return self.family is not None and self.family.targeted
+        return is_targeted(self.family)
 
     @property
     def texts(self) -> list[str]:
