@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from bench.load import answered, drive
@@ -39,7 +40,7 @@ def rows(folder: Path, releases: Mapping[str, Release], rounds: int, calls: int)
                 answered(
                     drive(
                         market.port,
-                        lambda n, task=task: call(task, n),  # type: ignore[misc]
+                        partial(call, task),
                         callers=CALLERS,
                         calls=calls,
                     )

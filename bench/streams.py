@@ -16,6 +16,7 @@ import re
 import statistics
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -47,11 +48,13 @@ ID = re.compile(rb'"taskId":"([A-Za-z0-9]+)"')
 
 @dataclass
 class Reader:
-    """One open stream; when it heard of which task."""
+    """One open stream; when it heard, or will hear, of which task."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
-    heard: dict[str, float] = field(default_factory=dict)
+    heard: "defaultdict[str, asyncio.Future[float]]" = field(
+        default_factory=lambda: defaultdict(asyncio.Future)
+    )
     reading: "asyncio.Task[None] | None" = None
 
     def listen(self) -> None:
@@ -64,8 +67,8 @@ class Reader:
             rest = (rest + got)[-200_000:]
             now = time.perf_counter()
             for found in ID.finditer(rest):
-                if found[1]:
-                    self.heard.setdefault(found[1].decode(), now)
+                if not (first := self.heard[found[1].decode()]).done():
+                    first.set_result(now)
             rest = rest[rest.rfind(b"\n") + 1 :]
 
     def close(self) -> None:
@@ -124,11 +127,10 @@ async def made(http: httpx.AsyncClient, wish: str) -> str:
     return id_
 
 
-async def heard(readers: list[Reader], id_: str) -> None:
-    """Wait until all have heard of a task."""
+async def heard(readers: list[Reader], id_: str) -> list[float]:
+    """Wait until all have heard of a task, and return when each did."""
     async with asyncio.timeout(ANSWER_S):
-        while not all(id_ in one.heard for one in readers):  # noqa: ASYNC110  (they note when)
-            await asyncio.sleep(0.005)
+        return await asyncio.gather(*(one.heard[id_] for one in readers))
 
 
 async def waited(http: httpx.AsyncClient, readers: list[Reader], events: int) -> list[float]:
@@ -137,8 +139,7 @@ async def waited(http: httpx.AsyncClient, readers: list[Reader], events: int) ->
     for number in range(events):
         began = time.perf_counter()
         id_ = await made(http, f"Wish {number}")
-        await heard(readers, id_)
-        found += [(one.heard[id_] - began) * 1000 for one in readers]
+        found += [(at - began) * 1000 for at in await heard(readers, id_)]
     return found
 
 

@@ -80,7 +80,7 @@ async def _under_way(dsn: str, *monitors: str) -> Any:
 
 def _open() -> Iterator[tuple[str, str]]:
     for context in CONTEXTS:
-        yield f"messages of {context}", f"SELECT count(*) FROM {context}.{context}_outbox"  # noqa: S608
+        yield f"messages of {context}", f"SELECT count(*) FROM {context}.{context}_outbox"  # noqa: S608  (ours)
     yield "open holds", "SELECT count(*) FROM payment.holds WHERE status = 'held'"
     yield (
         "open steps",

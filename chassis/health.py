@@ -9,7 +9,7 @@ from nats.aio.client import Client
 
 from chassis import topology
 from chassis.bus.consumers import Consumers
-from chassis.db.away import why_away
+from chassis.db.away import TROUBLES, why_away
 from chassis.db.database import Database
 from chassis.outbox.relay import Departures
 from chassis.release import release
@@ -59,7 +59,7 @@ class Health:
         try:
             async with asyncio.timeout(DATABASE_S):
                 await self.database.ping()
-        except Exception as error:  # noqa: BLE001  (whatever keeps the database from answering)
+        except TROUBLES as error:
             wrong.append(f"database {why_away(error)}: {type(error).__name__}")
         wrong += [f"stream {name} takes no messages" for name in self._full()]
         wrong += [f"consumer {name} has stopped" for name in self.consumers.dead()]

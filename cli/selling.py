@@ -6,11 +6,10 @@ import typer
 
 from cli import config
 from cli.api import Api
-from cli.output import say, show
+from cli.output import Limit, say, show
 from deploy.local.telling import trimmed
 
 app = typer.Typer(no_args_is_help=True)
-Limit = Annotated[int, typer.Option("--limit", min=1, max=500, help="At most so many.")]
 
 
 @app.command("show")
@@ -25,7 +24,7 @@ def standing(context: typer.Context) -> None:
 def earnings(context: typer.Context, limit: Limit = 20) -> None:
     """What each agent earned, by day."""
     found = config.of(context)
-    lines = Api(found).get("/api/seller/earnings", limit=limit)
+    lines = Api(found).pages("/api/seller/earnings", limit)
     sums = ("charged", "fees", "refunded", "earned")
     rows = [
         (
@@ -56,7 +55,7 @@ def payout(
 def payouts(context: typer.Context, limit: Limit = 20) -> None:
     """Your payouts, the newest first."""
     found = config.of(context)
-    all_ = Api(found).get("/api/seller/payouts", limit=limit)
+    all_ = Api(found).pages("/api/seller/payouts", limit)
     rows = [
         (one["createdAt"], one["id"], trimmed(one["amount"]), one["status"], one["note"] or "")
         for one in all_

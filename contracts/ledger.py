@@ -1,5 +1,6 @@
 """Messages about the books: wallets, statements, receipts, refunds, and the check of it all."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated
 
@@ -235,7 +236,7 @@ class Receipt(Model):
     """
 
     task_id: Id
-    lines: list[ReceiptLine]
+    lines: Sequence[ReceiptLine]
     charged: Sum
     fee: Sum
     refunded: Sum

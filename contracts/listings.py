@@ -1,5 +1,6 @@
 """Messages about listings: who lists an agent owns it, and the market is found and chosen from."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -209,7 +210,7 @@ class Choice(Model):
         reason: a sentence; also when there is nobody.
     """
 
-    candidates: list[Considered]
+    candidates: Sequence[Considered]
     reason: str
 
 

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from contracts import permissions
-from contracts.permissions import BAZAAR, Account, Permissions, Shared
+from contracts.authorization import Permissions, Shared, of_user, shared
+from contracts.permissions import BAZAAR, USERS, Account, account_of
 
 FILE = Path(__file__).with_name("nats") / "users.conf"
 ANSWER_WITHIN = "3m"
@@ -35,13 +35,13 @@ def config() -> str:
 
 
 def _account(name: Account) -> str:
-    users = [user for user in permissions.USERS if permissions.account_of(user) == name]
+    users = [user for user in USERS if account_of(user) == name]
     lines = [f"  {name} {{", *(["    jetstream: enabled"] if name == BAZAAR else [])]
-    lines += ["    users: [", *(_user(user, permissions.of_user(user)) for user in users), "    ]"]
+    lines += ["    users: [", *(_user(user, of_user(user)) for user in users), "    ]"]
     if name == BAZAAR:
-        lines += ["    exports: [", *_exports(permissions.shared()), "    ]"]
+        lines += ["    exports: [", *_exports(shared()), "    ]"]
     else:
-        mine = [one for one in permissions.shared() if one.account == name]
+        mine = [one for one in shared() if one.account == name]
         lines += ["    imports: [", *map(_import, mine), "    ]"]
     return "\n".join([*lines, "  }\n"])
 

@@ -20,15 +20,13 @@ TOP_UP = "/api/payments/checkout"
 
 async def refused(request: Request, error: PaymentRequired) -> Response:
     """The answer to what is not covered."""
-    available, owed = await _available(request) if error.required is not None else (None, NOTHING)
-    short = error.required is not None and available is not None and available < error.required
-    if (
-        error.required is not None
-        and available is not None
-        and short
-        and not is_session(request)
-        and await paying.offered(request, error.required - available + owed)
-    ):
+    available, lacks = None, NOTHING
+    if error.required is not None:
+        available, owed = await _available(request)
+        if available is not None and available < error.required:
+            lacks = error.required - available + owed
+    helps = bool(lacks) and not is_session(request)  # What a session may spend, no money raises.
+    if helps and await paying.offered(request, lacks):
         said_again(request)  # The next try may be paid: this answer is not the last.
     body = PaymentProblem(
         error=error.message,
@@ -37,7 +35,7 @@ async def refused(request: Request, error: PaymentRequired) -> Response:
         detail=error.message,
         required=error.required,
         available=available,
-        top_up=TOP_UP if short and not is_session(request) else None,
+        top_up=TOP_UP if helps else None,
     )
     return Response(escaped(body.model_dump_json()), error.code, media_type=PROBLEM_JSON)
 

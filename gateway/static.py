@@ -1,6 +1,7 @@
 """The built client, served from the API's own origin."""
 
 import re
+from http import HTTPStatus
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
@@ -33,7 +34,7 @@ class Client(StaticFiles):
         try:
             response = await super().get_response(path, scope)
         except HTTPException as error:
-            if error.status_code != 404:  # noqa: PLR2004  (a well-known number)
+            if error.status_code != HTTPStatus.NOT_FOUND:
                 raise
             response = await super().get_response("index.html", scope)
             cache = ASK_AGAIN

@@ -36,11 +36,13 @@ from task_svc.handlers import standing as asked_after
 from task_svc.handlers.credentials import set_credential
 from task_svc.handlers.quoting import Seals
 from task_svc.quotes import Quotes
+from task_svc.restraint import Restraint
 from task_svc.runner import Runner
 from task_svc.saga import Saga
 from task_svc.settings import Settings
 from task_svc.shares import Shares
 from task_svc.signing import Signer
+from task_svc.working import Working
 
 CALLERS = 512
 """Requests that may wait for agents at once: many times the share of one account or agent. All they
@@ -64,9 +66,10 @@ def build(settings: Settings) -> Service:
     safe = Safe.of(settings.credentials_key)
     credentials = Credentials(db, safe)
     agents, quotes, shares = Agents(settings, signer, credentials), Quotes(bus), Shares(settings)
-    patience_s = settings.agent_timeout_s
+    restraint = Restraint()
+    working = Working(db, bus, agents, restraint, settings.agent_timeout_s)
     tolerance, attempts = settings.price_tolerance, settings.agent_attempts
-    saga = Saga(db, bus, quotes, agents, tolerance, patience_s, attempts)
+    saga = Saga(db, bus, quotes, restraint, working, tolerance, attempts)
     runner, seals = Runner(db, saga, settings), Seals(settings.quote_ttl_s)
     answer, consume = service.answer, service.consume
 
@@ -118,7 +121,7 @@ def build(settings: Settings) -> Service:
     service.at_start(partial(seals.learn, db))
     service.every(settings.sweep_s, runner.sweep)
     service.every(settings.lease_s / 3, runner.renew, to_the_end=True)
-    service.every(settings.sweep_s / LOOKS, saga.calls.look, to_the_end=True)
+    service.every(settings.sweep_s / LOOKS, working.calls.look, to_the_end=True)
     service.every(AGE_EVERY_S, partial(age, db, store_aging.strip_steps, settings.details_days))
     service.at_stop(runner.close)
     service.at_end(partial(runner.drain, settings.drain_s))

@@ -140,15 +140,14 @@ class Runner:
                         self.lease_s,
                         room,
                         only,
+                        # One of our own whose lease ran out, because this process was held up, goes
+                        # on; and one that is just being given back is not done with yet.
+                        none_of=list(self._running),
                         no_agents=agents,
                         no_accounts=accounts,
                     )
                     beyond: list[str] = []
                     for step in found:
-                        # One of our own whose lease ran out, because this process was held up,
-                        # goes on.
-                        if step.id in self._running:
-                            continue
                         if self._shares.has_room(step.agent_id, step.account):
                             self._shares.enter(step.agent_id, step.account)
                             undo.callback(self._shares.leave, step.agent_id, step.account)

@@ -1,6 +1,7 @@
-"""One step from its quote to its end: quote, hold, the agent's work, the bill, the outcome.
+"""The course of a step from its quote to its recorded end.
 
-What a step may cost is promised when it begins, kept with its quote, and held from the start.
+What a step may cost is promised when it begins and kept with its quote; then its agent is put to
+work (`task_svc.working`), and what came of it is recorded.
 
 Every part can be done again with the same ids and comes to the same: the hold has the step's id,
 the agent the same Idempotency-Key, and the end of a step is recorded once. So a step that was
@@ -19,73 +20,59 @@ from sqlalchemy.exc import IntegrityError
 from chassis.bus.calls import Bus
 from chassis.db.database import Database
 from contracts.envelope import Envelope
-from contracts.errors import Conflict, Internal, NotFound, PaymentRequired, TooSlow, Unavailable
-from contracts.payment import EXTEND_HOLD, PLACE_HOLD, ExtendHold, PlaceHold
+from contracts.errors import Internal, NotFound, TooSlow, Unavailable
 from contracts.task_events import StepStarted
-from task_svc import agreements, approving, paying, store
-from task_svc.agents import Agents
+from task_svc import agreements, approving, store
 from task_svc.agreements import Unusable
-from task_svc.answers import MOST_WAIT_S, AgentFailure
+from task_svc.answers import MOST_WAIT_S
 from task_svc.approving import NotApproved
-from task_svc.beginning import nobody_waits, payload_of, quote_columns, start_task, waits_s
-from task_svc.calls import Calls, HungUp
-from task_svc.domain import (
-    Quote,
-    billed,
-    charge,
-    hold_amount,
-    with_price,
-)
+from task_svc.beginning import nobody_waits, payload_of, quote_columns, start_task
+from task_svc.domain import Quote, hold_amount
 from task_svc.ending import Done, Failed, Postponed, end_call, end_step, recorded
-from task_svc.pricing import most_of, paid, promise_of
-from task_svc.progress import StepNotes
-from task_svc.protocols.job import Job, Waiting
+from task_svc.pricing import most_of, promise_of
 from task_svc.quotes import OffTheMarket, Quotes
 from task_svc.restraint import NotNow, Restraint, take_place
 from task_svc.rows import Step, Task
+from task_svc.working import NOBODY_WAITS, Working
 
 log = structlog.get_logger()
 
 REFUND_WAITS_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 """How long the end of a step waits for a refund that its price was paid from, try by try."""
 OVER = Failed("cancelled", "The step was cancelled.")
-# No reason of the agent's, and none that is for good: asked again, it is carried out.
-NOBODY_WAITS = Failed("payment_unavailable", "Nobody waits any more; the agent was not called.")
 
 
 class Saga:
-    """What running a step needs: the database, the other services, the agents."""
+    """What running a step needs: the database, the other services, the agent's work."""
 
     def __init__(
         self,
         db: Database,
         bus: Bus,
         quotes: Quotes,
-        agents: Agents,
+        restraint: Restraint,
+        working: Working,
         tolerance: Decimal,
-        patience_s: float,
         attempts: int,
     ) -> None:
-        """Keep the ways out of this process.
+        """Keep what it works with.
 
         Args:
             db: where steps are.
             bus: the way to the other services.
             quotes: what agents cost.
-            agents: the way to them.
+            restraint: whom not to call now.
+            working: from the hold to what came of the agent's work.
             tolerance: how far a bill may go beyond its quote.
-            patience_s: how long work that can be asked for later is waited for at a stretch.
             attempts: how often a step is put off for an agent that is not to be called now.
         """
         self.db = db
         self.bus = bus
         self.quotes = quotes
-        self.agents = agents
+        self.restraint = restraint
         self.tolerance = tolerance
-        self.calls = Calls(db)
-        self.restraint = Restraint()
+        self._working = working
         self._attempts = attempts
-        self._patience_s = patience_s
 
     async def run(self, step: Step, cause: Envelope) -> tuple[Done | Failed, list[str]]:
         """Run a claimed step to its end, from wherever it was left.
@@ -142,15 +129,7 @@ class Saga:
 
         If its `task` is still as it is given here, the end is one statement.
         """
-        outcome: Done | Failed
-        try:
-            async with self.calls.under_way(step.id):
-                outcome = await self._work(step, payload, quote, cause)
-        except HungUp:
-            outcome = Failed("cancelled", "The step was ended meanwhile.")
-            async with self.db.transaction() as tx:
-                known = await store.find_step(tx.conn, step.id)
-            self.agents.give_up(quote, known.operation)
+        outcome = await self._working.outcome(step, quote, payload, cause)
         if task is not None:
             async with self.db.transaction(cause, at_once=True) as tx:
                 if await end_call(tx, task, step, outcome):
@@ -241,72 +220,3 @@ class Saga:
                 )
             )
         return step, quote, payload
-
-    def _job(
-        self,
-        step: Step,
-        payload: dict[str, Any],
-        quote: Quote,
-        cause: Envelope,
-        waits_s: float,
-    ) -> Job:
-        notes = StepNotes(self.db, step, cause)
-        return Job(
-            agent_id=step.agent_id,
-            quote=quote,
-            payload=with_price(payload, quote),
-            key=quote.agent_key or step.id,
-            traceparent=cause.traceparent,
-            subtask_type=step.subtask_type,
-            again=step.attempts > 1 or quote.agent_key is not None,
-            operation=notes.operation,
-            limit_s=quote.limit_s or self._patience_s,
-            patience_s=max(self._patience_s, waits_s),
-            notes=notes,
-            pay=partial(paying.pay, self.bus, step, quote, cause) if quote.paid_by else None,
-        )
-
-    async def _work(
-        self, step: Step, payload: dict[str, Any], quote: Quote, cause: Envelope
-    ) -> Done | Failed:
-        if nobody_waits(step, cause):
-            return NOBODY_WAITS
-        left_s = waits_s(cause)
-        cause = cause.for_ever()
-        called = False
-        try:
-            hold = PlaceHold(
-                hold_id=step.id,
-                task_id=step.task_id,
-                agent_id=step.agent_id,
-                amount=hold_amount(quote, step.max_price),
-                max_budget=step.max_budget,
-                replaces=step.replaces,
-                list_price=quote.agreed.list_price if quote.agreed else None,
-                quoted=quote.promise.price if quote.promise else None,
-                tolerance=quote.promise.tolerance if quote.promise else None,
-            )
-            held = (await self.bus.ask(PLACE_HOLD, hold, cause)).held
-            called = True
-            answer = await self.agents.execute(self._job(step, payload, quote, cause, left_s))
-            if answer.outside:
-                return Done(answer, *paying.bill(held, answer), quote)
-            total = billed(answer.cost, answer.external_cost, quote)
-            if total > held and step.max_price is None and quote.agreed is None:
-                # It began in a release without promises.
-                more = ExtendHold(hold_id=step.id, amount=total)
-                held = (await self.bus.ask(EXTEND_HOLD, more, cause)).held
-        except Waiting as waiting:
-            raise Postponed(str(waiting), agent_called=True, delay_s=waiting.delay_s) from waiting
-        except AgentFailure as failure:
-            if failure.wait_s:
-                self.restraint.rest(step.agent_id, failure.wait_s)
-            return Failed(failure.reason, failure.message)
-        except PaymentRequired as refused:
-            return Failed("not_covered", refused.message)
-        except (Conflict, NotFound) as refused:
-            return Failed("cancelled", refused.message)
-        except (Unavailable, TooSlow, Internal) as error:
-            raise Postponed(error.message, agent_called=called) from error
-        asked = charge(answer.cost, quote)
-        return Done(answer, paid(held, asked, answer.external_cost, quote.promise), total, quote)

@@ -63,48 +63,53 @@ _TAKEN_UP = """
 
 
 @cache
-def _begin(task: str, keys: tuple[str, ...]) -> Statement[_Begun]:
-    parts = f"""{task},
+def _begin(keys: tuple[str, ...], *, made: bool) -> Statement[_Begun]:
+    parts = f"""{_MADE if made else _TAKEN_UP},
     stored AS (
       INSERT INTO task.steps ({", ".join(keys)}, max_budget, status, attempts, lease_until)
       SELECT {", ".join(f":{name}" for name in keys)}, max_budget, 'in_progress', 1, now() + :lease
       FROM begun ON CONFLICT DO NOTHING RETURNING seq, created_at)
     """  # noqa: S608  (names of columns)
-    types = {name: steps.c[name].type for name in keys} | {"lease": Interval()}
-    more = (
-        ("anew",)
-        if task is _TAKEN_UP
-        else ("spender", "user_query", "required_skills", "max_budget")
-    )
-    types |= {name: Boolean() if name == "anew" else tasks.c[name].type for name in more}
+    types: dict[str, Any] = {name: steps.c[name].type for name in keys}
+    if made:
+        more = ("spender", "user_query", "required_skills", "max_budget")
+        types |= {name: tasks.c[name].type for name in more}
+    else:
+        types["anew"] = Boolean()
+    types["lease"] = Interval()
     return at_once("task", parts, _begun, types, first="begun", last="stored", result=_RESULT)
 
 
 async def begin(
-    tx: Transaction, task: Mapping[str, Any], step: Mapping[str, Any], lease_s: float
+    tx: Transaction,
+    step: Mapping[str, Any],
+    lease_s: float,
+    *,
+    made: Mapping[str, Any] | None,
+    anew: bool,
 ) -> tuple[Step, Task] | None:
     """Store a step that its `lease_owner` runs at once, with the task that it is of.
 
     Args:
         tx: the transaction.
-        task: the columns of one that is made for it, but for its id; else whether one that is
-            known is taken up `anew`, or is in progress.
         step: its columns, but for those that its task and its lease say.
         lease_s: how long the lease is.
+        made: the columns of a task that is made for it, but for its id; None where there is one.
+        anew: whether the one that is there is not in progress, and is so from now on.
 
     Returns:
         Both, as they are now; None when something was in the way, and nothing was done.
     """
     lease = timedelta(seconds=lease_s)
-    statement = _begin(_TAKEN_UP if "anew" in task else _MADE, tuple(step))
-    found = await tx.at_once(statement, {**task, **step, "lease": lease})
+    statement = _begin(tuple(step), made=made is not None)
+    values = {**(made or {}), **step, "anew": anew, "lease": lease}
+    found = await tx.at_once(statement, values)
     if found is None:
         return None
-    made = found.created_at
+    now = found.created_at
     known = {**_FRESH, **step, "seq": found.seq, "max_budget": found.task.max_budget}
-    return Step(
-        **known, created_at=made, next_attempt_at=made, lease_until=made + lease
-    ), found.task
+    stored = Step(**known, created_at=now, next_attempt_at=now, lease_until=now + lease)
+    return stored, found.task
 
 
 @cache

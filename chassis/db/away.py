@@ -2,7 +2,7 @@
 
 from typing import TypeGuard
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 ONLY_READS = "25006"
 NO_WRITES = {"53100": "has no room on its disk", ONLY_READS: "can only be read"}
@@ -17,6 +17,10 @@ class Away(Exception):
     """No connection to the database can be had now."""
 
     loggable = True
+
+
+TROUBLES = (Away, SQLAlchemyError, TimeoutError, OSError)
+"""All that comes of a database that does not do what it is asked for."""
 
 
 def is_away(error: Exception) -> bool:

@@ -8,6 +8,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from pydantic import ValidationError
 
+from chassis.db.away import TROUBLES
 from contracts import hands
 from contracts.envelope import ID
 from contracts.provenance import answerable
@@ -47,7 +48,5 @@ class Hands:
                 found.update(await vouch(sorted(asked - found)))
             answer = hands.InHand(instance=self.instance, requests=sorted(found))
             await raw.respond(answer.model_dump_json().encode())
-        except (NatsError, OSError, ValidationError) as error:
+        except (NatsError, ValidationError, *TROUBLES) as error:
             log.warning("not told what is in hand", error=error)
-        except Exception as error:  # noqa: BLE001  (the database, however it fails)
-            log.warning("not known what is in hand", error=error)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import structlog
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
-from chassis.db.away import Away
+from chassis.db.away import TROUBLES
 from chassis.db.database import AlreadyHandled
 from chassis.endings import told_to_end
 from chassis.handling.dead_letters import Tell, bury
@@ -158,7 +158,7 @@ class Settling:
                 await self.room.keep(
                     self.raw, self.here.id, tries=self.tries, failures=self._failures(), delay_s=0
                 )
-        except (Away, NatsError, SQLAlchemyError, TimeoutError, OSError) as error:
+        except (NatsError, *TROUBLES) as error:
             # Its lease, or the time that the bus gives it, runs out: then it comes again.
             log.warning("not given back", error=error)
 

@@ -135,7 +135,7 @@ class Subscribers:
             if workers is not None:
                 yield from workers.in_hand()
                 if heard.subscription is not None:
-                    yield from tuple(heard.subscription._pending_queue._queue)  # noqa: SLF001
+                    yield from tuple(heard.subscription._pending_queue._queue)  # noqa: SLF001  (public is only how many)
 
     async def close(self) -> None:
         """Take nothing new; returns when all that had come is in work, and requests are answered.

@@ -53,7 +53,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     # What the transport tells.
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP has no other
         """Take the connection, if there is room for it."""
         super().connection_made(transport)
         self.transport = Leaving(transport, self)

@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from jiter import from_json
@@ -205,7 +206,7 @@ async def _first_card(http: Outbound, url: str, limits: Limits) -> Card:
         except CallError as error:
             unasked = error
             continue
-        if said.status != 200:  # noqa: PLR2004
+        if said.status != HTTPStatus.OK:
             wrong = wrong or NoCard(f"{place} answers with status {said.status}.")
             continue
         try:

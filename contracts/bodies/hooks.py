@@ -5,7 +5,7 @@ from pydantic import Field
 from contracts.base import Id
 from contracts.bodies.base import Body, such_as
 from contracts.hooks import HOOK_EVENTS, HookEvent, HookUrl
-from contracts.pushes import About, Credentials, Scheme, Token, Wire
+from contracts.pushes import AddPush
 
 
 class NewWebhook(
@@ -25,19 +25,10 @@ class Replay(Body, json_schema_extra=such_as(deliveryId="0f8fad5bd9cb469fa165"))
 
 
 class NewPush(
+    AddPush,
     Body,
     json_schema_extra=such_as(
         about="0f8fad5bd9cb469fa165", pushId="mine", url="https://agent.example/told"
     ),
 ):
-    """Body of POST /api/pushes; see `contracts.pushes.AddPush`."""
-
-    about: About
-    push_id: Id
-    url: HookUrl
-    context: str | None = Field(default=None, max_length=200)
-    wire: Wire = "1.0"
-    token: Token | None = Field(default=None, repr=False)
-    scheme: Scheme | None = None
-    credentials: Credentials | None = Field(default=None, repr=False)
-    only_look: bool = False
+    """Body of POST /api/pushes: what the payment service is asked, as it is."""

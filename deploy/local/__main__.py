@@ -12,6 +12,8 @@ from deploy.local.postgres import clear_leftovers
 from deploy.local.settings import CHECKOUT, Settings, load
 from deploy.local.supervisor import supervise
 
+USUAL_NATS_PORT = 4222
+"""Every NATS client tries it."""
 HELP = """\
 Starts the whole system and keeps it running until Ctrl-C.
 Settings come from the environment or the file .env: BAZAAR_HOME, GATEWAY_PORT,
@@ -60,7 +62,8 @@ def up(settings: Settings) -> None:
 def announce(settings: Settings) -> None:
     """Says that the system is up, and where to look."""
     url = f"http://127.0.0.1:{settings.gateway_port}"
-    server = "" if settings.nats_port == 4222 else f" -s nats://127.0.0.1:{settings.nats_port}"  # noqa: PLR2004 - the port that every NATS client tries
+    usual = settings.nats_port == USUAL_NATS_PORT
+    server = "" if usual else f" -s nats://127.0.0.1:{settings.nats_port}"
     ask = "make ask Q=" if CHECKOUT else "bazaar ask "
     trace = f"nats{server if settings.nats_url is None else ' -s $NATS_URL'} sub 'bazaar.evt.>'"
     print(

@@ -42,8 +42,8 @@ READY_SECONDS = 180.0
 TURN_SECONDS = 180.0
 STOP_SECONDS = 60.0
 POLL_SECONDS = 0.1
-PORTS = ("GATEWAY", "GATEWAY_METRICS", "NATS", "NATS_MONITOR", "POSTGRES")
-CONTEXTS = ("REGISTRY", "TASK", "PAYMENT", "CHAT")
+PORTS = tuple(name.upper() for name in Settings.model_fields if name.endswith("_port"))
+"""Variables of all ports of a stack: this one runs beside another."""
 
 Json = dict[str, Any]
 Popen: TypeAlias = "subprocess.Popen[bytes]"
@@ -75,7 +75,7 @@ async def demonstrate() -> int:
         "Summarizer Agent": Witness(summarizer.build(AgentSettings()), WORK_SECONDS),
         "Translator Agent": Witness(translator.build(AgentSettings()), WORK_SECONDS),
     }
-    ports = {name: free_port() for name in (*PORTS, *CONTEXTS, *AGENTS, "anthropic")}
+    ports = {name: free_port() for name in (*PORTS, *AGENTS, "anthropic")}
     with ExitStack() as opened:
         for name, witness in zip(("summarizer", "translator"), witnesses.values(), strict=True):
             opened.enter_context(serving(witness, ports[name]))
@@ -117,7 +117,7 @@ async def _kill(
         telling.line("KILLED", f"kill -9 {process.pid} ({victim}_svc), while {name} is at work")
         await asyncio.to_thread(process.wait, STOP_SECONDS)
         async with httpx.AsyncClient(trust_env=False) as http:
-            await _answers(http, f"http://127.0.0.1:{ports[victim.upper()]}/ready")
+            await _answers(http, f"http://127.0.0.1:{ports[f'{victim.upper()}_HEALTH_PORT']}/ready")
         telling.line("BACK", f"{victim}_svc, as process {_service(runner, victim).pid}")
 
 
@@ -181,8 +181,7 @@ def _end(popen: Popen) -> None:
 def _environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
     return {
         **os.environ,
-        **{f"{name}_PORT": str(ports[name]) for name in PORTS},
-        **{f"{name}_HEALTH_PORT": str(ports[name]) for name in CONTEXTS},
+        **{name: str(ports[name]) for name in PORTS},
         **{f"{name.upper()}_URL": f"http://127.0.0.1:{ports[name]}" for name in AGENTS},
         "BAZAAR_HOME": str(home),
         "BAZAAR_AGENTS": "none",
@@ -199,7 +198,7 @@ def _environment(home: Path, ports: Mapping[str, int]) -> dict[str, str]:
 
 @asynccontextmanager
 async def _api(ports: Mapping[str, int]) -> AsyncIterator[httpx.AsyncClient]:
-    url = f"http://127.0.0.1:{ports['GATEWAY']}"
+    url = f"http://127.0.0.1:{ports['GATEWAY_PORT']}"
     async with httpx.AsyncClient(base_url=url, timeout=60, trust_env=False) as api:
         yield api
 

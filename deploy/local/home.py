@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from contracts.permissions import USERS
+from contracts.permissions import CONTEXTS, USERS
 from deploy.local.errors import StartError
 
 ID_SECRET = "id_secret"  # noqa: S105  (a name)
@@ -20,8 +20,8 @@ WEBHOOK_KEY = "webhook_key"
 CREDENTIALS_KEY = "credentials_key"
 """What it encrypts agents' credentials with."""
 PASSWORDS = (
-    *("postgres", "registry", "task", "payment", "chat"),
-    *(f"{context}_owner" for context in ("registry", "task", "payment", "chat")),
+    *("postgres", *CONTEXTS),
+    *(f"{context}_owner" for context in CONTEXTS),
     *(f"nats_{user}" for user in USERS),
     ID_SECRET,
     SIGNING_KEY,

@@ -8,19 +8,21 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from dotenv import dotenv_values
 
 from chassis.secrets import SUFFIX, secret
-from contracts.permissions import GATEWAY, KEEPER
+from contracts.permissions import CONTEXTS, GATEWAY, KEEPER
 from deploy.local import nats, postgres
 from deploy.local.home import CREDENTIALS_KEY, ID_SECRET, SIGNING_KEY, WEBHOOK_KEY
 from deploy.local.ports import Claim
 from deploy.local.process import Process
 from deploy.local.settings import AGENTS, ENV_FILE, PROJECT, Settings
 
-CONTEXTS = ("registry", "task", "payment", "chat")
 OWNERS = tuple(f"{context}_owner" for context in CONTEXTS)
 """The roles of the migration step; all other roles are those of the services."""
 # The stores are stage 0: they are stopped last.
 AGENT_STAGE, SERVICE_STAGE, GATEWAY_STAGE = 1, 2, 3
+OF_PAYMENT = ("STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRET", "MACHINE_SECRET", "MACHINE_PAYER_KEY")
+"""What money can be taken or made with, where it is given."""
 SECRETS = (
+    *OF_PAYMENT,
     "DATABASE_URL",
     "_PASSWORD",
     "ID_SECRET",
@@ -89,6 +91,7 @@ def table(settings: Settings, passwords: Mapping[str, str]) -> list[Process]:
         "payment": {
             "WEBHOOK_KEY": secret("WEBHOOK_KEY", given) or passwords[WEBHOOK_KEY],
             "WEBHOOK_HOSTS": hosts,
+            **{name: given[name] for name in given if name.removesuffix(SUFFIX) in OF_PAYMENT},
             **_after_checkout(settings, given),
         },
     }

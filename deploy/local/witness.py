@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import Any
 
 import uvicorn
@@ -45,7 +46,7 @@ class Witness:
         async def seen(message: Message) -> None:
             if message["type"] == "http.response.start":
                 known = "idempotent-replayed" in _headers(message)
-                self.ran[key] += message["status"] == 200 and not known  # noqa: PLR2004 - HTTP's OK
+                self.ran[key] += message["status"] == HTTPStatus.OK and not known
             await send(message)
 
         await self._app(scope, receive, seen)

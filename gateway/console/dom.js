@@ -4,7 +4,7 @@ const STEERING = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u20
 const SVG = "http://www.w3.org/2000/svg";
 
 /** A text as it can be shown: what steers a terminal, or turns the direction, is written out. */
-export function plain(text) {
+function plain(text) {
   return String(text ?? "").replace(STEERING, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 

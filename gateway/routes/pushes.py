@@ -10,13 +10,12 @@ from contracts.pushes import (
     DELETE_PUSH,
     LIST_PUSHES,
     About,
-    AddPush,
     DeletePush,
     ListPushes,
 )
 from contracts.task import GET_TASK, GetTask
 from contracts.turns import GET_TURN, GetTurn
-from gateway.asking import answer, ask, known_id, made
+from gateway.asking import answer, ask, known_id
 from gateway.bodies import JsonRoute
 from gateway.parameters import PathId, StrictRoute
 
@@ -31,8 +30,7 @@ async def add_push(request: Request, body: bodies.NewPush) -> Response:
     """Its task is the account's own; 404 else. With `onlyLook` the address alone is looked at."""
     if not body.only_look:
         await _own(request, body.about)
-    order = made(AddPush, **body.model_dump(by_alias=False))
-    said = await ask(request, ADD_PUSH, order)
+    said = await ask(request, ADD_PUSH, body)
     return answer(said)
 
 

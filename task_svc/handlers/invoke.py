@@ -162,11 +162,13 @@ async def _store_step(
         "lease_owner": runner.owner,
     }
     if reply_to is not None and quote.at_once is None:
-        anew: tuple[Mapping[str, Any], ...] = (made,) if made else ({"anew": False}, {"anew": True})
-        for task in anew:
+        # A call ends its task unless that asks for more: most that are there are not in progress.
+        for anew in (True,) if made else (True, False):
             async with db.transaction(here, begins=True, at_once=True) as tx:
-                tx.publish(*_beginning(task, task_id), begins)
-                if found := await store_at_once.begin(tx, task, leased, runner.lease_s):
+                tx.publish(*_beginning(task_id, made, anew=anew), begins)
+                if found := await store_at_once.begin(
+                    tx, leased, runner.lease_s, made=made, anew=anew
+                ):
                     return found
     async with db.transaction(here, begins=True) as tx:
         if made is not None:
@@ -174,7 +176,7 @@ async def _store_step(
             if new is None:
                 raise Conflict("This task id is taken.")
             stored = new
-            tx.publish(*_beginning(made, task_id))
+            tx.publish(*_beginning(task_id, made, anew=True))
         else:
             stored = await _take_up(tx, task_id, here)
         columns["max_budget"] = leased["max_budget"] = stored.max_budget
@@ -218,16 +220,18 @@ def _new_task(settings: Settings, quote: Quote, here: Envelope) -> dict[str, Any
     }
 
 
-def _beginning(task: Mapping[str, Any], task_id: str) -> Iterator[TaskCreated | TaskStarted]:
-    """What is told of a task that is made, or taken up anew."""
-    if "user_query" in task:
+def _beginning(
+    task_id: str, made: Mapping[str, Any] | None, *, anew: bool
+) -> Iterator[TaskCreated | TaskStarted]:
+    """What is told of a task that is made with these columns, or taken up anew."""
+    if made is not None:
         yield TaskCreated(
             task_id=task_id,
-            user_query=task["user_query"],
-            required_skills=task["required_skills"],
-            max_budget=task["max_budget"],
+            user_query=made["user_query"],
+            required_skills=made["required_skills"],
+            max_budget=made["max_budget"],
         )
-    if task.get("anew", True):
+    if anew:
         yield TaskStarted(task_id=task_id)
 
 

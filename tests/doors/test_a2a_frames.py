@@ -28,6 +28,7 @@ async def sent(person: Person, body: Any, path: str = "/a2a", **more: str) -> ht
         (frame(), {"content_type": "text/plain"}, -32005),
         (frame("Steal"), {}, -32601),
         (b"{no json", {}, -32700),
+        (b"no json", {"content_type": "text/plain"}, -32005),
         ([frame()], {}, -32600),
         (frame() | {"jsonrpc": "1.0"}, {}, -32600),
         (frame(message={**MESSAGE, "role": "user"}), {}, -32602),

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,12 +55,13 @@ def asks(text: str, **more: Any) -> dict[str, Any]:
         messages=[UserMessage(id="m1", role="user", content=text)],
         **more,
     )
-    return json.loads(given.model_dump_json(by_alias=True))  # type: ignore[no-any-return]
+    body: dict[str, Any] = json.loads(given.model_dump_json(by_alias=True))
+    return body
 
 
 async def telling(
     person: Person, body: dict[str, Any], run: Run, number: int = 0, after: str | None = None
-) -> AsyncIterator[Any]:
+) -> AsyncGenerator[Any]:
     """The events of a run as they come; each is one that AG-UI's models know."""
     headers = {"accept": "text/event-stream"} | ({"last-event-id": after} if after else {})
     http = person.at(number)
@@ -124,7 +125,7 @@ async def test_a_run_that_broke_off_goes_on_at_the_other_gateway(
     work = waits_for(gate, answers("Waves.", cost="0.1"))
     async with market.agent(work, skills=[skill]) as (_agent, does):
         body, first = asks(f"Please {skill}: the sea"), Run()
-        async with aclosing(telling(alice, body, first)) as events:  # type: ignore[type-var]
+        async with aclosing(telling(alice, body, first)) as events:
             async for event in events:
                 if event.type.value == "TOOL_CALL_END":
                     break

@@ -9,7 +9,14 @@ from typing import Any
 
 import httpx
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, Request, async_playwright, expect
+from playwright.async_api import (
+    Browser,
+    Page,
+    Request,
+    ViewportSize,
+    async_playwright,
+    expect,
+)
 
 from tests.conftest import CHROMIUM
 
@@ -101,8 +108,8 @@ async def visiting(
     **more: Any,
 ) -> AsyncIterator[Visit]:
     """Look at a page with nothing remembered; it may complain of nothing but of answers."""
-    viewport = {"width": size[0], "height": size[1]}
-    context = await browser.new_context(viewport=viewport, **more)  # type: ignore[arg-type]
+    viewport = ViewportSize(width=size[0], height=size[1])
+    context = await browser.new_context(viewport=viewport, **more)
     context.set_default_timeout(PATIENCE_MS)
     page = await context.new_page()
     visit = Visit(page, base_url)

@@ -9,11 +9,12 @@ import time
 
 import httpx
 
+from contracts.permissions import CONTEXTS
 from tests.e2e import on_compose, on_local
 from tests.e2e.conftest import SETTINGS
 from tests.e2e.deploys import Load, load, nothing_lost
 from tests.e2e.powers import Powers
-from tests.e2e.system import CONTEXTS, MODE
+from tests.e2e.system import MODE
 from tests.support.polling import insist
 
 ROW = "{:<14} {:<8} {:>8} {:>9} {:>8} {:>10} {:>12}"

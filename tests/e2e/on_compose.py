@@ -17,14 +17,14 @@ from typing import Any
 
 from testcontainers.compose import DockerCompose
 
-from contracts.permissions import ADMIN, USERS
+from contracts.permissions import ADMIN, CONTEXTS, USERS
 from deploy.local.nats import url
 from deploy.local.ports import free_port
 from deploy.local.settings import AGENTS, PROJECT
 from deploy.nats_users import variable
 from deploy.passwords import wanted
 from tests.e2e.powers import Left
-from tests.e2e.system import CONTEXTS, System
+from tests.e2e.system import System
 from tests.support.polling import insist
 
 FILES = ["docker-compose.yml", "tests/compose/for_tests.yml"]

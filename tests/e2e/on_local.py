@@ -14,27 +14,19 @@ from pathlib import Path
 
 import psutil
 
-from contracts.permissions import ADMIN
+from contracts.permissions import ADMIN, CONTEXTS
 from deploy.local.forks import command
 from deploy.local.nats import url
 from deploy.local.ports import free_port
-from deploy.local.settings import AGENTS, PROJECT
+from deploy.local.settings import AGENTS, PROJECT, Settings
 from tests.e2e.powers import Left
-from tests.e2e.system import CONTEXTS, System
+from tests.e2e.system import System
 from tests.support.polling import insist
 from tests.support.processes import ServiceProcess, process
 
 START_S = 110.0
 STOP_S = 60.0
-PORTS = (
-    "GATEWAY_PORT",
-    "GATEWAY_METRICS_PORT",
-    "NATS_PORT",
-    "NATS_MONITOR_PORT",
-    "POSTGRES_PORT",
-    "KEEPER_HEALTH_PORT",
-    *(f"{context.upper()}_HEALTH_PORT" for context in CONTEXTS),
-)
+PORTS = tuple(name.upper() for name in Settings.model_fields if name.endswith("_port"))
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR")
 """What the system gets of the tests' environment: no key, no address of somebody else's."""
 

@@ -22,7 +22,6 @@ MODE = os.environ.get("BAZAAR_E2E") or "local"
 if MODE not in ("local", "compose", "given"):
     raise ValueError(f"BAZAAR_E2E is {MODE!r}, but it can only be local, compose or given")
 WEBHOOK_SECRET = "whsec_of-the-end-to-end-tests"
-CONTEXTS = ("registry", "task", "payment", "chat")
 TIMEOUT_S = 60.0
 
 

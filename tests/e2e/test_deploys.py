@@ -4,9 +4,10 @@ import httpx
 import pytest
 from nats.js import JetStreamContext
 
+from contracts.permissions import CONTEXTS
 from tests.e2e.deploys import REFUSED, load, nothing_lost
 from tests.e2e.powers import Powers
-from tests.e2e.system import CONTEXTS, System
+from tests.e2e.system import System
 from tests.support.polling import insist
 
 pytestmark = pytest.mark.timeout(300)

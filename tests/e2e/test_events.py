@@ -11,8 +11,8 @@ import httpx
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from contracts.permissions import CONTEXTS
 from tests.e2e import books
-from tests.e2e.system import CONTEXTS
 from tests.support.polling import insist
 
 BY_CHAT = ["message.posted", "plan.proposed", "message.posted", "turn.completed"]

@@ -8,10 +8,10 @@ import httpx
 import pytest
 from nats.js import JetStreamContext
 
+from contracts.permissions import CONTEXTS
 from tests.e2e import books, traffic
 from tests.e2e.market import Market, new_skill
 from tests.e2e.powers import Powers, Replica
-from tests.e2e.system import CONTEXTS
 from tests.support.polling import insist
 
 

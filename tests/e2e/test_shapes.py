@@ -54,6 +54,11 @@ def shape(**fields: Check) -> Check:
     return lambda value: not wrong(value, fields)
 
 
+def each(check: Check) -> Check:
+    """A list of such."""
+    return lambda value: type(value) is list and all(map(check, value))
+
+
 def wrong(value: Any, fields: dict[str, Check]) -> list[str]:
     if type(value) is not dict:
         return [f"{value!r} is no object"]
@@ -118,13 +123,12 @@ STRIPE: dict[str, Check] = {
     "type": one_of("card_spend", "balance_load"),
     "createdAt": moment,
 }
-LINES: Check = lambda value: type(value) is list and all(map(shape(agent=text, cost=number), value))  # noqa: E731
 MESSAGE: dict[str, Check] = {
     "id": text,
     "role": one_of("user", "assistant"),
     "content": text,
     "taskId": or_null(text),
-    "costBreakdown": or_null(shape(subtasks=LINES, total=number)),
+    "costBreakdown": or_null(shape(subtasks=each(shape(agent=text, cost=number)), total=number)),
     "createdAt": moment,
 }
 RESULT: dict[str, Check] = {

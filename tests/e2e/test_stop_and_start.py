@@ -3,10 +3,11 @@
 import httpx
 from nats.js import JetStreamContext
 
+from contracts.permissions import CONTEXTS
 from tests.e2e import books, traffic
 from tests.e2e.market import Market, new_skill
 from tests.e2e.powers import Powers
-from tests.e2e.system import CONTEXTS, WEBHOOK_SECRET, System
+from tests.e2e.system import WEBHOOK_SECRET, System
 from tests.support.polling import insist
 
 PATHS = ("/api/messages", "/api/tasks", "/api/payments/bazaarbucks", "/api/payments/stripe")

@@ -68,13 +68,16 @@ async def test_a_revoked_keys_streams_end_and_no_others(
 
 
 async def test_a_stream_ends_when_its_key_does(guarded: Served, services: StandIns) -> None:
-    over = datetime.now(UTC) + timedelta(seconds=1.5)
-    id_, token, kept = new_key(fresh("account"), frozenset({"read"}), expires_at=over)
+    later = datetime.now(UTC) + timedelta(hours=1)
+    id_, token, kept = new_key(fresh("account"), frozenset({"read"}), expires_at=later)
     bucket = await services.client.jetstream().key_value(API_KEYS.name)
     await bucket.create(id_, kept.model_dump_json().encode())
     async with guarded.client() as http:
         http.headers.update(bearer(token))
         async with reading(http, "/api/events") as heard:
+            over = datetime.now(UTC) + timedelta(seconds=0.5)
+            sooner = kept.model_copy(update={"expires_at": over})
+            await bucket.put(id_, sooner.model_dump_json().encode())
             await ended(heard, "expired")
     assert datetime.now(UTC) >= over
 

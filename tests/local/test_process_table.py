@@ -120,8 +120,11 @@ def test_secrets_in_files_reach_whom_they_are_for(
     (home / "password").write_text("kept-in-a-file\n")
     monkeypatch.setenv("TASK_DB_PASSWORD_FILE", str(home / "password"))
     monkeypatch.setenv("STRIPE_API_KEY_FILE", str(home / "stripe"))
+    monkeypatch.setenv("MACHINE_PAYER_KEY", "0x-a-private-key")
     processes = table()
     for name, process in processes.items():
+        assert ("MACHINE_PAYER_KEY" in process.env) == (name == "payment_svc")
+        assert ("STRIPE_API_KEY_FILE" in process.env) == (name == "payment_svc")
         assert "TASK_DB_PASSWORD_FILE" not in process.env
         knows = any("kept-in-a-file" in value for value in process.env.values())
         assert knows == (name in {"task_svc", "provision"})

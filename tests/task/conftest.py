@@ -4,6 +4,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from chassis.bus.envelopes import new_id
+from chassis.db.database import Database
+from task_svc.tables import metadata
 from tests.support.services import payment_service, registry_service, task_service
 from tests.support.stack import Stack, running
 from tests.support.system import System, listening
@@ -22,6 +24,14 @@ async def system(stack: Stack) -> AsyncIterator[System]:
     services = registry_service(stack), payment, task_service(stack)
     async with running(*services), listening(stack, payment) as system:
         yield system
+
+
+@pytest.fixture
+async def database(stack: Stack) -> AsyncIterator[Database]:
+    """The task service's database, as its login sees it."""
+    found = Database(stack.database_url("task"), metadata, pool=1, relay_workers=1)
+    yield found
+    await found.engine.dispose()
 
 
 @pytest.fixture

@@ -25,6 +25,9 @@ class Nothing:
         pass
 
 
+NOTHING: Any = Nothing()  # As much of a runner as orders use.
+
+
 @dataclass
 class Meanwhile:
     """A payment service that answers after something else has happened."""
@@ -36,24 +39,29 @@ class Meanwhile:
         return TaskAccount(task_id=request.task_id, held=Decimal(0), captured=Decimal(0))
 
 
+def meanwhile(happens: Any) -> Any:
+    """As much of a bus as orders use."""
+    return Meanwhile(happens)
+
+
 async def test_a_task_does_not_end_over_steps_that_were_added_meanwhile(stack: Stack, task_id: str):
     service = task_service(stack)
-    db, here, runner = service.database, origin("chat", "test", "races"), Nothing()
+    db, here, runner = service.database, origin("chat", "test", "races"), NOTHING
     finish = FinishTask(task_id=task_id, outcome="completed")
     late = AddSteps(task_id=task_id, steps=[spec(f"{task_id}-2", "somebody")])
 
     async def add() -> None:
         async with db.transaction(here) as tx:
-            await orders.on_add_steps(late, tx, here, runner)  # type: ignore[arg-type]
+            await orders.on_add_steps(late, tx, here, runner)
 
     async def nothing() -> None:
         pass
 
     async with db.transaction(here) as tx:
-        await orders.on_start(start(task_id), tx, here, runner)  # type: ignore[arg-type]
+        await orders.on_start(start(task_id), tx, here, runner)
     with pytest.raises(Later):
-        await orders.on_finish(finish, db, Meanwhile(add), TASK_FINISH, here)  # type: ignore[arg-type]
-    await orders.on_finish(finish, db, Meanwhile(nothing), TASK_FINISH, here)  # type: ignore[arg-type]
+        await orders.on_finish(finish, db, meanwhile(add), TASK_FINISH, here)
+    await orders.on_finish(finish, db, meanwhile(nothing), TASK_FINISH, here)
     async with db.transaction() as tx:
         task = await store.find_task(tx.conn, task_id, "races")
         (step,) = await store_lists.page_of_steps(tx.conn, task_id, 5, None)
@@ -67,18 +75,18 @@ async def test_what_a_turn_left_open_is_over_when_the_next_takes_its_task_up(
 ):
     """The order to end the first turn's task, which was cancelled, comes behind the next turn's."""
     service = task_service(stack)
-    db, here, runner = service.database, origin("chat", "test", "races"), Nothing()
+    db, here, runner = service.database, origin("chat", "test", "races"), NOTHING
     more = AddSteps(task_id=task_id, turn_id="next", steps=[spec(f"{task_id}-2", "somebody")])
     async with db.transaction(here) as tx:
-        await orders.on_start(start(task_id, spec(f"{task_id}-1", "a")), tx, here, runner)  # type: ignore[arg-type]
+        await orders.on_start(start(task_id, spec(f"{task_id}-1", "a")), tx, here, runner)
         by_hand = {"id": f"{task_id}-0", "task_id": task_id, "account": "races", "agent_id": "a"}
         running = {"status": "in_progress", "skill": "", "subtask_type": "", "payload": {}}
         row = by_hand | running | {"max_budget": 1, "cause": {}}
         await store.insert_steps(tx.conn, [row])
         await store.update_task(tx.conn, task_id, open_steps=2)
     async with db.transaction(here) as tx:
-        await orders.on_add_steps(more, tx, here, runner)  # type: ignore[arg-type]
-    await orders.on_finish(stop(task_id), db, Meanwhile(None), TASK_FINISH, here)  # type: ignore[arg-type]
+        await orders.on_add_steps(more, tx, here, runner)
+    await orders.on_finish(stop(task_id), db, meanwhile(None), TASK_FINISH, here)
     async with db.transaction() as tx:
         task = await store.find_task(tx.conn, task_id, "races")
         found = await store_lists.page_of_steps(tx.conn, task_id, 5, None)

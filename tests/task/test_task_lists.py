@@ -1,7 +1,6 @@
 """Lists of tasks and steps: their order, their pages, and whose they are."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,9 +13,7 @@ from contracts.errors import Invalid, NotFound
 from contracts.task import CREATE_TASK, GET_TASK, LIST_STEPS, LIST_TASKS
 from task_svc import store, store_lists
 from task_svc.store_aging import strip_steps
-from task_svc.tables import metadata
 from tests.support.scripted_agent import answer, answers, says
-from tests.support.stack import Stack
 from tests.support.system import System
 from tests.task.plans import spec, start
 
@@ -121,13 +118,6 @@ async def test_heavy_steps_come_in_more_pages(system: System, task_id: str):
     found = await pages(system, account, 100, LIST_STEPS, task_id=task_id)
     assert len(found) > 1
     assert [step.id for page in reversed(found) for step in page.steps] == ids
-
-
-@pytest.fixture
-async def database(stack: Stack) -> AsyncIterator[Database]:
-    found = Database(stack.database_url("task"), metadata, pool=1, relay_workers=1)
-    yield found
-    await found.engine.dispose()
 
 
 async def test_heavy_steps_are_not_loaded_to_be_left_out(system: System, database: Database):

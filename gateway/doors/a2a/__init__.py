@@ -8,13 +8,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from a2a.server.request_handlers.request_handler import RequestHandler
+from a2a.server.request_handlers.response_helpers import build_error_response
 from a2a.server.routes import create_jsonrpc_routes, create_rest_routes
+from a2a.utils.errors import A2AError
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from gateway.doors.a2a.card import card_route
-from gateway.doors.a2a.context import Callers
+from gateway.doors.a2a.context import Callers, only_json
 from gateway.doors.a2a.handler import Handler
 from gateway.doors.shared.inside import Inside
 from gateway.doors.shared.lasting import Lasting
@@ -38,9 +42,23 @@ def _routes(handler: RequestHandler) -> list[Route]:
     callers = Callers()
     # With a slash at the end, too: clients that join addresses ask there, and follow no redirect.
     rpc = [
-        route
+        _json_alone(route)
         for place in (PLACE, f"{PLACE}/")
         for route in create_jsonrpc_routes(handler, place, callers, enable_v0_3_compat=True)
     ]
     rest = create_rest_routes(handler, callers, enable_v0_3_compat=True, path_prefix=PLACE)
     return [*rpc, *(one for one in rest if isinstance(one, Route))]
+
+
+def _json_alone(route: Route) -> Route:
+    """A route of JSON-RPC; the library would read a body before it looks what that says it is."""
+
+    async def checked(request: Request) -> Response:
+        try:
+            only_json(request)
+        except A2AError as error:
+            return JSONResponse(build_error_response(None, error))
+        answer: Response = await route.endpoint(request)
+        return answer
+
+    return Route(route.path, checked, methods=["POST"])

@@ -11,6 +11,17 @@ SCOPE = "scope"
 JSON = frozenset({"application/json", "application/a2a+json"})
 
 
+def only_json(request: Request) -> None:
+    """Let nothing pass that is no JSON by its own words; a page may send that unasked.
+
+    Raises:
+        A2AError: it is none.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if request.headers.get("content-length", "0") != "0" and kind not in JSON:
+        raise ContentTypeNotSupportedError("Send JSON, with its Content-Type.")
+
+
 class Callers(DefaultServerCallContextBuilder):
     """Keeps the HTTP request with the call."""
 
@@ -18,11 +29,9 @@ class Callers(DefaultServerCallContextBuilder):
         """The library's context, and in it the request.
 
         Raises:
-            A2AError: what was sent is no JSON by its own words; a page may send that unasked.
+            A2AError: see `only_json`.
         """
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if request.headers.get("content-length", "0") != "0" and kind not in JSON:
-            raise ContentTypeNotSupportedError("Send JSON, with its Content-Type.")
+        only_json(request)
         context = super().build(request)
         context.state[SCOPE] = request.scope
         return context

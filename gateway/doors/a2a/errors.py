@@ -60,8 +60,7 @@ def in_its_words() -> Iterator[None]:
         raise error_of(refused) from None
     except (A2AError, asyncio.CancelledError, GeneratorExit):
         raise
-    # Anything else: the library answers with the text of whatever is raised, ours or a driver's.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001  (the library would tell whoever asks its text)
         log.error("request failed", door="a2a", error=told(error), at=where(error))
         raise InternalError(OURS) from None
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NoReturn
 
 from a2a.server.context import ServerCallContext
 from a2a.server.events.event_queue import Event
@@ -20,7 +20,11 @@ from a2a.types import (
     Task,
     TaskState,
 )
-from a2a.utils.errors import TaskNotCancelableError, UnsupportedOperationError
+from a2a.utils.errors import (
+    ExtendedAgentCardNotConfiguredError,
+    TaskNotCancelableError,
+    UnsupportedOperationError,
+)
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
@@ -29,7 +33,6 @@ from gateway.doors.a2a.context import scope_of
 from gateway.doors.a2a.errors import in_its_words, known, stream_in_its_words
 from gateway.doors.a2a.orders import Order, carry_out, order_of
 from gateway.doors.a2a.pushes import Pushes, added, looked_at
-from gateway.doors.a2a.refused import Refusing
 from gateway.doors.a2a.streaming import (
     EVENTS,
     Followed,
@@ -50,7 +53,7 @@ OVER = "The task has come to its end. Send a message with its contextId and with
 BUSY = "The task is at work and takes no further message before its end."
 
 
-class Handler(Pushes, Refusing, RequestHandler):
+class Handler(Pushes, RequestHandler):
     """The requests of A2A, for whichever binding they came by."""
 
     def __init__(self, inside: Inside, lasting: Lasting) -> None:
@@ -120,6 +123,10 @@ class Handler(Pushes, Refusing, RequestHandler):
             # Its bill may not be settled yet; that it is cancelled is certain.
             task.status.state = TaskState.TASK_STATE_CANCELED
             return task
+
+    async def on_get_extended_agent_card(self, _params: Any, _context: Any) -> NoReturn:
+        """There is none: the card tells everybody all."""
+        raise ExtendedAgentCardNotConfiguredError
 
     async def _order(self, outer: Scope, params: SendMessageRequest) -> Order:
         if params.message.task_id:

@@ -1,5 +1,6 @@
 """What can be named as a model: HubChat, and every agent to which a text is enough."""
 
+from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
@@ -50,7 +51,7 @@ async def agent_called(inside: Inside, scope: Scope, name: str) -> Json | None:
     try:
         agent: Json = await inside.get(scope, place("/api/agents/{}", name))
     except Refused as refused:
-        if refused.status == 404:  # noqa: PLR2004  (a well-known number)
+        if refused.status == HTTPStatus.NOT_FOUND:
             return None
         raise
     return agent if takes(agent) else None
