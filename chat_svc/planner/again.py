@@ -6,10 +6,9 @@ from typing import Any
 
 from chat_svc.planner.agents import Names
 from chat_svc.planner.forms import QUOTE, blanked, form
-from chat_svc.planner.frame import with_targets, with_text
+from chat_svc.planner.frame import languages_only, with_targets, with_text
 from chat_svc.planner.languages import find_targets
 from chat_svc.planner.source import Source, read_source
-from chat_svc.planner.spotting import languages_only
 from chat_svc.planner.wish import (
     AT_END,
     FAMILIES,

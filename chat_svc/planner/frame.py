@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from chat_svc.planner.clauses import cues
 from chat_svc.planner.forms import data, fold, form, word_set
 from chat_svc.planner.hearing import Heard
+from chat_svc.planner.languages import bare_languages, find_targets, tags_of
 from chat_svc.planner.match import family_of, stems_of
 from chat_svc.planner.model import Earlier, Made
-from chat_svc.planner.spotting import cues, languages_only
 from chat_svc.planner.vocabulary import unclaimed
 from chat_svc.planner.wish import SUMMARIZE, Argument, Item, Style, Wish, find_options, points
 from chat_svc.planner.zones import asks
@@ -90,6 +91,13 @@ def _is(made: Made, kind: str) -> bool:
 
 
 _LONGEST = 100
+
+
+def languages_only(folded: str) -> tuple[str, ...]:
+    """The languages of a message that says nothing else ("to Spanish", "French please")."""
+    if len(folded) > _LONGEST or cues(folded) or unclaimed(folded, most=1):
+        return ()
+    return tags_of(find_targets(folded) or bare_languages(folded))
 
 
 def corrected(heard: Heard) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -220,6 +220,19 @@ def find_source(text: str) -> Target | None:
         if named:
             return Target(preposition.start(), named[1], (named[0],))
     return None
+
+
+def bare_languages(text: str) -> list[Target]:
+    """Languages that folded `text` only names: "German please", "a French summary of this"."""
+    if find_source(text):
+        return []
+    named = ((word, named_language(word[0])) for word in form("long_word").finditer(text))
+    return [Target(word.start(), word.end(), (tag,)) for word, tag in named if tag]
+
+
+def tags_of(targets: Iterable[Target]) -> tuple[str, ...]:
+    """The tags of languages named in several places, each once."""
+    return tuple(dict.fromkeys(tag for target in targets for tag in target.tags))
 
 
 def language_in(text: str) -> str | None:

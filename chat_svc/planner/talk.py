@@ -14,7 +14,6 @@ from chat_svc.planner.forms import form
 from chat_svc.planner.hearing import Heard, hear
 from chat_svc.planner.match import Profile
 from chat_svc.planner.model import Earlier, Plan
-from chat_svc.planner.spotting import languages_only
 from chat_svc.planner.vocabulary import says
 from chat_svc.planner.wish import Wish
 from chat_svc.planner.wishes import read_wishes
@@ -102,7 +101,7 @@ class Talk:
 
     def _answered(self, heard: Heard, earlier: Sequence[Earlier], depth: int) -> Understood | None:
         """The wish of before, with what this message says of it; None when it says nothing."""
-        tags = frame.corrected(heard) or languages_only(heard.source.plain)
+        tags = frame.corrected(heard) or frame.languages_only(heard.source.plain)
         open_ = self._open(earlier, depth)
         if open_ is not None:
             wishes, before = open_

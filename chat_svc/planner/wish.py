@@ -1,5 +1,6 @@
 """A wish: its kind of work, what it is about, and how long or how many."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -117,6 +118,11 @@ class View:
     def without(self, start: int, end: int) -> "View":
         """The view with `text[start:end]` blanked."""
         return replace(self, text=blanked(self.text, start, end))
+
+    def without_match(self, pattern: re.Pattern[str], near: int) -> "View":
+        """The view without a match near its end."""
+        found = pattern.search(self.text, max(0, len(self.text) - near))
+        return self.without(*found.span()) if found else self
 
     def quotes(self) -> tuple[str, ...]:
         """The quotations in it."""
