@@ -83,6 +83,8 @@ class Names:
                 and _is_verb(plain, end + 1)
             ):
                 return Mention(name, ids, end)
+        if told := form("quality_call").match(plain, position):
+            return Mention(told[1], self.meant(told[1]), told.end())
         direct = form("direct").match(plain, position)
         if direct is None or QUOTE in direct[1]:
             return None

@@ -244,7 +244,9 @@ def cues(plain: str) -> list[Clause]:
         named = named or form("made_thing").search(plain, hit.start, hit.verb_end)
         made = named and hit.family in {cue.family for cue in found}
         last = found[-1] if found else None
-        if not made and (last is None or (hit.start >= last.verb_end and hit.family != last.family)):
+        if not made and (
+            last is None or (hit.start >= last.verb_end and hit.family != last.family)
+        ):
             found.append(hit)
     return found
 
@@ -259,7 +261,12 @@ def spot(plain: str) -> list[Clause]:
     if not found and (shape := find_options(plain, SUMMARIZE)):
         found = [Clause(0, shape.start, shape.start, len(plain), SUMMARIZE)]
     first = found[0] if found else None
-    if first and targets and len(found) == 1 and form("says").fullmatch(plain[first.start : first.verb_end]):
+    if (
+        first
+        and targets
+        and len(found) == 1
+        and form("says").fullmatch(plain[first.start : first.verb_end])
+    ):
         # "What do these lines say in English?" is answered by the lines in English.
         found = [replace(first, family=TRANSLATE)]
     elif first and targets and _goes_first(plain, targets[0], first):

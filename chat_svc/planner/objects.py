@@ -172,8 +172,9 @@ def _is_quoted(rest: str, targets: Sequence[Target]) -> bool:
     """Whether the quotations are the texts, not parts of one; `rest` has no targets in it."""
     if QUOTE not in rest:
         return False
-    first, last = rest.index(QUOTE), rest.rindex(QUOTE) + 1
-    after = rest[max([last, *(target.end for target in targets)]) :]
+    first = rest.index(QUOTE)
+    last = max([rest.rindex(QUOTE) + 1, *(target.end for target in targets)])
+    after = rest[last:]
     return (
         (points(rest[:first]) or form("introduces_quote").fullmatch(rest[:first]) is not None)
         and points(rest[first:last].replace(QUOTE, " "))
@@ -210,7 +211,7 @@ def _spans(text: str, targets: list[Target]) -> tuple[list[Place], list[Target]]
     if not targets:
         return [whole], []
     first, last = targets[0], targets[-1]
-    if last.end >= len(text.rstrip(AT_END)):
+    if last.end >= len(text.rstrip(f"{AT_END})")):
         places: list[Place] = []
         start = 0
         used = []

@@ -113,7 +113,12 @@ class View:
 
     def raw(self, start: int, end: int) -> str:
         """What was typed at `text[start:end]`, trimmed."""
-        return self.source.original(self.base + start, self.base + end).strip(" \t\n,")
+        return (
+            self.source.original(self.base + start, self.base + end)
+            .strip(" \t\n,")
+            .lstrip(": \t\n")
+            .rstrip(" (")
+        )
 
     def without(self, start: int, end: int) -> "View":
         """The view with `text[start:end]` blanked."""

@@ -7,9 +7,9 @@ from itertools import islice, zip_longest
 from chat_svc.planner.clauses import TAIL, Clause, FindMention, begin, split, spot
 from chat_svc.planner.forms import QUOTE, fold, form, has
 from chat_svc.planner.hearing import Heard
-from chat_svc.planner.languages import find_targets
 from chat_svc.planner.objects import read_argument
 from chat_svc.planner.source import Source, read_source
+from chat_svc.planner.vocabulary import KINDS, says
 from chat_svc.planner.wish import AT_END, SEARCH, SUMMARIZE, TRANSLATE, Argument, Item, Style, Wish
 from chat_svc.planner.zones import Zones, asks, is_prose, read_zones
 
@@ -26,10 +26,11 @@ def read_wishes(heard: Heard, find: FindMention, *, talked: bool) -> list[Wish]:
     source, zones = heard.source, heard.zones
     if parts := _parts(heard, find):
         return [wish for part in parts for wish in read_wishes(part, find, talked=True)]
+    found: list[Wish] = []
     if zones is not None and _is_zoned(zones, source, find, talked=talked):
         said = read_source(zones.instruction)
         found = list(_read(said, spot(said.plain), find, zones.material))
-    else:
+    if not found or any(wish.lacks_target for wish in found):
         found = list(_read(source, split(source.plain, 0, len(source.plain), find), find))
     # "Summarize what you find, and give me the summary": it is there already.
     return [
@@ -44,6 +45,8 @@ def _parts(heard: Heard, find: FindMention) -> list[Heard]:
     source, zones = heard.source, heard.zones
     plain = source.plain
     marks = list(islice(form("list_mark").finditer(plain), _MOST_ITEMS))
+    if zones and marks and is_prose(zones.material) and marks[-1].start() < zones.start:
+        return []
     places = [
         (mark.end(), after.start() if after else len(plain))
         for mark, after in zip_longest(marks, marks[1:])
@@ -51,7 +54,10 @@ def _parts(heard: Heard, find: FindMention) -> list[Heard]:
     if len(marks) <= 1 or plain[: marks[0].start()].strip():
         also = _also(plain, zones, find) if zones else None
         places = [(0, also), (also, len(plain))] if also else []
-    elif not all(clause.family or clause.mention for clause in (begin(plain, start, find) for start, _ in places)):
+    elif not all(
+        clause.family or clause.mention
+        for clause in (begin(plain, start, find) for start, _ in places)
+    ):
         return []
     inner = [read_source(source.original(*place)) for place in places]
     return [replace(heard, text=one.raw, source=one, zones=read_zones(one)) for one in inner]
@@ -74,10 +80,14 @@ def _is_zoned(zones: Zones, source: Source, find: FindMention, *, talked: bool) 
     plain = source.plain
     if not asks(fold(zones.instruction)):
         return False
-    if zones.announced and plain[: zones.start].rstrip().endswith((":", QUOTE)):
+    head = plain[: zones.start].rstrip()
+    if head.endswith(":") or is_prose(zones.material):
         return True
-    if is_prose(zones.material):
-        return True
+    if plain[zones.start : zones.end].strip(" \n.") == QUOTE:
+        first = begin(plain, 0, find)
+        verb = plain[first.start : first.verb_end]
+        known = not first.weak and any(says(kind, verb) for kind in KINDS)
+        return head.endswith((".", "?", "!")) or not (first.mention or known)
     if talked and "\n" not in plain[zones.end - 1 : zones.end + 1]:
         return False
     inside = begin(plain, zones.start, find)
@@ -119,17 +129,9 @@ def _read(
 
 
 def _with_material(wishes: list[Wish], said: str, material: str) -> list[Wish]:
-    """Gives the text to the first wish; the language may end it: "Translate: hello to French"."""
+    """Gives the text to the first wish."""
     wish, *others = wishes
-    items = wish.argument.items
-    if wish.lacks_target:
-        tail = max(0, len(material) - _NEAR_END)
-        text = fold(material[tail:]).rstrip(f"{AT_END})")
-        last = find_targets(text)[-1:]
-        if last and last[0].end >= len(text):
-            material = material[: tail + last[0].start].strip(" \t\n,(")
-            items = tuple(Item(None, tag) for tag in last[0].tags)
-    items = tuple(replace(item, text=material) for item in items)
+    items = tuple(replace(item, text=material) for item in wish.argument.items)
     argument = replace(wish.argument, items=items, points_at="")
     return [replace(wish, request=f"{said}: {material}", argument=argument), *others]
 

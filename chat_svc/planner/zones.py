@@ -9,7 +9,7 @@ hello to French") has no zones; its clauses are read one by one.
 from dataclasses import dataclass
 from itertools import islice
 
-from chat_svc.planner.forms import QUOTE, form, has
+from chat_svc.planner.forms import QUOTE, fold, form, has
 from chat_svc.planner.languages import find_targets, language_in
 from chat_svc.planner.source import Source
 from chat_svc.planner.vocabulary import KINDS, says, unclaimed
@@ -20,6 +20,7 @@ _MOST = 12
 _PROSE = 12
 """Words from which on something reads as a text that was pasted."""
 _LONG = 25
+_AROUND = 100
 _STRANGERS = 2
 """Words that nobody claims which an instruction on its own lines may hold."""
 
@@ -63,6 +64,13 @@ def is_prose(folded: str) -> bool:
 
 def read_zones(source: Source) -> Zones | None:
     """The zones of a message; None when it has none."""
+    zones = _by_lines(source)
+    if zones is None or not asks(fold(zones.instruction)):
+        zones = _quotation(source) or zones
+    return zones
+
+
+def _by_lines(source: Source) -> Zones | None:
     plain = source.plain
     quoted = form("quoted_lines").search(plain)
     if quoted and quoted[0].count(">") and is_prose(quoted[0]):
@@ -95,6 +103,18 @@ def read_zones(source: Source) -> Zones | None:
         end,
         announced=colon or bool(material) or plain[:start].endswith("\n") or capital > 0,
     )
+
+
+def _quotation(source: Source) -> Zones | None:
+    """A single quotation, when the words around it are nothing but the asking."""
+    around = source.plain.replace(QUOTE, " ")
+    if len(source.quotes) != 1 or len(around) > _AROUND or not asks(around):
+        return None
+    left = unclaimed(around, most=2)
+    if len(left) > (0 if says("search", around) else 1):
+        return None
+    at = source.plain.index(QUOTE)
+    return Zones(around.strip(), source.quotes[0], at, at + 1, announced=True)
 
 
 def _has_words(text: str) -> bool:
