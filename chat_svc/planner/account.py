@@ -7,12 +7,10 @@ about oneself. "Why is gold so expensive" has a word left over, and is a questio
 from enum import Enum
 
 from chat_svc.planner.forms import form, has, spelled, word_set
-from chat_svc.planner.vocabulary import CLAIMED, says, unclaimed
+from chat_svc.planner.vocabulary import ABOUT_US, EVERYTHING, says, unclaimed
 
 _LONGEST = 160
 _BARE = 2
-_MYSELF = ("myself", "balance", "spending", "tasks", "refund", "why", "agents")
-_ALL = (*CLAIMED, *_MYSELF)
 
 
 class Topic(Enum):
@@ -50,7 +48,7 @@ def about_us(folded: str) -> Topic | None:
 def _topic(folded: str) -> Topic | None:
     words = set(folded.replace("?", " ").replace("'s", " ").split())
     strange = 1 if words & word_set("me") else 0
-    if len(unclaimed(folded, _MYSELF, most=2)) > strange:
+    if len(unclaimed(folded, ABOUT_US, most=2)) > strange:
         return None
     for topic, key in _ORDER:
         if not says(key, folded) or (topic is Topic.PRICE and not has("asks_why", folded)):
@@ -71,12 +69,12 @@ def _is_on_the_market(folded: str) -> bool:
     how = any(says(key, folded) for key in ("agents", "spending", "why"))
     rest = form("market").sub(" ", folded)
     mine = rest != folded and set(folded.split()) & (word_set("me") | word_set("account_this"))
-    if asked and mine and not unclaimed(rest, _ALL, most=2)[1:]:
+    if asked and mine and not unclaimed(rest, EVERYTHING, most=2)[1:]:
         return True
     strong = has("account_ours", folded)
-    if asked and rest != folded and len(unclaimed(rest, _ALL, most=2)) <= int(strong):
+    if asked and rest != folded and len(unclaimed(rest, EVERYTHING, most=2)) <= int(strong):
         return True
-    strange = len(unclaimed(folded, _ALL, most=2))
+    strange = len(unclaimed(folded, EVERYTHING, most=2))
     return asked is not None and who + work + how > 1 and strange <= (1 if who else 0)
 
 

@@ -4,7 +4,7 @@ import re
 
 from chat_svc.planner.forms import fold, form, has, spelled, word_set
 from chat_svc.planner.hearing import Heard
-from chat_svc.planner.vocabulary import KINDS, says, unclaimed
+from chat_svc.planner.vocabulary import CLAIMED, EVERYTHING, KINDS, says, unclaimed
 from chat_svc.planner.zones import is_prose
 
 _LONGEST_THIN = 60
@@ -59,48 +59,27 @@ def holds_asking(text: str) -> bool:
     return bool(pointed and text[:1].islower() and form("into_text").match(text))
 
 
-_FEW_SUBJECT = 8
 _LONGEST_QUERY = 240
-_STRANGERS = 2
 _SHORT = 3
 
 
 def is_no_subject(query: str) -> bool:
-    """Whether a search is for what only the conversation could tell, for nothing, or for a text."""
+    """Whether a search is for what only the conversation could tell, for nothing, or for a text.
+
+    Nobody in the world knows "what's my name", "where did I put it" or "who owns this site".
+    """
     folded = fold(query[: 2 * _LONGEST_QUERY]).strip(" .!?")
+    asked = form("asked").match(folded) is not None
     if is_prose(folded):
         return True
-    words = len(folded.split())
-    if words > _FEW_SUBJECT:
-        return False
-    strange = len(unclaimed(form("asked").sub(" ", folded, count=1), most=_STRANGERS + 1))
+    known = EVERYTHING if asked else CLAIMED
+    if (asked or len(folded.split()) <= _SHORT) and not unclaimed(
+        form("nothing").sub(" ", folded), known, most=1
+    ):
+        return True
     paid = form("sum").search(folded) and any(says(kind, folded) for kind in KINDS)
-    told = paid or form("personal").search(folded) or form("at_hand").match(folded)
-    if told or _is_nearby(folded, strange):
-        return True
-    if words <= _SHORT and not unclaimed(form("nothing").sub(" ", folded), most=1):
-        return True
-    if strange <= _STRANGERS and _is_vague(folded):
-        return True
-    return form("asked").match(folded) is not None and (has("ends_vague", folded) or not strange)
-
-
-def _is_vague(folded: str) -> bool:
-    if form("begins_ours").match(folded) and names_one(folded):
-        return True
-    of_that = form("of_that").match(folded) is not None and not has("in_general", folded)
-    return of_that or any((form("something").match(folded), form("mine").fullmatch(folded)))
-
-
-def _is_nearby(folded: str, strange: int) -> bool:
-    """Whether a question is about what is at hand: "who owns this site", "where are my bills"."""
-    if form("asked").match(folded) is None:
-        return False
-    most = _STRANGERS if form("times").search(folded) else int(" my " in folded)
-    if strange <= most:
-        return True
-    general = has("in_general", folded)
-    return not general and strange <= _STRANGERS and has("nearby", folded)
+    told = form("in_general").sub(" ", folded)
+    return bool(paid or has("at_hand", told) or form("something").match(folded))
 
 
 def is_loose(query: str) -> bool:

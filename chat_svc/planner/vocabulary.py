@@ -14,6 +14,9 @@ KINDS = ("summarize", "translate", "search", "detect", "analyze")
 """Kinds of work that may be named anywhere in an instruction; also keys of the files."""
 CLAIMED = (*KINDS, "about_text", "material", "small", "numbers", "negation")
 """Keys of the words that are no material."""
+ABOUT_US = ("myself", "balance", "spending", "tasks", "refund", "why", "agents")
+"""Keys of the words of questions about oneself and the marketplace."""
+EVERYTHING = (*CLAIMED, *ABOUT_US)
 
 
 @cache
