@@ -138,7 +138,7 @@ def _few_words_at(plain: str, position: int) -> int | None:
     rest = form("courtesy").sub("", plain[few.end() : few.end() + _NEAR]).rstrip(" .!?\n")
     target = find_targets(rest)[:1]
     alone = target and target[0].start == 0 and target[0].end >= len(rest)
-    if not alone or len(plain) >= few.end() + _NEAR:
+    if not (alone or (target and few["quote"])) or len(plain) >= few.end() + _NEAR:
         return None
     return few.start("text" if said else "quote")
 
@@ -260,6 +260,8 @@ def spot(plain: str) -> list[Clause]:
         found = [Clause(0, start, start, len(plain), TRANSLATE)]
     if not found and (shape := find_options(plain, SUMMARIZE)):
         found = [Clause(0, shape.start, shape.start, len(plain), SUMMARIZE)]
+    if not found and (search := spelled("search").search(plain)):
+        found = [Clause(0, *search.span(), len(plain), SEARCH)]
     first = found[0] if found else None
     if (
         first

@@ -53,7 +53,7 @@ class Conversation:
         place = next((place for place, names in enumerate(_PLACES) if names & words), None)
         if place is not None and (items := results_of(last)):
             return [items[place]] if -len(items) <= place < len(items) else []
-        if "original" in words and (sources := [m.source for m in last.made if m.source]):
+        if words & word_set("original") and (sources := [m.source for m in last.made if m.source]):
             return sources[:1]
         shown = _each_once(made.text for made in last.made if made.shown)
         return shown if words & word_set("several") and len(shown) > 1 else [last.result]

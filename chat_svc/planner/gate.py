@@ -123,6 +123,8 @@ def _thin(heard: Heard, kind: str, text: str) -> Reason | None:
     labelled = has("language_label", fold(text[-_LONGEST_QUERY:]))
     if not searched and (labelled or (not set_apart and doubts.holds_asking(text))):
         return Reason.LEFT_OVER
+    if kind == "summarize" and len(text.split()) == 1:
+        return Reason.NOTHING_GIVEN
     if announced or (zones is not None and is_prose(fold(zones.material))):
         return None
     if doubts.only_points(text) or _is_elsewhere(heard, kind, text):

@@ -101,7 +101,13 @@ def _misspelt(word: str) -> str | None:
     if len(word) < _SHORTEST_TYPO:
         return None
     english = _widely_written()
-    alike = [name for name in english if name[0] == word[0] and abs(len(name) - len(word)) <= 1]
+    alike = [
+        name
+        for name in english
+        if name[0] == word[0]
+        and abs(len(name) - len(word)) <= 1
+        and name.count(" ") == word.count(" ")
+    ]
     near = difflib.get_close_matches(word, alike, n=1, cutoff=_LIKENESS)
     return english[near[0]] if near else None
 
@@ -110,7 +116,11 @@ def _misspelt(word: str) -> str | None:
 def _widely_written() -> dict[str, str]:
     """The English names of the languages whose names may be misspelt, each with its tag."""
     known = Locale("en").languages
-    return {fold(known[code]): code for code in (*LANGUAGES, *_AUTONYMS.split())}
+    spoken = (*LANGUAGES, *_AUTONYMS.split())
+    variants = {
+        fold(name): _tag(id_) for id_, name in known.items() if id_.partition("_")[0] in spoken
+    }
+    return variants | {fold(known[code]): code for code in spoken}
 
 
 def _ends_the_phrase(text: str, end: int) -> bool:
@@ -130,11 +140,11 @@ def find_language(text: str, position: int) -> tuple[str, int] | None:
         tag = _code(code[0])
         if tag is not None:
             return tag, code.end()
-    if ends and _ends_the_phrase(text, ends[0]):
-        word = text[position : ends[0]]
+    for end in reversed(ends[:2]):
+        word = text[position:end]
         tag = _autonyms().get(word) or _misspelt(word)
-        if tag is not None:
-            return tag, ends[0]
+        if tag is not None and _ends_the_phrase(text, end):
+            return tag, end
     return None
 
 

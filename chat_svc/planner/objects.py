@@ -41,7 +41,7 @@ def read_argument(source: Source, clause: Clause, *, apart: bool) -> Argument:
         return Argument()
     start = clause.begins if apart else clause.verb_end
     view = View(source, start, source.plain[start : clause.end])
-    view = view.without_match(form("courtesy"), 60)
+    view = view.without_match(form("courtesy"), 80)
     if form("split_verb").match(source.plain, clause.start, clause.verb_end):
         view = view.without_match(form("particle"), 20)
     anywhere = apart or style is Style.QUERY or QUOTE in view.text

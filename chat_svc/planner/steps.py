@@ -67,7 +67,7 @@ def _meant(drafts: Drafts, points_at: str) -> list[Text]:
     for kind in named_kinds(words):
         if kind in drafts.by_family:
             return drafts.by_family[kind]
-    if drafts.original is not None and "original" in words:
+    if drafts.original is not None and words & word_set("original"):
         return [drafts.original]
     if words & word_set("several") and drafts.results:
         return drafts.results[-2:] if "both" in words else drafts.results

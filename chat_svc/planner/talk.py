@@ -15,7 +15,7 @@ from chat_svc.planner.hearing import Heard, hear
 from chat_svc.planner.match import Profile
 from chat_svc.planner.model import Earlier, Plan
 from chat_svc.planner.vocabulary import says
-from chat_svc.planner.wish import Wish
+from chat_svc.planner.wish import Style, Wish
 from chat_svc.planner.wishes import read_wishes
 from contracts.chat import Refused
 
@@ -109,7 +109,7 @@ class Talk:
                 return [
                     frame.with_targets(w, tags) if w.lacks_target else w for w in wishes
                 ], before
-            if not tags and frame.lacks_text(wishes) and self._is_material(heard):
+            if not tags and (frame.lacks_text(wishes) or heard.pasted) and self._is_material(heard):
                 return _given(wishes, frame.material_of(heard)), before
         if not any(turn.result is not None for turn in earlier):
             return None
@@ -128,8 +128,12 @@ class Talk:
             return None
         wishes, before = self.understood(heard, earlier[:-1], depth - 1)
         meant = any(turn.result is not None for turn in before)
-        lacking = frame.lacks_language(wishes) or (frame.lacks_text(wishes) and not meant)
-        return (wishes, before) if lacking else None
+        lacking = (
+            wishes
+            and wishes[0].style is not Style.REQUEST
+            and not (frame.lacks_text(wishes) and meant)
+        )
+        return (wishes, before) if lacking or frame.lacks_language(wishes) else None
 
     def _is_material(self, heard: Heard) -> bool:
         """Whether a message gives a text, and asks for nothing itself."""

@@ -200,6 +200,7 @@ class Wish:
 
 WORDS_IN_A_SENTENCE = 20
 """What "in two sentences" is taken to mean, for agents that count words."""
+SENTENCES_IN_A_PARAGRAPH = 4
 _NUMBERS: Mapping[str, int] = data("sets")["numbers"]
 _FINDING = frozenset(family for family in FAMILIES if family.style is Style.QUERY)
 
@@ -237,7 +238,9 @@ def find_options(text: str, family: Family | None) -> Found | None:
     number = _number(match[1])
     if pattern is form("count"):
         return Found({"num_results": number}, match.start(), match.end())
-    if not match[2].startswith("sentence"):
+    if match[2].startswith("paragraph"):
+        number *= SENTENCES_IN_A_PARAGRAPH
+    elif not match[2].startswith(("sentence", "line")):
         return Found({"max_length": number}, match.start(), match.end())
     options = {"max_length": number * WORDS_IN_A_SENTENCE, "sentences": number}
     return Found(options, match.start(), match.end())

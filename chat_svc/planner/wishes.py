@@ -78,9 +78,9 @@ def _also(plain: str, zones: Zones, find: FindMention) -> int | None:
 def _is_zoned(zones: Zones, source: Source, find: FindMention, *, talked: bool) -> bool:
     """Whether what is between the instructions is material and no wish of its own."""
     plain = source.plain
-    if not asks(fold(zones.instruction)):
-        return False
     head = plain[: zones.start].rstrip()
+    if not asks(fold(zones.instruction)):
+        return head.endswith(":") and says("search", head)
     if head.endswith(":") or is_prose(zones.material):
         return True
     if plain[zones.start : zones.end].strip(" \n.") == QUOTE:

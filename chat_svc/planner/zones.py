@@ -21,6 +21,8 @@ _PROSE = 12
 """Words from which on something reads as a text that was pasted."""
 _LONG = 25
 _AROUND = 100
+_OWN_LINES = 5
+"""Words that nobody claims which a last paragraph may hold that asks; the gate looks at them."""
 _STRANGERS = 2
 """Words that nobody claims which an instruction on its own lines may hold."""
 
@@ -65,7 +67,8 @@ def is_prose(folded: str) -> bool:
 def read_zones(source: Source) -> Zones | None:
     """The zones of a message; None when it has none."""
     zones = _by_lines(source)
-    if zones is None or not asks(fold(zones.instruction)):
+    inside = zones is not None and QUOTE in source.plain[zones.start : zones.end]
+    if zones is None or (inside and not zones.announced) or not asks(fold(zones.instruction)):
         zones = _quotation(source) or zones
     return zones
 
@@ -178,6 +181,11 @@ def _tail(plain: str, start: int) -> int:
     begin = max(start, len(plain) - _NEAR)
     marks = list(form("boundary").finditer(plain, begin))[-_MOST:]
     found = stop = len(plain)
+    last = plain.rfind("\n\n", begin)
+    said = plain[last:] if last > 0 else ""
+    strange = len(unclaimed(said, most=_OWN_LINES + 1))
+    if asks(said) and strange <= _OWN_LINES and is_prose(plain[start:last]):
+        return last
     for mark in reversed(marks):
         part = plain[mark.end() : stop]
         if QUOTE in part or unclaimed(part, most=1):
