@@ -80,5 +80,5 @@ def _is_on_the_market(folded: str) -> bool:
 
 def is_enough(folded: str) -> bool:
     """Whether a message only says that nothing is wanted any more."""
-    rest, found = spelled("enough").subn(" ", folded)
+    rest, found = spelled("enough").subn(" ", form("last_said").split(folded)[-1])
     return found > 0 and set(form("account_word").findall(rest)) <= word_set("account_polite")

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from chat_svc.planner.forms import QUOTE, fold, form, spelled, word_set
+from chat_svc.planner.forms import QUOTE, data, fold, form, spelled, word_set
 from chat_svc.planner.languages import find_language, find_targets
 from chat_svc.planner.source import Source, read_source
 from chat_svc.planner.vocabulary import KINDS, unclaimed
@@ -14,6 +14,7 @@ from chat_svc.planner.zones import Zones, asks, is_prose, read_zones
 _NEAR = 150
 _END = 60
 _MOST_MISSING = 2
+_SHORTEST = 5
 _LIKENESS = 0.83
 
 
@@ -43,6 +44,8 @@ def respell(text: str) -> str:
 
 
 def _meant(word: str) -> str | None:
+    if word in data("sets")["typos"]:
+        return str(data("sets")["typos"][word])
     alike = [
         verb
         for verb in sorted(word_set("respelt"))
@@ -50,7 +53,7 @@ def _meant(word: str) -> str | None:
         and abs(len(verb) - len(word)) <= _MOST_MISSING
         and not word.startswith(verb)
     ]
-    if not alike or not unclaimed(word, most=1):
+    if len(word) < _SHORTEST or not alike or not unclaimed(word, most=1):
         return None
     near = difflib.get_close_matches(word, alike, 1, _LIKENESS)
     return near[0] if near else None

@@ -98,7 +98,7 @@ def english_name(tag: str) -> str:
 
 
 def _misspelt(word: str) -> str | None:
-    if len(word) < _SHORTEST_TYPO:
+    if len(word) < _SHORTEST_TYPO or word in _territories():
         return None
     english = _widely_written()
     alike = [
@@ -236,6 +236,7 @@ def bare_languages(text: str) -> list[Target]:
     """Languages that folded `text` only names: "German please", "a French summary of this"."""
     if find_source(text):
         return []
+    text = form("not_spoken").sub(lambda said: " " * len(said[0]), text)
     named = ((word, named_language(word[0])) for word in form("long_word").finditer(text))
     return [Target(word.start(), word.end(), (tag,)) for word, tag in named if tag]
 

@@ -15,7 +15,7 @@ from chat_svc.planner.hearing import Heard, hear
 from chat_svc.planner.match import Profile
 from chat_svc.planner.model import Earlier, Plan
 from chat_svc.planner.vocabulary import says
-from chat_svc.planner.wish import Style, Wish
+from chat_svc.planner.wish import SUMMARIZE, Style, Wish
 from chat_svc.planner.wishes import read_wishes
 from contracts.chat import Refused
 
@@ -109,7 +109,13 @@ class Talk:
                 return [
                     frame.with_targets(w, tags) if w.lacks_target else w for w in wishes
                 ], before
-            if not tags and (frame.lacks_text(wishes) or heard.pasted) and self._is_material(heard):
+            short = wishes and wishes[0].family is SUMMARIZE and not heard.pasted
+            if (
+                not tags
+                and not short
+                and (frame.lacks_text(wishes) or heard.pasted)
+                and self._is_material(heard)
+            ):
                 return _given(wishes, frame.material_of(heard)), before
         if not any(turn.result is not None for turn in earlier):
             return None

@@ -88,6 +88,7 @@ def _by_lines(source: Source) -> Zones | None:
     begins = asks(plain[:start])
     end = len(plain)
     if not begins:
+        start = start if capital or ":" in plain[:start] else 0
         end = _tail(plain, start)
         if not plain[start:end].strip():
             start, end = 0, _tail(plain, 0)
