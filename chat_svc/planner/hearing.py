@@ -13,7 +13,7 @@ from chat_svc.planner.zones import Zones, asks, is_prose, read_zones
 
 _NEAR = 150
 _END = 60
-_MOST_MISSING = 2
+_MOST_MISSING = 1
 _SHORTEST = 5
 _LIKENESS = 0.83
 

@@ -84,7 +84,10 @@ class Talk:
         if earlier and depth and (answered := self._answered(heard, earlier, depth)):
             return answered
         talked = any(turn.result is not None for turn in earlier)
-        wishes = read_wishes(heard, self.names.find, talked=talked)
+        shape = frame.form_only(heard) if earlier and depth else None
+        wishes = (
+            [frame.reshaped(shape)] if shape else read_wishes(heard, self.names.find, talked=talked)
+        )
         if earlier and frame.lacks_text(wishes) and earlier[-1].result is None:
             text = self._left(earlier)
             if text is not None:
@@ -121,8 +124,7 @@ class Talk:
             return None
         if tags:
             return [replace(translation(tags), elliptic=True)], earlier
-        shape = frame.form_only(heard)
-        return None if shape is None else ([frame.reshaped(shape)], earlier)
+        return None
 
     def _open(self, earlier: Sequence[Earlier], depth: int) -> Understood | None:
         """The wishes of the last turn when it ended with a question of ours."""
