@@ -82,6 +82,12 @@ def is_no_subject(query: str) -> bool:
     return bool(paid or has("at_hand", told) or form("something").match(folded))
 
 
+def is_beside(query: str, text: str) -> bool:
+    """Whether a question stands beside a long text, which it is about."""
+    asked = form("asked").match(fold(query[:_LONGEST_QUERY])) is not None
+    return asked and len(text.split()) > 3 * len(query.split()) + _FEW
+
+
 def is_loose(query: str) -> bool:
     """Whether a query begins with words that belong to the asking: "again but for coffee"."""
     folded = fold(query[:_LONGEST_QUERY])
@@ -108,6 +114,11 @@ def refused(heard: Heard, kind: str) -> bool:
         return False
     words = form("harmless").sub(" ", _instruction(heard))
     return any(spelled(kind).search(one["what"]) for one in form("negation").finditer(words))
+
+
+def is_half_followed(heard: Heard) -> bool:
+    """Whether something is asked for that nobody does here: a part of a text, a second thought."""
+    return has("half_followed", _instruction(heard))
 
 
 def sum_left(heard: Heard, texts: list[str]) -> str | None:

@@ -97,6 +97,8 @@ def languages_only(folded: str) -> tuple[str, ...]:
     """The languages of a message that says nothing else ("to Spanish", "French please")."""
     if len(folded) > _LONGEST or cues(folded) or unclaimed(folded, most=1):
         return ()
+    if PLACES & set(folded.split()):
+        return ()
     return tags_of(find_targets(folded) or bare_languages(folded))
 
 

@@ -20,6 +20,7 @@ from chat_svc.planner.zones import is_prose
 _MOST_STRANGERS = 2
 _LONGEST_QUERY = 240
 _LEAST_SUMMARIZED = 6
+_LEAST_SHOWN = 60
 # Kinds of work that take a text or a subject; others are told in words what to do.
 _ON_A_TEXT = frozenset({"summarize", "translate", "search", "analyze", "localize"})
 
@@ -101,7 +102,7 @@ def _against(heard: Heard, one: Purchase, *, whole: bool) -> Iterator[Objection]
     if typed and one.kind in _ON_A_TEXT and (reason := _thin(heard, one.kind, text)):
         yield Objection(reason, about)
     if whole and one.kind == "search" and not heard.source.quotes:
-        if doubts.is_no_subject(text):
+        if doubts.is_no_subject(text) or doubts.is_beside(text, heard.text):
             yield Objection(Reason.NO_SUBJECT, about)
         if typed and doubts.is_loose(text):
             yield Objection(Reason.LEFT_OVER, about)
@@ -155,8 +156,11 @@ def _begins_with_asking(text: str) -> bool:
 def _left_over(heard: Heard, purchases: Sequence[Purchase]) -> str:
     """What nobody claims beside the material and nothing is bought for; empty when it may be."""
     texts = [one.text for one in purchases if one.text is not None]
-    if left := doubts.sum_left(heard, texts):
+    given = [one.text for one in purchases if one.text and one.kind in _ON_A_TEXT]
+    if left := doubts.sum_left(heard, given):
         return left
+    if any(text in heard.text for text in given) and doubts.is_half_followed(heard):
+        return heard.text[:_LEAST_SHOWN]
     asked = heard.source.plain.replace(QUOTE, " ") if heard.source.quotes else ""
     asked = fold(heard.zones.instruction) if heard.zones is not None else asked
     bought = fold(" ".join(texts))

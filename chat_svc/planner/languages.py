@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 from babel import Locale
 from babel.core import get_global
@@ -238,7 +239,9 @@ def bare_languages(text: str) -> list[Target]:
         return []
     text = form("not_spoken").sub(lambda said: " " * len(said[0]), text)
     named = ((word, named_language(word[0])) for word in form("long_word").finditer(text))
-    return [Target(word.start(), word.end(), (tag,)) for word, tag in named if tag]
+    found = [Target(word.start(), word.end(), (tag,)) for word, tag in named if tag]
+    between = [text[one.end : after.start] for one, after in pairwise(found)]
+    return found if all(form("among").fullmatch(words) for words in between) else []
 
 
 def tags_of(targets: Iterable[Target]) -> tuple[str, ...]:

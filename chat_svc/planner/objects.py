@@ -103,7 +103,7 @@ def _texts(view: View, clause: Clause, options: dict[str, Any], *, apart: bool) 
     inside = None if apart else language_in(verb)
     spoken = (inside,) if inside else ()
     if apart:
-        targets = _of_the_same_sentence(view, clause, targets or bare_languages(view.text))
+        targets = _of_the_same_sentence(view, clause, targets or _bare(view))
     tags = spoken + tags_of(targets)
     argument = Argument(options=options)
     found = None if apart else _found(view, targets)
@@ -123,6 +123,11 @@ def _texts(view: View, clause: Clause, options: dict[str, Any], *, apart: bool) 
     if argument.items[0].target is None:
         missing = form("unknown_language").search(view.text, max(0, len(view.text) - 60))
     return replace(argument, unknown_language=missing[1] if missing else None)
+
+
+def _bare(view: View) -> list[Target]:
+    """Languages that are only named, in an instruction that says nowhere what to go to."""
+    return [] if find_targets(view.source.plain) else bare_languages(view.text)
 
 
 def _targets(text: str, *, romance: bool) -> list[Target]:
