@@ -26,6 +26,7 @@ from chat_svc.planner.wish import (
     asks_for_count,
     find_options,
     is_targeted,
+    points,
     style_of,
 )
 
@@ -68,7 +69,7 @@ class Clause:
 
 def skip_lead(plain: str, position: int) -> int:
     """Where the words begin that say something, after greetings, joints and politeness."""
-    while (lead := form("lead").match(plain, position)) and lead.end() > position:
+    while lead := form("lead").match(plain, position):
         position = lead.end()
     return position
 
@@ -78,12 +79,7 @@ def _means(verb: Verb, plain: str, match: re.Match[str]) -> bool:
         return language_in(match[0]) is not None
     if verb.language == "after":
         rest = plain[match.end() : match.end() + _NEAR]
-        if form("made_new").match(rest):
-            return False
-        rest = form("next_verb").split(
-            form("second_sentence").split(rest, maxsplit=1)[0], maxsplit=1
-        )[0]
-        return bool(find_targets(rest))
+        return bool(find_targets(form("next_verb").split(rest, maxsplit=1)[0]))
     return True
 
 
@@ -91,7 +87,7 @@ def begin(plain: str, position: int, find: FindMention) -> Clause:
     """Reads the beginning of a clause at `position`; its end is still open."""
     start = skip_lead(plain, position)
     known = _known_verb(plain, start)
-    if known is not None and not known.weak:
+    if known is not None:
         return replace(known, begins=position)
     mention = find(plain, start)
     words = _few_words_at(plain, mention.end if mention else position)
@@ -110,7 +106,6 @@ def _without_verb(plain: str, start: int) -> Clause:
     """A clause that only names a language, asks a question, or says something unknown."""
     language = find_language(plain, start)
     alone = language is not None and not plain[language[1] :].strip(" .!?")
-    alone = alone and len(plain) - start >= _SHORTEST_NAME
     if alone or target_at(plain, start):
         verb_end = language[1] if language and alone else start
         return Clause(start, start, verb_end, len(plain), TRANSLATE, elliptic=True)
@@ -137,8 +132,7 @@ def _few_words_at(plain: str, position: int) -> int | None:
         return None
     rest = form("courtesy").sub("", plain[few.end() : few.end() + _NEAR]).rstrip(" .!?\n")
     target = find_targets(rest)[:1]
-    alone = target and target[0].start == 0 and target[0].end >= len(rest)
-    if not (alone or (target and few["quote"])) or len(plain) >= few.end() + _NEAR:
+    if not target or not (few["quote"] or target[0].end >= len(rest)):
         return None
     return few.start("text" if said else "quote")
 
@@ -151,9 +145,8 @@ def has_target_at_end(argument: str) -> bool:
 
 def _is_complete(clause: Clause, argument: str) -> bool:
     """Whether the clause has all it needs, so that what follows is no part of its text."""
-    if QUOTE in argument or style_of(clause.family) is not Style.TEXT:
-        return True
-    return is_targeted(clause.family) and has_target_at_end(argument)
+    complete = QUOTE in argument or style_of(clause.family) is not Style.TEXT
+    return complete or has_target_at_end(argument)
 
 
 def _begins_anew(plain: str, current: Clause, separator: int, new: Clause) -> bool:
@@ -168,15 +161,13 @@ def _begins_anew(plain: str, current: Clause, separator: int, new: Clause) -> bo
         return complete and _is_told(plain, new, strong=strong)
     if new.weak or (new.elliptic and is_targeted(current.family)):
         return new.weak and strong and complete
-    if (
-        current.family is not None
-        and len(argument) < _NEAR
-        and form("pointing").fullmatch(argument)
-    ):
+    if points(argument):
         return True
     if complete:
         return _goes_on(plain, current, new, strong=strong)
-    return has("clauses_also", joint) or _works_on_it(plain, new)
+    return (
+        has("clauses_also", joint) or form("chained_object").match(plain, new.verb_end) is not None
+    )
 
 
 def _is_told(plain: str, new: Clause, *, strong: bool) -> bool:
@@ -190,11 +181,7 @@ def _is_told(plain: str, new: Clause, *, strong: bool) -> bool:
 def _works_on_it(plain: str, new: Clause) -> bool:
     """Whether a clause after an unquoted text works on that text: "and translate it"."""
     rest = plain[new.verb_end : new.verb_end + _NEAR]
-    return (
-        style_of(new.family) is Style.TEXT
-        and QUOTE not in rest[:2]
-        and form("chained_object").match(rest) is not None
-    )
+    return style_of(new.family) is Style.TEXT and form("chained_object").match(rest) is not None
 
 
 def _goes_on(plain: str, current: Clause, new: Clause, *, strong: bool) -> bool:
@@ -203,10 +190,7 @@ def _goes_on(plain: str, current: Clause, new: Clause, *, strong: bool) -> bool:
         return True
     if form("chained_object").match(plain[new.verb_end : new.verb_end + _NEAR]):
         return True
-    return (
-        style_of(new.family) is Style.QUERY
-        and form("search_object").match(plain[new.start : new.verb_end]) is not None
-    )
+    return form("search_object").match(plain[new.start : new.verb_end]) is not None
 
 
 def split(plain: str, start: int, end: int, find: FindMention) -> list[Clause]:
@@ -263,12 +247,7 @@ def spot(plain: str) -> list[Clause]:
     if not found and (search := spelled("search").search(plain)):
         found = [Clause(0, *search.span(), len(plain), SEARCH)]
     first = found[0] if found else None
-    if (
-        first
-        and targets
-        and len(found) == 1
-        and form("says").fullmatch(plain[first.start : first.verb_end])
-    ):
+    if first and targets and form("says").fullmatch(plain[first.start : first.verb_end]):
         # "What do these lines say in English?" is answered by the lines in English.
         found = [replace(first, family=TRANSLATE)]
     elif first and targets and _goes_first(plain, targets[0], first):

@@ -42,9 +42,7 @@ def read_argument(source: Source, clause: Clause, *, apart: bool) -> Argument:
     start = clause.begins if apart else clause.verb_end
     view = View(source, start, source.plain[start : clause.end])
     view = view.without_match(form("courtesy"), 80)
-    if form("split_verb").match(source.plain, clause.start, clause.verb_end):
-        view = view.without_match(form("particle"), 20)
-    anywhere = apart or style is Style.QUERY or QUOTE in view.text
+    anywhere = apart or style is Style.QUERY
     options, view = _take_options(view, clause, anywhere=anywhere)
     if style is Style.QUERY and not apart:
         return _subject(view, options, told=clause.weak)
@@ -74,13 +72,13 @@ def _subject(view: View, options: dict[str, Any], *, told: bool) -> Argument:
     last = find_targets(view.text)[-1:] if told else []
     if last and not view.text[last[0].end :].strip(AT_END):
         before = view.text[: last[0].start]
-        if before.strip() and not has("done", before[-EDGE:]):
+        if not has("done", before[-EDGE:]):
             subject = _subject(view.without(last[0].start, len(view.text)), options, told=False)
             return replace(subject, then_to=last[0].tags)
     text = view.text
     if len(text) <= POINTING_LENGTH and form("pointing_subject").fullmatch(text):
         return Argument(points_at=text.strip(), options=options)
-    if QUOTE in text and points(text.replace(QUOTE, " ")):
+    if points(text.replace(QUOTE, " ")):
         return Argument(items=tuple(map(Item, view.quotes())), options=options)
     small = form("small_before_subject").match(text)
     start = small.end() if small else 0
@@ -158,14 +156,12 @@ def _found(view: View, targets: Sequence[Target]) -> str | None:
     if found is None:
         return None
     end = len(view.text.rstrip(AT_END))
-    if targets and targets[-1].end >= end:
-        end = targets[-1].start
+    end = targets[-1].start if targets else end
     return _unwrapped(view.raw(found.end(), end).rstrip(AT_END)) or None
 
 
 def _unwrapped(text: str) -> str:
-    wrapped = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
-    return text[1:-1] if wrapped else text
+    return text.strip("\"'")
 
 
 def _without_introduction(view: View, start: int, end: int) -> str:
@@ -179,12 +175,8 @@ def _is_quoted(rest: str, targets: Sequence[Target]) -> bool:
         return False
     first = rest.index(QUOTE)
     last = max([rest.rindex(QUOTE) + 1, *(target.end for target in targets)])
-    after = rest[last:]
-    return (
-        (points(rest[:first]) or form("introduces_quote").fullmatch(rest[:first]) is not None)
-        and points(rest[first:last].replace(QUOTE, " "))
-        and (bool(targets) or points(after) or len(after.split()) <= _FEW_WORDS)
-    )
+    introduced = points(rest[:first]) or form("introduces_quote").fullmatch(rest[:first])
+    return bool(introduced) and points(rest[first:last].replace(QUOTE, " "))
 
 
 def _items(
@@ -206,7 +198,7 @@ def _items(
         after = [target for target in targets if target.start >= place]
         next_ = min((at for at, _ in places if after and at > after[0].start), default=None)
         mine = [target for target in after if next_ is None or target.start < next_]
-        mine = before[-1:] if language_first else mine or targets[-1:]
+        mine = before[-1:] if language_first else mine
         yield from (Item(text, tag) for tag in tags_of(mine) or spoken or (None,))
 
 
@@ -222,7 +214,7 @@ def _spans(text: str, targets: list[Target]) -> tuple[list[Place], list[Target]]
         used = []
         for target in targets[:-1]:
             joint = form("texts_joint").match(text, target.end)
-            if joint and 0 < len(text[start : target.start].strip()) <= _SHORT_PIECE:
+            if joint:
                 places.append((start, target.start))
                 used.append(target)
                 start = joint.end()

@@ -76,7 +76,7 @@ def read_zones(source: Source) -> Zones | None:
 def _by_lines(source: Source) -> Zones | None:
     plain = source.plain
     quoted = form("quoted_lines").search(plain)
-    if quoted and quoted[0].count(">") and is_prose(quoted[0]):
+    if quoted and is_prose(quoted[0]):
         around = f"{plain[: quoted.start()]}\n{plain[quoted.end() :]}"
         if not unclaimed(around, most=_STRANGERS + 1):
             lines = source.original(quoted.start(), quoted.end()).strip().splitlines()
@@ -90,13 +90,11 @@ def _by_lines(source: Source) -> Zones | None:
     if not begins:
         start = start if capital or ":" in plain[:start] else 0
         end = _tail(plain, start)
-        if not plain[start:end].strip():
-            start, end = 0, _tail(plain, 0)
     elif plain[start:].lstrip().startswith(QUOTE) and plain.count(QUOTE, start) == 1:
         quote = plain.index(QUOTE, start) + 1
         end = end if unclaimed(plain[quote:], most=1) else quote
     text = plain[start:end]
-    if (start == 0 and end == len(plain)) or not _has_words(text):
+    if (start == 0 and end == len(plain)) or not text.strip():
         return None
     material = source.quotes_in(start, end)[0] if text.strip(" \n.") == QUOTE else ""
     said = f"{source.original(0, start).strip()}\n{source.original(end, len(plain)).strip()}"
@@ -142,13 +140,12 @@ def _head(source: Source) -> tuple[int, bool]:
             break
         part = plain[last : mark.start()]
         left = unclaimed(part, most=_STRANGERS + 1)
-        own_lines = "\n\n" in mark[0] and asks(part) and is_prose(plain[mark.end() :])
         told = asks(part) and has("zones_sets_off", plain[last : mark.end()])
         # "Sum up Breaking: the bridge ...": a stranger with a capital is of the text.
         told = told and not any(
             word.title() in source.original(last, mark.start()) for word in left
         )
-        if QUOTE in part or len(left) > (_STRANGERS if own_lines or told else 0):
+        if QUOTE in part or len(left) > (_STRANGERS if told else 0):
             break
         if paragraph and (mark[0] != ":" or asks(part) or not form("introduces").search(part)):
             break
@@ -168,11 +165,7 @@ def _capital_run(source: Source) -> int:
         if QUOTE in head or unclaimed(head, most=1):
             return 0
         rest = source.plain[at:]
-        if (
-            asks(head)
-            and is_prose(rest)
-            and (form("sentence").search(rest) or len(rest.split()) > _LONG)
-        ):
+        if asks(head) and is_prose(rest):
             return at
     return 0
 
