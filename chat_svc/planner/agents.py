@@ -60,22 +60,15 @@ class Names:
         call = form("calls").match(plain, position)
         if call is None:
             return self._directly(plain, position)
-        anyone = form("anyone").match(plain, call.end())
-        if anyone:
-            return Mention("", (), anyone.end())
         for name, end in _names_at(plain, call.end()):
             ids = self.meant(name)
             after = form("starts_task").match(plain, end)
-            if ids and (after or _is_told(plain, end, call[0])):
+            if ids and (after or _is_verb(plain, end + 1)):
                 return Mention(name, ids, after.end() if after else end)
         return self._stranger(plain, call)
 
     def _directly(self, plain: str, position: int) -> Mention | None:
         """Finds "mock_busy: do this" and "@translator ..."."""
-        if plain.startswith("@", position):
-            for name, end in sorted(_names_at(plain, position + 1), key=lambda found: found[1]):
-                if ids := self.meant(name):
-                    return Mention(name, ids, end)
         for name, end in _names_at(plain, position, most=3):
             if (
                 (ids := self.exactly(name))
@@ -152,15 +145,10 @@ def addressed(profiles: Sequence[Profile], wish: Wish, ids: Sequence[str]) -> li
     asked = ranked(
         [fitting.get(one.agent.id) or Match(one.agent, one.main_skill, _BY_NAME) for one in named]
     )
-    if wish.family is not None and fitting:
-        others = for_family(profiles, wish.family)
-    else:
-        others = for_family(profiles, quality(asked[0].skill))
+    others = for_family(profiles, wish.family or quality(asked[0].skill))
     others = [match for match in others if match.agent.id not in ids]
-    usable = [match for match in asked if match.agent.available]
-    if usable:
-        away = [match for match in asked if not match.agent.available]
-        return [*usable, *others, *away]
+    if asked[0].agent.available:
+        return [*asked, *others]
     # Another may stand in only where the kind of work is known; a person's own choice is not.
     return [*others, *asked] if fitting else [*asked, *others]
 

@@ -36,7 +36,6 @@ TAIL = 500
 """Characters at its end in which they are."""
 _NEAR = 200
 _MOST_CLAUSES = 40
-_SHORTEST_NAME = 4
 _MOST_SEPARATORS = 60
 
 
@@ -178,12 +177,6 @@ def _is_told(plain: str, new: Clause, *, strong: bool) -> bool:
     return strong or form("determiner").match(plain, told.end()) is not None
 
 
-def _works_on_it(plain: str, new: Clause) -> bool:
-    """Whether a clause after an unquoted text works on that text: "and translate it"."""
-    rest = plain[new.verb_end : new.verb_end + _NEAR]
-    return style_of(new.family) is Style.TEXT and form("chained_object").match(rest) is not None
-
-
 def _goes_on(plain: str, current: Clause, new: Clause, *, strong: bool) -> bool:
     """Whether a known verb after a complete clause, or after a subject, is a new wish."""
     if strong or style_of(current.family) is not Style.QUERY:
@@ -216,7 +209,7 @@ _FORMS = {"search": "works_on_it", "about_text": "asks_about"}
 
 
 def cues(plain: str) -> list[Clause]:
-    """The kinds of work that folded text names, in order; a made thing that is named again is none."""
+    """The kinds of work that folded text names, in order; a made thing named again is none."""
     hits = [
         Clause(0, hit.start(), hit.end(), len(plain), BY_KEY.get(key, SUMMARIZE))
         for key in _CUES

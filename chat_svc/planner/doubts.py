@@ -7,7 +7,6 @@ from chat_svc.planner.hearing import Heard
 from chat_svc.planner.vocabulary import CLAIMED, EVERYTHING, KINDS, says, unclaimed
 from chat_svc.planner.zones import is_prose
 
-_LONGEST_THIN = 60
 _FEW = 14
 _NEAR = 4
 
@@ -15,37 +14,28 @@ _NEAR = 4
 def only_points(text: str) -> bool:
     """Whether a text is no material but points at some: "this text", "the quoted text"."""
     folded = fold(text).strip(" .!?,;:")
-    if not any(map(str.isalnum, folded)):
-        return True
-    if len(folded) > _LONGEST_THIN or unclaimed(folded, most=1):
+    if unclaimed(folded, most=1):
         return False
-    words = folded.split()
-    first = words[0] in word_set("pointing_words") or (
-        words[0] in word_set("any") and len(words) > 1
-    )
-    return first and (says("material", folded) or words[0] in word_set("alone"))
+    first = folded.split()[:1]
+    pointing = {*first} & (word_set("pointing_words") | word_set("any"))
+    return not first or bool(pointing and says("material", folded))
 
 
 def is_link(text: str) -> bool:
     """Whether a text is the place of one: an address in the web, or a file."""
     folded = fold(text[:400]).strip()
-    few = len(folded.split()) <= _NEAR
-    return form("link").fullmatch(folded) is not None or (few and has("place", folded))
+    return len(folded.split()) <= _NEAR and has("place", folded)
 
 
 def names_one(text: str) -> bool:
     """Whether words name a text that is somewhere else: "my notes from yesterday"."""
     words = fold(text[: 20 * _FEW]).split()
-    if not words or len(words) > _FEW:
+    begin = " ".join(words[: 1 + _NEAR])
+    if len(words) > _FEW or not words:
         return False
-    if form("part").match(" ".join(words)) and spelled("holders").match(words[0]):
-        return True
-    if form("sent").match(" ".join(words)):
-        return True
-    if words[0] not in word_set("names_one"):
-        return False
-    begin = " ".join(words[1 : 1 + _NEAR])
-    return spelled("holders").search(begin) is not None
+    return has("names_one", " ".join(words)) or (
+        words[0] in word_set("names_one") and says("holders", begin)
+    )
 
 
 def holds_asking(text: str) -> bool:
@@ -77,7 +67,7 @@ def is_no_subject(query: str) -> bool:
         form("nothing").sub(" ", folded), known, most=1
     ):
         return True
-    paid = form("sum").search(folded) and any(says(kind, folded) for kind in KINDS)
+    paid = form("sum").search(folded)
     told = form("in_general").sub(" ", folded)
     return bool(paid or has("at_hand", told) or form("something").match(folded))
 

@@ -70,9 +70,7 @@ class Conversation:
         """
         last = self._last()
         shown = [made for made in last.made if made.shown] if last else []
-        if not all(made.source and _is(made, kind) for made in shown):
-            return []
-        return _each_once(made.source for made in shown if made.source)
+        return _each_once(made.source for made in shown if made.source and _is(made, kind))
 
     def _last(self) -> Earlier | None:
         return next((turn for turn in reversed(self.turns) if turn.result is not None), None)
@@ -168,7 +166,4 @@ def with_targets(wish: Wish, tags: Sequence[str]) -> Wish:
 
 def material_of(heard: Heard) -> str:
     """What a message gives when it answers "which text?"."""
-    quotes = heard.source.quotes
-    if len(quotes) == 1 and not cues(heard.source.plain):
-        return quotes[0]
     return heard.zones.material if heard.pasted and heard.zones else heard.text.strip()

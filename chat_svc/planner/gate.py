@@ -11,7 +11,7 @@ from enum import Enum
 
 from chat_svc.planner import doubts
 from chat_svc.planner.account import Topic, about_us
-from chat_svc.planner.forms import QUOTE, fold, form, has, word_set
+from chat_svc.planner.forms import QUOTE, fold, has
 from chat_svc.planner.hearing import Heard, hear
 from chat_svc.planner.model import money
 from chat_svc.planner.vocabulary import says, unclaimed
@@ -81,8 +81,7 @@ def objections(
     total = sum((one.price for one in purchases), Decimal(0))
     if cap is not None and total > cap:
         found.append(Objection(Reason.OVER_CAP, f"{money(total)}, more than {money(cap)}"))
-    given = heard.zones is not None or heard.source.quotes
-    topic = None if given else about_us(heard.source.plain.strip())
+    topic = None if heard.zones else about_us(heard.source.plain.strip())
     if purchases and topic not in (None, Topic.AGENTS):
         found.append(Objection(Reason.ABOUT_US, heard.text))
     if purchases and whole and (strangers := _left_over(heard, purchases)):
@@ -128,29 +127,19 @@ def _thin(heard: Heard, kind: str, text: str) -> Reason | None:
         return Reason.NOTHING_GIVEN
     if announced or (zones is not None and is_prose(fold(zones.material))):
         return None
-    if doubts.only_points(text) or _is_elsewhere(heard, kind, text):
+    if doubts.only_points(text) or _is_elsewhere(kind, text):
         return Reason.NOTHING_GIVEN
-    return Reason.LEFT_OVER if is_prose(text) and _begins_with_asking(text) else None
+    return None
 
 
-def _is_elsewhere(heard: Heard, kind: str, text: str) -> bool:
+def _is_elsewhere(kind: str, text: str) -> bool:
     """Whether words that nothing sets apart only name a text, or are too few for a summary."""
-    if kind == "search" or form("announced").search(heard.text[: heard.text.index(text)]):
+    if kind == "search":
         return False
     few = text[0].islower() and len(text.split()) < _LEAST_SUMMARIZED
     folded = fold(text[:_LONGEST_QUERY])
     told = says("holders", folded) and not unclaimed(folded, most=1)
     return doubts.names_one(text) or (kind == "summarize" and (few or told))
-
-
-def _begins_with_asking(text: str) -> bool:
-    """Whether words that point at a text are taken for its beginning: "it up? Our neighbours"."""
-    first = form("first").split(fold(text[:_LONGEST_QUERY]), maxsplit=1)[0]
-    return (
-        first.split()[:1] != []
-        and first.split()[0] in word_set("pointing_words") | word_set("any")
-        and not unclaimed(first)
-    )
 
 
 def _left_over(heard: Heard, purchases: Sequence[Purchase]) -> str:

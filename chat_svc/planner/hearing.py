@@ -1,18 +1,16 @@
 """What a message says before its wishes are read: commands spelt right, limits, zones."""
 
 import difflib
-import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from chat_svc.planner.forms import QUOTE, data, fold, form, spelled, word_set
-from chat_svc.planner.languages import find_language, find_targets
+from chat_svc.planner.forms import data, fold, form, spelled, word_set
+from chat_svc.planner.languages import find_language
 from chat_svc.planner.source import Source, read_source
 from chat_svc.planner.vocabulary import KINDS, unclaimed
 from chat_svc.planner.zones import Zones, asks, is_prose, read_zones
 
 _NEAR = 150
-_END = 60
 _MOST_MISSING = 1
 _SHORTEST = 5
 _LIKENESS = 0.83
@@ -28,13 +26,6 @@ def respell(text: str) -> str:
     folded = fold(text)
     stop = form("no_command").search(text, 0, _NEAR)
     places = [(0, stop.start() if stop else min(len(text), _NEAR))]
-    line = text.rfind("\n") + 1
-    if (
-        line >= places[0][1]
-        and len(text) - line <= _END
-        and not form("no_command").search(text, line)
-    ):
-        places.append((line, len(text)))
     for start, end in reversed(places):
         for word in reversed(list(form("command").finditer(folded, start, end))):
             meant = _meant(word[0])
@@ -53,7 +44,7 @@ def _meant(word: str) -> str | None:
         and abs(len(verb) - len(word)) <= _MOST_MISSING
         and not word.startswith(verb)
     ]
-    if len(word) < _SHORTEST or not alike or not unclaimed(word, most=1):
+    if len(word) < _SHORTEST or not unclaimed(word, most=1):
         return None
     near = difflib.get_close_matches(word, alike, 1, _LIKENESS)
     return near[0] if near else None
@@ -87,11 +78,6 @@ def read_terms(text: str) -> tuple[str, Terms]:
     return _without_refused_language(text), Terms(cap, frozenset(forbidden), nothing)
 
 
-def cap_before(text: str) -> Decimal | None:
-    """A cap in the words before a text, even where those hold more than the asking."""
-    return _read_cap(re.split("[:\n]", text[:_NEAR_TERMS], maxsplit=1)[0])[1]
-
-
 def cap_after(text: str) -> tuple[str, Decimal | None]:
     """A text without a last sentence that is nothing but a cap, and the cap."""
     ends = list(form("last").finditer(text, max(0, len(text) - _NEAR_TERMS)))
@@ -120,8 +106,7 @@ def _read_cap(text: str) -> tuple[str, Decimal | None]:
             amount /= 100
         said = found["most"] or found["strong"] or found["least"] or form("pays").search(found[0])
         ours = found["coin"] or found["cents"] or "." in found["amount"]
-        money = ours or (found["strong"] or "").startswith("budget") or found["other"]
-        if said and money and (ours or amount <= 1):
+        if said and (ours or amount <= 1):
             return _cut(source, found.start(), found.end()), amount
     return text, None
 
@@ -129,7 +114,7 @@ def _read_cap(text: str) -> tuple[str, Decimal | None]:
 def _read_forbidden(text: str) -> tuple[str, set[str], bool]:
     forbidden: set[str] = set()
     nothing = False
-    for _ in range(4):
+    for _ in range(2):
         source = read_source(text)
         patterns = (form("forbids"), form("without"))
         hits = (one for pattern in patterns for one in pattern.finditer(source.plain))
@@ -157,8 +142,7 @@ def _without_refused_language(text: str) -> str:
     source = read_source(text)
     for refusal in form("not_language").finditer(source.plain):
         named = find_language(source.plain, refusal.end())
-        rest = source.plain[named[1] :] if named else ""
-        if named and (refusal.start() or QUOTE in source.plain or find_targets(rest[:_NEAR_TERMS])):
+        if named:
             return _cut(source, refusal.start(), named[1])
     return text
 
@@ -203,6 +187,4 @@ def hear(text: str) -> Heard:
     if terms.cap is None:
         material, cap = cap_after(zones.material)
         zones, terms = replace(zones, material=material), replace(terms, cap=cap)
-    if terms.cap is None and zones.start == 0:
-        terms = replace(terms, cap=cap_before(text))
     return Heard(text, source, replace(zones, instruction=instruction), terms)

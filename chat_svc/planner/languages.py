@@ -66,16 +66,12 @@ def _code(text: str) -> str | None:
         language = get_global("language_aliases").get(language, "")
     if language not in known or len(language) != len("fr"):
         return None
-    if territory and territory.upper() not in Locale("en").territories:
-        return None
     parts = [language, script.title() if script else "", territory.upper() if territory else ""]
     return "-".join(filter(None, parts))
 
 
 def language_of(name: str) -> str | None:
     """The tag of the language called `name`: a name in one of several languages, or a code."""
-    if len(name) > _LONGEST_NAME:
-        return None
     folded = fold(name).strip()
     return named_language(folded) or _code(folded) or _autonyms().get(folded)
 
@@ -84,10 +80,8 @@ def named_language(folded: str) -> str | None:
     """The tag of the language whose name is the folded text, spelt right; no codes."""
     names = _names()
     found = names.get(folded)
-    if found is None and len(folded) >= _SHORTEST_DECLINED:
-        # German declines them: "ins Englische", "aus dem Franzosischen".
-        found = names.get(folded.removesuffix("n").removesuffix("e"))
-    return found
+    # German declines them: "ins Englische", "aus dem Franzosischen".
+    return found or names.get(folded.removesuffix("n").removesuffix("e"))
 
 
 @cache
@@ -152,7 +146,7 @@ def find_language(text: str, position: int) -> tuple[str, int] | None:
 def _leading_words(text: str, position: int) -> Iterator[re.Match[str]]:
     for _ in range(_MOST_WORDS):
         word = _WORD.match(text, position)
-        if word is None or word.end() - word.start() > _LONGEST_NAME:
+        if word is None:
             return
         yield word
         position = word.end() + 1 if text[word.end() : word.end() + 1] == " " else len(text)
@@ -164,10 +158,9 @@ def _with_variant(text: str, tag: str, end: int) -> tuple[str, int]:
     if variant is None or "-" in tag:
         return tag, end
     name = variant[1].strip()
-    for adjective in (f"{name} {english_name(tag)}", name):
-        known = _names().get(fold(adjective))
-        if known is not None and known.split("-")[0] == tag:
-            return known, variant.end()
+    known = _names().get(fold(f"{name} {english_name(tag)}"))
+    if known is not None:
+        return known, variant.end()
     territory = _territories().get(name)
     return (f"{tag}-{territory}", variant.end()) if territory else (tag, end)
 
@@ -212,7 +205,7 @@ def find_targets(text: str, start: int = 0, *, romance: bool = False) -> list[Ta
     for pattern in patterns:
         for preposition in pattern.finditer(text, start):
             named = _languages_at(text, preposition.end())
-            if named and not any(t.start <= preposition.start() < t.end for t in found):
+            if named:
                 tags = tuple(dict.fromkeys(named[0]))
                 found.append(Target(preposition.start(), named[1], tags))
     return sorted(found, key=lambda target: target.start)
@@ -226,11 +219,9 @@ def target_at(text: str, position: int) -> bool:
 
 def find_source(text: str) -> Target | None:
     """The first "from <language>" of folded `text`."""
-    for preposition in form("from").finditer(text):
-        named = find_language(text, preposition.end())
-        if named:
-            return Target(preposition.start(), named[1], (named[0],))
-    return None
+    preposition = form("from").search(text)
+    named = find_language(text, preposition.end()) if preposition else None
+    return Target(preposition.start(), named[1], (named[0],)) if preposition and named else None
 
 
 def bare_languages(text: str) -> list[Target]:

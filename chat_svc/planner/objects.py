@@ -29,13 +29,11 @@ from chat_svc.planner.wish import (
     style_of,
 )
 
-_SHORT_PIECE = 80
-_FEW_WORDS = 3
 Place = tuple[int, int]
 
 
 def read_argument(source: Source, clause: Clause, *, apart: bool) -> Argument:
-    """Reads the object of `clause`; `apart` when its text is elsewhere, and no word of it is one."""
+    """Reads the object of `clause`; `apart` when its text is elsewhere."""
     style = style_of(clause.family)
     if style is Style.REQUEST:
         return Argument()
@@ -203,7 +201,7 @@ def _items(
 
 
 def _spans(text: str, targets: list[Target]) -> tuple[list[Place], list[Target]]:
-    """Where the texts without quotation marks are, and the languages that are none of their words."""
+    """Where the texts without quotation marks are, and the languages beside them."""
     whole = (0, len(text))
     if not targets:
         return [whole], []

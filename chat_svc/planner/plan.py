@@ -21,7 +21,7 @@ from chat_svc.planner.model import (
 )
 from chat_svc.planner.payload import payload_for
 from chat_svc.planner.steps import NOBODY, NOT_UNDERSTOOD, Draft, Drafts, draft
-from chat_svc.planner.talk import NOTHING_DONE, WHAT_WITH_IT, Talk, only_say
+from chat_svc.planner.talk import WHAT_WITH_IT, Talk, only_say
 from contracts.base import MICRO
 from contracts.chat import Refused
 
@@ -69,7 +69,6 @@ def cheapest(steps: Sequence[Draft]) -> list[Match]:
 
 def _ways(steps: Sequence[Draft]) -> Iterator[list[Match]]:
     yield [step.matches[0] for step in steps]
-    yield cheapest(steps)
     yield [min(_usable(step), key=_least) for step in steps]
 
 
@@ -190,8 +189,6 @@ def plan(
     wishes, before = talk.understood(heard, earlier)
     allowed = [w for w in wishes if not w.family or w.family.name not in heard.terms.forbidden]
     wishes = allowed or wishes
-    if not wishes and (heard.terms.forbidden or heard.terms.nothing):
-        return only_say(NOTHING_DONE)
     drafts = draft(profiles, wishes, Conversation(before))
     if not drafts.steps:
         pasted = heard.pasted is not None and len(wishes) <= 1

@@ -14,7 +14,6 @@ from chat_svc.planner.forms import form
 from chat_svc.planner.hearing import Heard, hear
 from chat_svc.planner.match import Profile
 from chat_svc.planner.model import Earlier, Plan
-from chat_svc.planner.vocabulary import says
 from chat_svc.planner.wish import SUMMARIZE, Style, Wish
 from chat_svc.planner.wishes import read_wishes
 from contracts.chat import Refused
@@ -55,8 +54,7 @@ class Talk:
         if is_enough(plain):
             return only_say(NOTHING_DONE)
         topic = about_us(plain)
-        spent = topic is Topic.SPENDING and says("past", plain)
-        reply = None if spent else answer(text, self.profiles, self.names, self.budget, self.left)
+        reply = answer(text, self.profiles, self.names, self.budget, self.left)
         answers_us = form("said").match(plain) and self._lacks_text(earlier)
         if reply is not None and (answers_us or (earlier and frame.form_only(heard))):
             return None
@@ -64,7 +62,7 @@ class Talk:
             return only_say(reply)
         place = frame.place_only(heard)
         one = frame.Conversation(earlier).meant(place) if place and earlier else []
-        if one and self._open(earlier, _MOST_BACK) is None:
+        if one:
             return only_say(f"{one[0]}\n\n{WHAT_WITH_IT}", refused="no_plan")
         if topic is Topic.AGENTS:
             return only_say(on_agents(self.profiles, plain))
@@ -129,7 +127,7 @@ class Talk:
     def _open(self, earlier: Sequence[Earlier], depth: int) -> Understood | None:
         """The wishes of the last turn when it ended with a question of ours."""
         last = earlier[-1] if earlier else None
-        if last is None or not depth or last.result is not None or last.made:
+        if last is None or not depth or last.result is not None:
             return None
         heard = hear(last.said[:_WORD_FOR_WORD])
         if self.free(heard, last.said, ()) is not None:
@@ -145,8 +143,6 @@ class Talk:
 
     def _is_material(self, heard: Heard) -> bool:
         """Whether a message gives a text, and asks for nothing itself."""
-        if heard.zones is not None and not heard.pasted:
-            return False
         clause = begin(heard.source.plain, 0, self.names.find)
         asked = clause.family is not None and not clause.weak
         return not asked and clause.mention is None and any(map(str.isalnum, heard.text))

@@ -40,7 +40,7 @@ def unclaimed(text: str, keys: tuple[str, ...] = CLAIMED, most: int = 1_000) -> 
     Names of languages and small numbers are part of it.
     """
     whole, begun = _words(keys)
-    phrases = _claimed_phrases().sub(" ", text) if keys[: len(CLAIMED)] == CLAIMED else text
+    phrases = _claimed_phrases().sub(" ", text)
     left: list[str] = []
     for word in form("vocabulary_word").finditer(phrases):
         known = word[0] in whole or word[0].startswith(begun) or form("ordinary").fullmatch(word[0])

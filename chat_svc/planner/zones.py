@@ -119,10 +119,6 @@ def _quotation(source: Source) -> Zones | None:
     return Zones(around.strip(), source.quotes[0], at, at + 1, announced=True)
 
 
-def _has_words(text: str) -> bool:
-    return QUOTE in text or any(map(str.isalnum, text))
-
-
 def _head(source: Source) -> tuple[int, bool]:
     """Where instruction at the beginning ends, and whether a colon says so; 0 for none."""
     plain = source.plain
