@@ -49,12 +49,18 @@ def told_to_end() -> bool:
     return me is not None and me.cancelling() > 0
 
 
-async def repeat(seconds: float, job: Job) -> None:
+async def repeat(seconds: float, job: Job, first_s: float = 0) -> None:
     """Do a job again and again, `seconds` after its last run ended; errors are logged.
 
     What a job waits for may have been cancelled by somebody else: that ends a round and no more.
+
+    Args:
+        seconds: between two rounds.
+        job: what is done.
+        first_s: seconds until the first round.
     """
     me = asyncio.current_task()
+    await asyncio.sleep(first_s)
     while True:
         asked = asyncio.get_running_loop().call_later(LONG_S, _takes_long, job, me)
         try:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from functools import partial
 
 import structlog
-from fast_depends.pydantic import PydanticSerializer
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -52,6 +51,8 @@ FORGET_EVERY_S = 60.0
 LOOK_EVERY_S = 1.0
 """How often a replica looks for messages that waited at another, which has died."""
 SHRINK_EVERY_S = 1.0
+APART_S = 0.02
+"""Seconds between the first rounds of background jobs: at once, each would open a connection."""
 
 
 class Service:
@@ -68,8 +69,18 @@ class Service:
         details: what it tells about itself when asked whether it lives, such as adapters in use.
     """
 
-    def __init__(self, name: str, settings: ServiceSettings, metadata: MetaData) -> None:
-        """Wire broker, database and outbox for the context `name`; nothing is opened yet."""
+    def __init__(
+        self,
+        name: str,
+        settings: ServiceSettings,
+        metadata: MetaData,
+        *,
+        planned_each: bool = False,
+    ) -> None:
+        """Wire broker, database and outbox for the context `name`; nothing is opened yet.
+
+        With `planned_each` its database is as `Database` says of that.
+        """
         self.name = name
         self.settings = settings
         self.broker = NatsBroker(
@@ -78,7 +89,8 @@ class Service:
             reconnected_cb=self._on_reconnect,
             closed_cb=self._on_closed,
             error_cb=self._on_error,
-            serializer=PydanticSerializer(),
+            # Dispatch is ours (`subscribers`): a model of each handler would be made for nobody.
+            serializer=None,
             logger=None,
         )
         self.bus = Bus(self.broker, name)
@@ -87,6 +99,7 @@ class Service:
             metadata,
             pool=settings.database_pool,
             relay_workers=settings.outbox_workers,
+            planned_each=planned_each,
         )
         self.departures = Departures(
             self._connection, self.database.engine, outbox_table(self.database.metadata)
@@ -189,9 +202,9 @@ class Service:
         await client.flush()
         await self.database.outbox.start()
         self.waiting.open(client, self.subscribers.hands())
-        for seconds, job, to_the_end in self._loops:
+        for number, (seconds, job, to_the_end) in enumerate(self._loops):
             tasks = self._last_tasks if to_the_end else self._tasks
-            tasks.append(asyncio.create_task(repeat(seconds, job)))
+            tasks.append(asyncio.create_task(repeat(seconds, job, (number + 1) * APART_S)))
         self.health.started = True
         log.info("service started", version=release())
 

@@ -63,4 +63,4 @@ class ServiceSettings(BusSettings):
 
     database_url: str = Field(default="postgresql://127.0.0.1:5432/bazaar", repr=False)
     database_pool: int = Field(default=16, ge=1)
-    outbox_workers: int = Field(default=4, ge=1)
+    outbox_workers: int = Field(default=2, ge=1)

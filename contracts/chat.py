@@ -1,6 +1,5 @@
 """Messages of the chat service: what people and the orchestrator say, and turns."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -31,7 +30,7 @@ class CostLine(Model):
 class CostBreakdown(Model):
     """A bill in BazaarBucks; the total is the sum of its lines and the task's total cost."""
 
-    subtasks: Sequence[CostLine]
+    subtasks: list[CostLine]
     total: Money
 
 

@@ -1,6 +1,5 @@
 """Messages about the books: wallets, statements, receipts, refunds, and the check of it all."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated
 
@@ -236,7 +235,7 @@ class Receipt(Model):
     """
 
     task_id: Id
-    lines: Sequence[ReceiptLine]
+    lines: list[ReceiptLine]
     charged: Sum
     fee: Sum
     refunded: Sum

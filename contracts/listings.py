@@ -1,6 +1,5 @@
 """Messages about listings: who lists an agent owns it, and the market is found and chosen from."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -210,7 +209,7 @@ class Choice(Model):
         reason: a sentence; also when there is nobody.
     """
 
-    candidates: Sequence[Considered]
+    candidates: list[Considered]
     reason: str
 
 

@@ -76,7 +76,7 @@ def build(settings: Settings) -> Service:
 
     answer(payment.PLACE_HOLD, partial(place.place_hold, db=db))
     answer(payment.EXTEND_HOLD, place.extend_hold)
-    answer(payment.GET_TASK_ACCOUNT, queries.get_task_account)
+    answer(payment.GET_TASK_ACCOUNT, partial(queries.get_task_account, db=db, captures=group))
     answer(payment.LIST_BAZAARBUCKS, queries.list_bazaarbucks)
     answer(payment.LIST_STRIPE, queries.list_stripe)
     answer(ledger.GET_WALLET, books.get_wallet)

@@ -35,7 +35,8 @@ from registry_svc.settings import Settings
 
 def build(settings: Settings) -> Service:
     """The registry, wired but not started."""
-    service = Service("registry", settings, tables.metadata)
+    # A word that all agents have is looked for in another way than one that few have.
+    service = Service("registry", settings, tables.metadata, planned_each=True)
     db = service.database
     http = agents_http.client(settings.agent_hosts)
     stars = indexing.Stars(db)

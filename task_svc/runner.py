@@ -53,6 +53,7 @@ class Runner:
         self._limit = settings.running_steps
         self._shares = Shares(settings)
         self._running: dict[str, asyncio.Task[None] | None] = {}
+        self._jobs: set[asyncio.Task[None]] = set()
         self._claims: set[asyncio.Task[None]] = set()
         self._claiming = asyncio.Lock()
         self._behind = False
@@ -94,7 +95,7 @@ class Runner:
         """Let running steps end; what does not end in time is left for another replica."""
         self.close()
         late = asyncio.get_running_loop().time() + at_most_s
-        while jobs := [*self._claims, *(job for job in self._running.values() if job is not None)]:
+        while jobs := [*self._claims, *self._jobs]:
             left_s = late - asyncio.get_running_loop().time()
             _, unfinished = await asyncio.wait(jobs, timeout=max(0.0, left_s))
             await end(*unfinished)
@@ -140,14 +141,15 @@ class Runner:
                         self.lease_s,
                         room,
                         only,
-                        # One of our own whose lease ran out, because this process was held up, goes
-                        # on; and one that is just being given back is not done with yet.
-                        none_of=list(self._running),
                         no_agents=agents,
                         no_accounts=accounts,
                     )
                     beyond: list[str] = []
                     for step in found:
+                        # One of our own whose lease ran out, because this process was held up,
+                        # goes on.
+                        if step.id in self._running:
+                            continue
                         if self._shares.has_room(step.agent_id, step.account):
                             self._shares.enter(step.agent_id, step.account)
                             undo.callback(self._shares.leave, step.agent_id, step.account)
@@ -159,7 +161,9 @@ class Runner:
                     await store_leases.release(tx.conn, self.owner, beyond)
             undo.pop_all()
         for step in taken:
-            self._running[step.id] = asyncio.create_task(self._run(step))
+            job = self._running[step.id] = asyncio.create_task(self._run(step))
+            self._jobs.add(job)
+            job.add_done_callback(self._jobs.discard)
         return len(taken)
 
     async def _run(self, step: Step) -> None:
@@ -177,14 +181,20 @@ class Runner:
                 log.exception("step failed unexpectedly", step_id=step.id, error=error)
                 # Run again, later and later; after too many tries, ended.
                 failures = MOST_FAILURES if _is_hopeless(error) else 1
+                self._let_go(step)
                 await self._give_back(step, postponement_s(step.failures + 1), failures)
         finally:
-            self._running.pop(step.id, None)
+            self._let_go(step)
             self._shares.leave(step.agent_id, step.account)
             if not self._closed:
                 self.wake(ready)
                 if self._behind:
                     self._claim_soon(None)
+
+    def _let_go(self, step: Step) -> None:
+        """Run a step no more: before it is given back, as a sweep here may take it at once."""
+        if self._running.get(step.id) is asyncio.current_task():
+            del self._running[step.id]
 
     async def _give_back(self, step: Step, delay_s: float = 0, failures: int = 0) -> None:
         """Let any replica have a step; at once and as no failure when this one stops."""
@@ -212,6 +222,7 @@ class Runner:
             if (delay := waiting.delay_s) is None:
                 delay = postponement_s(step.attempts)
                 log.warning("step postponed", error=waiting, delay_s=delay)
+            self._let_go(step)
             async with self._db.transaction() as tx:
                 await store_leases.postpone(
                     tx.conn, step.id, self.owner, delay, tried=waiting.tried

@@ -38,7 +38,6 @@ async def claim(
     limit: int,
     only: Sequence[str] | None = None,
     *,
-    none_of: Sequence[str] = (),
     no_agents: Sequence[str] = (),
     no_accounts: Sequence[str] = (),
 ) -> list[Step]:
@@ -50,7 +49,6 @@ async def claim(
         lease_s: for how many seconds they are its own.
         limit: how many at most.
         only: ids to choose from; all open steps when None.
-        none_of: ids that are left where they are.
         no_agents: agents whose steps are left where they are.
         no_accounts: the same of accounts.
     """
@@ -60,7 +58,6 @@ async def claim(
         "lease": timedelta(seconds=lease_s),
         "most": limit,
         "only": list(only or ()),
-        "none_of": list(none_of),
         "agents": list(no_agents),
         "accounts": list(no_accounts),
     }
@@ -79,7 +76,6 @@ def _claim(*, among: bool, without: bool, beside: bool) -> Statement[Step]:
             steps.c.waits_for == 0,
             steps.c.next_attempt_at <= func.now(),
             or_(steps.c.lease_until.is_(None), steps.c.lease_until < func.now()),
-            steps.c.id != all_(named("none_of")),
         )
         .order_by(steps.c.next_attempt_at)
         .limit(bindparam("most", type_=Integer))

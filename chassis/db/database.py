@@ -82,7 +82,15 @@ MessageT = TypeVar("MessageT", bound=Received)
 class Database:
     """The engine of one service and its transactions."""
 
-    def __init__(self, url: str, metadata: MetaData, *, pool: int, relay_workers: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        metadata: MetaData,
+        *,
+        pool: int,
+        relay_workers: int,
+        planned_each: bool = False,
+    ) -> None:
         """Prepare (but not open) connections to `url` for the schema of `metadata`.
 
         Args:
@@ -90,6 +98,8 @@ class Database:
             metadata: from `service_metadata`.
             pool: connections for messages in work.
             relay_workers: connections that the outbox relay keeps, beside one to fetch.
+            planned_each: whether statements are planned for their values each time, and not for
+                any: dearer, unless which plan is good depends on what is looked for.
         """
         self.schema = str(metadata.schema)
         self.metadata = metadata
@@ -109,6 +119,7 @@ class Database:
                 "server_settings": {
                     "application_name": self.schema,
                     "jit": "off",
+                    "plan_cache_mode": "force_custom_plan" if planned_each else "auto",
                     "idle_in_transaction_session_timeout": str(int(IDLE_S * 1000)),
                 },
             },

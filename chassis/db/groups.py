@@ -56,6 +56,7 @@ class GroupCommit(Generic[ItemT]):
         self._next_at = 0.0
         self._enough = asyncio.Event()
         self._waiting: list[Member[ItemT]] = []
+        self._in_work: list[Member[ItemT]] = []
         self._committing: asyncio.Task[None] | None = None
 
     async def add(self, consumer: str, here: Envelope, item: ItemT) -> None:
@@ -72,6 +73,20 @@ class GroupCommit(Generic[ItemT]):
             self._committing = asyncio.create_task(self._commit_all())
         await member.done
 
+    async def settled(self, concerns: Callable[[ItemT], bool], at_most_s: float) -> None:
+        """Do at once what waits for others and concerns whoever asks.
+
+        Returns when it is done or failed.
+
+        Args:
+            concerns: whether a message does.
+            at_most_s: how long that is waited for.
+        """
+        known = [*self._in_work, *self._waiting]
+        if due := [member.done for member in known if concerns(member.item)]:
+            self._enough.set()
+            await asyncio.wait(due, timeout=at_most_s)
+
     async def _commit_all(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
@@ -79,11 +94,12 @@ class GroupCommit(Generic[ItemT]):
                 async with asyncio.timeout_at(self._next_at):
                     await self._enough.wait()
             self._next_at = loop.time() + self._apart_s
-            group = self._waiting[:MOST_IN_A_GROUP]
+            self._in_work = self._waiting[:MOST_IN_A_GROUP]
             del self._waiting[:MOST_IN_A_GROUP]
             if len(self._waiting) < ENOUGH:
                 self._enough.clear()
-            await self._commit(group)
+            await self._commit(self._in_work)
+            self._in_work = []
 
     async def _commit(self, group: list[Member[ItemT]]) -> None:
         try:

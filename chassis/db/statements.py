@@ -119,8 +119,7 @@ def _failed(adapter: Any, error: BaseException, sql: str) -> NoReturn:
     """Raise what SQLAlchemy would."""
     errors: Any = adapter.dbapi
     try:
-        # SQLAlchemy translates the driver's errors here, and offers no other way to it.
-        adapter._handle_exception(error)  # noqa: SLF001
+        adapter._handle_exception(error)  # noqa: SLF001  (what translates the driver's errors)
     except errors.Error as translated:
         raise DBAPIError.instance(
             sql,

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from jiter import from_json
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
 
 from chassis.outbound import CallError, Limits, Outbound, Request, TooSlow, parse
 
@@ -45,7 +46,7 @@ Texts = Annotated[list[Text], BeforeValidator(_some)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True, alias_generator=to_camel)
 
 
 class Skill(_Part):
@@ -59,25 +60,25 @@ class Skill(_Part):
 
 class _Interface(_Part):
     url: Text = ""
-    protocolBinding: Text = ""  # noqa: N815  (the card's own words)
+    protocol_binding: Text = ""
     transport: Text = ""
-    protocolVersion: Text = ""  # noqa: N815
+    protocol_version: Text = ""
     tenant: Text = ""
 
 
 class _Capabilities(_Part):
     streaming: Annotated[bool, BeforeValidator(lambda said: said is True)] = False
-    pushNotifications: Annotated[bool, BeforeValidator(lambda said: said is True)] = False  # noqa: N815
+    push_notifications: Annotated[bool, BeforeValidator(lambda said: said is True)] = False
 
 
 class _Card(_Part):
     name: str = Field(min_length=1)
     description: Text = ""
     url: Text = ""
-    preferredTransport: Text = ""  # noqa: N815
-    protocolVersion: Text = ""  # noqa: N815
-    supportedInterfaces: Annotated[list[_Interface], BeforeValidator(_some)] = []  # noqa: N815
-    additionalInterfaces: Annotated[list[_Interface], BeforeValidator(_some)] = []  # noqa: N815
+    preferred_transport: Text = ""
+    protocol_version: Text = ""
+    supported_interfaces: Annotated[list[_Interface], BeforeValidator(_some)] = []
+    additional_interfaces: Annotated[list[_Interface], BeforeValidator(_some)] = []
     skills: Annotated[list[Skill], BeforeValidator(_some)] = []
     capabilities: Annotated[
         _Capabilities, BeforeValidator(lambda said: said if isinstance(said, dict) else {})
@@ -155,17 +156,17 @@ def read_card(body: bytes) -> Card:
         skills=tuple(card.skills),
         interface=usable[0],
         streaming=capabilities.streaming,
-        pushes=capabilities.pushNotifications,
+        pushes=capabilities.push_notifications,
     )
 
 
 def _usable(card: _Card) -> Iterator[Interface]:
-    for one in card.supportedInterfaces:
-        yield from _interface(one.url, one.protocolBinding, one.protocolVersion, one.tenant)
+    for one in card.supported_interfaces:
+        yield from _interface(one.url, one.protocol_binding, one.protocol_version, one.tenant)
     if card.url:
-        version = card.protocolVersion or "0.3"
-        yield from _interface(card.url, card.preferredTransport or "JSONRPC", version)
-        for one in card.additionalInterfaces:
+        version = card.protocol_version or "0.3"
+        yield from _interface(card.url, card.preferred_transport or "JSONRPC", version)
+        for one in card.additional_interfaces:
             yield from _interface(one.url, one.transport, version)
 
 

@@ -1,6 +1,5 @@
 """Agents as the API shows them: what they cost, and why one of them was chosen."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 
 from contracts.api.amounts import Number
@@ -40,7 +39,7 @@ class Considered(ConsideredView):
 class Choice(ChoiceView):
     """Who could be chosen, as GET /api/agents/choose answers."""
 
-    candidates: Sequence[Considered]
+    candidates: list[Considered]  # type: ignore[assignment]  # agents with numbers
 
 
 class ChosenOne(PlanCandidate):

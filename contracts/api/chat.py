@@ -1,6 +1,5 @@
 """The chat as the API shows it: messages, with their bills."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 from contracts.api.amounts import Number
@@ -17,7 +16,7 @@ class BillLine(CostLine):
 class Bill(CostBreakdown):
     """The cost breakdown under an assistant's message."""
 
-    subtasks: Sequence[BillLine]
+    subtasks: list[BillLine]  # type: ignore[assignment]  # a line with numbers in place of strings
     total: Number
 
 

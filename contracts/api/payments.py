@@ -1,6 +1,5 @@
 """Payments as the API shows them: with the wallet, its statement, and receipts."""
 
-from collections.abc import Sequence
 from decimal import Decimal
 
 from contracts.api.amounts import Number, SignedNumber, SumNumber
@@ -54,7 +53,7 @@ class ReceiptLine(ReceiptLineView):
 class Receipt(ReceiptView):
     """A task's receipt, as GET /api/tasks/{id}/receipt shows it."""
 
-    lines: Sequence[ReceiptLine]
+    lines: list[ReceiptLine]  # type: ignore[assignment]  # lines with numbers
     charged: SumNumber
     fee: SumNumber
     refunded: SumNumber

@@ -26,7 +26,7 @@ SYSTEM_USER = "embedded_postgres"
 INITDB_SECONDS = 120
 LEFTOVER_SECONDS = 30
 # Enough to outlive a kill of the server, which tests do; not a crash of the machine.
-_FAST = ("fsync=off", "full_page_writes=off")
+_FAST = ("fsync=off", "full_page_writes=off", "scram_iterations=1")
 
 
 def process(home: Path, port: int, password: str, *, fast: bool = False) -> Process:

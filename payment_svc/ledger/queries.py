@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+from chassis.db.database import Database
+from chassis.db.groups import GroupCommit
 from chassis.db.pages import next_in_time, place_in_time
 from chassis.handling.injection import Reading
 from chassis.handling.listing import Listed, Listing
@@ -17,17 +19,27 @@ from contracts.payment import (
     StripePaymentView,
     TaskAccount,
 )
+from contracts.task_events import StepCompleted
 from payment_svc.holds import store_budgets
 from payment_svc.ledger import store_payments
 from payment_svc.ledger.names import shown_id
 
 PAYMENTS = Listing(BazaarBucksList, BazaarBucksPaymentView, api.BazaarBucksPayment, id=shown_id)
 CARDS = Listing(StripeList, StripePaymentView, api.StripePayment, id=shown_id)
+SETTLES_S = 0.2
+"""How long a question waits for captures; it is answered as things are then."""
 
 
-async def get_task_account(request: GetTaskAccount, tx: Reading, here: Envelope) -> TaskAccount:
-    """What a task holds and has paid; zeros for a task without holds."""
-    row = await store_budgets.task_account(tx.conn, request.task_id, here.account)
+async def get_task_account(
+    request: GetTaskAccount, db: Database, captures: GroupCommit[StepCompleted], here: Envelope
+) -> TaskAccount:
+    """What a task holds and has paid; zeros for a task without holds.
+
+    Who asks may be about to end the task: captures of it that came here wait for no others.
+    """
+    await captures.settled(lambda event: event.task_id == request.task_id, SETTLES_S)
+    async with db.transaction(reads=True) as tx:
+        row = await store_budgets.task_account(tx.conn, request.task_id, here.account)
     return TaskAccount(
         task_id=request.task_id,
         held=row.held if row else Decimal(0),

@@ -155,7 +155,9 @@ async def on_finish(
     Raises:
         Later: the task or the turn is not there yet, or a hold of it is still open.
     """
-    if not await _end_steps(order, db, here) or not order.final:
+    if not (await _is_done(order, db, here) or await _end_steps(order, db, here)):
+        return
+    if not order.final:
         return
     account = await bus.ask(GET_TASK_ACCOUNT, GetTaskAccount(task_id=order.task_id), here)
     if account.held:
@@ -173,6 +175,15 @@ async def on_finish(
             await store_cancelling.forget_turn(tx.conn, order.turn_id)
         bill = [bill_line(step) for step in await store.bill_of(tx.conn, task.id)]
         tell_task(tx, task, ended(task, order.outcome, task.total_cost, bill, order.note))
+
+
+async def _is_done(order: FinishTask, db: Database, here: Envelope) -> bool:
+    """Whether nothing of the task is open, as with most: then nothing has to be ended first."""
+    if order.cancelled:
+        return False
+    async with db.transaction(reads=True) as tx:
+        task = await store.find_task(tx.conn, order.task_id, here.account)
+    return task is not None and not task.open_steps and _not_begun(order, task) is None
 
 
 async def _end_steps(order: FinishTask, db: Database, here: Envelope) -> bool:

@@ -172,3 +172,19 @@ def nowhere() -> Any:
     """An engine whose server is not there."""
     url = "postgresql://nobody:x@127.0.0.1:9/none"
     return Database(url, probe.metadata, pool=1, relay_workers=1).engine
+
+
+async def test_what_concerns_somebody_who_asks_waits_for_no_others(
+    db: Database, sql: "asyncpg.Pool[Any]"
+) -> None:
+    worker, items = Worker(), [new_id() for _ in range(3)]
+    worker.gate.set()
+    group = GroupCommit(db, worker.work, apart_s=3600)
+    await group.add("c", envelope(), items[0])
+    adding = [asyncio.create_task(group.add("c", envelope(), item)) for item in items[1:]]
+    await asyncio.sleep(0)
+    await group.settled(lambda item: item == "nobody's", at_most_s=60)
+    assert worker.groups == [items[:1]]
+    await group.settled(lambda item: item == items[2], at_most_s=60)
+    assert await traces(sql, items) == sorted(items)
+    await asyncio.gather(*adding)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from fast_depends.pydantic import PydanticSerializer
 from faststream.specification import AsyncAPI
 
 from chassis.service import Service
@@ -46,6 +47,8 @@ def documents() -> Iterator[tuple[str, str]]:
 
 
 def _asyncapi(service: Service) -> dict[str, Any]:
+    # A service needs no models of its handlers, and does without (`chassis.service`).
+    service.broker.config.broker_config.fd_config.serializer = PydanticSerializer()
     spec = AsyncAPI(service.broker, title=f"AgentBazaar {service.name}", version=VERSION)
     found: dict[str, Any] = json.loads(spec.to_specification().to_json())
     sent: list[type[Event | Command]] = [*EVENTS[service.name], *ORDERS[service.name]]

@@ -51,7 +51,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def powers() -> AsyncIterator[Powers]:
     """Power over the shared system; not with `BAZAAR_E2E=given`."""
     start = on_compose.compose if MODE == "compose" else on_local.local
@@ -60,7 +60,7 @@ async def powers() -> AsyncIterator[Powers]:
         yield runner
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def system(request: pytest.FixtureRequest) -> System:
     """The shared system. Tests keep apart by their own agents, tasks and words."""
     if MODE == "given":
@@ -69,7 +69,7 @@ def system(request: pytest.FixtureRequest) -> System:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def http(system: System) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client for the shared system."""
     async with system.client() as client:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, text
 
+from contracts.listings import FindAgents
 from registry_svc import store_finding
 from registry_svc.tables import agent_probes, agent_words, agents
 from registry_svc.words import roots
@@ -15,7 +16,7 @@ from tests.registry.little_agent import INFO, LittleAgent
 from tests.registry.market import Market, ids, listing, market
 from tests.support.gateways import assert_problem
 from tests.support.polling import eventually
-from tests.support.stack import Stack
+from tests.support.stack import Stack, connected
 from tests.task.a2a_agent import a2a_agent
 from tests.task.mcp_tools import tools_of
 
@@ -157,14 +158,34 @@ async def test_a_crowd_of_the_dear_hides_no_bargain(
         assert len(choice["candidates"]) < 9
 
 
+ROWS_READ = text(
+    """
+    SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))
+    FROM pg_stat_xact_user_tables WHERE relname IN ('agents', 'agent_words')
+    """
+)
+
+
+async def read_for_a_page(place: Market, words: list[str]) -> int:
+    """How many rows a page of a hundred takes, asked for by who has asked so more often."""
+    async with place.service.database.transaction() as tx:
+        before = 0
+        for _ in range(8):
+            before = (await tx.conn.execute(ROWS_READ)).scalar_one()
+            await store_finding.page(tx.conn, FindAgents(), words, None, "oldest", None, 99)
+        return int((await tx.conn.execute(ROWS_READ)).scalar_one() - before)
+
+
 async def test_each_of_ten_thousand_is_found_and_the_best_of_them_is_chosen(
-    place: Market,
+    place: Market, own_stack: Stack
 ) -> None:
     """The dearest and the last, by a word of its own; by a skill of all, the cheapest there is."""
     skill, db = fresh("craft").replace("-", ""), place.service.database
     async with db.transaction() as tx:
         for statement in CROWD:
             await tx.conn.execute(text(statement), {"skill": skill, "root": roots(skill)[0]})
+    async with connected(own_stack.owner_url("registry")) as conn:
+        await conn.execute("ANALYZE registry.agents, registry.agent_words")
     last, cheapest = f"{skill}-9999", f"{skill}-5000"
     try:
         assert await ids(place.bob, q=f"{skill} 9999") == [last]
@@ -174,6 +195,8 @@ async def test_each_of_ten_thousand_is_found_and_the_best_of_them_is_chosen(
         choice = (await place.bob.get("/api/agents/choose", params={"skill": skill})).json()
         assert choice["candidates"][0]["agent"]["id"] == cheapest
         assert len(choice["candidates"]) == 20
+        assert await read_for_a_page(place, roots(skill)) < 500
+        assert await read_for_a_page(place, roots(f"{skill} 9999")) < 100
     finally:
         async with db.transaction() as tx:
             for table in (agent_words, agent_probes):

@@ -13,6 +13,8 @@ from task_svc.app import build as build_task
 from task_svc.settings import Settings as TaskSettings
 from tests.support.stack import Stack
 
+FEW: dict[str, Any] = {"outbox_workers": 1}
+"""Connections: to open one takes as long as many a test."""
 SELDOM_S = 600.0
 NOWHERE = "http://127.0.0.1:9"
 """Where nobody listens."""
@@ -21,7 +23,8 @@ NOWHERE = "http://127.0.0.1:9"
 def task_settings(stack: Stack, **settings: Any) -> TaskSettings:
     """Quick to retry and quick to look for work; the leases of a test are its own choice."""
     return TaskSettings.model_validate(
-        {
+        FEW
+        | {
             "nats_url": stack.nats_url,
             "database_url": stack.database_url("task"),
             "default_budget": "10",
@@ -38,7 +41,7 @@ def task_settings(stack: Stack, **settings: Any) -> TaskSettings:
 
 def payment_service(stack: Stack, **settings: Any) -> Service:
     stores = {"nats_url": stack.nats_url, "database_url": stack.database_url("payment")}
-    return build_payment(PaymentSettings.model_validate({**stores, **settings}))
+    return build_payment(PaymentSettings.model_validate({**FEW, **stores, **settings}))
 
 
 def registry_service(stack: Stack, agent_url: str = NOWHERE, **settings: Any) -> Service:
@@ -50,7 +53,14 @@ def registry_service(stack: Stack, agent_url: str = NOWHERE, **settings: Any) ->
     stores = {"nats_url": stack.nats_url, "database_url": stack.database_url("registry")}
     return build_registry(
         RegistrySettings.model_validate(
-            {**urls, **stores, "agent_hosts": "127.0.0.1", "probe_every_s": SELDOM_S, **settings}
+            {
+                **FEW,
+                **urls,
+                **stores,
+                "agent_hosts": "127.0.0.1",
+                "probe_every_s": SELDOM_S,
+                **settings,
+            }
         )
     )
 
@@ -62,7 +72,7 @@ def task_service(stack: Stack, **settings: Any) -> Service:
 def chat_settings(stack: Stack, **settings: Any) -> ChatSettings:
     """As in production, but quick to look after overdue turns."""
     stores = {"nats_url": stack.nats_url, "database_url": stack.database_url("chat")}
-    return ChatSettings.model_validate({**stores, "watch_s": 0.25} | settings)
+    return ChatSettings.model_validate({**FEW, **stores, "watch_s": 0.25} | settings)
 
 
 def chat_service(stack: Stack, **settings: Any) -> Service:

@@ -1,5 +1,6 @@
 """Everything around a task, for tests: the three services, accounts with money, agents, events."""
 
+import asyncio
 import contextlib
 import json
 from collections import defaultdict
@@ -40,7 +41,7 @@ from payment_svc.ledger.wallets import open_wallet
 from tests.support import streams
 from tests.support.polling import eventually
 from tests.support.scripted_agent import ScriptedAgent
-from tests.support.stack import Stack, connected
+from tests.support.stack import Stack
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,12 @@ class System:
     payment: Service
     bus: Bus
     heard: dict[str, list[Said]] = field(default_factory=lambda: defaultdict(list))
+    _admin: asyncpg.Connection | None = None
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def close(self) -> None:
+        if self._admin is not None:
+            await self._admin.close()
 
     async def hear(self, message: Msg) -> None:
         """Keep a message once: it may leave again after a crash, as itself."""
@@ -144,8 +151,10 @@ class System:
 
     async def rows(self, query: str, *args: Any) -> list[asyncpg.Record]:
         """What the database says to an administrator."""
-        async with connected(self.stack.admin_url) as conn:
-            return list(await conn.fetch(query, *args))
+        async with self._turn:
+            if self._admin is None or self._admin.is_closed():
+                self._admin = await asyncpg.connect(self.stack.admin_url)
+            return list(await self._admin.fetch(query, *args))
 
     @contextlib.asynccontextmanager
     async def agent(
@@ -296,4 +305,5 @@ async def listening(stack: Stack, payment: Service) -> AsyncIterator[System]:
     try:
         yield system
     finally:
+        await system.close()
         await broker.stop()

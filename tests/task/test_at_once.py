@@ -84,6 +84,7 @@ async def left(
     await system.event(task_id, "task.", count=told)
     tasks = await system.rows("SELECT * FROM task.tasks WHERE id = $1", task_id)
     steps = await system.rows("SELECT * FROM task.steps WHERE task_id = $1 ORDER BY seq", task_id)
+    assert {json.loads(step["quote"])["atOnce"] for step in steps} == {places}
     names = {task_id: "TASK", account: "ACCOUNT", agent_id: "AGENT", agent.url: "URL"}
     names |= {step["id"]: f"STEP {number}" for number, step in enumerate(steps)}
     events = [shown(one) for one in system.events(task_id) if one.type[:4] in ("task", "step")]
@@ -101,7 +102,7 @@ def settled(row: dict[str, Any]) -> dict[str, Any]:
     """Without what differs from call to call; of a moment, only whether there is one."""
     kept = {name: value for name, value in row.items() if name not in OF_THE_MOMENT}
     if kept.get("quote"):
-        kept["quote"] = json.loads(kept["quote"]) | {"at_once": None}
+        kept["quote"] = json.loads(kept["quote"]) | {"atOnce": None}
     return {name: bool(at) if isinstance(at, datetime) else at for name, at in kept.items()}
 
 
@@ -115,7 +116,7 @@ async def test_what_was_begun_by_one_statement_is_known_as_it_is_stored(
         "required_skills": ["rhyme"],
         "max_budget": 1,
     }
-    step = {
+    step: dict[str, Any] = {
         "id": new_id(),
         "replaces": None,
         "task_id": task_id,
