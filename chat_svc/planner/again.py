@@ -8,17 +8,9 @@ from chat_svc.planner.agents import Names
 from chat_svc.planner.forms import QUOTE, blanked, form
 from chat_svc.planner.frame import languages_only, with_targets, with_text
 from chat_svc.planner.languages import find_targets
+from chat_svc.planner.options import find_options
 from chat_svc.planner.source import Source, read_source
-from chat_svc.planner.wish import (
-    AT_END,
-    FAMILIES,
-    TRANSLATE,
-    Argument,
-    Item,
-    Mention,
-    Wish,
-    find_options,
-)
+from chat_svc.planner.wish import AT_END, FAMILIES, TRANSLATE, Argument, Item, Mention, Wish
 
 _LONGEST = 20_000
 _NEAR = 200

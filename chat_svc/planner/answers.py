@@ -62,7 +62,7 @@ def _help(profiles: Sequence[Profile]) -> str:
     )
 
 
-def able(profiles: Sequence[Profile], names: Names, what: str) -> list[Candidate]:
+def able(profiles: Sequence[Profile], what: str) -> list[Candidate]:
     """Agents that can do what folded words say, best first."""
     family = next(filter(None, map(family_of, words_of(what[:_LONGEST_QUESTION]))), None)
     if family is not None:
@@ -70,8 +70,8 @@ def able(profiles: Sequence[Profile], names: Names, what: str) -> list[Candidate
     return [match.agent for match in for_words(profiles, what)]
 
 
-def _who(profiles: Sequence[Profile], names: Names, what: str) -> str:
-    agents = able(profiles, names, what)
+def _who(profiles: Sequence[Profile], what: str) -> str:
+    agents = able(profiles, what)
     asked = what.strip(" ?!.")[:80]
     if not agents:
         return f"No agent here can do that (“{asked}”). {offer(profiles)}"
@@ -84,7 +84,7 @@ def _priced(profiles: Sequence[Profile], names: Names, question: str) -> str | N
     about = [word for word in telling if stem(word) not in word_set("about_all")]
     if not about or not profiles:
         return by_price([one.agent for one in profiles]) if profiles else offer(profiles)
-    able_to = able(profiles, names, " ".join(about))
+    able_to = able(profiles, " ".join(about))
     if able_to and form("cheap").search(question):
         return by_price(able_to)
     by_name = _named(profiles, names, " ".join(about))
@@ -130,12 +130,12 @@ def _on_the_market(profiles: Sequence[Profile], names: Names, question: str) -> 
         return None
     who = form("who").match(question)
     if who:
-        return _who(profiles, names, who["what"])
+        return _who(profiles, who["what"])
     clause = begin(question, 0, names.find)
     if clause.mention is not None or (clause.family is not None and not clause.weak):
         return None
     if form("which_languages").fullmatch(question):
-        return _who(profiles, names, TRANSLATE.name)
+        return _who(profiles, TRANSLATE.name)
     about_one = _about_one(profiles, names, question)
     if about_one is None and form("price").search(question):
         return _priced(profiles, names, question)
@@ -158,7 +158,7 @@ def answer(
         return ("Hello! " if any(map(str.isalpha, plain)) else "") + _help(profiles)
     can_you = form("can_you").fullmatch(plain)
     if can_you:
-        return _who(profiles, names, can_you["what"])
+        return _who(profiles, can_you["what"])
     question = form("courtesy").sub("", plain[skip_lead(plain, 0) :]).strip()
     if form("budget").fullmatch(question):
         rest = f"; {money(max(left, Decimal(0)))} of it is left" if left < budget else ""

@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from chat_svc.planner.clauses import cues
 from chat_svc.planner.forms import data, fold, form, word_set
 from chat_svc.planner.hearing import Heard
 from chat_svc.planner.languages import bare_languages, find_targets, tags_of
 from chat_svc.planner.match import family_of, stems_of
 from chat_svc.planner.model import Earlier, Made
+from chat_svc.planner.options import find_options
+from chat_svc.planner.spotting import cues
 from chat_svc.planner.vocabulary import unclaimed
-from chat_svc.planner.wish import SUMMARIZE, Argument, Item, Style, Wish, find_options, points
+from chat_svc.planner.wish import SUMMARIZE, Argument, Item, Style, Wish, points
 from chat_svc.planner.zones import asks
 
 _PLACES = [word_set(f"place_{number}") for number in range(5)]

@@ -20,12 +20,10 @@ _AUTONYMS = (
 _NOT_IN_CLDR = {"mandarin": "zh", "farsi": "fa", "castellano": "es", "castilian": "es"}
 _SHORTEST_TYPO = 5
 _LIKENESS = 0.8
-_SHORTEST_DECLINED = 6
 
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 _CODE = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{4}))?(?:[-_]([a-z]{2}))?(?![\w-])")
 _MOST_WORDS = 4
-_LONGEST_NAME = 40
 
 
 def _tag(identifier: str) -> str:

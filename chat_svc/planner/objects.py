@@ -15,6 +15,7 @@ from chat_svc.planner.languages import (
     language_in,
     tags_of,
 )
+from chat_svc.planner.options import find_options
 from chat_svc.planner.source import Source
 from chat_svc.planner.wish import (
     AT_END,
@@ -24,7 +25,6 @@ from chat_svc.planner.wish import (
     Item,
     Style,
     View,
-    find_options,
     points,
     style_of,
 )

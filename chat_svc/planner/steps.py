@@ -84,6 +84,8 @@ def _made_before(drafts: Drafts, text: str) -> list[Text]:
 
 def _texts_for_request(drafts: Drafts, wish: Wish, match: Match) -> list[Text]:
     """What an agent gets that is asked in the person's own words."""
+    if wish.data is not None:
+        return [wish.request if takes_instructions(match.agent) else wish.data]
     if not form("points_back").search(fold(wish.request[: 4 * agents.LONGEST_QUOTE])):
         return [wish.request]
     # A result that is not there yet cannot be written into a sentence: it goes alone.
@@ -164,15 +166,6 @@ def _who(drafts: Drafts, wish: Wish) -> list[Match]:
     if first.available and first.id not in mention.agent_ids:
         drafts.notes.append(f"“{mention.name}” is not available right now; {first.name} does it.")
     return matches
-
-
-def _is_chatter(wish: Wish, matches: Sequence[Match], wishes: Sequence[Wish]) -> bool:
-    """Whether a clause that nobody can follow was no wish in the first place."""
-    if wish.family is not None and not wish.weak:
-        return False
-    alone = all(other.family is None for other in wishes)
-    told = form("imperative").match(fold(wish.request[: agents.LONGEST_QUOTE]))
-    return not (matches or alone or told or wish.mention or wish.data)
 
 
 def draft(profiles: Sequence[Profile], wishes: Sequence[Wish], before: Conversation) -> Drafts:

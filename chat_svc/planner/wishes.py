@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice, zip_longest
 
-from chat_svc.planner.clauses import TAIL, Clause, FindMention, begin, split, spot
+from chat_svc.planner.clauses import TAIL, Clause, FindMention, begin, split
 from chat_svc.planner.forms import QUOTE, fold, form, has
 from chat_svc.planner.hearing import Heard
 from chat_svc.planner.objects import read_argument
 from chat_svc.planner.source import Source, read_source
+from chat_svc.planner.spotting import spot
 from chat_svc.planner.vocabulary import KINDS, says
 from chat_svc.planner.wish import AT_END, SEARCH, SUMMARIZE, TRANSLATE, Argument, Item, Style, Wish
 from chat_svc.planner.zones import Zones, asks, is_prose, read_zones
@@ -143,8 +144,9 @@ def _borrowed(wishes: list[Wish]) -> list[Wish]:
     if spare is None or lacking is None:
         return wishes
     items = tuple(Item(None, tag) for tag in spare.argument.then_to)
-    swaps = {id(lacking): {"items": items}, id(spare): {"then_to": ()}}
-    return [replace(w, argument=replace(w.argument, **swaps.get(id(w), {}))) for w in wishes]
+    given = replace(lacking, argument=replace(lacking.argument, items=items))
+    left = replace(spare, argument=replace(spare.argument, then_to=()))
+    return [given if wish is lacking else left if wish is spare else wish for wish in wishes]
 
 
 def _share_object(wishes: list[Wish]) -> list[Wish]:
@@ -170,11 +172,11 @@ def _spell_out(wish: Wish) -> Iterator[Wish]:
     """Makes the searches and translations that a wish implies wishes of their own."""
     argument = wish.argument
     only = argument.items[0].text if len(argument.items) == 1 else None
-    if wish.family is SEARCH and not wish.weak and only and len(only) <= _NEAR_END:
-        if len(parts := form("also_for").split(only)) > 1:
-            for part in parts:
-                yield replace(wish, argument=replace(argument, items=(Item(part),)))
-            return
+    several = wish.family is SEARCH and not wish.weak and only and len(only) <= _NEAR_END
+    if several and only and has("also_for", only):
+        for part in form("also_for").split(only):
+            yield replace(wish, argument=replace(argument, items=(Item(part),)))
+        return
     if argument.look_up is not None:
         search = Argument(items=(Item(argument.look_up),))
         yield Wish(argument.look_up, SEARCH, search)

@@ -11,9 +11,10 @@ from itertools import islice
 
 from chat_svc.planner.forms import QUOTE, fold, form, has
 from chat_svc.planner.languages import find_targets, language_in
+from chat_svc.planner.options import find_options
 from chat_svc.planner.source import Source
 from chat_svc.planner.vocabulary import KINDS, says, unclaimed
-from chat_svc.planner.wish import SUMMARIZE, find_options
+from chat_svc.planner.wish import SUMMARIZE
 
 _NEAR = 600
 _MOST = 12
