@@ -69,6 +69,7 @@ def cheapest(steps: Sequence[Draft]) -> list[Match]:
 
 def _ways(steps: Sequence[Draft]) -> Iterator[list[Match]]:
     yield [step.matches[0] for step in steps]
+    yield cheapest(steps)
     yield [min(_usable(step), key=_least) for step in steps]
 
 
