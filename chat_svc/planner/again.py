@@ -66,7 +66,7 @@ def read_again(text: str, names: Names) -> Again | None:
 
 def _changes(source: Source, start: int, names: Names) -> Again:
     rest = source.plain[start:]
-    if QUOTE not in rest and (bare := languages_only(rest)):
+    if bare := languages_only(rest):
         return Again(bare)
     tags: list[str] = []
     for target in find_targets(rest[:_NEAR]):

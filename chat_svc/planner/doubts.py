@@ -51,6 +51,7 @@ def holds_asking(text: str) -> bool:
 
 _LONGEST_QUERY = 240
 _SHORT = 3
+_STRANGERS = 2
 
 
 def is_no_subject(query: str) -> bool:
@@ -69,7 +70,8 @@ def is_no_subject(query: str) -> bool:
         return True
     paid = form("sum").search(folded)
     told = form("in_general").sub(" ", folded)
-    return bool(paid or has("at_hand", told) or form("something").match(folded))
+    vague = has("somebody", told) and len(unclaimed(told, most=3)) <= _STRANGERS
+    return bool(paid or vague or has("at_hand", told) or form("something").match(folded))
 
 
 def is_beside(query: str, text: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from chat_svc.planner.forms import data, fold, form, word_set
+from chat_svc.planner.forms import QUOTE, data, fold, form, word_set
 from chat_svc.planner.hearing import Heard
 from chat_svc.planner.languages import bare_languages, find_targets, tags_of
 from chat_svc.planner.match import family_of, stems_of
@@ -96,7 +96,7 @@ def languages_only(folded: str) -> tuple[str, ...]:
     """The languages of a message that says nothing else ("to Spanish", "French please")."""
     if len(folded) > _LONGEST or cues(folded) or unclaimed(folded, most=1):
         return ()
-    if PLACES & set(folded.split()):
+    if QUOTE in folded or PLACES & set(folded.split()):
         return ()
     return tags_of(find_targets(folded) or bare_languages(folded))
 
