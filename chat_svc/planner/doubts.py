@@ -1,9 +1,11 @@
 """Signs that nothing is there to work on, or that words were not understood."""
 
 import re
+from collections.abc import Iterable
 
 from chat_svc.planner.forms import fold, form, has, spelled, word_set
 from chat_svc.planner.hearing import Heard
+from chat_svc.planner.match import stem, words_of
 from chat_svc.planner.vocabulary import CLAIMED, EVERYTHING, KINDS, says, unclaimed
 from chat_svc.planner.zones import is_prose
 
@@ -52,6 +54,7 @@ def holds_asking(text: str) -> bool:
 _LONGEST_QUERY = 240
 _SHORT = 3
 _STRANGERS = 2
+_LONGEST_TEXT = 4_000
 
 
 def is_no_subject(query: str) -> bool:
@@ -70,7 +73,7 @@ def is_no_subject(query: str) -> bool:
         return True
     paid = form("sum").search(folded)
     told = form("in_general").sub(" ", folded)
-    vague = has("somebody", told) and len(unclaimed(told, most=3)) <= _STRANGERS
+    vague = has("somebody", told) and len(unclaimed(told, EVERYTHING, most=3)) <= _STRANGERS
     return bool(paid or vague or has("at_hand", told) or form("something").match(folded))
 
 
@@ -78,6 +81,14 @@ def is_beside(query: str, text: str) -> bool:
     """Whether a question stands beside a long text, which it is about."""
     asked = form("asked").match(fold(query[:_LONGEST_QUERY])) is not None
     return asked and len(text.split()) > 3 * len(query.split()) + _FEW
+
+
+def is_told(query: str, texts: Iterable[str]) -> bool:
+    """Whether a question has no word of its own beside those of texts worked on before."""
+    folded = fold(query[:_LONGEST_QUERY])
+    known = {stem(word) for text in texts for word in words_of(text[:_LONGEST_TEXT])}
+    own = {stem(word) for word in unclaimed(folded)}
+    return form("asked").match(folded) is not None and bool(own) and own <= known
 
 
 def is_loose(query: str) -> bool:

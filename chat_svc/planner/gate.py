@@ -66,7 +66,11 @@ class Purchase:
 
 
 def objections(
-    said: str | Heard, purchases: Sequence[Purchase], *, whole: bool = True
+    said: str | Heard,
+    purchases: Sequence[Purchase],
+    *,
+    whole: bool = True,
+    worked_on: Sequence[str] = (),
 ) -> tuple[Objection, ...]:
     """All that speaks against buying these for what a person said; none when they may be bought.
 
@@ -74,9 +78,10 @@ def objections(
         said: the message, as typed or as heard.
         purchases: everything that it is to cost, what was bought for it before included.
         whole: whether words that nobody claims count; a model may have understood them.
+        worked_on: texts of earlier turns, which a question may be about.
     """
     heard = hear(said) if isinstance(said, str) else said
-    found = [one for bought in purchases for one in _against(heard, bought, whole=whole)]
+    found = [one for bought in purchases for one in _against(heard, bought, worked_on, whole=whole)]
     cap = heard.terms.cap
     total = sum((one.price for one in purchases), Decimal(0))
     if cap is not None and total > cap:
@@ -89,7 +94,9 @@ def objections(
     return tuple(dict.fromkeys(found))
 
 
-def _against(heard: Heard, one: Purchase, *, whole: bool) -> Iterator[Objection]:
+def _against(
+    heard: Heard, one: Purchase, worked_on: Sequence[str], *, whole: bool
+) -> Iterator[Objection]:
     """What speaks against one purchase, whatever else is bought."""
     terms, text = heard.terms, one.text
     about = " ".join((text or "").split()[:8])
@@ -101,7 +108,8 @@ def _against(heard: Heard, one: Purchase, *, whole: bool) -> Iterator[Objection]
     if typed and one.kind in _ON_A_TEXT and (reason := _thin(heard, one.kind, text)):
         yield Objection(reason, about)
     if whole and one.kind == "search" and not heard.source.quotes:
-        if doubts.is_no_subject(text) or doubts.is_beside(text, heard.text):
+        at_hand = doubts.is_beside(text, heard.text) or doubts.is_told(text, worked_on)
+        if at_hand or doubts.is_no_subject(text):
             yield Objection(Reason.NO_SUBJECT, about)
         if typed and doubts.is_loose(text):
             yield Objection(Reason.LEFT_OVER, about)

@@ -22,6 +22,7 @@ from chat_svc.planner.model import (
 from chat_svc.planner.payload import payload_for
 from chat_svc.planner.steps import NOBODY, NOT_UNDERSTOOD, Draft, Drafts, draft
 from chat_svc.planner.talk import WHAT_WITH_IT, Talk, only_say
+from chat_svc.planner.wish import SEARCH
 from contracts.base import MICRO
 from contracts.chat import Refused
 
@@ -196,7 +197,9 @@ def plan(
         said = WHAT_WITH_IT if pasted else _refusal(profiles, drafts.notes)
         return only_say(said, refused="no_plan")
     planned = _within(drafts, budget, left)
-    found = objections(heard, _purchases(planned, agents, earlier))
+    made = [one for turn in earlier for one in turn.made if kind_of(one.skill) != SEARCH.name]
+    worked_on = [one.source for one in made if one.source]
+    found = objections(heard, _purchases(planned, agents, earlier), worked_on=worked_on)
     return only_say(told(found), refused=_kind(found)) if found else planned
 
 
