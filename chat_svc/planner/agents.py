@@ -70,11 +70,7 @@ class Names:
     def _directly(self, plain: str, position: int) -> Mention | None:
         """Finds "mock_busy: do this" and "@translator ..."."""
         for name, end in _names_at(plain, position, most=3):
-            if (
-                (ids := self.exactly(name))
-                and plain[end : end + 1] == " "
-                and _is_verb(plain, end + 1)
-            ):
+            if (ids := self.exactly(name)) and _is_verb(plain, end + 1):
                 return Mention(name, ids, end)
         if told := form("quality_call").match(plain, position):
             return Mention(told[1], self.meant(told[1]), told.end())
@@ -130,8 +126,6 @@ def able(profiles: Sequence[Profile], wish: Wish) -> list[Match]:
     """Agents for a wish, whoever it is addressed to."""
     if wish.family is not None:
         return for_family(profiles, wish.family)
-    if wish.weak:
-        return for_words(profiles, wish.request, subject_only=True)
     quality_task = form("quality_task").search(fold(wish.request[:_BEGINNING]))
     if quality_task:
         return for_family(profiles, quality(quality_task[1]))

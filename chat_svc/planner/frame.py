@@ -57,7 +57,7 @@ class Conversation:
         if words & word_set("original") and (sources := [m.source for m in last.made if m.source]):
             return sources[:1]
         shown = _each_once(made.text for made in last.made if made.shown)
-        return shown if words & word_set("several") and len(shown) > 1 else [last.result]
+        return shown if words & word_set("several") and shown else [last.result]
 
     def made_by(self, root: str) -> list[str]:
         """The newest results of an agent with a skill that has this root, like "haiku"."""
@@ -77,11 +77,8 @@ class Conversation:
         return next((turn for turn in reversed(self.turns) if turn.result is not None), None)
 
     def _newest(self, fits: Callable[[Made], bool]) -> list[str]:
-        for turn in reversed(self.turns):
-            found = _each_once(made.text for made in turn.made if fits(made))
-            if found:
-                return found
-        return []
+        found = (_each_once(m.text for m in turn.made if fits(m)) for turn in reversed(self.turns))
+        return next(filter(None, found), [])
 
 
 def _is(made: Made, kind: str) -> bool:
@@ -114,7 +111,7 @@ def form_only(heard: Heard) -> dict[str, int] | None:
     """The form that a message asks for and nothing else: "now as 3 bullet points"."""
     plain = heard.source.plain
     option = find_options(plain, SUMMARIZE) if len(plain) <= _LONGEST else None
-    if option is None or heard.source.quotes:
+    if option is None:
         return None
     rest = f"{plain[: option.start]} {plain[option.end :]}"
     if cues(rest) or unclaimed(rest, most=1):

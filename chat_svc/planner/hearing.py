@@ -179,9 +179,8 @@ def hear(text: str) -> Heard:
     zones = read_zones(source)
     if zones is None or not (zones.announced or is_prose(fold(zones.material))):
         told, terms = read_terms(text)
-        if told != text:
-            source = read_source(told)
-            zones = read_zones(source)
+        source = read_source(told)
+        zones = read_zones(source)
         return Heard(told, source, zones, terms)
     instruction, terms = read_terms(zones.instruction)
     if terms.cap is None:

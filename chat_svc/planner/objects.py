@@ -115,9 +115,7 @@ def _texts(view: View, clause: Clause, options: dict[str, Any], *, apart: bool) 
     else:
         quoted = _is_quoted(rest.text, targets)
         argument = replace(argument, items=tuple(_items(view, targets, spoken, quoted=quoted)))
-    missing = None
-    if argument.items[0].target is None:
-        missing = form("unknown_language").search(view.text, max(0, len(view.text) - 60))
+    missing = form("unknown_language").search(view.text, max(0, len(view.text) - 60))
     return replace(argument, unknown_language=missing[1] if missing else None)
 
 

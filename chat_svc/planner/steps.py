@@ -106,15 +106,16 @@ def _pieces(drafts: Drafts, wish: Wish, match: Match) -> Iterator[tuple[Text, st
             yield from ((text, item.target) for text in made_before)
         elif item.text is not None:
             yield item.text, item.target
-        elif wish.elliptic and not drafts.results and (sources := _sources(drafts, wish)):
+        elif (
+            wish.elliptic
+            and wish.family
+            and not drafts.results
+            and (sources := drafts.before.sources(wish.family.name))
+        ):
             yield from ((text, item.target) for text in sources)
         else:
             for text in _meant(drafts, wish.argument.points_at):
                 yield text, item.target
-
-
-def _sources(drafts: Drafts, wish: Wish) -> list[str]:
-    return drafts.before.sources(wish.family.name) if wish.family else []
 
 
 def _problem(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> str | None:

@@ -91,8 +91,7 @@ def _is_zoned(zones: Zones, source: Source, find: FindMention, *, talked: bool) 
         return head.endswith((".", "?", "!")) or not (first.mention or known)
     if talked and "\n" not in plain[zones.end - 1 : zones.end + 1]:
         return False
-    inside = begin(plain, zones.start, find)
-    return inside.mention is None and inside.family is None
+    return begin(plain, zones.start, find).family is None
 
 
 def _addressed_at_end(source: Source, clause: Clause, find: FindMention) -> Clause:
