@@ -42,8 +42,8 @@ class TakeMachinePayment(Model):
     """Brings a signed payment, which is settled and credited once.
 
     The same payment again is answered the same. Raises (over the bus): `Conflict` when machines pay
-    nothing here, `Unavailable` when it is not known yet whether it is settled: the same payment may
-    be sent again.
+    nothing here, `Busy` when it is not known yet whether it is settled, `Unavailable` when the
+    facilitator does not answer: the same payment may be sent again.
 
     Attributes:
         signature: the header `PAYMENT-SIGNATURE` of x402.

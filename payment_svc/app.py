@@ -197,17 +197,18 @@ def _tell(service: Service, settings: Settings) -> None:
 
 def _pay_by_machine(service: Service, settings: Settings) -> None:
     """Payments by machines: for calls that a wallet does not cover, and to agents."""
-    machine = None
+    taking = paying = None
     if settings.machine:
         # Here and not above: the libraries take more than all else of a payment service.
         with as_deep_as_before():
-            from payment_svc.machine.wiring import machine_of  # noqa: PLC0415
+            from payment_svc.machine.wiring import machine_of  # noqa: PLC0415  (as said above)
 
         machine = machine_of(settings, service.database)
+        taking, paying = machine.taking, machine.paying
         service.at_end(machine.close)
-        if machine.receiving is not None:
-            service.every(settings.card_poll_s, machine.receiving.sweep)
+        if taking is not None:
+            service.every(settings.card_poll_s, taking.receiving.sweep)
     answer = service.answer
-    answer(machine_calls.OFFER_MACHINE_PAYMENT, partial(desk.offer, machine=machine))
-    answer(machine_calls.TAKE_MACHINE_PAYMENT, partial(desk.take, machine=machine))
-    answer(machine_calls.PAY_AGENT, partial(desk.pay_agent, machine=machine))
+    answer(machine_calls.OFFER_MACHINE_PAYMENT, partial(desk.offer, taking=taking))
+    answer(machine_calls.TAKE_MACHINE_PAYMENT, partial(desk.take, taking=taking))
+    answer(machine_calls.PAY_AGENT, partial(desk.pay_agent, paying=paying))

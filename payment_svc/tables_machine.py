@@ -1,5 +1,7 @@
 """Tables of payments by machines: what came in, and what agents were sent."""
 
+from typing import Any
+
 from sqlalchemy import (
     CheckConstraint,
     Column,
@@ -19,6 +21,20 @@ from payment_svc.schema import MONEY, created_at, metadata
 UNITS = Numeric(40, 0)
 """Of a token, of which it has the most digits that it knows."""
 
+
+def _signed() -> list[Column[Any]]:
+    """What was signed: so much of which token, by whom, once and until when; its worth here."""
+    return [
+        Column("network", String(64), nullable=False),
+        Column("asset", String(64), nullable=False),
+        Column("payer", String(64), nullable=False),
+        Column("nonce", String(80), nullable=False),
+        Column("units", UNITS, nullable=False),
+        Column("amount", MONEY, nullable=False),
+        Column("valid_before", DateTime(timezone=True), nullable=False),
+    ]
+
+
 machine_receipts = Table(
     "machine_receipts",
     metadata,
@@ -26,13 +42,7 @@ machine_receipts = Table(
     Column("account", String(64), nullable=False),
     # How it came: x402, mpp.
     Column("protocol", String(8), nullable=False),
-    Column("network", String(64), nullable=False),
-    Column("asset", String(64), nullable=False),
-    Column("payer", String(64), nullable=False),
-    Column("nonce", String(80), nullable=False),
-    Column("units", UNITS, nullable=False),
-    Column("amount", MONEY, nullable=False),
-    Column("valid_before", DateTime(timezone=True), nullable=False),
+    *_signed(),
     # What was signed, as the facilitator gets it.
     Column("payment", Text, nullable=False),
     # new: nobody was asked to settle it; sent: somebody was, perhaps; then settled, refused, doubt.
@@ -75,14 +85,8 @@ machine_payments = Table(
     Column("work", String(64), nullable=False),
     Column("hold_id", String(64), nullable=False),
     Column("agent_id", String(64), nullable=False),
-    Column("network", String(64), nullable=False),
-    Column("asset", String(64), nullable=False),
-    Column("payer", String(64), nullable=False),
+    *_signed(),
     Column("pay_to", String(64), nullable=False),
-    Column("nonce", String(80), nullable=False),
-    Column("units", UNITS, nullable=False),
-    Column("amount", MONEY, nullable=False),
-    Column("valid_before", DateTime(timezone=True), nullable=False),
     Column("signature", Text, nullable=False),
     # signed: it may have been taken; paid: its step was completed; lapsed: it cannot be any more.
     Column("status", String(10), nullable=False, server_default="signed"),

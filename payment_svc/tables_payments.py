@@ -6,7 +6,6 @@ from sqlalchemy import (
     Column,
     DateTime,
     Index,
-    Integer,
     String,
     Table,
     Text,
@@ -16,7 +15,7 @@ from sqlalchemy import (
 )
 
 from chassis.db.grants import APPEND_ONLY, NEVER_DELETED
-from payment_svc.schema import MONEY, created_at, metadata
+from payment_svc.schema import MONEY, created_at, metadata, tried
 
 LOOK_AT = "now() + interval '10 minutes'"
 
@@ -66,13 +65,9 @@ stripe_payments = Table(
     Column("rail", String(10), nullable=False),
     Column("intent_id", String(255)),
     Column("session_id", String(255)),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("retries", Integer, nullable=False, server_default="0"),
-    Column("first_attempt_at", DateTime(timezone=True)),
-    Column("next_attempt_at", DateTime(timezone=True)),
+    *tried(),
     # When Stripe is asked about a payment that waits for a webhook.
     Column("look_at", DateTime(timezone=True), server_default=text(LOOK_AT)),
-    Column("note", String(500)),
     Column("refund_of", String(64)),
     Column("page_url", Text),
     Column("asked_id", String(64)),

@@ -8,7 +8,6 @@ from sqlalchemy import (
     Date,
     DateTime,
     Index,
-    Integer,
     String,
     Table,
     Text,
@@ -18,7 +17,7 @@ from sqlalchemy import (
 )
 
 from chassis.db.grants import NEVER_DELETED
-from payment_svc.schema import MONEY, created_at, metadata
+from payment_svc.schema import MONEY, created_at, metadata, tried
 
 agent_owners = Table(
     "agent_owners",
@@ -124,11 +123,7 @@ payouts = Table(
     Column("rail", String(10), nullable=False),
     Column("destination", String(64)),
     Column("transfer", String(255)),
-    Column("attempts", Integer, nullable=False, server_default="0"),
-    Column("retries", Integer, nullable=False, server_default="0"),
-    Column("first_attempt_at", DateTime(timezone=True)),
-    Column("next_attempt_at", DateTime(timezone=True)),
-    Column("note", String(500)),
+    *tried(),
     created_at(),
     Column("ended_at", DateTime(timezone=True)),
     CheckConstraint("amount > 0", name="payout_positive"),

@@ -21,7 +21,7 @@ from nats.aio.client import Client
 from chassis.service import Service
 from tests.support.stack import Stack, new_stack
 
-SHARING = ("e2e", "complaints", "doors")
+SHARING = ("e2e", "complaints", "doors", "machine")
 """Folders whose tests share one running system."""
 LONG = ("contract_http/test_the_document.py", "e2e", "complaints", "doors", "reconcile")
 """What takes longest begins first: nobody waits for it at the end."""

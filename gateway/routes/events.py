@@ -1,16 +1,13 @@
 """Events as they happen, as server-sent events: of the account, of a task, of the chat."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-import structlog
 from fastapi import APIRouter, Header, Query, Request, Response
-from sse_starlette import EventSourceResponse
-from sse_starlette.sse import SendTimeoutError
 from starlette.types import Receive, Scope, Send
 
 from contracts.bodies import MaybeId
@@ -20,9 +17,9 @@ from gateway.errors import problems
 from gateway.event_schemas import STREAM
 from gateway.identity import Identity
 from gateway.parameters import PathId, Place, StrictRoute
-from gateway.streams import End, Reader
+from gateway.sse import TAKES, Frames, begun
+from gateway.streams import End, Reader, Streams
 
-log = structlog.get_logger()
 router = APIRouter(tags=["events"], route_class=StrictRoute)
 
 CHAT = frozenset({"message", "plan", "turn", "tool", "task", "step", "price"})
@@ -50,28 +47,35 @@ class Told:
 _STREAM: dict[int | str, dict[str, Any]] = {200: {"content": STREAM}}
 
 
-class EventStream(EventSourceResponse):
+class EventStream(Frames):
     """Server-sent events for one reader; it reads along before the answer begins."""
 
     def __init__(self, request: Request, reader: Reader, *, resumed: bool) -> None:
         """Answer `request` with what `reader` is to get; heartbeats come with the frames."""
         gateway = gateway_of(request)
-        self._streams = gateway.streams
-        self._reader = reader
-        self._identity: Identity | None = getattr(request.state, "identity", None)
-        super().__init__(
-            self._streams.frames(reader, resumed=resumed),
-            ping=0,
-            send_timeout=gateway.settings.event_send_s,
-        )
+        identity: Identity | None = getattr(request.state, "identity", None)
+        frames = _read(gateway.streams, reader, identity, resumed=resumed)
+        super().__init__(frames, gateway.settings.event_send_s)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the reader leaves, is too slow, may no longer read, or the gateway stops."""
-        async with self._streams.reading(self._reader), _while_known(self._identity, self._reader):
-            try:
-                await super().__call__(scope, receive, send)
-            except SendTimeoutError:
-                log.info("event stream cut off", why="nothing taken", account=self._reader.account)
+        self.frames = await begun(self.frames)
+        if take := scope.get("extensions", {}).get(TAKES):
+            take(self.frames)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+async def _read(
+    streams: Streams, reader: Reader, identity: Identity | None, *, resumed: bool
+) -> AsyncGenerator[bytes]:
+    async with (
+        streams.reading(reader),
+        _while_known(identity, reader),
+        aclosing(streams.frames(reader, resumed=resumed)) as frames,
+    ):
+        async for frame in frames:
+            yield frame
 
 
 @asynccontextmanager

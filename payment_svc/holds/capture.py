@@ -48,17 +48,13 @@ class Capture:
     card_id: str
     fee: Decimal
     rail: Rail
-    by_machine: bool = False
+    note: str | None = None
+    """Why no card is charged, when it is not the rail that says so."""
 
     @property
     def card_status(self) -> StripeStatus:
         """The simulated rail completes at once; the real one is asked after the commit."""
         return "pending" if self.rail == "stripe" else "completed"
-
-    @property
-    def note(self) -> str | None:
-        """Why no card is charged, when it is not the rail that says so."""
-        return BY_MACHINE if self.by_machine else None
 
     @property
     def total(self) -> Decimal:
@@ -109,7 +105,7 @@ async def capture(
     bought = [step_id for step_id, c in due.items() if c.event.external_cost]
     if by_machine and bought:
         for step_id in await store_sent.pay(tx.conn, bought):
-            due[step_id] = replace(due[step_id], rail="simulated", by_machine=True)
+            due[step_id] = replace(due[step_id], rail="simulated", note=BY_MACHINE)
     found = list(due.values())
     ends = [
         store.Settlement(c.hold, c.event.cost, c.event.external_cost, _refused(c), c.fee)

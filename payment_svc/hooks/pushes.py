@@ -42,16 +42,15 @@ async def add_push(
         "url": url,
         "secret": sealed.close(a2a.shown_to_receiver(request)),
     }
-    values = request.model_dump(by_alias=False, include={*_KEPT})
+    values = request.model_dump(by_alias=False, include=_KEPT)
     values |= {"webhook_id": hook["id"], "account": here.account}
     async with db.transaction(here) as tx:
         await store_pushes.lock_account(tx.conn, here.account)
         known = await store_pushes.about(tx.conn, here.account, request.about)
-        others = [one for one in known if one.push_id != request.push_id]
-        for same in known:
-            if same not in others:
-                await remove(tx, same.webhook_id)
-        if len(others) >= MOST:
+        same = [one for one in known if one.push_id == request.push_id]
+        for one in same:
+            await remove(tx, one.webhook_id)
+        if len(known) - len(same) >= MOST:
             raise Conflict(f"At most {MOST} addresses are told of one task.")
         if await store_pushes.open_of(tx.conn, here.account) >= MOST_OPEN:
             raise Conflict(f"At most {MOST_OPEN} pushes of an account go on at once.")
@@ -61,7 +60,7 @@ async def add_push(
     return PushReply(push=made)
 
 
-_KEPT = ("about", "push_id", "context", "wire", "scheme")
+_KEPT = {"about", "push_id", "context", "wire", "scheme"}
 
 
 async def list_pushes(request: ListPushes, tx: Reading, here: Envelope) -> PushList:

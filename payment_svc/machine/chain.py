@@ -35,10 +35,7 @@ class Chain:
             Silent: it does not say.
         """
         call = {"to": asset, "data": STATE + _word(payer) + nonce[2:]}
-        said = await self._ask("eth_call", [call, "latest"])
-        if not isinstance(said, str):
-            raise Silent
-        return int(said, 16) != 0
+        return _number(await self._ask("eth_call", [call, "latest"])) != 0
 
     async def paid_by(
         self, asset: str, payer: str, nonce: str, payee: str, units: int
@@ -48,16 +45,15 @@ class Chain:
         Raises:
             Silent: it does not say.
         """
-        newest = await self._ask("eth_blockNumber", [])
-        first = max(0, int(newest, 16) - LOOKED_AT) if isinstance(newest, str) else 0
+        newest = _number(await self._ask("eth_blockNumber", []))
         asked = {
             "address": asset,
             "topics": [USED, "0x" + _word(payer), nonce],
-            "fromBlock": hex(first),
+            "fromBlock": hex(max(0, newest - LOOKED_AT)),
             "toBlock": "latest",
         }
         logs = await self._ask("eth_getLogs", [asked])
-        if not isinstance(logs, list) or not logs:
+        if not isinstance(logs, list) or not logs or not isinstance(logs[0], dict):
             raise Silent
         transaction = str(logs[0].get("transactionHash", "")).lower()
         receipt = await self._ask("eth_getTransactionReceipt", [transaction])
@@ -79,6 +75,14 @@ class Chain:
             return said["result"]
         except (CallError, ValueError, KeyError, TypeError, RecursionError):
             raise Silent from None
+
+
+def _number(said: object) -> int:
+    """A number; of a contract that is not there, a node says "0x"."""
+    try:
+        return int(str(said), 16)
+    except ValueError:
+        raise Silent from None
 
 
 def _word(address: str) -> str:

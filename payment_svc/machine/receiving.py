@@ -4,8 +4,8 @@ Each arrow is a transaction of its own, and nobody is asked inside of one:
 
     new -> sent -> settled       it is credited in the transaction that notes its transaction
     new -> refused               the facilitator would not settle it, or it was too late
-    sent -> refused              it did not settle it, when it was asked the first time, and the
-                                 network's node, where there is one, does not know better
+    sent -> refused              the network's node says that its nonce was used for something
+                                 else, or was not, when it is too late to use it
     sent -> doubt                nobody says what became of it; a person looks
 
 Whoever dies in between leaves a row that says how far it came. What is `sent` is taken up by a
@@ -36,7 +36,7 @@ from payment_svc.machine.signed import Refused, Shop, Signed
 
 log = structlog.get_logger()
 
-LEASE_S = 40.0
+LEASE_S = 45.0
 """After so many seconds another one takes a payment over; longer than a try takes."""
 AGAIN_S, AGAIN_AT_MOST_S = 2.0, 60.0
 LATE = timedelta(minutes=5)
@@ -69,8 +69,8 @@ class Receiving:
 
         Raises:
             Refused: it is not taken; nothing was credited.
-            Busy: somebody is at it.
-            Unavailable: it is not known yet.
+            Busy: it is not known yet.
+            Unavailable: the facilitator does not answer, and was not asked to settle it.
         """
         values = self._values(signed, here.account)
         async with self.db.transaction(here) as tx:
@@ -126,34 +126,33 @@ class Receiving:
             async with self.db.transaction() as tx:
                 if not await store.send(tx.conn, row):
                     raise Busy(GOES_ON)
+        said = None
         match await self.facilitator.settle(payment):
             case Settled(transaction=transaction):
                 return await self._credit(row, transaction)
-            case Declined(reason=reason) if first:
-                return await self._declined(row, f"The payment was not settled ({reason}).")
+            case Declined(reason=why):
+                said = f"The payment was not settled ({why})." if first else None
             case Unknown(why=why):
-                log.warning("not known whether a payment was settled", receipt_id=row.id, why=why)
-        return await self._look(row, first=first)
+                pass
+        log.warning("a facilitator did not settle a payment", receipt_id=row.id, why=why)
+        if first and said is None:  # It took its time, and somebody waits: the node is asked later.
+            return await self._wait(row, LATE)
+        return await self._look(row, said)
 
-    async def _declined(self, row: store.Found, why: str) -> store.Found:
-        """Refuse a payment that was not settled, unless the network knows better.
+    async def _look(self, row: store.Found, said: str | None) -> store.Found:
+        """Ask the network what became of a payment that the facilitator did not settle.
 
-        A facilitator that waited in vain for its transaction says no, and the transaction may have
-        been carried out.
+        A facilitator that waited in vain for its transaction says no, and the network may carry it
+        out yet. So whoever pays is told the no, and the payment is looked at once more when it
+        cannot be settled any more; until then nobody is asked to settle it.
+
+        Args:
+            row: the payment.
+            said: the no to a payment that the facilitator was asked to settle for the first time.
         """
+        late = LATE if self.chain is None else NODE_LATE
+        left = row.valid_before + LATE - datetime.now(UTC)
         if self.chain is not None:
-            try:
-                if await self.chain.is_used(row.asset, row.payer, row.nonce):
-                    return await self._look(row, first=False)
-            except Silent:
-                log.warning("the network's node does not answer", receipt_id=row.id)
-                return await self._wait(row)
-        return await self._refuse(row, why)
-
-    async def _look(self, row: store.Found, *, first: bool) -> store.Found:
-        """Ask the network what became of a payment of which the facilitator does not say it."""
-        over = datetime.now(UTC) - row.valid_before
-        if self.chain is not None and not first:
             try:
                 if await self.chain.is_used(row.asset, row.payer, row.nonce):
                     asked = (row.asset, row.payer, row.nonce, self.shop.payee, int(row.units))
@@ -161,13 +160,16 @@ class Receiving:
                     if transaction is None:
                         return await self._refuse(row, USED)
                     return await self._credit(row, transaction)
-                if over > LATE:
-                    return await self._refuse(row, NEVER)
             except Silent:
                 log.warning("the network's node does not answer", receipt_id=row.id)
-        return await self._wait(row, LATE if self.chain is None else NODE_LATE)
+                return await self._wait(row, late)
+            if left < timedelta(0):
+                return await self._refuse(row, NEVER)
+        if said is not None:
+            return await self._put_off(row, said, left.total_seconds())
+        return await self._wait(row, late)
 
-    async def _wait(self, row: store.Found, late: timedelta = LATE) -> store.Found:
+    async def _wait(self, row: store.Found, late: timedelta) -> store.Found:
         """Ask again later, or leave it to a person once nobody can be expected to say more."""
         if datetime.now(UTC) - row.valid_before > late:
             async with self.db.transaction() as tx:
@@ -205,7 +207,7 @@ class Receiving:
             return found
         # Another payment has this transaction: it cannot have settled both.
         log.error("a facilitator tells of a transaction twice", receipt_id=row.id)
-        return await self._wait(row)
+        return await self._wait(row, LATE)
 
     async def _as_it_is(self, row: store.Found) -> store.Found:
         async with self.db.transaction(reads=True) as tx:
@@ -228,7 +230,8 @@ def _ended(row: store.Found) -> store.Found:
 
     Raises:
         Refused: it came to nothing.
-        Busy, Unavailable: it is not over.
+        Busy: it is not over.
+        Unavailable: it has not begun.
     """
     if row.status == "settled":
         return row
@@ -238,6 +241,8 @@ def _ended(row: store.Found) -> store.Found:
         raise Refused(DOUBT)
     if row.note == AWAY:
         raise Unavailable(AWAY)
+    if row.note not in {None, GOES_ON}:
+        raise Refused(row.note)
     raise Busy(GOES_ON)
 
 

@@ -17,7 +17,7 @@ from x402.client_base import SpendControlAsset
 from x402.http.utils import decode_payment_required_header, encode_payment_signature_header
 from x402.mechanisms.evm.exact.register import register_exact_evm_client
 from x402.mechanisms.evm.signers import EthAccountSigner
-from x402.schemas import PaymentPayload, PaymentRequired, PaymentRequirements
+from x402.schemas import X402_VERSION, PaymentPayload, PaymentRequired, PaymentRequirements
 
 from chassis.bus.envelopes import new_id
 from chassis.db.database import Database
@@ -60,7 +60,7 @@ def payer_of(key: str) -> LocalAccount:
     """
     try:
         account: LocalAccount = Account.from_key(key)
-    except Exception:  # noqa: BLE001  (whatever the library says may quote the key)
+    except ValueError:  # What the library says may quote the key.
         raise BadTerms("MACHINE_PAYER_KEY is no private key.") from None
     return account
 
@@ -92,7 +92,8 @@ class Sending:
             NotPaid: the agent wants something else, or more.
             Conflict: it is not known what became of the payment before.
         """
-        offers = self._offers(request.required)
+        asked = _asked(request.required)
+        offers = self._offers(asked)
         await self._is_over(request, here)
         async with self.db.transaction(here) as tx:
             hold = await store_holds.find_hold(tx.conn, request.hold_id, lock=True)
@@ -103,7 +104,7 @@ class Sending:
                 return await self._again(tx, known, request, hold.held, offers)
             room = hold.held - await store_sent.promised(tx.conn, hold.id)
             offer = self._cheapest(offers, room)
-            required = PaymentRequired(resource=_asked(request.required).resource, accepts=[offer])
+            required = PaymentRequired(resource=asked.resource, accepts=[offer])
             payload = await asyncio.to_thread(_signed, self.payer, required, self.token, room)
             values = self._values(request, here.account, payload)
             if len(str(values["signature"])) > MOST_HEADER:  # It repeats what was asked for.
@@ -117,10 +118,10 @@ class Sending:
             pay_to=offer.pay_to,
         )
 
-    def _offers(self, header: str) -> list[PaymentRequirements]:
+    def _offers(self, asked: PaymentRequired) -> list[PaymentRequirements]:
         """What an agent takes of what is paid here; the cheapest first."""
         token, good = self.token, []
-        for offer in _asked(header).accepts:
+        for offer in asked.accepts:
             extra = offer.extra or {}
             ours = (
                 offer.scheme == SCHEME
@@ -231,7 +232,7 @@ def _asked(header: str) -> PaymentRequired:
         said = decode_payment_required_header(header)
     except (ValueError, TypeError, AttributeError, RecursionError):
         raise NotPaid("The agent does not say how it is paid.") from None
-    if not isinstance(said, PaymentRequired) or said.x402_version != 2:  # noqa: PLR2004
+    if not isinstance(said, PaymentRequired) or said.x402_version != X402_VERSION:
         raise NotPaid("The agent is paid by another version of x402.")
     return said
 

@@ -21,7 +21,7 @@ from x402.http.utils import decode_payment_signature_header
 from x402.mechanisms.evm.eip712 import hash_eip3009_authorization
 from x402.mechanisms.evm.types import ExactEIP3009Payload
 from x402.mechanisms.evm.verify import verify_eoa_signature
-from x402.schemas import PaymentPayload, PaymentRequirements
+from x402.schemas import X402_VERSION, PaymentPayload
 
 from payment_svc.machine.amounts import creditable
 from payment_svc.machine.terms import SCHEME, Token
@@ -60,11 +60,6 @@ class Signed:
     valid_before: datetime
     payload: PaymentPayload
 
-    @property
-    def requirements(self) -> PaymentRequirements:
-        """What it is to be settled against."""
-        return self.payload.accepted
-
 
 @dataclass(frozen=True, slots=True)
 class Shop:
@@ -90,7 +85,7 @@ class Shop:
             payload = decode_payment_signature_header(header)
         except (ValueError, TypeError, AttributeError, RecursionError):
             raise Refused("PAYMENT-SIGNATURE is no payment of x402.") from None
-        if not isinstance(payload, PaymentPayload) or payload.x402_version != 2:  # noqa: PLR2004
+        if not isinstance(payload, PaymentPayload) or payload.x402_version != X402_VERSION:
             raise Refused("Payments of x402 are taken in version 2 alone.")
         accepted, token = payload.accepted, self.token
         theirs = (accepted.scheme, accepted.network, accepted.asset.lower())

@@ -70,7 +70,7 @@ async def claim_sent(conn: AsyncConnection, lease_s: float) -> Sequence[Found]:
 async def send(conn: AsyncConnection, row: Found) -> bool:
     """Note that a payment is being sent to be settled; False when somebody else has it in hand."""
     mine = (_IT.id == row.id, _IT.attempts == row.attempts, _IT.status == "new")
-    return await _changed(conn, mine, status="sent") is not None
+    return await _changed(conn, mine, status="sent", note=None) is not None
 
 
 async def settle(conn: AsyncConnection, id_: str, transaction: str) -> Found | None:

@@ -12,9 +12,7 @@ from pydantic import SecretStr
 from chassis.db.database import Database
 from chassis.outbound import Outbound
 from contracts.envelope import Envelope
-from contracts.errors import PaymentRequired
-from contracts.machine import AgentPayment, MachinePaid, PayAgent, TakeMachinePayment
-from payment_svc.machine import desk
+from contracts.machine import MachineOffer, MachinePaid, OfferMachinePayment, TakeMachinePayment
 from payment_svc.machine.chain import Chain
 from payment_svc.machine.facilitator import Facilitator
 from payment_svc.machine.offering import headers_of
@@ -28,42 +26,20 @@ ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """What is configured: taking payments, paying agents, or both."""
+class Taking:
+    """How machines pay: what requests about it come to."""
 
-    receiving: Receiving | None
-    sending: Sending | None
-    close: Callable[[], Awaitable[None]]
+    receiving: Receiving
 
-    @property
-    def takes(self) -> bool:
-        """Whether machines pay."""
-        return self.receiving is not None
-
-    @property
-    def pays(self) -> bool:
-        """Whether agents are paid."""
-        return self.sending is not None
-
-    async def pay(self, request: PayAgent, here: Envelope) -> AgentPayment:
-        """Sign a payment to an agent; the same as `desk.pay_agent`."""
-        if self.sending is None:
-            raise PaymentRequired(desk.NO_PAYER)
-        return await self.sending.pay(request, here)
-
-    def offer(
-        self, amount: Decimal, resource: str, error: str | None, now: datetime | None = None
-    ) -> dict[str, str]:
+    def offer(self, request: OfferMachinePayment, now: datetime) -> MachineOffer:
         """The headers that ask for so many BazaarBucks."""
-        shop = self._shop()
-        units = shop.token.units_for(amount)
-        return headers_of(shop, units, resource, now or datetime.now().astimezone(), error)
+        shop = self.receiving.shop
+        units = shop.token.units_for(request.amount)
+        return MachineOffer(headers=headers_of(shop, units, request.resource, now, request.error))
 
     async def take(self, request: TakeMachinePayment, here: Envelope, now: datetime) -> MachinePaid:
         """Settle what a header has, and credit it; the same as `desk.take`."""
-        shop, signed = self._shop(), None
-        if self.receiving is None:
-            raise Refused("Nothing is taken.")
+        shop, signed = self.receiving.shop, None
         try:
             if request.signature is not None:
                 signed = shop.from_x402(request.signature, now)
@@ -81,10 +57,14 @@ class Machine:
             headers = {"Payment-Receipt": receipt.to_payment_receipt()}
         return MachinePaid(credited=row.amount, headers=headers)
 
-    def _shop(self) -> Shop:
-        if self.receiving is None:
-            raise Refused("Nothing is taken.")
-        return self.receiving.shop
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What is configured: taking payments, paying agents, or both."""
+
+    taking: Taking | None
+    paying: Sending | None
+    close: Callable[[], Awaitable[None]]
 
 
 def machine_of(settings: Settings, db: Database) -> Machine:
@@ -97,15 +77,15 @@ def machine_of(settings: Settings, db: Database) -> Machine:
     http = Outbound([host for url in urls if url and (host := urlsplit(url).hostname)])
     token = token_of(settings.machine_network, settings.machine_asset, settings.machine_rate)
     chain = Chain(http, settings.machine_node) if settings.machine_node else None
-    receiving = sending = None
+    taking = paying = None
     if settings.machine_payee:
         payee = address(settings.machine_payee, "MACHINE_PAYEE")
         shop = Shop(token, payee, _said(settings.machine_secret), settings.machine_realm)
         facilitator = Facilitator(http, settings.machine_facilitator)
-        receiving = Receiving(db, shop, facilitator, chain, again_s=settings.card_retry_s)
+        taking = Taking(Receiving(db, shop, facilitator, chain, again_s=settings.card_retry_s))
     if key := _said(settings.machine_payer_key):
-        sending = Sending(db, token, payer_of(key), chain, settings.machine_at_risk)
-    return Machine(receiving, sending, http.aclose)
+        paying = Sending(db, token, payer_of(key), chain, settings.machine_at_risk)
+    return Machine(taking, paying, http.aclose)
 
 
 def _said(secret: SecretStr | None) -> str | None:

@@ -32,13 +32,15 @@ class ConnectRefused(Exception):
     Attributes:
         note: why, as a sentence.
         passing: whether later may be better.
+        code: Stripe's word for it, if it has one.
     """
 
-    def __init__(self, note: str, *, passing: bool) -> None:
+    def __init__(self, note: str, *, passing: bool, code: str | None = None) -> None:
         """Keep the sentence for whoever asked."""
         super().__init__(note)
         self.note = note
         self.passing = passing
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +101,11 @@ async def look(client: stripe.StripeClient, destination: str) -> Standing:
         ConnectRefused: it does not say.
     """
     try:
-        async with asyncio.timeout(CALL_S):
-            account = await client.v1.accounts.retrieve_async(destination)
-    except TimeoutError:
-        raise ConnectRefused(SLOW, passing=True) from None
-    except stripe.StripeError as error:
-        # The library keeps the code of some kinds of errors only.
-        if getattr(error.error, "code", None) in NOT_OURS:
+        account = await _asked(client.v1.accounts.retrieve_async(destination))
+    except ConnectRefused as refused:
+        if refused.code in NOT_OURS:
             return Standing(payable=False, needs=(STRANGE,))
-        raise _refused(error) from None
+        raise
     transfers = account.capabilities.transfers if account.capabilities else None
     payable = transfers == "active" and bool(account.payouts_enabled)
     wanted = account.requirements.currently_due if account.requirements else None
@@ -121,9 +119,7 @@ async def _asked(asked: Awaitable[GotT]) -> GotT:
     except TimeoutError:
         raise ConnectRefused(SLOW, passing=True) from None
     except stripe.StripeError as error:
-        raise _refused(error) from None
-
-
-def _refused(error: stripe.StripeError) -> ConnectRefused:
-    why = passing(error)
-    return ConnectRefused(why or sentence(error), passing=why is not None)
+        why = passing(error)
+        # The library keeps the code of some kinds of errors only.
+        code = getattr(error.error, "code", None)
+        raise ConnectRefused(why or sentence(error), passing=why is not None, code=code) from None

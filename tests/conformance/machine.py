@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from chassis.bus.envelopes import origin
 from contracts.errors import Busy, Unavailable
-from contracts.machine import TakeMachinePayment
+from contracts.machine import OfferMachinePayment, TakeMachinePayment
 from payment_svc.machine.wiring import machine_of
 from payment_svc.settings import Settings
 from tests.conformance.kits import python_with, run
@@ -77,12 +77,14 @@ def purchases(shop: Market, account: str) -> Starlette:
             }
         )
         machine = machine_of(settings, shop.system.payment.database)
-        asked = machine.offer(settings.machine_rate, "http://market/", None)
+        assert machine.taking is not None
+        offer = OfferMachinePayment(amount=settings.machine_rate, resource="http://market/")
+        asked = machine.taking.offer(offer, datetime.now(UTC)).headers
         order = TakeMachinePayment(signature=shop.buyer().sign(asked["PAYMENT-REQUIRED"]))
         here = origin("test", "purchase", account)
         for _ in range(TIMES):
             try:
-                await machine.take(order, here, datetime.now(UTC))
+                await machine.taking.take(order, here, datetime.now(UTC))
             except (Busy, Unavailable):
                 await asyncio.sleep(PAUSE_S)
         await machine.close()

@@ -21,10 +21,10 @@ async def main(given: str, account: str, header: str) -> None:
     settings = Settings.model_validate(json.loads(given))
     db = Database(settings.database_url, metadata, pool=2, relay_workers=1)
     machine = machine_of(settings, db)
-    assert machine.receiving is not None
-    machine = replace(machine, receiving=replace(machine.receiving, lease_s=LEASE_S))
+    assert machine.taking is not None
+    taking = replace(machine.taking, receiving=replace(machine.taking.receiving, lease_s=LEASE_S))
     here = origin("test", "child", account)
-    await machine.take(TakeMachinePayment(signature=header), here, datetime.now(UTC))
+    await taking.take(TakeMachinePayment(signature=header), here, datetime.now(UTC))
 
 
 if __name__ == "__main__":

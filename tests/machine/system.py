@@ -1,6 +1,8 @@
 """Registry, task and payment service with machine payments, a gateway, and the doubles."""
 
+import base64
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -33,8 +35,21 @@ from tests.task.uvicorn_server import serving as serving_app
 
 PAYEE = "0x" + "33" * 20
 SECRET = "of the challenges of these tests"
+WEBHOOK_KEY = "of the receivers of these tests"
 PAYER = Account.create()
 """Who pays agents; made up for this run."""
+NOTHING = Decimal(0)
+CALL = {"payload": {"text": "hi"}}
+
+
+def told(header: str) -> Any:
+    """What a header of x402 says."""
+    return json.loads(base64.b64decode(header))
+
+
+async def dear(shop: "Market") -> Decimal:
+    """A price that the wallet of the gateway's account does not cover."""
+    return await shop.available(shop.account) + Decimal("0.4")
 
 
 @dataclass
@@ -148,6 +163,8 @@ async def market(stack: Stack) -> AsyncIterator[Market]:
             machine_node=f"{url}/node",
             machine_secret=SECRET,
             machine_payer_key=PAYER.key.hex(),
+            webhook_key=WEBHOOK_KEY,
+            webhook_hosts="127.0.0.1",
             card_poll_s=0.1,
             card_retry_s=0.1,
         )

@@ -66,7 +66,7 @@ def test_what_the_library_of_x402_signs_is_read() -> None:
     header = by_x402(headers_of(SHOP, 250_000, "http://market/x", now()))
     found = SHOP.from_x402(header, now())
     assert (found.units, found.payer) == (250_000, BUYER.address.lower())
-    assert found.requirements == TOKEN.requirements(250_000, PAYEE)
+    assert found.payload.accepted == TOKEN.requirements(250_000, PAYEE)
 
 
 def test_what_the_library_of_mpp_signs_is_read_and_is_of_its_challenge() -> None:

@@ -4,13 +4,16 @@ Nothing of a task is kept here: it is asked for, or read out of the event stream
 """
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from a2a.server.request_handlers.request_handler import RequestHandler
 from a2a.server.request_handlers.response_helpers import build_error_response
 from a2a.server.routes import create_jsonrpc_routes, create_rest_routes
 from a2a.utils.errors import A2AError
+from sse_starlette import EventSourceResponse
+from sse_starlette.event import ensure_bytes
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -23,6 +26,7 @@ from gateway.doors.a2a.handler import Handler
 from gateway.doors.shared.inside import Inside
 from gateway.doors.shared.lasting import Lasting
 from gateway.settings import Settings
+from gateway.sse import Frames
 
 PLACE = "/a2a"
 
@@ -33,11 +37,11 @@ async def opened(inside: Inside, settings: Settings) -> AsyncIterator[ASGIApp]:
     # What goes wrong is told to whoever asked, and the library's lines hold what he sent.
     logging.getLogger("a2a").setLevel(logging.CRITICAL)
     async with Lasting() as lasting:
-        routes = _routes(Handler(inside, lasting))
+        routes = _routes(Handler(inside, lasting), settings)
         yield Starlette(routes=[card_route(keys=settings.auth_mode != "none"), *routes])
 
 
-def _routes(handler: RequestHandler) -> list[Route]:
+def _routes(handler: RequestHandler, settings: Settings) -> list[Route]:
     """Both bindings; a tenant in the path would be nobody's."""
     callers = Callers()
     # With a slash at the end, too: clients that join addresses ask there, and follow no redirect.
@@ -47,7 +51,7 @@ def _routes(handler: RequestHandler) -> list[Route]:
         for route in create_jsonrpc_routes(handler, place, callers, enable_v0_3_compat=True)
     ]
     rest = create_rest_routes(handler, callers, enable_v0_3_compat=True, path_prefix=PLACE)
-    return [*rpc, *(one for one in rest if isinstance(one, Route))]
+    return [_small(one, settings) for one in (*rpc, *rest) if isinstance(one, Route)]
 
 
 def _json_alone(route: Route) -> Route:
@@ -62,3 +66,21 @@ def _json_alone(route: Route) -> Route:
         return answer
 
     return Route(route.path, checked, methods=["POST"])
+
+
+def _small(route: Route, settings: Settings) -> Route:
+    """A route whose streams are the gateway's: the library's keep more than all else of them."""
+
+    async def answered(request: Request) -> Response:
+        answer: Response = await route.endpoint(request)
+        if not isinstance(answer, EventSourceResponse):
+            return answer
+        frames = _encoded(answer.body_iterator, answer.sep)
+        return Frames(frames, settings.event_send_s, alive_s=settings.event_heartbeat_s)
+
+    return Route(route.path, answered, methods=[*(route.methods or ())])
+
+
+async def _encoded(told: AsyncIterable[Any], sep: str) -> AsyncGenerator[bytes]:
+    async for one in told:
+        yield ensure_bytes(one, sep)

@@ -14,6 +14,7 @@ from a2a.types import (
     TaskStatusUpdateEvent,
 )
 
+from chassis.endings import end
 from gateway.doors.a2a.orders import Order
 from gateway.doors.a2a.tasks import TURN, saying
 from gateway.doors.shared.answers import Told
@@ -145,4 +146,4 @@ async def until_done(
                 return
     finally:
         if hearing is not None:
-            hearing.cancel()
+            await end(hearing)

@@ -1,6 +1,6 @@
 """POST /agui: a run is a turn of HubChat, told until it ends or waits for a person."""
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -14,8 +14,9 @@ from gateway.doors.agui.asked import Asked, asked
 from gateway.doors.agui.telling import Telling, frame
 from gateway.doors.shared.answers import Refused, Told, place
 from gateway.doors.shared.inside import Inside
-from gateway.doors.shared.streaming import ALIVE, Frames, happened
+from gateway.doors.shared.streaming import happened
 from gateway.settings import Settings
+from gateway.sse import ALIVE, Frames
 
 Json = dict[str, Any]
 
@@ -35,7 +36,7 @@ async def run(request: Request, inside: Inside, settings: Settings) -> Response:
         events = await opening.enter_async_context(inside.events(scope, STREAM, after=wanted.after))
         turn = await _turn(inside, request, wanted)
         frames = _told(inside, request, wanted, turn, events)
-        return Frames(frames, opening.pop_all(), settings.event_send_s)
+        return Frames(frames, settings.event_send_s, opening.pop_all())
 
 
 async def _turn(inside: Inside, request: Request, wanted: Asked) -> Json:
@@ -71,7 +72,7 @@ async def _turn(inside: Inside, request: Request, wanted: Asked) -> Json:
 
 async def _told(
     inside: Inside, request: Request, wanted: Asked, turn: Json, events: AsyncIterator[Told]
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     telling = Telling(wanted.input.thread_id, wanted.input.run_id)
     for one in _frames(telling.begin(turn)):
         yield one

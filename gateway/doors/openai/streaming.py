@@ -1,7 +1,7 @@
 """The answers to requests with `stream`: words as the model says them, the bill at the end."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -11,10 +11,11 @@ from gateway.doors.openai.asked import Completion
 from gateway.doors.openai.asks import Asks
 from gateway.doors.openai.said import Answer, frame, of_call, of_turn
 from gateway.doors.shared.answers import Refused, Told
-from gateway.doors.shared.streaming import ALIVE, Frames, happened
+from gateway.doors.shared.streaming import happened
 from gateway.doors.shared.words import Words
 from gateway.errors import OURS
 from gateway.settings import Settings
+from gateway.sse import ALIVE, Frames
 
 Json = dict[str, Any]
 
@@ -33,12 +34,12 @@ async def turn(asks: Asks, said: Json, body: Completion, send_s: float) -> Frame
         )
         begun = await asks.post("/api/hubchat/message", said, wait=False)
         frames = _turn(asks, events, begun, body)
-        return Frames(frames, opening.pop_all(), send_s)
+        return Frames(frames, send_s, opening.pop_all())
 
 
 async def _turn(
     asks: Asks, events: AsyncIterator[Told], begun: Json, body: Completion
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     turn_id = begun["turnId"]
     known = {"turnId": turn_id, "taskId": begun["taskId"]}
     answer, words = Answer(turn_id, body.model, bazaar=known), Words()
@@ -86,12 +87,12 @@ async def call(
         if calling.done():
             calling.result()
         frames = _call(calling, agent, body, settings.event_heartbeat_s)
-        return Frames(frames, opening.pop_all(), settings.event_send_s)
+        return Frames(frames, settings.event_send_s, opening.pop_all())
 
 
 async def _call(
     calling: asyncio.Future[Json], agent: Json, body: Completion, heartbeat_s: float
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     while not calling.done():
         yield ALIVE
         await asyncio.wait({calling}, timeout=heartbeat_s)

@@ -1,15 +1,14 @@
 """Requests of a door to the API, and what it sends, without a network between them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
 import structlog
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope
+from starlette.types import Message, Receive, Scope
 
 from gateway.doors.shared.answers import Refused, Told
 from gateway.errors import OURS, problem
@@ -20,8 +19,8 @@ log = structlog.get_logger()
 JSON = (b"content-type", b"application/json")
 PASSED_ON = frozenset({b"traceparent", b"payment-signature", b"payment-authorization"})
 """Headers of the caller's that are the API's, too."""
-AHEAD = 16
-"""Parts of a stream that may wait for the door; then the stream waits."""
+END = b"\n\n"
+"""What an event ends with."""
 
 
 def scope_for(
@@ -99,47 +98,18 @@ class Taken:
             self.body += message.get("body", b"")
 
 
-class Stream:
-    """What the app sends, part by part."""
+async def events(frames: AsyncGenerator[bytes]) -> AsyncGenerator[Told]:
+    """What frames tell, with a bare place now and then: a sign of life.
 
-    def __init__(self) -> None:
-        """Nothing was sent yet."""
-        self._parts: asyncio.Queue[Message | Exception | None] = asyncio.Queue(AHEAD)
-
-    async def run(self, app: ASGIApp, scope: Scope) -> None:
-        """Ask the app; what it sends waits for whoever reads."""
-        try:
-            await app(scope, nothing_more(b""), self._parts.put)
-        except Exception as error:  # noqa: BLE001  (a task of its own: who reads the stream gets it)
-            await self._parts.put(unexpected(error))
-        else:
-            await self._parts.put(None)
-
-    async def begun(self) -> None:
-        """Wait for the head of the answer; `Refused` when it is a no."""
-        start = await self._next()
-        if start is None:
-            raise RuntimeError("an answer without a head")
-        if start["status"] < HTTPStatus.BAD_REQUEST:
-            return
-        body = b""
-        while (part := await self._next()) is not None:
-            body += part.get("body", b"")
-        raise Refused(start["status"], body, Headers(raw=start["headers"]))
-
-    async def told(self) -> AsyncIterator[Told]:
-        """The events, with a bare place now and then: a sign of life."""
-        rest = b""
-        while (part := await self._next()) is not None:
-            *frames, rest = (rest + part.get("body", b"")).split(b"\n\n")
-            for frame in frames:
+    Raises:
+        Refused: something went wrong that nobody expected.
+    """
+    try:
+        async for some in frames:
+            for frame in some.removesuffix(END).split(END):
                 yield _event(frame)
-
-    async def _next(self) -> Message | None:
-        part = await self._parts.get()
-        if isinstance(part, Exception):
-            raise part
-        return part
+    except Exception as error:  # noqa: BLE001  (as at the edge of the gateway: 500, and the log)
+        raise unexpected(error) from None
 
 
 def _event(frame: bytes) -> Told:

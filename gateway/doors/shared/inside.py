@@ -4,9 +4,8 @@ So whatever holds for a caller of the API holds for the caller of a door: what a
 do, how much it may ask at once, what its Idempotency-Key stands for, and every check of the input.
 """
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,11 +14,11 @@ from typing import Any
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Scope
 
-from chassis.endings import end
 from gateway.auth import forbidden
 from gateway.doors.shared.answers import Refused, Said, Told
-from gateway.doors.shared.asgi import Stream, Taken, nothing_more, scope_for, unexpected
+from gateway.doors.shared.asgi import Taken, events, nothing_more, scope_for, unexpected
 from gateway.identity import Identity
+from gateway.sse import TAKES
 
 
 @dataclass(slots=True)
@@ -54,21 +53,12 @@ class Inside:
         Raises:
             Refused: the answer is 400 or more.
         """
-        taken = Taken()
         payload = b"" if body is None else json.dumps(body).encode()
         scope = scope_for(outer, method, path, query, payload, key)
         if notes is not None:
             notes |= scope["state"]
             scope["state"] = notes
-        if (identity := caller_of(outer)) and (no := forbidden(identity, method, scope["path"])):
-            await no(scope, nothing_more(payload), taken.send)
-        else:
-            try:
-                await self.app(scope, nothing_more(payload), taken.send)
-            except Exception as error:  # noqa: BLE001  (as at the edge of the gateway: 500, and the log)
-                raise unexpected(error) from None
-        _note(outer, scope)
-        said = Said(taken.status, Headers(raw=taken.headers), bytes(taken.body))
+        said = await self._answer(outer, scope, payload)
         if said.status >= HTTPStatus.BAD_REQUEST:
             raise Refused(said.status, said.body, said.headers)
         return said
@@ -96,21 +86,44 @@ class Inside:
         Raises:
             Refused: there is no such stream for this caller.
         """
+        frames = await self._frames(outer, path, after, query)
+        try:
+            yield events(frames)
+        finally:
+            await frames.aclose()
+
+    async def _frames(
+        self, outer: Scope, path: str, after: str | None, query: Mapping[str, Any]
+    ) -> AsyncGenerator[bytes]:
+        """The frames of a stream; nothing else of its request is kept while they are read."""
         scope = scope_for(outer, "GET", path, query, b"", None)
         if after is not None:
             scope["headers"].append((b"last-event-id", after.encode("latin-1", "replace")))
-        if (identity := caller_of(outer)) and (no := forbidden(identity, "GET", scope["path"])):
-            taken = Taken()
-            await no(scope, nothing_more(b""), taken.send)
-            raise Refused(taken.status, bytes(taken.body), Headers(raw=taken.headers))
-        stream = Stream()
-        running = asyncio.create_task(stream.run(self.app, scope))
+        opened: list[AsyncGenerator[bytes]] = []
+        scope["extensions"] = {TAKES: opened.append}
         try:
-            await stream.begun()
-            _note(outer, scope)
-            yield stream.told()
-        finally:
-            await end(running)
+            said = await self._answer(outer, scope, b"")
+        except BaseException:
+            for frames in opened:
+                await frames.aclose()
+            raise
+        if not opened:
+            raise Refused(said.status, said.body, said.headers)
+        return opened[0]
+
+    async def _answer(self, outer: Scope, scope: Scope, payload: bytes) -> Said:
+        """What comes of a request; an answer without a head is the gateway's failure."""
+        taken = Taken()
+        identity = caller_of(outer)
+        if identity and (no := forbidden(identity, scope["method"], scope["path"])):
+            await no(scope, nothing_more(payload), taken.send)
+        else:
+            try:
+                await self.app(scope, nothing_more(payload), taken.send)
+            except Exception as error:  # noqa: BLE001  (as at the edge of the gateway: 500, and the log)
+                raise unexpected(error) from None
+        _note(outer, scope)
+        return Said(taken.status, Headers(raw=taken.headers), bytes(taken.body))
 
 
 def caller_of(scope: Scope) -> Identity | None:

@@ -1,40 +1,15 @@
-"""A door's own stream of server-sent events, and what is open meanwhile."""
+"""What a door's stream waits for, and what it is told."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-import structlog
-from sse_starlette import EventSourceResponse
-from sse_starlette.sse import SendTimeoutError
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive
 
 from chassis.endings import end
 
-log = structlog.get_logger()
 T = TypeVar("T")
-
-ALIVE = b": alive\n\n"
-"""A comment, which every client passes over."""
-
-
-class Frames(EventSourceResponse):
-    """Frames as they come; what is `held` is let go once the last is sent or the caller leaves."""
-
-    def __init__(self, frames: AsyncIterator[bytes], held: AsyncExitStack, send_s: float) -> None:
-        """Send `frames`; who takes nothing for `send_s` is cut off."""
-        super().__init__(frames, ping=0, send_timeout=send_s)
-        self._held = held
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send them all."""
-        async with self._held:
-            try:
-                await super().__call__(scope, receive, send)
-            except SendTimeoutError:
-                log.info("a door's stream was cut off", path=scope["path"])
 
 
 class Gone(Exception):

@@ -1,14 +1,15 @@
 """A strict facilitator with a network of its own: one token, balances, and nonces used once.
 
 A signature is checked with the x402 library, a nonce is taken once, a payer without money pays
-nothing. `script` has it misbehave, call by call of /settle. /node answers for the network.
+nothing. `script` has it misbehave, call by call of /settle. /node answers for the network: it may
+be away, or that of another network.
 """
 
 import json
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
 from eth_utils.crypto import keccak
 from starlette.applications import Starlette
@@ -43,7 +44,7 @@ class Facilitator:
         self.transfers: dict[str, tuple[str, str, int]] = {}
         self.script: deque[Behaviour] = deque()
         self.asked: list[str] = []
-        self.node_is_away = False
+        self.node: Literal["well", "away", "elsewhere"] = "well"
 
     def fund(self, address: str, units: int) -> None:
         """Give an address money."""
@@ -120,9 +121,11 @@ class Facilitator:
 
     async def _node(self, request: Request) -> Response:
         said = await request.json()
-        if self.node_is_away:
+        if self.node == "away":
             return JSONResponse({}, 503)
-        result = getattr(self, "_" + said["method"])(*said["params"])
+        # Where a contract is not, a call of it comes to nothing.
+        here = self.node == "well"
+        result = getattr(self, "_" + said["method"])(*said["params"]) if here else "0x"
         return JSONResponse({"jsonrpc": "2.0", "id": said["id"], "result": result})
 
     def _eth_blockNumber(self) -> str:  # noqa: N802  (the method's own name)
@@ -169,6 +172,11 @@ async def refuses(_facilitator: Facilitator, _asked: SettleRequest) -> Response:
     """Refuse what was good a moment ago."""
     no = {"success": False, "errorReason": "transaction_failed", "transaction": ""}
     return JSONResponse({**no, "network": NETWORK})
+
+
+async def repeats(facilitator: Facilitator, asked: SettleRequest) -> Response:
+    """Say that it settled by the transaction of the payment before; it settled nothing."""
+    return await lies(transaction=next(reversed(facilitator.transfers)))(facilitator, asked)
 
 
 def lies(**told: Any) -> Behaviour:

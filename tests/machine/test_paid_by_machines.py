@@ -1,4 +1,4 @@
-"""A call that the wallet does not cover is paid by a machine; an agent that answers 402 is paid."""
+"""A call that the wallet does not cover is paid by a machine: credited once, by whom it may be."""
 
 import asyncio
 import base64
@@ -6,9 +6,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Literal
 
 import httpx
 import pytest
@@ -18,57 +18,15 @@ from mpp.methods.evm.assets import BASE_SEPOLIA_USDC
 from starlette.responses import JSONResponse, Response
 from x402.schemas import SettleRequest
 
-from chassis.bus.envelopes import new_id
-from contracts.errors import Busy, PaymentRequired, TooSlow, Unavailable
-from contracts.machine import PAY_AGENT
-from contracts.payment import PLACE_HOLD
+from chassis.bus.envelopes import new_id, origin
+from contracts.errors import Busy, Unavailable
+from contracts.machine import TakeMachinePayment
+from payment_svc.machine.wiring import machine_of
+from payment_svc.settings import Settings
 from tests.doubles.machine import facilitator as behaving
-from tests.doubles.machine.facilitator import ASSET, NETWORK, Facilitator
-from tests.doubles.machine.seller import PAYEE as SELLERS
-from tests.doubles.machine.seller import nothing
-from tests.machine.system import PAYEE, PAYER, SECRET, Market, market
+from tests.doubles.machine.facilitator import Facilitator
+from tests.machine.system import CALL, NOTHING, PAYEE, SECRET, Market, dear, told
 from tests.support.polling import eventually
-from tests.support.stack import Stack
-
-NOTHING = Decimal(0)
-CALL = {"payload": {"text": "hi"}}
-
-
-@pytest.fixture(scope="module")
-async def all_of_it(stack: Stack) -> AsyncIterator[Market]:
-    async with market(stack) as found:
-        yield found
-
-
-@pytest.fixture
-async def shop(all_of_it: Market) -> AsyncIterator[Market]:
-    """The market with doubles that behave; afterwards the books must be right."""
-    all_of_it.facilitator.script.clear()
-    all_of_it.facilitator.asked.clear()
-    all_of_it.facilitator.node_is_away = False
-    yield all_of_it
-    await all_of_it.right()
-
-
-def told(header: str) -> Any:
-    return json.loads(base64.b64decode(header))
-
-
-async def status(shop: Market, header: str) -> str:
-    """How far the payment in a header came."""
-    nonce = told(header)["payload"]["authorization"]["nonce"].lower()
-    (row,) = await shop.system.rows(
-        "SELECT status FROM payment.machine_receipts WHERE nonce = $1", nonce
-    )
-    return str(row["status"])
-
-
-async def dear(shop: Market) -> Decimal:
-    """A price that the wallet of the gateway's account does not cover."""
-    return await shop.available(shop.account) + Decimal("0.4")
-
-
-# In
 
 
 async def test_the_library_of_x402_pays_for_a_call_and_the_call_goes_on(shop: Market) -> None:
@@ -212,13 +170,20 @@ async def test_without_money_nothing_is_settled(shop: Market) -> None:
     assert (shop.facilitator.asked, await shop.available(account)) == (["verify"], NOTHING)
 
 
-async def test_valid_and_then_not_settled_is_refused_for_good(shop: Market) -> None:
+async def test_a_no_after_it_was_sent_is_told_and_is_for_good_when_nobody_can_settle_it_any_more(
+    shop: Market,
+) -> None:
     account = await shop.system.account("0")
     header = await shop.signed(account, "0.25", shop.buyer())
-    shop.facilitator.script.append(behaving.refuses)
+    shop.facilitator.script.extend([behaving.refuses, behaving.refuses])
     for _ in range(2):
         assert "transaction_failed" in str((await shop.take(account, header)).refused)
-    assert (await shop.available(account), await status(shop, header)) == (NOTHING, "refused")
+    assert await status(shop, header) == "sent"
+    assert shop.facilitator.asked == ["verify", "settle"]
+    await expired_since(shop, header, "6 minutes")
+    await eventually(lambda: stands(shop, header, "refused"))
+    assert "never settled" in str((await shop.take(account, header)).refused)
+    assert await shop.available(account) == NOTHING
 
 
 async def test_settled_and_denied_it_is_found_on_the_network_and_credited_once(
@@ -232,27 +197,108 @@ async def test_settled_and_denied_it_is_found_on_the_network_and_credited_once(
     assert await shop.available(account) == Decimal("0.25")
 
 
-async def test_a_nonce_of_which_the_network_has_no_payment_is_left_to_a_person(
-    shop: Market,
+async def test_denied_and_carried_out_later_it_is_credited_once(shop: Market) -> None:
+    account = await shop.system.account("0")
+    header = await shop.signed(account, "0.25", shop.buyer())
+    sent: list[SettleRequest] = []
+
+    async def denies(double: Facilitator, asked: SettleRequest) -> Response:
+        sent.append(asked)
+        return await behaving.refuses(double, asked)
+
+    shop.facilitator.script.append(denies)
+    assert "transaction_failed" in str((await shop.take(account, header)).refused)
+    assert shop.facilitator.move(sent[0])["success"]
+    await expired_since(shop, header, "6 minutes")
+    await eventually(lambda: stands(shop, header, "settled"))
+    assert (await shop.take(account, header)).credited == Decimal("0.25")
+    assert await shop.available(account) == Decimal("0.25")
+
+
+async def test_a_nonce_that_paid_somebody_else_buys_nothing(shop: Market) -> None:
+    account = await shop.system.account("0")
+    header = await shop.signed(account, "0.25", shop.buyer())
+
+    async def overtaken(double: Facilitator, asked: SettleRequest) -> Response:
+        transaction = double.move(asked)["transaction"]
+        payer, _, units = double.transfers[transaction]
+        double.transfers[transaction] = (payer, "0x" + "44" * 20, units)
+        return await behaving.refuses(double, asked)
+
+    shop.facilitator.script.append(overtaken)
+    for _ in range(2):
+        assert (await shop.take(account, header)).refused == "This payment was used before."
+    assert (await shop.available(account), await status(shop, header)) == (NOTHING, "refused")
+
+
+@pytest.mark.parametrize("node", ["away", "elsewhere"])
+async def test_of_which_the_node_says_nothing_for_a_day_is_left_to_a_person(
+    shop: Market, node: Literal["away", "elsewhere"]
 ) -> None:
     account = await shop.system.account("0")
     header = await shop.signed(account, "0.25", shop.buyer())
-    shop.facilitator.node_is_away = True
-    shop.facilitator.script.append(behaving.settles_and_breaks)
+    shop.facilitator.node = node
+    shop.facilitator.script.append(behaving.settles_and_denies)
     with pytest.raises(Busy):
         await shop.take(account, header)
-    nonce = told(header)["payload"]["authorization"]["nonce"].lower()
-    await shop.system.rows(
-        "UPDATE payment.machine_receipts SET valid_before = now() - interval '2 days',"
-        " next_attempt_at = now() WHERE nonce = $1",
-        nonce,
+    await expired_since(shop, header, "2 days")
+    await eventually(lambda: stands(shop, header, "doubt"))
+    assert "look at the network" in str((await shop.take(account, header)).refused)
+    assert await shop.available(account) == NOTHING
+
+
+async def test_without_a_node_a_no_after_it_was_sent_is_left_to_a_person(shop: Market) -> None:
+    account = await shop.system.account("0")
+    header = await shop.signed(account, "0.25", shop.buyer())
+    shop.facilitator.node = "away"  # Of the other replica, which takes payments up as well.
+    shop.facilitator.script.append(behaving.settles_and_denies)
+    settings = Settings(
+        database_url=shop.system.stack.database_url("payment"),
+        machine_payee=PAYEE,
+        machine_facilitator=shop.facilitator_url,
     )
+    machine = machine_of(settings, shop.system.payment.database)
+    taking = machine.taking
+    assert taking is not None
+    here, asked = origin("test", "test", account), TakeMachinePayment(signature=header)
+    for _ in range(2):
+        taken = await taking.take(asked, here, datetime.now(UTC))
+        assert "transaction_failed" in str(taken.refused)
+    await expired_since(shop, header, "6 minutes")
 
     async def in_doubt() -> bool:
-        return await status(shop, header) == "doubt"
+        await taking.receiving.sweep()
+        return await stands(shop, header, "doubt")
 
     await eventually(in_doubt)
+    await machine.close()
     assert await shop.available(account) == NOTHING
+
+
+async def status(shop: Market, header: str) -> str:
+    """How far the payment in a header came."""
+    (row,) = await shop.system.rows(
+        "SELECT status FROM payment.machine_receipts WHERE nonce = $1", nonce_of(header)
+    )
+    return str(row["status"])
+
+
+async def stands(shop: Market, header: str, wanted: str) -> bool:
+    return await status(shop, header) == wanted
+
+
+async def expired_since(shop: Market, header: str, long: str) -> None:
+    """Have a payment that cannot be settled any more, since so long, looked at."""
+    await shop.system.rows(
+        "UPDATE payment.machine_receipts SET valid_before = now() - $2::text::interval,"
+        " next_attempt_at = now() WHERE nonce = $1",
+        nonce_of(header),
+        long,
+    )
+
+
+def nonce_of(header: str) -> str:
+    return str(told(header)["payload"]["authorization"]["nonce"]).lower()
 
 
 @pytest.mark.parametrize(
@@ -262,24 +308,23 @@ async def test_a_nonce_of_which_the_network_has_no_payment_is_left_to_a_person(
         behaving.lies(network="eip155:8453"),
         behaving.lies(transaction=""),
         behaving.lies(payer="0x" + "66" * 20),
+        behaving.repeats,
         behaving.breaks,
     ],
 )
 async def test_a_facilitator_that_lies_or_breaks_is_asked_again_and_believed_once(
     shop: Market, lie: behaving.Behaviour
 ) -> None:
-    account = await shop.system.account("0")
-    header = await shop.signed(account, "0.25", shop.buyer())
+    account, buyer = await shop.system.account("0"), shop.buyer()
+    assert (await shop.take(account, await shop.signed(account, "1", buyer))).credited == 1
+    header = await shop.signed(account, "0.25", buyer)
     shop.facilitator.script.append(lie)
     with pytest.raises(Busy):
         await shop.take(account, header)
     # It settled nothing then; the sweep has it settled.
-    await eventually(lambda: credited(shop, account))
+    await eventually(lambda: stands(shop, header, "settled"))
     assert (await shop.take(account, header)).credited == Decimal("0.25")
-
-
-async def credited(shop: Market, account: str) -> bool:
-    return await shop.available(account) == Decimal("0.25")
+    assert await shop.available(account) == Decimal("1.25")
 
 
 async def test_settled_without_an_answer_is_found_on_the_network_and_credited_once(
@@ -287,13 +332,13 @@ async def test_settled_without_an_answer_is_found_on_the_network_and_credited_on
 ) -> None:
     account = await shop.system.account("0")
     header = await shop.signed(account, "0.25", shop.buyer())
-    shop.facilitator.node_is_away = True
+    shop.facilitator.node = "away"
     shop.facilitator.script.append(behaving.settles_and_breaks)
     with pytest.raises(Busy):
         await shop.take(account, header)
-    shop.facilitator.node_is_away = False
-    await eventually(lambda: credited(shop, account))
-    assert await status(shop, header) == "settled"
+    shop.facilitator.node = "well"
+    await eventually(lambda: stands(shop, header, "settled"))
+    assert await shop.available(account) == Decimal("0.25")
 
 
 async def test_a_facilitator_that_is_away_costs_nothing_and_the_payment_stays_good(
@@ -334,8 +379,7 @@ async def test_killed_between_the_settling_and_the_credit_it_is_found_and_credit
     )
     assert await child.wait() == -signal.SIGKILL
     assert died.is_set()
-    await eventually(lambda: credited(shop, account))
-    assert await status(shop, header) == "settled"
+    await eventually(lambda: stands(shop, header, "settled"))
     assert (await shop.take(account, header)).credited == Decimal("0.25")
 
 
@@ -348,146 +392,3 @@ async def test_a_closed_account_is_not_asked_to_pay(shop: Market) -> None:
     )
     assert "closed" in str((await shop.take(account, header)).refused)
     assert shop.facilitator.asked == []
-
-
-# Out
-
-
-async def bought(shop: Market, account: str, task_id: str) -> Any:
-    """What a task bought outside, as the books have it."""
-    (row,) = await shop.system.rows(
-        "SELECT h.captured, h.external, s.rail, s.status, s.note, p.status AS sent, p.units"
-        " FROM payment.holds h JOIN payment.stripe_payments s ON s.step_id = h.id"
-        " JOIN payment.machine_payments p ON p.hold_id = h.id"
-        " WHERE h.task_id = $1 AND h.account = $2",
-        task_id,
-        account,
-    )
-    return row
-
-
-async def test_an_agent_that_answers_402_is_paid_its_cheapest_offer(shop: Market) -> None:
-    account, had = await shop.system.account("5"), shop.facilitator.has(SELLERS)
-    async with shop.seller("$0.90", "$0.10") as (agent_id, seller):
-        done = await shop.system.invoke(account, agent_id)
-        assert (done.cost, done.external_cost) == (NOTHING, Decimal("0.1"))
-        await shop.system.money(account, done.task_id)
-        row = await bought(shop, account, done.task_id)
-        assert (row["captured"], row["external"], row["units"]) == (0, Decimal("0.1"), 100_000)
-        assert (row["sent"], row["status"]) == ("paid", "completed")
-        assert "no card" in row["note"]
-        assert shop.facilitator.has(SELLERS) - had == 100_000
-        assert (seller.worked, len(seller.keys), len(set(seller.keys))) == (1, 2, 1)
-    assert await shop.available(account) == Decimal("4.9")
-
-
-async def test_above_the_hold_nothing_is_signed_and_all_is_released(shop: Market) -> None:
-    account = await shop.system.account("5")
-    async with shop.seller("$1.50", price="1") as (agent_id, seller):
-        refusal = await shop.system.refusal(account, agent_id)
-        assert isinstance(refusal, PaymentRequired)
-        assert "more than" in refusal.message
-        assert seller.signatures == [None]
-    await eventually(lambda: has(shop, account, "5"))
-
-
-async def test_what_would_be_too_long_a_header_is_refused_before_it_is_signed_for(
-    shop: Market,
-) -> None:
-    account, step_id = await shop.system.account("5"), f"step-{new_id()[:10]}"
-    offer: dict[str, Any] = {
-        "scheme": "exact",
-        "network": NETWORK,
-        "asset": ASSET,
-        "amount": "1000",
-    }
-    offer |= {"payTo": SELLERS, "maxTimeoutSeconds": 300, "extra": {"much": "x" * 11_800}}
-    asked = {"x402Version": 2, "resource": {"url": "http://a"}, "accepts": [offer]}
-    header = base64.b64encode(json.dumps(asked).encode()).decode()
-    await shop.system.ask(
-        PLACE_HOLD,
-        account,
-        hold_id=step_id,
-        task_id="t" + step_id,
-        agent_id="a",
-        amount="1",
-        max_budget="1",
-    )
-    with pytest.raises(PaymentRequired, match="longer than"):
-        await shop.system.ask(
-            PAY_AGENT, account, hold_id=step_id, work=step_id, agent_id="a", required=header
-        )
-    sent = "SELECT id FROM payment.machine_payments WHERE work = $1"
-    assert await shop.system.rows(sent, step_id) == []
-
-
-async def has(shop: Market, account: str, amount: str) -> bool:
-    return await shop.available(account) == Decimal(amount)
-
-
-async def test_an_agent_whose_listing_does_not_say_so_is_not_paid(shop: Market) -> None:
-    account = await shop.system.account("5")
-    async with shop.seller("$0.10", says_so=False) as (agent_id, seller):
-        refusal = await shop.system.refusal(account, agent_id)
-        assert isinstance(refusal, PaymentRequired)
-        assert seller.signatures == [None]
-
-
-async def test_paid_and_without_a_result_it_is_not_paid_again(shop: Market) -> None:
-    account, step_id = await shop.system.account("5"), f"step-{new_id()[:10]}"
-    had = shop.facilitator.has(PAYER.address)
-    async with shop.seller("$0.10") as (agent_id, seller):
-        seller.after.append(nothing())
-        refusal = await shop.system.refusal(account, agent_id, step_id=step_id)
-        assert isinstance(refusal, TooSlow)
-        assert "not known" in refusal.message
-        await eventually(lambda: has(shop, account, "5"))
-        # Asked again for the same work, it gets the same signature: that pays once at most.
-        done = await shop.system.invoke(account, agent_id, step_id=step_id)
-        first, second = [one for one in seller.signatures if one]
-        assert first == second
-        assert (done.external_cost, seller.worked) == (Decimal("0.1"), 1)
-        await shop.system.money(account, done.task_id)
-    assert had - shop.facilitator.has(PAYER.address) == 100_000
-    await eventually(lambda: has(shop, account, "4.9"))
-
-
-async def test_what_was_used_is_not_signed_for_again_when_it_has_lapsed(shop: Market) -> None:
-    account, step_id = await shop.system.account("5"), f"step-{new_id()[:10]}"
-    async with shop.seller("$0.10") as (agent_id, seller):
-        seller.after.append(nothing())
-        await shop.system.refusal(account, agent_id, step_id=step_id)
-        nonce = told(str(seller.signatures[-1]))["payload"]["authorization"]["nonce"].lower()
-        await shop.system.rows(
-            "UPDATE payment.machine_payments SET valid_before = now() - interval '1 hour'"
-            " WHERE nonce = $1",
-            nonce,
-        )
-        shop.facilitator.used[PAYER.address.lower(), nonce] = "0x" + "01" * 32
-        refusal = await shop.system.refusal(account, agent_id, step_id=step_id)
-        assert "took what it was paid" in refusal.message
-        # Had it not been used, another one would be signed.
-        del shop.facilitator.used[PAYER.address.lower(), nonce]
-        done = await shop.system.invoke(account, agent_id, step_id=step_id)
-        assert done.external_cost == Decimal("0.1")
-        await shop.system.money(account, done.task_id)
-
-
-async def test_agents_that_take_and_do_nothing_are_paid_no_more_that_day(shop: Market) -> None:
-    account = await shop.system.account("5")
-    lost = "UPDATE payment.machine_payments SET amount = 9.95 WHERE agent_id = $1"
-    aged = "UPDATE payment.machine_payments SET created_at = now() - interval '25 hours'"
-    async with shop.seller("$0.10") as (agent_id, seller):
-        seller.after.append(nothing())
-        await shop.system.refusal(account, agent_id)
-        await shop.system.rows(lost, agent_id)
-        asked = len(seller.signatures)
-        refusal = await shop.system.refusal(account, agent_id)
-        assert isinstance(refusal, PaymentRequired)
-        assert "without a result" in refusal.message
-        assert seller.signatures[asked:] == [None]
-        await shop.system.rows(f"{aged} WHERE agent_id = $1", agent_id)
-        done = await shop.system.invoke(account, agent_id)
-        assert done.external_cost == Decimal("0.1")
-        await shop.system.money(account, done.task_id)
-    await eventually(lambda: has(shop, account, "4.9"))
