@@ -1,6 +1,7 @@
 """What a message says before its wishes are read: commands spelt right, limits, zones."""
 
 import difflib
+import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -76,6 +77,11 @@ def read_terms(text: str) -> tuple[str, Terms]:
     text, cap = _read_cap(text)
     text, forbidden, nothing = _read_forbidden(text)
     return _without_refused_language(text), Terms(cap, frozenset(forbidden), nothing)
+
+
+def cap_before(text: str) -> Decimal | None:
+    """A cap in the words before a text, even where those hold more than the asking."""
+    return _read_cap(re.split("[:\n]", text[:_NEAR_TERMS], maxsplit=1)[0])[1]
 
 
 def cap_after(text: str) -> tuple[str, Decimal | None]:
@@ -186,4 +192,6 @@ def hear(text: str) -> Heard:
     if terms.cap is None:
         material, cap = cap_after(zones.material)
         zones, terms = replace(zones, material=material), replace(terms, cap=cap)
+    if terms.cap is None and zones.start == 0:
+        terms = replace(terms, cap=cap_before(text))
     return Heard(text, source, replace(zones, instruction=instruction), terms)
