@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import timedelta
 from decimal import Decimal
+from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -52,9 +53,13 @@ async def page(
 
 async def find(conn: AsyncConnection, agent_id: str, *, lock: bool = False) -> Agent | None:
     """An agent by its id, locked until the end of the transaction when asked."""
-    query = select(*COLUMNS).where(agents.c.id == agent_id)
-    found = await conn.execute(query.with_for_update() if lock else query)
-    return _agent(found.mappings().one_or_none())
+    return await _find(lock=lock).one_or_none(conn, {"agent": agent_id})
+
+
+@cache
+def _find(*, lock: bool) -> Statement[Agent]:
+    query = select(*COLUMNS).where(agents.c.id == bindparam("agent"))
+    return Statement(query.with_for_update() if lock else query, Agent)
 
 
 async def known_ids(conn: AsyncConnection, ids: Sequence[str]) -> set[str]:

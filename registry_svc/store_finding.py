@@ -3,16 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    BindParameter,
     ColumnElement,
+    Integer,
+    Numeric,
     Select,
+    String,
     Text,
     and_,
+    any_,
+    bindparam,
     case,
-    cast,
     func,
     literal,
     or_,
@@ -21,6 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.db.statements import Statement
 from contracts.listings import Filters, Sorting
 from registry_svc.domain import Agent
 from registry_svc.pricing import SURGES
@@ -143,25 +150,49 @@ async def candidates(
         away: whether some of those that do not answer are read too.
     """
     each = max(FEWEST_PER_WORD, min(MOST_PER_WORD, MOST_CANDIDATES // max(1, len(words))))
-    wanted = select(func.unnest(cast(list(words), ARRAY(Text))).label("word")).subquery()
+    asked = {
+        "words": list(words),
+        "ids": list(ids),
+        "sample": sample,
+        "cheapest": each,
+        "best": each // 2,
+        "max_price": max_price,
+    }
+    return await _candidates(away=away, limited=max_price is not None).all(conn, asked)
+
+
+@cache
+def _candidates(*, away: bool, limited: bool) -> Statement[Agent]:
+    wanted = select(func.unnest(bindparam("words", type_=ARRAY(Text))).label("word")).subquery()
+    ids = any_(bindparam("ids", type_=ARRAY(String)))
+    oldest = select(agents.c.id).where(ON_SALE).order_by(agents.c.seq).limit(_number("sample"))
+    stars = agent_words.c.stars.desc()
     found: list[Select[Any]] = [
-        select(agents.c.id).where(agents.c.id.in_(ids)),
-        select(select(agents.c.id).where(ON_SALE).order_by(agents.c.seq).limit(sample).subquery()),
-        _best(wanted, each, available=True),
-        _best(wanted, each // 2, available=True, by=agent_words.c.stars.desc()),
+        select(agents.c.id).where(agents.c.id == ids),
+        select(oldest.subquery()),
+        _best(wanted, _number("cheapest"), available=True),
+        _best(wanted, _number("best"), available=True, by=stars),
     ]
     if away:
         found.append(_best(wanted, FEW_AWAY, available=False))
     query = select(*COLUMNS).where(agents.c.id.in_(union(*found)), ON_SALE)
     if not away:
         query = query.where(agents.c.available)
-    if max_price is not None:
-        query = query.where(max_price >= PRICE_NOW)
-    return [Agent(**row) for row in (await conn.execute(query)).mappings()]
+    if limited:
+        query = query.where(bindparam("max_price", type_=Numeric) >= PRICE_NOW)
+    return Statement(query, Agent)
+
+
+def _number(name: str) -> BindParameter[Any]:
+    return bindparam(name, type_=Integer)
 
 
 def _best(
-    wanted: Any, most: int, *, available: bool, by: ColumnElement[Any] = agent_words.c.base_price
+    wanted: Any,
+    most: int | BindParameter[Any],
+    *,
+    available: bool,
+    by: ColumnElement[Any] = agent_words.c.base_price,
 ) -> Select[Any]:
     """The first so many of each word, as the index of that order has them."""
     one = (

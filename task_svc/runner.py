@@ -131,7 +131,8 @@ class Runner:
         """Take up to `limit` steps and run them; how many were taken."""
         taken: list[Step] = []
         with contextlib.ExitStack() as undo:
-            async with self._db.transaction() as tx:
+            # Each statement is on its own: what is claimed and not run is found after its lease.
+            async with self._db.transaction(at_once=True) as tx:
                 while len(taken) < limit:
                     room = limit - len(taken)
                     agents, accounts = self._shares.full()

@@ -21,7 +21,7 @@ async def forget_events(db: Database, bus: Bus) -> None:
 
     Words that are still on their way (an event that a relay has) go as soon as they are there.
     """
-    async with db.transaction() as tx:
+    async with db.transaction(reads=True) as tx:
         found = await store.forgotten_turns(tx.conn, AT_ONCE)
     turns_of = defaultdict(list)
     for turn in found:
@@ -30,7 +30,7 @@ async def forget_events(db: Database, bus: Bus) -> None:
         if not await _deleted(bus, task_id, [turn.id for turn in of_task]):
             return
         if gone := [turn.id for turn in of_task if turn.last]:
-            async with db.transaction() as tx:
+            async with db.transaction(at_once=True) as tx:
                 await store.all_forgotten(tx.conn, gone)
 
 

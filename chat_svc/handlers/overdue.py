@@ -32,7 +32,7 @@ NOT_SETTLED = "The bill of this task is not settled yet; the payments page shows
 
 async def answer_overdue(db: Database, bus: Bus, settings: Settings) -> None:
     """Look after overdue turns, each by itself: what is wrong with one keeps no other waiting."""
-    async with db.transaction() as tx:
+    async with db.transaction(at_once=True) as tx:
         overdue = await store.overdue_turns(tx.conn, AT_ONCE)
     room = asyncio.Semaphore(SIDE_BY_SIDE)
     async with asyncio.TaskGroup() as looks:

@@ -7,12 +7,9 @@ about oneself. "Why is gold so expensive" has a word left over, and is a questio
 from enum import Enum
 
 from chat_svc.planner.forms import form, has, spelled, word_set
-from chat_svc.planner.vocabulary import CLAIMED, says, unclaimed
+from chat_svc.planner.vocabulary import ABOUT_US, EVERYTHING, says, unclaimed
 
 _LONGEST = 160
-_BARE = 2
-_MYSELF = ("myself", "balance", "spending", "tasks", "refund", "why", "agents")
-_ALL = (*CLAIMED, *_MYSELF)
 
 
 class Topic(Enum):
@@ -34,57 +31,38 @@ _ORDER = (
     (Topic.BALANCE, "balance"),
     (Topic.TASKS, "tasks"),
 )
-_BROADER = ((Topic.REFUND, "refund"), (Topic.BALANCE, "balance"), (Topic.TASKS, "tasks"))
-_WHY = ("why", "por que", "pourquoi", "warum", "perche", "wieso")
-_AGENT = ("agent", "who", "which", "here", "you", "wer", "qui", "quien", "chi", "quem")
 
 
 def about_us(folded: str) -> Topic | None:
     """The topic of a question about oneself or the marketplace; None for everything else."""
     if len(folded) > _LONGEST:
         return None
-    topic = _topic(folded)
-    if topic is None and _is_on_the_market(folded):
-        topic = next((one for one, key in _BROADER if says(key, folded)), Topic.AGENTS)
-    return topic
+    return _topic(folded) or (Topic.AGENTS if _is_on_the_market(folded) else None)
 
 
 def _topic(folded: str) -> Topic | None:
     words = set(folded.replace("?", " ").replace("'s", " ").split())
     strange = 1 if words & word_set("me") else 0
-    if len(unclaimed(folded, _MYSELF, most=2)) > strange:
+    if len(unclaimed(folded, ABOUT_US, most=2)) > strange:
         return None
-    why = any(word in folded for word in _WHY)
-    agent = any(word in folded for word in _AGENT)
     for topic, key in _ORDER:
-        if not says(key, folded) or (topic is Topic.PRICE and not why):
+        if not says(key, folded) or (topic is Topic.PRICE and not has("asks_why", folded)):
             continue
-        if topic is Topic.AGENTS and not agent:
+        if topic is Topic.AGENTS and not has("asks_who", folded):
             continue
-        free = topic in (Topic.AGENTS, Topic.PRICE, Topic.REFUND)
-        if words & word_set("own") or free or len(words) <= _BARE or "show" in words:
-            return topic
+        return topic
     return None
 
 
 def _is_on_the_market(folded: str) -> bool:
-    """Whether a question puts together two of: who works here, their work, its price or quality."""
-    asked = form("account_asks").match(folded)
-    who = has("here", folded)
-    work = any(says(key, folded) for key in ("translate", "summarize", "tasks"))
-    how = any(says(key, folded) for key in ("agents", "spending", "why"))
+    """Whether a question is about agents, their work or their prices, and about nothing else."""
     rest = form("market").sub(" ", folded)
-    mine = rest != folded and set(folded.split()) & (word_set("me") | word_set("account_this"))
-    if asked and mine and not unclaimed(rest, _ALL, most=2)[1:]:
-        return True
-    strong = has("account_ours", folded)
-    if asked and rest != folded and len(unclaimed(rest, _ALL, most=2)) <= int(strong):
-        return True
-    strange = len(unclaimed(folded, _ALL, most=2))
-    return asked is not None and who + work + how > 1 and strange <= (1 if who else 0)
+    strange = 1 if has("account_ours", folded) else 0
+    asked = form("account_asks").match(folded) is not None and rest != folded
+    return asked and len(unclaimed(rest, EVERYTHING, most=2)) <= strange
 
 
 def is_enough(folded: str) -> bool:
     """Whether a message only says that nothing is wanted any more."""
-    rest, found = spelled("enough").subn(" ", folded)
+    rest, found = spelled("enough").subn(" ", form("last_said").split(folded)[-1])
     return found > 0 and set(form("account_word").findall(rest)) <= word_set("account_polite")

@@ -6,20 +6,11 @@ from typing import Any
 
 from chat_svc.planner.agents import Names
 from chat_svc.planner.forms import QUOTE, blanked, form
-from chat_svc.planner.frame import with_targets, with_text
+from chat_svc.planner.frame import languages_only, with_targets, with_text
 from chat_svc.planner.languages import find_targets
+from chat_svc.planner.options import find_options
 from chat_svc.planner.source import Source, read_source
-from chat_svc.planner.spotting import languages_only
-from chat_svc.planner.wish import (
-    AT_END,
-    FAMILIES,
-    TRANSLATE,
-    Argument,
-    Item,
-    Mention,
-    Wish,
-    find_options,
-)
+from chat_svc.planner.wish import AT_END, FAMILIES, TRANSLATE, Argument, Item, Mention, Wish
 
 _LONGEST = 20_000
 _NEAR = 200
@@ -75,7 +66,7 @@ def read_again(text: str, names: Names) -> Again | None:
 
 def _changes(source: Source, start: int, names: Names) -> Again:
     rest = source.plain[start:]
-    if QUOTE not in rest and (bare := languages_only(rest)):
+    if bare := languages_only(rest):
         return Again(bare)
     tags: list[str] = []
     for target in find_targets(rest[:_NEAR]):

@@ -15,12 +15,10 @@ from chat_svc.planner.match import (
     stem,
     words_of,
 )
-from chat_svc.planner.verbs import VERBS
+from chat_svc.planner.verbs import verbs
 from chat_svc.planner.wish import FAMILIES, QUALITIES, Mention, Wish, quality
 
 _MOST_WORDS = 6
-# What people mean by these is no agent, even when an agent's name holds the word.
-_COMMON = frozenset({"web", "internet", "net", "google", "language", "text", "it", "one", "in"})
 
 
 def _key(text: str) -> tuple[str, ...]:
@@ -47,7 +45,7 @@ class Names:
     def meant(self, name: str) -> tuple[str, ...]:
         """Ids of the agents that may be meant by a name, a part of one, or "premium agent"."""
         key = _key(name)
-        if not key or set(key) <= _COMMON:
+        if not key or set(key) <= word_set("no_names"):
             return ()
         exact = self.exactly(name)
         if exact:
@@ -62,29 +60,20 @@ class Names:
         call = form("calls").match(plain, position)
         if call is None:
             return self._directly(plain, position)
-        anyone = form("anyone").match(plain, call.end())
-        if anyone:
-            return Mention("", (), anyone.end())
         for name, end in _names_at(plain, call.end()):
             ids = self.meant(name)
             after = form("starts_task").match(plain, end)
-            if ids and (after or _is_told(plain, end, call[0])):
+            if ids and (after or _is_verb(plain, end + 1)):
                 return Mention(name, ids, after.end() if after else end)
         return self._stranger(plain, call)
 
     def _directly(self, plain: str, position: int) -> Mention | None:
         """Finds "mock_busy: do this" and "@translator ..."."""
-        if plain.startswith("@", position):
-            for name, end in sorted(_names_at(plain, position + 1), key=lambda found: found[1]):
-                if ids := self.meant(name):
-                    return Mention(name, ids, end)
         for name, end in _names_at(plain, position, most=3):
-            if (
-                (ids := self.exactly(name))
-                and plain[end : end + 1] == " "
-                and _is_verb(plain, end + 1)
-            ):
+            if (ids := self.exactly(name)) and _is_verb(plain, end + 1):
                 return Mention(name, ids, end)
+        if told := form("quality_call").match(plain, position):
+            return Mention(told[1], self.meant(told[1]), told.end())
         direct = form("direct").match(plain, position)
         if direct is None or QUOTE in direct[1]:
             return None
@@ -95,7 +84,7 @@ class Names:
     def _stranger(plain: str, call: re.Match[str]) -> Mention | None:
         """Someone who is no agent here: "ask Bob to ..."."""
         for name, end in _names_at(plain, call.end(), most=3):
-            to = re.compile(r" (?:agent )?to (?=\w)").match(plain, end)
+            to = form("told_to").match(plain, end)
             if to and _key(name):
                 return Mention(name, (), to.end())
         return None
@@ -118,7 +107,7 @@ def _is_told(plain: str, end: int, call: str) -> bool:
 
 
 def _is_verb(plain: str, start: int) -> bool:
-    patterns = (form("lexicon_doing"), form("imperative"), *(verb.pattern for verb in VERBS))
+    patterns = (form("does"), form("imperative"), *(verb.pattern for verb in verbs()))
     return any(pattern.match(plain, start) for pattern in patterns)
 
 
@@ -137,8 +126,6 @@ def able(profiles: Sequence[Profile], wish: Wish) -> list[Match]:
     """Agents for a wish, whoever it is addressed to."""
     if wish.family is not None:
         return for_family(profiles, wish.family)
-    if wish.weak:
-        return for_words(profiles, wish.request, subject_only=True)
     quality_task = form("quality_task").search(fold(wish.request[:_BEGINNING]))
     if quality_task:
         return for_family(profiles, quality(quality_task[1]))
@@ -152,15 +139,10 @@ def addressed(profiles: Sequence[Profile], wish: Wish, ids: Sequence[str]) -> li
     asked = ranked(
         [fitting.get(one.agent.id) or Match(one.agent, one.main_skill, _BY_NAME) for one in named]
     )
-    if wish.family is not None and fitting:
-        others = for_family(profiles, wish.family)
-    else:
-        others = for_family(profiles, quality(asked[0].skill))
+    others = for_family(profiles, wish.family or quality(asked[0].skill))
     others = [match for match in others if match.agent.id not in ids]
-    usable = [match for match in asked if match.agent.available]
-    if usable:
-        away = [match for match in asked if not match.agent.available]
-        return [*usable, *others, *away]
+    if asked[0].agent.available:
+        return [*asked, *others]
     # Another may stand in only where the kind of work is known; a person's own choice is not.
     return [*others, *asked] if fitting else [*asked, *others]
 
@@ -187,7 +169,7 @@ def terms(text: str) -> list[str]:
     """
     plain = fold(text[:_LOOKED_AT])
     words = words_of(plain)
-    asked = {verb.family for verb in VERBS if verb.pattern.search(plain)}
+    asked = {verb.family for verb in verbs() if verb.pattern.search(plain)}
     kinds = [word for kind in FAMILIES if kind in asked for word in kind.phrases]
     return list(dict.fromkeys([*kinds, *(one for one in words if one in QUALITIES), *words]))
 
@@ -215,6 +197,6 @@ def is_wish(wish: Wish) -> bool:
     return bool(
         wish.family
         or wish.mention
-        or form("lexicon_asks").match(said)
+        or form("asks_somebody").match(said)
         or form("imperative").search(said)
     )

@@ -62,18 +62,16 @@ def _help(profiles: Sequence[Profile]) -> str:
     )
 
 
-def able(profiles: Sequence[Profile], names: Names, what: str) -> list[Candidate]:
+def able(profiles: Sequence[Profile], what: str) -> list[Candidate]:
     """Agents that can do what folded words say, best first."""
-    clause = begin(what, 0, names.find)
-    family = None if clause.weak else clause.family
-    family = family or next(filter(None, map(family_of, words_of(what[:_LONGEST_QUESTION]))), None)
+    family = next(filter(None, map(family_of, words_of(what[:_LONGEST_QUESTION]))), None)
     if family is not None:
         return [match.agent for match in for_family(profiles, family)]
-    return [match.agent for match in for_words(profiles, what[clause.start :])]
+    return [match.agent for match in for_words(profiles, what)]
 
 
-def _who(profiles: Sequence[Profile], names: Names, what: str) -> str:
-    agents = able(profiles, names, what)
+def _who(profiles: Sequence[Profile], what: str) -> str:
+    agents = able(profiles, what)
     asked = what.strip(" ?!.")[:80]
     if not agents:
         return f"No agent here can do that (“{asked}”). {offer(profiles)}"
@@ -86,11 +84,10 @@ def _priced(profiles: Sequence[Profile], names: Names, question: str) -> str | N
     about = [word for word in telling if stem(word) not in word_set("about_all")]
     if not about or not profiles:
         return by_price([one.agent for one in profiles]) if profiles else offer(profiles)
-    able_to = able(profiles, names, " ".join(about))
+    able_to = able(profiles, " ".join(about))
     if able_to and form("cheap").search(question):
         return by_price(able_to)
-    starts = (" ".join(about[:size]) for size in range(len(about), 0, -1))
-    by_name = next(filter(None, (_named(profiles, names, start) for start in starts)), None)
+    by_name = _named(profiles, names, " ".join(about))
     return by_price(by_name or able_to) if by_name or able_to else None
 
 
@@ -112,11 +109,9 @@ def _about_one(profiles: Sequence[Profile], names: Names, question: str) -> str 
     called = names.exactly(question.strip(" ?!."))
     if called:
         return _lines([one.agent for one in profiles if one.agent.id in called])
-    for pattern in (form("status"), form("questions_about")):
+    for pattern in (form("status"), form("about_one")):
         match = pattern.fullmatch(question)
         agents = _named(profiles, names, match["who"]) if match else []
-        if agents and pattern is form("status"):
-            return _lines(agents)
         if agents:
             return "\n".join(f"{_line(agent)}\n  {agent.description[:300]}" for agent in agents)
     return None
@@ -135,18 +130,14 @@ def _on_the_market(profiles: Sequence[Profile], names: Names, question: str) -> 
         return None
     who = form("who").match(question)
     if who:
-        return _who(profiles, names, who["what"])
+        return _who(profiles, who["what"])
     clause = begin(question, 0, names.find)
     if clause.mention is not None or (clause.family is not None and not clause.weak):
         return None
-    if form("questions_languages").fullmatch(question):
-        return _who(profiles, names, TRANSLATE.name)
+    if form("which_languages").fullmatch(question):
+        return _who(profiles, TRANSLATE.name)
     about_one = _about_one(profiles, names, question)
-    if (
-        about_one is None
-        and form("price").search(question)
-        and form("price_question").match(question)
-    ):
+    if about_one is None and form("price").search(question):
         return _priced(profiles, names, question)
     return about_one
 
@@ -166,8 +157,8 @@ def answer(
     if form("greeting").fullmatch(plain) or not plain:
         return ("Hello! " if any(map(str.isalpha, plain)) else "") + _help(profiles)
     can_you = form("can_you").fullmatch(plain)
-    if can_you and "help" not in can_you["what"]:
-        return _who(profiles, names, can_you["what"])
+    if can_you:
+        return _who(profiles, can_you["what"])
     question = form("courtesy").sub("", plain[skip_lead(plain, 0) :]).strip()
     if form("budget").fullmatch(question):
         rest = f"; {money(max(left, Decimal(0)))} of it is left" if left < budget else ""

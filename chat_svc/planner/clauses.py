@@ -6,9 +6,24 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from chat_svc.planner.forms import QUOTE, form, has, word_set
-from chat_svc.planner.languages import find_language, find_targets, language_in, target_at
-from chat_svc.planner.verbs import VERBS, Verb
-from chat_svc.planner.wish import SEARCH, TRANSLATE, Family, Mention, Style, asks_for_count
+from chat_svc.planner.languages import (
+    find_language,
+    find_targets,
+    language_in,
+    target_at,
+)
+from chat_svc.planner.options import asks_for_count
+from chat_svc.planner.verbs import Verb, verbs
+from chat_svc.planner.wish import (
+    SEARCH,
+    TRANSLATE,
+    Family,
+    Mention,
+    Style,
+    is_targeted,
+    points,
+    style_of,
+)
 
 HEAD = 2_000
 """Characters at the beginning of a message in which wishes are looked for."""
@@ -16,7 +31,6 @@ TAIL = 500
 """Characters at its end in which they are."""
 _NEAR = 200
 _MOST_CLAUSES = 40
-_SHORTEST_NAME = 4
 _MOST_SEPARATORS = 60
 
 
@@ -46,20 +60,10 @@ class Clause:
     weak: bool = False
     elliptic: bool = False
 
-    @property
-    def style(self) -> Style:
-        """What an agent for it is given."""
-        return self.family.style if self.family else Style.REQUEST
-
-    @property
-    def targeted(self) -> bool:
-        """Whether it needs a language to go to."""
-        return self.family is not None and self.family.targeted
-
 
 def skip_lead(plain: str, position: int) -> int:
     """Where the words begin that say something, after greetings, joints and politeness."""
-    while (lead := form("lead").match(plain, position)) and lead.end() > position:
+    while lead := form("lead").match(plain, position):
         position = lead.end()
     return position
 
@@ -69,12 +73,7 @@ def _means(verb: Verb, plain: str, match: re.Match[str]) -> bool:
         return language_in(match[0]) is not None
     if verb.language == "after":
         rest = plain[match.end() : match.end() + _NEAR]
-        if form("made_new").match(rest):
-            return False
-        rest = form("next_verb").split(
-            form("second_sentence").split(rest, maxsplit=1)[0], maxsplit=1
-        )[0]
-        return bool(find_targets(rest))
+        return bool(find_targets(form("next_verb").split(rest, maxsplit=1)[0]))
     return True
 
 
@@ -82,7 +81,7 @@ def begin(plain: str, position: int, find: FindMention) -> Clause:
     """Reads the beginning of a clause at `position`; its end is still open."""
     start = skip_lead(plain, position)
     known = _known_verb(plain, start)
-    if known is not None and not known.weak:
+    if known is not None:
         return replace(known, begins=position)
     mention = find(plain, start)
     words = _few_words_at(plain, mention.end if mention else position)
@@ -101,7 +100,6 @@ def _without_verb(plain: str, start: int) -> Clause:
     """A clause that only names a language, asks a question, or says something unknown."""
     language = find_language(plain, start)
     alone = language is not None and not plain[language[1] :].strip(" .!?")
-    alone = alone and len(plain) - start >= _SHORTEST_NAME
     if alone or target_at(plain, start):
         verb_end = language[1] if language and alone else start
         return Clause(start, start, verb_end, len(plain), TRANSLATE, elliptic=True)
@@ -111,7 +109,7 @@ def _without_verb(plain: str, start: int) -> Clause:
 
 
 def _known_verb(plain: str, start: int) -> Clause | None:
-    for verb in VERBS:
+    for verb in verbs():
         match = verb.pattern.match(plain, start)
         if match and _means(verb, plain, match):
             return Clause(start, start, match.end(), len(plain), verb.family, weak=verb.weak)
@@ -128,8 +126,7 @@ def _few_words_at(plain: str, position: int) -> int | None:
         return None
     rest = form("courtesy").sub("", plain[few.end() : few.end() + _NEAR]).rstrip(" .!?\n")
     target = find_targets(rest)[:1]
-    alone = target and target[0].start == 0 and target[0].end >= len(rest)
-    if not alone or len(plain) >= few.end() + _NEAR:
+    if not target or not (few["quote"] or target[0].end >= len(rest)):
         return None
     return few.start("text" if said else "quote")
 
@@ -142,9 +139,8 @@ def has_target_at_end(argument: str) -> bool:
 
 def _is_complete(clause: Clause, argument: str) -> bool:
     """Whether the clause has all it needs, so that what follows is no part of its text."""
-    if QUOTE in argument or clause.style is not Style.TEXT:
-        return True
-    return clause.targeted and has_target_at_end(argument)
+    complete = QUOTE in argument or style_of(clause.family) is not Style.TEXT
+    return complete or has_target_at_end(argument)
 
 
 def _begins_anew(plain: str, current: Clause, separator: int, new: Clause) -> bool:
@@ -157,17 +153,15 @@ def _begins_anew(plain: str, current: Clause, separator: int, new: Clause) -> bo
         return strong or complete
     if new.family is None:
         return complete and _is_told(plain, new, strong=strong)
-    if new.weak or (new.elliptic and current.targeted):
+    if new.weak or (new.elliptic and is_targeted(current.family)):
         return new.weak and strong and complete
-    if (
-        current.family is not None
-        and len(argument) < _NEAR
-        and form("pointing").fullmatch(argument)
-    ):
+    if points(argument):
         return True
     if complete:
         return _goes_on(plain, current, new, strong=strong)
-    return has("clauses_also", joint) or _works_on_it(plain, new)
+    return (
+        has("clauses_also", joint) or form("chained_object").match(plain, new.verb_end) is not None
+    )
 
 
 def _is_told(plain: str, new: Clause, *, strong: bool) -> bool:
@@ -178,26 +172,13 @@ def _is_told(plain: str, new: Clause, *, strong: bool) -> bool:
     return strong or form("determiner").match(plain, told.end()) is not None
 
 
-def _works_on_it(plain: str, new: Clause) -> bool:
-    """Whether a clause after an unquoted text works on that text: "and translate it"."""
-    rest = plain[new.verb_end : new.verb_end + _NEAR]
-    return (
-        new.style is Style.TEXT
-        and QUOTE not in rest[:2]
-        and form("chained_object").match(rest) is not None
-    )
-
-
 def _goes_on(plain: str, current: Clause, new: Clause, *, strong: bool) -> bool:
     """Whether a known verb after a complete clause, or after a subject, is a new wish."""
-    if strong or current.style is not Style.QUERY:
+    if strong or style_of(current.family) is not Style.QUERY:
         return True
     if form("chained_object").match(plain[new.verb_end : new.verb_end + _NEAR]):
         return True
-    return (
-        new.style is Style.QUERY
-        and form("search_object").match(plain[new.start : new.verb_end]) is not None
-    )
+    return form("search_object").match(plain[new.start : new.verb_end]) is not None
 
 
 def split(plain: str, start: int, end: int, find: FindMention) -> list[Clause]:

@@ -1,13 +1,14 @@
 """Signs that nothing is there to work on, or that words were not understood."""
 
 import re
+from collections.abc import Iterable
 
 from chat_svc.planner.forms import fold, form, has, spelled, word_set
 from chat_svc.planner.hearing import Heard
-from chat_svc.planner.vocabulary import KINDS, says, unclaimed
+from chat_svc.planner.match import stem, words_of
+from chat_svc.planner.vocabulary import CLAIMED, EVERYTHING, KINDS, says, unclaimed
 from chat_svc.planner.zones import is_prose
 
-_LONGEST_THIN = 60
 _FEW = 14
 _NEAR = 4
 
@@ -15,92 +16,79 @@ _NEAR = 4
 def only_points(text: str) -> bool:
     """Whether a text is no material but points at some: "this text", "the quoted text"."""
     folded = fold(text).strip(" .!?,;:")
-    if not any(map(str.isalnum, folded)):
-        return True
-    if len(folded) > _LONGEST_THIN or unclaimed(folded, most=1):
+    if unclaimed(folded, most=1):
         return False
-    words = folded.split()
-    first = words[0] in word_set("pointing_words") or (
-        words[0] in word_set("any") and len(words) > 1
-    )
-    return first and (says("material", folded) or words[0] in word_set("alone"))
+    first = folded.split()[:1]
+    pointing = {*first} & (word_set("pointing_words") | word_set("any"))
+    return not first or bool(pointing and says("material", folded))
 
 
 def is_link(text: str) -> bool:
     """Whether a text is the place of one: an address in the web, or a file."""
     folded = fold(text[:400]).strip()
-    few = len(folded.split()) <= _NEAR
-    return form("link").fullmatch(folded) is not None or (few and has("place", folded))
+    return len(folded.split()) <= _NEAR and has("place", folded)
 
 
 def names_one(text: str) -> bool:
     """Whether words name a text that is somewhere else: "my notes from yesterday"."""
     words = fold(text[: 20 * _FEW]).split()
-    if not words or len(words) > _FEW:
+    begin = " ".join(words[: 1 + _NEAR])
+    if len(words) > _FEW or not words:
         return False
-    if form("part").match(" ".join(words)) and spelled("holders").match(words[0]):
-        return True
-    if form("sent").match(" ".join(words)):
-        return True
-    if words[0] not in word_set("names_one"):
-        return False
-    begin = " ".join(words[1 : 1 + _NEAR])
-    return spelled("holders").search(begin) is not None
+    return has("names_one", " ".join(words)) or (
+        words[0] in word_set("names_one") and says("holders", begin)
+    )
 
 
 def holds_asking(text: str) -> bool:
     """Whether a text as typed begins with words that asked for it: "this txt Our neighbours"."""
     if form("says_how").match(text):
         return True
-    if form("given_sets_off").match(text) or form("led").match(text):
+    if form("sets_off").match(text) or form("led").match(text):
         return True
     first = fold(text[:80]).split()[:1]
     pointed = first and first[0] in word_set("pointing_words")
     return bool(pointed and text[:1].islower() and form("into_text").match(text))
 
 
-_FEW_SUBJECT = 8
 _LONGEST_QUERY = 240
-_STRANGERS = 2
 _SHORT = 3
+_STRANGERS = 2
+_LONGEST_TEXT = 4_000
 
 
 def is_no_subject(query: str) -> bool:
-    """Whether a search is for what only the conversation could tell, for nothing, or for a text."""
+    """Whether a search is for what only the conversation could tell, for nothing, or for a text.
+
+    Nobody in the world knows "what's my name", "where did I put it" or "who owns this site".
+    """
     folded = fold(query[: 2 * _LONGEST_QUERY]).strip(" .!?")
+    asked = form("asked").match(folded) is not None
     if is_prose(folded):
         return True
-    words = len(folded.split())
-    if words > _FEW_SUBJECT:
-        return False
-    strange = len(unclaimed(form("asked").sub(" ", folded, count=1), most=_STRANGERS + 1))
-    paid = form("sum").search(folded) and any(says(kind, folded) for kind in KINDS)
-    told = paid or form("personal").search(folded) or form("at_hand").match(folded)
-    if told or _is_nearby(folded, strange):
+    known = EVERYTHING if asked else CLAIMED
+    if (asked or len(folded.split()) <= _SHORT) and not unclaimed(
+        form("nothing").sub(" ", folded), known, most=1
+    ):
         return True
-    if words <= _SHORT and not unclaimed(form("nothing").sub(" ", folded), most=1):
-        return True
-    if strange <= _STRANGERS and _is_vague(folded):
-        return True
-    return form("asked").match(folded) is not None and (has("subject_vague", folded) or not strange)
+    paid = form("sum").search(folded)
+    told = form("in_general").sub(" ", folded)
+    vague = has("somebody", told) and len(unclaimed(told, EVERYTHING, most=3)) <= _STRANGERS
+    return bool(paid or vague or has("at_hand", told) or form("something").match(folded))
 
 
-def _is_vague(folded: str) -> bool:
-    if form("subject_ours").match(folded) and names_one(folded):
-        return True
-    of_that = form("of_that").match(folded) is not None and not has("in_general", folded)
-    return of_that or any((form("something").match(folded), form("mine").fullmatch(folded)))
+def is_beside(query: str, text: str) -> bool:
+    """Whether a question stands beside a long text, which it is about."""
+    asked = form("asked").match(fold(query[:_LONGEST_QUERY])) is not None
+    return asked and len(text.split()) > 3 * len(query.split()) + _FEW
 
 
-def _is_nearby(folded: str, strange: int) -> bool:
-    """Whether a question is about what is at hand: "who owns this site", "where are my bills"."""
-    if form("asked").match(folded) is None:
-        return False
-    most = _STRANGERS if form("times").search(folded) else int(" my " in folded)
-    if strange <= most:
-        return True
-    general = has("in_general", folded)
-    return not general and strange <= _STRANGERS and has("nearby", folded)
+def is_told(query: str, texts: Iterable[str]) -> bool:
+    """Whether a question has no word of its own beside those of texts worked on before."""
+    folded = fold(query[:_LONGEST_QUERY])
+    known = {stem(word) for text in texts for word in words_of(text[:_LONGEST_TEXT])}
+    own = {stem(word) for word in unclaimed(folded)}
+    return form("asked").match(folded) is not None and bool(own) and own <= known
 
 
 def is_loose(query: str) -> bool:
@@ -109,7 +97,7 @@ def is_loose(query: str) -> bool:
     return folded.split()[:1] != [] and (
         folded.split()[0] in word_set("loose")
         or has("besides", folded)
-        or has("subject_goes_on", folded)
+        or has("works_on_that", folded)
     )
 
 
@@ -129,6 +117,11 @@ def refused(heard: Heard, kind: str) -> bool:
         return False
     words = form("harmless").sub(" ", _instruction(heard))
     return any(spelled(kind).search(one["what"]) for one in form("negation").finditer(words))
+
+
+def is_half_followed(heard: Heard) -> bool:
+    """Whether something is asked for that nobody does here: a part of a text, a second thought."""
+    return has("half_followed", _instruction(heard))
 
 
 def sum_left(heard: Heard, texts: list[str]) -> str | None:

@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from chat_svc.planner.forms import data, fold, form, word_set
+from chat_svc.planner.forms import QUOTE, data, fold, form, word_set
 from chat_svc.planner.hearing import Heard
+from chat_svc.planner.languages import bare_languages, find_targets, tags_of
 from chat_svc.planner.match import family_of, stems_of
 from chat_svc.planner.model import Earlier, Made
-from chat_svc.planner.spotting import cues, languages_only
+from chat_svc.planner.options import find_options
+from chat_svc.planner.spotting import cues
 from chat_svc.planner.vocabulary import unclaimed
-from chat_svc.planner.wish import SUMMARIZE, Argument, Item, Style, Wish, find_options, points
+from chat_svc.planner.wish import SUMMARIZE, Argument, Item, Style, Wish, points
 from chat_svc.planner.zones import asks
 
 _PLACES = [word_set(f"place_{number}") for number in range(5)]
@@ -52,10 +54,10 @@ class Conversation:
         place = next((place for place, names in enumerate(_PLACES) if names & words), None)
         if place is not None and (items := results_of(last)):
             return [items[place]] if -len(items) <= place < len(items) else []
-        if "original" in words and (sources := [m.source for m in last.made if m.source]):
+        if words & word_set("original") and (sources := [m.source for m in last.made if m.source]):
             return sources[:1]
         shown = _each_once(made.text for made in last.made if made.shown)
-        return shown if words & word_set("several") and len(shown) > 1 else [last.result]
+        return shown if words & word_set("several") and shown else [last.result]
 
     def made_by(self, root: str) -> list[str]:
         """The newest results of an agent with a skill that has this root, like "haiku"."""
@@ -69,19 +71,14 @@ class Conversation:
         """
         last = self._last()
         shown = [made for made in last.made if made.shown] if last else []
-        if not all(made.source and _is(made, kind) for made in shown):
-            return []
-        return _each_once(made.source for made in shown if made.source)
+        return _each_once(made.source for made in shown if made.source and _is(made, kind))
 
     def _last(self) -> Earlier | None:
         return next((turn for turn in reversed(self.turns) if turn.result is not None), None)
 
     def _newest(self, fits: Callable[[Made], bool]) -> list[str]:
-        for turn in reversed(self.turns):
-            found = _each_once(made.text for made in turn.made if fits(made))
-            if found:
-                return found
-        return []
+        found = (_each_once(m.text for m in turn.made if fits(m)) for turn in reversed(self.turns))
+        return next(filter(None, found), [])
 
 
 def _is(made: Made, kind: str) -> bool:
@@ -90,6 +87,15 @@ def _is(made: Made, kind: str) -> bool:
 
 
 _LONGEST = 100
+
+
+def languages_only(folded: str) -> tuple[str, ...]:
+    """The languages of a message that says nothing else ("to Spanish", "French please")."""
+    if len(folded) > _LONGEST or cues(folded) or unclaimed(folded, most=1):
+        return ()
+    if QUOTE in folded or PLACES & set(folded.split()):
+        return ()
+    return tags_of(find_targets(folded) or bare_languages(folded))
 
 
 def corrected(heard: Heard) -> tuple[str, ...]:
@@ -105,7 +111,7 @@ def form_only(heard: Heard) -> dict[str, int] | None:
     """The form that a message asks for and nothing else: "now as 3 bullet points"."""
     plain = heard.source.plain
     option = find_options(plain, SUMMARIZE) if len(plain) <= _LONGEST else None
-    if option is None or heard.source.quotes:
+    if option is None:
         return None
     rest = f"{plain[: option.start]} {plain[option.end :]}"
     if cues(rest) or unclaimed(rest, most=1):
@@ -158,7 +164,4 @@ def with_targets(wish: Wish, tags: Sequence[str]) -> Wish:
 
 def material_of(heard: Heard) -> str:
     """What a message gives when it answers "which text?"."""
-    quotes = heard.source.quotes
-    if len(quotes) == 1 and not cues(heard.source.plain):
-        return quotes[0]
     return heard.zones.material if heard.pasted and heard.zones else heard.text.strip()

@@ -11,7 +11,7 @@ from enum import Enum
 
 from chat_svc.planner import doubts
 from chat_svc.planner.account import Topic, about_us
-from chat_svc.planner.forms import QUOTE, fold, form, has, word_set
+from chat_svc.planner.forms import QUOTE, fold, has
 from chat_svc.planner.hearing import Heard, hear
 from chat_svc.planner.model import money
 from chat_svc.planner.vocabulary import says, unclaimed
@@ -20,6 +20,7 @@ from chat_svc.planner.zones import is_prose
 _MOST_STRANGERS = 2
 _LONGEST_QUERY = 240
 _LEAST_SUMMARIZED = 6
+_LEAST_SHOWN = 60
 # Kinds of work that take a text or a subject; others are told in words what to do.
 _ON_A_TEXT = frozenset({"summarize", "translate", "search", "analyze", "localize"})
 
@@ -65,7 +66,11 @@ class Purchase:
 
 
 def objections(
-    said: str | Heard, purchases: Sequence[Purchase], *, whole: bool = True
+    said: str | Heard,
+    purchases: Sequence[Purchase],
+    *,
+    whole: bool = True,
+    worked_on: Sequence[str] = (),
 ) -> tuple[Objection, ...]:
     """All that speaks against buying these for what a person said; none when they may be bought.
 
@@ -73,15 +78,15 @@ def objections(
         said: the message, as typed or as heard.
         purchases: everything that it is to cost, what was bought for it before included.
         whole: whether words that nobody claims count; a model may have understood them.
+        worked_on: texts of earlier turns, which a question may be about.
     """
     heard = hear(said) if isinstance(said, str) else said
-    found = [one for bought in purchases for one in _against(heard, bought, whole=whole)]
+    found = [one for bought in purchases for one in _against(heard, bought, worked_on, whole=whole)]
     cap = heard.terms.cap
     total = sum((one.price for one in purchases), Decimal(0))
     if cap is not None and total > cap:
         found.append(Objection(Reason.OVER_CAP, f"{money(total)}, more than {money(cap)}"))
-    given = heard.zones is not None or heard.source.quotes
-    topic = None if given else about_us(heard.source.plain.strip())
+    topic = None if heard.zones else about_us(heard.source.plain.strip())
     if purchases and topic not in (None, Topic.AGENTS):
         found.append(Objection(Reason.ABOUT_US, heard.text))
     if purchases and whole and (strangers := _left_over(heard, purchases)):
@@ -89,7 +94,9 @@ def objections(
     return tuple(dict.fromkeys(found))
 
 
-def _against(heard: Heard, one: Purchase, *, whole: bool) -> Iterator[Objection]:
+def _against(
+    heard: Heard, one: Purchase, worked_on: Sequence[str], *, whole: bool
+) -> Iterator[Objection]:
     """What speaks against one purchase, whatever else is bought."""
     terms, text = heard.terms, one.text
     about = " ".join((text or "").split()[:8])
@@ -101,7 +108,8 @@ def _against(heard: Heard, one: Purchase, *, whole: bool) -> Iterator[Objection]
     if typed and one.kind in _ON_A_TEXT and (reason := _thin(heard, one.kind, text)):
         yield Objection(reason, about)
     if whole and one.kind == "search" and not heard.source.quotes:
-        if doubts.is_no_subject(text):
+        at_hand = doubts.is_beside(text, heard.text) or doubts.is_told(text, worked_on)
+        if at_hand or doubts.is_no_subject(text):
             yield Objection(Reason.NO_SUBJECT, about)
         if typed and doubts.is_loose(text):
             yield Objection(Reason.LEFT_OVER, about)
@@ -123,16 +131,18 @@ def _thin(heard: Heard, kind: str, text: str) -> Reason | None:
     labelled = has("language_label", fold(text[-_LONGEST_QUERY:]))
     if not searched and (labelled or (not set_apart and doubts.holds_asking(text))):
         return Reason.LEFT_OVER
+    if kind == "summarize" and len(text.split()) == 1:
+        return Reason.NOTHING_GIVEN
     if announced or (zones is not None and is_prose(fold(zones.material))):
         return None
-    if doubts.only_points(text) or _is_elsewhere(heard, kind, text):
+    if doubts.only_points(text) or _is_elsewhere(kind, text):
         return Reason.NOTHING_GIVEN
-    return Reason.LEFT_OVER if is_prose(text) and _begins_with_asking(text) else None
+    return None
 
 
-def _is_elsewhere(heard: Heard, kind: str, text: str) -> bool:
+def _is_elsewhere(kind: str, text: str) -> bool:
     """Whether words that nothing sets apart only name a text, or are too few for a summary."""
-    if kind == "search" or form("announced").search(heard.text[: heard.text.index(text)]):
+    if kind == "search":
         return False
     few = text[0].islower() and len(text.split()) < _LEAST_SUMMARIZED
     folded = fold(text[:_LONGEST_QUERY])
@@ -140,21 +150,14 @@ def _is_elsewhere(heard: Heard, kind: str, text: str) -> bool:
     return doubts.names_one(text) or (kind == "summarize" and (few or told))
 
 
-def _begins_with_asking(text: str) -> bool:
-    """Whether words that point at a text are taken for its beginning: "it up? Our neighbours"."""
-    first = form("first").split(fold(text[:_LONGEST_QUERY]), maxsplit=1)[0]
-    return (
-        first.split()[:1] != []
-        and first.split()[0] in word_set("pointing_words") | word_set("any")
-        and not unclaimed(first)
-    )
-
-
 def _left_over(heard: Heard, purchases: Sequence[Purchase]) -> str:
     """What nobody claims beside the material and nothing is bought for; empty when it may be."""
     texts = [one.text for one in purchases if one.text is not None]
-    if left := doubts.sum_left(heard, texts):
+    given = [one.text for one in purchases if one.text and one.kind in _ON_A_TEXT]
+    if left := doubts.sum_left(heard, given):
         return left
+    if any(text in heard.text for text in given) and doubts.is_half_followed(heard):
+        return heard.text[:_LEAST_SHOWN]
     asked = heard.source.plain.replace(QUOTE, " ") if heard.source.quotes else ""
     asked = fold(heard.zones.instruction) if heard.zones is not None else asked
     bought = fold(" ".join(texts))

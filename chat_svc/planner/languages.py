@@ -2,35 +2,28 @@
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 from babel import Locale
 from babel.core import get_global
 
-from chat_svc.planner.forms import fold, form
+from chat_svc.planner.forms import LANGUAGES, fold, form, word_set
 
-# Requests are understood in these languages, so languages may be named in them.
-_NAMED_IN = ("en", "es", "fr", "de", "it", "pt")
 # Languages that may also be named as their speakers do ("svenska"); all would take a second.
 _AUTONYMS = (
     "ar bg bn ca cs da el et fa fi he hi hr hu id is ja ko lt lv mk ms nb nl pl ro ru sk sl sq sr "
     "sv sw ta th tr uk ur vi zh"
 )
 _NOT_IN_CLDR = {"mandarin": "zh", "farsi": "fa", "castellano": "es", "castilian": "es"}
-# Names of small languages that are everyday words.
-_EVERYDAY = frozenset(
-    {"even", "fang", "jute", "laze", "mono", "vote", "voto", "her", "run", "may"}
-) | frozenset(["more", "slave", "creek", "palau", "nauru", "niue", "tuvalu"])
 _SHORTEST_TYPO = 5
 _LIKENESS = 0.8
-_SHORTEST_DECLINED = 6
 
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 _CODE = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{4}))?(?:[-_]([a-z]{2}))?(?![\w-])")
 _MOST_WORDS = 4
-_LONGEST_NAME = 40
 
 
 def _tag(identifier: str) -> str:
@@ -40,11 +33,11 @@ def _tag(identifier: str) -> str:
 @cache
 def _names() -> dict[str, str]:
     names = dict(_NOT_IN_CLDR)
-    for ui_language in _NAMED_IN:
+    for ui_language in LANGUAGES:
         for identifier, name in Locale(ui_language).languages.items():
             shortest = 3 if ui_language == "en" else 4
             folded = fold(name)
-            if len(folded) >= shortest and folded not in _EVERYDAY:
+            if len(folded) >= shortest and folded not in word_set("everyday"):
                 names.setdefault(folded, _tag(identifier))
     return names
 
@@ -63,7 +56,7 @@ def _territories() -> dict[str, str]:
 def _code(text: str) -> str | None:
     """The language tag that `text` is ("pt-br" is "pt-BR"), None when it is none."""
     match = _CODE.fullmatch(text)
-    if match is None or match[1] in _EVERYDAY:
+    if match is None or match[1] in word_set("everyday"):
         return None
     known = Locale("en").languages
     language, script, territory = match[1], match[2], match[3]
@@ -71,16 +64,12 @@ def _code(text: str) -> str | None:
         language = get_global("language_aliases").get(language, "")
     if language not in known or len(language) != len("fr"):
         return None
-    if territory and territory.upper() not in Locale("en").territories:
-        return None
     parts = [language, script.title() if script else "", territory.upper() if territory else ""]
     return "-".join(filter(None, parts))
 
 
 def language_of(name: str) -> str | None:
     """The tag of the language called `name`: a name in one of several languages, or a code."""
-    if len(name) > _LONGEST_NAME:
-        return None
     folded = fold(name).strip()
     return named_language(folded) or _code(folded) or _autonyms().get(folded)
 
@@ -89,10 +78,8 @@ def named_language(folded: str) -> str | None:
     """The tag of the language whose name is the folded text, spelt right; no codes."""
     names = _names()
     found = names.get(folded)
-    if found is None and len(folded) >= _SHORTEST_DECLINED:
-        # German declines them: "ins Englische", "aus dem Franzosischen".
-        found = names.get(folded.removesuffix("n").removesuffix("e"))
-    return found
+    # German declines them: "ins Englische", "aus dem Franzosischen".
+    return found or names.get(folded.removesuffix("n").removesuffix("e"))
 
 
 @cache
@@ -104,10 +91,16 @@ def english_name(tag: str) -> str:
 
 
 def _misspelt(word: str) -> str | None:
-    if len(word) < _SHORTEST_TYPO:
+    if len(word) < _SHORTEST_TYPO or word in _territories():
         return None
     english = _widely_written()
-    alike = [name for name in english if name[0] == word[0] and abs(len(name) - len(word)) <= 1]
+    alike = [
+        name
+        for name in english
+        if name[0] == word[0]
+        and abs(len(name) - len(word)) <= 1
+        and name.count(" ") == word.count(" ")
+    ]
     near = difflib.get_close_matches(word, alike, n=1, cutoff=_LIKENESS)
     return english[near[0]] if near else None
 
@@ -116,15 +109,16 @@ def _misspelt(word: str) -> str | None:
 def _widely_written() -> dict[str, str]:
     """The English names of the languages whose names may be misspelt, each with its tag."""
     known = Locale("en").languages
-    return {fold(known[code]): code for code in (*_NAMED_IN, *_AUTONYMS.split())}
+    spoken = (*LANGUAGES, *_AUTONYMS.split())
+    variants = {
+        fold(name): _tag(id_) for id_, name in known.items() if id_.partition("_")[0] in spoken
+    }
+    return variants | {fold(known[code]): code for code in spoken}
 
 
 def _ends_the_phrase(text: str, end: int) -> bool:
     """Whether no further plain word follows, so that a short code or a typo can be meant."""
-    return not re.match(
-        r"\s*(?!and\b|or\b|y\b|et\b|und\b|please\b|pls\b|plz\b|thanks\b|for me\b|e\b)[\w']",
-        text[end : end + 60],
-    )
+    return form("goes_on").match(text, end, end + 60) is None
 
 
 def find_language(text: str, position: int) -> tuple[str, int] | None:
@@ -139,18 +133,18 @@ def find_language(text: str, position: int) -> tuple[str, int] | None:
         tag = _code(code[0])
         if tag is not None:
             return tag, code.end()
-    if ends and _ends_the_phrase(text, ends[0]):
-        word = text[position : ends[0]]
+    for end in reversed(ends[:2]):
+        word = text[position:end]
         tag = _autonyms().get(word) or _misspelt(word)
-        if tag is not None:
-            return tag, ends[0]
+        if tag is not None and _ends_the_phrase(text, end):
+            return tag, end
     return None
 
 
 def _leading_words(text: str, position: int) -> Iterator[re.Match[str]]:
     for _ in range(_MOST_WORDS):
         word = _WORD.match(text, position)
-        if word is None or word.end() - word.start() > _LONGEST_NAME:
+        if word is None:
             return
         yield word
         position = word.end() + 1 if text[word.end() : word.end() + 1] == " " else len(text)
@@ -162,10 +156,9 @@ def _with_variant(text: str, tag: str, end: int) -> tuple[str, int]:
     if variant is None or "-" in tag:
         return tag, end
     name = variant[1].strip()
-    for adjective in (f"{name} {english_name(tag)}", name):
-        known = _names().get(fold(adjective))
-        if known is not None and known.split("-")[0] == tag:
-            return known, variant.end()
+    known = _names().get(fold(f"{name} {english_name(tag)}"))
+    if known is not None:
+        return known, variant.end()
     territory = _territories().get(name)
     return (f"{tag}-{territory}", variant.end()) if territory else (tag, end)
 
@@ -189,7 +182,7 @@ def _languages_at(text: str, position: int) -> tuple[list[str], int] | None:
     tags = [first[0]]
     end = first[1]
     codes_only = end - position == _CODE_LENGTH
-    while joint := form("targets_more").match(text, end):
+    while joint := form("more_targets").match(text, end):
         found = find_language(text, joint.end()) if joint.end() > end else None
         # "to French, it is ..." goes on in words: a code may only follow a code.
         if found is None or (found[1] - joint.end() == _CODE_LENGTH and not codes_only):
@@ -210,7 +203,7 @@ def find_targets(text: str, start: int = 0, *, romance: bool = False) -> list[Ta
     for pattern in patterns:
         for preposition in pattern.finditer(text, start):
             named = _languages_at(text, preposition.end())
-            if named and not any(t.start <= preposition.start() < t.end for t in found):
+            if named:
                 tags = tuple(dict.fromkeys(named[0]))
                 found.append(Target(preposition.start(), named[1], tags))
     return sorted(found, key=lambda target: target.start)
@@ -224,13 +217,27 @@ def target_at(text: str, position: int) -> bool:
 
 def find_source(text: str) -> Target | None:
     """The first "from <language>" of folded `text`."""
-    for preposition in form("from").finditer(text):
-        named = find_language(text, preposition.end())
-        if named:
-            return Target(preposition.start(), named[1], (named[0],))
-    return None
+    preposition = form("from").search(text)
+    named = find_language(text, preposition.end()) if preposition else None
+    return Target(preposition.start(), named[1], (named[0],)) if preposition and named else None
+
+
+def bare_languages(text: str) -> list[Target]:
+    """Languages that folded `text` only names: "German please", "a French summary of this"."""
+    if find_source(text):
+        return []
+    text = form("not_spoken").sub(lambda said: " " * len(said[0]), text)
+    named = ((word, named_language(word[0])) for word in form("long_word").finditer(text))
+    found = [Target(word.start(), word.end(), (tag,)) for word, tag in named if tag]
+    between = [text[one.end : after.start] for one, after in pairwise(found)]
+    return found if all(form("among").fullmatch(words) for words in between) else []
+
+
+def tags_of(targets: Iterable[Target]) -> tuple[str, ...]:
+    """The tags of languages named in several places, each once."""
+    return tuple(dict.fromkeys(tag for target in targets for tag in target.tags))
 
 
 def language_in(text: str) -> str | None:
     """The first word of folded `text` that is the name of a language ("a French summary of")."""
-    return next(filter(None, map(named_language, re.findall(r"[^\W\d_]{4,}", text))), None)
+    return next(filter(None, map(named_language, form("long_word").findall(text))), None)

@@ -194,7 +194,7 @@ def for_words(
     """
     wish = sought(request)
     opening = fold(request[:_OPENING])
-    asks = form("lexicon_asks").match(opening) is not None
+    asks = form("asks_somebody").match(opening) is not None
     if form("statement").match(opening):
         return []
     if subject_only:
@@ -203,8 +203,5 @@ def for_words(
         wish = Sought(wish.verb, wish.things - _FAMILY_STEMS, wish.making)
     described = not subject_only and (wish.verb is not None or asks)
     found = [match for one in profiles if (match := _word_match(one, wish, described=described))]
-    if not found and wish.making:
-        making = Sought(None, wish.making, frozenset())
-        found = [match for one in profiles if (match := _word_match(one, making, described=False))]
     best = ranked(found)
     return [match for match in best if match.words >= best[0].words]

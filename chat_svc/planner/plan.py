@@ -1,7 +1,6 @@
 """Plans what a person typed onto the agents of the marketplace, within a budget."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 
 from chat_svc.planner.agents import Names, kind_of
@@ -21,7 +20,8 @@ from chat_svc.planner.model import (
 )
 from chat_svc.planner.payload import payload_for
 from chat_svc.planner.steps import NOBODY, NOT_UNDERSTOOD, Draft, Drafts, draft
-from chat_svc.planner.talk import NOTHING_DONE, WHAT_WITH_IT, Talk, only_say
+from chat_svc.planner.talk import WHAT_WITH_IT, Talk, only_say
+from chat_svc.planner.wish import SEARCH
 from contracts.base import MICRO
 from contracts.chat import Refused
 
@@ -29,34 +29,22 @@ LEAST_SHARE = Decimal("0.5")
 """The share of its price below which an agent is not asked to go: nobody would agree."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The agent for a step.
-
-    Attributes:
-        max_offer: BazaarBucks that it may be offered at most; None when its price is taken as it
-            is.
-    """
-
-    match: Match
-    max_offer: Decimal | None = None
-
-
 def total(matches: Sequence[Match]) -> Decimal:
     """What the agents ask for together."""
     return sum((price(match.agent) for match in matches), Decimal(0))
 
 
-def choose(steps: Sequence[Draft], budget: Decimal) -> list[Chosen] | None:
+def choose(steps: Sequence[Draft], budget: Decimal) -> list[tuple[Match, Decimal | None]] | None:
     """The best agents that fit the budget, some of them perhaps only at a lower price.
 
     Returns:
-        An agent for each step; None when the budget is too small for any.
+        For each step an agent, and what it may be offered at most, None when its price is taken
+        as it is; None when the budget is too small for any.
     """
     for matches in _ways(steps):
         if sum(map(_least, matches), Decimal(0)) <= budget:
             return [
-                Chosen(match, _max_offer(step, match, matches, budget))
+                (match, _max_offer(step, match, matches, budget))
                 for step, match in zip(steps, matches, strict=True)
             ]
     return None
@@ -111,8 +99,8 @@ def _is_dear(step: Draft, match: Match) -> bool:
     return not peers or price(match.agent) > min(peers)
 
 
-def _step(step: Draft, chosen: Chosen) -> PlannedStep:
-    match = chosen.match
+def _step(step: Draft, chosen: tuple[Match, Decimal | None]) -> PlannedStep:
+    match, max_offer = chosen
     others = [other.agent.id for other in step.matches if other.agent.id != match.agent.id]
     return PlannedStep(
         skill=match.skill,
@@ -123,7 +111,7 @@ def _step(step: Draft, chosen: Chosen) -> PlannedStep:
         text=step.text,
         options=step.options,
         by_name=step.by_name,
-        max_offer=chosen.max_offer,
+        max_offer=max_offer,
     )
 
 
@@ -190,15 +178,15 @@ def plan(
     wishes, before = talk.understood(heard, earlier)
     allowed = [w for w in wishes if not w.family or w.family.name not in heard.terms.forbidden]
     wishes = allowed or wishes
-    if not wishes and (heard.terms.forbidden or heard.terms.nothing):
-        return only_say(NOTHING_DONE)
     drafts = draft(profiles, wishes, Conversation(before))
     if not drafts.steps:
         pasted = heard.pasted is not None and len(wishes) <= 1
         said = WHAT_WITH_IT if pasted else _refusal(profiles, drafts.notes)
         return only_say(said, refused="no_plan")
     planned = _within(drafts, budget, left)
-    found = objections(heard, _purchases(planned, agents, earlier))
+    made = [one for turn in earlier for one in turn.made if kind_of(one.skill) != SEARCH.name]
+    worked_on = [one.source for one in made if one.source]
+    found = objections(heard, _purchases(planned, agents, earlier), worked_on=worked_on)
     return only_say(told(found), refused=_kind(found)) if found else planned
 
 

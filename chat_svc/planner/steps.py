@@ -10,7 +10,7 @@ from chat_svc.planner.frame import Conversation, named_kinds
 from chat_svc.planner.match import Match, Profile, family_of, stem, stems_of, words_of
 from chat_svc.planner.model import MAX_STEPS, RESULT_KEY, Text
 from chat_svc.planner.payload import takes_instructions, takes_language
-from chat_svc.planner.wish import QUALITIES, SEARCH, Style, Wish
+from chat_svc.planner.wish import SEARCH, Style, Wish
 
 NOBODY = "no agent here can do that."
 """How a note ends about a wish that no agent is made for."""
@@ -67,7 +67,7 @@ def _meant(drafts: Drafts, points_at: str) -> list[Text]:
     for kind in named_kinds(words):
         if kind in drafts.by_family:
             return drafts.by_family[kind]
-    if drafts.original is not None and "original" in words:
+    if drafts.original is not None and words & word_set("original"):
         return [drafts.original]
     if words & word_set("several") and drafts.results:
         return drafts.results[-2:] if "both" in words else drafts.results
@@ -84,9 +84,6 @@ def _made_before(drafts: Drafts, text: str) -> list[Text]:
 
 def _texts_for_request(drafts: Drafts, wish: Wish, match: Match) -> list[Text]:
     """What an agent gets that is asked in the person's own words."""
-    if wish.data is not None and wish.mention is None and match.skill in QUALITIES:
-        # "General task: buy milk" has said all by naming the quality.
-        return [wish.data]
     if wish.data is not None:
         return [wish.request if takes_instructions(match.agent) else wish.data]
     if not form("points_back").search(fold(wish.request[: 4 * agents.LONGEST_QUOTE])):
@@ -109,15 +106,16 @@ def _pieces(drafts: Drafts, wish: Wish, match: Match) -> Iterator[tuple[Text, st
             yield from ((text, item.target) for text in made_before)
         elif item.text is not None:
             yield item.text, item.target
-        elif wish.elliptic and not drafts.results and (sources := _sources(drafts, wish)):
+        elif (
+            wish.elliptic
+            and wish.family
+            and not drafts.results
+            and (sources := drafts.before.sources(wish.family.name))
+        ):
             yield from ((text, item.target) for text in sources)
         else:
             for text in _meant(drafts, wish.argument.points_at):
                 yield text, item.target
-
-
-def _sources(drafts: Drafts, wish: Wish) -> list[str]:
-    return drafts.before.sources(wish.family.name) if wish.family else []
 
 
 def _problem(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> str | None:
@@ -130,8 +128,6 @@ def _problem(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> str | None
         return f"I cannot {agents.doing(wish)}: {away} can do that, but is not available right now."
     if wish.family is not None and not agents.does_as_asked(matches[0], wish):
         return _lacks(drafts, wish, matches[0])
-    if not wish.request.strip():
-        return f"What shall {matches[0].agent.name} do?"
     return _works_on_nothing(wish, matches[0])
 
 
@@ -173,22 +169,11 @@ def _who(drafts: Drafts, wish: Wish) -> list[Match]:
     return matches
 
 
-def _is_chatter(wish: Wish, matches: Sequence[Match], wishes: Sequence[Wish]) -> bool:
-    """Whether a clause that nobody can follow was no wish in the first place."""
-    if wish.family is not None and not wish.weak:
-        return False
-    alone = all(other.family is None for other in wishes)
-    told = form("imperative").match(fold(wish.request[: agents.LONGEST_QUOTE]))
-    return not (matches or alone or told or wish.mention or wish.data)
-
-
 def draft(profiles: Sequence[Profile], wishes: Sequence[Wish], before: Conversation) -> Drafts:
     """Drafts the steps of all wishes, with a note for each that cannot be planned."""
     drafts = Drafts(profiles, before)
     for wish in (agents.settled(profiles, read) for read in wishes):
         matches = _who(drafts, wish)
-        if _is_chatter(wish, matches, wishes):
-            continue
         own: list[Text] = [*wish.texts]
         problem = _problem(drafts, wish, matches)
         if problem is not None:
@@ -216,7 +201,6 @@ def _add(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> None:
         if target is not None:
             options["target_language"] = target
             able_to.sort(key=lambda match: not takes_language(match.agent, target))
-            able_to.sort(key=lambda match: not match.agent.available)
         made.append({RESULT_KEY: len(drafts.steps)})
         drafts.steps.append(Draft(tuple(matches if by_name else able_to), text, options, by_name))
     if made:

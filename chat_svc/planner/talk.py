@@ -14,9 +14,7 @@ from chat_svc.planner.forms import form
 from chat_svc.planner.hearing import Heard, hear
 from chat_svc.planner.match import Profile
 from chat_svc.planner.model import Earlier, Plan
-from chat_svc.planner.spotting import languages_only
-from chat_svc.planner.vocabulary import says
-from chat_svc.planner.wish import Wish
+from chat_svc.planner.wish import SUMMARIZE, Style, Wish
 from chat_svc.planner.wishes import read_wishes
 from contracts.chat import Refused
 
@@ -56,8 +54,7 @@ class Talk:
         if is_enough(plain):
             return only_say(NOTHING_DONE)
         topic = about_us(plain)
-        spent = topic is Topic.SPENDING and says("past", plain)
-        reply = None if spent else answer(text, self.profiles, self.names, self.budget, self.left)
+        reply = answer(text, self.profiles, self.names, self.budget, self.left)
         answers_us = form("said").match(plain) and self._lacks_text(earlier)
         if reply is not None and (answers_us or (earlier and frame.form_only(heard))):
             return None
@@ -65,7 +62,7 @@ class Talk:
             return only_say(reply)
         place = frame.place_only(heard)
         one = frame.Conversation(earlier).meant(place) if place and earlier else []
-        if one and self._open(earlier, _MOST_BACK) is None:
+        if one:
             return only_say(f"{one[0]}\n\n{WHAT_WITH_IT}", refused="no_plan")
         if topic is Topic.AGENTS:
             return only_say(on_agents(self.profiles, plain))
@@ -85,7 +82,10 @@ class Talk:
         if earlier and depth and (answered := self._answered(heard, earlier, depth)):
             return answered
         talked = any(turn.result is not None for turn in earlier)
-        wishes = read_wishes(heard, self.names.find, talked=talked)
+        shape = frame.form_only(heard) if earlier and depth else None
+        wishes = (
+            [frame.reshaped(shape)] if shape else read_wishes(heard, self.names.find, talked=talked)
+        )
         if earlier and frame.lacks_text(wishes) and earlier[-1].result is None:
             text = self._left(earlier)
             if text is not None:
@@ -102,7 +102,7 @@ class Talk:
 
     def _answered(self, heard: Heard, earlier: Sequence[Earlier], depth: int) -> Understood | None:
         """The wish of before, with what this message says of it; None when it says nothing."""
-        tags = frame.corrected(heard) or languages_only(heard.source.plain)
+        tags = frame.corrected(heard) or frame.languages_only(heard.source.plain)
         open_ = self._open(earlier, depth)
         if open_ is not None:
             wishes, before = open_
@@ -110,32 +110,39 @@ class Talk:
                 return [
                     frame.with_targets(w, tags) if w.lacks_target else w for w in wishes
                 ], before
-            if not tags and frame.lacks_text(wishes) and self._is_material(heard):
+            short = wishes and wishes[0].family is SUMMARIZE and not heard.pasted
+            if (
+                not tags
+                and not short
+                and (frame.lacks_text(wishes) or heard.pasted)
+                and self._is_material(heard)
+            ):
                 return _given(wishes, frame.material_of(heard)), before
         if not any(turn.result is not None for turn in earlier):
             return None
         if tags:
             return [replace(translation(tags), elliptic=True)], earlier
-        shape = frame.form_only(heard)
-        return None if shape is None else ([frame.reshaped(shape)], earlier)
+        return None
 
     def _open(self, earlier: Sequence[Earlier], depth: int) -> Understood | None:
         """The wishes of the last turn when it ended with a question of ours."""
         last = earlier[-1] if earlier else None
-        if last is None or not depth or last.result is not None or last.made:
+        if last is None or not depth or last.result is not None:
             return None
         heard = hear(last.said[:_WORD_FOR_WORD])
         if self.free(heard, last.said, ()) is not None:
             return None
         wishes, before = self.understood(heard, earlier[:-1], depth - 1)
         meant = any(turn.result is not None for turn in before)
-        lacking = frame.lacks_language(wishes) or (frame.lacks_text(wishes) and not meant)
-        return (wishes, before) if lacking else None
+        lacking = (
+            wishes
+            and wishes[0].style is not Style.REQUEST
+            and not (frame.lacks_text(wishes) and meant)
+        )
+        return (wishes, before) if lacking or frame.lacks_language(wishes) else None
 
     def _is_material(self, heard: Heard) -> bool:
         """Whether a message gives a text, and asks for nothing itself."""
-        if heard.zones is not None and not heard.pasted:
-            return False
         clause = begin(heard.source.plain, 0, self.names.find)
         asked = clause.family is not None and not clause.weak
         return not asked and clause.mention is None and any(map(str.isalnum, heard.text))

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from chat_svc.planner.forms import data, spell_out
 from chat_svc.planner.wish import BY_KEY, Family
@@ -23,12 +24,15 @@ class Verb:
     weak: bool = False
 
 
-VERBS = tuple(
-    Verb(
-        BY_KEY[one["kind"]],
-        re.compile(f"(?:{spell_out(one['pattern'])})(?![\\w])"),
-        one.get("language", ""),
-        one.get("weak", False),
+@cache
+def verbs() -> tuple[Verb, ...]:
+    """All of them, in the order in which they are tried."""
+    return tuple(
+        Verb(
+            BY_KEY[one["kind"]],
+            re.compile(f"(?:{spell_out(one['pattern'])})(?![\\w])"),
+            one.get("language", ""),
+            one.get("weak", False),
+        )
+        for one in data("verbs")["verb"]
     )
-    for one in data("verbs")["verb"]
-)

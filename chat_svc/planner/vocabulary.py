@@ -14,6 +14,9 @@ KINDS = ("summarize", "translate", "search", "detect", "analyze")
 """Kinds of work that may be named anywhere in an instruction; also keys of the files."""
 CLAIMED = (*KINDS, "about_text", "material", "small", "numbers", "negation")
 """Keys of the words that are no material."""
+ABOUT_US = ("myself", "balance", "spending", "tasks", "refund", "why", "agents")
+"""Keys of the words of questions about oneself and the marketplace."""
+EVERYTHING = (*CLAIMED, *ABOUT_US)
 
 
 @cache
@@ -37,7 +40,7 @@ def unclaimed(text: str, keys: tuple[str, ...] = CLAIMED, most: int = 1_000) -> 
     Names of languages and small numbers are part of it.
     """
     whole, begun = _words(keys)
-    phrases = _claimed_phrases().sub(" ", text) if keys[: len(CLAIMED)] == CLAIMED else text
+    phrases = _claimed_phrases().sub(" ", text)
     left: list[str] = []
     for word in form("vocabulary_word").finditer(phrases):
         known = word[0] in whole or word[0].startswith(begun) or form("ordinary").fullmatch(word[0])

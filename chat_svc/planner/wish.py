@@ -1,6 +1,6 @@
 """A wish: its kind of work, what it is about, and how long or how many."""
 
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -36,6 +36,16 @@ class Family:
     style: Style
     targeted: bool = False
     tells_about: bool = False
+
+
+def style_of(family: Family | None) -> Style:
+    """What an agent of a family is given; where none is known, the wish as it was said."""
+    return family.style if family else Style.REQUEST
+
+
+def is_targeted(family: Family | None) -> bool:
+    """Whether a family is known, and needs a language to go to."""
+    return family is not None and family.targeted
 
 
 def _family(name: str, phrases: str, style: str, **more: bool) -> Family:
@@ -102,11 +112,21 @@ class View:
 
     def raw(self, start: int, end: int) -> str:
         """What was typed at `text[start:end]`, trimmed."""
-        return self.source.original(self.base + start, self.base + end).strip(" \t\n,")
+        return (
+            self.source.original(self.base + start, self.base + end)
+            .strip(" \t\n,")
+            .lstrip(": \t\n")
+            .rstrip(" (")
+        )
 
     def without(self, start: int, end: int) -> "View":
         """The view with `text[start:end]` blanked."""
         return replace(self, text=blanked(self.text, start, end))
+
+    def without_match(self, pattern: re.Pattern[str], near: int) -> "View":
+        """The view without a match near its end."""
+        found = pattern.search(self.text, max(0, len(self.text) - near))
+        return self.without(*found.span()) if found else self
 
     def quotes(self) -> tuple[str, ...]:
         """The quotations in it."""
@@ -154,12 +174,12 @@ class Wish:
     @property
     def style(self) -> Style:
         """What an agent for it is given."""
-        return self.family.style if self.family else Style.REQUEST
+        return style_of(self.family)
 
     @property
     def targeted(self) -> bool:
         """Whether it needs a language to go to."""
-        return self.family is not None and self.family.targeted
+        return is_targeted(self.family)
 
     @property
     def texts(self) -> list[str]:
@@ -175,62 +195,3 @@ class Wish:
     def lacks_target(self) -> bool:
         """Whether it goes to a language, and names none."""
         return self.targeted and any(item.target is None for item in self.argument.items)
-
-
-WORDS_IN_A_SENTENCE = 20
-"""What "in two sentences" is taken to mean, for agents that count words."""
-_NUMBERS: Mapping[str, int] = data("sets")["numbers"]
-_FINDING = frozenset(family for family in FAMILIES if family.style is Style.QUERY)
-
-
-def _number(word: str) -> int:
-    return _NUMBERS[word] if word in _NUMBERS else int(word)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An option and where the words for it are."""
-
-    options: dict[str, Any]
-    start: int
-    end: int
-
-
-def asks_for_count(text: str, position: int) -> bool:
-    """Whether folded `text` at `position` only says how many results are wanted."""
-    count = form("count").match(text, position)
-    return count is not None and not text[count.end() : count.end() + 20].strip(" .!?")
-
-
-def find_options(text: str, family: Family | None) -> Found | None:
-    """The option in folded `text` that the family knows.
-
-    It is `max_length` in words, or `num_results` for families that find things. `sentences` and
-    `points` say which form the person wants; no agent counts them, so the answer is cut to it.
-    """
-    pattern = form("count") if family in _FINDING else form("length")
-    match = pattern.search(text)
-    points = None if pattern is form("count") else _points_in(text)
-    if match is None or points is not None:
-        return points
-    number = _number(match[1])
-    if pattern is form("count"):
-        return Found({"num_results": number}, match.start(), match.end())
-    if not match[2].startswith("sentence"):
-        return Found({"max_length": number}, match.start(), match.end())
-    options = {"max_length": number * WORDS_IN_A_SENTENCE, "sentences": number}
-    return Found(options, match.start(), match.end())
-
-
-def _points_in(text: str) -> Found | None:
-    """How many points are wanted ("as 3 bullet points"), as far as that is said."""
-    match = form("points").search(text)
-    if match is None:
-        return None
-    number = match[1] or match[2]
-    if number is None:
-        bullets = "bullet" in match[0] or "stichpunkt" in match[0]
-        return Found({"points": 0}, match.start(), match.end()) if bullets else None
-    count = _number(number)
-    options = {"max_length": count * WORDS_IN_A_SENTENCE, "points": count}
-    return Found(options, match.start(), match.end())

@@ -9,17 +9,21 @@ hello to French") has no zones; its clauses are read one by one.
 from dataclasses import dataclass
 from itertools import islice
 
-from chat_svc.planner.forms import QUOTE, form, has
+from chat_svc.planner.forms import QUOTE, fold, form, has
 from chat_svc.planner.languages import find_targets, language_in
+from chat_svc.planner.options import find_options
 from chat_svc.planner.source import Source
 from chat_svc.planner.vocabulary import KINDS, says, unclaimed
-from chat_svc.planner.wish import SUMMARIZE, find_options
+from chat_svc.planner.wish import SUMMARIZE
 
 _NEAR = 600
 _MOST = 12
 _PROSE = 12
 """Words from which on something reads as a text that was pasted."""
 _LONG = 25
+_AROUND = 100
+_OWN_LINES = 5
+"""Words that nobody claims which a last paragraph may hold that asks; the gate looks at them."""
 _STRANGERS = 2
 """Words that nobody claims which an instruction on its own lines may hold."""
 
@@ -63,9 +67,17 @@ def is_prose(folded: str) -> bool:
 
 def read_zones(source: Source) -> Zones | None:
     """The zones of a message; None when it has none."""
+    zones = _by_lines(source)
+    inside = zones is not None and QUOTE in source.plain[zones.start : zones.end]
+    if zones is None or (inside and not zones.announced) or not asks(fold(zones.instruction)):
+        zones = _quotation(source) or zones
+    return zones
+
+
+def _by_lines(source: Source) -> Zones | None:
     plain = source.plain
     quoted = form("quoted_lines").search(plain)
-    if quoted and quoted[0].count(">") and is_prose(quoted[0]):
+    if quoted and is_prose(quoted[0]):
         around = f"{plain[: quoted.start()]}\n{plain[quoted.end() :]}"
         if not unclaimed(around, most=_STRANGERS + 1):
             lines = source.original(quoted.start(), quoted.end()).strip().splitlines()
@@ -77,14 +89,13 @@ def read_zones(source: Source) -> Zones | None:
     begins = asks(plain[:start])
     end = len(plain)
     if not begins:
+        start = start if capital or ":" in plain[:start] else 0
         end = _tail(plain, start)
-        if not plain[start:end].strip():
-            start, end = 0, _tail(plain, 0)
     elif plain[start:].lstrip().startswith(QUOTE) and plain.count(QUOTE, start) == 1:
         quote = plain.index(QUOTE, start) + 1
         end = end if unclaimed(plain[quote:], most=1) else quote
     text = plain[start:end]
-    if (start == 0 and end == len(plain)) or not _has_words(text):
+    if (start == 0 and end == len(plain)) or not text.strip():
         return None
     material = source.quotes_in(start, end)[0] if text.strip(" \n.") == QUOTE else ""
     said = f"{source.original(0, start).strip()}\n{source.original(end, len(plain)).strip()}"
@@ -97,8 +108,16 @@ def read_zones(source: Source) -> Zones | None:
     )
 
 
-def _has_words(text: str) -> bool:
-    return QUOTE in text or any(map(str.isalnum, text))
+def _quotation(source: Source) -> Zones | None:
+    """A single quotation, when the words around it are nothing but the asking."""
+    around = source.plain.replace(QUOTE, " ")
+    if len(source.quotes) != 1 or len(around) > _AROUND or not asks(around):
+        return None
+    left = unclaimed(around, most=2)
+    if len(left) > (0 if says("search", around) else 1):
+        return None
+    at = source.plain.index(QUOTE)
+    return Zones(around.strip(), source.quotes[0], at, at + 1, announced=True)
 
 
 def _head(source: Source) -> tuple[int, bool]:
@@ -118,13 +137,12 @@ def _head(source: Source) -> tuple[int, bool]:
             break
         part = plain[last : mark.start()]
         left = unclaimed(part, most=_STRANGERS + 1)
-        own_lines = "\n\n" in mark[0] and asks(part) and is_prose(plain[mark.end() :])
         told = asks(part) and has("zones_sets_off", plain[last : mark.end()])
         # "Sum up Breaking: the bridge ...": a stranger with a capital is of the text.
         told = told and not any(
             word.title() in source.original(last, mark.start()) for word in left
         )
-        if QUOTE in part or len(left) > (_STRANGERS if own_lines or told else 0):
+        if QUOTE in part or len(left) > (_STRANGERS if told else 0):
             break
         if paragraph and (mark[0] != ":" or asks(part) or not form("introduces").search(part)):
             break
@@ -144,11 +162,7 @@ def _capital_run(source: Source) -> int:
         if QUOTE in head or unclaimed(head, most=1):
             return 0
         rest = source.plain[at:]
-        if (
-            asks(head)
-            and is_prose(rest)
-            and (form("sentence").search(rest) or len(rest.split()) > _LONG)
-        ):
+        if asks(head) and is_prose(rest):
             return at
     return 0
 
@@ -158,6 +172,11 @@ def _tail(plain: str, start: int) -> int:
     begin = max(start, len(plain) - _NEAR)
     marks = list(form("boundary").finditer(plain, begin))[-_MOST:]
     found = stop = len(plain)
+    last = plain.rfind("\n\n", begin)
+    said = plain[last:] if last > 0 else ""
+    strange = len(unclaimed(said, most=_OWN_LINES + 1))
+    if asks(said) and strange <= _OWN_LINES and is_prose(plain[start:last]):
+        return last
     for mark in reversed(marks):
         part = plain[mark.end() : stop]
         if QUOTE in part or unclaimed(part, most=1):

@@ -35,7 +35,7 @@ TOLD_AGAIN = 20
 async def ask_after_announcements(db: Database, bus: Bus, settings: Settings) -> None:
     """Tell again what the task service has not heard of; the same messages, by the same ids."""
     while True:
-        async with db.transaction() as tx:
+        async with db.transaction(at_once=True) as tx:
             due = await store_announcing.claim_unheard(tx.conn, settings.reconcile_s, AT_ONCE)
         for kind, durable in DURABLES.items():
             ids = [one.id for one in due if one.type == kind]
@@ -51,7 +51,7 @@ async def ask_after_announcements(db: Database, bus: Bus, settings: Settings) ->
             await _tell_again(
                 db, [one for one in due if one.id in ids and one.id not in known], settings
             )
-            async with db.transaction() as tx:
+            async with db.transaction(at_once=True) as tx:
                 await store_announcing.heard(tx.conn, known)
         if len(due) < AT_ONCE:
             return
@@ -75,7 +75,7 @@ async def ask_after_steps(db: Database, bus: Bus, settings: Settings) -> None:
     A task service that is away, or of a release that does not know the question, is asked later.
     """
     while True:
-        async with db.transaction() as tx:
+        async with db.transaction(at_once=True) as tx:
             due = await store_standing.claim_open(tx.conn, settings.reconcile_s, AT_ONCE)
         if not due:
             return

@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, Row, String, and_, bindparam, func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.db.statements import Statement
+from chassis.db.statements import Statement, named
 from contracts.payment import PlaceHold
 from payment_svc.domain import wallet_of
 from payment_svc.holds.store import Settlement
@@ -167,9 +167,13 @@ async def settle(conn: AsyncConnection, settlements: Sequence[Settlement]) -> No
     )
 
 
-async def task_account(conn: AsyncConnection, task_id: str, account: str) -> Found | None:
-    """What a task holds and has paid."""
-    query = select(budgets.c.held, budgets.c.captured).where(
-        budgets.c.task_id == task_id, budgets.c.account == account
+_ACCOUNT = named(
+    select(budgets.c.held, budgets.c.captured).where(
+        budgets.c.task_id == bindparam("task"), budgets.c.account == bindparam("owner")
     )
-    return (await conn.execute(query)).one_or_none()
+)
+
+
+async def task_account(conn: AsyncConnection, task_id: str, account: str) -> Any | None:
+    """What a task holds and has paid."""
+    return await _ACCOUNT.one_or_none(conn, {"task": task_id, "owner": account})

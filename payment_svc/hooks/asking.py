@@ -39,7 +39,7 @@ class Standing:
 async def work(db: Database, bus: Bus) -> None:
     """Look at all that is due, some at a time."""
     while True:
-        async with db.transaction() as tx:
+        async with db.transaction(at_once=True) as tx:
             due = await store_pushes.claim(tx.conn)
         await asyncio.gather(*(_look(db, bus, one) for one in due))
         if len(due) < store_pushes.AT_ONCE:

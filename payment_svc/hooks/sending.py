@@ -39,7 +39,7 @@ async def work(
     if sealed is None:
         return
     while True:
-        async with db.transaction() as tx:
+        async with db.transaction(at_once=True) as tx:
             due = await store.claim(tx.conn, LEASE_S)
         if not due:
             return

@@ -34,7 +34,7 @@ class Listening:
 
     async def look(self) -> None:
         """Read who listens, and who has pushes."""
-        async with self._db.transaction() as tx:
+        async with self._db.transaction(reads=True) as tx:
             self.accounts = await store.listening(tx.conn, ENDS)
             self.pushing = await store_pushes.waiting(tx.conn)
 

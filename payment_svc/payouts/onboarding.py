@@ -74,7 +74,7 @@ async def on_told(tx: Transaction, type_: str, body: Mapping[str, Any]) -> str |
 async def look_due(db: Database, client: StripeClient, settings: Settings) -> None:
     """Ask Stripe about every seller whose turn it is, some at a time."""
     while True:
-        async with db.transaction() as tx:
+        async with db.transaction(at_once=True) as tx:
             due = await store_onboarding.claim_looks(tx.conn, settings.card_lease_s)
         if not due:
             return

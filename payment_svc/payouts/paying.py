@@ -33,7 +33,7 @@ NO_RAIL = "The card rail is simulated now: set STRIPE_API_KEY to pay this out."
 async def work(db: Database, client: StripeClient | None, settings: Settings) -> None:
     """Attempt every payout that is due, some at a time."""
     while True:
-        async with db.transaction() as tx:
+        async with db.transaction(at_once=True) as tx:
             due = await store.claim_payouts(tx.conn, settings.card_lease_s)
         if not due:
             return
@@ -83,7 +83,7 @@ async def schedule(db: Database, settings: Settings) -> None:
     """Have every seller paid whose time has come and who has enough."""
     every_s = settings.payout_every_s
     while every_s:
-        async with db.transaction() as tx:
+        async with db.transaction(at_once=True) as tx:
             due = await store.claim_scheduled(tx.conn, every_s)
         if not due:
             return

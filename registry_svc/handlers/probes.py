@@ -94,7 +94,7 @@ async def _claim(db: Database, every: timedelta, pacing: Pacing | None) -> list[
     at_most = pacing.room(AT_ONCE) if pacing else AT_ONCE
     if not at_most:
         return []
-    async with db.transaction() as tx:
+    async with db.transaction(at_once=True) as tx:
         due = await store_probes.claim_due(tx.conn, every, at_most)
     if pacing:
         pacing.spend(len(due))

@@ -120,7 +120,7 @@ async def ask_after_ends(db: Database, bus: Bus, settings: Settings) -> None:
     """
     wait_s = settings.reconcile_s
     while True:
-        async with db.transaction() as tx:
+        async with db.transaction(at_once=True) as tx:
             found = await store_standing.claim_unended(tx.conn, wait_s, AT_ONCE)
         due = {task.turn_id: task.id for task in found}
         if not due:
@@ -140,7 +140,7 @@ async def ask_after_ends(db: Database, bus: Bus, settings: Settings) -> None:
                 log.warning("a task of a turn that nobody knows", task_id=due.get(id_))
         if ordered:
             log.info("ends ordered again", tasks=len(ordered))
-            async with db.transaction() as tx:
+            async with db.transaction(at_once=True) as tx:
                 await store_standing.ask_later(tx.conn, ordered, wait_s * ORDERED_AGAIN)
         if len(due) < AT_ONCE:
             return

@@ -84,6 +84,7 @@ OTHER: list[Case] = [
     ("Summarize: one two three.", [su("one two three.")]),
     ("tl;dr: a very long thing", [su("a very long thing")]),
     ("sumarize this: blah blah", [su("blah blah")]),
+    ("Can u sumarize this: blah blah", [su("blah blah")]),
     ("Give me a short summary of this: a very long thing", [su("a very long thing")]),
     ("Sum this up: one two three", [su("one two three")]),
     ("Can you sum up the following article? One two three.", [su("One two three.")]),

@@ -21,6 +21,9 @@ FLOORS = {
     "held12": (0.98, 0.0),
     "held13": (0.98, 0.0),
     "held14": (0.98, 0.0),
+    "held15": (0.99, 0.0),
+    "held16": (0.91, 0.01),
+    "held17": (0.68, 0.01),
 }
 """The least share right and the most charged unwanted, of each file of cases."""
 

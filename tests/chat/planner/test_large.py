@@ -50,6 +50,12 @@ HOSTILE = [
     "Summarize" + much(" ") + "x",
     "Summarize x" + much("\n") + "y",
     "Summarize: " + much("x. Also search for y. "),
+    # As long as the places in which a form is tried.
+    *["Summarize " + part * 60 + "zebra" for part in ("all ", "es ", "a a ", "what i sent me ")],
+    "to-do " * 30 + "zebra: x",
+    *["x" + part * 1_900 + "x" for part in (" ", " (", "1", "1 ", ", ")],
+    *["budget" + " " * 1_900 + "x", "x " + "1" * 900 + " " * 900 + "x"],
+    "again" + "." * 19_000 + "x",
 ]
 
 

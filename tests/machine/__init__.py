@@ -1,0 +1,1 @@
+"""Tests of payments by machines; a package, so that what they share ends with them."""
