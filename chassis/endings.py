@@ -86,7 +86,8 @@ def _failed(job: Job, error: BaseException) -> None:
 
 
 def _takes_long(job: Job, task: "asyncio.Task[None]") -> None:
-    at, waiting = [], task.get_coro()
+    at = list[str]()
+    waiting: object = task.get_coro()
     while (frame := getattr(waiting, "cr_frame", None)) is not None:
         at.append(f"{frame.f_globals['__name__']}:{frame.f_lineno}")
         waiting = getattr(waiting, "cr_await", None)
