@@ -23,8 +23,20 @@ from tests.support.stack import Stack, new_stack
 
 SHARING = ("e2e", "complaints", "doors", "machine")
 """Folders whose tests share one running system."""
-LONG = ("contract_http/test_the_document.py", "e2e", "complaints", "doors", "reconcile")
-"""What takes longest begins first: nobody waits for it at the end."""
+LONG = (
+    "contract_http/test_the_document.py",
+    "e2e",
+    "complaints",
+    "doors",
+    "reconcile",
+    "local/test_supervisor.py",
+    "task/test_task_outages.py",
+    "payment/test_books_stress.py",
+    "chat/test_crash_points.py",
+    "chat/test_crashes.py",
+    "payment/test_pushes.py",
+)
+"""What takes longest begins first, or waits most: nobody waits for it at the end."""
 CHROMIUM = os.environ.get("CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )

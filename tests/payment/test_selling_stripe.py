@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -76,6 +77,14 @@ async def market(cards: CardSystem) -> AsyncIterator[Market]:
     cards.double.connected = {HOME}
     answer = await cards.http.put("/api/seller/destination", json={"destination": HOME})
     assert answer.json()["destination"] == HOME
+    # Then it is not looked at again for a day: a test may have Stripe say something else.
+    await eventually(
+        partial(
+            cards.buyer.sql.fetchval,
+            "SELECT payable FROM payment.sellers WHERE account = $1",
+            DEFAULT_ACCOUNT,
+        )
+    )
     yield Market(cards, service, settings)
     check = (await cards.http.get("/api/ledger/check?full=true")).json()
     assert [one for one in check["findings"] if one["broken"]] == []
