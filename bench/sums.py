@@ -8,13 +8,14 @@ from typing import Any
 
 import asyncpg
 import httpx
+from sqlalchemy import func, select, table
 
 from bench.callers import INVOKE, OK, WISH, Asked, final
+from contracts.permissions import CONTEXTS
 from contracts.topology import DEADLETTER, DURABLES
 
 SETTLED_S = 60.0
 AGENTS_FAULT = ("agent_unreachable", "agent_busy", "agent_too_slow", "agent_error")
-CONTEXTS = ("registry", "task", "payment", "chat")
 Json = dict[str, Any]
 
 
@@ -80,7 +81,8 @@ async def _under_way(dsn: str, *monitors: str) -> Any:
 
 def _open() -> Iterator[tuple[str, str]]:
     for context in CONTEXTS:
-        yield f"messages of {context}", f"SELECT count(*) FROM {context}.{context}_outbox"  # noqa: S608  (ours)
+        outbox = table(f"{context}_outbox", schema=context)
+        yield f"messages of {context}", str(select(func.count()).select_from(outbox))
     yield "open holds", "SELECT count(*) FROM payment.holds WHERE status = 'held'"
     yield (
         "open steps",

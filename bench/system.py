@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.releases import Fleet, Release, settings
-from bench.sums import CONTEXTS
 from bench.upgrade import OF_ALL, OF_EACH
+from contracts.permissions import CONTEXTS
 from deploy.local import home, postgres
 from deploy.local.ports import free_port
 from deploy.local.process import Process

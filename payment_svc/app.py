@@ -199,8 +199,9 @@ def _pay_by_machine(service: Service, settings: Settings) -> None:
     """Payments by machines: for calls that a wallet does not cover, and to agents."""
     taking = paying = None
     if settings.machine:
-        # Here and not above: the libraries take more than all else of a payment service.
         with as_deep_as_before():
+            # The libraries behind it take more memory than all else of the service, and change a
+            # limit of the process: who is paid by nobody's machine does not load them.
             from payment_svc.machine.wiring import machine_of  # noqa: PLC0415  (as said above)
 
         machine = machine_of(settings, service.database)

@@ -82,9 +82,11 @@ class GroupCommit(Generic[ItemT]):
             concerns: whether a message does.
             at_most_s: how long that is waited for.
         """
-        known = [*self._in_work, *self._waiting]
-        if due := [member.done for member in known if concerns(member.item)]:
+        begun = [member.done for member in self._in_work if concerns(member.item)]
+        waiting = [member.done for member in self._waiting if concerns(member.item)]
+        if waiting:
             self._enough.set()
+        if due := [*begun, *waiting]:
             await asyncio.wait(due, timeout=at_most_s)
 
     async def _commit_all(self) -> None:

@@ -119,7 +119,9 @@ def _failed(adapter: Any, error: BaseException, sql: str) -> NoReturn:
     """Raise what SQLAlchemy would."""
     errors: Any = adapter.dbapi
     try:
-        adapter._handle_exception(error)  # noqa: SLF001  (what translates the driver's errors)
+        # SQLAlchemy's own cursor has it turn an error of asyncpg into one of its own; there is no
+        # public name for that, and handlers, health and retries know SQLAlchemy's errors alone.
+        adapter._handle_exception(error)  # noqa: SLF001  (as said above)
     except errors.Error as translated:
         raise DBAPIError.instance(
             sql,

@@ -135,7 +135,10 @@ class Subscribers:
             if workers is not None:
                 yield from workers.in_hand()
                 if heard.subscription is not None:
-                    yield from tuple(heard.subscription._pending_queue._queue)  # noqa: SLF001  (public is only how many)
+                    # nats-py tells how many messages wait (`pending_msgs`), and not which. A copy,
+                    # as more may come between two of them.
+                    waiting = heard.subscription._pending_queue._queue  # noqa: SLF001  (as said above)
+                    yield from tuple(waiting)
 
     async def close(self) -> None:
         """Take nothing new; returns when all that had come is in work, and requests are answered.

@@ -8,7 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import httptools
 from uvicorn._types import ASGI3Application
@@ -53,10 +53,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     # What the transport tells.
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP has no other
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, if there is room for it."""
-        super().connection_made(transport)
-        self.transport = Leaving(transport, self)
+        stream = cast("asyncio.Transport", transport)  # That of a TCP connection always is one.
+        super().connection_made(stream)
+        self.transport = Leaving(stream, self)
         self._look = self.loop.call_later(self.bounds.take_s, self._look_at_answer)
         address = self.client[0] if self.client else "unknown"
         self._place = place(address)

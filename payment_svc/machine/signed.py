@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from mpp import (  # type: ignore[attr-defined]  # It names no ParseError among its exports.
+from mpp import (  # type: ignore[attr-defined]  # mpp raises ParseError, but leaves it out of its __all__
     Challenge,
     Credential,
     ParseError,

@@ -1,7 +1,8 @@
 """Requests of a door to the API, and what it sends, without a network between them."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -62,10 +63,20 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def unexpected(error: Exception) -> Refused:
-    """What nobody expected: its details are in the log, and go no further."""
-    log.error("request failed", error=told(error), at=where(error))
-    return Refused(500, bytes(problem(500, OURS).body), Headers())
+@contextmanager
+def refusing() -> Iterator[None]:
+    """What nobody expected is a 500: its details are in the log, and go no further.
+
+    Raises:
+        Refused: something went wrong.
+    """
+    try:
+        yield
+    except Refused:
+        raise
+    except Exception as error:  # noqa: BLE001  (a door is asked by strangers: none sees what failed, or how)
+        log.error("request failed", error=told(error), at=where(error))
+        raise Refused(500, bytes(problem(500, OURS).body), Headers()) from None
 
 
 def nothing_more(body: bytes) -> Receive:
@@ -104,12 +115,10 @@ async def events(frames: AsyncGenerator[bytes]) -> AsyncGenerator[Told]:
     Raises:
         Refused: something went wrong that nobody expected.
     """
-    try:
+    with refusing():
         async for some in frames:
             for frame in some.removesuffix(END).split(END):
                 yield _event(frame)
-    except Exception as error:  # noqa: BLE001  (as at the edge of the gateway: 500, and the log)
-        raise unexpected(error) from None
 
 
 def _event(frame: bytes) -> Told:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Scope
 
 from gateway.auth import forbidden
 from gateway.doors.shared.answers import Refused, Said, Told
-from gateway.doors.shared.asgi import Taken, events, nothing_more, scope_for, unexpected
+from gateway.doors.shared.asgi import Taken, events, nothing_more, refusing, scope_for
 from gateway.identity import Identity
 from gateway.sse import TAKES
 
@@ -118,10 +118,8 @@ class Inside:
         if identity and (no := forbidden(identity, scope["method"], scope["path"])):
             await no(scope, nothing_more(payload), taken.send)
         else:
-            try:
+            with refusing():
                 await self.app(scope, nothing_more(payload), taken.send)
-            except Exception as error:  # noqa: BLE001  (as at the edge of the gateway: 500, and the log)
-                raise unexpected(error) from None
         _note(outer, scope)
         return Said(taken.status, Headers(raw=taken.headers), bytes(taken.body))
 
