@@ -141,6 +141,15 @@ def test_ids_that_are_no_words_can_be_named() -> None:
     assert step.payload == {"task": "water the plants"}
 
 
+@pytest.mark.parametrize(
+    "skill", ["vqspends8b0e71", "webbudget5", "lowcost2bb", "budget9ct", "q1bb"]
+)
+def test_no_limit_is_read_in_the_middle_of_a_word(skill: str) -> None:
+    one = agent("one", "One", "", skill, "0.1")
+    (step,) = plan(f"Please {skill}: the sea", (*SIX, one), BUDGET).steps
+    assert (step.agent_id, step.skill) == ("one", skill)
+
+
 @pytest.mark.parametrize("text", ["Paint me a picture", "buy milk", "do my homework", "xyzzy"])
 def test_general_agents_get_nothing_that_they_are_not_named_for(text: str) -> None:
     assert plan(text, SIX, BUDGET).steps == ()
