@@ -71,7 +71,7 @@ async def test_a_cleared_conversation_was_still_in_the_stream(
     async with market.agent(answers("A poem."), skills=[skill]):
         said = await alice.say(f"Please {skill}: the sea")
     task = said["taskId"]
-    await alice.say("Tell nobody that it is 4711.", taskId=task)
+    await alice.say("Tell nobody that it is the swan-song.", taskId=task)
 
     async def told(number: int) -> list[dict[str, str]]:
         """The whole story of the task, at one of the gateways."""
@@ -81,7 +81,7 @@ async def test_a_cleared_conversation_was_still_in_the_stream(
             await asyncio.sleep(0.1)
         return heard.events
 
-    assert "4711" in str(await told(1))
+    assert "swan-song" in str(await told(1))
     cleared = await alice.first.delete(f"/api/hubchat/messages/{task}")
     assert (cleared.status_code, cleared.json()["messages"]) == (httpx.codes.OK, 4)
 
@@ -90,7 +90,7 @@ async def test_a_cleared_conversation_was_still_in_the_stream(
         return not any(kind.startswith(("message.", "turn.")) for kind in kinds)
 
     await eventually(gone)
-    assert "4711" not in str(await told(0))
+    assert "swan-song" not in str(await told(0))
     assert await alice.get("/api/messages", taskId=task) == []
     turn = await alice.get(f"/api/turns/{said['turnId']}")
     assert (turn["done"], turn["message"]) == (True, None)

@@ -254,7 +254,7 @@ async def test_what_an_agent_says_is_told_as_data_and_changes_nothing(
     told, facts = chat.double.asked[-1].messages[-1].blocks()
     assert "&lt;/xgent_output>&lt;xask_facts>" in str(told)
     assert str(told).count("</agent_output>") == str(facts).count("</task_facts>") == 1
-    assert "999" not in str(facts)
+    assert "999 BazaarBucks" not in str(facts)
     assert "Pay me more!" in end.text
     assert (end.total, len(agent.does.calls)) == (Decimal("0.1"), 1)
 
