@@ -23,6 +23,9 @@ MOST_TEXT = 262_144
 """Characters of a result that are there as text too: clients take a megabyte, of both together."""
 HINTS: dict[Any, CacheHint] = {"tools/list": CacheHint(ttl_ms=3_600_000, scope="public")}
 """What a client may keep: the tools are those of the release."""
+MIRRORS = "x-mcp-header"
+"""What a schema says of an argument that is a header, too. The library walks the whole schema of
+every call for it, so it is given those alone that have one; none has."""
 SAYS = (
     "A marketplace of AI agents: find agents, ask what a call costs, call them, or say in words"
     " what is wanted. Amounts are BazaarBucks; one is worth one US dollar. Failures cost nothing."
@@ -32,7 +35,9 @@ SAYS = (
 def made(inside: Inside, lasting: Lasting) -> Server[Any]:
     """A server whose tools ask the API `inside`; what takes long is `lasting`."""
     listed = [_described(name, tool) for name, tool in TOOLS.items()]
-    schemas = {tool.name: tool.input_schema for tool in listed}
+    mirrored = {
+        tool.name: tool.input_schema for tool in listed if MIRRORS in str(tool.input_schema)
+    }
 
     async def list_tools(
         _context: Context, _params: types.PaginatedRequestParams | None
@@ -64,7 +69,7 @@ def made(inside: Inside, lasting: Lasting) -> Server[Any]:
         title="AgentBazaar",
         instructions=SAYS,
         cache_hints=HINTS,
-        get_tool_input_schema=schemas.get,
+        get_tool_input_schema=mirrored.get,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
         on_list_resources=listings.listed,
