@@ -79,6 +79,8 @@ class Working:
         called = False
         try:
             held = (await self._bus.ask(PLACE_HOLD, _hold(step, quote), cause)).held
+            if step.turn_id is not None:  # Its task may have ended while that was on its way.
+                await self.calls.make_sure(step.id)
             called = True
             answer = await self._agents.execute(self._job(step, quote, payload, cause, left_s))
             if answer.outside:
