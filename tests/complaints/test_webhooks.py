@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 
 from tests.complaints.system import Json, Marketplace, Person
-from tests.payment.cards_double import body_of, refused, signed
+from tests.payment.cards_double import body_of, signed
+from tests.payment.cards_things import refused
 from tests.support.clients import http_client
 from tests.support.polling import eventually
 from tests.support.scripted_agent import answers

@@ -10,8 +10,8 @@ from chassis.bus.envelopes import new_id, origin
 from contracts.cards import OPEN_CHECKOUT, OpenCheckout
 from contracts.errors import Conflict
 from payment_svc.cards.top_ups import open_checkout
-from tests.payment.cards_double import refused
 from tests.payment.cards_system import CardSystem, card_settings
+from tests.payment.cards_things import refused
 from tests.payment.helpers import new_customer
 from tests.support.bound import bound
 from tests.support.polling import eventually

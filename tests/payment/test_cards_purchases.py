@@ -11,8 +11,8 @@ from chassis.bus.envelopes import new_id
 from payment_svc.cards.charges import retry_s
 from payment_svc.cards.rail import in_cents
 from payment_svc.settings import Settings
-from tests.payment.cards_double import refused
 from tests.payment.cards_system import CardSystem
+from tests.payment.cards_things import refused
 from tests.support.polling import eventually
 
 pytest_plugins = ("tests.payment.cards_fixtures",)

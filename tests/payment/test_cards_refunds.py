@@ -8,8 +8,8 @@ import pytest
 
 from chassis.bus.envelopes import new_id
 from tests.payment.books_helpers import check, payment_for
-from tests.payment.cards_double import refused
 from tests.payment.cards_system import CardSystem
+from tests.payment.cards_things import refused
 from tests.support.polling import eventually
 
 pytest_plugins = ("tests.payment.cards_fixtures",)

@@ -10,8 +10,8 @@ from chassis.db.away import Away
 from contracts.payment import LIST_STRIPE, ListStripe
 from payment_svc.cards import store_tab
 from tests.payment.books_helpers import check
-from tests.payment.cards_double import refused
 from tests.payment.cards_system import CardSystem
+from tests.payment.cards_things import refused
 from tests.support.polling import eventually
 
 pytest_plugins = ("tests.payment.cards_fixtures",)

@@ -23,9 +23,9 @@ from contracts.task_events import TaskCompleted
 from payment_svc.app import build
 from payment_svc.hooks import requests, sending, signing, store, telling
 from tests.payment.books_helpers import Desk
-from tests.payment.cards_double import listening_server
 from tests.payment.conftest import payment_settings
 from tests.payment.selling_desk import Shop
+from tests.support.listening import listening_server
 from tests.support.stack import Stack
 
 KEY = "a key of the tests"

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.payment.cards_double import listening_server
+from tests.support.listening import listening_server
 from tests.support.polling import until
 
 
