@@ -19,11 +19,11 @@ SCOPES: frozenset[str] = frozenset(get_args(Scope))
 
 Over = Literal["revoked", "expired"]
 """Why a credential no longer holds."""
-OVER: dict[Over, str] = {
+OVER: dict[str, str] = {
     "revoked": "The credential of this stream no longer lets it be read.",
     "expired": "The credential of this stream has expired. Connect again with a new one.",
 }
-"""The same in words, for who is at the other end of what was open."""
+"""The same (`Over`) in words, for who is at the other end of what was open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,14 +69,17 @@ async def completion(person: Person, model: str, text: str) -> tuple[str, str]:
 
 
 async def tool(person: Person, agent: str, mode: str) -> tuple[str, str]:
-    async def told(*_: Any) -> None: ...
+    shown = list[str]()
+
+    async def told(progress: float, total: float | None, message: str | None) -> None:
+        shown.append(f"{progress} {total} {message}")
 
     async with mcp_clients.client_of(person, mode=mode) as client:
         arguments = {"agentId": agent, "payload": {"text": "hello"}}
         result = await client.call_tool("invoke_agent", arguments, progress_callback=told)
     assert result.is_error
     assert dict(result.meta or {})["agentbazaar/problem"]["status"] == 401
-    return "", mcp_clients.words_of(result)
+    return "".join(shown), mcp_clients.words_of(result)
 
 
 async def test_what_is_open_ends_with_its_credential_and_what_is_under_way_is_paid(

@@ -94,8 +94,10 @@ def _text_alone(route: Route) -> Route:
     return Route(route.path, checked, methods=[*(route.methods or ())])
 
 
-async def _nothing(_request: Request, error: HTTPException) -> Response:
+async def _nothing(_request: Request, error: Exception) -> Response:
     """The answer to what has no route: an address, or a method."""
+    if not isinstance(error, HTTPException):
+        raise error
     status = error.status_code
     said = {"code": status, "status": NO_ROUTE.get(status, "UNKNOWN"), "message": error.detail}
     return JSONResponse({"error": said}, status, error.headers)

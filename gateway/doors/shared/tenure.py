@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from starlette.types import Scope as Outer
 
@@ -34,8 +34,10 @@ class Tellable(Generic[T]):
 
     async def soon(self, wait_s: float) -> bool:
         """Wait until it is there, or so long; whether it is."""
-        both = {self.work} if self.over is None else {self.work, self.over}
-        await asyncio.wait(both, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+        ends: list[asyncio.Future[Any]] = [self.work]
+        if self.over is not None:
+            ends.append(self.over)
+        await asyncio.wait(ends, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
         return self.there
 
     def result(self) -> T:
