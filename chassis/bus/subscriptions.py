@@ -12,8 +12,8 @@ from nats.aio.subscription import Subscription
 
 from chassis.bus.flushing import drain, flush
 from contracts.base import Call
-from contracts.permissions import inbox
 from contracts.topology import Durable
+from contracts.users import inbox
 
 RPC_WORKERS = 64
 REQUESTS_WAITING = 512

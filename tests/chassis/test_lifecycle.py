@@ -16,8 +16,8 @@ from chassis.process import run
 from contracts.base import Ping, ping_call
 from contracts.errors import Unavailable
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
-from contracts.permissions import ADMIN
 from contracts.topology import PAYMENT_STEP_COMPLETED
+from contracts.users import ADMIN
 from deploy.local.embedded import embedded_nats_server
 from deploy.local.ports import free_port
 from payment_svc.app import build
