@@ -61,6 +61,10 @@ async def test_what_http_refuses(market: Marketplace, alice: Person) -> None:
     assert large.status_code == 413
     rest = await sent(alice, {"message": {**MESSAGE, "parts": []}}, "/a2a/message:send")
     assert (rest.status_code, rest.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    old = {"request": MESSAGE | {"content": MESSAGE["parts"]}, "metadata": {"agentId": "nobody"}}
+    for path, status in (("/a2a/v1/message:stream", 400), ("/a2a/v1/tasks/t:subscribe", 404)):
+        refused = await alice.first.post(path, json=old)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (status, status)
     assert (await sent(alice, {}, "/tenant/a2a/message:send")).status_code == 404
     assert (await alice.first.get("/a2a/tasks/made-up", headers=V1)).status_code == 404
     assert (await alice.first.get("/a2a")).status_code == 405

@@ -4,29 +4,26 @@ Nothing of a task is kept here: it is asked for, or read out of the event stream
 """
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from a2a.server.request_handlers.request_handler import RequestHandler
 from a2a.server.request_handlers.response_helpers import build_error_response
 from a2a.server.routes import create_jsonrpc_routes, create_rest_routes
 from a2a.utils.errors import A2AError
-from sse_starlette import EventSourceResponse
-from sse_starlette.event import ensure_bytes
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from gateway.doors.a2a.answering import small
 from gateway.doors.a2a.card import card_route
 from gateway.doors.a2a.context import Callers, only_json
 from gateway.doors.a2a.handler import Handler
 from gateway.doors.shared.inside import Inside
 from gateway.doors.shared.lasting import Lasting
 from gateway.settings import Settings
-from gateway.sse import Frames
 
 PLACE = "/a2a"
 
@@ -51,7 +48,7 @@ def _routes(handler: RequestHandler, settings: Settings) -> list[Route]:
         for route in create_jsonrpc_routes(handler, place, callers, enable_v0_3_compat=True)
     ]
     rest = create_rest_routes(handler, callers, enable_v0_3_compat=True, path_prefix=PLACE)
-    return [_small(one, settings) for one in (*rpc, *rest) if isinstance(one, Route)]
+    return [small(one, settings) for one in (*rpc, *rest) if isinstance(one, Route)]
 
 
 def _json_alone(route: Route) -> Route:
@@ -66,21 +63,3 @@ def _json_alone(route: Route) -> Route:
         return answer
 
     return Route(route.path, checked, methods=["POST"])
-
-
-def _small(route: Route, settings: Settings) -> Route:
-    """A route whose streams are the gateway's: the library's keep more than all else of them."""
-
-    async def answered(request: Request) -> Response:
-        answer: Response = await route.endpoint(request)
-        if not isinstance(answer, EventSourceResponse):
-            return answer
-        frames = _encoded(answer.body_iterator, answer.sep)
-        return Frames(frames, settings.event_send_s, alive_s=settings.event_heartbeat_s)
-
-    return Route(route.path, answered, methods=[*(route.methods or ())])
-
-
-async def _encoded(told: AsyncIterable[Any], sep: str) -> AsyncGenerator[bytes]:
-    async for one in told:
-        yield ensure_bytes(one, sep)

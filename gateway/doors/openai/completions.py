@@ -23,7 +23,7 @@ from gateway.doors.openai.models import HUBCHAT, agent_called
 from gateway.doors.openai.said import answered, of_call, of_turn
 from gateway.doors.shared.inside import Inside
 from gateway.doors.shared.serving import json_of
-from gateway.doors.shared.streaming import Gone, while_there
+from gateway.doors.shared.streaming import HANGED_UP, Gone, while_there
 from gateway.errors import sentence
 from gateway.settings import Settings
 
@@ -31,8 +31,6 @@ Json = dict[str, Any]
 
 WAIT_S = 100.0
 """How long a turn is waited for without a stream: as long as an agent that is called."""
-HANGED_UP = 499
-"""For the log; nobody is there to read it."""
 STILL = (
     "The turn {} is still going on. Ask again with the same Idempotency-Key, or stream: then it"
     " is waited for once more. GET /api/turns/{} has it later."
