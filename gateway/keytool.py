@@ -150,6 +150,8 @@ async def _wallet(args: argparse.Namespace, _client: Client, bus: Bus) -> int:
     cause = origin(ADMIN, "keytool.wallet", args.account)
     wallet = await bus.ask(OPEN_WALLET, OpenWallet(grant=args.grant), cause)
     _say(f"The wallet of {args.account} has {wallet.available} BazaarBucks available.")
+    if args.grant not in (None, wallet.posted):
+        _say("It was open before, and stays as it is: a top-up brings more.")
     return 0
 
 
