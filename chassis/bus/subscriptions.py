@@ -10,9 +10,10 @@ from faststream.nats import JStream, PullSub
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 
+from chassis.bus.flushing import drain, flush
 from contracts.base import Call
-from contracts.permissions import inbox
 from contracts.topology import Durable
+from contracts.users import inbox
 
 RPC_WORKERS = 64
 REQUESTS_WAITING = 512
@@ -56,16 +57,11 @@ def consumes(durable: Durable) -> dict[str, Any]:
 
 
 async def leave(client: Client, *subscriptions: Subscription) -> None:
-    """Hear nothing new; returns when all that had come was taken. Cut short, no more is taken."""
-    try:
-        for subscription in subscriptions:
-            # A drain alone sends its PING ahead of this, and can miss what was still on its way.
-            await client._send_unsubscribe(subscription._id)  # noqa: SLF001  (no public way)
-        await client.flush()
-        await client.flush()
-        for subscription in subscriptions:
-            await subscription.drain()  # type: ignore[no-untyped-call]  # nats-py has no types here
-    finally:
-        for subscription in subscriptions:  # A drain that is cancelled does neither.
-            subscription._stop_processing()  # noqa: SLF001  (no public way)
-            client._remove_sub(subscription._id)  # noqa: SLF001  (the client would drain it again)
+    """Hear nothing new; returns when all that had come was taken."""
+    for subscription in subscriptions:
+        # A drain alone sends its PING ahead of this, and so can miss what was still on its way.
+        await client._send_unsubscribe(subscription._id)  # noqa: SLF001  (no public way)
+    await flush(client)
+    await flush(client)
+    for subscription in subscriptions:
+        await drain(subscription)

@@ -7,12 +7,11 @@ subscribes with is replaced by a subscription that goes straight to the handler.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import suppress
 from typing import Any
 
 from faststream.nats import NatsBroker
 from nats.aio.msg import Msg
-from nats.errors import Error as NatsError
+from nats.errors import BadSubscriptionError
 
 from chassis.bus.calls import Bus
 from chassis.bus.changes import Changes
@@ -162,12 +161,13 @@ class Subscribers:
 
     async def stop(self, at_most_s: float) -> None:
         """Let what is in work end; what does not end in time comes again."""
-        await asyncio.gather(*(_stopped(subscriber) for subscriber in self._broker.subscribers))
+        await asyncio.gather(*(self._leave(subscriber) for subscriber in self._broker.subscribers))
         workers = [*self._consuming.values(), *self._answering.values()]
         await asyncio.gather(*(one.stop(at_most_s) for one in workers))
 
-
-async def _stopped(subscriber: Any) -> None:
-    with suppress(NatsError):  # What was left already, or is away, cannot be left again.
-        await subscriber.stop()
-    subscriber.subscription = None  # The broker stops it once more.
+    async def _leave(self, subscriber: Any) -> None:
+        """Hear nothing more; a close that was cut short has left some already."""
+        try:
+            await subscriber.stop()
+        except BadSubscriptionError:
+            subscriber.subscription = None
