@@ -14,7 +14,6 @@ from nats.aio.msg import Msg
 from chassis.bus import watching
 from chassis.bus.calls import Bus
 from chassis.bus.envelopes import origin
-from chassis.endings import end
 from contracts import hands
 from contracts.base import Pong, ping_call
 from contracts.envelope import ID
@@ -22,7 +21,7 @@ from contracts.errors import Unavailable
 from contracts.hands import InHand
 from tests.chassis import probe
 from tests.chassis.probe import ASK, Answer, Question
-from tests.support.polling import eventually, until
+from tests.support.polling import eventually
 from tests.support.stack import Stack, running
 
 FOR_EVER_MS = 100_000
@@ -252,26 +251,3 @@ async def test_a_service_that_is_slow_and_being_stopped_still_gives_its_answer(
             await asked.wait()
             stopping.set()
         assert (await asking).text == "x"
-
-
-async def test_a_service_whose_time_is_over_stops_all_the_same_and_begins_nothing_more(
-    probe_stack: Stack,
-) -> None:
-    """Requests still wait for room then. What was left in the middle of it cannot be left again."""
-    begun, for_ever = list[Question](), asyncio.Event()
-
-    async def endless(request: Question) -> Answer:
-        begun.append(request)
-        await for_ever.wait()
-        return Answer(text=request.text)
-
-    service = probe.build(probe_stack, drain_s=0.05)
-    service.answer(ASK, endless, workers=1)
-    async with asker(probe_stack) as bus:
-        async with running(service):
-            asking = [ask(bus) for _ in range(3)]
-            await until(lambda: len([*service.subscribers.requests()]) == 3, "all came")
-            client = await service.broker.connect()
-        assert client.is_closed
-        assert len(begun) == 1
-        await end(*asking)
