@@ -122,6 +122,8 @@ async def test_a_replica_that_is_killed_takes_no_money_with_it(
     env = {"NATS_URL": stack.nats_url, "DATABASE_URL": stack.database_url("payment")}
     env |= {"RECONCILE_S": "3600"}
     survivor = build(payment_settings(stack))
+    # It asks before it works; who asks side by side without a connection makes one each.
+    await survivor.broker.connect()
     async with process("payment_svc", DATABASE_POOL=4, **env) as victim:
         await eventually(victim.is_ready)
         buyer = await new_customer(survivor.database, by_admin(survivor), js, sql, "20")
