@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 import structlog
@@ -16,7 +17,7 @@ from chassis.observability.terminal import escaped
 from contracts.api import PaymentProblem, Problem
 from contracts.base import ID_FORM
 from contracts.credentials import HEADER, VALUE
-from contracts.errors import Busy, Internal, Refusal
+from contracts.errors import Busy, Internal, Refusal, Unavailable
 from contracts.quotes import QUOTE_FORM
 from gateway.faults import told, where
 from gateway.link import STOPPING
@@ -87,7 +88,14 @@ async def _refused(request: Request, error: Refusal) -> Response:
     if isinstance(error, Internal):
         route = getattr(request.scope.get("route"), "path", None)
         log.error("refused", route=route, error=error.message, why=told(error.__cause__))
-    return problem(error.code, error.message, AGAIN if isinstance(error, Busy) else None)
+    return problem(error.code, error.message, _again(error))
+
+
+def _again(error: Refusal) -> Mapping[str, str] | None:
+    """When to come again, for whom that may help; 503s without a word of it get theirs later."""
+    if isinstance(error, Unavailable) and error.wait_s is not None:
+        return {"Retry-After": str(ceil(error.wait_s))}
+    return AGAIN if isinstance(error, Busy) else None
 
 
 async def _not_valid(_request: Request, error: RequestValidationError) -> Response:
