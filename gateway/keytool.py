@@ -29,10 +29,10 @@ from contracts.base import Id
 from contracts.errors import Refusal
 from contracts.ledger import OPEN_WALLET, OpenWallet
 from contracts.listings import CLOSE_LISTINGS, CloseListings
-from contracts.permissions import ADMIN
 from contracts.selling import REQUEST_PAYOUT, RequestPayout
 from contracts.spending import CLOSE_ACCOUNT, CloseAccount
 from contracts.topology import API_KEYS
+from contracts.users import ADMIN
 from gateway.buckets import bucket
 from gateway.errors import sentence
 from gateway.identity import SCOPES, Scope, account_named

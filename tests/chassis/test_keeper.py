@@ -22,8 +22,9 @@ from chassis.keeper import Keeper
 from chassis.keeping import letters
 from chassis.keeping.looking import HELP
 from contracts.envelope import ERROR_CODE, ERROR_TEXT, TURN
-from contracts.permissions import ADMIN, FORGET, GATEWAY, KEEPER, LETTERS
+from contracts.permissions import FORGET, LETTERS
 from contracts.topology import DURABLES, PAYMENT_STEP_COMPLETED, TASK_START, Durable
+from contracts.users import ADMIN, GATEWAY, KEEPER
 from deploy.local.embedded import EmbeddedServer, embedded_nats_server
 from deploy.local.home import passwords
 from tests.support.polling import eventually

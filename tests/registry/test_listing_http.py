@@ -10,7 +10,7 @@ from chassis.bus.calls import Bus
 from chassis.bus.connecting import connect_options
 from chassis.bus.envelopes import origin
 from contracts.listings import CLOSE_LISTINGS, CloseListings
-from contracts.permissions import ADMIN
+from contracts.users import ADMIN
 from tests.gateway.credentials import bearer, make_key
 from tests.gateway.reading import fresh
 from tests.registry.helpers import registry_settings
