@@ -41,7 +41,6 @@ _FORMS = {
     VALUE: "1 to 4,096 visible ASCII characters are expected, spaces in between.",
 }
 """What is told in place of a regular expression."""
-_SOURCES = {"body", "query", "path", "header"}
 _SENTENCES = {
     404: "There is nothing at this address.",
     405: "This address does not answer that method.",
@@ -74,8 +73,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def sentence(errors: Sequence[Any]) -> str:
     """The first of Pydantic's errors as one sentence that names the field."""
     first = errors[0]
-    # A field of a body may be called as a place is.
-    place = [str(part) for part in first["loc"][first["loc"][0] in _SOURCES :]]
+    place = [str(part) for part in first["loc"]]
     form = first.get("ctx", {}).get("pattern")
     text = _WORDS.get(first["type"]) or _FORMS.get(form) or str(first["msg"])
     text = text.removeprefix("Value error, ")
@@ -99,7 +97,9 @@ def _again(error: Refusal) -> Mapping[str, str] | None:
 
 
 async def _not_valid(_request: Request, error: RequestValidationError) -> Response:
-    return problem(422, sentence(error.errors()))
+    first = error.errors()[0]
+    # FastAPI says first where it comes from: the body, the query, a header.
+    return problem(422, sentence([{**first, "loc": first["loc"][1:]}]))
 
 
 async def _http_error(request: Request, error: HTTPException) -> Response:
