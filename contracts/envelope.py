@@ -36,6 +36,8 @@ ERROR_CODE = "Nats-Service-Error-Code"
 ERROR_TEXT = "Nats-Service-Error"
 ERROR_REQUIRED = "Bazaar-Error-Required"
 """Set on the refusal `PaymentRequired`: how many BazaarBucks are needed, when that is known."""
+ERROR_WAIT = "Bazaar-Error-Wait"
+"""Set on the refusal `Unavailable`: after how many seconds to ask again, when that is known."""
 ERROR_BUSY = "Bazaar-Error-Busy"
 """Set on the refusal `Busy`, whose code then says what it is to who does not know it."""
 

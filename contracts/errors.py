@@ -78,9 +78,20 @@ class BadAnswer(Refusal):
 
 
 class Unavailable(Refusal):
-    """A service or an agent is down or too busy; later may be better."""
+    """A service or an agent is down or too busy; later may be better.
+
+    Attributes:
+        wait_s: after how many seconds; None for soon.
+    """
 
     code = 503
+
+    def __init__(
+        self, message: str, *, wait_s: float | None = None, loggable: bool = False
+    ) -> None:
+        """Keep the sentence, and for how long it is of no use to ask again."""
+        super().__init__(message, loggable=loggable)
+        self.wait_s = wait_s
 
 
 class TooSlow(Refusal):

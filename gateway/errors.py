@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 import structlog
@@ -16,7 +17,7 @@ from chassis.observability.terminal import escaped
 from contracts.api import PaymentProblem, Problem
 from contracts.base import ID_FORM
 from contracts.credentials import HEADER, VALUE
-from contracts.errors import Busy, Internal, Refusal
+from contracts.errors import Busy, Internal, Refusal, Unavailable
 from contracts.quotes import QUOTE_FORM
 from gateway.faults import told, where
 from gateway.link import STOPPING
@@ -40,7 +41,6 @@ _FORMS = {
     VALUE: "1 to 4,096 visible ASCII characters are expected, spaces in between.",
 }
 """What is told in place of a regular expression."""
-_SOURCES = {"body", "query", "path", "header"}
 _SENTENCES = {
     404: "There is nothing at this address.",
     405: "This address does not answer that method.",
@@ -73,8 +73,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def sentence(errors: Sequence[Any]) -> str:
     """The first of Pydantic's errors as one sentence that names the field."""
     first = errors[0]
-    # A field of a body may be called as a place is.
-    place = [str(part) for part in first["loc"][first["loc"][0] in _SOURCES :]]
+    place = [str(part) for part in first["loc"]]
     form = first.get("ctx", {}).get("pattern")
     text = _WORDS.get(first["type"]) or _FORMS.get(form) or str(first["msg"])
     text = text.removeprefix("Value error, ")
@@ -87,11 +86,20 @@ async def _refused(request: Request, error: Refusal) -> Response:
     if isinstance(error, Internal):
         route = getattr(request.scope.get("route"), "path", None)
         log.error("refused", route=route, error=error.message, why=told(error.__cause__))
-    return problem(error.code, error.message, AGAIN if isinstance(error, Busy) else None)
+    return problem(error.code, error.message, _again(error))
+
+
+def _again(error: Refusal) -> Mapping[str, str] | None:
+    """When to come again, for whom that may help; 503s without a word of it get theirs later."""
+    if isinstance(error, Unavailable) and error.wait_s is not None:
+        return {"Retry-After": str(ceil(error.wait_s))}
+    return AGAIN if isinstance(error, Busy) else None
 
 
 async def _not_valid(_request: Request, error: RequestValidationError) -> Response:
-    return problem(422, sentence(error.errors()))
+    first = error.errors()[0]
+    # FastAPI says first where it comes from: the body, the query, a header.
+    return problem(422, sentence([{**first, "loc": first["loc"][1:]}]))
 
 
 async def _http_error(request: Request, error: HTTPException) -> Response:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 from jiter import from_json
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
 from chassis.amounts import plain_amount
 from contracts.base import MAX_AMOUNT, MICRO, to_micro
@@ -119,9 +119,8 @@ def read(status: int, body: bytes, answer: type[AnswerT], wait_s: float | None =
         try:
             return parsed(body, answer)
         except (ValueError, RecursionError) as error:
-            raise AgentFailure(
-                "agent_error", "The agent answered with something that is no answer."
-            ) from error
+            said = f"The agent answered with something that is no answer{_wrong(error)}."
+            raise AgentFailure("agent_error", said) from error
     said = _detail(body)
     if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
         wait_s = wait_s or 0.0
@@ -143,6 +142,14 @@ def read(status: int, body: bytes, answer: type[AnswerT], wait_s: float | None =
     raise AgentFailure(
         "agent_error", f"The agent failed with status {status}{said}.", status=status
     )
+
+
+def _wrong(error: Exception) -> str:
+    """Which member of an answer is missing or wrong, as the end of a sentence."""
+    if not isinstance(error, ValidationError):
+        return ""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    return f": {'.'.join(map(str, first['loc'])) or 'all of it'}: {first['msg']}"
 
 
 def parsed(body: bytes, answer: type[AnswerT]) -> AnswerT:

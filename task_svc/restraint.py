@@ -17,16 +17,7 @@ MOST_RESTS = 10_000
 
 
 class NotNow(Unavailable):
-    """The agent is not to be called now; it was not called, and nothing was stored.
-
-    Attributes:
-        wait_s: after how many seconds it may be; None for soon.
-    """
-
-    def __init__(self, message: str, wait_s: float | None = None) -> None:
-        """Say why, and for how long."""
-        super().__init__(message)
-        self.wait_s = wait_s
+    """The agent is not to be called now; it was not called, and nothing was stored."""
 
 
 class Restraint:
@@ -57,7 +48,7 @@ class Restraint:
         if left > 0:
             raise NotNow(
                 f"{quote.agent_name} wants to be left alone; try again in {ceil(left)} seconds.",
-                left,
+                wait_s=left,
             )
         self._rests.pop(agent_id, None)
         if quote.breaker == "closed":
@@ -67,7 +58,7 @@ class Restraint:
             raise NotNow(
                 f"{quote.agent_name} gave no answer to its last calls;"
                 f" try again in {ceil(left)} seconds.",
-                left,
+                wait_s=left,
             )
         if agent_id in self._tried:
             raise NotNow(

@@ -1,8 +1,10 @@
 """Typed calls between services over NATS, and how their answers and refusals travel."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from math import ceil
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
@@ -31,6 +33,7 @@ from contracts.envelope import (
     ERROR_CODE,
     ERROR_REQUIRED,
     ERROR_TEXT,
+    ERROR_WAIT,
     Envelope,
 )
 from contracts.errors import (
@@ -48,6 +51,7 @@ from contracts.shown import AS_SHOWN
 log = structlog.get_logger()
 
 AMOUNT: TypeAdapter[Decimal] = TypeAdapter(Money)
+SECONDS = re.compile(r"[0-9]{1,6}")
 UNREACHABLE = "The message bus is not reachable."
 HEADERS_BYTES = 4096
 """Room for an envelope: the server counts headers too, and cuts off whoever sends too much."""
@@ -239,6 +243,8 @@ def refusal_in(headers: Mapping[str, str]) -> Refusal | None:
     found = refusal(int(code) if code.isdecimal() else 500, text)
     if isinstance(found, PaymentRequired):
         found.required = _amount(headers.get(ERROR_REQUIRED, ""))
+    if isinstance(found, Unavailable):
+        found.wait_s = _seconds(headers.get(ERROR_WAIT, ""))
     return found
 
 
@@ -249,15 +255,21 @@ def _amount(text: str) -> Decimal | None:
         return None
 
 
+def _seconds(text: str) -> float | None:
+    return float(text) if SECONDS.fullmatch(text) else None
+
+
 def refusal_headers(refused: Refusal) -> dict[str, str]:
     """A refusal as it travels."""
     busy = isinstance(refused, Busy)
     required = refused.required if isinstance(refused, PaymentRequired) else None
+    wait_s = refused.wait_s if isinstance(refused, Unavailable) else None
     return {
         ERROR_CODE: str(Unavailable.code if busy else refused.code),
         ERROR_TEXT: one_line(refused.message)[:1000],
         **({ERROR_BUSY: "true"} if busy else {}),
         **({} if required is None else {ERROR_REQUIRED: f"{required:f}"}),
+        **({} if wait_s is None else {ERROR_WAIT: str(ceil(wait_s))}),
     }
 
 

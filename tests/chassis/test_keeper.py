@@ -314,6 +314,7 @@ async def test_the_gateway_has_dead_letters_told_and_sent_again(
     assert (await asks("replay", number))[0] == {"subject": home}
     again = await js.get_last_msg("EVENTS", home)
     assert again.headers is not None
+    assert again.seq is not None
     assert (again.data, again.headers["ce-id"]) == (b'{"a": 1}', "e9")
     assert not any(name.startswith(("bazaar-", "Nats-Msg")) for name in again.headers)
     for durable in ("payment-step-completed", "registry-step-completed"):

@@ -58,6 +58,14 @@ async def test_a_refusal_keeps_its_code_and_its_sentence(
     assert_problem(await http.post("/api/invoke-agent", json=CALL), status, error.message)
 
 
+async def test_who_comes_too_early_is_told_when(
+    http: httpx.AsyncClient, services: StandIns
+) -> None:
+    await services.answer(INVOKE_AGENT, Unavailable("It wants to be left alone.", wait_s=19.2))
+    answer = await http.post("/api/invoke-agent", json=CALL)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "20")
+
+
 @pytest.mark.parametrize("reply", [b"", b"{", b"[]", b'{"agents": [{"id": 5}]}'])
 async def test_an_answer_of_another_shape_is_500_without_details(
     http: httpx.AsyncClient, services: StandIns, reply: bytes

@@ -147,6 +147,8 @@ async def test_an_agent_that_asked_for_rest_is_not_called_meanwhile(system: Syst
         refused = await system.refusal(account, agent_id, step_id=step_id)
         assert isinstance(refused, Unavailable)
         assert "wants to be left alone" in refused.message
+        assert refused.wait_s is not None
+        assert 0 < refused.wait_s <= 60
         assert len(agent.calls) == 1
         assert await system.rows("SELECT FROM task.steps WHERE id = $1", step_id) == []
 
