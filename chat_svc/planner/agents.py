@@ -101,11 +101,6 @@ def _names_at(plain: str, position: int, most: int = _MOST_WORDS) -> Iterator[tu
         yield plain[position:end].strip().strip("\"'"), end
 
 
-def _is_told(plain: str, end: int, call: str) -> bool:
-    """Whether "have the Translator" goes on with what it is to do."""
-    return form("does_it").match(call) is not None and _is_verb(plain, end + 1)
-
-
 def _is_verb(plain: str, start: int) -> bool:
     patterns = (form("does"), form("imperative"), *(verb.pattern for verb in verbs()))
     return any(pattern.match(plain, start) for pattern in patterns)
