@@ -103,9 +103,9 @@ def repeated(wishes: Sequence[Wish], again: Again) -> list[Wish]:
         changed[0] = replace(changed[0], mention=again.mention)
     if not again.tags:
         return changed
-    if not any(wish.targeted for wish in changed):
+    if not any(wish.family.targeted for wish in changed):
         return [*changed, translation(again.tags)]
-    return [with_targets(wish, again.tags) if wish.targeted else wish for wish in changed]
+    return [with_targets(wish, again.tags) if wish.family.targeted else wish for wish in changed]
 
 
 def translation(tags: Sequence[str]) -> Wish:
@@ -114,7 +114,7 @@ def translation(tags: Sequence[str]) -> Wish:
 
 
 def _with_options(wish: Wish, again: Again) -> Wish:
-    options = (again.options or {}).get(wish.family.name) if wish.family else None
+    options = (again.options or {}).get(wish.family.name)
     if not options:
         return wish
     argument = replace(wish.argument, options={**wish.argument.options, **options})

@@ -16,7 +16,7 @@ from chat_svc.planner.match import (
     words_of,
 )
 from chat_svc.planner.verbs import verbs
-from chat_svc.planner.wish import FAMILIES, QUALITIES, Mention, Wish, quality
+from chat_svc.planner.wish import FAMILIES, QUALITIES, UNKNOWN, Mention, Wish, quality
 
 _MOST_WORDS = 6
 
@@ -113,13 +113,13 @@ _BY_NAME = 3
 def settled(profiles: Sequence[Profile], wish: Wish) -> Wish:
     """Makes a question a wish in free words when an agent offers its very subject."""
     if wish.weak and for_words(profiles, wish.request, subject_only=True):
-        return replace(wish, family=None)
+        return replace(wish, family=UNKNOWN)
     return wish
 
 
 def able(profiles: Sequence[Profile], wish: Wish) -> list[Match]:
     """Agents for a wish, whoever it is addressed to."""
-    if wish.family is not None:
+    if wish.family.known:
         return for_family(profiles, wish.family)
     quality_task = form("quality_task").search(fold(wish.request[:_BEGINNING]))
     if quality_task:
@@ -134,7 +134,7 @@ def addressed(profiles: Sequence[Profile], wish: Wish, ids: Sequence[str]) -> li
     asked = ranked(
         [fitting.get(one.agent.id) or Match(one.agent, one.main_skill, _BY_NAME) for one in named]
     )
-    others = for_family(profiles, wish.family or quality(asked[0].skill))
+    others = for_family(profiles, wish.family if wish.family.known else quality(asked[0].skill))
     others = [match for match in others if match.agent.id not in ids]
     if asked[0].agent.available:
         return [*asked, *others]
@@ -144,13 +144,12 @@ def addressed(profiles: Sequence[Profile], wish: Wish, ids: Sequence[str]) -> li
 
 def does_as_asked(match: Match, wish: Wish) -> bool:
     """Whether the agent is to be given the request in the person's own words."""
-    return match.tier == _BY_NAME or wish.family is None
+    return match.tier == _BY_NAME or not wish.family.known
 
 
 def kind_of(skill: str) -> str:
     """What a person calls the work that a skill word means; the word itself when unknown."""
-    family = family_of(skill)
-    return skill if family is None else family.name
+    return family_of(skill).name or skill
 
 
 _LOOKED_AT = 4_000
@@ -181,7 +180,7 @@ def short(text: str) -> str:
 
 def doing(wish: Wish) -> str:
     """What a wish is about, to go after "I cannot"."""
-    if wish.family is None or wish.weak:
+    if not wish.family.known or wish.weak:
         return f"help with “{short(wish.request)}”" if wish.request else "help with that"
     return wish.family.name
 
@@ -190,7 +189,7 @@ def is_wish(wish: Wish) -> bool:
     """Whether somebody is asked to do something, be it that nobody here can."""
     said = fold(wish.request[:LONGEST_QUOTE])
     return bool(
-        wish.family
+        wish.family.known
         or wish.mention
         or form("asks_somebody").match(said)
         or form("imperative").search(said)

@@ -10,6 +10,7 @@ from chat_svc.planner.match import Profile, family_of, for_family, for_words, pr
 from chat_svc.planner.model import Candidate, money
 from chat_svc.planner.source import read_source
 from chat_svc.planner.vocabulary import says
+from chat_svc.planner.wish import UNKNOWN
 from chat_svc.planner.zones import is_prose
 
 _LONGEST_QUESTION = 300
@@ -59,8 +60,8 @@ def _told(agents: Sequence[Candidate], *, dearest: bool = False) -> str:
 
 def _able(profiles: Sequence[Profile], names: Names, what: str) -> list[Candidate]:
     """Agents that can do what folded words say, or are called by them."""
-    family = next(filter(None, map(family_of, words_of(what))), None)
-    able = for_family(profiles, family) if family else for_words(profiles, what)
+    family = next((kind for kind in map(family_of, words_of(what)) if kind.known), UNKNOWN)
+    able = for_family(profiles, family) if family.known else for_words(profiles, what)
     ids = () if able else names.meant(what)
     return [one.agent for one in able] or [one.agent for one in profiles if one.agent.id in ids]
 
@@ -88,7 +89,7 @@ def _on_the_market(profiles: Sequence[Profile], names: Names, question: str) -> 
     if who := form("who").match(question):
         return _who(profiles, names, who["what"])
     clause = begin(question, 0, names.find)
-    if clause.mention is not None or (clause.family is not None and not clause.weak):
+    if clause.mention is not None or clause.asks:
         return None
     if form("which_languages").fullmatch(question):
         return _who(profiles, names, "translate")

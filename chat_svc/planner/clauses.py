@@ -17,12 +17,11 @@ from chat_svc.planner.verbs import Verb, verbs
 from chat_svc.planner.wish import (
     SEARCH,
     TRANSLATE,
+    UNKNOWN,
     Family,
     Mention,
     Style,
-    is_targeted,
     points,
-    style_of,
 )
 
 HEAD = 2_000
@@ -46,7 +45,7 @@ class Clause:
         begins: where it begins, with "please" and the like.
         start: where its own words begin.
         verb_end: where its object begins; the same as `start` when the verb is unknown.
-        family: what kind of work it is, None when no known verb begins it.
+        family: what kind of work it is; unknown when no known verb begins it.
         weak: whether an agent that offers the subject itself comes before the family.
         elliptic: whether it has no verb and only names a language.
     """
@@ -55,10 +54,15 @@ class Clause:
     start: int
     verb_end: int
     end: int
-    family: Family | None
+    family: Family
     mention: Mention | None = None
     weak: bool = False
     elliptic: bool = False
+
+    @property
+    def asks(self) -> bool:
+        """Whether its verb asks for work, whoever may offer the subject."""
+        return self.family.known and not self.weak
 
 
 def skip_lead(plain: str, position: int) -> int:
@@ -105,7 +109,7 @@ def _without_verb(plain: str, start: int) -> Clause:
         return Clause(start, start, verb_end, len(plain), TRANSLATE, elliptic=True)
     if form("question").match(plain, start):
         return Clause(start, start, start, len(plain), SEARCH, weak=True)
-    return Clause(start, start, start, len(plain), None)
+    return Clause(start, start, start, len(plain), UNKNOWN)
 
 
 def _known_verb(plain: str, start: int) -> Clause | None:
@@ -139,7 +143,7 @@ def has_target_at_end(argument: str) -> bool:
 
 def _is_complete(clause: Clause, argument: str) -> bool:
     """Whether the clause has all it needs, so that what follows is no part of its text."""
-    complete = QUOTE in argument or style_of(clause.family) is not Style.TEXT
+    complete = QUOTE in argument or clause.family.style is not Style.TEXT
     return complete or has_target_at_end(argument)
 
 
@@ -151,9 +155,9 @@ def _begins_anew(plain: str, current: Clause, separator: int, new: Clause) -> bo
     complete = _is_complete(current, argument)
     if new.mention is not None and new.mention.agent_ids:
         return strong or complete
-    if new.family is None:
+    if not new.family.known:
         return complete and _is_told(plain, new, strong=strong)
-    if new.weak or (new.elliptic and is_targeted(current.family)):
+    if new.weak or (new.elliptic and current.family.targeted):
         return new.weak and strong and complete
     if points(argument):
         return True
@@ -174,7 +178,7 @@ def _is_told(plain: str, new: Clause, *, strong: bool) -> bool:
 
 def _goes_on(plain: str, current: Clause, new: Clause, *, strong: bool) -> bool:
     """Whether a known verb after a complete clause, or after a subject, is a new wish."""
-    if strong or style_of(current.family) is not Style.QUERY:
+    if strong or current.family.style is not Style.QUERY:
         return True
     if form("chained_object").match(plain[new.verb_end : new.verb_end + _NEAR]):
         return True

@@ -82,8 +82,7 @@ class Conversation:
 
 
 def _is(made: Made, kind: str) -> bool:
-    family = family_of(made.skill)
-    return family is not None and family.name == kind
+    return family_of(made.skill).name == kind
 
 
 _LONGEST = 100
@@ -140,12 +139,12 @@ def lacks_language(wishes: Sequence[Wish]) -> bool:
 
 def lacks_text(wishes: Sequence[Wish]) -> bool:
     """Whether the first wish is for work on a text or a subject that was not given."""
-    return bool(wishes) and wishes[0].style is not Style.REQUEST and wishes[0].lacks_text
+    return bool(wishes) and wishes[0].family.style is not Style.REQUEST and wishes[0].lacks_text
 
 
 def with_text(wish: Wish, text: str) -> Wish:
     """The wish with another text, or with what a text points at."""
-    if wish.style is Style.REQUEST:
+    if wish.family.style is Style.REQUEST:
         return replace(wish, request=f"{wish.request}\n\nNow for: {text}", data=None)
     pointing = fold(text) if points(fold(text)) else ""
     targets = dict.fromkeys(item.target for item in wish.argument.items)

@@ -176,7 +176,7 @@ def plan(
     if free is not None:
         return free
     wishes, before = talk.understood(heard, earlier)
-    allowed = [w for w in wishes if not w.family or w.family.name not in heard.terms.forbidden]
+    allowed = [w for w in wishes if w.family.name not in heard.terms.forbidden]
     wishes = allowed or wishes
     drafts = draft(profiles, wishes, Conversation(before))
     if not drafts.steps:

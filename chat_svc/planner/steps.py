@@ -97,7 +97,7 @@ def _texts_for_request(drafts: Drafts, wish: Wish, match: Match) -> list[Text]:
 
 def _pieces(drafts: Drafts, wish: Wish, match: Match) -> Iterator[tuple[Text, str | None]]:
     """Texts to work on, each with the language that it goes to."""
-    if agents.does_as_asked(match, wish) or wish.style is Style.REQUEST:
+    if agents.does_as_asked(match, wish) or wish.family.style is Style.REQUEST:
         yield from ((text, None) for text in _texts_for_request(drafts, wish, match))
         return
     for item in wish.argument.items:
@@ -108,7 +108,6 @@ def _pieces(drafts: Drafts, wish: Wish, match: Match) -> Iterator[tuple[Text, st
             yield item.text, item.target
         elif (
             wish.elliptic
-            and wish.family
             and not drafts.results
             and (sources := drafts.before.sources(wish.family.name))
         ):
@@ -126,7 +125,7 @@ def _problem(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> str | None
     if not matches[0].agent.available:
         away = ", ".join(dict.fromkeys(match.agent.name for match in matches[:3]))
         return f"I cannot {agents.doing(wish)}: {away} can do that, but is not available right now."
-    if wish.family is not None and not agents.does_as_asked(matches[0], wish):
+    if not agents.does_as_asked(matches[0], wish):
         return _lacks(drafts, wish, matches[0])
     return _works_on_nothing(wish, matches[0])
 
@@ -134,10 +133,10 @@ def _problem(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> str | None
 def _works_on_nothing(wish: Wish, match: Match) -> str | None:
     """Why an agent that is given texts cannot be given a wish in free words."""
     family = family_of(match.skill)
-    if family is not None and family.targeted and not takes_instructions(match.agent):
+    if family.targeted and not takes_instructions(match.agent):
         return _ASK_LANGUAGE.format(kind=family.name)
     asked = wish.data or wish.mention or wish.argument.points_at
-    if family is not None and family.style is Style.TEXT and not asked:
+    if family.style is Style.TEXT and not asked:
         # Nobody works on the words of the wish itself.
         return f"I did not understand “{agents.short(wish.request)}”: {NOT_UNDERSTOOD}"
     return None
@@ -145,7 +144,7 @@ def _works_on_nothing(wish: Wish, match: Match) -> str | None:
 
 def _lacks(drafts: Drafts, wish: Wish, match: Match) -> str | None:
     """What a wish of a known kind does not say, in a sentence; None when nothing is missing."""
-    kind = wish.family.name if wish.family else ""
+    kind = wish.family.name
     if wish.lacks_target:
         unknown = wish.argument.unknown_language
         asked = f"I do not know the language “{unknown}”. " if unknown else ""
@@ -204,8 +203,7 @@ def _add(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> None:
         made.append({RESULT_KEY: len(drafts.steps)})
         drafts.steps.append(Draft(tuple(matches if by_name else able_to), text, options, by_name))
     if made:
-        about = wish.family is not None and wish.family.tells_about
-        drafts.last = [text for text, _ in pieces] if about else made
+        drafts.last = [text for text, _ in pieces] if wish.family.tells_about else made
         drafts.results += made
         drafts.by_word |= dict.fromkeys(stems_of(matches[0].skill), made)
-        drafts.by_family[wish.family.name if wish.family else ""] = made
+        drafts.by_family[wish.family.name] = made

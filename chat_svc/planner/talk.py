@@ -136,7 +136,7 @@ class Talk:
         meant = any(turn.result is not None for turn in before)
         lacking = (
             wishes
-            and wishes[0].style is not Style.REQUEST
+            and wishes[0].family.style is not Style.REQUEST
             and not (frame.lacks_text(wishes) and meant)
         )
         return (wishes, before) if lacking or frame.lacks_language(wishes) else None
@@ -144,8 +144,7 @@ class Talk:
     def _is_material(self, heard: Heard) -> bool:
         """Whether a message gives a text, and asks for nothing itself."""
         clause = begin(heard.source.plain, 0, self.names.find)
-        asked = clause.family is not None and not clause.weak
-        return not asked and clause.mention is None and any(map(str.isalnum, heard.text))
+        return not clause.asks and clause.mention is None and any(map(str.isalnum, heard.text))
 
     def _repeated(self, again: Again, earlier: Sequence[Earlier], depth: int) -> Understood | None:
         asked = next(
@@ -160,7 +159,7 @@ class Talk:
             return [], earlier
         before = earlier[:asked]
         wishes, before = self.understood(hear(earlier[asked].said), before, depth - 1)
-        targeted = any(wish.targeted for wish in wishes)
+        targeted = any(wish.family.targeted for wish in wishes)
         if again.only_translates() and not targeted and earlier[asked].result is not None:
             # "The same in French" after a summary: it need not be made and paid once more.
             return [translation(again.tags)], earlier[: asked + 1]

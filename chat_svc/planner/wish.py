@@ -37,15 +37,10 @@ class Family:
     targeted: bool = False
     tells_about: bool = False
 
-
-def style_of(family: Family | None) -> Style:
-    """What an agent of a family is given; where none is known, the wish as it was said."""
-    return family.style if family else Style.REQUEST
-
-
-def is_targeted(family: Family | None) -> bool:
-    """Whether a family is known, and needs a language to go to."""
-    return family is not None and family.targeted
+    @property
+    def known(self) -> bool:
+        """Whether a verb or a skill says the kind of work."""
+        return bool(self.name)
 
 
 def _family(name: str, phrases: str, style: str, **more: bool) -> Family:
@@ -56,6 +51,8 @@ BY_KEY = {key: _family(**one) for key, one in data("families").items()}
 """The families by the words that the data files have for them."""
 FAMILIES = tuple(BY_KEY.values())
 SUMMARIZE, TRANSLATE, LOCALIZE, SEARCH = FAMILIES[:4]
+UNKNOWN = Family("", (), Style.REQUEST)
+"""Of a wish in free words: whoever does it is given the wish as it was said."""
 
 # Skill words that say how an agent works, not at what: they are asked for by the word alone.
 QUALITIES = frozenset({"general", "premium", "negotiable"})
@@ -155,7 +152,7 @@ class Wish:
 
     Attributes:
         request: the words for it as typed, with the text that belongs to it.
-        family: the kind of work, None when no known verb says it.
+        family: the kind of work; unknown when no known verb says it.
         argument: what it is about.
         mention: the agent asked for by name, None when anyone may do it.
         weak: whether an agent that offers the very subject comes before the family.
@@ -164,22 +161,12 @@ class Wish:
     """
 
     request: str
-    family: Family | None
+    family: Family
     argument: Argument
     mention: Mention | None = None
     weak: bool = False
     data: str | None = None
     elliptic: bool = False
-
-    @property
-    def style(self) -> Style:
-        """What an agent for it is given."""
-        return style_of(self.family)
-
-    @property
-    def targeted(self) -> bool:
-        """Whether it needs a language to go to."""
-        return is_targeted(self.family)
 
     @property
     def texts(self) -> list[str]:
@@ -194,4 +181,4 @@ class Wish:
     @property
     def lacks_target(self) -> bool:
         """Whether it goes to a language, and names none."""
-        return self.targeted and any(item.target is None for item in self.argument.items)
+        return self.family.targeted and any(item.target is None for item in self.argument.items)

@@ -56,7 +56,7 @@ def _parts(heard: Heard, find: FindMention) -> list[Heard]:
         also = _also(plain, zones, find) if zones else None
         places = [(0, also), (also, len(plain))] if also else []
     elif not all(
-        clause.family or clause.mention
+        clause.family.known or clause.mention
         for clause in (begin(plain, start, find) for start, _ in places)
     ):
         return []
@@ -71,7 +71,7 @@ def _also(plain: str, zones: Zones, find: FindMention) -> int | None:
         if also is None or has("sentence_end", plain, also.end(), len(plain.rstrip())):
             continue
         clause = begin(plain, also.start(), find)
-        if clause.family is not None and not clause.weak:
+        if clause.asks:
             return also.start()
     return None
 
@@ -91,7 +91,7 @@ def _is_zoned(zones: Zones, source: Source, find: FindMention, *, talked: bool) 
         return head.endswith((".", "?", "!")) or not (first.mention or known)
     if talked and "\n" not in plain[zones.end - 1 : zones.end + 1]:
         return False
-    return begin(plain, zones.start, find).family is None
+    return not begin(plain, zones.start, find).family.known
 
 
 def _addressed_at_end(source: Source, clause: Clause, find: FindMention) -> Clause:
@@ -118,7 +118,7 @@ def _read(
                 argument=read_argument(source, clause, apart=material is not None),
                 mention=clause.mention,
                 weak=clause.weak,
-                data=quotes[0] if clause.family is None and len(quotes) == 1 else None,
+                data=quotes[0] if not clause.family.known and len(quotes) == 1 else None,
                 elliptic=clause.elliptic,
             )
         )
@@ -150,15 +150,15 @@ def _borrowed(wishes: list[Wish]) -> list[Wish]:
 
 def _share_object(wishes: list[Wish]) -> list[Wish]:
     """Gives the first verb of "search and summarize X" the object, the others its result."""
-    if len(wishes) <= 1 or wishes[0].family is None or not wishes[0].lacks_text:
+    if len(wishes) <= 1 or not wishes[0].family.known or not wishes[0].lacks_text:
         return wishes
     first, second, *others = wishes
-    finds = second.style is Style.QUERY and not second.lacks_text
-    if finds and first.style is Style.TEXT and not first.argument.points_at:
+    finds = second.family.style is Style.QUERY and not second.lacks_text
+    if finds and first.family.style is Style.TEXT and not first.argument.points_at:
         # "Summarize and search for X": nothing can be summarized before it is found.
         return [second, replace(first, argument=replace(first.argument, points_at="it")), *others]
     given = second.texts
-    if first.argument.points_at or not given or second.family is None:
+    if first.argument.points_at or not given or not second.family.known:
         return wishes
     goes_to = first.argument.items[0].target
     taken = replace(first.argument, items=tuple(Item(t, goes_to) for t in dict.fromkeys(given)))
