@@ -4,15 +4,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from chat_svc.planner.forms import QUOTE, data, fold, form, word_set
+from chat_svc.planner.forms import data, fold, form, word_set
 from chat_svc.planner.hearing import Heard
-from chat_svc.planner.languages import bare_languages, find_targets, tags_of
 from chat_svc.planner.match import family_of, stems_of
 from chat_svc.planner.model import Earlier, Made
-from chat_svc.planner.options import find_options
-from chat_svc.planner.spotting import cues
 from chat_svc.planner.vocabulary import unclaimed
-from chat_svc.planner.wish import SUMMARIZE, Argument, Item, Style, Wish, points
+from chat_svc.planner.wish import Item, Style, Wish, points
 from chat_svc.planner.zones import asks
 
 _PLACES = [word_set(f"place_{number}") for number in range(5)]
@@ -86,41 +83,6 @@ def _is(made: Made, kind: str) -> bool:
 
 
 _LONGEST = 100
-
-
-def languages_only(folded: str) -> tuple[str, ...]:
-    """The languages of a message that says nothing else ("to Spanish", "French please")."""
-    if len(folded) > _LONGEST or cues(folded) or unclaimed(folded, most=1):
-        return ()
-    if QUOTE in folded or PLACES & set(folded.split()):
-        return ()
-    return tags_of(find_targets(folded) or bare_languages(folded))
-
-
-def corrected(heard: Heard) -> tuple[str, ...]:
-    """The languages of "no, I meant Spanish"; none when it is no such correction."""
-    plain = heard.source.plain
-    lead = form("corrects").match(plain)
-    if lead is None or len(plain) > _LONGEST:
-        return ()
-    return languages_only(form("frame_more").sub(" ", plain[lead.end() :]))
-
-
-def form_only(heard: Heard) -> dict[str, int] | None:
-    """The form that a message asks for and nothing else: "now as 3 bullet points"."""
-    plain = heard.source.plain
-    option = find_options(plain, SUMMARIZE) if len(plain) <= _LONGEST else None
-    if option is None:
-        return None
-    rest = f"{plain[: option.start]} {plain[option.end :]}"
-    if cues(rest) or unclaimed(rest, most=1):
-        return None
-    return option.options
-
-
-def reshaped(options: dict[str, int]) -> Wish:
-    """A wish for a summary in another form, of what the last summary was made from."""
-    return Wish("", SUMMARIZE, Argument(points_at="it", options=dict(options)), elliptic=True)
 
 
 def place_only(heard: Heard) -> set[str] | None:

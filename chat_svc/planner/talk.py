@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from chat_svc.planner import frame
 from chat_svc.planner.account import Topic, about_us, is_enough
-from chat_svc.planner.again import Again, read_again, repeated, translation
 from chat_svc.planner.agents import Names
 from chat_svc.planner.answers import answer, on_agents
+from chat_svc.planner.changes import Change, read_change, repeated, reshaped, translation
 from chat_svc.planner.clauses import begin
 from chat_svc.planner.forms import form
 from chat_svc.planner.hearing import Heard, hear
@@ -55,11 +55,11 @@ class Talk:
             return only_say(NOTHING_DONE)
         topic = about_us(plain)
         reply = answer(text, self.profiles, self.names, self.budget, self.left)
-        answers_us = form("said").match(plain) and self._lacks_text(earlier)
-        if reply is not None and (answers_us or (earlier and frame.form_only(heard))):
+        if earlier and read_change(heard, self.names):
             return None
-        if reply is not None and not (earlier and read_again(text, self.names)):
-            return only_say(reply)
+        if reply is not None:
+            given = form("said").match(plain) and self._lacks_text(earlier)
+            return None if given else only_say(reply)
         place = frame.place_only(heard)
         one = frame.Conversation(earlier).meant(place) if place and earlier else []
         if one:
@@ -76,16 +76,14 @@ class Talk:
         self, heard: Heard, earlier: Sequence[Earlier], depth: int = _MOST_BACK
     ) -> Understood:
         """The wishes in a message, and the turns before it that they may refer to."""
-        again = read_again(heard.text, self.names) if earlier and depth else None
-        if again is not None and (found := self._repeated(again, earlier, depth)):
-            return found
-        if earlier and depth and (answered := self._answered(heard, earlier, depth)):
+        change = read_change(heard, self.names) if earlier and depth else None
+        if change is not None and change.again:
+            return self._repeated(change, earlier, depth)
+        if earlier and depth and (answered := self._answered(heard, change, earlier, depth)):
             return answered
         talked = any(turn.result is not None for turn in earlier)
-        shape = frame.form_only(heard) if earlier and depth else None
-        wishes = (
-            [frame.reshaped(shape)] if shape else read_wishes(heard, self.names.find, talked=talked)
-        )
+        changed = reshaped(change) if change and (talked or change.options) else []
+        wishes = changed or read_wishes(heard, self.names.find, talked=talked)
         if earlier and frame.lacks_text(wishes) and earlier[-1].result is None:
             text = self._left(earlier)
             if text is not None:
@@ -100,28 +98,22 @@ class Talk:
             return next(iter(frame.Conversation(earlier[:-1]).meant(place)), None)
         return given.pasted or (given.zones.material if given.zones else None)
 
-    def _answered(self, heard: Heard, earlier: Sequence[Earlier], depth: int) -> Understood | None:
-        """The wish of before, with what this message says of it; None when it says nothing."""
-        tags = frame.corrected(heard) or frame.languages_only(heard.source.plain)
+    def _answered(
+        self, heard: Heard, change: Change | None, earlier: Sequence[Earlier], depth: int
+    ) -> Understood | None:
+        """The wish of before, with the slot filled that it left open; None when it is none."""
         open_ = self._open(earlier, depth)
-        if open_ is not None:
-            wishes, before = open_
-            if tags and frame.lacks_language(wishes):
-                return [
-                    frame.with_targets(w, tags) if w.lacks_target else w for w in wishes
-                ], before
-            short = wishes and wishes[0].family is SUMMARIZE and not heard.pasted
-            if (
-                not tags
-                and not short
-                and (frame.lacks_text(wishes) or heard.pasted)
-                and self._is_material(heard)
-            ):
-                return _given(wishes, frame.material_of(heard)), before
-        if not any(turn.result is not None for turn in earlier):
+        if open_ is None:
             return None
-        if tags:
-            return [replace(translation(tags), elliptic=True)], earlier
+        wishes, before = open_
+        if change is not None:
+            tags = change.tags if frame.lacks_language(wishes) else ()
+            filled = [frame.with_targets(w, tags) if w.lacks_target else w for w in wishes]
+            return (filled, before) if tags else None
+        short = wishes and wishes[0].family is SUMMARIZE and not heard.pasted
+        lacks = not short and (frame.lacks_text(wishes) or heard.pasted)
+        if lacks and self._is_material(heard):
+            return _given(wishes, frame.material_of(heard)), before
         return None
 
     def _open(self, earlier: Sequence[Earlier], depth: int) -> Understood | None:
@@ -146,7 +138,7 @@ class Talk:
         clause = begin(heard.source.plain, 0, self.names.find)
         return not clause.asks and clause.mention is None and any(map(str.isalnum, heard.text))
 
-    def _repeated(self, again: Again, earlier: Sequence[Earlier], depth: int) -> Understood | None:
+    def _repeated(self, again: Change, earlier: Sequence[Earlier], depth: int) -> Understood:
         asked = next(
             (
                 index
