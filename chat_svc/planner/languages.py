@@ -209,12 +209,6 @@ def find_targets(text: str, start: int = 0, *, romance: bool = False) -> list[Ta
     return sorted(found, key=lambda target: target.start)
 
 
-def target_at(text: str, position: int) -> bool:
-    """Whether folded `text` says "to <language>" right at `position`."""
-    preposition = form("to").match(text, position)
-    return preposition is not None and find_language(text, preposition.end()) is not None
-
-
 def find_source(text: str) -> Target | None:
     """The first "from <language>" of folded `text`."""
     preposition = form("from").search(text)

@@ -160,7 +160,7 @@ def _share_object(wishes: list[Wish]) -> list[Wish]:
     given = second.texts
     if first.argument.points_at or not given or not second.family.known:
         return wishes
-    goes_to = first.argument.items[0].target
+    goes_to = next((item.target for item in first.argument.items), None)
     taken = replace(first.argument, items=tuple(Item(t, goes_to) for t in dict.fromkeys(given)))
     tags = dict.fromkeys(item.target for item in second.argument.items)
     left = replace(second.argument, items=tuple(Item(None, tag) for tag in tags), points_at="it")
