@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from chat_svc.planner.agents import Names
+from chat_svc.planner.agents import Names, is_verb
 from chat_svc.planner.forms import QUOTE, blanked, form
 from chat_svc.planner.frame import PLACES, with_targets, with_text
 from chat_svc.planner.hearing import Heard
@@ -70,12 +70,9 @@ def read_change(heard: Heard, names: Names) -> Change | None:
     change = _more(source, given.end() if given else start, names)
     # Without "with" or "for", what follows is a sentence of its own: "Again, search for cats".
     quoted = source.plain[start:].lstrip().startswith(QUOTE)
-    understood = (
-        change.text is None
-        or quoted
-        or (given and not form("how").match(source.plain, given.end()))
-    )
-    return change if understood else None
+    said = source.plain[given.end() :] if given else ""
+    own = not said or form("how").match(said) or is_verb(said.lstrip(), 0)
+    return None if change.text is not None and own and not quoted else change
 
 
 def _slots(plain: str) -> Change | None:
