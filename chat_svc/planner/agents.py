@@ -48,7 +48,7 @@ class Names:
         if not key or set(key) <= word_set("no_names"):
             return ()
         exact = self.exactly(name)
-        if exact or is_verb(name, 0):
+        if exact or _is_verb(name, 0):
             return exact
         if len(key) == 1 and key[0] in QUALITIES:
             return tuple(match.agent.id for match in for_family(self._profiles, quality(key[0])))
@@ -63,14 +63,14 @@ class Names:
         for name, end in _names_at(plain, call.end()):
             ids = self.meant(name)
             after = form("starts_task").match(plain, end)
-            if ids and (after or is_verb(plain, end + 1)):
+            if ids and (after or _is_verb(plain, end + 1)):
                 return Mention(name, ids, after.end() if after else end)
         return self._stranger(plain, call)
 
     def _directly(self, plain: str, position: int) -> Mention | None:
         """Finds "mock_busy: do this" and "@translator ..."."""
         for name, end in _names_at(plain, position, most=3):
-            if (ids := self.exactly(name)) and is_verb(plain, end + 1):
+            if (ids := self.exactly(name)) and _is_verb(plain, end + 1):
                 return Mention(name, ids, end)
         if told := form("quality_call").match(plain, position):
             return Mention(told[1], self.meant(told[1]), told.end())
@@ -101,8 +101,7 @@ def _names_at(plain: str, position: int, most: int = _MOST_WORDS) -> Iterator[tu
         yield plain[position:end].strip().strip("\"'"), end
 
 
-def is_verb(plain: str, start: int) -> bool:
-    """Whether a verb that asks for something stands at a place of folded text."""
+def _is_verb(plain: str, start: int) -> bool:
     patterns = (form("does"), form("imperative"), *(verb.pattern for verb in verbs()))
     return any(pattern.match(plain, start) for pattern in patterns)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from chat_svc.planner.agents import Names, is_verb
+from chat_svc.planner.agents import Names
 from chat_svc.planner.forms import QUOTE, blanked, form
 from chat_svc.planner.frame import PLACES, with_targets, with_text
 from chat_svc.planner.hearing import Heard
@@ -23,6 +23,7 @@ from chat_svc.planner.wish import (
     Mention,
     Style,
     Wish,
+    points,
 )
 
 _LONGEST = 20_000
@@ -71,7 +72,7 @@ def read_change(heard: Heard, names: Names) -> Change | None:
     # Without "with" or "for", what follows is a sentence of its own: "Again, search for cats".
     quoted = source.plain[start:].lstrip().startswith(QUOTE)
     said = source.plain[given.end() :] if given else ""
-    own = not said or form("how").match(said) or is_verb(said.lstrip(), 0)
+    own = not said or form("how").match(said) or (cues(said[:_NEAR]) and not points(said))
     return None if change.text is not None and own and not quoted else change
 
 
