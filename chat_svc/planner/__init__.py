@@ -6,7 +6,7 @@ is given, and finds them by their skills, capabilities and descriptions.
 
 from chat_svc.planner.account import Topic
 from chat_svc.planner.agents import kind_of, terms
-from chat_svc.planner.gate import Objection, Purchase, Reason, cap_of, objections, told
+from chat_svc.planner.gate import Purchase, Reason, cap_of, objections, told
 from chat_svc.planner.model import (
     MAX_ALTERNATIVES,
     MAX_STEPS,
@@ -33,7 +33,6 @@ __all__ = [
     "Candidate",
     "Earlier",
     "Made",
-    "Objection",
     "Plan",
     "PlannedStep",
     "Purchase",

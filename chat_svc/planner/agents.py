@@ -15,8 +15,7 @@ from chat_svc.planner.match import (
     stem,
     words_of,
 )
-from chat_svc.planner.verbs import verbs
-from chat_svc.planner.wish import FAMILIES, QUALITIES, UNKNOWN, Mention, Wish, quality
+from chat_svc.planner.wish import FAMILIES, QUALITIES, UNKNOWN, Mention, Wish, quality, verbs
 
 _MOST_WORDS = 6
 

@@ -119,9 +119,9 @@ def _text(source: Source, start: int, left: str) -> str:
 def repeated(wishes: Sequence[Wish], change: Change) -> list[Wish]:
     """The wishes of before, with what is to be different this time."""
     changed = [_with_options(wish, change.options) for wish in wishes]
-    if change.text is not None and changed:
+    if change.text is not None:
         changed[0] = with_text(changed[0], change.text)
-    if change.mention is not None and changed:
+    if change.mention is not None:
         changed[0] = replace(changed[0], mention=change.mention)
     if not change.tags:
         return changed

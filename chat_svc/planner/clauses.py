@@ -11,7 +11,6 @@ from chat_svc.planner.languages import (
     language_in,
 )
 from chat_svc.planner.options import asks_for_count
-from chat_svc.planner.verbs import Verb, verbs
 from chat_svc.planner.wish import (
     SEARCH,
     TRANSLATE,
@@ -19,7 +18,9 @@ from chat_svc.planner.wish import (
     Family,
     Mention,
     Style,
+    Verb,
     points,
+    verbs,
 )
 
 HEAD = 2_000

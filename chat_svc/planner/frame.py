@@ -101,7 +101,7 @@ def lacks_language(wishes: Sequence[Wish]) -> bool:
 
 def lacks_text(wishes: Sequence[Wish]) -> bool:
     """Whether the first wish is for work on a text or a subject that was not given."""
-    return bool(wishes) and wishes[0].family.style is not Style.REQUEST and wishes[0].lacks_text
+    return wishes[0].family.style is not Style.REQUEST and wishes[0].lacks_text
 
 
 def with_text(wish: Wish, text: str) -> Wish:

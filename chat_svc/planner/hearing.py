@@ -20,18 +20,16 @@ _LIKENESS = 0.83
 def respell(text: str) -> str:
     """The text with its misspelt commands spelt right.
 
-    They are looked for at its beginning, up to a quotation or a colon, and in its last line.
+    They are looked for at its beginning, up to a quotation or a colon.
     """
     if said := form("you").search(fold(text)):
         text = f"{text[: said.start()]}you{text[said.end() :]}"
     folded = fold(text)
     stop = form("no_command").search(text, 0, _NEAR)
-    places = [(0, stop.start() if stop else min(len(text), _NEAR))]
-    for start, end in reversed(places):
-        for word in reversed(list(form("command").finditer(folded, start, end))):
-            meant = _meant(word[0])
-            if meant is not None:
-                text = text[: word.start()] + meant + text[word.end() :]
+    end = stop.start() if stop else _NEAR
+    for word in reversed(list(form("command").finditer(folded, 0, end))):
+        if meant := _meant(word[0]):
+            text = text[: word.start()] + meant + text[word.end() :]
     return text
 
 

@@ -77,8 +77,9 @@ class Talk:
     ) -> Understood:
         """The wishes in a message, and the turns before it that they may refer to."""
         change = read_change(heard, self.names) if earlier and depth else None
-        if change is not None and change.again:
-            return self._repeated(change, earlier, depth)
+        again = change if change and change.again else None
+        if again and (repeats := self._repeated(again, earlier, depth)):
+            return repeats
         if earlier and depth and (answered := self._answered(heard, change, earlier, depth)):
             return answered
         talked = any(turn.result is not None for turn in earlier)
@@ -110,7 +111,7 @@ class Talk:
             tags = change.tags if frame.lacks_language(wishes) else ()
             filled = [frame.with_targets(w, tags) if w.lacks_target else w for w in wishes]
             return (filled, before) if tags else None
-        short = wishes and wishes[0].family is SUMMARIZE and not heard.pasted
+        short = wishes[0].family is SUMMARIZE and not heard.pasted
         lacks = not short and (frame.lacks_text(wishes) or heard.pasted)
         if lacks and self._is_material(heard):
             return _given(wishes, frame.material_of(heard)), before
@@ -126,11 +127,8 @@ class Talk:
             return None
         wishes, before = self.understood(heard, earlier[:-1], depth - 1)
         meant = any(turn.result is not None for turn in before)
-        lacking = (
-            wishes
-            and wishes[0].family.style is not Style.REQUEST
-            and not (frame.lacks_text(wishes) and meant)
-        )
+        asks = wishes[0].family.style is not Style.REQUEST
+        lacking = asks and not (frame.lacks_text(wishes) and meant)
         return (wishes, before) if lacking or frame.lacks_language(wishes) else None
 
     def _is_material(self, heard: Heard) -> bool:
@@ -138,19 +136,13 @@ class Talk:
         clause = begin(heard.source.plain, 0, self.names.find)
         return not clause.asks and clause.mention is None and any(map(str.isalnum, heard.text))
 
-    def _repeated(self, again: Change, earlier: Sequence[Earlier], depth: int) -> Understood:
-        asked = next(
-            (
-                index
-                for index in reversed(range(len(earlier)))
-                if self.free(hear(earlier[index].said), earlier[index].said, ()) is None
-            ),
-            None,
-        )
+    def _repeated(self, again: Change, earlier: Sequence[Earlier], depth: int) -> Understood | None:
+        places = reversed(range(len(earlier)))
+        free = ((at, self.free(hear(earlier[at].said), earlier[at].said, ())) for at in places)
+        asked = next((at for at, reply in free if reply is None), None)
         if asked is None:
-            return [], earlier
-        before = earlier[:asked]
-        wishes, before = self.understood(hear(earlier[asked].said), before, depth - 1)
+            return None
+        wishes, before = self.understood(hear(earlier[asked].said), earlier[:asked], depth - 1)
         targeted = any(wish.family.targeted for wish in wishes)
         if again.only_translates() and not targeted and earlier[asked].result is not None:
             # "The same in French" after a summary: it need not be made and paid once more.

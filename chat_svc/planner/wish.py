@@ -3,9 +3,10 @@
 import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from chat_svc.planner.forms import QUOTE, blanked, data, form
+from chat_svc.planner.forms import QUOTE, blanked, data, form, spell_out
 from chat_svc.planner.source import Source
 
 
@@ -61,6 +62,36 @@ QUALITIES = frozenset({"general", "premium", "negotiable"})
 def quality(word: str) -> Family:
     """The family of agents that list the quality `word` ("premium") as a skill."""
     return Family(f"do a {word} task", (word,), Style.REQUEST)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A way to ask for the work of a family.
+
+    Attributes:
+        language: where a language must be named for it to mean this family: "inside", "after";
+            empty for anywhere or nowhere.
+        weak: an agent that offers the subject itself comes first ("tell me about the weather").
+    """
+
+    family: Family
+    pattern: re.Pattern[str]
+    language: str = ""
+    weak: bool = False
+
+
+@cache
+def verbs() -> tuple[Verb, ...]:
+    """All of them, in the order in which they are tried."""
+    return tuple(
+        Verb(
+            BY_KEY[one["kind"]],
+            re.compile(f"(?:{spell_out(one['pattern'])})(?![\\w])"),
+            one.get("language", ""),
+            one.get("weak", False),
+        )
+        for one in data("verbs")["verb"]
+    )
 
 
 EDGE = 150
