@@ -1,8 +1,7 @@
 """What earlier turns mean to this one: "it", "the second one", the slots of an open question."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from chat_svc.planner.forms import data, fold, form, word_set
 from chat_svc.planner.hearing import Heard
@@ -43,7 +42,7 @@ class Conversation:
     def meant(self, words: set[str]) -> list[str]:
         """The texts that folded words point at: those that they name, else the last result."""
         for kind in named_kinds(words):
-            if made := self._newest(partial(_is, kind=kind)):
+            if made := self.made(kind):
                 return made
         last = self._last()
         if last is None or last.result is None:
@@ -56,9 +55,10 @@ class Conversation:
         shown = _each_once(made.text for made in last.made if made.shown)
         return shown if words & word_set("several") and shown else [last.result]
 
-    def made_by(self, root: str) -> list[str]:
-        """The newest results of an agent with a skill that has this root, like "haiku"."""
-        return self._newest(lambda one: root in stems_of(one.skill))
+    def made(self, name: str) -> list[str]:
+        """The newest results of a kind of work, or of an agent with a skill of this root."""
+        found = (_each_once(m.text for m in turn.made if _is(m, name)) for turn in self.turns[::-1])
+        return next(filter(None, found), [])
 
     def sources(self, kind: str) -> list[str]:
         """What the last turn's results of a kind were made from; none when it ended otherwise.
@@ -73,13 +73,9 @@ class Conversation:
     def _last(self) -> Earlier | None:
         return next((turn for turn in reversed(self.turns) if turn.result is not None), None)
 
-    def _newest(self, fits: Callable[[Made], bool]) -> list[str]:
-        found = (_each_once(m.text for m in turn.made if fits(m)) for turn in reversed(self.turns))
-        return next(filter(None, found), [])
 
-
-def _is(made: Made, kind: str) -> bool:
-    return family_of(made.skill).name == kind
+def _is(made: Made, name: str) -> bool:
+    return family_of(made.skill).name == name or name in stems_of(made.skill)
 
 
 _LONGEST = 100

@@ -120,28 +120,25 @@ def cap_of(said: str) -> Decimal | None:
 
 def _thin(heard: Heard, kind: str, text: str) -> Reason | None:
     """Why a text is none to work on, or holds words that asked for it."""
-    zones, searched = heard.zones, kind == "search"
-    quoted = zones is None and bool(heard.source.quotes)
-    announced = quoted or (zones is not None and zones.announced)
-    if not searched and doubts.is_link(text):
-        return Reason.NOTHING_GIVEN
-    set_apart = quoted or (announced and zones is not None and text in zones.material)
-    labelled = has("language_label", fold(text[-doubts.LONGEST_QUERY :]))
-    if not searched and (labelled or (not set_apart and form("holds_asking").match(text))):
-        return Reason.LEFT_OVER
-    if kind == "summarize" and len(text.split()) == 1:
-        return Reason.NOTHING_GIVEN
+    zones = heard.zones
+    announced = zones.announced if zones else bool(heard.source.quotes)
+    if kind != "search":
+        set_apart = announced and (zones is None or text in zones.material)
+        asking = not set_apart and form("holds_asking").match(text)
+        if asking or has("language_label", fold(text[-doubts.LONGEST_QUERY :])):
+            return Reason.LEFT_OVER
     if announced or (zones is not None and is_prose(fold(zones.material))):
-        return None
-    if doubts.only_points(text) or _is_elsewhere(kind, text):
-        return Reason.NOTHING_GIVEN
-    return None
+        few = kind == "summarize" and len(text.split()) == 1
+        return Reason.NOTHING_GIVEN if few or doubts.is_link(text) else None
+    return Reason.NOTHING_GIVEN if doubts.only_points(text) or _is_elsewhere(kind, text) else None
 
 
 def _is_elsewhere(kind: str, text: str) -> bool:
     """Whether words that nothing sets apart only name a text, or are too few for a summary."""
     if kind == "search":
         return False
+    if doubts.is_link(text):
+        return True
     few = text[0].islower() and len(text.split()) < _LEAST_SUMMARIZED
     folded = fold(text[: doubts.LONGEST_QUERY])
     told = says("holders", folded) and not unclaimed(folded, most=1)

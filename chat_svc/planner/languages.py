@@ -17,9 +17,11 @@ _AUTONYMS = (
     "ar bg bn ca cs da el et fa fi he hi hr hu id is ja ko lt lv mk ms nb nl pl ro ru sk sl sq sr "
     "sv sw ta th tr uk ur vi zh"
 )
+_SPOKEN = (*LANGUAGES, *_AUTONYMS.split())
 _NOT_IN_CLDR = {"mandarin": "zh", "farsi": "fa", "castellano": "es", "castilian": "es"}
 _SHORTEST_TYPO = 5
 _LIKENESS = 0.8
+_CODE_LENGTH = 2
 
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 _CODE = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{4}))?(?:[-_]([a-z]{2}))?(?![\w-])")
@@ -58,14 +60,10 @@ def _code(text: str) -> str | None:
     match = _CODE.fullmatch(text)
     if match is None or match[1] in word_set("everyday"):
         return None
-    known = Locale("en").languages
-    language, script, territory = match[1], match[2], match[3]
-    if len(language) != len("fr"):
-        language = get_global("language_aliases").get(language, "")
-    if language not in known or len(language) != len("fr"):
+    language = get_global("language_aliases").get(match[1], match[1])
+    if language not in Locale("en").languages or len(language) != _CODE_LENGTH:
         return None
-    parts = [language, script.title() if script else "", territory.upper() if territory else ""]
-    return "-".join(filter(None, parts))
+    return "-".join(filter(None, [language, (match[2] or "").title(), (match[3] or "").upper()]))
 
 
 def language_of(name: str) -> str | None:
@@ -93,27 +91,11 @@ def english_name(tag: str) -> str:
 def _misspelt(word: str) -> str | None:
     if len(word) < _SHORTEST_TYPO or word in _territories():
         return None
-    english = _widely_written()
-    alike = [
-        name
-        for name in english
-        if name[0] == word[0]
-        and abs(len(name) - len(word)) <= 1
-        and name.count(" ") == word.count(" ")
-    ]
+    english = {fold(name): _tag(id_) for id_, name in Locale("en").languages.items()}
+    spoken = {name: tag for name, tag in english.items() if tag.partition("-")[0] in _SPOKEN}
+    alike = [name for name in spoken if name[0] == word[0] and abs(len(name) - len(word)) <= 1]
     near = difflib.get_close_matches(word, alike, n=1, cutoff=_LIKENESS)
-    return english[near[0]] if near else None
-
-
-@cache
-def _widely_written() -> dict[str, str]:
-    """The English names of the languages whose names may be misspelt, each with its tag."""
-    known = Locale("en").languages
-    spoken = (*LANGUAGES, *_AUTONYMS.split())
-    variants = {
-        fold(name): _tag(id_) for id_, name in known.items() if id_.partition("_")[0] in spoken
-    }
-    return variants | {fold(known[code]): code for code in spoken}
+    return spoken[near[0]] if near else None
 
 
 def _ends_the_phrase(text: str, end: int) -> bool:
@@ -161,9 +143,6 @@ def _with_variant(text: str, tag: str, end: int) -> tuple[str, int]:
         return known, variant.end()
     territory = _territories().get(name)
     return (f"{tag}-{territory}", variant.end()) if territory else (tag, end)
-
-
-_CODE_LENGTH = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,7 @@ class Drafts:
     lacks_text: bool = False
     last: list[Text] = field(default_factory=list)
     results: list[Text] = field(default_factory=list)
-    by_family: dict[str, list[Text]] = field(default_factory=dict)
-    by_word: dict[str, list[Text]] = field(default_factory=dict)
+    made: dict[str, list[Text]] = field(default_factory=dict)
     original: str | None = None
 
 
@@ -65,8 +64,8 @@ def _meant(drafts: Drafts, points_at: str) -> list[Text]:
     """The texts that "it", "the summary" or "both" point at; none when there is none yet."""
     words = set(words_of(points_at))
     for kind in named_kinds(words):
-        if kind in drafts.by_family:
-            return drafts.by_family[kind]
+        if kind in drafts.made:
+            return drafts.made[kind]
     if drafts.original is not None and words & word_set("original"):
         return [drafts.original]
     if words & word_set("several") and drafts.results:
@@ -79,7 +78,7 @@ def _made_before(drafts: Drafts, text: str) -> list[Text]:
     thing = form("the_thing").fullmatch(fold(text))
     if thing is None:
         return []
-    return drafts.by_word.get(stem(thing[1])) or [*drafts.before.made_by(stem(thing[1]))]
+    return drafts.made.get(stem(thing[1])) or [*drafts.before.made(stem(thing[1]))]
 
 
 def _texts_for_request(drafts: Drafts, wish: Wish, match: Match) -> list[Text]:
@@ -205,5 +204,4 @@ def _add(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> None:
     if made:
         drafts.last = [text for text, _ in pieces] if wish.family.tells_about else made
         drafts.results += made
-        drafts.by_word |= dict.fromkeys(stems_of(matches[0].skill), made)
-        drafts.by_family[wish.family.name] = made
+        drafts.made |= dict.fromkeys([*stems_of(matches[0].skill), wish.family.name], made)
