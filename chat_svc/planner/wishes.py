@@ -5,14 +5,14 @@ from dataclasses import replace
 from itertools import islice, zip_longest
 
 from chat_svc.planner.clauses import TAIL, Clause, FindMention, begin, split
-from chat_svc.planner.forms import QUOTE, fold, form, has
+from chat_svc.planner.forms import QUOTE, form, has
 from chat_svc.planner.hearing import Heard
 from chat_svc.planner.objects import read_argument
 from chat_svc.planner.source import Source, read_source
 from chat_svc.planner.spotting import spot
 from chat_svc.planner.vocabulary import KINDS, says
 from chat_svc.planner.wish import AT_END, SEARCH, SUMMARIZE, TRANSLATE, Argument, Item, Style, Wish
-from chat_svc.planner.zones import Zones, asks, is_prose, read_zones
+from chat_svc.planner.zones import Zones, is_prose, read_zones
 
 _NEAR_END = 100
 _MOST_ITEMS = 12
@@ -80,8 +80,6 @@ def _is_zoned(zones: Zones, source: Source, find: FindMention, *, talked: bool) 
     """Whether what is between the instructions is material and no wish of its own."""
     plain = source.plain
     head = plain[: zones.start].rstrip()
-    if not asks(fold(zones.instruction)):
-        return head.endswith(":") and says("search", head)
     if head.endswith(":") or is_prose(zones.material):
         return True
     if plain[zones.start : zones.end].strip(" \n.") == QUOTE:
