@@ -97,7 +97,7 @@ def _cut(source: Source, start: int, end: int) -> str:
     before, after = source.original(0, start), source.original(end, len(source.plain))
     after = after.lstrip()
     joint = "" if after.startswith((":", ".", ",", ";", "!", "?")) else " "
-    return f"{before.rstrip()}{joint}{after}".strip()
+    return f"{before.rstrip()}{joint}{after}".strip().lstrip(":,; ")
 
 
 def _read_cap(text: str) -> tuple[str, Decimal | None]:
@@ -108,8 +108,9 @@ def _read_cap(text: str) -> tuple[str, Decimal | None]:
         amount = Decimal(found["amount"].replace(",", "."))
         if found["cents"]:
             amount /= 100
-        said = found["most"] or found["strong"] or found["least"] or form("pays").search(found[0])
-        ours = found["coin"] or found["cents"] or "." in found["amount"]
+        pays = form("pays").search(found[0])
+        said = pays or found["most"] or found["strong"] or found["least"]
+        ours = pays or found["coin"] or found["cents"] or "." in found["amount"]
         if said and (ours or amount <= 1):
             return _cut(source, found.start(), found.end()), amount
     return text, None

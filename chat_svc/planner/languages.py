@@ -74,10 +74,9 @@ def language_of(name: str) -> str | None:
 
 def named_language(folded: str) -> str | None:
     """The tag of the language whose name is the folded text, spelt right; no codes."""
-    names = _names()
-    found = names.get(folded)
     # German declines them: "ins Englische", "aus dem Franzosischen".
-    return found or names.get(folded.removesuffix("n").removesuffix("e"))
+    german = folded.removesuffix("n").removesuffix("sche")
+    return _names().get(folded if german == folded.removesuffix("n") else f"{german}sch")
 
 
 @cache

@@ -72,6 +72,7 @@ def _subject(view: View, options: dict[str, Any], *, told: bool) -> Argument:
         if not has("done", before[-EDGE:]):
             subject = _subject(view.without(last[0].start, len(view.text)), options, told=False)
             return replace(subject, then_to=last[0].tags)
+    view = view.without_match(form("online"), 40)
     text = view.text
     if len(text) <= POINTING_LENGTH and form("pointing_subject").fullmatch(text):
         return Argument(points_at=text.strip(), options=options)

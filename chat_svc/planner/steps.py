@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chat_svc.planner import agents
-from chat_svc.planner.forms import fold, form, word_set
+from chat_svc.planner.forms import fold, form, has, word_set
 from chat_svc.planner.frame import Conversation, named_kinds
 from chat_svc.planner.match import Match, Profile, family_of, stem, stems_of, words_of
 from chat_svc.planner.model import MAX_STEPS, RESULT_KEY, Text
 from chat_svc.planner.payload import takes_instructions, takes_language
-from chat_svc.planner.wish import SEARCH, Style, Wish
+from chat_svc.planner.wish import SEARCH, SUMMARIZE, Style, Wish
 
 NOBODY = "no agent here can do that."
 """How a note ends about a wish that no agent is made for."""
@@ -171,6 +171,9 @@ def draft(profiles: Sequence[Profile], wishes: Sequence[Wish], before: Conversat
     """Drafts the steps of all wishes, with a note for each that cannot be planned."""
     drafts = Drafts(profiles, before)
     for wish in (agents.settled(profiles, read) for read in wishes):
+        if not drafts.steps and len(wishes) > 1 and (named := _only_names(before, wish)):
+            drafts.last = named
+            continue
         matches = _who(drafts, wish)
         own: list[Text] = [*wish.texts]
         problem = _problem(drafts, wish, matches)
@@ -184,6 +187,13 @@ def draft(profiles: Sequence[Profile], wishes: Sequence[Wish], before: Conversat
         if drafts.original is None and own:
             drafts.original = str(own[0])
     return drafts
+
+
+def _only_names(before: Conversation, wish: Wish) -> list[Text]:
+    """The summary that was made before, when a wish names it: "give me the summary in Italian"."""
+    summary = wish.family is SUMMARIZE and wish.lacks_text
+    named = summary and has("the_summary", fold(wish.request[: agents.LONGEST_QUOTE]))
+    return [*before.made(SUMMARIZE.name)] if named else []
 
 
 def _add(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> None:

@@ -117,7 +117,9 @@ def _head(source: Source) -> tuple[int, bool]:
     plain = source.plain
     paragraph_end = plain.find("\n\n", 0, _NEAR)
     part = plain[: max(0, paragraph_end)]
-    asked = QUOTE not in part and asks(part) and is_prose(plain[paragraph_end:])
+    # "Shorten this: Dear all," has more than the asking in its first paragraph.
+    begun = ":" in part and unclaimed(part.rpartition(":")[2], most=1)
+    asked = QUOTE not in part and not begun and asks(part) and is_prose(plain[paragraph_end:])
     if asked and len(unclaimed(part, most=_STRANGERS + 1)) <= _STRANGERS:
         label = form("label").match(plain, paragraph_end)
         label = None if label and unclaimed(label[0], most=1) else label
