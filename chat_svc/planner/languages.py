@@ -10,7 +10,7 @@ from itertools import pairwise
 from babel import Locale
 from babel.core import get_global
 
-from chat_svc.planner.forms import LANGUAGES, fold, form, word_set
+from chat_svc.planner.forms import LANGUAGES, data, fold, form, word_set
 
 # Languages that may also be named as their speakers do ("svenska"); all would take a second.
 _AUTONYMS = (
@@ -22,6 +22,7 @@ _NOT_IN_CLDR = {"mandarin": "zh", "farsi": "fa", "castellano": "es", "castilian"
 _SHORTEST_TYPO = 5
 _LIKENESS = 0.8
 _CODE_LENGTH = 2
+_ENOUGH = 1_000
 
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 _CODE = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{4}))?(?:[-_]([a-z]{2}))?(?![\w-])")
@@ -213,3 +214,12 @@ def tags_of(targets: Iterable[Target]) -> tuple[str, ...]:
 def language_in(text: str) -> str | None:
     """The first word of folded `text` that is the name of a language ("a French summary of")."""
     return next(filter(None, map(named_language, form("long_word").findall(text))), None)
+
+
+def written_in(text: str) -> str | None:
+    """The language whose small words a text is full of; None when that is not clear."""
+    words = fold(text[:_ENOUGH]).split()
+    small = {one: set(data(one)["small"].split()) for one in LANGUAGES}
+    counts = {one: sum(word in small[one] for word in words) for one in LANGUAGES}
+    *_, second, first = sorted(LANGUAGES, key=counts.__getitem__)
+    return first if counts[first] > 2 * counts[second] else None

@@ -7,6 +7,7 @@ from itertools import islice, zip_longest
 from chat_svc.planner.clauses import TAIL, Clause, FindMention, begin, split
 from chat_svc.planner.forms import QUOTE, form, has
 from chat_svc.planner.hearing import Heard
+from chat_svc.planner.languages import written_in
 from chat_svc.planner.objects import read_argument
 from chat_svc.planner.source import Source, read_source
 from chat_svc.planner.spotting import spot
@@ -122,8 +123,9 @@ def _read(
         )
     if wishes and material is not None:
         wishes = _with_material(_borrowed(wishes), source.raw, material)
+    language = written_in(next((text for wish in wishes for text in wish.texts), ""))
     for wish in _share_object(wishes):
-        yield from _spell_out(wish)
+        yield from _spell_out(wish, language)
 
 
 def _with_material(wishes: list[Wish], said: str, material: str) -> list[Wish]:
@@ -165,9 +167,15 @@ def _share_object(wishes: list[Wish]) -> list[Wish]:
     return [replace(first, argument=taken), replace(second, argument=left), *others]
 
 
-def _spell_out(wish: Wish) -> Iterator[Wish]:
-    """Makes the searches and translations that a wish implies wishes of their own."""
+def _spell_out(wish: Wish, language: str | None) -> Iterator[Wish]:
+    """Makes the searches and translations that a wish implies wishes of their own.
+
+    Nothing is translated into the language that the text is written in.
+    """
     argument = wish.argument
+    if language in argument.then_to:
+        others = tuple(tag for tag in argument.then_to if tag != language)
+        argument = replace(argument, then_to=others, points_at="original")
     only = argument.items[0].text if len(argument.items) == 1 else None
     several = wish.family is SEARCH and not wish.weak and only and len(only) <= _NEAR_END
     if several and only and has("also_for", only):
