@@ -95,11 +95,6 @@ def lacks_language(wishes: Sequence[Wish]) -> bool:
     return any(wish.lacks_target for wish in wishes)
 
 
-def lacks_text(wishes: Sequence[Wish]) -> bool:
-    """Whether the first wish is for work on a text or a subject that was not given."""
-    return wishes[0].family.style is not Style.REQUEST and wishes[0].lacks_text
-
-
 def with_text(wish: Wish, text: str) -> Wish:
     """The wish with another text, or with what a text points at."""
     if wish.family.style is Style.REQUEST:
@@ -117,8 +112,3 @@ def with_targets(wish: Wish, tags: Sequence[str]) -> Wish:
     items = tuple(Item(text, tag) for text in texts for tag in tags)
     argument = replace(wish.argument, items=items, unknown_language=None)
     return replace(wish, argument=argument)
-
-
-def material_of(heard: Heard) -> str:
-    """What a message gives when it answers "which text?"."""
-    return heard.zones.material if heard.pasted and heard.zones else heard.text.strip()

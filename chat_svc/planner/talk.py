@@ -16,7 +16,6 @@ from chat_svc.planner.match import Profile
 from chat_svc.planner.model import Earlier, Plan
 from chat_svc.planner.wish import SUMMARIZE, Style, Wish
 from chat_svc.planner.wishes import read_wishes
-from contracts.chat import Refused
 
 NOTHING_DONE = "All right: nobody is called, and nothing is charged."
 WHAT_WITH_IT = (
@@ -27,11 +26,6 @@ _MOST_BACK = 5
 _WORD_FOR_WORD = 20_000
 
 Understood = tuple[list[Wish], Sequence[Earlier]]
-
-
-def only_say(reply: str, about: Topic | None = None, *, refused: Refused | None = None) -> Plan:
-    """A plan that calls nobody; `refused` when that is not what was wished."""
-    return Plan(steps=(), reply=reply, notes=(), required_skills=(), about=about, refused=refused)
 
 
 def _given(wishes: Sequence[Wish], text: str) -> list[Wish]:
@@ -52,25 +46,21 @@ class Talk:
         """What is answered without any wish being read; None for all else."""
         plain = heard.source.plain.strip()
         if is_enough(plain):
-            return only_say(NOTHING_DONE)
+            return Plan(reply=NOTHING_DONE)
         topic = about_us(plain)
         reply = answer(text, self.profiles, self.names, self.budget, self.left)
         if earlier and read_change(heard, self.names):
             return None
         if reply is not None:
-            given = form("said").match(plain) and self._lacks_text(earlier)
-            return None if given else only_say(reply)
+            open_ = self._open(earlier, _MOST_BACK) if form("said").match(plain) else None
+            return None if open_ and open_[0][0].lacks_text else Plan(reply=reply)
         place = frame.place_only(heard)
         one = frame.Conversation(earlier).meant(place) if place and earlier else []
         if one:
-            return only_say(f"{one[0]}\n\n{WHAT_WITH_IT}", refused="no_plan")
+            return Plan(reply=f"{one[0]}\n\n{WHAT_WITH_IT}", refused="no_plan")
         if topic is Topic.AGENTS:
-            return only_say(on_agents(self.profiles, plain))
-        return only_say(TO_LOOK_UP, topic) if topic and heard.zones is None else None
-
-    def _lacks_text(self, earlier: Sequence[Earlier]) -> bool:
-        open_ = self._open(earlier, _MOST_BACK)
-        return open_ is not None and frame.lacks_text(open_[0])
+            return Plan(reply=on_agents(self.profiles, plain))
+        return Plan(reply=TO_LOOK_UP, about=topic) if topic and heard.zones is None else None
 
     def understood(
         self, heard: Heard, earlier: Sequence[Earlier], depth: int = _MOST_BACK
@@ -85,7 +75,7 @@ class Talk:
         talked = any(turn.result is not None for turn in earlier)
         changed = reshaped(change) if change and (talked or change.options) else []
         wishes = changed or read_wishes(heard, self.names.find, talked=talked)
-        if earlier and frame.lacks_text(wishes) and earlier[-1].result is None:
+        if earlier and wishes[0].lacks_text and earlier[-1].result is None:
             text = self._left(earlier)
             if text is not None:
                 wishes = _given(wishes, text)
@@ -112,9 +102,10 @@ class Talk:
             filled = [frame.with_targets(w, tags) if w.lacks_target else w for w in wishes]
             return (filled, before) if tags else None
         short = wishes[0].family is SUMMARIZE and not heard.pasted
-        lacks = not short and (frame.lacks_text(wishes) or heard.pasted)
+        lacks = not short and (wishes[0].lacks_text or heard.pasted)
         if lacks and self._is_material(heard):
-            return _given(wishes, frame.material_of(heard)), before
+            text = heard.zones.material if heard.pasted and heard.zones else heard.text.strip()
+            return _given(wishes, text), before
         return None
 
     def _open(self, earlier: Sequence[Earlier], depth: int) -> Understood | None:
@@ -128,7 +119,7 @@ class Talk:
         wishes, before = self.understood(heard, earlier[:-1], depth - 1)
         meant = any(turn.result is not None for turn in before)
         asks = wishes[0].family.style is not Style.REQUEST
-        lacking = asks and not (frame.lacks_text(wishes) and meant)
+        lacking = asks and not (wishes[0].lacks_text and meant)
         return (wishes, before) if lacking or frame.lacks_language(wishes) else None
 
     def _is_material(self, heard: Heard) -> bool:

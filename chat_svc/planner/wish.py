@@ -207,7 +207,8 @@ class Wish:
     @property
     def lacks_text(self) -> bool:
         """Whether it has no text and no subject of its own."""
-        return self.argument.look_up is None and not self.texts
+        given = self.family.style is Style.REQUEST or self.argument.look_up or self.texts
+        return not given
 
     @property
     def lacks_target(self) -> bool:

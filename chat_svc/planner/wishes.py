@@ -150,7 +150,7 @@ def _borrowed(wishes: list[Wish]) -> list[Wish]:
 
 def _share_object(wishes: list[Wish]) -> list[Wish]:
     """Gives the first verb of "search and summarize X" the object, the others its result."""
-    if len(wishes) <= 1 or not wishes[0].family.known or not wishes[0].lacks_text:
+    if len(wishes) <= 1 or not wishes[0].lacks_text:
         return wishes
     first, second, *others = wishes
     finds = second.family.style is Style.QUERY and not second.lacks_text
