@@ -12,13 +12,7 @@ from babel.core import get_global
 
 from chat_svc.planner.forms import LANGUAGES, data, fold, form, word_set
 
-# Languages that may also be named as their speakers do ("svenska"); all would take a second.
-_AUTONYMS = (
-    "ar bg bn ca cs da el et fa fi he hi hr hu id is ja ko lt lv mk ms nb nl pl ro ru sk sl sq sr "
-    "sv sw ta th tr uk ur vi zh"
-)
-_SPOKEN = (*LANGUAGES, *_AUTONYMS.split())
-_NOT_IN_CLDR = {"mandarin": "zh", "farsi": "fa", "castellano": "es", "castilian": "es"}
+_SPOKEN = word_set("spoken") | {*LANGUAGES}
 _SHORTEST_TYPO = 5
 _LIKENESS = 0.8
 _CODE_LENGTH = 2
@@ -35,7 +29,7 @@ def _tag(identifier: str) -> str:
 
 @cache
 def _names() -> dict[str, str]:
-    names = dict(_NOT_IN_CLDR)
+    names: dict[str, str] = dict(data("sets")["languages"])
     for ui_language in LANGUAGES:
         for identifier, name in Locale(ui_language).languages.items():
             shortest = 3 if ui_language == "en" else 4
@@ -47,7 +41,7 @@ def _names() -> dict[str, str]:
 
 @cache
 def _autonyms() -> dict[str, str]:
-    return {fold(Locale(code).languages[code]): code for code in _AUTONYMS.split()}
+    return {fold(Locale(code).languages[code]): code for code in word_set("spoken")}
 
 
 @cache
