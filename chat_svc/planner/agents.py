@@ -30,12 +30,10 @@ class Names:
     def __init__(self, profiles: Sequence[Profile]) -> None:
         self._profiles = profiles
         self._exact: dict[tuple[str, ...], list[str]] = {}
-        self._roots: list[tuple[str, frozenset[str]]] = []
         for one in profiles:
             for name in dict.fromkeys((_key(one.agent.id), _key(one.agent.name))):
-                if name:
-                    self._exact.setdefault(name, []).append(one.agent.id)
-                    self._roots.append((one.agent.id, frozenset(map(stem, name))))
+                self._exact.setdefault(name, []).append(one.agent.id)
+        self._exact.pop((), None)
 
     def exactly(self, name: str) -> tuple[str, ...]:
         """Ids of the agents whose whole name or id this is."""
@@ -52,7 +50,8 @@ class Names:
         if len(key) == 1 and key[0] in QUALITIES:
             return tuple(match.agent.id for match in for_family(self._profiles, quality(key[0])))
         roots = frozenset(map(stem, key))
-        return tuple(dict.fromkeys(id_ for id_, name_ in self._roots if roots <= name_))
+        found = (ids for known, ids in self._exact.items() if roots <= {*map(stem, known)})
+        return tuple(dict.fromkeys(id_ for ids in found for id_ in ids))
 
     def find(self, plain: str, position: int) -> Mention | None:
         """The agent that is called right at `position` of folded text, if any is."""
@@ -120,8 +119,7 @@ def able(profiles: Sequence[Profile], wish: Wish) -> list[Match]:
     """Agents for a wish, whoever it is addressed to."""
     if wish.family.known:
         return for_family(profiles, wish.family)
-    quality_task = form("quality_task").search(fold(wish.request[:_BEGINNING]))
-    if quality_task:
+    if quality_task := form("quality_task").search(fold(wish.request[:_BEGINNING])):
         return for_family(profiles, quality(quality_task[1]))
     return for_words(profiles, wish.request)
 
