@@ -12,7 +12,7 @@ NOT_IN_IMAGES := typer rich shellingham markdown-it-py mdurl pygments psutil
 CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 
 .DEFAULT_GOAL := help
-.PHONY: help env up secrets test eval engines test-compose deploy-demo ask crash-demo key mcp conformance check-agent schemas specs trace bench images fmt lock clean
+.PHONY: help env up secrets test types tests eval engines test-compose deploy-demo ask crash-demo key mcp conformance check-agent schemas specs trace bench images fmt lock clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,8 +49,13 @@ test: export PYTHONDONTWRITEBYTECODE :=
 test: env ## Lint, types, architecture, and all tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory -j 2 types tests
+
+# Side by side, for tests wait now and then; when either fails, `test` does.
+types: env
+	$(BIN)/mypy
+tests: env
 	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
 eval: env ## How many sentences the keyless planner gets right, and what it charges unwanted

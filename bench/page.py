@@ -26,8 +26,8 @@ from playwright.async_api import Browser, Page, async_playwright
 from bench.systems import marketplace
 from chassis.bus.envelopes import origin
 from chassis.endings import end
-from contracts.permissions import ADMIN
 from contracts.registry import AgentRepriced
+from contracts.users import ADMIN
 from deploy.local import home
 from deploy.local import nats as server
 from tests.conftest import CHROMIUM

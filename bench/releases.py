@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from contracts.permissions import ADMIN
+from contracts.users import ADMIN
 from deploy.local import home
 from deploy.local.process import POLL_SECONDS, Child, Process, client, start
 from deploy.local.settings import PROJECT

@@ -11,8 +11,8 @@ import httpx
 from sqlalchemy import func, select, table
 
 from bench.callers import INVOKE, OK, WISH, Asked, final
-from contracts.permissions import CONTEXTS
 from contracts.topology import DEADLETTER, DURABLES
+from contracts.users import CONTEXTS
 
 SETTLED_S = 60.0
 AGENTS_FAULT = ("agent_unreachable", "agent_busy", "agent_too_slow", "agent_error")

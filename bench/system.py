@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.releases import Fleet, Release, settings
 from bench.upgrade import OF_ALL, OF_EACH
-from contracts.permissions import CONTEXTS
+from contracts.users import CONTEXTS
 from deploy.local import home, postgres
 from deploy.local.ports import free_port
 from deploy.local.process import Process

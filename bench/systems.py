@@ -22,8 +22,8 @@ import nats
 import psutil
 
 from bench.releases import Release
-from contracts.permissions import ADMIN
 from contracts.registry import REGISTER_AGENT
+from contracts.users import ADMIN
 from deploy.local import home, postgres
 from deploy.local.embedded import EmbeddedServer
 from deploy.local.ports import free_port

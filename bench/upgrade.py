@@ -28,7 +28,7 @@ import httpx
 from bench.callers import ANSWER_S, Callers
 from bench.releases import Fleet, Release, by_admin, checkout, drop, settings
 from bench.sums import add_up
-from contracts.permissions import CONTEXTS
+from contracts.users import CONTEXTS
 from deploy.local import home, postgres
 from deploy.local.ports import free_port
 from deploy.local.process import Process

@@ -31,7 +31,8 @@ from chassis.keeping import forgetting, letters, looking
 from chassis.observability import logs, metrics
 from chassis.topology import Settings, declare
 from contracts.errors import Invalid, Refusal, Unavailable
-from contracts.permissions import FORGET, KEEPER, LETTERS, LOOKING
+from contracts.permissions import FORGET, LETTERS, LOOKING
+from contracts.users import KEEPER
 
 log = structlog.get_logger()
 

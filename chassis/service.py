@@ -23,6 +23,7 @@ from chassis.bus.changes import Changes
 from chassis.bus.connecting import close, connect_options, noticed, on_error
 from chassis.bus.consumers import Consumers
 from chassis.bus.envelopes import new_id
+from chassis.bus.flushing import flush
 from chassis.bus.leaders import patiently
 from chassis.db.database import Database
 from chassis.db.pool import shrink
@@ -198,8 +199,8 @@ class Service:
         await self.hands.open(client)
         # Whoever sees this service ready is answered. nats-py sends a flush's PING ahead of what
         # is queued, so that only the second one proves that the subscriptions arrived.
-        await client.flush()
-        await client.flush()
+        await flush(client)
+        await flush(client)
         await self.database.outbox.start()
         self.waiting.open(client, self.subscribers.hands())
         for number, (seconds, job, to_the_end) in enumerate(self._loops):

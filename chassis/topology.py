@@ -31,7 +31,6 @@ from chassis.bus.drift import differences
 from chassis.bus.leaders import patiently
 from chassis.bus.servers import servers
 from chassis.settings import BusSettings
-from contracts.permissions import ADMIN, inbox
 from contracts.topology import (
     BUCKETS,
     DURABLES,
@@ -41,6 +40,7 @@ from contracts.topology import (
     Durable,
     Stream,
 )
+from contracts.users import ADMIN, inbox
 
 ANSWER_S = 5.0
 PATIENCE_S = 60.0

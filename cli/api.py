@@ -9,7 +9,7 @@ from urllib.parse import quote
 import httpx
 
 from cli.config import Config
-from cli.errors import Code, Failed, code_of
+from cli.errors import Code, Failed, refused
 from deploy.local.answers import AskError, body_of
 
 WAIT_S = 60.0
@@ -132,7 +132,7 @@ def _answer(response: httpx.Response) -> Json:
     try:
         return body_of(response)
     except AskError as error:
-        raise Failed(str(error), code_of(response.status_code)) from None
+        raise refused(error) from None
 
 
 def _without_none(body: Json) -> Json:

@@ -1,6 +1,9 @@
 """How a command ends: a sentence for people, and a code for scripts."""
 
 from enum import IntEnum
+from http import HTTPStatus
+
+from deploy.local.answers import AskError
 
 
 class Code(IntEnum):
@@ -24,6 +27,15 @@ class Failed(Exception):
     def __init__(self, sentence: str, code: Code = Code.FAILED) -> None:
         super().__init__(sentence)
         self.code = code
+
+
+NO_KEY = "Give a key by --key or BAZAAR_KEY; bazaar keys make has one made by this machine's stack."
+
+
+def refused(error: AskError) -> Failed:
+    """A gateway's refusal as the end of a command, and what to do where it is for want of a key."""
+    more = f"\n{NO_KEY}" if error.status == HTTPStatus.UNAUTHORIZED else ""
+    return Failed(f"{error}{more}", code_of(error.status or 0))
 
 
 def code_of(status: int) -> Code:

@@ -53,5 +53,7 @@ def show(config: Config, found: Any, columns: Sequence[str], rows: Iterable[Sequ
 
 
 def _text(cell: Any) -> str:
-    """A cell in words; what has parts is JSON, as the API has it."""
+    """A cell in words, empty for nothing; what has parts is JSON, as the API has it."""
+    if cell is None or cell == []:
+        return ""
     return json.dumps(cell, ensure_ascii=False) if isinstance(cell, dict | list) else str(cell)

@@ -9,7 +9,7 @@ import httpx
 from chassis.endings import end
 from cli.api import MOST_AT_ONCE, bearer, reached
 from cli.config import Config
-from cli.errors import Code, Failed, code_of
+from cli.errors import Code, Failed, refused
 from deploy.local.answers import AskError, body_of
 from deploy.local.following import Tell, follow
 from deploy.local.interrupting import Left, Paused, interruptible
@@ -39,7 +39,7 @@ def ask(config: Config, body: Json, heard: Tell, write: Callable[[str], None]) -
     except Left as error:
         raise Failed(str(error), Code.INTERRUPTED) from None
     except AskError as error:
-        raise Failed(str(error), code_of(error.status or 0)) from None
+        raise refused(error) from None
 
 
 async def _ask(config: Config, body: Json, heard: Tell, out: Paused) -> None:

@@ -15,24 +15,18 @@ from contracts import changes, hands
 from contracts.base import PASSING, ping_call
 from contracts.catalogue import EVENTS
 from contracts.permissions import (
-    ADMIN,
     ANSWERS_FOR_THE_DEAD,
     ASKS,
     FORGET,
-    GATEWAY,
     HEARS,
-    KEEPER,
     LETTERS,
     LOOKING,
-    OPERATOR,
     ORDERS,
     REFUSED,
-    Account,
-    account_of,
-    inbox,
 )
 from contracts.topology import API_KEYS, DURABLES, IDEMPOTENCY, Durable
 from contracts.topology import EVENTS as EVENTS_STREAM
+from contracts.users import ADMIN, GATEWAY, KEEPER, OPERATOR, Account, account_of, inbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,8 @@ def _as_utc(moment: datetime) -> datetime:
 Moment = Annotated[datetime, AfterValidator(_as_utc)]
 """A point in time, always in UTC with its offset on the wire."""
 
-Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
+ID_FORM = r"^[A-Za-z0-9_-]+$"
+Id = Annotated[str, Field(min_length=1, max_length=64, pattern=ID_FORM)]
 """An identifier that is safe as the last token of a NATS subject."""
 
 PASSING = "passing"

@@ -1,11 +1,11 @@
-"""Who may do what on the bus: users, accounts, and what each asks, orders and hears.
+"""Who may do what on the bus: what each of its users asks, orders and hears.
 
 A context publishes its own events, orders what `ORDERS` says, answers its own requests, asks what
 `ASKS` says, and reads its own durables. Its replies come to inboxes of its own. Whatever is not
 named here, the server refuses: what it is told follows from this (`contracts.authorization`).
 """
 
-from typing import Any, Literal
+from typing import Any
 
 from contracts import (
     approvals,
@@ -26,30 +26,7 @@ from contracts import (
 from contracts.base import Call, Command, ping_call
 from contracts.catalogue import CALLS
 from contracts.topology import API_KEYS, DURABLES, TASK_ADD_STEPS, TASK_FINISH, TASK_START
-
-GATEWAY, OPERATOR, KEEPER, ADMIN = "gateway", "operator", "keeper", "admin"
-CONTEXTS = tuple(CALLS)
-USERS = (*CONTEXTS, GATEWAY, OPERATOR, KEEPER, ADMIN)
-"""The users of the server: one per service, one for people, and two who look after the bus.
-
-The operator looks and changes nothing. The keeper declares streams and consumers and tells about
-them. The administrator may do everything.
-"""
-
-Account = Literal["BAZAAR", "GATEWAY", "LOOK"]
-BAZAAR: Account = "BAZAAR"
-"""The account of the services: all streams, all requests."""
-
-
-def account_of(user: str) -> Account:
-    """The account of the server that a user belongs to."""
-    return "GATEWAY" if user == GATEWAY else "LOOK" if user == OPERATOR else BAZAAR
-
-
-def inbox(user: str) -> str:
-    """The prefix of a user's inboxes; the operator has the one that every client uses."""
-    return "_INBOX" if user == OPERATOR else f"_INBOX_{user}"
-
+from contracts.users import ADMIN, CONTEXTS, GATEWAY, KEEPER, OPERATOR
 
 LOOKING = "bazaar.look"
 """Requests that the keeper answers to whoever may only look (`chassis.keeping.looking`)."""

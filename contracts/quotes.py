@@ -8,9 +8,8 @@ from pydantic import Field, JsonValue
 from contracts.base import Call, Id, Model, Moment, Money
 
 QUOTE_ID = re.compile(r"([A-Za-z0-9_-]{1,64})\.[A-Za-z0-9_-]{1,600}\.[A-Za-z0-9_-]{43}")
-QuoteId = Annotated[
-    str, Field(min_length=1, max_length=709, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}$")
-]
+QUOTE_FORM = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}$"
+QuoteId = Annotated[str, Field(min_length=1, max_length=709, pattern=QUOTE_FORM)]
 """A quote's id: the agent's, what was promised, and the seal that makes it ours."""
 
 

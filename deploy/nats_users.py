@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from contracts.authorization import Permissions, Shared, of_user, shared
-from contracts.permissions import BAZAAR, USERS, Account, account_of
+from contracts.users import BAZAAR, USERS, Account, account_of, variable
 
 FILE = Path(__file__).with_name("nats") / "users.conf"
 ANSWER_WITHIN = "3m"
@@ -22,11 +22,6 @@ ACCOUNTS: tuple[Account, ...] = (BAZAAR, "GATEWAY", "LOOK")
 _HEAD = (
     "# Who may do what, from contracts/permissions.py: written by `python -m deploy.nats_users`.\n"
 )
-
-
-def variable(user: str) -> str:
-    """The environment variable that the server takes a user's password from."""
-    return f"NATS_{user.upper()}_PASSWORD"
 
 
 def config() -> str:

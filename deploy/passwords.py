@@ -1,9 +1,11 @@
 """Makes up the passwords of the stack in containers: `make secrets` writes what .env lacks.
 
 docker-compose.yml knows no password: it takes each from .env, and says so when one is missing.
-Needs nothing but Python. What .env has already stays as it is.
+Needs nothing but Python. What .env has already stays as it is. `make up` reads .env too: what it
+made up for itself and has kept secrets with since is taken over, or it could read none of them.
 """
 
+import json
 import os
 import re
 import secrets
@@ -11,6 +13,8 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
+KEYS = ("ID_SECRET", "CALL_SIGNING_KEY", "CREDENTIALS_KEY", "WEBHOOK_KEY")
+"""What `make up` takes from .env before its own, and has to stay the same."""
 WANTED = re.compile(r"\$\{([A-Z0-9_]+):\?make secrets\}")
 
 
@@ -25,13 +29,21 @@ def missing(names: list[str], env: str) -> list[str]:
     return [name for name in names if not kept.get(name)]
 
 
+def kept_by_make_up(home: Path) -> dict[str, str]:
+    """The keys of the local stack, by their variables; none where there is no such stack."""
+    path = home / "secrets.json"
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    return {name: kept[name.lower()] for name in KEYS if name.lower() in kept}
+
+
 def main(folder: Path = PROJECT) -> int:
     """Add what is missing to .env, which only its owner can read from then on."""
     path = folder / ".env"
     env = path.read_text() if path.exists() else ""
     added = missing(wanted((folder / "docker-compose.yml").read_text()), env)
     if added:
-        lines = "".join(f"{name}={secrets.token_urlsafe(24)}\n" for name in added)
+        local = kept_by_make_up(folder / os.environ.get("BAZAAR_HOME", ".bazaar"))
+        lines = "".join(f"{one}={local.get(one) or secrets.token_urlsafe(24)}\n" for one in added)
         text = f"{env.rstrip()}\n{lines}" if env.strip() else lines
         draft = path.with_name(".env.new")
         draft.unlink(missing_ok=True)

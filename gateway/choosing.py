@@ -26,7 +26,7 @@ async def chosen_for(
     """
     if skill is None:
         if agent_id is None:
-            raise Invalid("agentId: Field required")
+            raise Invalid("agentId: Field required, or a skill to have an agent chosen.")
         return agent_id, None
     if agent_id is not None:
         raise Invalid(ONE_OF_THEM)

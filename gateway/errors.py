@@ -14,7 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.observability.terminal import escaped
 from contracts.api import PaymentProblem, Problem
+from contracts.base import ID_FORM
+from contracts.credentials import HEADER, VALUE
 from contracts.errors import Busy, Internal, Refusal
+from contracts.quotes import QUOTE_FORM
 from gateway.faults import told, where
 from gateway.link import STOPPING
 
@@ -26,7 +29,18 @@ PROBLEM_JSON = "application/problem+json"
 """Of errors that programs act upon."""
 AGAIN = {"Retry-After": "1"}
 """For who may come again in a moment."""
-_WORDS = {"extra_forbidden": "There is no such field."}
+_WORDS = {
+    "extra_forbidden": "There is no such field.",
+    "dict_type": "A JSON object is expected.",
+}
+_FORMS = {
+    ID_FORM: "Letters, digits, - and _ are expected.",
+    QUOTE_FORM: "This is no id of a quote.",
+    HEADER: "The name of a header is expected.",
+    VALUE: "1 to 4,096 visible ASCII characters are expected, spaces in between.",
+}
+"""What is told in place of a regular expression."""
+_SOURCES = {"body", "query", "path", "header"}
 _SENTENCES = {
     404: "There is nothing at this address.",
     405: "This address does not answer that method.",
@@ -59,8 +73,11 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def sentence(errors: Sequence[Any]) -> str:
     """The first of Pydantic's errors as one sentence that names the field."""
     first = errors[0]
-    place = [str(part) for part in first["loc"] if part not in {"body", "query", "path", "header"}]
-    text = _WORDS.get(first["type"]) or str(first["msg"]).removeprefix("Value error, ")
+    # A field of a body may be called as a place is.
+    place = [str(part) for part in first["loc"][first["loc"][0] in _SOURCES :]]
+    form = first.get("ctx", {}).get("pattern")
+    text = _WORDS.get(first["type"]) or _FORMS.get(form) or str(first["msg"])
+    text = text.removeprefix("Value error, ")
     if place:
         return f"{'.'.join(place)}: {text}"[:MAX_SENTENCE]
     return "A JSON object is expected as the body."

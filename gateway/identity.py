@@ -19,6 +19,11 @@ SCOPES: frozenset[str] = frozenset(get_args(Scope))
 
 Over = Literal["revoked", "expired"]
 """Why a credential no longer holds."""
+OVER: dict[Over, str] = {
+    "revoked": "The credential of this stream no longer lets it be read.",
+    "expired": "The credential of this stream has expired. Connect again with a new one.",
+}
+"""The same in words, for who is at the other end of what was open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +34,8 @@ class Identity:
         spender: the credential's id, when the payment service counts what it spends.
         limited: whether that may spend so much and no more.
         session: whether it may spend, and see what it spent on, and nothing else.
-        over: waits until the credential no longer lets its caller read, and says why. For what
-            stays open; a request that is being answered is not taken back.
+        over: waits until the credential no longer has a scope, and says why. For what stays open;
+            a request that is being answered is not taken back.
     """
 
     account: str
@@ -38,7 +43,7 @@ class Identity:
     spender: str | None = None
     limited: bool = False
     session: bool = False
-    over: Callable[[], Awaitable[Over]] | None = field(default=None, compare=False, repr=False)
+    over: Callable[[Scope], Awaitable[Over]] | None = field(default=None, compare=False, repr=False)
 
 
 MOST_OF_A_NAME = 255

@@ -115,8 +115,8 @@ class KeyRing:
         for change in self._watched.get(id_, ()):
             change.set()
 
-    async def _over(self, token: str, id_: str) -> Over:
-        """Wait until a key no longer lets its caller read.
+    async def _over(self, token: str, id_: str, wanted: Scope) -> Over:
+        """Wait until a key no longer has a scope.
 
         Looks at it when a change is heard, and every now and then in case one was not.
         """
@@ -124,7 +124,7 @@ class KeyRing:
             while True:
                 change.clear()
                 try:
-                    if "read" not in (await self.identify(token)).scopes:
+                    if wanted not in (await self.identify(token)).scopes:
                         return "revoked"
                 except Expired:
                     return "expired"

@@ -29,10 +29,10 @@ from contracts.base import Id
 from contracts.errors import Refusal
 from contracts.ledger import OPEN_WALLET, OpenWallet
 from contracts.listings import CLOSE_LISTINGS, CloseListings
-from contracts.permissions import ADMIN
 from contracts.selling import REQUEST_PAYOUT, RequestPayout
 from contracts.spending import CLOSE_ACCOUNT, CloseAccount
 from contracts.topology import API_KEYS
+from contracts.users import ADMIN
 from gateway.buckets import bucket
 from gateway.errors import sentence
 from gateway.identity import SCOPES, Scope, account_named
@@ -150,6 +150,8 @@ async def _wallet(args: argparse.Namespace, _client: Client, bus: Bus) -> int:
     cause = origin(ADMIN, "keytool.wallet", args.account)
     wallet = await bus.ask(OPEN_WALLET, OpenWallet(grant=args.grant), cause)
     _say(f"The wallet of {args.account} has {wallet.available} BazaarBucks available.")
+    if args.grant not in (None, wallet.posted):
+        _say("It was open before, and stays as it is: a top-up brings more.")
     return 0
 
 

@@ -14,6 +14,7 @@ from nats.errors import Error as NatsError
 
 from chassis.bus.calls import UNREACHABLE, Bus, Reply
 from chassis.bus.connecting import CROWDED, close, connect_options, noticed, on_error
+from chassis.bus.flushing import flush
 from chassis.endings import end
 from chassis.settings import BusSettings
 from contracts.base import Call, ReplyT, RequestT
@@ -133,7 +134,7 @@ class Link:
             if self._client is None or not self.connected:
                 raise Unavailable(UNREACHABLE)
             async with asyncio.timeout(PING_S):
-                await self._client.flush()
+                await flush(self._client)
         except (NatsError, TimeoutError):
             raise Unavailable("The message bus does not answer.") from None
         return round((time.perf_counter() - begun) * 1000)

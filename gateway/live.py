@@ -10,6 +10,8 @@ from contracts import envelope
 from contracts.base import PASSING
 
 PREFIX = "bazaar.evt."
+NOTICE = "notice"
+"""The kind of an event about the stream itself."""
 
 
 @dataclass(slots=True)
@@ -89,4 +91,5 @@ def position(sequence: int, comment: str, retry_ms: int | None = None) -> bytes:
 
 def notice(name: str, sentence: str) -> bytes:
     """An event about the stream itself; it has no id, so it does not count for resuming."""
-    return b"event: notice\ndata: %s\n\n" % to_json({"notice": name, "message": sentence})
+    said = to_json({"notice": name, "message": sentence})
+    return b"event: %s\ndata: %s\n\n" % (NOTICE.encode(), said)

@@ -36,21 +36,26 @@ Truth = Annotated[bool, BeforeValidator(_true_or_false)]
 """`true` or `false`, and not the other words that Pydantic knows for them."""
 
 
-def left_out(pattern: str) -> tuple[BeforeValidator, WithJsonSchema]:
-    """A parameter of this form; nothing for an empty text, as forms of browsers send it."""
+def left_out(pattern: str, words: str) -> tuple[BeforeValidator, WithJsonSchema]:
+    """A parameter of this form; nothing for an empty text, as forms of browsers send it.
+
+    Args:
+        pattern: the form.
+        words: the same, for people.
+    """
     form = re.compile(pattern)
 
     def read(text: Any) -> Any:
         if isinstance(text, str) and text and not form.fullmatch(text):
-            raise ValueError(f"it has another form than {pattern}")
+            raise ValueError(f"{words} is expected")
         return text or None
 
     return BeforeValidator(read), WithJsonSchema({"type": "string", "pattern": f"^({pattern})?$"})
 
 
-PRICE = left_out(r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,6})?")
+PRICE = left_out(r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,6})?", "an amount below a million such as 0.25")
 """An amount in BazaarBucks, below a million."""
-STARS = left_out(r"[0-4](\.[0-9]{1,2})?|5(\.0{1,2})?")
+STARS = left_out(r"[0-4](\.[0-9]{1,2})?|5(\.0{1,2})?", "a number from 0 to 5 such as 4.25")
 SEEN: dict[str, JsonValue] = {"pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"}
 """Of texts: no control characters, which are refused wherever they are asked with."""
 

@@ -19,7 +19,7 @@ from chassis.bus.envelopes import origin
 from contracts.errors import NotFound, Refusal, Unavailable
 from contracts.spending import FIND_SPENDER, Credential, FindSpender
 from gateway.auth import Check
-from gateway.identity import Expired, Identity, Over, Unknown
+from gateway.identity import Expired, Identity, Over, Scope, Unknown
 from gateway.link import NAME, Link
 
 PREFIX = "bzs_"
@@ -86,11 +86,11 @@ class Spenders:
         """Look a credential up anew when it is presented next."""
         self._known.pop(id_, None)
 
-    async def _over(self, token: str) -> Over:
-        """Wait until a credential no longer lets its caller read, looking now and then."""
+    async def _over(self, token: str, wanted: Scope) -> Over:
+        """Wait until a credential no longer has a scope, looking now and then."""
         while True:
             try:
-                if "read" not in (await self.identify(token)).scopes:
+                if wanted not in (await self.identify(token)).scopes:
                     return "revoked"
             except Expired:
                 return "expired"

@@ -29,12 +29,13 @@ ALIVE = b": alive\n\n"
 
 async def begun(frames: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     """Frames of which the first is there; what goes wrong before it can be answered otherwise."""
-    return _after(await anext(frames), frames)
+    return _after(await anext(frames, None), frames)
 
 
-async def _after(first: bytes, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+async def _after(first: bytes | None, rest: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     async with aclosing(rest):
-        yield first
+        if first is not None:  # Else there is nothing to tell.
+            yield first
         async for frame in rest:
             yield frame
 

@@ -13,6 +13,7 @@ import structlog
 from fastapi import HTTPException
 
 from contracts.errors import Unavailable
+from gateway.identity import OVER
 from gateway.link import STOPPING, Link
 from gateway.live import PREFIX, LiveEvent, notice, position
 from gateway.past import Past
@@ -34,8 +35,7 @@ End = Literal["too_slow", "stopping", "revoked", "expired"]
 _SENTENCES: dict[str, str] = {
     "too_slow": "This reader is too slow. Connect again with Last-Event-ID to go on.",
     "stopping": "This gateway is being stopped. Connect again with Last-Event-ID to go on.",
-    "revoked": "The credential of this stream no longer lets it be read.",
-    "expired": "The credential of this stream has expired. Connect again with a new one.",
+    **OVER,
     "bus_lost": "The message bus is not reachable. Events will come, none is lost.",
     "bus_back": "The message bus is back.",
     "gap": "Some events after your Last-Event-ID are no longer kept. The rest follows.",

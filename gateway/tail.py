@@ -13,6 +13,7 @@ from nats.errors import Error as NatsError
 
 from chassis.bus import stored
 from chassis.bus.calls import UNREACHABLE
+from chassis.bus.flushing import flush
 from contracts.errors import Unavailable
 from contracts.topology import EVENTS
 from gateway.link import Link
@@ -211,7 +212,7 @@ class Tail:
         ear = _Ear(self._tell_passing)
         subscription = await client.subscribe(ALL, cb=ear.hear)
         try:
-            await client.flush()
+            await flush(client)
             await self._find_end(client)
             self._check()
             self._following.set()

@@ -14,7 +14,7 @@ import jwt
 import structlog
 
 from contracts.errors import Unavailable
-from gateway.identity import SCOPES, Expired, Identity, Over, Unknown, account_named
+from gateway.identity import SCOPES, Expired, Identity, Over, Scope, Unknown, account_named
 from gateway.issuer import IssuerKeys, Key
 from gateway.settings import Settings
 
@@ -106,8 +106,8 @@ class Tokens:
         return Identity(account, _scopes(claims), over=partial(_expiry, end))
 
 
-async def _expiry(end: float) -> Over:
-    """Wait until a moment, in seconds since 1970, is over."""
+async def _expiry(end: float, _wanted: Scope) -> Over:
+    """Wait until a moment, in seconds since 1970, is over; until then a token has its scopes."""
     while (left := end - time.time()) > 0:  # noqa: ASYNC110  (nothing tells us but the clock)
         await asyncio.sleep(min(left, SLEEP_S))
     return "expired"

@@ -68,8 +68,13 @@ async def _offers(http: Outbound, url: str, found: Findings) -> list[Offer]:
         found.bad(error.message)
         return []
     kind = {"native": "our own protocol", "a2a": "A2A", "mcp": "tools of MCP"}
-    found.good(f"It speaks {kind[offers[0].protocol]}, and offers {len(offers)}.")
+    found.good(f"It speaks {kind[offers[0].protocol]}, and offers {_counted(offers)}.")
     return offers
+
+
+def _counted(offers: list[Offer]) -> str:
+    what = "tool" if offers[0].protocol == "mcp" else "agent"
+    return f"{len(offers)} {what}{'s' if len(offers) > 1 else ''}"
 
 
 async def _address(http: Outbound, url: str, found: Findings) -> bool:

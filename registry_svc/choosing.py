@@ -113,10 +113,10 @@ def _considered(
     price = agent.dynamic_price
     scores = Scores(
         skill=fit,
-        price=float(cheapest / price) if price else 1.0,
-        rating=float(agent.rating) / MOST_STARS,
-        load=1 - agent.load / MOST_LOAD,
-        latency=USUAL_MS / (USUAL_MS + (agent.avg_response_time or USUAL_MS)),
+        price=_share(cheapest / price) if price else 1.0,
+        rating=_share(agent.rating / MOST_STARS),
+        load=_share(1 - agent.load / MOST_LOAD),
+        latency=_share(USUAL_MS / (USUAL_MS + (agent.avg_response_time or USUAL_MS))),
         breaker=ANSWERS[agent.breaker],
     )
     parts = {name: (getattr(scores, name), weight) for name, weight in asdict(weights).items()}
@@ -126,11 +126,15 @@ def _considered(
     return Considered(agent=agent, score=score, standing=standing, seq=seq, scores=scores)
 
 
+def _share(part: Decimal | float) -> float:
+    return round(float(part), 4)
+
+
 def _mean(parts: Sequence[tuple[float, float]]) -> float:
     whole_weight = sum(weight for _, weight in parts)
     if not whole_weight:
         return 0.0
-    return round(sum(part * weight for part, weight in parts) / whole_weight, 4)
+    return _share(sum(part * weight for part, weight in parts) / whole_weight)
 
 
 def why(found: Sequence[Considered], skill: str | None, max_price: Decimal | None = None) -> str:
@@ -145,10 +149,13 @@ def why(found: Sequence[Considered], skill: str | None, max_price: Decimal | Non
     if not agent.can_be_called:
         return f"{agent.name} {wanted}, but nobody who does is available now."
     rest = [one for one in found[1:] if one.agent.can_be_called]
-    among = f"the best of {len(rest) + 1} who do" if rest else "nobody else does"
-    cheapest = first.scores.price == 1 and bool(rest)
+    among = f": the best of {len(rest) + 1} who do, by"
+    if not rest:
+        away = " who does is available" if len(found) > 1 else " does"
+        among = f", and nobody else{away}:"
+    cheapest = all(agent.dynamic_price <= one.agent.dynamic_price for one in found)
     return (
-        f"{agent.name} {wanted}: {among}, by {agent.dynamic_price.normalize():f} BazaarBucks"
-        f"{' (the lowest price)' if cheapest else ''}, {agent.rating} stars, a load of"
+        f"{agent.name} {wanted}{among} {agent.dynamic_price.normalize():f} BazaarBucks"
+        f"{' (the lowest price)' if cheapest and rest else ''}, {agent.rating} stars, a load of"
         f" {agent.load} of {MOST_LOAD}."
     )

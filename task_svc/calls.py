@@ -46,6 +46,16 @@ class Calls:
                 raise HungUp from error
             raise
 
+    async def make_sure(self, step_id: str) -> None:
+        """Find out, before an agent is called for a step, whether that is wanted still.
+
+        Raises:
+            HungUp: the step is over.
+        """
+        async with self._db.transaction(reads=True) as tx:
+            if await store_cancelling.ended_of(tx.conn, [step_id]):
+                raise HungUp
+
     async def look(self) -> None:
         """Hang up on the agents whose steps were ended elsewhere."""
         if ids := list(self._under_way):

@@ -5,6 +5,7 @@ with the same ids and comes to the same: the hold has the step's id, the agent t
 Idempotency-Key.
 """
 
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -78,7 +79,7 @@ class Working:
         cause = cause.for_ever()
         called = False
         try:
-            held = (await self._bus.ask(PLACE_HOLD, _hold(step, quote), cause)).held
+            held = await self._held(step, quote, cause)
             called = True
             answer = await self._agents.execute(self._job(step, quote, payload, cause, left_s))
             if answer.outside:
@@ -102,6 +103,17 @@ class Working:
             raise Postponed(error.message, agent_called=called) from error
         asked = charge(answer.cost, quote)
         return Done(answer, paid(held, asked, answer.external_cost, quote.promise), total, quote)
+
+    async def _held(self, step: Step, quote: Quote, cause: Envelope) -> Decimal:
+        """What was set aside for a step; of a turn's, its task may have ended meanwhile.
+
+        Raises:
+            HungUp: so it was.
+        """
+        held = (await self._bus.ask(PLACE_HOLD, _hold(step, quote), cause)).held
+        if step.turn_id is not None:
+            await self.calls.make_sure(step.id)
+        return held
 
     def _job(
         self, step: Step, quote: Quote, payload: dict[str, Any], cause: Envelope, left_s: float

@@ -10,6 +10,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import AsyncIterator, Coroutine, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from nats.aio.client import Client
 from chassis.service import Service
 from tests.support.stack import Stack, new_stack
 
+gc.disable()  # While tests are collected all that is made stays: looking through it finds nothing.
 SHARING = ("e2e", "complaints", "doors", "machine")
 """Folders whose tests share one running system."""
 LONG = (
@@ -65,15 +67,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a file's tests in one worker, and those that share a system in one as well."""
     for item in items:
-        place = item.path.relative_to(Path(__file__).parent)
-        group = place.parts[0] if place.parts[0] in SHARING else str(place)
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: _begins(item.path.relative_to(Path(__file__).parent)))
+        item.add_marker(_place(item.path)[1])
+    items.sort(key=lambda item: _place(item.path)[0])
 
 
-def _begins(place: Path) -> int:
+@cache  # Thousands of tests are in some hundred files.
+def _place(path: Path) -> tuple[int, pytest.MarkDecorator]:
+    """When a file begins, and whose worker it shares."""
+    place = path.relative_to(Path(__file__).parent)
+    group = place.parts[0] if place.parts[0] in SHARING else str(place)
     named = (number for number, name in enumerate(LONG) if place.is_relative_to(name))
-    return next(named, len(LONG))
+    return next(named, len(LONG)), pytest.mark.xdist_group(group)
 
 
 def pytest_collection_finish() -> None:
@@ -83,6 +87,7 @@ def pytest_collection_finish() -> None:
     """
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    gc.enable()
 
 
 LEFT_BEHIND: list[str] = []

@@ -12,8 +12,8 @@ from chassis.bus.calls import refusal_headers
 from chassis.bus.servers import servers
 from chassis.settings import BusSettings
 from contracts.errors import Unavailable
-from contracts.permissions import inbox
 from contracts.provenance import REQUEST, answerable
+from contracts.users import inbox
 
 log = structlog.get_logger()
 

@@ -10,9 +10,10 @@ from faststream.nats import JStream, PullSub
 from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 
+from chassis.bus.flushing import drain, flush
 from contracts.base import Call
-from contracts.permissions import inbox
 from contracts.topology import Durable
+from contracts.users import inbox
 
 RPC_WORKERS = 64
 REQUESTS_WAITING = 512
@@ -60,7 +61,7 @@ async def leave(client: Client, *subscriptions: Subscription) -> None:
     for subscription in subscriptions:
         # A drain alone sends its PING ahead of this, and so can miss what was still on its way.
         await client._send_unsubscribe(subscription._id)  # noqa: SLF001  (no public way)
-    await client.flush()
-    await client.flush()
+    await flush(client)
+    await flush(client)
     for subscription in subscriptions:
-        await subscription.drain()  # type: ignore[no-untyped-call]  # nats-py has no types here
+        await drain(subscription)

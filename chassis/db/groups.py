@@ -59,15 +59,23 @@ class GroupCommit(Generic[ItemT]):
         self._in_work: list[Member[ItemT]] = []
         self._committing: asyncio.Task[None] | None = None
 
-    async def add(self, consumer: str, here: Envelope, item: ItemT) -> None:
+    async def add(
+        self, consumer: str, here: Envelope, item: ItemT, *, awaited: bool = False
+    ) -> None:
         """Do the work for a message; returns when that is committed, now or before.
+
+        Args:
+            consumer: who consumes it.
+            here: its envelope.
+            item: what it asks for.
+            awaited: whether somebody waits for it, so that it waits for no others.
 
         Raises:
             Exception: what the work raised for this message.
         """
         member = Member(consumer, here, item)
         self._waiting.append(member)
-        if len(self._waiting) >= ENOUGH:
+        if awaited or len(self._waiting) >= ENOUGH:
             self._enough.set()
         if self._committing is None or self._committing.done():
             self._committing = asyncio.create_task(self._commit_all())

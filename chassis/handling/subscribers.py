@@ -11,6 +11,7 @@ from typing import Any
 
 from faststream.nats import NatsBroker
 from nats.aio.msg import Msg
+from nats.errors import BadSubscriptionError
 
 from chassis.bus.calls import Bus
 from chassis.bus.changes import Changes
@@ -160,6 +161,13 @@ class Subscribers:
 
     async def stop(self, at_most_s: float) -> None:
         """Let what is in work end; what does not end in time comes again."""
-        await asyncio.gather(*(subscriber.stop() for subscriber in self._broker.subscribers))
+        await asyncio.gather(*(self._leave(subscriber) for subscriber in self._broker.subscribers))
         workers = [*self._consuming.values(), *self._answering.values()]
         await asyncio.gather(*(one.stop(at_most_s) for one in workers))
+
+    async def _leave(self, subscriber: Any) -> None:
+        """Hear nothing more; a close that was cut short has left some already."""
+        try:
+            await subscriber.stop()
+        except BadSubscriptionError:
+            subscriber.subscription = None

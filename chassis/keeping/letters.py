@@ -6,6 +6,7 @@ may also have one sent again; whether somebody is one, the gateway decides.
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from pydantic import Field
 
 from chassis.bus import stored
 from contracts.base import Model
+from contracts.envelope import DEDUPLICATION
 from contracts.errors import Invalid, NotFound
 from contracts.permissions import LETTERS
 from contracts.topology import DEADLETTER, DURABLES
@@ -26,7 +28,7 @@ MOST_READ_BYTES = 8 * MOST_BYTES
 """Of the bodies that are read for a page; one of long letters has fewer of them."""
 WINDOW, WIDEST = 10, 10_000
 """Numbers that are read at once, going back; more of them where letters were sent again."""
-SUBJECT = "bazaar-subject"
+SUBJECT, CONSUMER = "bazaar-subject", "bazaar-consumer"
 SUBJECTS = "bazaar.dlq.>"
 OF_THE_STORE = ("bazaar-", "Nats-")
 """Headers that a dead letter got when it was put aside, and that the next message gets anew."""
@@ -129,13 +131,17 @@ async def _again(client: Client, number: int) -> str:
     """Publish a letter where it came from, with its own `ce-id`, then delete it; the subject.
 
     Whoever had handled it passes over it. Cut off in between, it is there still, and may be sent
-    once more.
+    once more. Of one message several durables may have put aside, a letter each: sent again one
+    after the other, it is published once, for all of them hear it. Else each that still fails
+    would leave as many new letters as there are durables.
     """
     one = await _read(client, number)
     subject = one.headers.get(SUBJECT, "")
     if not any(_fits(subject, durable.filter) for durable in DURABLES):
         raise Invalid(f"Dead letter {number} does not say where it came from.")
     kept = {k: v for k, v in one.headers.items() if not k.startswith(OF_THE_STORE)}
+    if (place := _place(one.headers)) is not None:
+        kept[DEDUPLICATION] = f"again-{place}"
     js: Any = client.jetstream()
     await js.publish(subject, one.data, headers=kept)
     try:
@@ -144,6 +150,12 @@ async def _again(client: Client, number: int) -> str:
         log.info("dead letter was deleted meanwhile", number=number)
     log.info("dead letter sent again", number=number, subject=subject)
     return subject
+
+
+def _place(headers: Mapping[str, str]) -> str | None:
+    """Which number the message had in its stream, as `handling.dead_letters` writes it."""
+    durable, _, place = headers.get(DEDUPLICATION, "").rpartition("-")
+    return place if durable and durable == headers.get(CONSUMER) else None
 
 
 async def _read(client: Client, number: int) -> stored.Stored:

@@ -20,9 +20,10 @@ from chassis.bus.envelopes import origin
 from chassis.keeping import letters
 from contracts.base import Call, Model, ping_call
 from contracts.errors import Invalid, NotFound, Refusal
-from contracts.permissions import CONTEXTS, KEEPER, LOOKING, REFUSED
+from contracts.permissions import LOOKING, REFUSED
 from contracts.registry import LIST_AGENTS
 from contracts.topology import DURABLES, EVENTS, STREAMS
+from contracts.users import CONTEXTS, KEEPER
 
 EVENTS_AT_ONCE = 500
 ASKED_BYTES = 1024

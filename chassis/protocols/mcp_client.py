@@ -34,9 +34,10 @@ async def apart(work: Coroutine[Any, Any, T], timeout_s: float) -> T:
         done, _ = await asyncio.wait((task,), timeout=timeout_s)
     finally:
         await end(task)
+        # Looked at also when nobody waits any more: how it ended then is no news to anybody.
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
     if not done:
         raise TimeoutError
-    error = asyncio.CancelledError() if task.cancelled() else task.exception()
     if error is None:
         return task.result()
     while isinstance(error, BaseExceptionGroup):

@@ -5,11 +5,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, TypeAdapter, WithJsonSchema
 
-from contracts.base import Id, Model
+from contracts.base import Id, Model, Moment
 from contracts.chat import MAX_CONTENT
 
 _WORD = re.compile("[^\\s\\x1c-\\x1f\\x85\\ufeff]")
 """Anything but white space, as every dialect of regular expressions sees it."""
+_MOMENT = re.compile(
+    r"[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
 
 
 def _with_a_word(text: str) -> str:
@@ -45,6 +48,16 @@ MaybeId = Annotated[
     ),
 ]
 """An id or none; an empty text, as forms send it, is none."""
+
+
+def _written_out(said: object) -> object:
+    if not (isinstance(said, str) and _MOMENT.fullmatch(said)):
+        raise ValueError('a time with its offset is expected, such as "2030-01-01T00:00:00Z"')
+    return said
+
+
+AskedMoment = Annotated[Moment, BeforeValidator(_written_out)]
+"""A point in time as RFC 3339 writes it: not a number, nor a time of who knows which zone."""
 
 
 def such_as(**members: JsonValue) -> dict[str, JsonValue]:

@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
-from contracts.base import Id, Moment
+from contracts.base import Id
 from contracts.bodies.amounts import AskedMoney, AskedPaid
-from contracts.bodies.base import Body, such_as
+from contracts.bodies.base import AskedMoment, Body, such_as
 from contracts.spending import SpenderScope
 
 
@@ -18,7 +18,7 @@ class NewSession(
     per_day: AskedPaid | None = None
     agents: list[Id] | None = Field(default=None, min_length=1, max_length=100)
     note: str = Field(default="", max_length=200)
-    expires_at: Moment
+    expires_at: AskedMoment
     approve_above: AskedMoney | None = None
 
 
@@ -32,5 +32,5 @@ class NewKey(Body, json_schema_extra=such_as(account="ann", scopes=["read", "wri
     per_day: AskedPaid | None = None
     agents: list[Id] | None = Field(default=None, min_length=1, max_length=100)
     note: str = Field(default="", max_length=200)
-    expires_at: Moment | None = None
+    expires_at: AskedMoment | None = None
     approve_above: AskedMoney | None = None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from contracts.permissions import CONTEXTS, USERS
+from contracts.users import CONTEXTS, USERS
 from deploy.local.errors import StartError
 
 ID_SECRET = "id_secret"  # noqa: S105  (a name)

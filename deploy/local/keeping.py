@@ -69,8 +69,10 @@ def bring_back(archive: Path, folder: Path) -> Path | None:
                 draft.mkdir(mode=0o700, parents=True)
                 with _removed_unless_whole(draft):
                     tar.extractall(draft, filter="tar", numeric_owner=True)
-        except (OSError, tarfile.TarError, EOFError) as error:
-            raise StartError(f"{archive} cannot be read: {error}") from None
+        except (tarfile.TarError, EOFError):
+            raise StartError(f"{archive} is no whole archive of `bazaar backup`.") from None
+        except OSError as error:
+            raise StartError(f"{archive} cannot be read: {error.strerror or error}") from None
         if (folder / "secrets.json").exists():
             before = _free(folder.with_name(f"{folder.name}.before"))
             folder.rename(before)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from chassis.observability.terminal import plain
-from contracts.permissions import ADMIN
+from contracts.users import ADMIN
 from deploy.local import home, nats
 from deploy.local.errors import StartError
 from deploy.local.settings import load

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import httpx
 
-from contracts.permissions import BAZAAR, OPERATOR, USERS
-from deploy import nats_users
+from contracts.users import BAZAAR, OPERATOR, USERS, variable
 from deploy.local.errors import StartError
 from deploy.local.process import Process
 
+ACCOUNTS = Path(__file__).parents[1] / "nats" / "users.conf"
+"""Who may do what, as `make specs` writes it (`deploy.nats_users`)."""
 ROOM_BYTES = 64 * 1024 * 1024
 """With less on its disk, a new start would not help the server."""
 
@@ -42,7 +43,7 @@ def process(
         "max_payload: 8MB\n"
         # Outbox rows stay until what they said is safe on this disk (`chassis.outbox.relay`).
         f"jetstream {{ store_dir: {json.dumps(str(folder))}, sync_interval: 1s }}\n"
-        + (f"no_auth_user: {OPERATOR}\n{nats_users.config()}" if known else "")
+        + (f"no_auth_user: {OPERATOR}\n{ACCOUNTS.read_text()}" if known else "")
     )
     return Process(
         name="nats",
@@ -50,7 +51,7 @@ def process(
         env={
             "PATH": os.environ.get("PATH", os.defpath),
             # The server reads their values as it reads its file.
-            **{nats_users.variable(user): json.dumps(word) for user, word in known.items()},
+            **{variable(user): json.dumps(word) for user, word in known.items()},
         },
         cwd=folder,
         prepare=partial(move_streams, folder / "jetstream") if known else None,

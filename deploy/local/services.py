@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from dotenv import dotenv_values
 
 from chassis.secrets import SUFFIX, secret
-from contracts.permissions import CONTEXTS, GATEWAY, KEEPER
+from contracts.users import CONTEXTS, GATEWAY, KEEPER
 from deploy.local import nats, postgres
 from deploy.local.home import CREDENTIALS_KEY, ID_SECRET, SIGNING_KEY, WEBHOOK_KEY
 from deploy.local.ports import Claim

@@ -12,8 +12,14 @@ SHARED = (
     "chassis.outbound",
     "chassis.process",
     "contracts.api",
+    "cryptography.fernet",
     "fastapi",
+    "httpx",
+    "pydantic.v1",
     "setproctitle",
+    "snowballstemmer",
+    "uvicorn.lifespan.on",
+    "uvicorn.protocols.http.h11_impl",
 )
 """What several of them need, and no metric of one service, which the others would report too. Nor
 what is run as a program: it would be there twice.

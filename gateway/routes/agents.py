@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field, TypeAdapter
 
 from contracts import api
-from contracts.base import Money
+from contracts.base import ID_FORM, Money
 from contracts.listings import CHOOSE_AGENTS, FIND_AGENTS, ChooseAgents, FindAgents, Sorting
 from contracts.registry import (
     GET_AGENT,
@@ -48,7 +48,7 @@ class Finding(Page):
         default=None,
         min_length=1,
         max_length=64,
-        pattern=r"^[A-Za-z0-9_-]+$",
+        pattern=ID_FORM,
         description="An account; `me` for your own agents, those off the market too.",
     )
     sort: Sorting = Field(

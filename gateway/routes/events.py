@@ -96,7 +96,7 @@ async def _cut_when_over(identity: Identity, reader: Reader) -> None:
     why: End = "revoked"
     try:
         if identity.over is not None:
-            why = await identity.over()
+            why = await identity.over("read")
     finally:  # Whatever goes wrong here, the stream does not outlive it.
         reader.cut(why)
 

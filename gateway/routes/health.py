@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from contracts import api
 from contracts.base import Model, Ping, ping_call
 from contracts.errors import Refusal
-from contracts.permissions import CONTEXTS
+from contracts.users import CONTEXTS
 from gateway.asking import ask, gateway_of
 from gateway.parameters import StrictRoute
 

@@ -26,7 +26,7 @@ from payment_svc.holds import refund
 BEFORE = "This payment was disputed before, or the dispute's id was used for something else."
 EARLY = "Nobody has to be asked yet: refund the payment."
 DECIDED = "This dispute is decided."
-NOT_YOURS = "Only an admin refuses a dispute; its seller may accept it."
+NOT_YOURS = "An admin decides a dispute; its seller may accept it, and its payer may not."
 
 
 async def open_dispute(

@@ -75,10 +75,12 @@ async def on_step_completed(
 ) -> None:
     """Capture the step's hold: pay the agent, book what it bought, free the rest.
 
+    Of a turn at once: its person waits for the bill.
+
     Raises:
         Invalid: there is no hold for the step, or less was held than it says it costs.
     """
-    await captures.add(on.name, here, event)
+    await captures.add(on.name, here, event, awaited=event.turn_id is not None)
 
 
 async def capture(

@@ -141,6 +141,8 @@ async def list_new(tx: Transaction, agent_id: str | None, row: dict[str, Any], o
     known = await store.find(tx.conn, id_)
     if known and known.owner == owner and known.made_with and known.made_with == row["made_with"]:
         return known
+    if known and known.state == "retired":
+        raise Conflict(f"{id_} was retired, and its id stays its own: choose another id.")
     raise Conflict("An agent with this id is listed already.")
 
 

@@ -10,8 +10,8 @@ from chassis.bus.calls import Bus
 from chassis.bus.envelopes import new_id, origin
 from contracts.errors import Unavailable
 from contracts.payment import PLACE_HOLD, PlaceHold
-from contracts.permissions import ADMIN
 from contracts.task_events import StepCompleted
+from contracts.users import ADMIN
 from tests.support.polling import eventually
 from tests.support.processes import ServiceProcess, process
 from tests.support.stack import Stack, connected

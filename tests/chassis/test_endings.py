@@ -1,12 +1,14 @@
 """What is done again and again goes on, whatever becomes of one round."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
 
 from chassis import endings
 from chassis.endings import end, repeat
+from chassis.protocols.mcp_client import apart
 
 
 async def given_up_by_another() -> None:
@@ -79,3 +81,24 @@ async def test_a_round_that_takes_long_is_told_of(monkeypatch: pytest.MonkeyPatc
     assert said == "background job takes long"
     assert about["at"][0].startswith("chassis.endings:")
     assert about["at"][1].startswith(__name__)
+
+
+async def test_how_work_apart_broke_when_nobody_waited_any_more_is_no_news() -> None:
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, about: told.append(about))
+    begun = asyncio.Event()
+
+    async def breaks() -> None:
+        try:
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            raise OSError("the connection is gone")
+
+    task = asyncio.create_task(apart(breaks(), 60))
+    await begun.wait()
+    await end(task)
+    assert task.cancelled()
+    del task
+    gc.collect()
+    assert told == []

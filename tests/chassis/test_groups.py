@@ -188,3 +188,18 @@ async def test_what_concerns_somebody_who_asks_waits_for_no_others(
     await group.settled(lambda item: item == items[2], at_most_s=60)
     assert await traces(sql, items) == sorted(items)
     await asyncio.gather(*adding)
+
+
+async def test_what_somebody_waits_for_waits_for_no_others(
+    db: Database, sql: "asyncpg.Pool[Any]"
+) -> None:
+    worker, items = Worker(), [new_id() for _ in range(3)]
+    worker.gate.set()
+    group = GroupCommit(db, worker.work, apart_s=3600)
+    await group.add("c", envelope(), items[0])
+    patient = asyncio.create_task(group.add("c", envelope(), items[1]))
+    await asyncio.sleep(0)
+    await group.add("c", envelope(), items[2], awaited=True)
+    await patient
+    assert await traces(sql, items) == sorted(items)
+    assert worker.groups == [items[:1], items[1:]]

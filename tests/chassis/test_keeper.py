@@ -22,8 +22,9 @@ from chassis.keeper import Keeper
 from chassis.keeping import letters
 from chassis.keeping.looking import HELP
 from contracts.envelope import ERROR_CODE, ERROR_TEXT, TURN
-from contracts.permissions import ADMIN, FORGET, GATEWAY, KEEPER, LETTERS
+from contracts.permissions import FORGET, LETTERS
 from contracts.topology import DURABLES, PAYMENT_STEP_COMPLETED, TASK_START, Durable
+from contracts.users import ADMIN, GATEWAY, KEEPER
 from deploy.local.embedded import EmbeddedServer, embedded_nats_server
 from deploy.local.home import passwords
 from tests.support.polling import eventually
@@ -315,6 +316,12 @@ async def test_the_gateway_has_dead_letters_told_and_sent_again(
     assert again.headers is not None
     assert (again.data, again.headers["ce-id"]) == (b'{"a": 1}', "e9")
     assert not any(name.startswith(("bazaar-", "Nats-Msg")) for name in again.headers)
+    for durable in ("payment-step-completed", "registry-step-completed"):
+        # Two that put the same aside have it again together.
+        heads |= {"bazaar-consumer": durable, "Nats-Msg-Id": f"{durable}-4711"}
+        twin = await js.publish(f"bazaar.dlq.{durable}", b"{}", headers=heads)
+        assert (await asks("replay", b'{"number": %d}' % twin.seq))[0] == {"subject": home}
+        assert (await js.get_last_msg("EVENTS", home)).seq == again.seq + 1
     for what in ("show", "replay"):
         assert (await asks(what, number))[1][ERROR_CODE] == "404"
     for one in lost:  # What says no place of ours goes nowhere, and stays.

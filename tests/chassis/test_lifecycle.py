@@ -4,6 +4,7 @@ import asyncio
 import re
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 from faststream._internal.endpoint.subscriber.mixins import TasksMixin
@@ -15,8 +16,8 @@ from chassis.process import run
 from contracts.base import Ping, ping_call
 from contracts.errors import Unavailable
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
-from contracts.permissions import ADMIN
 from contracts.topology import PAYMENT_STEP_COMPLETED
+from contracts.users import ADMIN
 from deploy.local.embedded import embedded_nats_server
 from deploy.local.ports import free_port
 from payment_svc.app import build
@@ -260,6 +261,25 @@ async def test_a_stop_while_nats_is_away_is_an_end_in_good_order(
     finally:
         await killable.nats.start()
     assert exits == []
+
+
+async def test_a_stop_goes_on_where_its_time_to_take_leave_was_over(stack: Stack) -> None:
+    """Some of what it listens to was left already: what comes after is done all the same."""
+    service = build(payment_settings(stack))
+    last: list[str] = []
+
+    async def last_work() -> None:
+        last.append("done")
+
+    service.at_end(last_work)
+    await service.start()
+    client = await service.broker.connect()
+    every: list[Any] = list(service.broker.subscribers)
+    heard = next(one for one in every if one.subject.template.endswith("ping"))
+    await heard.subscription.drain()
+    await service.stop()
+    assert last == ["done"]
+    assert client.is_closed
 
 
 async def test_a_start_that_failed_ends_nothing_later(

@@ -22,8 +22,8 @@ from chassis.handling.hands import Hands
 from contracts import permissions
 from contracts.base import Call
 from contracts.catalogue import CALLS, CONTEXTS, EVENTS
-from contracts.permissions import ADMIN, GATEWAY, KEEPER, OPERATOR, USERS, inbox
 from contracts.topology import API_KEYS, DURABLES, IDEMPOTENCY
+from contracts.users import ADMIN, GATEWAY, KEEPER, OPERATOR, USERS, inbox
 from deploy import nats_users
 from deploy.local.embedded import EmbeddedServer, embedded_nats_server
 from deploy.local.home import passwords

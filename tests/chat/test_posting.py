@@ -28,9 +28,9 @@ from contracts.chat import (
 )
 from contracts.envelope import ERROR_CODE, ERROR_TEXT, TURN
 from contracts.errors import Busy, Conflict, Invalid, NotFound, Refusal
-from contracts.permissions import ADMIN
 from contracts.topology import EVENTS
 from contracts.turns import GET_TURN, TurnView
+from contracts.users import ADMIN
 from tests.support.polling import eventually
 from tests.support.scripted_agent import answers, waits_for
 from tests.support.stack import Stack

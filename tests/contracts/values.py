@@ -4,6 +4,7 @@ import types
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from hypothesis import strategies as st
@@ -31,6 +32,7 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
 Kinds = tuple[Any, ...]
 
 
+@cache
 def messages(model: type[Model]) -> st.SearchStrategy[Any]:
     """Valid instances of a model."""
     fields = {name: _field(info) for name, info in model.model_fields.items()}

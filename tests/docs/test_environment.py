@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from contracts.permissions import ADMIN, GATEWAY, KEEPER, USERS
+from contracts.users import ADMIN, GATEWAY, KEEPER, USERS, variable
 from deploy.local.settings import AGENTS
-from deploy.nats_users import variable
 from tests.docs.test_docs import PROJECT, SETTINGS
 
 EXAMPLE = (PROJECT / ".env.example").read_text("utf-8")

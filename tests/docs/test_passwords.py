@@ -22,6 +22,15 @@ def test_what_is_missing_is_made_up_once_and_kept_private(tmp_path: Path) -> Non
     assert env.read_text() == first
 
 
+def test_what_the_local_stack_has_kept_secrets_with_is_taken_over(tmp_path: Path) -> None:
+    compose = "A: ${WEBHOOK_KEY:?make secrets}\nB: ${TASK_DB_PASSWORD:?make secrets}\n"
+    (tmp_path / "docker-compose.yml").write_text(compose)
+    (tmp_path / ".bazaar").mkdir()
+    (tmp_path / ".bazaar" / "secrets.json").write_text('{"webhook_key": "k", "task": "p"}')
+    passwords.main(tmp_path)
+    assert (tmp_path / ".env").read_text().startswith("WEBHOOK_KEY=k\nTASK_DB_PASSWORD=")
+
+
 def test_every_installation_has_its_own(tmp_path: Path) -> None:
     found = set()
     for name in ("one", "two"):

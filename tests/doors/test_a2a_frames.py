@@ -1,5 +1,6 @@
 """What is no A2A, or not ours: the protocol's own error, and nothing stored and nothing charged."""
 
+import json
 from typing import Any
 
 import httpx
@@ -13,6 +14,10 @@ V1 = {"a2a-version": "1.0", "content-type": "application/json"}
 
 def frame(method: str = "SendMessage", **params: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": 7, "method": method, "params": params or {"message": MESSAGE}}
+
+
+NAN = json.dumps(frame(message={**MESSAGE, "metadata": {"agentId": float("nan")}})).encode()
+"""JSON as only Python writes it; httpx would refuse to."""
 
 
 async def sent(person: Person, body: Any, path: str = "/a2a", **more: str) -> httpx.Response:
@@ -29,6 +34,9 @@ async def sent(person: Person, body: Any, path: str = "/a2a", **more: str) -> ht
         (frame("Steal"), {}, -32601),
         (b"{no json", {}, -32700),
         (b"no json", {"content_type": "text/plain"}, -32005),
+        (b'{"jsonrpc": "2.0", "id": 7, "method": "\xe9"}', {}, -32700),
+        (b"[" * 100_000, {}, -32700),
+        (NAN, {}, -32602),
         ([frame()], {}, -32600),
         (frame() | {"jsonrpc": "1.0"}, {}, -32600),
         (frame(message={**MESSAGE, "role": "user"}), {}, -32602),
@@ -61,9 +69,17 @@ async def test_what_http_refuses(market: Marketplace, alice: Person) -> None:
     assert large.status_code == 413
     rest = await sent(alice, {"message": {**MESSAGE, "parts": []}}, "/a2a/message:send")
     assert (rest.status_code, rest.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
+    old = {"request": MESSAGE | {"content": MESSAGE["parts"]}, "metadata": {"agentId": "nobody"}}
+    for path, status in (("/a2a/v1/message:stream", 400), ("/a2a/v1/tasks/t:subscribe", 404)):
+        refused = await alice.first.post(path, json=old)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (status, status)
     assert (await sent(alice, {}, "/tenant/a2a/message:send")).status_code == 404
     assert (await alice.first.get("/a2a/tasks/made-up", headers=V1)).status_code == 404
-    assert (await alice.first.get("/a2a")).status_code == 405
+    wrong = await alice.first.get("/a2a")
+    assert (wrong.status_code, wrong.json()["error"]["status"]) == (405, "UNIMPLEMENTED")
+    assert (await alice.first.get("/a2a/steal")).json()["error"]["code"] == 404
+    no_text = await sent(alice, b'{"message": "\xe9"}', "/a2a/message:send")
+    assert (no_text.status_code, no_text.json()["error"]["status"]) == (400, "INVALID_ARGUMENT")
     assert (await sent(alice, frame("Steal"), "/a2a/")).json()["error"]["code"] == -32601
     async with httpx.AsyncClient(base_url=market.urls[0]) as nobody:
         assert (await nobody.post("/a2a", json=frame(), headers=V1)).status_code == 401

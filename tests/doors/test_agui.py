@@ -180,6 +180,20 @@ async def test_a_run_waits_for_a_person(market: Marketplace, alice: Person) -> N
         assert len(does.calls) == 1
 
 
+async def test_a_budget_of_nothing_is_one(market: Marketplace, alice: Person) -> None:
+    """Said in the body, or in the header beside a body that says none."""
+    skill = f"aguinothing{alice.account[-6:]}"
+    async with market.agent(answers(cost="0.1"), skills=[skill]) as (_agent, does):
+        wish = f"Please {skill}: the sea"
+        run = await told(alice, asks(wish, forwarded_props={"maxBudget": 0}))
+        assert does.calls == []
+        assert run.kinds[-1] == "RUN_FINISHED"
+        twice = [("bazaar-max-budget", "0"), ("bazaar-max-budget", "9")]
+        answer = await alice.first.post("/agui", json=asks(wish), headers=twice)
+        assert answer.status_code == 422, answer.text
+        assert does.calls == []
+
+
 async def test_a_cancelled_run_ends_in_words(market: Marketplace, alice: Person) -> None:
     skill = f"aguicancel{alice.account[-6:]}"
     gate = asyncio.Event()

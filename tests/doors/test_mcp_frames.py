@@ -86,6 +86,8 @@ async def test_what_http_refuses(market: Marketplace, alice: Person) -> None:
     large = await sent(alice, frame(arguments={"q": "x" * 1_100_000}))
     assert large.status_code == 413
     assert (await alice.first.get("/mcp", headers=HEADERS)).status_code == 405
+    below = await alice.first.get("/mcp/.well-known/openid-configuration", headers=HEADERS)
+    assert below.status_code == 404
     async with httpx.AsyncClient(base_url=market.urls[0]) as nobody:
         answer = await nobody.post("/mcp", json=frame(), headers=HEADERS)
     assert answer.status_code == 401

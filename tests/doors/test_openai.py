@@ -149,6 +149,7 @@ async def test_what_cannot_be_is_refused_in_openais_words(
             {"response_format": {"type": "json_object"}},
             {"tool_choice": "required"},
             {"metadata": {"max_budget": "much"}},
+            {"metadata": {"max_budget": ""}},
             {"messages": []},
             {"messages": [{"role": "assistant", "content": "I speak."}]},
             {"messages": [{"role": "user", "content": ""}]},
@@ -179,6 +180,10 @@ async def test_what_cannot_be_is_refused_in_openais_words(
         answer = await alice.first.get(path)
         assert answer.status_code == status
         assert answer.json()["error"]["type"] == "invalid_request_error"
+    one = {"model": "hubchat", "messages": [{"role": "user", "content": "hello"}]}
+    twice = [("idempotency-key", "a"), ("idempotency-key", "b")]
+    answer = await alice.first.post("/v1/chat/completions", json=one, headers=twice)
+    assert (answer.status_code, "once" in answer.text) == (400, True)
     for content, kind, status in (
         (b"{", "application/json", 400),
         (b"{}", "text/plain", 415),

@@ -9,7 +9,7 @@ import time
 
 import httpx
 
-from contracts.permissions import CONTEXTS
+from contracts.users import CONTEXTS
 from tests.e2e import on_compose, on_local
 from tests.e2e.conftest import SETTINGS
 from tests.e2e.deploys import Load, load, nothing_lost

@@ -17,11 +17,10 @@ from typing import Any
 
 from testcontainers.compose import DockerCompose
 
-from contracts.permissions import ADMIN, CONTEXTS, USERS
+from contracts.users import ADMIN, CONTEXTS, USERS, variable
 from deploy.local.nats import url
 from deploy.local.ports import free_port
 from deploy.local.settings import AGENTS, PROJECT
-from deploy.nats_users import variable
 from deploy.passwords import wanted
 from tests.e2e.powers import Left
 from tests.e2e.system import System

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from contracts.permissions import ADMIN, CONTEXTS
+from contracts.users import ADMIN, CONTEXTS
 from deploy.local.forks import command
 from deploy.local.nats import url
 from deploy.local.ports import free_port

@@ -4,7 +4,7 @@ import httpx
 import pytest
 from nats.js import JetStreamContext
 
-from contracts.permissions import CONTEXTS
+from contracts.users import CONTEXTS
 from tests.e2e.deploys import REFUSED, load, nothing_lost
 from tests.e2e.powers import Powers
 from tests.e2e.system import System

@@ -11,7 +11,7 @@ import httpx
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from contracts.permissions import CONTEXTS
+from contracts.users import CONTEXTS
 from tests.e2e import books
 from tests.support.polling import insist
 

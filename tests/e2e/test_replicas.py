@@ -8,7 +8,7 @@ import httpx
 import pytest
 from nats.js import JetStreamContext
 
-from contracts.permissions import CONTEXTS
+from contracts.users import CONTEXTS
 from tests.e2e import books, traffic
 from tests.e2e.market import Market, new_skill
 from tests.e2e.powers import Powers, Replica

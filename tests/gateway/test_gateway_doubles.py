@@ -18,8 +18,8 @@ from chassis.settings import BusSettings
 from contracts.base import Call, ReplyT, RequestT
 from contracts.chat import POST_MESSAGE, MessageView, PostReply, TurnCompleted
 from contracts.errors import BadAnswer, Busy, Conflict, Invalid, Refusal
-from contracts.permissions import ADMIN
 from contracts.task import INVOKE_AGENT, InvokeReply
+from contracts.users import ADMIN
 from tests.chat.services import marketplace, new_skill
 from tests.gateway import samples
 from tests.gateway.doubles import ChatDouble, TaskDouble

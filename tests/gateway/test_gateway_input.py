@@ -58,13 +58,13 @@ async def test_a_bad_body_is_refused_and_nobody_is_asked(
     ("path", "body", "field"),
     [
         ("/api/invoke-agent", {"agentId": "translator"}, "payload: Field required"),
-        ("/api/invoke-agent", {"payload": {}}, "agentId: Field required"),
+        ("/api/invoke-agent", {"payload": {}}, "agentId: Field required, or a skill"),
         ("/api/invoke-agent", {**CALL, "payload": "hello"}, "payload: "),
         ("/api/invoke-agent", {**CALL, "payload": None}, "payload: "),
-        ("/api/invoke-agent", {**CALL, "payload": []}, "payload: "),
+        ("/api/invoke-agent", {**CALL, "payload": []}, "payload: A JSON object is"),
         ("/api/invoke-agent", {**CALL, "agentId": ""}, "agentId: "),
         ("/api/invoke-agent", {**CALL, "agentId": 7}, "agentId: "),
-        ("/api/invoke-agent", {**CALL, "agentId": "a.b"}, "agentId: "),
+        ("/api/invoke-agent", {**CALL, "agentId": "a.b"}, "agentId: Letters, digits"),
         ("/api/invoke-agent", {**CALL, "agentId": "a*"}, "agentId: "),
         ("/api/invoke-agent", {**CALL, "agentId": "a" * 65}, "agentId: "),
         ("/api/invoke-agent", {**CALL, "taskId": "a b"}, "taskId: "),
@@ -94,6 +94,10 @@ async def test_a_bad_body_is_refused_and_nobody_is_asked(
         ("/api/hubchat/message", {"content": "a", "maxBudget": 10_000_000}, "maxBudget: "),
         ("/api/hubchat/message", {"content": "a", "taskId": "a b"}, "taskId: "),
         ("/api/hubchat/message", {"content": "a", "taskId": 5}, "taskId: "),
+        ("/api/agents/a/credential", {"value": "b", "header": ""}, "header: The name of a header"),
+        ("/api/agents/a/credential", {"value": "b\n"}, "value: 1 to 4,096 visible"),
+        ("/api/sessions", {"limit": 1, "expiresAt": "2030-01-01T00:00:00"}, "expiresAt: a time"),
+        ("/api/sessions", {"limit": 1, "expiresAt": 1893456000}, "expiresAt: a time with its"),
     ],
 )
 async def test_a_wrong_field_is_named_and_nobody_is_asked(

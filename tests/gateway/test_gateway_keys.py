@@ -309,17 +309,20 @@ async def test_a_key_is_never_in_the_log(bus_url: str, services: StandIns) -> No
 
 async def test_the_key_tool_opens_a_wallet(bus_url: str, services: StandIns) -> None:
     def opened(request: OpenWallet) -> WalletView:
-        amount = Decimal(100) if request.grant is None else request.grant
+        # The second time it is open, and as it was.
+        amount = request.grant if request.grant == Decimal("2.5") else Decimal(100)
         return WalletView(account="alice", posted=amount, held=0, available=amount)
 
     await services.answer(OPEN_WALLET, opened)
     said = await keytool_says(bus_url, "make", "alice", "--grant", "2.5")
     assert "2.5 BazaarBucks available" in said.err
+    assert "open before" not in said.err
     assert services.got(OPEN_WALLET)[0].envelope.account == "alice"
-    said = await keytool_says(bus_url, "wallet", "alice", "--grant", "")
+    said = await keytool_says(bus_url, "wallet", "alice", "--grant", "20")
     assert "100 BazaarBucks available" in said.err
+    assert "open before, and stays as it is" in said.err
     await services.stop(OPEN_WALLET)
-    said = await keytool_says(bus_url, "make", "alice")
+    said = await keytool_says(bus_url, "make", "alice", "--grant", "")
     assert (said.code, said.out.startswith("bzr_")) == (0, True)
     assert "payment service is down" in said.err
     assert (await keytool_says(bus_url, "wallet", "alice")).code == 1

@@ -110,7 +110,7 @@ async def test_what_was_not_heard_is_noticed(bus_url: str, monkeypatch: pytest.M
     key = await make_key(bus_url, "someone")
     over = (await KeyRing(link).identify(key)).over
     assert over is not None
-    waiting = asyncio.ensure_future(over())
+    waiting = asyncio.ensure_future(over("read"))
     done, _ = await asyncio.wait({waiting}, timeout=0.3)
     assert not done
     assert (await keytool_says(bus_url, "revoke", key.split("_")[1])).code == 0

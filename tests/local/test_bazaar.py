@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from cli.errors import Code
+from cli.errors import NO_KEY, Code
 from cli.main import main
 from deploy.local.ports import free_port
 from deploy.local.settings import PROJECT
@@ -208,8 +208,9 @@ def test_a_refusal_is_one_sentence_and_a_code(
 ) -> None:
     gateway.refuse = (status, "Because of\x1b[2J this.")
     assert main(["wallet"]) == code
-    err = capsys.readouterr().err
-    assert err == f"Because of[2J this. [{'r' * 32}]\n"
+    sentence, *then = capsys.readouterr().err.splitlines()
+    assert sentence == f"Because of[2J this. [{'r' * 32}]"
+    assert then == ([NO_KEY] if status == 401 else [])
 
 
 def test_nobody_there_is_3_and_says_what_to_do(gateway: Gateway, capsys: Said) -> None:

@@ -12,7 +12,7 @@ import nats
 import pytest
 
 from chassis import topology
-from contracts.permissions import ADMIN
+from contracts.users import ADMIN
 from deploy.local import nats as local_nats
 from deploy.local import postgres
 from deploy.local.embedded import embedded_nats_server, embedded_postgres_server

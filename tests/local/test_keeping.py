@@ -69,6 +69,8 @@ def test_what_is_no_copy_of_a_stack_changes_nothing(tmp_path: Path) -> None:
     for archive in (wrong, cut, other, tmp_path / "none.tar.gz"):
         with pytest.raises(StartError):
             bring_back(archive, stack)
+    with pytest.raises(StartError, match="is no whole archive"):
+        bring_back(wrong, stack)
     assert (stack / "secrets.json").read_text() == "first"
     assert not (tmp_path / "home.new").exists()
     with pytest.raises(StartError, match="no stack"):

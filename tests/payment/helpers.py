@@ -15,8 +15,8 @@ from contracts.base import Call, Event, ReplyT, RequestT
 from contracts.catalogue import EVENTS
 from contracts.envelope import DEDUPLICATION, ID
 from contracts.payment import EXTEND_HOLD, PLACE_HOLD, ExtendHold, PlaceHold
-from contracts.permissions import ADMIN
 from contracts.task_events import StepCompleted, StepFailed
+from contracts.users import ADMIN
 from payment_svc.ledger.wallets import open_wallet
 from tests.support.polling import eventually
 from tests.support.streams import Stored, dead_letters, settled, stored

@@ -12,7 +12,7 @@ from faststream.nats import NatsBroker
 from chassis.bus.calls import Bus
 from chassis.bus.envelopes import new_id
 from contracts.envelope import DEFAULT_ACCOUNT
-from contracts.permissions import ADMIN
+from contracts.users import ADMIN
 from deploy.local.ports import free_port
 from tests.payment.cards_double import KEY, SECRET, StripeDouble, serving
 from tests.payment.cards_system import FAST

@@ -29,6 +29,8 @@ async def test_a_refund_that_was_not_heard_of_is_told_until_it_is(
     system, db, publish = parts.system, parts.payment.database, Transaction.publish
     account, task_id = await system.account(), f"task-{new_id()[:10]}"
     step, bonus = f"s-{task_id}", f"p-{task_id}"
+    # Those of other tests' tasks: their services are gone, and nobody hears of them here.
+    await system.rows("DELETE FROM payment.announcements")
     async with system.agent(answers("done", 0.5), price="0.5") as (agent_id, _):
         await system.order(account, start(task_id, spec(step, agent_id)))
         await system.step_is(account, task_id, step, "completed")
@@ -50,7 +52,7 @@ async def test_a_refund_that_was_not_heard_of_is_told_until_it_is(
         return (await system.task(account, task_id)).total_cost == Decimal(wanted)
 
     async def heard() -> bool:
-        # Of whatever other tests left, too: it may have been told again, and waits for its time.
+        # It may have been told again, and waits for its time.
         await system.rows("UPDATE payment.announcements SET ask_at = NULL")
         await asyncio.gather(
             *(ask_after_announcements(db, parts.payment.bus, AT_ONCE) for _ in "12")

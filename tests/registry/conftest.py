@@ -11,8 +11,8 @@ from chassis.bus.calls import Bus
 from chassis.bus.connecting import connect_options
 from chassis.db.database import Database
 from chassis.service import Service
-from contracts.permissions import ADMIN
 from contracts.topology import STREAMS
+from contracts.users import ADMIN
 from registry_svc.app import build
 from tests.registry.helpers import Client, Replica, database, registry_settings
 from tests.support.stack import Stack, connected, new_stack, running

@@ -79,6 +79,10 @@ def test_the_reason_says_so() -> None:
         "a has the skill “carve”: the best of 2 who do, by 0.1 BazaarBucks (the lowest price),"
         " 4.5 stars, a load of 0 of 10."
     )
+    assert why(found[:1], "carve") == (
+        "a has the skill “carve”, and nobody else does: 0.1 BazaarBucks, 4.5 stars,"
+        " a load of 0 of 10."
+    )
     assert why([], "carve") == "Nobody on the market has the skill “carve”."
 
 

@@ -10,7 +10,7 @@ from chassis.bus.calls import Bus
 from chassis.bus.connecting import connect_options
 from chassis.bus.envelopes import origin
 from contracts.listings import CLOSE_LISTINGS, CloseListings
-from contracts.permissions import ADMIN
+from contracts.users import ADMIN
 from tests.gateway.credentials import bearer, make_key
 from tests.gateway.reading import fresh
 from tests.registry.helpers import registry_settings
@@ -132,7 +132,8 @@ async def test_an_id_and_a_name_are_never_taken_over(place: Market, gone: bool) 
     if gone:
         await place.alice.delete(f"/api/agents/{body['id']}")
     assert_problem(await place.bob.post("/api/agents", json=listing(id=body["id"])), 409)
-    assert_problem(await place.alice.post("/api/agents", json=body), 409)
+    why = "was retired" if gone else "listed already"
+    assert_problem(await place.alice.post("/api/agents", json=body), 409, why)
     alike = body["name"].replace("ö", "O").replace("-", " ").removesuffix(" Agent")
     seen_alike = body["name"].replace("o", "\u043e").replace("i", "\u0456").replace("A", "\u0391")
     names = (body["name"], alike, body["id"], f"The {body['id'].upper()} bot", seen_alike)

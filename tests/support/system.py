@@ -25,7 +25,6 @@ from contracts.errors import NotFound, Refusal, TooSlow
 from contracts.negotiation import NEGOTIATE, Negotiated
 from contracts.orders import FinishTask
 from contracts.payment import GET_TASK_ACCOUNT, TaskAccount
-from contracts.permissions import ADMIN
 from contracts.registry import GET_AGENT, REGISTER_AGENT, AgentView
 from contracts.task import (
     CREATE_TASK,
@@ -37,6 +36,7 @@ from contracts.task import (
     TaskView,
 )
 from contracts.topology import DEADLETTER, TASK_ADD_STEPS, TASK_FINISH, TASK_START
+from contracts.users import ADMIN
 from payment_svc.ledger.wallets import open_wallet
 from tests.support import streams
 from tests.support.polling import eventually

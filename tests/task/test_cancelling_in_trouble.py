@@ -2,15 +2,20 @@
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
+import pytest
+
+from chassis.bus.calls import Bus
 from contracts.cancelling import CANCEL_TASK
 from contracts.errors import Conflict
+from contracts.payment import PLACE_HOLD
 from tests.support.polling import eventually
 from tests.support.scripted_agent import hangs, until_hung_up
 from tests.support.services import payment_service, registry_service, task_service
 from tests.support.stack import Stack, running
 from tests.support.system import System, listening
-from tests.task.plans import spec, start, stop
+from tests.task.plans import bill, spec, start, stop
 from tests.task.replica import replica
 
 NOTHING_PAID = Decimal(100), Decimal(0)
@@ -59,6 +64,36 @@ async def test_without_payment_what_is_held_comes_back_when_it_is_back(stack: St
         assert len(agent.calls) == 1
         assert await system.wallet(account) == NOTHING_PAID
         assert len(system.events(task_id, "task.cancelled")) == 1
+
+
+async def test_a_step_whose_task_ended_while_its_hold_was_on_its_way_is_not_done(
+    stack: Stack, task_id: str, monkeypatch: pytest.MonkeyPatch
+):
+    payment, held, late, ask = payment_service(stack), asyncio.Event(), asyncio.Event(), Bus.ask
+
+    async def slowly(bus: Bus, call: Any, *given: Any, **more: Any) -> Any:
+        reply = await ask(bus, call, *given, **more)
+        if call is PLACE_HOLD:
+            held.set()
+            await late.wait()
+        return reply
+
+    monkeypatch.setattr(Bus, "ask", slowly)
+    async with (
+        running(registry_service(stack), payment),
+        listening(stack, payment) as system,
+        system.agent() as (agent_id, agent),
+    ):
+        account = await system.account()
+        async with running(task_service(stack, sweep_s=60)):  # Nobody looks at it meanwhile.
+            await system.order(account, start(task_id, spec(f"{task_id}-1", agent_id)))
+            await held.wait()
+            await system.finish(account, task_id, turn_id=f"turn-{task_id}")
+            assert bill((await system.event(task_id, "task.completed")).body) == 0
+            late.set()
+        # Whatever was to be done for a step has been done when its service has stopped.
+        assert agent.calls == []
+        assert await system.wallet(account) == NOTHING_PAID
 
 
 async def held(system: System, account: str) -> None:

@@ -23,7 +23,14 @@ from gateway.faults import told, where
 log = structlog.get_logger()
 ItemT = TypeVar("ItemT")
 
-NOT_NOW = frozenset({HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT})
+NOT_NOW = frozenset(
+    {
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.PAYMENT_REQUIRED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.CONFLICT,
+    }
+)
 """What is well said and cannot be done as things stand: FAILED_PRECONDITION."""
 
 

@@ -73,7 +73,7 @@ class Handler(Pushes, RequestHandler):
                 return await self._told_to_the_end(outer, order)
             if params.configuration.return_immediately:
                 return in_context(await self._begun(outer, order), order)
-            task = await self._task_of(outer, order, await self._begin(outer, order))
+            task = await self._task_of(outer, order, await self._done(outer, order))
             return in_context(task, order)
 
     @validate_request_params
@@ -138,6 +138,9 @@ class Handler(Pushes, RequestHandler):
             await looked_at(self._inside, outer, order.push)
         return order
 
+    async def _done(self, outer: Scope, order: Order) -> dict[str, Any]:
+        return await self._lasting.done(carry_out(self._inside, outer, order))
+
     def _begin(self, outer: Scope, order: Order) -> "asyncio.Task[dict[str, Any]]":
         return self._lasting.begin(carry_out(self._inside, outer, order))
 
@@ -153,7 +156,7 @@ class Handler(Pushes, RequestHandler):
             except Refused as refused:
                 if refused.status != HTTPStatus.FORBIDDEN or order.effect is not None:
                     raise
-                return await self._task_of(outer, order, await self._begin(outer, order))
+                return await self._task_of(outer, order, await self._done(outer, order))
         if not isinstance(first, Task):
             raise TypeError("a stream begins with the task")
         return first

@@ -72,7 +72,7 @@ def order_of(request: SendMessageRequest) -> Order:
         raise InvalidParamsError("message.role: ROLE_USER is expected")
     about = {**_told(request.metadata), **_told(message.metadata)}
     text = "\n".join(part.text for part in message.parts if part.HasField("text"))
-    data = [_plain(MessageToDict(part.data)) for part in message.parts if part.HasField("data")]
+    data = [_json(part.data) for part in message.parts if part.HasField("data")]
     if strange := next((one for one in message.parts if not _is_taken(one)), None):
         raise ContentTypeNotSupportedError(f"A part with {strange.WhichOneof('content')} is sent.")
     key = sha256(message.message_id.encode()).hexdigest()
@@ -103,8 +103,15 @@ def _context(message: Message) -> dict[str, str]:
 
 
 def _told(metadata: Any) -> dict[str, Any]:
-    found: dict[str, Any] = _plain(MessageToDict(metadata))
+    found: dict[str, Any] = _json(metadata)
     return found
+
+
+def _json(value: Any) -> Any:
+    try:
+        return _plain(MessageToDict(value))
+    except ValueError:
+        raise InvalidParamsError("NaN and numbers without an end are no JSON.") from None
 
 
 def _is_taken(part: Part) -> bool:

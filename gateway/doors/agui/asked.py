@@ -1,5 +1,6 @@
 """What a front end sends to POST /agui, and what of it counts."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from gateway.doors.shared.serving import BUDGET, json_of
+from gateway.doors.shared.serving import BUDGET, header, json_of
 from gateway.errors import sentence
 
 MAJOR = "1."
@@ -65,14 +66,16 @@ async def asked(request: Request) -> Asked:
     if given.resume and after is None:
         after = str(state["eventId"]) if state.get("eventId") else None
     props = given.forwarded_props if isinstance(given.forwarded_props, dict) else {}
-    budget = props.get("maxBudget") or request.headers.get(BUDGET) or None
+    budget = props.get("maxBudget")
+    if budget is None:  # Nothing is a budget, too: 0 was said.
+        budget = header(request.headers, BUDGET)
     return Asked(given, _key(given, request), after, state, budget)
 
 
 def _key(given: RunAgentInput, request: Request) -> str:
-    own = request.headers.get("idempotency-key")
-    run = f"{given.thread_id}\n{given.run_id}"
-    return own or f"agui-{sha256(run.encode()).hexdigest()}"
+    own = header(request.headers, "idempotency-key")
+    run = json.dumps([given.thread_id, given.run_id])
+    return f"agui-{sha256(run.encode()).hexdigest()}" if own is None else own
 
 
 def _text(given: RunAgentInput) -> str:

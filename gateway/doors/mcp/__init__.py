@@ -9,12 +9,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.doors.mcp.server import made
 from gateway.doors.shared.inside import Inside
 from gateway.doors.shared.lasting import Lasting
+from gateway.errors import problem
 from gateway.settings import Settings
+
+PLACE = "/mcp"
+NOTHING = problem(404, "There is nothing at this address.")
 
 
 @asynccontextmanager
@@ -32,4 +36,10 @@ async def opened(inside: Inside, settings: Settings) -> AsyncIterator[ASGIApp]:
             max_request_body_size=max(settings.body_limit, 1),
         )
         async with manager.run():
-            yield manager.handle_request
+
+            async def answered(scope: Scope, receive: Receive, send: Send) -> None:
+                # Below it clients look for what they know of other servers.
+                there = scope["path"].removesuffix("/") == PLACE
+                await (manager.handle_request if there else NOTHING)(scope, receive, send)
+
+            yield answered

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
+from starlette.datastructures import Headers
 
-from gateway.doors.shared.serving import BUDGET
+from gateway.doors.shared.serving import BUDGET, header
 
 
 class Wrong(Exception):
@@ -104,10 +105,11 @@ def wish_of(body: Completion) -> str:
     raise Wrong("messages: There is none of the role user.", "messages")
 
 
-def terms_of(body: Completion, headers: Mapping[str, str]) -> tuple[str | None, str | None]:
+def terms_of(body: Completion, headers: Headers) -> tuple[str | None, str | None]:
     """What may be spent, in BazaarBucks, and the task that is gone on with; as they were sent."""
     given = body.metadata or {}
-    return given.get("max_budget") or headers.get(BUDGET), given.get("task_id")
+    budget = given.get("max_budget")
+    return header(headers, BUDGET) if budget is None else budget, given.get("task_id")
 
 
 def text_member(schema: Mapping[str, Any] | None) -> str | None:

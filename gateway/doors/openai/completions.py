@@ -22,8 +22,8 @@ from gateway.doors.openai.asks import LOOK_S, Asks
 from gateway.doors.openai.models import HUBCHAT, agent_called
 from gateway.doors.openai.said import answered, of_call, of_turn
 from gateway.doors.shared.inside import Inside
-from gateway.doors.shared.serving import json_of
-from gateway.doors.shared.streaming import Gone, while_there
+from gateway.doors.shared.serving import header, json_of
+from gateway.doors.shared.streaming import HANGED_UP, Gone, while_there
 from gateway.errors import sentence
 from gateway.settings import Settings
 
@@ -31,8 +31,6 @@ Json = dict[str, Any]
 
 WAIT_S = 100.0
 """How long a turn is waited for without a stream: as long as an agent that is called."""
-HANGED_UP = 499
-"""For the log; nobody is there to read it."""
 STILL = (
     "The turn {} is still going on. Ask again with the same Idempotency-Key, or stream: then it"
     " is waited for once more. GET /api/turns/{} has it later."
@@ -54,8 +52,7 @@ async def complete(request: Request, inside: Inside, settings: Settings) -> Resp
         if error.status_code == HTTPStatus.UNPROCESSABLE_ENTITY:
             return errors.wrong(str(error.detail))
         return errors.plain(error.status_code, str(error.detail))
-    keys = request.headers.getlist("idempotency-key")
-    asks = Asks(inside, request, keys[0] if keys else None)
+    asks = Asks(inside, request, header(request.headers, "idempotency-key"))
     ask = _of_hubchat if body.model == HUBCHAT else _of_agent
     try:
         return await ask(asks, body, wish, settings)
@@ -65,7 +62,7 @@ async def complete(request: Request, inside: Inside, settings: Settings) -> Resp
 
 async def _of_hubchat(asks: Asks, body: Completion, wish: str, settings: Settings) -> Response:
     budget, task_id = terms_of(body, asks.headers)
-    said = {"content": wish, "maxBudget": budget or None, "taskId": task_id or None}
+    said = {"content": wish, "maxBudget": budget, "taskId": task_id or None}
     if body.stream:
         return await streaming.turn(asks, said, body, settings.event_send_s)
     return await while_there(asks.receive, _turn(asks, said, body.model))
@@ -78,7 +75,7 @@ async def _of_agent(asks: Asks, body: Completion, wish: str, settings: Settings)
     budget, task_id = terms_of(body, asks.headers)
     member = text_member(agent["inputSchema"]) or ""
     order = {"agentId": agent["id"], "payload": {member: wish}}
-    order |= {"maxPrice": budget or None, "taskId": task_id or None}
+    order |= {"maxPrice": budget, "taskId": task_id or None}
     if body.stream:
         return await streaming.call(asks, order, agent, body, settings)
     result = await while_there(asks.receive, asks.post("/api/invoke-agent", order))

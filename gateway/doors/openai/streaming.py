@@ -12,6 +12,7 @@ from gateway.doors.openai.asks import Asks
 from gateway.doors.openai.said import Answer, frame, of_call, of_turn
 from gateway.doors.shared.answers import Refused, Told
 from gateway.doors.shared.streaming import happened
+from gateway.doors.shared.tenure import Tellable, while_known
 from gateway.doors.shared.words import Words
 from gateway.errors import OURS
 from gateway.settings import Settings
@@ -83,21 +84,21 @@ async def call(
     calling = asyncio.ensure_future(asks.post("/api/invoke-agent", order))
     async with AsyncExitStack() as opening:
         opening.push_async_callback(end, calling)
-        await asyncio.wait({calling}, timeout=settings.event_heartbeat_s)
-        if calling.done():
-            calling.result()
-        frames = _call(calling, agent, body, settings.event_heartbeat_s)
+        told = await opening.enter_async_context(while_known(asks.scope, "write", calling))
+        if await told.soon(settings.event_heartbeat_s):
+            told.result()
+        frames = _call(told, agent, body, settings.event_heartbeat_s)
         return Frames(frames, settings.event_send_s, opening.pop_all())
 
 
 async def _call(
-    calling: asyncio.Future[Json], agent: Json, body: Completion, heartbeat_s: float
+    told: Tellable[Json], agent: Json, body: Completion, heartbeat_s: float
 ) -> AsyncGenerator[bytes]:
-    while not calling.done():
+    while not told.there:
         yield ALIVE
-        await asyncio.wait({calling}, timeout=heartbeat_s)
+        await told.soon(heartbeat_s)
     try:
-        answer = of_call(agent, calling.result())
+        answer = of_call(agent, told.result())
     except Refused as refused:
         yield _broken(errors.of(refused))
     except Exception:

@@ -14,6 +14,8 @@ from starlette.types import Message, Receive, Scope
 from gateway.doors.shared.answers import Refused, Told
 from gateway.errors import OURS, problem
 from gateway.faults import told, where
+from gateway.identity import OVER, Over
+from gateway.live import NOTICE
 
 log = structlog.get_logger()
 
@@ -113,12 +115,20 @@ async def events(frames: AsyncGenerator[bytes]) -> AsyncGenerator[Told]:
     """What frames tell, with a bare place now and then: a sign of life.
 
     Raises:
-        Refused: something went wrong that nobody expected.
+        Refused: 401, the caller's credential no longer holds; 500, what nobody expected.
     """
     with refusing():
         async for some in frames:
             for frame in some.removesuffix(END).split(END):
-                yield _event(frame)
+                event = _event(frame)
+                if event.event == NOTICE and (why := event.json()["notice"]) in OVER:
+                    raise over(why)
+                yield event
+
+
+def over(why: Over) -> Refused:
+    """What is open at a door is refused from now on: the credential that opened it is over."""
+    return Refused(401, bytes(problem(401, OVER[why]).body), Headers())
 
 
 def _event(frame: bytes) -> Told:

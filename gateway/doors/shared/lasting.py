@@ -25,8 +25,12 @@ class Lasting:
         """Wait for no answer any more; the services go on with what they have."""
         await end(*self._running)
 
+    async def done(self, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+        """What comes of some work, which goes on when whoever waits for it is cancelled."""
+        return await asyncio.shield(self.begin(work))
+
     def begin(self, work: Coroutine[Any, Any, dict[str, Any]]) -> asyncio.Task[dict[str, Any]]:
-        """Begin some work; whoever waits for it may be cancelled, and it is not."""
+        """Begin some work; to cancel the task that it is done in would end it."""
         running = asyncio.create_task(work)
         self._running.add(running)
         running.add_done_callback(self._ended)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -42,6 +43,12 @@ def serving(
         await answer(scope, receive, send)
 
     return app
+
+
+def header(headers: Headers, name: str) -> str | None:
+    """A header of the caller's; one that comes twice is a list of both, which the API refuses."""
+    given = headers.getlist(name)
+    return ", ".join(given) if given else None
 
 
 async def json_of(request: Request) -> Any:

@@ -10,6 +10,8 @@ from starlette.types import Receive
 from chassis.endings import end
 
 T = TypeVar("T")
+HANGED_UP = 499
+"""The status of what nobody is there to read; for the log."""
 
 
 class Gone(Exception):

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -23,9 +24,6 @@ from chat_svc.claude.lookalikes import fold
 from chat_svc.orchestrator import Exchange, Round, ToolCall, ToolResult
 from tests.chat.claude.asking import situation
 
-LOOK = {look: [look] for look in "<>_/"}
-for code in range(0x20, 0x20000):
-    LOOK.setdefault(fold(chr(code)), []).append(chr(code))
 UNSEEN = [
     "",
     "",
@@ -42,12 +40,21 @@ BRACKETS = st.sampled_from(["<", "</", "< / ", "<!--", "<|", "</ \n", "&lt;/", "
 WORDS = st.text("abc de.,\n漢é🙂", max_size=12)
 
 
+@cache
+def lookalikes() -> dict[str, list[str]]:
+    """What looks like a letter, by the letter."""
+    found = {look: [look] for look in "<>_/"}
+    for code in range(0x20, 0x20000):
+        found.setdefault(fold(chr(code)), []).append(chr(code))
+    return found
+
+
 @st.composite
 def spelled(draw: st.DrawFn) -> str:
     """A tag in letters of any script that look like its own, with unseen characters between."""
 
     def mark(letter: str) -> str:
-        return draw(st.sampled_from(LOOK.get(fold(letter), [letter]))) + draw(
+        return draw(st.sampled_from(lookalikes().get(fold(letter), [letter]))) + draw(
             st.sampled_from(UNSEEN)
         )
 
