@@ -13,24 +13,14 @@ _LONGEST = 160
 
 
 class Topic(Enum):
-    """What is asked about."""
+    """What is asked about, in the order in which it is looked for, by the key of its words."""
 
-    BALANCE = "balance"
-    SPENDING = "spending"
-    PRICE = "why"
-    TASKS = "tasks"
     REFUND = "refund"
+    PRICE = "why"
     AGENTS = "agents"
-
-
-_ORDER = (
-    (Topic.REFUND, "refund"),
-    (Topic.PRICE, "why"),
-    (Topic.AGENTS, "agents"),
-    (Topic.SPENDING, "spending"),
-    (Topic.BALANCE, "balance"),
-    (Topic.TASKS, "tasks"),
-)
+    SPENDING = "spending"
+    BALANCE = "balance"
+    TASKS = "tasks"
 
 
 def about_us(folded: str) -> Topic | None:
@@ -45,8 +35,8 @@ def _topic(folded: str) -> Topic | None:
     strange = 1 if words & word_set("me") else 0
     if len(unclaimed(folded, ABOUT_US, most=2)) > strange:
         return None
-    for topic, key in _ORDER:
-        if not says(key, folded) or (topic is Topic.PRICE and not has("asks_why", folded)):
+    for topic in Topic:
+        if not says(topic.value, folded) or (topic is Topic.PRICE and not has("asks_why", folded)):
             continue
         if topic is Topic.AGENTS and not has("asks_who", folded):
             continue

@@ -15,8 +15,7 @@ from chat_svc.planner.match import (
     stem,
     words_of,
 )
-from chat_svc.planner.verbs import verbs
-from chat_svc.planner.wish import FAMILIES, QUALITIES, Mention, Wish, quality
+from chat_svc.planner.wish import FAMILIES, QUALITIES, UNKNOWN, Mention, Wish, quality, verbs
 
 _MOST_WORDS = 6
 
@@ -31,12 +30,10 @@ class Names:
     def __init__(self, profiles: Sequence[Profile]) -> None:
         self._profiles = profiles
         self._exact: dict[tuple[str, ...], list[str]] = {}
-        self._roots: list[tuple[str, frozenset[str]]] = []
         for one in profiles:
             for name in dict.fromkeys((_key(one.agent.id), _key(one.agent.name))):
-                if name:
-                    self._exact.setdefault(name, []).append(one.agent.id)
-                    self._roots.append((one.agent.id, frozenset(map(stem, name))))
+                self._exact.setdefault(name, []).append(one.agent.id)
+        self._exact.pop((), None)
 
     def exactly(self, name: str) -> tuple[str, ...]:
         """Ids of the agents whose whole name or id this is."""
@@ -48,12 +45,13 @@ class Names:
         if not key or set(key) <= word_set("no_names"):
             return ()
         exact = self.exactly(name)
-        if exact:
+        if exact or _is_verb(name, 0):
             return exact
         if len(key) == 1 and key[0] in QUALITIES:
             return tuple(match.agent.id for match in for_family(self._profiles, quality(key[0])))
         roots = frozenset(map(stem, key))
-        return tuple(dict.fromkeys(id_ for id_, name_ in self._roots if roots <= name_))
+        found = (ids for known, ids in self._exact.items() if roots <= {*map(stem, known)})
+        return tuple(dict.fromkeys(id_ for ids in found for id_ in ids))
 
     def find(self, plain: str, position: int) -> Mention | None:
         """The agent that is called right at `position` of folded text, if any is."""
@@ -101,11 +99,6 @@ def _names_at(plain: str, position: int, most: int = _MOST_WORDS) -> Iterator[tu
         yield plain[position:end].strip().strip("\"'"), end
 
 
-def _is_told(plain: str, end: int, call: str) -> bool:
-    """Whether "have the Translator" goes on with what it is to do."""
-    return form("does_it").match(call) is not None and _is_verb(plain, end + 1)
-
-
 def _is_verb(plain: str, start: int) -> bool:
     patterns = (form("does"), form("imperative"), *(verb.pattern for verb in verbs()))
     return any(pattern.match(plain, start) for pattern in patterns)
@@ -118,16 +111,15 @@ _BY_NAME = 3
 def settled(profiles: Sequence[Profile], wish: Wish) -> Wish:
     """Makes a question a wish in free words when an agent offers its very subject."""
     if wish.weak and for_words(profiles, wish.request, subject_only=True):
-        return replace(wish, family=None)
+        return replace(wish, family=UNKNOWN)
     return wish
 
 
 def able(profiles: Sequence[Profile], wish: Wish) -> list[Match]:
     """Agents for a wish, whoever it is addressed to."""
-    if wish.family is not None:
+    if wish.family.known:
         return for_family(profiles, wish.family)
-    quality_task = form("quality_task").search(fold(wish.request[:_BEGINNING]))
-    if quality_task:
+    if quality_task := form("quality_task").search(fold(wish.request[:_BEGINNING])):
         return for_family(profiles, quality(quality_task[1]))
     return for_words(profiles, wish.request)
 
@@ -139,7 +131,7 @@ def addressed(profiles: Sequence[Profile], wish: Wish, ids: Sequence[str]) -> li
     asked = ranked(
         [fitting.get(one.agent.id) or Match(one.agent, one.main_skill, _BY_NAME) for one in named]
     )
-    others = for_family(profiles, wish.family or quality(asked[0].skill))
+    others = for_family(profiles, wish.family if wish.family.known else quality(asked[0].skill))
     others = [match for match in others if match.agent.id not in ids]
     if asked[0].agent.available:
         return [*asked, *others]
@@ -149,13 +141,12 @@ def addressed(profiles: Sequence[Profile], wish: Wish, ids: Sequence[str]) -> li
 
 def does_as_asked(match: Match, wish: Wish) -> bool:
     """Whether the agent is to be given the request in the person's own words."""
-    return match.tier == _BY_NAME or wish.family is None
+    return match.tier == _BY_NAME or not wish.family.known
 
 
 def kind_of(skill: str) -> str:
     """What a person calls the work that a skill word means; the word itself when unknown."""
-    family = family_of(skill)
-    return skill if family is None else family.name
+    return family_of(skill).name or skill
 
 
 _LOOKED_AT = 4_000
@@ -186,7 +177,7 @@ def short(text: str) -> str:
 
 def doing(wish: Wish) -> str:
     """What a wish is about, to go after "I cannot"."""
-    if wish.family is None or wish.weak:
+    if not wish.family.known or wish.weak:
         return f"help with “{short(wish.request)}”" if wish.request else "help with that"
     return wish.family.name
 
@@ -195,7 +186,7 @@ def is_wish(wish: Wish) -> bool:
     """Whether somebody is asked to do something, be it that nobody here can."""
     said = fold(wish.request[:LONGEST_QUOTE])
     return bool(
-        wish.family
+        wish.family.known
         or wish.mention
         or form("asks_somebody").match(said)
         or form("imperative").search(said)

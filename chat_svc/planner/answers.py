@@ -10,15 +10,20 @@ from chat_svc.planner.match import Profile, family_of, for_family, for_words, pr
 from chat_svc.planner.model import Candidate, money
 from chat_svc.planner.source import read_source
 from chat_svc.planner.vocabulary import says
-from chat_svc.planner.wish import TRANSLATE
+from chat_svc.planner.wish import UNKNOWN
 from chat_svc.planner.zones import is_prose
 
 _LONGEST_QUESTION = 300
 _MOST_LINES = 25
 _MOST_SKILLS = 8
+_NOBODY = "There is no agent in the marketplace right now."
+_HELP = (
+    "Say what you would like done, for example “Translate 'hello' to Spanish” or"
+    " “Search for solar energy and summarize it”, and the agents that can do it are called.\n"
+)
 
 
-def skills_of(agent: Candidate) -> str:
+def _skills_of(agent: Candidate) -> str:
     """The skills of an agent for people; its capabilities when it lists no skills."""
     words = agent.skills or agent.capabilities
     shown = [word.replace("_", " ") for word in words[:_MOST_SKILLS]]
@@ -28,8 +33,8 @@ def skills_of(agent: Candidate) -> str:
 def offer(profiles: Sequence[Profile]) -> str:
     """One sentence that says what the agents can do."""
     if not profiles:
-        return "There is no agent in the marketplace right now."
-    parts = [f"{one.agent.name} ({skills_of(one.agent)})" for one in profiles[:_MOST_LINES]]
+        return _NOBODY
+    parts = [f"{one.agent.name} ({_skills_of(one.agent)})" for one in profiles[:_MOST_LINES]]
     more = len(profiles) - len(parts)
     rest = f", and {more} more" if more else ""
     return f"The agents here can do this: {'; '.join(parts)}{rest}."
@@ -37,109 +42,62 @@ def offer(profiles: Sequence[Profile]) -> str:
 
 def _line(agent: Candidate) -> str:
     state = "available" if agent.available else "not available right now"
-    return f"- {agent.name}: {skills_of(agent)}; {money(price(agent))} a call, {state}"
+    return f"- {agent.name}: {_skills_of(agent)}; {money(price(agent))} a call, {state}"
 
 
-def _lines(agents: Sequence[Candidate]) -> str:
-    lines = [_line(agent) for agent in agents[:_MOST_LINES]]
-    more = len(agents) - len(lines)
-    return "\n".join([*lines, f"and {more} more."] if more else lines)
-
-
-def _everything(profiles: Sequence[Profile]) -> str:
-    if not profiles:
-        return offer(profiles)
-    one = len(profiles) == 1
-    head = "There is one agent:" if one else f"There are {len(profiles)} agents:"
-    return f"{head}\n{_lines([profile.agent for profile in profiles])}"
-
-
-def _help(profiles: Sequence[Profile]) -> str:
-    return (
-        "Say what you would like done, for example “Translate 'hello' to Spanish” or"
-        " “Search for solar energy and summarize it”, and the agents that can do it are called."
-        f"\n{_everything(profiles)}"
-    )
-
-
-def able(profiles: Sequence[Profile], what: str) -> list[Candidate]:
-    """Agents that can do what folded words say, best first."""
-    family = next(filter(None, map(family_of, words_of(what[:_LONGEST_QUESTION]))), None)
-    if family is not None:
-        return [match.agent for match in for_family(profiles, family)]
-    return [match.agent for match in for_words(profiles, what)]
-
-
-def _who(profiles: Sequence[Profile], what: str) -> str:
-    agents = able(profiles, what)
-    asked = what.strip(" ?!.")[:80]
+def _told(agents: Sequence[Candidate], *, dearest: bool = False) -> str:
+    """Agents with their prices, those that are available first; of a single one all it says."""
     if not agents:
-        return f"No agent here can do that (“{asked}”). {offer(profiles)}"
-    return f"For “{asked}” there is:\n{_lines(agents)}"
+        return _NOBODY
+    found = sorted(agents, key=lambda agent: (not agent.available, price(agent)), reverse=dearest)
+    if len(found) == 1:
+        return f"{_line(found[0])}\n  {found[0].description[:300]}"
+    more = len(found) - _MOST_LINES
+    rest = [f"and {more} more."] if more > 0 else []
+    head = f"Prices per call now, {'dearest' if dearest else 'cheapest'} first:"
+    return "\n".join([head, *map(_line, found[:_MOST_LINES]), *rest])
+
+
+def _able(profiles: Sequence[Profile], names: Names, what: str) -> list[Candidate]:
+    """Agents that can do what folded words say, or are called by them."""
+    family = next((kind for kind in map(family_of, words_of(what)) if kind.known), UNKNOWN)
+    able = for_family(profiles, family) if family.known else for_words(profiles, what)
+    ids = () if able else names.meant(what)
+    return [one.agent for one in able] or [one.agent for one in profiles if one.agent.id in ids]
+
+
+def _who(profiles: Sequence[Profile], names: Names, what: str) -> str:
+    agents = _able(profiles, names, what)
+    asked = what.strip(" ?!.")[:80]
+    return _told(agents) if agents else f"No agent here can do that (“{asked}”). {offer(profiles)}"
 
 
 def _priced(profiles: Sequence[Profile], names: Names, question: str) -> str | None:
     """The answer to a question for a price, None when it is not about an agent's."""
-    telling = [word for word in words_of(question) if stem(word) not in word_set("price_words")]
-    about = [word for word in telling if stem(word) not in word_set("about_all")]
-    if not about or not profiles:
-        return by_price([one.agent for one in profiles]) if profiles else offer(profiles)
-    able_to = able(profiles, " ".join(about))
-    if able_to and form("cheap").search(question):
-        return by_price(able_to)
-    by_name = _named(profiles, names, " ".join(about))
-    return by_price(by_name or able_to) if by_name or able_to else None
-
-
-def by_price(agents: Sequence[Candidate], *, dearest: bool = False) -> str:
-    """What the agents ask for, those that are available first."""
-    found = sorted(agents, key=lambda agent: (not agent.available, price(agent)), reverse=dearest)
-    if len(found) == 1:
-        return _line(found[0])
-    order = "dearest" if dearest else "cheapest"
-    return f"Prices per call now, {order} first:\n{_lines(found)}"
-
-
-def _named(profiles: Sequence[Profile], names: Names, who: str) -> list[Candidate]:
-    ids = names.meant(who)
-    return [one.agent for one in profiles if one.agent.id in ids]
-
-
-def _about_one(profiles: Sequence[Profile], names: Names, question: str) -> str | None:
-    called = names.exactly(question.strip(" ?!."))
-    if called:
-        return _lines([one.agent for one in profiles if one.agent.id in called])
-    for pattern in (form("status"), form("about_one")):
-        match = pattern.fullmatch(question)
-        agents = _named(profiles, names, match["who"]) if match else []
-        if agents:
-            return "\n".join(f"{_line(agent)}\n  {agent.description[:300]}" for agent in agents)
-    return None
-
-
-def _in_fixed_words(profiles: Sequence[Profile], question: str) -> str | None:
-    if not question or form("help").fullmatch(question):
-        return _help(profiles)
-    listed = form("list").fullmatch(question) or form("anyone_there").fullmatch(question)
-    return _everything(profiles) if listed else None
+    known = word_set("price_words") | word_set("about_all")
+    about = [word for word in words_of(question) if stem(word) not in known]
+    if not about:
+        return _told([one.agent for one in profiles])
+    ids = () if "cheap" in question else names.exactly(" ".join(about))
+    agents = [one.agent for one in profiles if one.agent.id in ids]
+    agents = agents or _able(profiles, names, " ".join(about))
+    return _told(agents) if agents else None
 
 
 def _on_the_market(profiles: Sequence[Profile], names: Names, question: str) -> str | None:
     """The answer to a question about what agents can do or cost."""
-    if is_prose(question):
-        return None
-    who = form("who").match(question)
-    if who:
-        return _who(profiles, who["what"])
+    if who := form("who").match(question):
+        return _who(profiles, names, who["what"])
     clause = begin(question, 0, names.find)
-    if clause.mention is not None or (clause.family is not None and not clause.weak):
+    if clause.mention is not None or clause.asks:
         return None
     if form("which_languages").fullmatch(question):
-        return _who(profiles, TRANSLATE.name)
-    about_one = _about_one(profiles, names, question)
-    if about_one is None and form("price").search(question):
-        return _priced(profiles, names, question)
-    return about_one
+        return _who(profiles, names, "translate")
+    match = form("about_one").fullmatch(question)
+    ids = names.meant(match["who"]) if match else names.exactly(question.strip(" ?!."))
+    if ids:
+        return _told([one.agent for one in profiles if one.agent.id in ids])
+    return _priced(profiles, names, question) if form("price").search(question) else None
 
 
 def answer(
@@ -149,28 +107,25 @@ def answer(
 
     `left`: BazaarBucks of the budget that are neither paid nor held.
     """
-    if len(text) > _LONGEST_QUESTION:
-        return None if text.strip() else _help(profiles)
-    plain = read_source(text).plain.strip()
+    plain = read_source(text[: _LONGEST_QUESTION + 1]).plain.strip()
+    if len(plain) > _LONGEST_QUESTION:
+        return None
     if form("thanks").search(plain) and form("greeting").fullmatch(plain):
         return "You are welcome. Say what you would like done next."
-    if form("greeting").fullmatch(plain) or not plain:
-        return ("Hello! " if any(map(str.isalpha, plain)) else "") + _help(profiles)
-    can_you = form("can_you").fullmatch(plain)
-    if can_you:
-        return _who(profiles, can_you["what"])
+    if can_you := form("can_you").fullmatch(plain):
+        return _who(profiles, names, can_you["what"])
     question = form("courtesy").sub("", plain[skip_lead(plain, 0) :]).strip()
     if form("budget").fullmatch(question):
         rest = f"; {money(max(left, Decimal(0)))} of it is left" if left < budget else ""
         return f"The budget of a request is {money(budget)}{rest}."
-    return _in_fixed_words(profiles, question) or _on_the_market(profiles, names, question)
+    if not question or form("greeting").fullmatch(plain) or form("list").fullmatch(question):
+        return _HELP + _told([one.agent for one in profiles])
+    return None if is_prose(question) else _on_the_market(profiles, names, question)
 
 
 def on_agents(profiles: Sequence[Profile], question: str) -> str:
     """Which agent is the fastest, the best rated, the cheapest or the least busy."""
     agents = [one.agent for one in profiles]
-    if not agents:
-        return offer(profiles)
     if says("fast", question):
         timed = [agent for agent in agents if agent.response_ms is not None]
         if not timed:
@@ -182,4 +137,4 @@ def on_agents(profiles: Sequence[Profile], question: str) -> str:
         agents.sort(key=lambda agent: (-agent.rating, agent.name))
         lines = [f"- {one.name}: {one.rating.normalize():f} of 5 stars" for one in agents]
         return "\n".join(["Ratings, best first:", *lines[:_MOST_LINES]])
-    return by_price(agents, dearest=says("dear", question))
+    return _told(agents, dearest=says("dear", question))

@@ -5,24 +5,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from chat_svc.planner.forms import QUOTE, form, has, word_set
+from chat_svc.planner.forms import form, has
 from chat_svc.planner.languages import (
-    find_language,
     find_targets,
     language_in,
-    target_at,
 )
 from chat_svc.planner.options import asks_for_count
-from chat_svc.planner.verbs import Verb, verbs
 from chat_svc.planner.wish import (
     SEARCH,
     TRANSLATE,
+    UNKNOWN,
     Family,
     Mention,
     Style,
-    is_targeted,
+    Verb,
     points,
-    style_of,
+    verbs,
 )
 
 HEAD = 2_000
@@ -30,7 +28,6 @@ HEAD = 2_000
 TAIL = 500
 """Characters at its end in which they are."""
 _NEAR = 200
-_MOST_CLAUSES = 40
 _MOST_SEPARATORS = 60
 
 
@@ -46,7 +43,7 @@ class Clause:
         begins: where it begins, with "please" and the like.
         start: where its own words begin.
         verb_end: where its object begins; the same as `start` when the verb is unknown.
-        family: what kind of work it is, None when no known verb begins it.
+        family: what kind of work it is; unknown when no known verb begins it.
         weak: whether an agent that offers the subject itself comes before the family.
         elliptic: whether it has no verb and only names a language.
     """
@@ -55,10 +52,15 @@ class Clause:
     start: int
     verb_end: int
     end: int
-    family: Family | None
+    family: Family
     mention: Mention | None = None
     weak: bool = False
     elliptic: bool = False
+
+    @property
+    def asks(self) -> bool:
+        """Whether its verb asks for work, whoever may offer the subject."""
+        return self.family.known and not self.weak
 
 
 def skip_lead(plain: str, position: int) -> int:
@@ -97,15 +99,9 @@ def begin(plain: str, position: int, find: FindMention) -> Clause:
 
 
 def _without_verb(plain: str, start: int) -> Clause:
-    """A clause that only names a language, asks a question, or says something unknown."""
-    language = find_language(plain, start)
-    alone = language is not None and not plain[language[1] :].strip(" .!?")
-    if alone or target_at(plain, start):
-        verb_end = language[1] if language and alone else start
-        return Clause(start, start, verb_end, len(plain), TRANSLATE, elliptic=True)
-    if form("question").match(plain, start):
-        return Clause(start, start, start, len(plain), SEARCH, weak=True)
-    return Clause(start, start, start, len(plain), None)
+    """A clause that asks a question, or says something unknown."""
+    asks = form("question").match(plain, start) is not None
+    return Clause(start, start, start, len(plain), SEARCH if asks else UNKNOWN, weak=asks)
 
 
 def _known_verb(plain: str, start: int) -> Clause | None:
@@ -119,16 +115,13 @@ def _known_verb(plain: str, start: int) -> Clause | None:
 def _few_words_at(plain: str, position: int) -> int | None:
     """Where "good morning" of "good morning in Spanish" begins, when nothing else is said."""
     few = form("a_few_words").match(plain, position)
-    said = few["text"] if few else None
-    if few is None or (
-        said and (set(said.split()) <= word_set("joints") or form("imperative").match(said))
-    ):
+    if few is None:
         return None
     rest = form("courtesy").sub("", plain[few.end() : few.end() + _NEAR]).rstrip(" .!?\n")
     target = find_targets(rest)[:1]
     if not target or not (few["quote"] or target[0].end >= len(rest)):
         return None
-    return few.start("text" if said else "quote")
+    return few.start("text" if few["text"] else "quote")
 
 
 def has_target_at_end(argument: str) -> bool:
@@ -137,24 +130,19 @@ def has_target_at_end(argument: str) -> bool:
     return any(target.end >= len(tail) for target in find_targets(tail))
 
 
-def _is_complete(clause: Clause, argument: str) -> bool:
-    """Whether the clause has all it needs, so that what follows is no part of its text."""
-    complete = QUOTE in argument or style_of(clause.family) is not Style.TEXT
-    return complete or has_target_at_end(argument)
-
-
 def _begins_anew(plain: str, current: Clause, separator: int, new: Clause) -> bool:
     """Whether `new`, after the separator, is a wish of its own and not a part of `current`."""
     argument = plain[current.verb_end : separator]
     joint = plain[separator : new.start]
     strong = has("strong", joint)
-    complete = _is_complete(current, argument)
-    if new.mention is not None and new.mention.agent_ids:
+    # It has all it needs, so that what follows is no part of its text.
+    complete = current.family.style is not Style.TEXT or has_target_at_end(argument)
+    if new.mention is not None:
         return strong or complete
-    if new.family is None:
-        return complete and _is_told(plain, new, strong=strong)
-    if new.weak or (new.elliptic and is_targeted(current.family)):
-        return new.weak and strong and complete
+    if not new.family.known:
+        return _is_told(plain, new, strong=strong)
+    if new.weak or new.elliptic:
+        return new.weak and strong
     if points(argument):
         return True
     if complete:
@@ -174,7 +162,7 @@ def _is_told(plain: str, new: Clause, *, strong: bool) -> bool:
 
 def _goes_on(plain: str, current: Clause, new: Clause, *, strong: bool) -> bool:
     """Whether a known verb after a complete clause, or after a subject, is a new wish."""
-    if strong or style_of(current.family) is not Style.QUERY:
+    if strong or current.family.style is not Style.QUERY:
         return True
     if form("chained_object").match(plain[new.verb_end : new.verb_end + _NEAR]):
         return True
@@ -188,7 +176,7 @@ def split(plain: str, start: int, end: int, find: FindMention) -> list[Clause]:
     clauses: list[Clause] = []
     looked_at = -1
     for separator in _separators(text, current.verb_end, end):
-        if separator.start() < max(looked_at, current.verb_end) or len(clauses) >= _MOST_CLAUSES:
+        if separator.start() < max(looked_at, current.verb_end):
             continue
         after = looked_at = skip_lead(text, separator.start())
         new = begin(text, after, find)

@@ -6,21 +6,24 @@ from collections.abc import Iterable
 from chat_svc.planner.forms import fold, form, has, spelled, word_set
 from chat_svc.planner.hearing import Heard
 from chat_svc.planner.match import stem, words_of
-from chat_svc.planner.vocabulary import CLAIMED, EVERYTHING, KINDS, says, unclaimed
+from chat_svc.planner.vocabulary import EVERYTHING, KINDS, says, unclaimed
 from chat_svc.planner.zones import is_prose
 
+LONGEST_QUERY = 240
 _FEW = 14
 _NEAR = 4
+_SHORT = 3
+_STRANGERS = 2
+_LONGEST_TEXT = 4_000
+_INSTRUCTION = 160
 
 
 def only_points(text: str) -> bool:
     """Whether a text is no material but points at some: "this text", "the quoted text"."""
     folded = fold(text).strip(" .!?,;:")
-    if unclaimed(folded, most=1):
-        return False
-    first = folded.split()[:1]
-    pointing = {*first} & (word_set("pointing_words") | word_set("any"))
-    return not first or bool(pointing and says("material", folded))
+    pointing = word_set("pointing_words") | word_set("any")
+    points = bool(pointing.intersection(folded.split()[:1])) and says("material", folded)
+    return (points or not folded) and not unclaimed(folded, most=1)
 
 
 def is_link(text: str) -> bool:
@@ -32,29 +35,9 @@ def is_link(text: str) -> bool:
 def names_one(text: str) -> bool:
     """Whether words name a text that is somewhere else: "my notes from yesterday"."""
     words = fold(text[: 20 * _FEW]).split()
-    begin = " ".join(words[: 1 + _NEAR])
-    if len(words) > _FEW or not words:
-        return False
-    return has("names_one", " ".join(words)) or (
-        words[0] in word_set("names_one") and says("holders", begin)
-    )
-
-
-def holds_asking(text: str) -> bool:
-    """Whether a text as typed begins with words that asked for it: "this txt Our neighbours"."""
-    if form("says_how").match(text):
-        return True
-    if form("sets_off").match(text) or form("led").match(text):
-        return True
-    first = fold(text[:80]).split()[:1]
-    pointed = first and first[0] in word_set("pointing_words")
-    return bool(pointed and text[:1].islower() and form("into_text").match(text))
-
-
-_LONGEST_QUERY = 240
-_SHORT = 3
-_STRANGERS = 2
-_LONGEST_TEXT = 4_000
+    named = word_set("names_one").intersection(words[:1])
+    held = named and says("holders", " ".join(words[: 1 + _NEAR]))
+    return len(words) <= _FEW and bool(held or has("names_one", " ".join(words)))
 
 
 def is_no_subject(query: str) -> bool:
@@ -62,46 +45,29 @@ def is_no_subject(query: str) -> bool:
 
     Nobody in the world knows "what's my name", "where did I put it" or "who owns this site".
     """
-    folded = fold(query[: 2 * _LONGEST_QUERY]).strip(" .!?")
-    asked = form("asked").match(folded) is not None
+    folded = fold(query[: 2 * LONGEST_QUERY]).strip(" .!?")
     if is_prose(folded):
         return True
-    known = EVERYTHING if asked else CLAIMED
-    if (asked or len(folded.split()) <= _SHORT) and not unclaimed(
-        form("nothing").sub(" ", folded), known, most=1
-    ):
-        return True
-    paid = form("sum").search(folded)
+    asked = form("asked").match(folded) is not None
+    known = not unclaimed(form("nothing").sub(" ", folded), EVERYTHING, most=1)
     told = form("in_general").sub(" ", folded)
     vague = has("somebody", told) and len(unclaimed(told, EVERYTHING, most=3)) <= _STRANGERS
-    return bool(paid or vague or has("at_hand", told) or form("something").match(folded))
+    empty = known and (asked or len(folded.split()) <= _SHORT)
+    return bool(empty or vague or has("at_hand", told) or form("no_subject").search(folded))
 
 
 def is_beside(query: str, text: str) -> bool:
     """Whether a question stands beside a long text, which it is about."""
-    asked = form("asked").match(fold(query[:_LONGEST_QUERY])) is not None
+    asked = form("asked").match(fold(query[:LONGEST_QUERY])) is not None
     return asked and len(text.split()) > 3 * len(query.split()) + _FEW
 
 
 def is_told(query: str, texts: Iterable[str]) -> bool:
     """Whether a question has no word of its own beside those of texts worked on before."""
-    folded = fold(query[:_LONGEST_QUERY])
+    folded = fold(query[:LONGEST_QUERY])
     known = {stem(word) for text in texts for word in words_of(text[:_LONGEST_TEXT])}
     own = {stem(word) for word in unclaimed(folded)}
     return form("asked").match(folded) is not None and bool(own) and own <= known
-
-
-def is_loose(query: str) -> bool:
-    """Whether a query begins with words that belong to the asking: "again but for coffee"."""
-    folded = fold(query[:_LONGEST_QUERY])
-    return folded.split()[:1] != [] and (
-        folded.split()[0] in word_set("loose")
-        or has("besides", folded)
-        or has("works_on_that", folded)
-    )
-
-
-_INSTRUCTION = 160
 
 
 def _instruction(heard: Heard) -> str:
@@ -113,23 +79,16 @@ def _instruction(heard: Heard) -> str:
 
 def refused(heard: Heard, kind: str) -> bool:
     """Whether a refusal that nobody understood stands next to a kind of work."""
-    if kind not in KINDS:
-        return False
     words = form("harmless").sub(" ", _instruction(heard))
-    return any(spelled(kind).search(one["what"]) for one in form("negation").finditer(words))
+    told = (one["what"] for one in form("negation").finditer(words))
+    return kind in KINDS and any(spelled(kind).search(what) for what in told)
 
 
-def is_half_followed(heard: Heard) -> bool:
-    """Whether something is asked for that nobody does here: a part of a text, a second thought."""
-    return has("half_followed", _instruction(heard))
-
-
-def sum_left(heard: Heard, texts: list[str]) -> str | None:
-    """A sum of money in words that are no part of the texts to work on."""
-    if heard.terms.cap is not None:
-        return None
-    plain = heard.source.plain if heard.zones is None else fold(heard.zones.instruction)
+def half_followed(heard: Heard, texts: list[str]) -> str:
+    """What is asked for that nobody does here: a part of a text, a second thought, a sum."""
+    words = own = _instruction(heard)
     for text in texts:
-        plain = plain.replace(fold(text), " ")
-    found = form("sum").search(plain[: 4 * _INSTRUCTION])
-    return found[0] if found else None
+        own = own.replace(fold(text), " ")
+    half = form("half_followed").search(words) if any(t in heard.text for t in texts) else None
+    found = half or form("sum").search(own)
+    return found[0] if found else ""

@@ -1,18 +1,14 @@
 """What earlier turns mean to this one: "it", "the second one", the slots of an open question."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
-from chat_svc.planner.forms import QUOTE, data, fold, form, word_set
+from chat_svc.planner.forms import data, fold, form, word_set
 from chat_svc.planner.hearing import Heard
-from chat_svc.planner.languages import bare_languages, find_targets, tags_of
 from chat_svc.planner.match import family_of, stems_of
 from chat_svc.planner.model import Earlier, Made
-from chat_svc.planner.options import find_options
-from chat_svc.planner.spotting import cues
 from chat_svc.planner.vocabulary import unclaimed
-from chat_svc.planner.wish import SUMMARIZE, Argument, Item, Style, Wish, points
+from chat_svc.planner.wish import Item, Style, Wish, points
 from chat_svc.planner.zones import asks
 
 _PLACES = [word_set(f"place_{number}") for number in range(5)]
@@ -46,7 +42,7 @@ class Conversation:
     def meant(self, words: set[str]) -> list[str]:
         """The texts that folded words point at: those that they name, else the last result."""
         for kind in named_kinds(words):
-            if made := self._newest(partial(_is, kind=kind)):
+            if made := self.made(kind):
                 return made
         last = self._last()
         if last is None or last.result is None:
@@ -59,9 +55,10 @@ class Conversation:
         shown = _each_once(made.text for made in last.made if made.shown)
         return shown if words & word_set("several") and shown else [last.result]
 
-    def made_by(self, root: str) -> list[str]:
-        """The newest results of an agent with a skill that has this root, like "haiku"."""
-        return self._newest(lambda one: root in stems_of(one.skill))
+    def made(self, name: str) -> list[str]:
+        """The newest results of a kind of work, or of an agent with a skill of this root."""
+        found = (_each_once(m.text for m in turn.made if _is(m, name)) for turn in self.turns[::-1])
+        return next(filter(None, found), [])
 
     def sources(self, kind: str) -> list[str]:
         """What the last turn's results of a kind were made from; none when it ended otherwise.
@@ -76,52 +73,12 @@ class Conversation:
     def _last(self) -> Earlier | None:
         return next((turn for turn in reversed(self.turns) if turn.result is not None), None)
 
-    def _newest(self, fits: Callable[[Made], bool]) -> list[str]:
-        found = (_each_once(m.text for m in turn.made if fits(m)) for turn in reversed(self.turns))
-        return next(filter(None, found), [])
 
-
-def _is(made: Made, kind: str) -> bool:
-    family = family_of(made.skill)
-    return family is not None and family.name == kind
+def _is(made: Made, name: str) -> bool:
+    return family_of(made.skill).name == name or name in stems_of(made.skill)
 
 
 _LONGEST = 100
-
-
-def languages_only(folded: str) -> tuple[str, ...]:
-    """The languages of a message that says nothing else ("to Spanish", "French please")."""
-    if len(folded) > _LONGEST or cues(folded) or unclaimed(folded, most=1):
-        return ()
-    if QUOTE in folded or PLACES & set(folded.split()):
-        return ()
-    return tags_of(find_targets(folded) or bare_languages(folded))
-
-
-def corrected(heard: Heard) -> tuple[str, ...]:
-    """The languages of "no, I meant Spanish"; none when it is no such correction."""
-    plain = heard.source.plain
-    lead = form("corrects").match(plain)
-    if lead is None or len(plain) > _LONGEST:
-        return ()
-    return languages_only(form("frame_more").sub(" ", plain[lead.end() :]))
-
-
-def form_only(heard: Heard) -> dict[str, int] | None:
-    """The form that a message asks for and nothing else: "now as 3 bullet points"."""
-    plain = heard.source.plain
-    option = find_options(plain, SUMMARIZE) if len(plain) <= _LONGEST else None
-    if option is None:
-        return None
-    rest = f"{plain[: option.start]} {plain[option.end :]}"
-    if cues(rest) or unclaimed(rest, most=1):
-        return None
-    return option.options
-
-
-def reshaped(options: dict[str, int]) -> Wish:
-    """A wish for a summary in another form, of what the last summary was made from."""
-    return Wish("", SUMMARIZE, Argument(points_at="it", options=dict(options)), elliptic=True)
 
 
 def place_only(heard: Heard) -> set[str] | None:
@@ -138,14 +95,9 @@ def lacks_language(wishes: Sequence[Wish]) -> bool:
     return any(wish.lacks_target for wish in wishes)
 
 
-def lacks_text(wishes: Sequence[Wish]) -> bool:
-    """Whether the first wish is for work on a text or a subject that was not given."""
-    return bool(wishes) and wishes[0].style is not Style.REQUEST and wishes[0].lacks_text
-
-
 def with_text(wish: Wish, text: str) -> Wish:
     """The wish with another text, or with what a text points at."""
-    if wish.style is Style.REQUEST:
+    if wish.family.style is Style.REQUEST:
         return replace(wish, request=f"{wish.request}\n\nNow for: {text}", data=None)
     pointing = fold(text) if points(fold(text)) else ""
     targets = dict.fromkeys(item.target for item in wish.argument.items)
@@ -160,8 +112,3 @@ def with_targets(wish: Wish, tags: Sequence[str]) -> Wish:
     items = tuple(Item(text, tag) for text in texts for tag in tags)
     argument = replace(wish.argument, items=items, unknown_language=None)
     return replace(wish, argument=argument)
-
-
-def material_of(heard: Heard) -> str:
-    """What a message gives when it answers "which text?"."""
-    return heard.zones.material if heard.pasted and heard.zones else heard.text.strip()

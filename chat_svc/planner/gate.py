@@ -11,16 +11,14 @@ from enum import Enum
 
 from chat_svc.planner import doubts
 from chat_svc.planner.account import Topic, about_us
-from chat_svc.planner.forms import QUOTE, fold, has
+from chat_svc.planner.forms import QUOTE, fold, form, has
 from chat_svc.planner.hearing import Heard, hear
 from chat_svc.planner.model import money
 from chat_svc.planner.vocabulary import says, unclaimed
 from chat_svc.planner.zones import is_prose
 
 _MOST_STRANGERS = 2
-_LONGEST_QUERY = 240
 _LEAST_SUMMARIZED = 6
-_LEAST_SHOWN = 60
 # Kinds of work that take a text or a subject; others are told in words what to do.
 _ON_A_TEXT = frozenset({"summarize", "translate", "search", "analyze", "localize"})
 
@@ -111,7 +109,7 @@ def _against(
         at_hand = doubts.is_beside(text, heard.text) or doubts.is_told(text, worked_on)
         if at_hand or doubts.is_no_subject(text):
             yield Objection(Reason.NO_SUBJECT, about)
-        if typed and doubts.is_loose(text):
+        if typed and has("loose", fold(text[: doubts.LONGEST_QUERY])):
             yield Objection(Reason.LEFT_OVER, about)
 
 
@@ -122,30 +120,27 @@ def cap_of(said: str) -> Decimal | None:
 
 def _thin(heard: Heard, kind: str, text: str) -> Reason | None:
     """Why a text is none to work on, or holds words that asked for it."""
-    zones, searched = heard.zones, kind == "search"
-    quoted = zones is None and bool(heard.source.quotes)
-    announced = quoted or (zones is not None and zones.announced)
-    if not searched and doubts.is_link(text):
-        return Reason.NOTHING_GIVEN
-    set_apart = quoted or (announced and zones is not None and text in zones.material)
-    labelled = has("language_label", fold(text[-_LONGEST_QUERY:]))
-    if not searched and (labelled or (not set_apart and doubts.holds_asking(text))):
-        return Reason.LEFT_OVER
-    if kind == "summarize" and len(text.split()) == 1:
-        return Reason.NOTHING_GIVEN
+    zones = heard.zones
+    announced = zones.announced if zones else bool(heard.source.quotes)
+    if kind != "search":
+        set_apart = announced and (zones is None or text in zones.material)
+        asking = not set_apart and form("holds_asking").match(text)
+        if asking or has("language_label", fold(text[-doubts.LONGEST_QUERY :])):
+            return Reason.LEFT_OVER
     if announced or (zones is not None and is_prose(fold(zones.material))):
-        return None
-    if doubts.only_points(text) or _is_elsewhere(kind, text):
-        return Reason.NOTHING_GIVEN
-    return None
+        few = kind == "summarize" and len(text.split()) == 1
+        return Reason.NOTHING_GIVEN if few or doubts.is_link(text) else None
+    return Reason.NOTHING_GIVEN if doubts.only_points(text) or _is_elsewhere(kind, text) else None
 
 
 def _is_elsewhere(kind: str, text: str) -> bool:
     """Whether words that nothing sets apart only name a text, or are too few for a summary."""
     if kind == "search":
         return False
+    if doubts.is_link(text):
+        return True
     few = text[0].islower() and len(text.split()) < _LEAST_SUMMARIZED
-    folded = fold(text[:_LONGEST_QUERY])
+    folded = fold(text[: doubts.LONGEST_QUERY])
     told = says("holders", folded) and not unclaimed(folded, most=1)
     return doubts.names_one(text) or (kind == "summarize" and (few or told))
 
@@ -154,10 +149,8 @@ def _left_over(heard: Heard, purchases: Sequence[Purchase]) -> str:
     """What nobody claims beside the material and nothing is bought for; empty when it may be."""
     texts = [one.text for one in purchases if one.text is not None]
     given = [one.text for one in purchases if one.text and one.kind in _ON_A_TEXT]
-    if left := doubts.sum_left(heard, given):
+    if left := doubts.half_followed(heard, given):
         return left
-    if any(text in heard.text for text in given) and doubts.is_half_followed(heard):
-        return heard.text[:_LEAST_SHOWN]
     asked = heard.source.plain.replace(QUOTE, " ") if heard.source.quotes else ""
     asked = fold(heard.zones.instruction) if heard.zones is not None else asked
     bought = fold(" ".join(texts))

@@ -20,18 +20,16 @@ _LIKENESS = 0.83
 def respell(text: str) -> str:
     """The text with its misspelt commands spelt right.
 
-    They are looked for at its beginning, up to a quotation or a colon, and in its last line.
+    They are looked for at its beginning, up to a quotation or a colon.
     """
     if said := form("you").search(fold(text)):
         text = f"{text[: said.start()]}you{text[said.end() :]}"
     folded = fold(text)
     stop = form("no_command").search(text, 0, _NEAR)
-    places = [(0, stop.start() if stop else min(len(text), _NEAR))]
-    for start, end in reversed(places):
-        for word in reversed(list(form("command").finditer(folded, start, end))):
-            meant = _meant(word[0])
-            if meant is not None:
-                text = text[: word.start()] + meant + text[word.end() :]
+    end = stop.start() if stop else _NEAR
+    for word in reversed(list(form("command").finditer(folded, 0, end))):
+        if meant := _meant(word[0]):
+            text = text[: word.start()] + meant + text[word.end() :]
     return text
 
 
@@ -99,7 +97,7 @@ def _cut(source: Source, start: int, end: int) -> str:
     before, after = source.original(0, start), source.original(end, len(source.plain))
     after = after.lstrip()
     joint = "" if after.startswith((":", ".", ",", ";", "!", "?")) else " "
-    return f"{before.rstrip()}{joint}{after}".strip()
+    return f"{before.rstrip()}{joint}{after}".strip().lstrip(":,; ")
 
 
 def _read_cap(text: str) -> tuple[str, Decimal | None]:
@@ -110,8 +108,9 @@ def _read_cap(text: str) -> tuple[str, Decimal | None]:
         amount = Decimal(found["amount"].replace(",", "."))
         if found["cents"]:
             amount /= 100
-        said = found["most"] or found["strong"] or found["least"] or form("pays").search(found[0])
-        ours = found["coin"] or found["cents"] or "." in found["amount"]
+        pays = form("pays").search(found[0])
+        said = pays or found["most"] or found["strong"] or found["least"]
+        ours = pays or found["coin"] or found["cents"] or "." in found["amount"]
         if said and (ours or amount <= 1):
             return _cut(source, found.start(), found.end()), amount
     return text, None

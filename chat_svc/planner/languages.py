@@ -10,16 +10,13 @@ from itertools import pairwise
 from babel import Locale
 from babel.core import get_global
 
-from chat_svc.planner.forms import LANGUAGES, fold, form, word_set
+from chat_svc.planner.forms import LANGUAGES, data, fold, form, word_set
 
-# Languages that may also be named as their speakers do ("svenska"); all would take a second.
-_AUTONYMS = (
-    "ar bg bn ca cs da el et fa fi he hi hr hu id is ja ko lt lv mk ms nb nl pl ro ru sk sl sq sr "
-    "sv sw ta th tr uk ur vi zh"
-)
-_NOT_IN_CLDR = {"mandarin": "zh", "farsi": "fa", "castellano": "es", "castilian": "es"}
+_SPOKEN = word_set("spoken") | {*LANGUAGES}
 _SHORTEST_TYPO = 5
 _LIKENESS = 0.8
+_CODE_LENGTH = 2
+_ENOUGH = 1_000
 
 _WORD = re.compile(r"[^\W\d_]+(?:['-][^\W\d_]+)*")
 _CODE = re.compile(r"([a-z]{2,3})(?:[-_]([a-z]{4}))?(?:[-_]([a-z]{2}))?(?![\w-])")
@@ -32,7 +29,7 @@ def _tag(identifier: str) -> str:
 
 @cache
 def _names() -> dict[str, str]:
-    names = dict(_NOT_IN_CLDR)
+    names: dict[str, str] = dict(data("sets")["languages"])
     for ui_language in LANGUAGES:
         for identifier, name in Locale(ui_language).languages.items():
             shortest = 3 if ui_language == "en" else 4
@@ -44,7 +41,7 @@ def _names() -> dict[str, str]:
 
 @cache
 def _autonyms() -> dict[str, str]:
-    return {fold(Locale(code).languages[code]): code for code in _AUTONYMS.split()}
+    return {fold(Locale(code).languages[code]): code for code in word_set("spoken")}
 
 
 @cache
@@ -58,14 +55,10 @@ def _code(text: str) -> str | None:
     match = _CODE.fullmatch(text)
     if match is None or match[1] in word_set("everyday"):
         return None
-    known = Locale("en").languages
-    language, script, territory = match[1], match[2], match[3]
-    if len(language) != len("fr"):
-        language = get_global("language_aliases").get(language, "")
-    if language not in known or len(language) != len("fr"):
+    language = get_global("language_aliases").get(match[1], match[1])
+    if language not in Locale("en").languages or len(language) != _CODE_LENGTH:
         return None
-    parts = [language, script.title() if script else "", territory.upper() if territory else ""]
-    return "-".join(filter(None, parts))
+    return "-".join(filter(None, [language, (match[2] or "").title(), (match[3] or "").upper()]))
 
 
 def language_of(name: str) -> str | None:
@@ -76,10 +69,9 @@ def language_of(name: str) -> str | None:
 
 def named_language(folded: str) -> str | None:
     """The tag of the language whose name is the folded text, spelt right; no codes."""
-    names = _names()
-    found = names.get(folded)
     # German declines them: "ins Englische", "aus dem Franzosischen".
-    return found or names.get(folded.removesuffix("n").removesuffix("e"))
+    german = folded.removesuffix("n").removesuffix("sche")
+    return _names().get(folded if german == folded.removesuffix("n") else f"{german}sch")
 
 
 @cache
@@ -93,27 +85,11 @@ def english_name(tag: str) -> str:
 def _misspelt(word: str) -> str | None:
     if len(word) < _SHORTEST_TYPO or word in _territories():
         return None
-    english = _widely_written()
-    alike = [
-        name
-        for name in english
-        if name[0] == word[0]
-        and abs(len(name) - len(word)) <= 1
-        and name.count(" ") == word.count(" ")
-    ]
+    english = {fold(name): _tag(id_) for id_, name in Locale("en").languages.items()}
+    spoken = {name: tag for name, tag in english.items() if tag.partition("-")[0] in _SPOKEN}
+    alike = [name for name in spoken if name[0] == word[0] and abs(len(name) - len(word)) <= 1]
     near = difflib.get_close_matches(word, alike, n=1, cutoff=_LIKENESS)
-    return english[near[0]] if near else None
-
-
-@cache
-def _widely_written() -> dict[str, str]:
-    """The English names of the languages whose names may be misspelt, each with its tag."""
-    known = Locale("en").languages
-    spoken = (*LANGUAGES, *_AUTONYMS.split())
-    variants = {
-        fold(name): _tag(id_) for id_, name in known.items() if id_.partition("_")[0] in spoken
-    }
-    return variants | {fold(known[code]): code for code in spoken}
+    return spoken[near[0]] if near else None
 
 
 def _ends_the_phrase(text: str, end: int) -> bool:
@@ -163,9 +139,6 @@ def _with_variant(text: str, tag: str, end: int) -> tuple[str, int]:
     return (f"{tag}-{territory}", variant.end()) if territory else (tag, end)
 
 
-_CODE_LENGTH = 2
-
-
 @dataclass(frozen=True, slots=True)
 class Target:
     """Languages named in one place: where in the text, and their tags in order."""
@@ -209,12 +182,6 @@ def find_targets(text: str, start: int = 0, *, romance: bool = False) -> list[Ta
     return sorted(found, key=lambda target: target.start)
 
 
-def target_at(text: str, position: int) -> bool:
-    """Whether folded `text` says "to <language>" right at `position`."""
-    preposition = form("to").match(text, position)
-    return preposition is not None and find_language(text, preposition.end()) is not None
-
-
 def find_source(text: str) -> Target | None:
     """The first "from <language>" of folded `text`."""
     preposition = form("from").search(text)
@@ -241,3 +208,12 @@ def tags_of(targets: Iterable[Target]) -> tuple[str, ...]:
 def language_in(text: str) -> str | None:
     """The first word of folded `text` that is the name of a language ("a French summary of")."""
     return next(filter(None, map(named_language, form("long_word").findall(text))), None)
+
+
+def written_in(text: str) -> str | None:
+    """The language whose small words a text is full of; None when that is not clear."""
+    words = fold(text[:_ENOUGH]).split()
+    small = {one: set(data(one)["small"].split()) for one in LANGUAGES}
+    counts = {one: sum(word in small[one] for word in words) for one in LANGUAGES}
+    *_, second, first = sorted(LANGUAGES, key=counts.__getitem__)
+    return first if counts[first] > 2 * counts[second] else None

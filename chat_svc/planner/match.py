@@ -9,7 +9,7 @@ import snowballstemmer
 
 from chat_svc.planner.forms import fold, form, word_set
 from chat_svc.planner.model import Candidate
-from chat_svc.planner.wish import FAMILIES, QUALITIES, Family
+from chat_svc.planner.wish import FAMILIES, QUALITIES, UNKNOWN, Family
 
 _DESCRIPTION_LENGTH = 4_000
 _REQUEST_WORDS = 30
@@ -39,13 +39,13 @@ _PHRASES = {family: tuple(map(stems_of, family.phrases)) for family in FAMILIES}
 _FAMILY_STEMS = frozenset().union(*(phrase for all_ in _PHRASES.values() for phrase in all_))
 
 
-def family_of(skill: str) -> Family | None:
-    """The known kind of work that a skill word means, None for all others."""
+def family_of(skill: str) -> Family:
+    """The kind of work that a skill word means."""
     stems = stems_of(skill)
     for family, phrases in _PHRASES.items():
         if any(phrase <= stems for phrase in phrases):
             return family
-    return None
+    return UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

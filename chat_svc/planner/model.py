@@ -128,10 +128,10 @@ class Plan:
         refused: why nobody is called for what was wished; None when only a reply was wished.
     """
 
-    steps: tuple[PlannedStep, ...]
-    reply: str | None
-    notes: tuple[str, ...]
-    required_skills: tuple[str, ...]
+    steps: tuple[PlannedStep, ...] = ()
+    reply: str | None = None
+    notes: tuple[str, ...] = ()
+    required_skills: tuple[str, ...] = ()
     about: Topic | None = None
     refused: Refused | None = None
 

@@ -26,7 +26,6 @@ from chat_svc.planner.wish import (
     Style,
     View,
     points,
-    style_of,
 )
 
 Place = tuple[int, int]
@@ -34,7 +33,7 @@ Place = tuple[int, int]
 
 def read_argument(source: Source, clause: Clause, *, apart: bool) -> Argument:
     """Reads the object of `clause`; `apart` when its text is elsewhere."""
-    style = style_of(clause.family)
+    style = clause.family.style
     if style is Style.REQUEST:
         return Argument()
     start = clause.begins if apart else clause.verb_end
@@ -73,6 +72,7 @@ def _subject(view: View, options: dict[str, Any], *, told: bool) -> Argument:
         if not has("done", before[-EDGE:]):
             subject = _subject(view.without(last[0].start, len(view.text)), options, told=False)
             return replace(subject, then_to=last[0].tags)
+    view = view.without_match(form("online"), 40)
     text = view.text
     if len(text) <= POINTING_LENGTH and form("pointing_subject").fullmatch(text):
         return Argument(points_at=text.strip(), options=options)
@@ -87,7 +87,7 @@ def _subject(view: View, options: dict[str, Any], *, told: bool) -> Argument:
 
 def _texts(view: View, clause: Clause, options: dict[str, Any], *, apart: bool) -> Argument:
     """The object of a verb that works on texts."""
-    targeted = clause.family is not None and clause.family.targeted
+    targeted = clause.family.targeted
     if targeted and (origin := find_source(view.text[: 2 * EDGE])):
         options = {**options, "source_language": origin.tags[0]}
         view = view.without(origin.start, origin.end)

@@ -33,7 +33,7 @@ def asks_for_count(text: str, position: int) -> bool:
     return count is not None and not text[count.end() : count.end() + 20].strip(" .!?")
 
 
-def find_options(text: str, family: Family | None) -> Found | None:
+def find_options(text: str, family: Family) -> Found | None:
     """The option in folded `text` that the family knows.
 
     It is `max_length` in words, or `num_results` for families that find things. `sentences` and

@@ -104,7 +104,7 @@ def _fit(option: str, value: Any, definition: object) -> Any:
 def _instruction(skill: str, text: str, options: Mapping[str, Any]) -> str:
     """The words that tell an agent without a field for it what to do with the text."""
     family = family_of(skill)
-    if family is None or family.style is Style.REQUEST:
+    if family.style is Style.REQUEST:
         return text
     goal = options.get("target_language")
     into = f" into {english_name(str(goal))}" if goal and family.targeted else ""

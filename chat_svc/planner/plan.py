@@ -20,7 +20,7 @@ from chat_svc.planner.model import (
 )
 from chat_svc.planner.payload import payload_for
 from chat_svc.planner.steps import NOBODY, NOT_UNDERSTOOD, Draft, Drafts, draft
-from chat_svc.planner.talk import WHAT_WITH_IT, Talk, only_say
+from chat_svc.planner.talk import WHAT_WITH_IT, Talk
 from chat_svc.planner.wish import SEARCH
 from contracts.base import MICRO
 from contracts.chat import Refused
@@ -121,13 +121,13 @@ def _within(drafts: Drafts, budget: Decimal, left: Decimal) -> Plan:
     if chosen is None:
         agents = cheapest(drafts.steps)
         names = ", ".join(dict.fromkeys(match.agent.name for match in agents))
-        return only_say(too_dear(total(agents), names, budget, left), refused="budget")
+        return Plan(reply=too_dear(total(agents), names, budget, left), refused="budget")
     notes = list(drafts.notes)
     if drafts.truncated:
         notes.append(f"That is more than {MAX_STEPS} steps: only the first {MAX_STEPS} are done.")
     steps = tuple(map(_step, drafts.steps, chosen))
     skills = tuple(dict.fromkeys(step.skill for step in steps))
-    return Plan(steps=steps, reply=None, notes=tuple(dict.fromkeys(notes)), required_skills=skills)
+    return Plan(steps=steps, notes=tuple(dict.fromkeys(notes)), required_skills=skills)
 
 
 def too_dear(cost: Decimal, names: str, budget: Decimal, left: Decimal) -> str:
@@ -176,18 +176,18 @@ def plan(
     if free is not None:
         return free
     wishes, before = talk.understood(heard, earlier)
-    allowed = [w for w in wishes if not w.family or w.family.name not in heard.terms.forbidden]
+    allowed = [w for w in wishes if w.family.name not in heard.terms.forbidden]
     wishes = allowed or wishes
     drafts = draft(profiles, wishes, Conversation(before))
     if not drafts.steps:
         pasted = heard.pasted is not None and len(wishes) <= 1
         said = WHAT_WITH_IT if pasted else _refusal(profiles, drafts.notes)
-        return only_say(said, refused="no_plan")
+        return Plan(reply=said, refused="no_plan")
     planned = _within(drafts, budget, left)
     made = [one for turn in earlier for one in turn.made if kind_of(one.skill) != SEARCH.name]
     worked_on = [one.source for one in made if one.source]
     found = objections(heard, _purchases(planned, agents, earlier), worked_on=worked_on)
-    return only_say(told(found), refused=_kind(found)) if found else planned
+    return Plan(reply=told(found), refused=_kind(found)) if found else planned
 
 
 def _kind(found: Sequence[Objection]) -> Refused:

@@ -4,31 +4,10 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from chat_svc.planner.forms import QUOTE, fold, form, has
+from chat_svc.planner.forms import QUOTE, data, fold, form, has
 from chat_svc.planner.languages import language_of
 
-_SINGLE_END = "['\u2019](?!\\w)"
-_DOUBLE_END = '["\u201c\u201d]'
-# What closes a quotation, by what opens it; straight and curly marks get mixed up.
-_CLOSERS = {
-    "```": "```",
-    "~~~": "~~~",
-    "---": "---",
-    "===": "===",
-    '"""': '"""',
-    "<<<": ">>>",
-    "`": "`",
-    '"': '["\u201d]',
-    "\u201c": _DOUBLE_END,
-    "\u201e": _DOUBLE_END,
-    "'": _SINGLE_END,
-    "\u2018": _SINGLE_END,
-    "\u00ab": "\u00bb",
-    "\u00bb": "\u00ab",
-    "\u2039": "\u203a",
-    "\u300c": "\u300d",
-    "\u300e": "\u300f",
-}
+_CLOSERS = data("sets")["closers"]
 _OPENING = re.compile("|".join(sorted(map(re.escape, _CLOSERS), key=len, reverse=True)))
 _CLOSING = {opener: re.compile(closer) for opener, closer in _CLOSERS.items()}
 _NOT_AFTER_A_LETTER = frozenset("'\"\u2018\u00bb`")

@@ -6,7 +6,7 @@ from chat_svc.planner.clauses import Clause
 from chat_svc.planner.forms import form, has, spelled
 from chat_svc.planner.languages import Target, bare_languages, find_targets
 from chat_svc.planner.options import find_options
-from chat_svc.planner.wish import BY_KEY, SEARCH, SUMMARIZE, TRANSLATE
+from chat_svc.planner.wish import BY_KEY, SUMMARIZE, TRANSLATE
 
 _CUES = ("detect", "summarize", "about_text", "translate", "search", "analyze", "localize")
 _FORMS = {"search": "works_on_it", "about_text": "asks_about"}
@@ -42,8 +42,6 @@ def spot(plain: str) -> list[Clause]:
         found = [Clause(0, start, start, len(plain), TRANSLATE)]
     if not found and (shape := find_options(plain, SUMMARIZE)):
         found = [Clause(0, shape.start, shape.start, len(plain), SUMMARIZE)]
-    if not found and (search := spelled("search").search(plain)):
-        found = [Clause(0, *search.span(), len(plain), SEARCH)]
     first = found[0] if found else None
     if first and targets and form("says").fullmatch(plain[first.start : first.verb_end]):
         # "What do these lines say in English?" is answered by the lines in English.

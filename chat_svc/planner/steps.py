@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chat_svc.planner import agents
-from chat_svc.planner.forms import fold, form, word_set
+from chat_svc.planner.forms import fold, form, has, word_set
 from chat_svc.planner.frame import Conversation, named_kinds
 from chat_svc.planner.match import Match, Profile, family_of, stem, stems_of, words_of
 from chat_svc.planner.model import MAX_STEPS, RESULT_KEY, Text
 from chat_svc.planner.payload import takes_instructions, takes_language
-from chat_svc.planner.wish import SEARCH, Style, Wish
+from chat_svc.planner.wish import SEARCH, SUMMARIZE, Style, Wish
 
 NOBODY = "no agent here can do that."
 """How a note ends about a wish that no agent is made for."""
@@ -56,8 +56,7 @@ class Drafts:
     lacks_text: bool = False
     last: list[Text] = field(default_factory=list)
     results: list[Text] = field(default_factory=list)
-    by_family: dict[str, list[Text]] = field(default_factory=dict)
-    by_word: dict[str, list[Text]] = field(default_factory=dict)
+    made: dict[str, list[Text]] = field(default_factory=dict)
     original: str | None = None
 
 
@@ -65,8 +64,8 @@ def _meant(drafts: Drafts, points_at: str) -> list[Text]:
     """The texts that "it", "the summary" or "both" point at; none when there is none yet."""
     words = set(words_of(points_at))
     for kind in named_kinds(words):
-        if kind in drafts.by_family:
-            return drafts.by_family[kind]
+        if kind in drafts.made:
+            return drafts.made[kind]
     if drafts.original is not None and words & word_set("original"):
         return [drafts.original]
     if words & word_set("several") and drafts.results:
@@ -79,7 +78,7 @@ def _made_before(drafts: Drafts, text: str) -> list[Text]:
     thing = form("the_thing").fullmatch(fold(text))
     if thing is None:
         return []
-    return drafts.by_word.get(stem(thing[1])) or [*drafts.before.made_by(stem(thing[1]))]
+    return drafts.made.get(stem(thing[1])) or [*drafts.before.made(stem(thing[1]))]
 
 
 def _texts_for_request(drafts: Drafts, wish: Wish, match: Match) -> list[Text]:
@@ -97,7 +96,7 @@ def _texts_for_request(drafts: Drafts, wish: Wish, match: Match) -> list[Text]:
 
 def _pieces(drafts: Drafts, wish: Wish, match: Match) -> Iterator[tuple[Text, str | None]]:
     """Texts to work on, each with the language that it goes to."""
-    if agents.does_as_asked(match, wish) or wish.style is Style.REQUEST:
+    if agents.does_as_asked(match, wish) or wish.family.style is Style.REQUEST:
         yield from ((text, None) for text in _texts_for_request(drafts, wish, match))
         return
     for item in wish.argument.items:
@@ -108,7 +107,6 @@ def _pieces(drafts: Drafts, wish: Wish, match: Match) -> Iterator[tuple[Text, st
             yield item.text, item.target
         elif (
             wish.elliptic
-            and wish.family
             and not drafts.results
             and (sources := drafts.before.sources(wish.family.name))
         ):
@@ -126,7 +124,7 @@ def _problem(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> str | None
     if not matches[0].agent.available:
         away = ", ".join(dict.fromkeys(match.agent.name for match in matches[:3]))
         return f"I cannot {agents.doing(wish)}: {away} can do that, but is not available right now."
-    if wish.family is not None and not agents.does_as_asked(matches[0], wish):
+    if not agents.does_as_asked(matches[0], wish):
         return _lacks(drafts, wish, matches[0])
     return _works_on_nothing(wish, matches[0])
 
@@ -134,10 +132,10 @@ def _problem(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> str | None
 def _works_on_nothing(wish: Wish, match: Match) -> str | None:
     """Why an agent that is given texts cannot be given a wish in free words."""
     family = family_of(match.skill)
-    if family is not None and family.targeted and not takes_instructions(match.agent):
+    if family.targeted and not takes_instructions(match.agent):
         return _ASK_LANGUAGE.format(kind=family.name)
     asked = wish.data or wish.mention or wish.argument.points_at
-    if family is not None and family.style is Style.TEXT and not asked:
+    if family.style is Style.TEXT and not asked:
         # Nobody works on the words of the wish itself.
         return f"I did not understand “{agents.short(wish.request)}”: {NOT_UNDERSTOOD}"
     return None
@@ -145,7 +143,7 @@ def _works_on_nothing(wish: Wish, match: Match) -> str | None:
 
 def _lacks(drafts: Drafts, wish: Wish, match: Match) -> str | None:
     """What a wish of a known kind does not say, in a sentence; None when nothing is missing."""
-    kind = wish.family.name if wish.family else ""
+    kind = wish.family.name
     if wish.lacks_target:
         unknown = wish.argument.unknown_language
         asked = f"I do not know the language “{unknown}”. " if unknown else ""
@@ -173,6 +171,9 @@ def draft(profiles: Sequence[Profile], wishes: Sequence[Wish], before: Conversat
     """Drafts the steps of all wishes, with a note for each that cannot be planned."""
     drafts = Drafts(profiles, before)
     for wish in (agents.settled(profiles, read) for read in wishes):
+        if not drafts.steps and len(wishes) > 1 and (named := _only_names(before, wish)):
+            drafts.last = named
+            continue
         matches = _who(drafts, wish)
         own: list[Text] = [*wish.texts]
         problem = _problem(drafts, wish, matches)
@@ -186,6 +187,13 @@ def draft(profiles: Sequence[Profile], wishes: Sequence[Wish], before: Conversat
         if drafts.original is None and own:
             drafts.original = str(own[0])
     return drafts
+
+
+def _only_names(before: Conversation, wish: Wish) -> list[Text]:
+    """The summary that was made before, when a wish names it: "give me the summary in Italian"."""
+    summary = wish.family is SUMMARIZE and wish.lacks_text
+    named = summary and has("the_summary", fold(wish.request[: agents.LONGEST_QUOTE]))
+    return [*before.made(SUMMARIZE.name)] if named else []
 
 
 def _add(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> None:
@@ -204,8 +212,6 @@ def _add(drafts: Drafts, wish: Wish, matches: Sequence[Match]) -> None:
         made.append({RESULT_KEY: len(drafts.steps)})
         drafts.steps.append(Draft(tuple(matches if by_name else able_to), text, options, by_name))
     if made:
-        about = wish.family is not None and wish.family.tells_about
-        drafts.last = [text for text, _ in pieces] if about else made
+        drafts.last = [text for text, _ in pieces] if wish.family.tells_about else made
         drafts.results += made
-        drafts.by_word |= dict.fromkeys(stems_of(matches[0].skill), made)
-        drafts.by_family[wish.family.name if wish.family else ""] = made
+        drafts.made |= dict.fromkeys([*stems_of(matches[0].skill), wish.family.name], made)

@@ -6,9 +6,9 @@ from decimal import Decimal
 
 from chat_svc.planner import frame
 from chat_svc.planner.account import Topic, about_us, is_enough
-from chat_svc.planner.again import Again, read_again, repeated, translation
 from chat_svc.planner.agents import Names
 from chat_svc.planner.answers import answer, on_agents
+from chat_svc.planner.changes import Change, read_change, repeated, reshaped, translation
 from chat_svc.planner.clauses import begin
 from chat_svc.planner.forms import form
 from chat_svc.planner.hearing import Heard, hear
@@ -16,7 +16,6 @@ from chat_svc.planner.match import Profile
 from chat_svc.planner.model import Earlier, Plan
 from chat_svc.planner.wish import SUMMARIZE, Style, Wish
 from chat_svc.planner.wishes import read_wishes
-from contracts.chat import Refused
 
 NOTHING_DONE = "All right: nobody is called, and nothing is charged."
 WHAT_WITH_IT = (
@@ -27,11 +26,6 @@ _MOST_BACK = 5
 _WORD_FOR_WORD = 20_000
 
 Understood = tuple[list[Wish], Sequence[Earlier]]
-
-
-def only_say(reply: str, about: Topic | None = None, *, refused: Refused | None = None) -> Plan:
-    """A plan that calls nobody; `refused` when that is not what was wished."""
-    return Plan(steps=(), reply=reply, notes=(), required_skills=(), about=about, refused=refused)
 
 
 def _given(wishes: Sequence[Wish], text: str) -> list[Wish]:
@@ -52,41 +46,36 @@ class Talk:
         """What is answered without any wish being read; None for all else."""
         plain = heard.source.plain.strip()
         if is_enough(plain):
-            return only_say(NOTHING_DONE)
+            return Plan(reply=NOTHING_DONE)
         topic = about_us(plain)
         reply = answer(text, self.profiles, self.names, self.budget, self.left)
-        answers_us = form("said").match(plain) and self._lacks_text(earlier)
-        if reply is not None and (answers_us or (earlier and frame.form_only(heard))):
+        if earlier and read_change(heard, self.names):
             return None
-        if reply is not None and not (earlier and read_again(text, self.names)):
-            return only_say(reply)
+        if reply is not None:
+            open_ = self._open(earlier, _MOST_BACK) if form("said").match(plain) else None
+            return None if open_ and open_[0][0].lacks_text else Plan(reply=reply)
         place = frame.place_only(heard)
         one = frame.Conversation(earlier).meant(place) if place and earlier else []
         if one:
-            return only_say(f"{one[0]}\n\n{WHAT_WITH_IT}", refused="no_plan")
+            return Plan(reply=f"{one[0]}\n\n{WHAT_WITH_IT}", refused="no_plan")
         if topic is Topic.AGENTS:
-            return only_say(on_agents(self.profiles, plain))
-        return only_say(TO_LOOK_UP, topic) if topic and heard.zones is None else None
-
-    def _lacks_text(self, earlier: Sequence[Earlier]) -> bool:
-        open_ = self._open(earlier, _MOST_BACK)
-        return open_ is not None and frame.lacks_text(open_[0])
+            return Plan(reply=on_agents(self.profiles, plain))
+        return Plan(reply=TO_LOOK_UP, about=topic) if topic and heard.zones is None else None
 
     def understood(
         self, heard: Heard, earlier: Sequence[Earlier], depth: int = _MOST_BACK
     ) -> Understood:
         """The wishes in a message, and the turns before it that they may refer to."""
-        again = read_again(heard.text, self.names) if earlier and depth else None
-        if again is not None and (found := self._repeated(again, earlier, depth)):
-            return found
-        if earlier and depth and (answered := self._answered(heard, earlier, depth)):
+        change = read_change(heard, self.names) if earlier and depth else None
+        again = change if change and change.again else None
+        if again and (repeats := self._repeated(again, earlier, depth)):
+            return repeats
+        if earlier and depth and (answered := self._answered(heard, change, earlier, depth)):
             return answered
         talked = any(turn.result is not None for turn in earlier)
-        shape = frame.form_only(heard) if earlier and depth else None
-        wishes = (
-            [frame.reshaped(shape)] if shape else read_wishes(heard, self.names.find, talked=talked)
-        )
-        if earlier and frame.lacks_text(wishes) and earlier[-1].result is None:
+        changed = reshaped(change) if change and (talked or change.options) else []
+        wishes = changed or read_wishes(heard, self.names.find, talked=talked)
+        if earlier and wishes[0].lacks_text and earlier[-1].result is None:
             text = self._left(earlier)
             if text is not None:
                 wishes = _given(wishes, text)
@@ -100,28 +89,23 @@ class Talk:
             return next(iter(frame.Conversation(earlier[:-1]).meant(place)), None)
         return given.pasted or (given.zones.material if given.zones else None)
 
-    def _answered(self, heard: Heard, earlier: Sequence[Earlier], depth: int) -> Understood | None:
-        """The wish of before, with what this message says of it; None when it says nothing."""
-        tags = frame.corrected(heard) or frame.languages_only(heard.source.plain)
+    def _answered(
+        self, heard: Heard, change: Change | None, earlier: Sequence[Earlier], depth: int
+    ) -> Understood | None:
+        """The wish of before, with the slot filled that it left open; None when it is none."""
         open_ = self._open(earlier, depth)
-        if open_ is not None:
-            wishes, before = open_
-            if tags and frame.lacks_language(wishes):
-                return [
-                    frame.with_targets(w, tags) if w.lacks_target else w for w in wishes
-                ], before
-            short = wishes and wishes[0].family is SUMMARIZE and not heard.pasted
-            if (
-                not tags
-                and not short
-                and (frame.lacks_text(wishes) or heard.pasted)
-                and self._is_material(heard)
-            ):
-                return _given(wishes, frame.material_of(heard)), before
-        if not any(turn.result is not None for turn in earlier):
+        if open_ is None:
             return None
-        if tags:
-            return [replace(translation(tags), elliptic=True)], earlier
+        wishes, before = open_
+        if change is not None:
+            tags = change.tags if frame.lacks_language(wishes) else ()
+            filled = [frame.with_targets(w, tags) if w.lacks_target else w for w in wishes]
+            return (filled, before) if tags else None
+        short = wishes[0].family is SUMMARIZE and not heard.pasted
+        lacks = not short and (wishes[0].lacks_text or heard.pasted)
+        if lacks and self._is_material(heard):
+            text = heard.zones.material if heard.pasted and heard.zones else heard.text.strip()
+            return _given(wishes, text), before
         return None
 
     def _open(self, earlier: Sequence[Earlier], depth: int) -> Understood | None:
@@ -134,33 +118,23 @@ class Talk:
             return None
         wishes, before = self.understood(heard, earlier[:-1], depth - 1)
         meant = any(turn.result is not None for turn in before)
-        lacking = (
-            wishes
-            and wishes[0].style is not Style.REQUEST
-            and not (frame.lacks_text(wishes) and meant)
-        )
+        asks = wishes[0].family.style is not Style.REQUEST
+        lacking = asks and not (wishes[0].lacks_text and meant)
         return (wishes, before) if lacking or frame.lacks_language(wishes) else None
 
     def _is_material(self, heard: Heard) -> bool:
         """Whether a message gives a text, and asks for nothing itself."""
         clause = begin(heard.source.plain, 0, self.names.find)
-        asked = clause.family is not None and not clause.weak
-        return not asked and clause.mention is None and any(map(str.isalnum, heard.text))
+        return not clause.asks and clause.mention is None and any(map(str.isalnum, heard.text))
 
-    def _repeated(self, again: Again, earlier: Sequence[Earlier], depth: int) -> Understood | None:
-        asked = next(
-            (
-                index
-                for index in reversed(range(len(earlier)))
-                if self.free(hear(earlier[index].said), earlier[index].said, ()) is None
-            ),
-            None,
-        )
+    def _repeated(self, again: Change, earlier: Sequence[Earlier], depth: int) -> Understood | None:
+        places = reversed(range(len(earlier)))
+        free = ((at, self.free(hear(earlier[at].said), earlier[at].said, ())) for at in places)
+        asked = next((at for at, reply in free if reply is None), None)
         if asked is None:
-            return [], earlier
-        before = earlier[:asked]
-        wishes, before = self.understood(hear(earlier[asked].said), before, depth - 1)
-        targeted = any(wish.targeted for wish in wishes)
+            return None
+        wishes, before = self.understood(hear(earlier[asked].said), earlier[:asked], depth - 1)
+        targeted = any(wish.family.targeted for wish in wishes)
         if again.only_translates() and not targeted and earlier[asked].result is not None:
             # "The same in French" after a summary: it need not be made and paid once more.
             return [translation(again.tags)], earlier[: asked + 1]

@@ -3,9 +3,10 @@
 import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
-from chat_svc.planner.forms import QUOTE, blanked, data, form
+from chat_svc.planner.forms import QUOTE, blanked, data, form, spell_out
 from chat_svc.planner.source import Source
 
 
@@ -37,15 +38,10 @@ class Family:
     targeted: bool = False
     tells_about: bool = False
 
-
-def style_of(family: Family | None) -> Style:
-    """What an agent of a family is given; where none is known, the wish as it was said."""
-    return family.style if family else Style.REQUEST
-
-
-def is_targeted(family: Family | None) -> bool:
-    """Whether a family is known, and needs a language to go to."""
-    return family is not None and family.targeted
+    @property
+    def known(self) -> bool:
+        """Whether a verb or a skill says the kind of work."""
+        return bool(self.name)
 
 
 def _family(name: str, phrases: str, style: str, **more: bool) -> Family:
@@ -56,6 +52,8 @@ BY_KEY = {key: _family(**one) for key, one in data("families").items()}
 """The families by the words that the data files have for them."""
 FAMILIES = tuple(BY_KEY.values())
 SUMMARIZE, TRANSLATE, LOCALIZE, SEARCH = FAMILIES[:4]
+UNKNOWN = Family("", (), Style.REQUEST)
+"""Of a wish in free words: whoever does it is given the wish as it was said."""
 
 # Skill words that say how an agent works, not at what: they are asked for by the word alone.
 QUALITIES = frozenset({"general", "premium", "negotiable"})
@@ -64,6 +62,36 @@ QUALITIES = frozenset({"general", "premium", "negotiable"})
 def quality(word: str) -> Family:
     """The family of agents that list the quality `word` ("premium") as a skill."""
     return Family(f"do a {word} task", (word,), Style.REQUEST)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A way to ask for the work of a family.
+
+    Attributes:
+        language: where a language must be named for it to mean this family: "inside", "after";
+            empty for anywhere or nowhere.
+        weak: an agent that offers the subject itself comes first ("tell me about the weather").
+    """
+
+    family: Family
+    pattern: re.Pattern[str]
+    language: str = ""
+    weak: bool = False
+
+
+@cache
+def verbs() -> tuple[Verb, ...]:
+    """All of them, in the order in which they are tried."""
+    return tuple(
+        Verb(
+            BY_KEY[one["kind"]],
+            re.compile(f"(?:{spell_out(one['pattern'])})(?![\\w])"),
+            one.get("language", ""),
+            one.get("weak", False),
+        )
+        for one in data("verbs")["verb"]
+    )
 
 
 EDGE = 150
@@ -155,7 +183,7 @@ class Wish:
 
     Attributes:
         request: the words for it as typed, with the text that belongs to it.
-        family: the kind of work, None when no known verb says it.
+        family: the kind of work; unknown when no known verb says it.
         argument: what it is about.
         mention: the agent asked for by name, None when anyone may do it.
         weak: whether an agent that offers the very subject comes before the family.
@@ -164,22 +192,12 @@ class Wish:
     """
 
     request: str
-    family: Family | None
+    family: Family
     argument: Argument
     mention: Mention | None = None
     weak: bool = False
     data: str | None = None
     elliptic: bool = False
-
-    @property
-    def style(self) -> Style:
-        """What an agent for it is given."""
-        return style_of(self.family)
-
-    @property
-    def targeted(self) -> bool:
-        """Whether it needs a language to go to."""
-        return is_targeted(self.family)
 
     @property
     def texts(self) -> list[str]:
@@ -189,9 +207,10 @@ class Wish:
     @property
     def lacks_text(self) -> bool:
         """Whether it has no text and no subject of its own."""
-        return self.argument.look_up is None and not self.texts
+        given = self.family.style is Style.REQUEST or self.argument.look_up or self.texts
+        return not given
 
     @property
     def lacks_target(self) -> bool:
         """Whether it goes to a language, and names none."""
-        return self.targeted and any(item.target is None for item in self.argument.items)
+        return self.family.targeted and any(item.target is None for item in self.argument.items)

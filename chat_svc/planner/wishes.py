@@ -5,14 +5,15 @@ from dataclasses import replace
 from itertools import islice, zip_longest
 
 from chat_svc.planner.clauses import TAIL, Clause, FindMention, begin, split
-from chat_svc.planner.forms import QUOTE, fold, form, has
+from chat_svc.planner.forms import QUOTE, form, has
 from chat_svc.planner.hearing import Heard
+from chat_svc.planner.languages import written_in
 from chat_svc.planner.objects import read_argument
 from chat_svc.planner.source import Source, read_source
 from chat_svc.planner.spotting import spot
 from chat_svc.planner.vocabulary import KINDS, says
 from chat_svc.planner.wish import AT_END, SEARCH, SUMMARIZE, TRANSLATE, Argument, Item, Style, Wish
-from chat_svc.planner.zones import Zones, asks, is_prose, read_zones
+from chat_svc.planner.zones import Zones, is_prose, read_zones
 
 _NEAR_END = 100
 _MOST_ITEMS = 12
@@ -56,7 +57,7 @@ def _parts(heard: Heard, find: FindMention) -> list[Heard]:
         also = _also(plain, zones, find) if zones else None
         places = [(0, also), (also, len(plain))] if also else []
     elif not all(
-        clause.family or clause.mention
+        clause.family.known or clause.mention
         for clause in (begin(plain, start, find) for start, _ in places)
     ):
         return []
@@ -71,7 +72,7 @@ def _also(plain: str, zones: Zones, find: FindMention) -> int | None:
         if also is None or has("sentence_end", plain, also.end(), len(plain.rstrip())):
             continue
         clause = begin(plain, also.start(), find)
-        if clause.family is not None and not clause.weak:
+        if clause.asks:
             return also.start()
     return None
 
@@ -80,8 +81,6 @@ def _is_zoned(zones: Zones, source: Source, find: FindMention, *, talked: bool) 
     """Whether what is between the instructions is material and no wish of its own."""
     plain = source.plain
     head = plain[: zones.start].rstrip()
-    if not asks(fold(zones.instruction)):
-        return head.endswith(":") and says("search", head)
     if head.endswith(":") or is_prose(zones.material):
         return True
     if plain[zones.start : zones.end].strip(" \n.") == QUOTE:
@@ -91,7 +90,7 @@ def _is_zoned(zones: Zones, source: Source, find: FindMention, *, talked: bool) 
         return head.endswith((".", "?", "!")) or not (first.mention or known)
     if talked and "\n" not in plain[zones.end - 1 : zones.end + 1]:
         return False
-    return begin(plain, zones.start, find).family is None
+    return not begin(plain, zones.start, find).family.known
 
 
 def _addressed_at_end(source: Source, clause: Clause, find: FindMention) -> Clause:
@@ -118,14 +117,15 @@ def _read(
                 argument=read_argument(source, clause, apart=material is not None),
                 mention=clause.mention,
                 weak=clause.weak,
-                data=quotes[0] if clause.family is None and len(quotes) == 1 else None,
+                data=quotes[0] if not clause.family.known and len(quotes) == 1 else None,
                 elliptic=clause.elliptic,
             )
         )
     if wishes and material is not None:
         wishes = _with_material(_borrowed(wishes), source.raw, material)
+    language = written_in(next((text for wish in wishes for text in wish.texts), ""))
     for wish in _share_object(wishes):
-        yield from _spell_out(wish)
+        yield from _spell_out(wish, language)
 
 
 def _with_material(wishes: list[Wish], said: str, material: str) -> list[Wish]:
@@ -150,26 +150,32 @@ def _borrowed(wishes: list[Wish]) -> list[Wish]:
 
 def _share_object(wishes: list[Wish]) -> list[Wish]:
     """Gives the first verb of "search and summarize X" the object, the others its result."""
-    if len(wishes) <= 1 or wishes[0].family is None or not wishes[0].lacks_text:
+    if len(wishes) <= 1 or not wishes[0].lacks_text:
         return wishes
     first, second, *others = wishes
-    finds = second.style is Style.QUERY and not second.lacks_text
-    if finds and first.style is Style.TEXT and not first.argument.points_at:
+    finds = second.family.style is Style.QUERY and not second.lacks_text
+    if finds and first.family.style is Style.TEXT and not first.argument.points_at:
         # "Summarize and search for X": nothing can be summarized before it is found.
         return [second, replace(first, argument=replace(first.argument, points_at="it")), *others]
     given = second.texts
-    if first.argument.points_at or not given or second.family is None:
+    if first.argument.points_at or not given or not second.family.known:
         return wishes
-    goes_to = first.argument.items[0].target
+    goes_to = next((item.target for item in first.argument.items), None)
     taken = replace(first.argument, items=tuple(Item(t, goes_to) for t in dict.fromkeys(given)))
     tags = dict.fromkeys(item.target for item in second.argument.items)
     left = replace(second.argument, items=tuple(Item(None, tag) for tag in tags), points_at="it")
     return [replace(first, argument=taken), replace(second, argument=left), *others]
 
 
-def _spell_out(wish: Wish) -> Iterator[Wish]:
-    """Makes the searches and translations that a wish implies wishes of their own."""
+def _spell_out(wish: Wish, language: str | None) -> Iterator[Wish]:
+    """Makes the searches and translations that a wish implies wishes of their own.
+
+    Nothing is translated into the language that the text is written in.
+    """
     argument = wish.argument
+    if language in argument.then_to:
+        others = tuple(tag for tag in argument.then_to if tag != language)
+        argument = replace(argument, then_to=others, points_at="original")
     only = argument.items[0].text if len(argument.items) == 1 else None
     several = wish.family is SEARCH and not wish.weak and only and len(only) <= _NEAR_END
     if several and only and has("also_for", only):

@@ -68,21 +68,13 @@ def is_prose(folded: str) -> bool:
 def read_zones(source: Source) -> Zones | None:
     """The zones of a message; None when it has none."""
     zones = _by_lines(source)
-    inside = zones is not None and QUOTE in source.plain[zones.start : zones.end]
-    if zones is None or (inside and not zones.announced) or not asks(fold(zones.instruction)):
+    if zones is None or not zones.announced or not asks(fold(zones.instruction)):
         zones = _quotation(source) or zones
     return zones
 
 
 def _by_lines(source: Source) -> Zones | None:
     plain = source.plain
-    quoted = form("quoted_lines").search(plain)
-    if quoted and is_prose(quoted[0]):
-        around = f"{plain[: quoted.start()]}\n{plain[quoted.end() :]}"
-        if not unclaimed(around, most=_STRANGERS + 1):
-            lines = source.original(quoted.start(), quoted.end()).strip().splitlines()
-            text = "\n".join(line.lstrip(" \t>") for line in lines)
-            return Zones(around.strip(), text, quoted.start(), quoted.end(), announced=True)
     start, colon = _head(source)
     capital = 0 if start else _capital_run(source)
     start = start or capital
@@ -125,7 +117,9 @@ def _head(source: Source) -> tuple[int, bool]:
     plain = source.plain
     paragraph_end = plain.find("\n\n", 0, _NEAR)
     part = plain[: max(0, paragraph_end)]
-    asked = part and QUOTE not in part and asks(part) and is_prose(plain[paragraph_end:])
+    # "Shorten this: Dear all," has more than the asking in its first paragraph.
+    begun = ":" in part and unclaimed(part.rpartition(":")[2], most=1)
+    asked = QUOTE not in part and not begun and asks(part) and is_prose(plain[paragraph_end:])
     if asked and len(unclaimed(part, most=_STRANGERS + 1)) <= _STRANGERS:
         label = form("label").match(plain, paragraph_end)
         label = None if label and unclaimed(label[0], most=1) else label
@@ -133,8 +127,6 @@ def _head(source: Source) -> tuple[int, bool]:
     found = last = 0
     colon = paragraph = False
     for mark in islice(form("boundary").finditer(plain, 0, _NEAR), _MOST):
-        if not plain[mark.end() :].strip():
-            break
         part = plain[last : mark.start()]
         left = unclaimed(part, most=_STRANGERS + 1)
         told = asks(part) and has("zones_sets_off", plain[last : mark.end()])

@@ -24,6 +24,7 @@ FLOORS = {
     "held15": (0.99, 0.0),
     "held16": (0.91, 0.01),
     "held17": (0.68, 0.01),
+    "held18": (0.97, 0.0),
 }
 """The least share right and the most charged unwanted, of each file of cases."""
 
