@@ -19,6 +19,12 @@ def ours() -> list[Schema]:
     return [golden.schema() for golden in goldens()]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def made_once() -> None:
+    """Before Hypothesis looks at how long it takes to make an example."""
+    ours()
+
+
 TEXT = {"type": "string"}
 MAYBE_TEXT = {"anyOf": [TEXT, {"type": "null"}]}
 

@@ -49,6 +49,12 @@ def lookalikes() -> dict[str, list[str]]:
     return found
 
 
+@pytest.fixture(scope="module", autouse=True)
+def made_once() -> None:
+    """Before Hypothesis looks at how long it takes to make an example."""
+    lookalikes()
+
+
 @st.composite
 def spelled(draw: st.DrawFn) -> str:
     """A tag in letters of any script that look like its own, with unseen characters between."""
