@@ -1,6 +1,6 @@
 """What earlier turns mean to this one: "it", "the second one", the slots of an open question."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from chat_svc.planner.forms import data, fold, form, word_set
@@ -35,9 +35,10 @@ def _each_once(texts: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The earlier turns, oldest first."""
+    """The earlier turns, oldest first, and the kinds of work whose results are not meant."""
 
     turns: Sequence[Earlier] = ()
+    refused: Collection[str] = ()
 
     def meant(self, words: set[str]) -> list[str]:
         """The texts that folded words point at: those that they name, else the last result."""
@@ -47,6 +48,8 @@ class Conversation:
         last = self._last()
         if last is None or last.result is None:
             return []
+        if any(_is(made, kind) for made in last.made for kind in self.refused):
+            words = words | word_set("original")
         place = next((place for place, names in enumerate(_PLACES) if names & words), None)
         if place is not None and (items := results_of(last)):
             return [items[place]] if -len(items) <= place < len(items) else []

@@ -5,14 +5,24 @@ from dataclasses import replace
 from itertools import islice, zip_longest
 
 from chat_svc.planner.clauses import TAIL, Clause, FindMention, begin, split
-from chat_svc.planner.forms import QUOTE, form, has
+from chat_svc.planner.forms import QUOTE, fold, form, has
 from chat_svc.planner.hearing import Heard
 from chat_svc.planner.languages import written_in
 from chat_svc.planner.objects import read_argument
 from chat_svc.planner.source import Source, read_source
 from chat_svc.planner.spotting import spot
 from chat_svc.planner.vocabulary import KINDS, says
-from chat_svc.planner.wish import AT_END, SEARCH, SUMMARIZE, TRANSLATE, Argument, Item, Style, Wish
+from chat_svc.planner.wish import (
+    AT_END,
+    POINTING_LENGTH,
+    SEARCH,
+    SUMMARIZE,
+    TRANSLATE,
+    Argument,
+    Item,
+    Style,
+    Wish,
+)
 from chat_svc.planner.zones import Zones, is_prose, read_zones
 
 _NEAR_END = 100
@@ -123,6 +133,7 @@ def _read(
         )
     if wishes and material is not None:
         wishes = _with_material(_borrowed(wishes), source.raw, material)
+    wishes = _on_what_was_told(wishes)
     language = written_in(next((text for wish in wishes for text in wish.texts), ""))
     for wish in _share_object(wishes):
         yield from _spell_out(wish, language)
@@ -146,6 +157,20 @@ def _borrowed(wishes: list[Wish]) -> list[Wish]:
     given = replace(lacking, argument=replace(lacking.argument, items=items))
     left = replace(spare, argument=replace(spare.argument, then_to=()))
     return [given if wish is lacking else left if wish is spare else wish for wish in wishes]
+
+
+def _on_what_was_told(wishes: list[Wish]) -> list[Wish]:
+    """Gives "find me some sources" the subject of "I am writing an essay about X" before it."""
+    told, asked, *others = wishes if len(wishes) > 1 else [None, None]
+    if told is None or asked is None or told.family.known or told.mention or asked.mention:
+        return wishes
+    said = told.request[:POINTING_LENGTH]
+    subject = form("names_subject").fullmatch(fold(said))
+    if subject is None or not form("general").fullmatch(fold(asked.request[:POINTING_LENGTH])):
+        return wishes
+    item = Item(said[slice(*subject.span("subject"))].strip(AT_END))
+    argument = replace(asked.argument, items=(item,), points_at="")
+    return [replace(asked, family=SEARCH, argument=argument), *others]
 
 
 def _share_object(wishes: list[Wish]) -> list[Wish]:
