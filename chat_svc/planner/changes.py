@@ -130,16 +130,17 @@ def repeated(wishes: Sequence[Wish], change: Change) -> list[Wish]:
     return [with_targets(wish, change.tags) if wish.family.targeted else wish for wish in changed]
 
 
-def reshaped(change: Change) -> list[Wish]:
-    """Wishes for what was made, in another form and in other languages."""
+def reshaped(change: Change, plain: str) -> list[Wish]:
+    """Wishes for what was made, or what the words name, in another form and other languages."""
     shape = Argument(points_at="it", options=dict(change.options))
     summary = [Wish("", SUMMARIZE, shape, elliptic=True)] if change.options else []
-    return summary + ([replace(translation(change.tags), elliptic=True)] if change.tags else [])
+    onwards = translation(change.tags, "it" if summary else plain)
+    return summary + ([replace(onwards, elliptic=True)] if change.tags else [])
 
 
-def translation(tags: Sequence[str]) -> Wish:
-    """A wish for a translation of what was said last."""
-    return Wish("", TRANSLATE, Argument(tuple(Item(None, tag) for tag in tags), points_at="it"))
+def translation(tags: Sequence[str], points_at: str = "it") -> Wish:
+    """A wish for a translation of what was said last, or of what words point at."""
+    return Wish("", TRANSLATE, Argument(tuple(Item(None, tag) for tag in tags), points_at))
 
 
 def _with_options(wish: Wish, options: Mapping[str, Any]) -> Wish:

@@ -103,7 +103,7 @@ def with_text(wish: Wish, text: str) -> Wish:
     if wish.family.style is Style.REQUEST:
         return replace(wish, request=f"{wish.request}\n\nNow for: {text}", data=None)
     pointing = fold(text) if points(fold(text)) else ""
-    targets = dict.fromkeys(item.target for item in wish.argument.items)
+    targets = dict.fromkeys(item.target for item in wish.argument.items) or {None: None}
     items = tuple(Item(None if pointing else text, target) for target in targets)
     argument = replace(wish.argument, items=items, points_at=pointing)
     return replace(wish, argument=argument, elliptic=False)

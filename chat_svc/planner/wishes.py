@@ -5,10 +5,11 @@ from dataclasses import replace
 from itertools import islice, zip_longest
 
 from chat_svc.planner.clauses import TAIL, Clause, FindMention, begin, split
-from chat_svc.planner.forms import QUOTE, fold, form, has
+from chat_svc.planner.forms import QUOTE, form, has
 from chat_svc.planner.hearing import Heard
 from chat_svc.planner.languages import written_in
 from chat_svc.planner.objects import read_argument
+from chat_svc.planner.options import find_options
 from chat_svc.planner.source import Source, read_source
 from chat_svc.planner.spotting import spot
 from chat_svc.planner.vocabulary import KINDS, says
@@ -23,7 +24,7 @@ from chat_svc.planner.wish import (
     Style,
     Wish,
 )
-from chat_svc.planner.zones import Zones, is_prose, read_zones
+from chat_svc.planner.zones import Zones, asks, is_prose, read_zones
 
 _NEAR_END = 100
 _MOST_ITEMS = 12
@@ -38,7 +39,7 @@ def read_wishes(heard: Heard, find: FindMention, *, talked: bool) -> list[Wish]:
     source, zones = heard.source, heard.zones
     if parts := _parts(heard, find):
         return [wish for part in parts for wish in read_wishes(part, find, talked=True)]
-    found: list[Wish] = []
+    found = _on_what_was_told(source)
     if zones is not None and _is_zoned(zones, source, find, talked=talked):
         said = read_source(zones.instruction)
         found = list(_read(said, spot(said.plain), find, zones.material))
@@ -133,7 +134,6 @@ def _read(
         )
     if wishes and material is not None:
         wishes = _with_material(_borrowed(wishes), source.raw, material)
-    wishes = _on_what_was_told(wishes)
     language = written_in(next((text for wish in wishes for text in wish.texts), ""))
     for wish in _share_object(wishes):
         yield from _spell_out(wish, language)
@@ -159,18 +159,15 @@ def _borrowed(wishes: list[Wish]) -> list[Wish]:
     return [given if wish is lacking else left if wish is spare else wish for wish in wishes]
 
 
-def _on_what_was_told(wishes: list[Wish]) -> list[Wish]:
-    """Gives "find me some sources" the subject of "I am writing an essay about X" before it."""
-    told, asked, *others = wishes if len(wishes) > 1 else [None, None]
-    if told is None or asked is None or told.family.known or told.mention or asked.mention:
-        return wishes
-    said = told.request[:POINTING_LENGTH]
-    subject = form("names_subject").fullmatch(fold(said))
-    if subject is None or not form("general").fullmatch(fold(asked.request[:POINTING_LENGTH])):
-        return wishes
-    item = Item(said[slice(*subject.span("subject"))].strip(AT_END))
-    argument = replace(asked.argument, items=(item,), points_at="")
-    return [replace(asked, family=SEARCH, argument=argument), *others]
+def _on_what_was_told(source: Source) -> list[Wish]:
+    """A search for what is told before it: "I am writing an essay about X, find me sources"."""
+    short = len(source.plain) <= POINTING_LENGTH and not asks(source.plain)
+    told = form("told_subject").fullmatch(source.plain) if short else None
+    if told is None:
+        return []
+    count = find_options(told["asked"], SEARCH)
+    subject = Item(source.original(*told.span("subject")))
+    return [Wish(source.raw, SEARCH, Argument((subject,), options=count.options if count else {}))]
 
 
 def _share_object(wishes: list[Wish]) -> list[Wish]:
