@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from chat_svc.planner.account import about_us
 from chat_svc.planner.agents import Names
+from chat_svc.planner.clauses import begin
 from chat_svc.planner.forms import QUOTE, blanked, form
 from chat_svc.planner.frame import PLACES, with_targets, with_text
 from chat_svc.planner.hearing import Heard
@@ -73,6 +75,7 @@ def read_change(heard: Heard, names: Names) -> Change | None:
     quoted = source.plain[start:].lstrip().startswith(QUOTE)
     said = source.plain[given.end() :] if given else ""
     own = not said or form("how").match(said) or (cues(said[:_NEAR]) and not points(said))
+    own = own or about_us(said.strip()) or begin(said, 0, names.find).asks
     return None if change.text is not None and own and not quoted else change
 
 

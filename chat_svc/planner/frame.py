@@ -53,7 +53,7 @@ class Conversation:
         place = next((place for place, names in enumerate(_PLACES) if names & words), None)
         if place is not None and (items := results_of(last)):
             return [items[place]] if -len(items) <= place < len(items) else []
-        if words & word_set("original") and (sources := [m.source for m in last.made if m.source]):
+        if words & word_set("original") and (sources := _sources(last.made)):
             return sources[:1]
         shown = _each_once(made.text for made in last.made if made.shown)
         return shown if words & word_set("several") and shown else [last.result]
@@ -75,6 +75,12 @@ class Conversation:
 
     def _last(self) -> Earlier | None:
         return next((turn for turn in reversed(self.turns) if turn.result is not None), None)
+
+
+def _sources(made: Sequence[Made]) -> list[str]:
+    """The texts that results were made from; what was searched for is none."""
+    texts = (one for one in made if family_of(one.skill).style is Style.TEXT)
+    return [one.source for one in texts if one.source]
 
 
 def _is(made: Made, name: str) -> bool:

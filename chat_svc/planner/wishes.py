@@ -13,21 +13,12 @@ from chat_svc.planner.options import find_options
 from chat_svc.planner.source import Source, read_source
 from chat_svc.planner.spotting import spot
 from chat_svc.planner.vocabulary import KINDS, says
-from chat_svc.planner.wish import (
-    AT_END,
-    POINTING_LENGTH,
-    SEARCH,
-    SUMMARIZE,
-    TRANSLATE,
-    Argument,
-    Item,
-    Style,
-    Wish,
-)
+from chat_svc.planner.wish import AT_END, SEARCH, SUMMARIZE, TRANSLATE, Argument, Item, Style, Wish
 from chat_svc.planner.zones import Zones, asks, is_prose, read_zones
 
 _NEAR_END = 100
 _MOST_ITEMS = 12
+_SHORT = 300
 
 
 def read_wishes(heard: Heard, find: FindMention, *, talked: bool) -> list[Wish]:
@@ -161,7 +152,7 @@ def _borrowed(wishes: list[Wish]) -> list[Wish]:
 
 def _on_what_was_told(source: Source) -> list[Wish]:
     """A search for what is told before it: "I am writing an essay about X, find me sources"."""
-    short = len(source.plain) <= POINTING_LENGTH and not asks(source.plain)
+    short = len(source.plain) <= _SHORT and not asks(source.plain)
     told = form("told_subject").fullmatch(source.plain) if short else None
     if told is None:
         return []
