@@ -74,8 +74,8 @@ def read_change(heard: Heard, names: Names) -> Change | None:
     # Without "with" or "for", what follows is a sentence of its own: "Again, search for cats".
     quoted = source.plain[start:].lstrip().startswith(QUOTE)
     said = source.plain[given.end() :] if given else ""
-    own = not said or form("how").match(said) or (cues(said[:_NEAR]) and not points(said))
-    own = own or about_us(said.strip()) or begin(said, 0, names.find).asks
+    asks = cues(said[:_NEAR]) or about_us(said.strip()) or begin(said, 0, names.find).asks
+    own = not said or form("how").match(said) or (asks and not points(said))
     return None if change.text is not None and own and not quoted else change
 
 
