@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from chat_svc.planner.account import about_us
 from chat_svc.planner.agents import Names
+from chat_svc.planner.clauses import begin
 from chat_svc.planner.forms import QUOTE, blanked, form
 from chat_svc.planner.frame import PLACES, with_targets, with_text
 from chat_svc.planner.hearing import Heard
@@ -72,7 +74,8 @@ def read_change(heard: Heard, names: Names) -> Change | None:
     # Without "with" or "for", what follows is a sentence of its own: "Again, search for cats".
     quoted = source.plain[start:].lstrip().startswith(QUOTE)
     said = source.plain[given.end() :] if given else ""
-    own = not said or form("how").match(said) or (cues(said[:_NEAR]) and not points(said))
+    asks = cues(said[:_NEAR]) or about_us(said.strip()) or begin(said, 0, names.find).asks
+    own = not said or form("how").match(said) or (asks and not points(said))
     return None if change.text is not None and own and not quoted else change
 
 
@@ -130,16 +133,17 @@ def repeated(wishes: Sequence[Wish], change: Change) -> list[Wish]:
     return [with_targets(wish, change.tags) if wish.family.targeted else wish for wish in changed]
 
 
-def reshaped(change: Change) -> list[Wish]:
-    """Wishes for what was made, in another form and in other languages."""
+def reshaped(change: Change, plain: str) -> list[Wish]:
+    """Wishes for what was made, or what the words name, in another form and other languages."""
     shape = Argument(points_at="it", options=dict(change.options))
     summary = [Wish("", SUMMARIZE, shape, elliptic=True)] if change.options else []
-    return summary + ([replace(translation(change.tags), elliptic=True)] if change.tags else [])
+    onwards = translation(change.tags, "it" if summary else plain)
+    return summary + ([replace(onwards, elliptic=True)] if change.tags else [])
 
 
-def translation(tags: Sequence[str]) -> Wish:
-    """A wish for a translation of what was said last."""
-    return Wish("", TRANSLATE, Argument(tuple(Item(None, tag) for tag in tags), points_at="it"))
+def translation(tags: Sequence[str], points_at: str = "it") -> Wish:
+    """A wish for a translation of what was said last, or of what words point at."""
+    return Wish("", TRANSLATE, Argument(tuple(Item(None, tag) for tag in tags), points_at))
 
 
 def _with_options(wish: Wish, options: Mapping[str, Any]) -> Wish:

@@ -1,6 +1,6 @@
 """What earlier turns mean to this one: "it", "the second one", the slots of an open question."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from chat_svc.planner.forms import data, fold, form, word_set
@@ -35,9 +35,10 @@ def _each_once(texts: Iterable[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """The earlier turns, oldest first."""
+    """The earlier turns, oldest first, and the kinds of work whose results are not meant."""
 
     turns: Sequence[Earlier] = ()
+    refused: Collection[str] = ()
 
     def meant(self, words: set[str]) -> list[str]:
         """The texts that folded words point at: those that they name, else the last result."""
@@ -47,10 +48,12 @@ class Conversation:
         last = self._last()
         if last is None or last.result is None:
             return []
+        if any(_is(made, kind) for made in last.made for kind in self.refused):
+            words = words | word_set("original")
         place = next((place for place, names in enumerate(_PLACES) if names & words), None)
         if place is not None and (items := results_of(last)):
             return [items[place]] if -len(items) <= place < len(items) else []
-        if words & word_set("original") and (sources := [m.source for m in last.made if m.source]):
+        if words & word_set("original") and (sources := _sources(last.made)):
             return sources[:1]
         shown = _each_once(made.text for made in last.made if made.shown)
         return shown if words & word_set("several") and shown else [last.result]
@@ -72,6 +75,12 @@ class Conversation:
 
     def _last(self) -> Earlier | None:
         return next((turn for turn in reversed(self.turns) if turn.result is not None), None)
+
+
+def _sources(made: Sequence[Made]) -> list[str]:
+    """The texts that results were made from; what was searched for is none."""
+    texts = (one for one in made if family_of(one.skill).style is Style.TEXT)
+    return [one.source for one in texts if one.source]
 
 
 def _is(made: Made, name: str) -> bool:
@@ -100,7 +109,7 @@ def with_text(wish: Wish, text: str) -> Wish:
     if wish.family.style is Style.REQUEST:
         return replace(wish, request=f"{wish.request}\n\nNow for: {text}", data=None)
     pointing = fold(text) if points(fold(text)) else ""
-    targets = dict.fromkeys(item.target for item in wish.argument.items)
+    targets = dict.fromkeys(item.target for item in wish.argument.items) or {None: None}
     items = tuple(Item(None if pointing else text, target) for target in targets)
     argument = replace(wish.argument, items=items, points_at=pointing)
     return replace(wish, argument=argument, elliptic=False)

@@ -9,6 +9,7 @@ from chat_svc.planner.forms import data, fold, form, spelled, word_set
 from chat_svc.planner.languages import find_language
 from chat_svc.planner.source import Source, read_source
 from chat_svc.planner.vocabulary import KINDS, unclaimed
+from chat_svc.planner.wish import SUMMARIZE
 from chat_svc.planner.zones import Zones, asks, is_prose, read_zones
 
 _NEAR = 150
@@ -127,7 +128,7 @@ def _read_forbidden(text: str) -> tuple[str, set[str], bool]:
         if found is None:
             break
         what = found["what"]
-        kinds = {kind for kind in KINDS if spelled(kind).match(what)}
+        kinds = _kinds(what)
         forbidden |= kinds
         nothing |= not kinds
         start = found.start() + (found[0][:1] in ".:\n")
@@ -135,8 +136,14 @@ def _read_forbidden(text: str) -> tuple[str, set[str], bool]:
     return text, forbidden, nothing
 
 
+def _kinds(what: str) -> set[str]:
+    """The kinds of work that words begin by naming, or whose results: "the short one"."""
+    short = {SUMMARIZE.name} if form("short_one").match(what) else set()
+    return short | {kind for kind in KINDS if spelled(kind).match(what)}
+
+
 def _rules_out(what: str) -> bool:
-    return any(spelled(kind).match(what) for kind in KINDS) or (
+    return bool(_kinds(what)) or (
         form("calls_somebody").fullmatch(what) is not None
         and not unclaimed(form("agent").sub("", what.partition(" ")[2]), most=1)
     )

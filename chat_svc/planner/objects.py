@@ -42,6 +42,8 @@ def read_argument(source: Source, clause: Clause, *, apart: bool) -> Argument:
     anywhere = apart or style is Style.QUERY
     options, view = _take_options(view, clause, anywhere=anywhere)
     if style is Style.QUERY and not apart:
+        if clause.verb_end > clause.start:
+            view = view.without_match(form("for_whom"), 40)
         return _subject(view, options, told=clause.weak)
     return _texts(view, clause, options, apart=apart)
 

@@ -178,7 +178,7 @@ def plan(
     wishes, before = talk.understood(heard, earlier)
     allowed = [w for w in wishes if w.family.name not in heard.terms.forbidden]
     wishes = allowed or wishes
-    drafts = draft(profiles, wishes, Conversation(before))
+    drafts = draft(profiles, wishes, Conversation(before, heard.terms.forbidden))
     if not drafts.steps:
         pasted = heard.pasted is not None and len(wishes) <= 1
         said = WHAT_WITH_IT if pasted else _refusal(profiles, drafts.notes)

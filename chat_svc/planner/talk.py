@@ -73,7 +73,9 @@ class Talk:
         if earlier and depth and (answered := self._answered(heard, change, earlier, depth)):
             return answered
         talked = any(turn.result is not None for turn in earlier)
-        changed = reshaped(change) if change and (talked or change.options) else []
+        changed = (
+            reshaped(change, heard.source.plain) if change and (talked or change.options) else []
+        )
         wishes = changed or read_wishes(heard, self.names.find, talked=talked)
         if earlier and wishes[0].lacks_text and earlier[-1].result is None:
             text = self._left(earlier)

@@ -9,14 +9,16 @@ from chat_svc.planner.forms import QUOTE, form, has
 from chat_svc.planner.hearing import Heard
 from chat_svc.planner.languages import written_in
 from chat_svc.planner.objects import read_argument
+from chat_svc.planner.options import find_options
 from chat_svc.planner.source import Source, read_source
 from chat_svc.planner.spotting import spot
 from chat_svc.planner.vocabulary import KINDS, says
 from chat_svc.planner.wish import AT_END, SEARCH, SUMMARIZE, TRANSLATE, Argument, Item, Style, Wish
-from chat_svc.planner.zones import Zones, is_prose, read_zones
+from chat_svc.planner.zones import Zones, asks, is_prose, read_zones
 
 _NEAR_END = 100
 _MOST_ITEMS = 12
+_SHORT = 300
 
 
 def read_wishes(heard: Heard, find: FindMention, *, talked: bool) -> list[Wish]:
@@ -28,7 +30,7 @@ def read_wishes(heard: Heard, find: FindMention, *, talked: bool) -> list[Wish]:
     source, zones = heard.source, heard.zones
     if parts := _parts(heard, find):
         return [wish for part in parts for wish in read_wishes(part, find, talked=True)]
-    found: list[Wish] = []
+    found = _on_what_was_told(source)
     if zones is not None and _is_zoned(zones, source, find, talked=talked):
         said = read_source(zones.instruction)
         found = list(_read(said, spot(said.plain), find, zones.material))
@@ -146,6 +148,17 @@ def _borrowed(wishes: list[Wish]) -> list[Wish]:
     given = replace(lacking, argument=replace(lacking.argument, items=items))
     left = replace(spare, argument=replace(spare.argument, then_to=()))
     return [given if wish is lacking else left if wish is spare else wish for wish in wishes]
+
+
+def _on_what_was_told(source: Source) -> list[Wish]:
+    """A search for what is told before it: "I am writing an essay about X, find me sources"."""
+    short = len(source.plain) <= _SHORT and not asks(source.plain)
+    told = form("told_subject").fullmatch(source.plain) if short else None
+    if told is None:
+        return []
+    count = find_options(told["asked"], SEARCH)
+    subject = Item(source.original(*told.span("subject")))
+    return [Wish(source.raw, SEARCH, Argument((subject,), options=count.options if count else {}))]
 
 
 def _share_object(wishes: list[Wish]) -> list[Wish]:

@@ -5,7 +5,7 @@ from collections import Counter
 
 from tests.chat.planner.eval.judge import Verdict, cases, judge
 
-ALL = ["given", "own", "held", *(f"held{number}" for number in range(2, 19))]
+ALL = ["given", "own", "held", *(f"held{number}" for number in range(2, 20))]
 
 
 def table(verdicts: list[Verdict]) -> str:
