@@ -249,7 +249,10 @@ async def test_a_quote_over_http_binds_at_both_gateways(market: Marketplace, ali
         assert foreign == (404, "There is no such quote.")
         assert (await status(alice.first, quoteId="x.y.z"))[0] == 404
         assert (await status(alice.first, quoteId="nonsense"))[0] == 422
-        assert await status(alice.first) == (422, "agentId: Field required")
+        assert await status(alice.first) == (
+            422,
+            "agentId: Field required, or a skill to have an agent chosen.",
+        )
         other = await status(alice.first, quoteId=quoted["quoteId"], agentId="other")
         assert other == (404, "Agent not found")
     unknown = await alice.first.post("/api/quotes", json={"agentId": "nobody"})
