@@ -12,9 +12,10 @@ from chat_svc.planner.changes import Change, read_change, repeated, reshaped, tr
 from chat_svc.planner.clauses import begin
 from chat_svc.planner.forms import form
 from chat_svc.planner.hearing import Heard, hear
+from chat_svc.planner.languages import Target, find_targets
 from chat_svc.planner.match import Profile
 from chat_svc.planner.model import Earlier, Plan
-from chat_svc.planner.wish import SUMMARIZE, Style, Wish
+from chat_svc.planner.wish import AT_END, SUMMARIZE, Style, Wish
 from chat_svc.planner.wishes import read_wishes
 
 NOTHING_DONE = "All right: nobody is called, and nothing is charged."
@@ -31,6 +32,13 @@ Understood = tuple[list[Wish], Sequence[Earlier]]
 def _given(wishes: Sequence[Wish], text: str) -> list[Wish]:
     first, *rest = wishes
     return [replace(frame.with_text(first, text), request=f"{first.request}: {text}"), *rest]
+
+
+def _target_at_end(heard: Heard) -> Target | None:
+    """The languages that a short text ends with: "hello world to french"."""
+    plain = heard.source.plain
+    last = None if heard.pasted else next(reversed(find_targets(plain)), None)
+    return last if last and last.start and not plain[last.end :].strip(AT_END) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +115,11 @@ class Talk:
         lacks = not short and (wishes[0].lacks_text or heard.pasted)
         if lacks and self._is_material(heard):
             text = heard.zones.material if heard.pasted and heard.zones else heard.text.strip()
-            return _given(wishes, text), before
+            target = _target_at_end(heard) if wishes[0].lacks_target else None
+            if target is None:
+                return _given(wishes, text), before
+            first, *rest = _given(wishes, heard.source.original(0, target.start).strip())
+            return [frame.with_targets(first, target.tags), *rest], before
         return None
 
     def _open(self, earlier: Sequence[Earlier], depth: int) -> Understood | None:
