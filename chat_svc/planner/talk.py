@@ -107,7 +107,10 @@ class Talk:
         if open_ is None:
             return None
         wishes, before = open_
-        if change is not None:
+        target = _target_at_end(heard) if wishes[0].lacks_target else None
+        # "Hello to French" is a text and a language here, where nothing is to be translated yet.
+        said = target and wishes[0].lacks_text and form("said").match(heard.source.plain)
+        if change is not None and not said:
             tags = change.tags if frame.lacks_language(wishes) else ()
             filled = [frame.with_targets(w, tags) if w.lacks_target else w for w in wishes]
             return (filled, before) if tags else None
@@ -115,7 +118,6 @@ class Talk:
         lacks = not short and (wishes[0].lacks_text or heard.pasted)
         if lacks and self._is_material(heard):
             text = heard.zones.material if heard.pasted and heard.zones else heard.text.strip()
-            target = _target_at_end(heard) if wishes[0].lacks_target else None
             if target is None:
                 return _given(wishes, text), before
             first, *rest = _given(wishes, heard.source.original(0, target.start).strip())
