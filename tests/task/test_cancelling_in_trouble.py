@@ -10,6 +10,7 @@ from chassis.bus.calls import Bus
 from contracts.cancelling import CANCEL_TASK
 from contracts.errors import Conflict
 from contracts.payment import PLACE_HOLD
+from tests.support.clients import http_client
 from tests.support.polling import eventually
 from tests.support.scripted_agent import hangs, until_hung_up
 from tests.support.services import payment_service, registry_service, task_service
@@ -19,6 +20,13 @@ from tests.task.plans import bill, spec, start, stop
 from tests.task.replica import replica
 
 NOTHING_PAID = Decimal(100), Decimal(0)
+
+
+async def task_services(stack: Stack) -> int:
+    """How many of them the bus knows."""
+    async with http_client() as http:
+        answer = await http.get(str(stack.nats.process.ready).replace("healthz", "connz"))
+    return sum(one.get("name") == "task_svc" for one in answer.json()["connections"])
 
 
 async def test_a_step_that_a_dead_replica_ran_is_cancelled_by_another(stack: Stack):
@@ -34,7 +42,13 @@ async def test_a_step_that_a_dead_replica_ran_is_cancelled_by_another(stack: Sta
         calling = asyncio.create_task(system.refusal(account, agent_id, task_id=task.id))
         await agent.called()
         async with running(task_service(stack)):
+            both = await task_services(stack)
+
+            async def is_gone() -> bool:
+                return await task_services(stack) < both
+
             doomed.kill()
+            await eventually(is_gone)  # Else the bus may still give it the request.
             assert (await system.ask(CANCEL_TASK, account, task_id=task.id)).cancelled
             assert (await calling).code == Conflict.code
             await free(system, account)
