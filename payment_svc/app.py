@@ -202,7 +202,7 @@ def _pay_by_machine(service: Service, settings: Settings) -> None:
         with as_deep_as_before():
             # The libraries behind it take more memory than all else of the service, and change a
             # limit of the process: who is paid by nobody's machine does not load them.
-            from payment_svc.machine.wiring import machine_of  # noqa: PLC0415  (as said above)
+            from payment_svc.machine.wiring import machine_of  # noqa: PLC0415  (many megabytes, for some)
 
         machine = machine_of(settings, service.database)
         taking, paying = machine.taking, machine.paying

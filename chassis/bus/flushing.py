@@ -29,7 +29,7 @@ async def drain(subscription: Subscription) -> None:
     Raises:
         nats.errors.Error: as `flush`; or it was left before.
     """
-    await _to_its_end(subscription.drain())  # type: ignore[no-untyped-call]  # nats-py has no types here
+    await _to_its_end(subscription.drain())  # type: ignore[no-untyped-call]  # nats-py does not say that it returns None
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:

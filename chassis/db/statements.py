@@ -121,7 +121,7 @@ def _failed(adapter: Any, error: BaseException, sql: str) -> NoReturn:
     try:
         # SQLAlchemy's own cursor has it turn an error of asyncpg into one of its own; there is no
         # public name for that, and handlers, health and retries know SQLAlchemy's errors alone.
-        adapter._handle_exception(error)  # noqa: SLF001  (as said above)
+        adapter._handle_exception(error)  # noqa: SLF001  (SQLAlchemy has no public name for it)
     except errors.Error as translated:
         raise DBAPIError.instance(
             sql,

@@ -138,7 +138,7 @@ class Subscribers:
                 if heard.subscription is not None:
                     # nats-py tells how many messages wait (`pending_msgs`), and not which. A copy,
                     # as more may come between two of them.
-                    waiting = heard.subscription._pending_queue._queue  # noqa: SLF001  (as said above)
+                    waiting = heard.subscription._pending_queue._queue  # noqa: SLF001  (no public way to see them)
                     yield from tuple(waiting)
 
     async def close(self) -> None:

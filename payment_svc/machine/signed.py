@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from mpp import (  # type: ignore[attr-defined]  # mpp raises ParseError, but leaves it out of its __all__
+from mpp import (  # type: ignore[attr-defined]  # mpp raises ParseError, and does not re-export it
     Challenge,
     Credential,
     ParseError,

@@ -67,7 +67,7 @@ def in_its_words() -> Iterator[None]:
         raise error_of(refused) from None
     except (A2AError, asyncio.CancelledError, GeneratorExit):
         raise
-    except Exception as error:  # noqa: BLE001  (of all that is left, the library sends the text to the caller)
+    except Exception as error:  # noqa: BLE001  (a2a-sdk would send its text to the caller)
         log.error("request failed", door="a2a", error=told(error), at=where(error))
         raise InternalError(OURS) from None
 

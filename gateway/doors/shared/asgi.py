@@ -76,7 +76,7 @@ def refusing() -> Iterator[None]:
         yield
     except Refused:
         raise
-    except Exception as error:  # noqa: BLE001  (a door is asked by strangers: none sees what failed, or how)
+    except Exception as error:  # noqa: BLE001  (logged; a stranger gets no details)
         log.error("request failed", error=told(error), at=where(error))
         raise Refused(500, bytes(problem(500, OURS).body), Headers()) from None
 
