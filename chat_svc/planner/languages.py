@@ -82,11 +82,17 @@ def english_name(tag: str) -> str:
     return known.get(identifier) or known.get(identifier.split("_")[0]) or tag
 
 
+@cache
+def _spoken() -> dict[str, str]:
+    """The English names that may be misspelt, each with its tag."""
+    english = {fold(name): _tag(id_) for id_, name in Locale("en").languages.items()}
+    return {name: tag for name, tag in english.items() if tag.partition("-")[0] in _SPOKEN}
+
+
 def _misspelt(word: str) -> str | None:
     if len(word) < _SHORTEST_TYPO or word in _territories():
         return None
-    english = {fold(name): _tag(id_) for id_, name in Locale("en").languages.items()}
-    spoken = {name: tag for name, tag in english.items() if tag.partition("-")[0] in _SPOKEN}
+    spoken = _spoken()
     alike = [name for name in spoken if name[0] == word[0] and abs(len(name) - len(word)) <= 1]
     near = difflib.get_close_matches(word, alike, n=1, cutoff=_LIKENESS)
     return spoken[near[0]] if near else None
@@ -210,10 +216,14 @@ def language_in(text: str) -> str | None:
     return next(filter(None, map(named_language, form("long_word").findall(text))), None)
 
 
+@cache
+def _small(language: str) -> frozenset[str]:
+    return frozenset(data(language)["small"].split())
+
+
 def written_in(text: str) -> str | None:
     """The language whose small words a text is full of; None when that is not clear."""
     words = fold(text[:_ENOUGH]).split()
-    small = {one: set(data(one)["small"].split()) for one in LANGUAGES}
-    counts = {one: sum(word in small[one] for word in words) for one in LANGUAGES}
+    counts = {one: sum(word in _small(one) for word in words) for one in LANGUAGES}
     *_, second, first = sorted(LANGUAGES, key=counts.__getitem__)
     return first if counts[first] > 2 * counts[second] else None
