@@ -174,13 +174,19 @@ def nowhere() -> Any:
     return Database(url, probe.metadata, pool=1, relay_workers=1).engine
 
 
-async def test_what_concerns_somebody_who_asks_waits_for_no_others(
-    db: Database, sql: "asyncpg.Pool[Any]"
-) -> None:
+async def begun(db: Database) -> tuple[Worker, GroupCommit[str], list[str]]:
+    """Groups that follow each other after an hour, the first of three items done."""
     worker, items = Worker(), [new_id() for _ in range(3)]
     worker.gate.set()
     group = GroupCommit(db, worker.work, apart_s=3600)
     await group.add("c", envelope(), items[0])
+    return worker, group, items
+
+
+async def test_what_concerns_somebody_who_asks_waits_for_no_others(
+    db: Database, sql: "asyncpg.Pool[Any]"
+) -> None:
+    worker, group, items = await begun(db)
     adding = [asyncio.create_task(group.add("c", envelope(), item)) for item in items[1:]]
     await asyncio.sleep(0)
     await group.settled(lambda item: item == "nobody's", at_most_s=60)
@@ -193,10 +199,7 @@ async def test_what_concerns_somebody_who_asks_waits_for_no_others(
 async def test_what_somebody_waits_for_waits_for_no_others(
     db: Database, sql: "asyncpg.Pool[Any]"
 ) -> None:
-    worker, items = Worker(), [new_id() for _ in range(3)]
-    worker.gate.set()
-    group = GroupCommit(db, worker.work, apart_s=3600)
-    await group.add("c", envelope(), items[0])
+    worker, group, items = await begun(db)
     patient = asyncio.create_task(group.add("c", envelope(), items[1]))
     await asyncio.sleep(0)
     await group.add("c", envelope(), items[2], awaited=True)
