@@ -37,6 +37,11 @@ from tests.task.plans import bill, result_of, spec, start
 from tests.task.replica import replica
 
 WORKS = answers("done", 0.3)
+LEASE = "SELECT lease_until, lease_owner FROM task.steps WHERE id = $1"
+FORGET = (
+    "UPDATE task.steps SET lease_until = now() - interval '1 second'"
+    " WHERE id = $1 AND lease_owner = $2"
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +57,21 @@ def once(system: System, task_id: str, step_id: str) -> None:
     for type_ in ("step.started", "step.completed", "payment.recorded"):
         said = [one for one in system.events(task_id, type_) if one.body["stepId"] == step_id]
         assert len(said) == 1, type_
+
+
+async def take_over(system: System, step_id: str, other: runner.Runner) -> None:
+    """Have a step's replica take no notice of it, and another one take it.
+
+    The first shows a sign of life soon after its start, which may come in between.
+    """
+    owner = (await system.rows(LEASE, step_id))[0]["lease_owner"]
+
+    async def taken() -> bool:
+        await system.rows(FORGET, step_id, owner)
+        await other.sweep()
+        return bool((await system.rows(LEASE, step_id))[0]["lease_owner"] != owner)
+
+    await eventually(taken)
 
 
 async def test_a_killed_replicas_plan_is_finished_by_another(system: System, task_id: str):
@@ -156,12 +176,9 @@ async def test_a_caller_hears_what_was_recorded_though_its_replica_was_held_up(s
         waiting = asyncio.create_task(system.invoke(account, agent_id))
         await agent.called()
         (step_id,) = agent.keys
+        owner = (await system.rows(LEASE, step_id))[0]["lease_owner"]
         runners = [bound(service, "runner") for service in services]
-        query = "SELECT lease_owner FROM task.steps WHERE id = $1"
-        owner = (await system.rows(query, step_id))[0]["lease_owner"]
-        forget = "UPDATE task.steps SET lease_until = now() - interval '1 second' WHERE id = $1"
-        await system.rows(forget, step_id)
-        await next(one for one in runners if one.owner != owner).sweep()
+        await take_over(system, step_id, next(one for one in runners if one.owner != owner))
         reply = await waiting
         gate.set()
         assert (reply.result, reply.cost) == ("done", Decimal("0.3"))
@@ -202,33 +219,30 @@ async def test_a_step_stays_with_its_replica_while_that_shows_signs_of_life(
     account = await system.account()
     gate, step_id = asyncio.Event(), f"{task_id}-1"
     services = [task_service(system.stack, sweep_s=3600, lease_s=600) for _ in range(2)]
-    query = "SELECT lease_until, lease_owner FROM task.steps WHERE id = $1"
     async with system.agent(waits_for(gate, answers())) as (agent_id, agent), running(*services):
         runners = [bound(service, "runner") for service in services]
         await system.order(account, start(task_id, spec(step_id, agent_id)))
         await agent.called()
-        (before,) = await system.rows(query, step_id)
+        (before,) = await system.rows(LEASE, step_id)
         runners.sort(key=lambda runner: runner.owner != before["lease_owner"])
         mine, other = runners
 
         await other.sweep()
         await mine.renew()
-        (after,) = await system.rows(query, step_id)
+        (after,) = await system.rows(LEASE, step_id)
         assert after["lease_owner"] == mine.owner
         assert after["lease_until"] > before["lease_until"]
         assert len(agent.calls) == 1
 
-        forget = "UPDATE task.steps SET lease_until = now() - interval '1 second' WHERE id = $1"
-        await system.rows(forget, step_id)
+        await system.rows(FORGET, step_id, mine.owner)
         await mine.sweep()
-        assert (await system.rows(query, step_id))[0]["lease_until"] > after["lease_until"]
+        assert (await system.rows(LEASE, step_id))[0]["lease_until"] > after["lease_until"]
         assert len(agent.calls) == 1, "it was its own all the time"
 
-        await system.rows(forget, step_id)
-        await other.sweep()
+        await take_over(system, step_id, other)
         await agent.called(2)
         await mine.renew()
-        assert (await system.rows(query, step_id))[0]["lease_owner"] == other.owner
+        assert (await system.rows(LEASE, step_id))[0]["lease_owner"] == other.owner
         gate.set()
         await system.event(task_id, "payment.recorded")
     assert agent.keys == [step_id] * 2
