@@ -16,6 +16,7 @@ from chassis.http.bounds import Bounds, allow_files
 from chassis.http.serving import options
 from chassis.observability import logs, metrics, telemetry
 from chassis.settings import what_is_wrong
+from gateway.again import RepeatingProtocol
 from gateway.app import create_app
 from gateway.settings import Settings
 
@@ -119,7 +120,7 @@ def metrics_options(settings: Settings) -> dict[str, Any]:
 def server_options(settings: Settings) -> dict[str, Any]:
     """How uvicorn is to serve the app."""
     return {
-        **options(settings.bounds),
+        **options(settings.bounds, RepeatingProtocol),
         "host": settings.listens_on,
         "port": settings.port,
         "proxy_headers": bool(settings.trusted_proxies),

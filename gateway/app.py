@@ -74,7 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.auth_mode == "token":
         ring = KeyRing(link)
         hear[keys.CHANGES] = ring.heard
-        checks.append(known.beside(ring.identify))
+        checks.append(known.beside(Check(ring.identify, ring.known)))
     elif settings.auth_mode == "jwt":
         # Here and not above: cryptography takes a good part of what a gateway takes.
         from gateway.issuer import IssuerKeys  # noqa: PLC0415
@@ -82,7 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
 
         issuer = IssuerKeys(str(settings.jwks_url), settings.jwks_cache_s)
         closing.append(issuer.close)
-        checks.append(known.beside(Tokens(settings, issuer).identify))
+        checks.append(known.beside(Check(Tokens(settings, issuer).identify)))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -148,7 +148,7 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.ui_dist is not None:
         app.router.default = Client(settings.ui_dist)
     claims = Claims(link, _bytes(settings.id_secret))
-    checks = checks or [known.identify]
+    checks = checks or [Check(known.identify, known.known)]
     app.middleware_stack = around(_inside(app), settings, checks, claims, cache)
     return app
 

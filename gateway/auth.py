@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from fastapi import HTTPException, Request
 from starlette.datastructures import Headers
@@ -9,12 +10,24 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from contracts.errors import Unavailable
+from gateway.again import looks_of
 from gateway.doors import asks_who
 from gateway.errors import problem
 from gateway.identity import Identity, Unknown
 
-Check = Callable[[str], Awaitable[Identity]]
-"""From a bearer token to who it is; raises `Unknown`, or `Unavailable` when that cannot be told."""
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """From a bearer token to who it is.
+
+    Attributes:
+        identify: raises `Unknown`, or `Unavailable` when that cannot be told.
+        known: the same as far as it is remembered, without waiting; None when it is not.
+    """
+
+    identify: Callable[[str], Awaitable[Identity]]
+    known: Callable[[str], Identity | None] = lambda _token: None
+
 
 WEBHOOK = "/api/payments/stripe/webhook"
 """Stripe has no key of ours: its signature is checked by the payment service."""
@@ -104,7 +117,8 @@ class Door:
             await self._app(scope, receive, send)
             return
         try:
-            identity = await self._identify(Headers(scope=scope))
+            token = _bearer(Headers(scope=scope))
+            identity = await self._check.identify(token)
         except Unknown as error:
             asked = error.args[0] == ANONYMOUS
             header = REALM if asked else f'{REALM}, error="invalid_token"'
@@ -114,6 +128,8 @@ class Door:
             await problem(503, error.message)(scope, receive, send)
             return
         scope.setdefault("state", {})["identity"] = identity
+        if looks := looks_of(scope):
+            looks.again.append(lambda: self._is_still(identity, token))
         if of_api and (refused := forbidden(identity, scope["method"], path)):
             await refused(scope, receive, send)
             return
@@ -123,11 +139,19 @@ class Door:
         """Whether nobody is asked: without authentication, unless a session says that it is one."""
         return self._anybody and "bzs_" not in Headers(scope=scope).get("authorization", "")
 
-    async def _identify(self, headers: Headers) -> Identity:
-        given = headers.getlist("authorization")
-        if len(given) > 1:
-            raise Unknown("Send the header Authorization once.")
-        token = BEARER.fullmatch(given[0]) if given else None
-        if token is None:
-            raise Unknown(ANONYMOUS)
-        return await self._check(token[1])
+    def _is_still(self, identity: Identity, token: str) -> bool:
+        """Whether a token is known to be of the same caller, who may do the same."""
+        try:
+            return self._check.known(token) == identity
+        except Unknown:
+            return False
+
+
+def _bearer(headers: Headers) -> str:
+    given = headers.getlist("authorization")
+    if len(given) > 1:
+        raise Unknown("Send the header Authorization once.")
+    token = BEARER.fullmatch(given[0]) if given else None
+    if token is None:
+        raise Unknown(ANONYMOUS)
+    return token[1]

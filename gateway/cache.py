@@ -36,7 +36,7 @@ class Key(NamedTuple):
     query: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Answer:
     """An answer as it is sent, and the route that gave it."""
 

@@ -78,6 +78,13 @@ def _hash(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
+def _id_in(token: str) -> str:
+    found = TOKEN.fullmatch(token)
+    if found is None:
+        raise Unknown(WRONG)
+    return found[1]
+
+
 class KeyRing:
     """Tells whose a key is; every replica hears at once when one is made or revoked."""
 
@@ -96,15 +103,21 @@ class KeyRing:
             Unknown: nobody's, or it is revoked or over.
             Unavailable: that cannot be looked up now.
         """
-        found = TOKEN.fullmatch(token)
-        if found is None:
-            raise Unknown(WRONG)
-        key = await self._find(found[1])
+        id_ = _id_in(token)
+        return self._identity(token, id_, await self._find(id_))
+
+    def known(self, token: str) -> Identity | None:
+        """The same without asking anybody; None when it is not remembered. Raises `Unknown`."""
+        id_ = _id_in(token)
+        remembered = self._remembered(id_)
+        return self._identity(token, id_, remembered[0]) if remembered else None
+
+    def _identity(self, token: str, id_: str, key: ApiKey | None) -> Identity:
         if key is None or not hmac.compare_digest(key.hash, _hash(token)):
             raise Unknown(WRONG)
         if key.expires_at is not None and key.expires_at <= datetime.now(UTC):
             raise Expired("This API key has expired.")
-        over = partial(self._over, token, found[1])
+        over = partial(self._over, token, id_)
         return Identity(key.account, frozenset(key.scopes), over=over)
 
     async def heard(self, message: Msg) -> None:
@@ -155,10 +168,8 @@ class KeyRing:
                 del self._watched[id_]
 
     async def _find(self, id_: str) -> ApiKey | None:
-        if id_ in self._known:
-            key, since = self._known[id_]
-            if self._now() - since < REMEMBERED_S:
-                return key
+        if (remembered := self._remembered(id_)) is not None:
+            return remembered[0]
         changes, asked_at = self._changes, self._now()
         key = await self._look_up(id_)
         if changes == self._changes:  # An answer from before a change is not remembered.
@@ -166,6 +177,10 @@ class KeyRing:
                 self._known.clear()
             self._known[id_] = (key, asked_at)
         return key
+
+    def _remembered(self, id_: str) -> tuple[ApiKey | None, float] | None:
+        found = self._known.get(id_)
+        return found if found is not None and self._now() - found[1] < REMEMBERED_S else None
 
     async def _look_up(self, id_: str) -> ApiKey | None:
         try:

@@ -40,6 +40,13 @@ def _hash(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
+def _id_in(token: str) -> str:
+    found = TOKEN.fullmatch(token)
+    if found is None:
+        raise Unknown(WRONG)
+    return found[1]
+
+
 class Spenders:
     """Tells whose such a credential is."""
 
@@ -52,11 +59,14 @@ class Spenders:
     def beside(self, others: Check) -> Check:
         """A check for these, and for whatever `others` knows."""
 
-        async def check(token: str) -> Identity:
-            known = self.identify if token.startswith(PREFIX) else others
-            return await known(token)
+        async def identify(token: str) -> Identity:
+            mine = token.startswith(PREFIX)
+            return await (self.identify(token) if mine else others.identify(token))
 
-        return check
+        def known(token: str) -> Identity | None:
+            return self.known(token) if token.startswith(PREFIX) else others.known(token)
+
+        return Check(identify, known)
 
     async def identify(self, token: str) -> Identity:
         """Whose this credential is.
@@ -65,10 +75,16 @@ class Spenders:
             Unknown: nobody's, or it is revoked or over.
             Unavailable: that cannot be looked up now.
         """
-        found = TOKEN.fullmatch(token)
-        if found is None:
-            raise Unknown(WRONG)
-        known = await self._find(found[1])
+        id_ = _id_in(token)
+        return self._identity(token, id_, await self._find(id_))
+
+    def known(self, token: str) -> Identity | None:
+        """The same without asking anybody; None when it is not remembered. Raises `Unknown`."""
+        id_ = _id_in(token)
+        remembered = self._remembered(id_)
+        return self._identity(token, id_, remembered[0]) if remembered else None
+
+    def _identity(self, token: str, id_: str, known: Credential | None) -> Identity:
         if known is None or not hmac.compare_digest(known.hash, _hash(token)):
             raise Unknown(WRONG)
         if known.expires_at is not None and known.expires_at <= datetime.now(UTC):
@@ -76,7 +92,7 @@ class Spenders:
         return Identity(
             known.account,
             frozenset(known.scopes),
-            spender=found[1],
+            spender=id_,
             limited=known.limited,
             session=known.kind == "session",
             over=partial(self._over, token),
@@ -101,9 +117,8 @@ class Spenders:
             await asyncio.sleep(REMEMBERED_S)
 
     async def _find(self, id_: str) -> Credential | None:
-        known = self._known.get(id_)
-        if known is not None and self._now() - known[1] < REMEMBERED_S:
-            return known[0]
+        if (remembered := self._remembered(id_)) is not None:
+            return remembered[0]
         asked_at = self._now()
         found: Credential | None
         try:
@@ -117,3 +132,7 @@ class Spenders:
             self._known.clear()
         self._known[id_] = (found, asked_at)
         return found
+
+    def _remembered(self, id_: str) -> tuple[Credential | None, float] | None:
+        found = self._known.get(id_)
+        return found if found is not None and self._now() - found[1] < REMEMBERED_S else None

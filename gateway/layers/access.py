@@ -12,11 +12,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chassis.bus.envelopes import new_id
 from chassis.observability.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS
 from contracts.envelope import Envelope
+from gateway.again import REQUEST_ID, looks_of
 
 log = structlog.get_logger()
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-REQUEST_ID = b"x-request-id"
 QUIET = frozenset({"/health", "/ready"})
 """Asked every few seconds by whatever watches the gateway: logged at DEBUG."""
 
@@ -51,10 +51,7 @@ class RequestLog:
                 message = {**message, "headers": [*message.get("headers", ()), header]}
             await send(message)
 
-        try:
-            await self._app(scope, receive, watched)
-        finally:
-            seconds = time.perf_counter() - begun
+        def told(request_id: str, seconds: float) -> None:
             route = getattr(scope.get("route"), "path", None)
             _count(scope["method"], route, status, seconds)
             write = log.debug if scope["path"] in QUIET else log.info
@@ -64,8 +61,16 @@ class RequestLog:
                 route=route,
                 status=status,
                 ms=round(seconds * 1000, 1),
-                **_about(scope.get("state", {})),
+                **_whose(scope.get("state", {})),
+                correlation_id=request_id,
             )
+
+        if looks := looks_of(scope):
+            looks.tell.append(told)
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            told(request_id, time.perf_counter() - begun)
 
 
 def _count(method: str, route: str | None, status: int | None, seconds: float) -> None:
@@ -81,9 +86,8 @@ def _series(method: str, route: str, status: int | None) -> tuple[Counter, Histo
     return counted, HTTP_REQUEST_SECONDS.labels(method, route)
 
 
-def _about(state: Mapping[str, Any]) -> dict[str, str]:
-    """What is known of the request: its id, and whose it is when it came so far."""
+def _whose(state: Mapping[str, Any]) -> dict[str, str]:
+    """The account, when the request came so far that it is known."""
     cause: Envelope | None = state.get("cause")
     account = cause.account if cause is not None else state.get("account")
-    of = {} if account is None else {"account": account}
-    return {**of, "correlation_id": state["request_id"]}
+    return {} if account is None else {"account": account}

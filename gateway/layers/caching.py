@@ -8,11 +8,12 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import parse_qsl
+from weakref import ref
 
 import structlog
 from nats.aio.msg import Msg
@@ -24,6 +25,7 @@ from chassis.observability import telemetry
 from chassis.observability.metrics import HTTP_CACHE
 from contracts.changes import TELLS, Changed
 from contracts.envelope import ERROR_CODE, SOURCE
+from gateway.again import looks_of
 from gateway.auth import READING
 from gateway.cache import Answer, Cache, Key
 from gateway.faults import told
@@ -86,7 +88,15 @@ class Caching:
             _counter(key.context, how).inc()
             if how != "miss":
                 _about(scope, answer, self._of(scope))
+            if how == "hit" and (looks := looks_of(scope)):
+                looks.find = partial(self._still, key, ref(answer))
+                looks.tell.append(lambda _id, _seconds: _counter(key.context, "again").inc())
             await _send(answer, scope, send)
+
+    def _still(self, key: Key, answer: "ref[Answer]") -> Answer | None:
+        """The same answer again, when it counts still."""
+        found = self._cache.find(key)
+        return found if found is not None and found is answer() else None
 
     def _of(self, scope: Scope) -> str:
         identity = scope.get("state", {}).get("identity")

@@ -1,18 +1,18 @@
 """How much may be asked: per address and per account, counted by each gateway for itself."""
 
 import math
-import time
 from collections.abc import Callable
+from functools import partial
 
 from limits import RateLimitItem, parse
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.http.bounds import place
+from gateway.again import looks_of
 from gateway.auth import WEBHOOK, guarded
 from gateway.doors import door_at
 from gateway.errors import problem
+from gateway.layers.windows import SlidingWindow
 
 Who = Callable[[Scope], str | None]
 """Whom a request is counted for; None when it is not."""
@@ -48,15 +48,19 @@ class RateLimit:
         self._app = app
         self._limit: RateLimitItem = parse(limit)
         self._who = who
-        self._counted = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._counted = SlidingWindow(self._limit.amount, self._limit.get_expiry())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Count the request; run the app while the limit is not reached."""
         name = self._who(scope) if scope["type"] == "http" else None
-        if name is None or await self._counted.hit(self._limit, name):
+        if name is None:
             await self._app(scope, receive, send)
             return
-        window = await self._counted.get_window_stats(self._limit, name)
-        wait = max(1, math.ceil(window.reset_time - time.time()))
+        if looks := looks_of(scope):
+            looks.again.append(partial(self._counted.hit, name))
+        if self._counted.hit(name):
+            await self._app(scope, receive, send)
+            return
+        wait = max(1, math.ceil(self._counted.wait_s(name)))
         text = f"Too many requests: {self._limit} are allowed. Try again in {wait} s."
         await problem(429, text, {"Retry-After": str(wait)})(scope, receive, send)

@@ -1,12 +1,15 @@
 """Builds the layers around an app; their order and its reasons are in `gateway.layers`."""
 
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
+from typing import Any
 
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from gateway import errors
+from gateway.again import Again
 from gateway.auth import Check, Door
 from gateway.cache import Cache
 from gateway.claims import Claims
@@ -44,6 +47,25 @@ ALLOWED_HEADERS = [
     "PAYMENT-SIGNATURE",
     "Payment-Authorization",
 ]
+REPEATED: frozenset[Any] = frozenset(
+    {
+        RequestLog,
+        Protection,
+        Shapes,
+        PlainPaths,
+        KnownHosts,
+        OwnPages,
+        CORSMiddleware,
+        errors.Shield,
+        RateLimit,
+        Door,
+        BodyLimit,
+        Paying,
+        Doors,
+    }
+)
+"""Layers outside the cache that decide by the bytes of a GET alone, or leave to `gateway.again`
+what they look at besides. With any other (traces), nothing is answered below the layers."""
 EXPOSED_HEADERS = [
     "ETag",
     "Link",
@@ -62,9 +84,17 @@ def around(
     app: ASGIApp, settings: Settings, checks: Sequence[Check], claims: Claims, cache: Cache
 ) -> ASGIApp:
     """The layers with `app` inside; `checks` find out who asks, when that is asked."""
-    for layer in reversed([*_layers(settings, checks, claims, cache)]):
+    layers = [*_layers(settings, checks, claims, cache)]
+    if REPEATED.issuperset(layer.cls for layer in takewhile(_is_outside, layers)):
+        layers.insert(0, Middleware(Again))
+    for layer in reversed(layers):
         app = layer.cls(app, *layer.args, **layer.kwargs)
     return app
+
+
+def _is_outside(layer: Middleware) -> bool:
+    factory: object = layer.cls
+    return factory is not Caching
 
 
 def _layers(

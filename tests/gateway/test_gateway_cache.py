@@ -2,17 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from nats.aio.msg import Msg
 
 from contracts.base import Call, Model
 from contracts.catalogue import CONTEXTS
-from contracts.changes import TELLS, Changed, subject
 from contracts.errors import NotFound
 from contracts.registry import GET_AGENT, LIST_AGENTS
 from contracts.task import CREATE_TASK, GET_TASK, LIST_STEPS, LIST_TASKS, TaskList, TaskReply
@@ -22,91 +19,21 @@ from gateway.cache import Answer, Cache, Key
 from gateway.layers.caching import _KEPT
 from tests.gateway import samples
 from tests.gateway.credentials import bearer, make_key
+from tests.gateway.telling import Telling, telling, until_kept
 from tests.support.gateways import (
-    Served,
-    StandIns,
     assert_problem,
     gateway_settings,
     serving,
-    stand_ins,
     until_answered,
 )
 from tests.support.polling import until
 from tests.support.stack import declare
 
 
-class Telling:
-    """Stand-ins that tell of their changes, as services do, and count what they were asked."""
-
-    def __init__(self, services: StandIns) -> None:
-        self.services = services
-        self.got: list[str] = []
-
-    async def answer(self, call: Call[Any, Any], reply: Any) -> None:
-        """Answer with what a function makes of the request, and say that changes are told."""
-
-        async def on_request(message: Msg) -> None:
-            self.got.append(call.subject)
-            found = reply() if callable(reply) else reply
-            if asyncio.iscoroutine(found):
-                found = await found
-            body = found.model_dump_json().encode() if isinstance(found, Model) else found
-            await self.services.client.publish(message.reply, body, headers={TELLS: "true"})
-
-        async def at_once(message: Msg) -> None:
-            job = asyncio.create_task(on_request(message))
-            self.services._at_work.add(job)
-            job.add_done_callback(self.services._at_work.discard)
-
-        await self.services.client.subscribe(call.subject, queue=call.context, cb=at_once)
-        await self.services._arrived()
-
-    def asked(self, call: Call[Any, Any]) -> int:
-        return self.got.count(call.subject)
-
-    async def changed(self, context: str, *accounts: str) -> None:
-        """Tell of a change, and be sure that the server has sent it on."""
-        hint = Changed(accounts=list(accounts) or None)
-        await self.services.client.publish(subject(context), hint.model_dump_json().encode())
-        await self.services._arrived()
-
-    async def live(self) -> None:
-        """Say again and again that one is there."""
-        while True:
-            for context in CONTEXTS:
-                await self.services.client.publish(subject(context), b'{"accounts":[]}')
-            await asyncio.sleep(0.05)
-
-
-@asynccontextmanager
-async def telling(bus_url: str) -> AsyncIterator[Telling]:
-    async with stand_ins(bus_url) as services:
-        found = Telling(services)
-        living = asyncio.create_task(found.live())
-        try:
-            yield found
-        finally:
-            living.cancel()
-
-
 @pytest.fixture
 async def services(bus_url: str) -> AsyncIterator[Telling]:
     async with telling(bus_url) as found:
         yield found
-
-
-async def until_kept(served: Served, *contexts: str) -> None:
-    """Wait until the gateway has heard of these services, and nothing of them is missing."""
-    layer = served.gateway.cache
-    await until(
-        lambda: all(
-            (known := layer._contexts.get(name)) is not None
-            and layer.now() - known.heard_at < cache.SILENT_S
-            and layer.now() >= known.apart_until
-            for name in contexts
-        ),
-        "the cache is in use",
-    )
 
 
 @pytest.fixture

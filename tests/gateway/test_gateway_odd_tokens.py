@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from contracts.errors import Unavailable
-from gateway.auth import Door
+from gateway.auth import Check, Door
 from gateway.identity import Unknown
 from gateway.issuer import IssuerKeys, NoKeys, usable
 from gateway.tokens import Tokens
@@ -89,7 +89,7 @@ def doors() -> Iterator[Doors]:
     with issuing() as issuer, asyncio.Runner() as runner:
         key = issuer.new_key("one")
         tokens = Tokens(jwt_settings(issuer), IssuerKeys(issuer.url, 1e9))
-        yield Doors(runner, Door(let_in, tokens.identify), key)
+        yield Doors(runner, Door(let_in, Check(tokens.identify)), key)
 
 
 def text_of(value: Any) -> bytes:
