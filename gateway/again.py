@@ -42,14 +42,12 @@ class Looks:
         find: the answer that it was given, while that is kept and counts; None from then on.
         again: what is to be looked at again, from the outside to the inside.
         tell: what is to be noted of each answer.
-        never: some layer would decide otherwise, or has to wait.
     """
 
     keep: Callable[["Repeat"], None]
     find: Callable[[], Answer | None] | None = None
     again: list[Look] = field(default_factory=list)
     tell: list[Tell] = field(default_factory=list)
-    never: bool = False
 
 
 def looks_of(scope: Scope) -> Looks | None:
@@ -109,12 +107,12 @@ class Again:
         sent: list[Message] = []
 
         async def watched(message: Message) -> None:
-            if len(sent) <= 1:
+            if looks.find and len(sent) <= 1:
                 sent.append(message)
             await send(message)
 
         await self._app(scope, receive, watched)
-        if looks.find and not looks.never and (answer := looks.find()) and len(sent) > 1:
+        if looks.find and (answer := looks.find()) and len(sent) > 1:
             repeat = _repeat(looks, looks.find, answer, *sent)
             if repeat is not None:
                 looks.keep(repeat)

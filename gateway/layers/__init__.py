@@ -2,8 +2,8 @@
 
 From the outside to the inside, and why in this order (`stack` builds it):
 
-0. `gateway.again`: notes what came from the cache, so that the connection may give it again. A layer
-   that looks at more than the bytes of a GET says there what it would look at again.
+0. `gateway.again`: notes what came from the cache, so that the connection may give it again. A
+   layer that looks at more than the bytes of a GET says there what it would look at again.
 1. access: of every request there is a log line, however it ends.
 2. protection: every answer has the headers that protect browsers, errors too.
 3. `gateway.doors.shapes`: errors of the layers below, as the protocol of a door has them. Paths,
