@@ -108,7 +108,7 @@ async def test_a_database_that_takes_no_connection_is_named(
         await root.execute(refusing)
         try:
             await root.fetch(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
                 " WHERE usename = 'bazaar_probe'"
             )
             with pytest.raises(Unavailable, match="cannot reach its database"):

@@ -167,7 +167,7 @@ async def test_an_outage_of_the_database_costs_a_message_no_attempts(
         await root.execute("ALTER ROLE bazaar_probe CONNECTION LIMIT 0")
         try:
             await root.fetch(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
                 " WHERE usename = 'bazaar_probe'"
             )
             id_ = await tell(js, task)

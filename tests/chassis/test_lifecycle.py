@@ -14,7 +14,7 @@ from chassis.bus.calls import Bus
 from chassis.bus.envelopes import new_id, origin
 from chassis.process import run
 from contracts.base import Ping, ping_call
-from contracts.errors import Unavailable
+from contracts.errors import TooSlow, Unavailable
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
 from contracts.topology import PAYMENT_STEP_COMPLETED
 from contracts.users import ADMIN
@@ -125,6 +125,8 @@ async def test_a_stop_lets_the_work_in_hand_finish(killable: Stack) -> None:
                     )
                 except Unavailable:
                     return True
+                except TooSlow:  # As a busy machine may be.
+                    return False
                 return False
 
             await eventually(takes_no_more)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 from nats.aio.msg import Msg
 
@@ -112,7 +113,8 @@ async def each_once(stack: Stack, talk: Talk, account: str, ends: list[End]) -> 
             assert end.total > 0
             about = task_id_of(end.turn_id)
             for type_ in ("plan.proposed", "turn.completed", "task.created", "task.completed"):
-                said = await stored(js, EVENTS.name, f"bazaar.evt.{type_}.{about}")
+                subject = f"bazaar.evt.{type_}.{about}"
+                said = await eventually(partial(stored, js, EVENTS.name, subject))
                 assert len(said) == 1, type_
     spent = sum((end.total for end in ends), NOTHING)
     assert await talk.system.wallet(account) == (100 - spent, NOTHING)

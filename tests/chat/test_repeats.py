@@ -168,8 +168,14 @@ async def test_calls_without_a_turn_are_acknowledged_unread(
     async with talk.agent(skill) as one:
         reply = await talk.system.invoke(account, one.id)
     await talk.system.event(reply.task_id, "task.completed")
-    said = await stored(js, "EVENTS", f"bazaar.evt.*.*.{reply.task_id}")
-    heard = [one.headers for one in said if one.type in HEARD]
+
+    async def kept() -> list[dict[str, str]]:
+        """It is stored a moment after it was heard."""
+        said = await stored(js, "EVENTS", f"bazaar.evt.*.*.{reply.task_id}")
+        found = [one.headers for one in said if one.type in HEARD]
+        return found if len(found) >= 2 else []
+
+    heard = await eventually(kept)
     assert len(heard) == 2
     assert not any(TURN in headers for headers in heard)
     await talk.quiet()

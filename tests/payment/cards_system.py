@@ -131,10 +131,16 @@ class CardSystem:
     async def stored_events(self) -> int:
         return int(await self.buyer.sql.fetchval("SELECT count(*) FROM stripe_events"))
 
-    async def told(self, payment_id: str, entity: str) -> list[str]:
-        """The statuses of a card payment as its events told them, in order."""
-        found = await stored(self.buyer.js, "EVENTS", f"bazaar.evt.stripe_payment.updated.{entity}")
-        return [one.body["status"] for one in found if one.body["paymentId"] == payment_id]
+    async def told(self, payment_id: str, entity: str, count: int = 2) -> list[str]:
+        """The statuses of a card payment as its events told them, in order, once so many did."""
+        subject = f"bazaar.evt.stripe_payment.updated.{entity}"
+
+        async def so_many() -> list[str]:
+            found = await stored(self.buyer.js, "EVENTS", subject)
+            said = [one.body["status"] for one in found if one.body["paymentId"] == payment_id]
+            return said if len(said) >= count else []
+
+        return await eventually(so_many)
 
 
 @contextlib.asynccontextmanager

@@ -200,9 +200,21 @@ class Customer:
         found = await stored(self.js, "EVENTS", f"bazaar.evt.{type_}.{task}")
         return [event for event in found if event.headers["ce-source"] == "payment"]
 
+    async def said(self, task: str, type_: str, count: int = 1) -> list[Stored]:
+        """All of these events of a task, once there are so many.
+
+        An event leaves after its transaction: who was answered may find it not stored yet.
+        """
+
+        async def so_many() -> list[Stored]:
+            found = await self.events(task, type_)
+            return found if len(found) >= count else []
+
+        return await eventually(so_many)
+
     async def event(self, task: str, type_: str) -> Stored:
         """The only event of this type that the payment service published for a task."""
-        found = await eventually(lambda: self.events(task, type_))
+        found = await self.said(task, type_)
         assert len(found) == 1, found
         return found[0]
 

@@ -60,7 +60,7 @@ async def test_a_payment_by_hand(customer: NewCustomer) -> None:
     assert (await stranger.wallet()).posted == 10
     assert (await buyer.wallet()).posted == 9
     assert await buyer.budget(task) == money(0, 1)
-    assert len(await buyer.events(task, "payment.entered")) == 1
+    assert len(await buyer.said(task, "payment.entered")) == 1
 
 
 async def test_a_payment_by_hand_that_is_not_covered_leaves_nothing(customer: NewCustomer) -> None:

@@ -89,7 +89,7 @@ async def test_a_full_refund_takes_everything_back(customer: NewCustomer) -> Non
     assert (await buyer.ask(REFUND_PAYMENT, request)).payment == reply
     assert await refused(buyer, REFUND_PAYMENT, refund_of(payment)) is Conflict
     assert await refused(buyer, REFUND_PAYMENT, refund_of(payment, "0.5")) is Conflict
-    assert len(await buyer.events(task, "payment.refunded")) == 1
+    assert len(await buyer.said(task, "payment.refunded")) == 1
 
 
 async def test_a_refund_in_parts_never_gives_more_than_was_paid(customer: NewCustomer) -> None:
@@ -158,7 +158,7 @@ async def test_a_paid_step_that_is_voided_is_paid_back_once(customer: NewCustome
     for _ in range(2):
         await buyer.told(failed(task, step))
     assert (await buyer.wallet()).posted == 10
-    told = [event.body for event in await buyer.events(task, "payment.refunded")]
+    told = [event.body for event in await buyer.said(task, "payment.refunded", 2)]
     amounts = [Decimal(event["amount"]) for event in told]
     assert amounts == [Decimal("0.25"), Decimal("0.75")]
     assert {event["paymentId"] for event in told} == {payment}

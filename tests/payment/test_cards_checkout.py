@@ -55,7 +55,11 @@ async def test_a_paid_checkout_credits_the_wallet_once(cards: CardSystem) -> Non
     assert (row["status"], row["session_id"], row["intent_id"]) == (
         *("completed", session, f"pi_of_{session}"),
     )
-    assert (await credited(cards))[told:] == ["12.340000"]
+
+    async def told_since() -> list[str]:
+        return (await credited(cards))[told:]
+
+    assert await eventually(told_since) == ["12.340000"]
     assert await cards.told(id_, id_) == ["pending", "completed"]
     lines = (await cards.http.get("/api/ledger?limit=1")).json()
     assert (lines[0]["kind"], lines[0]["amount"]) == ("top_up", 12.34)

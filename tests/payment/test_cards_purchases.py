@@ -75,7 +75,7 @@ async def test_a_failed_payment_is_tried_again_by_hand(cards: CardSystem) -> Non
     keys = [f"step-{step}", f"step-{step}-retry-1", f"step-{step}-retry-2"]
     assert [cards.double.calls[key] for key in keys] == [1, 1, 1]
     assert cards.double.charged(id_) == [300]
-    assert await cards.told(id_, row["task_id"]) == [
+    assert await cards.told(id_, row["task_id"], 6) == [
         *("pending", "failed", "pending", "failed", "pending", "completed")
     ]
 

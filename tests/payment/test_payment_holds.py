@@ -126,7 +126,7 @@ async def test_the_same_hold_again_is_the_same_hold(customer: NewCustomer) -> No
     await buyer.told(completed(task, hold, "2"))
     assert await buyer.hold("3", task=task, id_=hold) == hold  # A late repeat changes nothing.
     assert await buyer.wallet() == Balance(Decimal(8), Decimal(0))
-    assert len(await buyer.events(task, "hold.placed")) == 1
+    assert len(await buyer.said(task, "hold.placed")) == 1
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ async def test_failure_and_replacement_at_once_free_it_once(customer: NewCustome
     await buyer.handled(events[0])
     assert await buyer.budget(task) == (Decimal(8), Decimal(0))
     assert (await buyer.wallet()).held == 8
-    assert len(await buyer.events(task, "hold.released")) == 8
+    assert len(await buyer.said(task, "hold.released", 8)) == 8
 
 
 async def test_the_same_replacement_at_once_is_one(customer: NewCustomer) -> None:
@@ -70,7 +70,7 @@ async def test_the_same_replacement_at_once_is_one(customer: NewCustomer) -> Non
     asked = [buyer.hold("3", task=task, id_=step, replaces=lost) for _ in range(6)]
     assert await asyncio.gather(*asked) == [step] * 6
     assert (await buyer.wallet()).held == 3
-    assert len(await buyer.events(task, "hold.released")) == 1
+    assert len(await buyer.said(task, "hold.released")) == 1
 
 
 async def test_a_replaced_step_that_was_paid_is_not_touched(customer: NewCustomer) -> None:

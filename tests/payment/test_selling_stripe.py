@@ -18,7 +18,7 @@ from tests.payment.cards_system import CardSystem, card_settings
 from tests.payment.helpers import completed
 from tests.payment.selling_desk import listed
 from tests.support.polling import eventually
-from tests.support.streams import stored
+from tests.support.streams import Stored, stored
 
 pytest_plugins = ["tests.payment.cards_fixtures"]
 HOME = "acct_1OfASeller"
@@ -108,7 +108,13 @@ async def test_a_payout_is_one_transfer(market: Market) -> None:
     assert after["paid"] - before["paid"] == pytest.approx(made["amount"])
     lines = (await market.http.get(f"/api/seller/earnings?agent={agent}")).json()
     assert [(one["jobs"], one["earned"]) for one in lines] == [(1, 12.345678)]
-    events = await stored(market.cards.buyer.js, "EVENTS", f"bazaar.evt.payout.*.{made['id']}")
+
+    async def told() -> list[Stored]:
+        subject = f"bazaar.evt.payout.*.{made['id']}"
+        events = await stored(market.cards.buyer.js, "EVENTS", subject)
+        return events if len(events) >= 2 else []
+
+    events = await eventually(told)
     assert [one.headers["ce-type"] for one in events] == ["payout.requested.v1", "payout.paid.v1"]
     assert not market.double.problems
 

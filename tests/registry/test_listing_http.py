@@ -28,12 +28,17 @@ async def place(own_stack: Stack) -> AsyncIterator[Market]:
         yield opened
 
 
-async def told(stack: Stack, id_: str) -> list[str]:
-    """What was told of an agent, but for what probes say."""
+async def told(stack: Stack, id_: str, count: int) -> list[str]:
+    """What was told of an agent, but for what probes say, once it is so much."""
     async with jetstream(stack.nats_url) as js:
-        events = await stored(js, "EVENTS", f"bazaar.evt.agent.*.{id_}")
-    kinds = [event.subject.split(".")[3] for event in events]
-    return [kind for kind in kinds if kind not in ("availability_changed", "repriced")]
+
+        async def so_much() -> list[str]:
+            events = await stored(js, "EVENTS", f"bazaar.evt.agent.*.{id_}")
+            kinds = [event.subject.split(".")[3] for event in events]
+            found = [kind for kind in kinds if kind not in ("availability_changed", "repriced")]
+            return found if len(found) >= count else []
+
+        return await eventually(so_much)
 
 
 async def test_a_listing_lives_from_draft_to_retired(place: Market, own_stack: Stack) -> None:
@@ -70,7 +75,7 @@ async def test_a_listing_lives_from_draft_to_retired(place: Market, own_stack: S
     assert (await place.bob.get(path)).json()["name"] == body["name"]
     for change in ({"state": "active"}, {"basePrice": 1}):
         assert_problem(await place.alice.patch(path, json=change), 409)
-    assert await told(own_stack, id_) == ["registered", "suspended", "updated", "retired"]
+    assert await told(own_stack, id_, 4) == ["registered", "suspended", "updated", "retired"]
 
 
 async def test_a_tolerance_is_an_administrators_to_give(place: Market) -> None:
@@ -252,4 +257,4 @@ async def test_the_listings_of_a_closed_account_are_off_the_market_and_an_admin_
     assert_problem(published, 409, "closed")
     assert_problem(await place.bob.post("/api/agents", json=listing(), headers=auth), 409, "closed")
     assert (await place.admin.post(f"{sold}/resume")).json()["state"] == "active"
-    assert await told(own_stack, bodies[0]["id"]) == ["registered", "suspended", "updated"]
+    assert await told(own_stack, bodies[0]["id"], 3) == ["registered", "suspended", "updated"]

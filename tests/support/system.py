@@ -88,6 +88,14 @@ class System:
 
         return (await eventually(said))[-1]
 
+    async def said(self, about: str, type_: str, count: int = 1) -> list[Said]:
+        """All that was said like this, once it is so much.
+
+        An event leaves after its transaction: who was answered may not have heard of it yet.
+        """
+        await self.event(about, type_, count)
+        return self.events(about, type_)
+
     async def account(self, grant: Decimal | str = "100") -> str:
         """A new account with money in its wallet."""
         account = f"acc-{new_id()[:12]}"

@@ -12,6 +12,7 @@ from chassis.bus.envelopes import new_id
 from contracts.negotiation import Negotiated
 from contracts.orders import AddSteps
 from tests.agents.serving import served
+from tests.support.polling import eventually
 from tests.support.scripted_agent import Behaviour, ScriptedAgent, accepts, answers, refuses, says
 from tests.support.system import System
 from tests.task.plans import bill, spec, start
@@ -130,8 +131,12 @@ async def not_run(
     await system.order(account, AddSteps(task_id=task_id, steps=[spec(step_id, agent_id, **step)]))
     failed = await system.step_is(account, task_id, step_id, "failed")
     assert failed.reason == "not_covered"
-    said = [one for one in system.events(task_id, "step.failed") if one.body["stepId"] == step_id]
-    assert [one.body["started"] for one in said] == [False]
+
+    async def began() -> list[bool]:
+        said = system.events(task_id, "step.failed")
+        return [one.body["started"] for one in said if one.body["stepId"] == step_id]
+
+    assert await eventually(began) == [False]
     assert (await system.money(account, task_id)).held == 0
     return failed.error
 

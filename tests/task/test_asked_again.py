@@ -8,6 +8,7 @@ import pytest
 from chassis.bus.envelopes import new_id
 from contracts.errors import BadAnswer, Busy, Conflict, Invalid, Refusal
 from contracts.task import InvokeReply
+from tests.support.polling import eventually
 from tests.support.scripted_agent import (
     Behaviour,
     Call,
@@ -133,11 +134,14 @@ async def test_one_of_many_who_begin_at_once_does(system: System):
             asyncio.create_task(system.refusal(account, agent_id, step_id=id_)) for _ in range(7)
         ]
         first = asyncio.create_task(agent.called())
-        await asyncio.wait({*asking}, timeout=1)
         await first
+
+        async def refused() -> list[Refusal]:
+            said = [one.result() for one in asking if one.done() and not one.exception()]
+            return said if len(said) >= 6 else []
+
+        said = await eventually(refused)
         gate.set()
-        said = [one.result() for one in asking if one.done() and not one.exception()]
-        assert len(said) >= 6
         assert all(isinstance(one, Busy) for one in said), said
         await asyncio.wait({*asking})
         done = await system.invoke(account, agent_id, step_id=id_)

@@ -77,7 +77,7 @@ async def test_without_payment_what_is_held_comes_back_when_it_is_back(stack: St
             await free(system, account)
         assert len(agent.calls) == 1
         assert await system.wallet(account) == NOTHING_PAID
-        assert len(system.events(task_id, "task.cancelled")) == 1
+        assert len(await system.said(task_id, "task.cancelled")) == 1
 
 
 async def test_a_step_whose_task_ended_while_its_hold_was_on_its_way_is_not_done(

@@ -47,8 +47,7 @@ async def test_the_life_of_a_call_can_be_followed(system: System):
     account = await system.account()
     async with system.agent() as (agent_id, agent):
         reply = await system.invoke(account, agent_id)
-    await system.event(reply.task_id, "payment.recorded")
-    said = system.events(reply.task_id)
+    said = await system.said(reply.task_id, "", count=7)
     assert sorted(one.type for one in said) == [
         "hold.placed",
         "payment.recorded",

@@ -12,6 +12,7 @@ from chassis.bus.envelopes import new_id
 from contracts.errors import Conflict, NotFound
 from contracts.negotiation import Negotiated
 from tests.agents.serving import served
+from tests.support.polling import eventually
 from tests.support.scripted_agent import (
     Behaviour,
     accepts,
@@ -33,12 +34,12 @@ def rounds(found: Negotiated) -> list[tuple[int, Decimal, bool]]:
 
 async def said_about(system: System, found: Negotiated) -> Said:
     """The one event that a negotiation is told by."""
-    await system.event(found.task_id, "price.negotiated")
-    about = [
-        said
-        for said in system.events(found.task_id, "price.negotiated")
-        if said.body["negotiationId"] == found.negotiation_id
-    ]
+
+    async def told() -> list[Said]:
+        said = system.events(found.task_id, "price.negotiated")
+        return [one for one in said if one.body["negotiationId"] == found.negotiation_id]
+
+    about = await eventually(told)
     assert len(about) == 1
     return about[0]
 
@@ -256,8 +257,7 @@ async def test_the_same_negotiation_again_is_answered_the_same(system: System, t
         other = await system.account()
         await system.negotiate(other, agent_id, **asked)
         assert len(agent.offers) == 2, "another account's is another"
-    await system.event(task_id, "price.negotiated", count=2)
-    said = system.events(task_id, "price.negotiated")
+    said = await system.said(task_id, "price.negotiated", 2)
     assert [one.headers["ce-account"] for one in said] == [account, other]
 
 

@@ -53,7 +53,7 @@ async def test_what_nobody_waits_for_any_more_is_neither_begun_nor_held_for(
         await system.step_is(account, task_id, f"{task_id}-2", "completed")
         assert await system.paid(account, task_id) == Decimal("0.1")
     assert agent.keys == [f"{task_id}-2"]
-    assert len(system.events(task_id, "hold.placed")) == 1
+    assert len(await system.said(task_id, "hold.placed")) == 1
 
 
 @pytest.mark.parametrize("same_message", [True, False])
@@ -80,11 +80,11 @@ async def test_an_order_given_twice_is_carried_out_once(
         await system.ended(account, task_id)
         await system.settled()
     assert sorted(agent.keys) == ids
-    (ended,) = system.events(task_id, "task.completed")
+    (ended,) = await system.said(task_id, "task.completed")
     assert len(ended.body["bill"]) == 3
-    assert len(system.events(task_id, "task.created")) == 1
-    assert len(system.events(task_id, "task.started")) == 1
-    assert len(system.events(task_id, "step.completed")) == 3
+    assert len(await system.said(task_id, "task.created")) == 1
+    assert len(await system.said(task_id, "task.started")) == 1
+    assert len(await system.said(task_id, "step.completed", 3)) == 3
     assert await system.paid(account, task_id) == Decimal("0.3")
 
 
@@ -129,7 +129,8 @@ async def test_the_end_cancels_what_is_open(system: System, task_id: str):
         "cancelled",
         "cancelled",
     ]
-    failed = {said.body["stepId"]: said.body for said in system.events(task_id, "step.failed")}
+    told = await system.said(task_id, "step.failed", 2)
+    failed = {said.body["stepId"]: said.body for said in told}
     assert {id_: said["started"] for id_, said in failed.items()} == {running: True, waiting: False}
     assert bill(ended) == Decimal(ended["totalCost"]) == Decimal("0.1")
     assert await system.paid(account, task_id) == Decimal("0.1")

@@ -51,7 +51,7 @@ async def test_without_payment_a_planned_step_waits_and_its_agent_is_not_called(
             await system.step_is(account, task_id, step_id, "completed")
             assert await system.paid(account, task_id) == Decimal("0.1")
     assert agent.keys == [step_id]
-    assert len(system.events(task_id, "step.started")) == 1
+    assert len(await system.said(task_id, "step.started")) == 1
 
 
 async def test_the_end_of_a_task_outlasts_any_outage_of_payment(
@@ -138,7 +138,7 @@ async def test_a_bill_that_nobody_can_book_now_is_answered_and_booked_later(syst
         async with running(payment_service(system.stack)):
             assert await system.paid(account, reply.task_id) == Decimal("0.7")
     assert len(agent.keys) == 1
-    assert len(system.events(reply.task_id, "payment.recorded")) == 1
+    assert len(await system.said(reply.task_id, "payment.recorded")) == 1
 
 
 async def test_an_end_waits_for_payment(system: System, task_id: str):

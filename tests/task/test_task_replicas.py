@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ from tests.support.scripted_agent import (
 )
 from tests.support.services import payment_service, registry_service, task_service
 from tests.support.stack import Stack, running
-from tests.support.system import System, listening
+from tests.support.system import Said, System, listening
 from tests.task.plans import bill, result_of, spec, start
 from tests.task.replica import replica
 
@@ -52,11 +53,14 @@ async def system(stack: Stack) -> AsyncIterator[System]:
         yield system
 
 
-def once(system: System, task_id: str, step_id: str) -> None:
-    """Assert that this step was started, completed and paid for exactly once."""
+async def once(system: System, task_id: str, step_id: str) -> None:
+    """Wait until this step was started, completed and paid for, each exactly once."""
+
+    async def said(type_: str) -> list[Said]:
+        return [one for one in system.events(task_id, type_) if one.body["stepId"] == step_id]
+
     for type_ in ("step.started", "step.completed", "payment.recorded"):
-        said = [one for one in system.events(task_id, type_) if one.body["stepId"] == step_id]
-        assert len(said) == 1, type_
+        assert len(await eventually(partial(said, type_))) == 1, type_
 
 
 async def take_over(system: System, step_id: str, other: runner.Runner) -> None:
@@ -95,8 +99,8 @@ async def test_a_killed_replicas_plan_is_finished_by_another(system: System, tas
     assert agent.keys == [first, first, second]
     assert len({call.headers["traceparent"] for call in agent.calls}) == 1
     assert agent.calls[2].payload == {"text": "done"}
-    once(system, task_id, first)
-    once(system, task_id, second)
+    await once(system, task_id, first)
+    await once(system, task_id, second)
     assert bill(ended) == Decimal("0.6")
     assert await system.wallet(account) == (Decimal("99.4"), Decimal(0))
 
@@ -116,7 +120,7 @@ async def test_a_killed_replicas_call_is_finished_by_another(system: System):
     waiting.cancel()
     assert task.status == "completed"
     assert len(set(agent.keys)) == 1
-    once(system, task.id, agent.keys[0])
+    await once(system, task.id, agent.keys[0])
 
 
 async def test_a_step_that_the_release_before_began_goes_on_as_it_was(system: System, task_id: str):
@@ -190,7 +194,7 @@ async def test_a_caller_hears_what_was_recorded_though_its_replica_was_held_up(s
         late = Failed("agent_error", "Bug")
         outcome, _ = await saga.end(step, late, origin("task", "test", account))
         assert answer_to(step, outcome) == reply
-    once(system, reply.task_id, step_id)
+    await once(system, reply.task_id, step_id)
     assert system.events(reply.task_id, "step.failed") == []
 
 
@@ -210,7 +214,7 @@ async def test_a_killed_replicas_negotiation_goes_on_where_it_was(system: System
     assert agent.offers[1].payload == agent.offers[2].payload
     assert agent.offers[1].key == agent.offers[2].key
     assert (found.price, len(found.offers)) == (Decimal("0.7"), 2)
-    assert len(system.events(task_id, "price.negotiated")) == 1
+    assert len(await system.said(task_id, "price.negotiated")) == 1
 
 
 async def test_a_step_stays_with_its_replica_while_that_shows_signs_of_life(
@@ -246,7 +250,7 @@ async def test_a_step_stays_with_its_replica_while_that_shows_signs_of_life(
         gate.set()
         await system.event(task_id, "payment.recorded")
     assert agent.keys == [step_id] * 2
-    once(system, task_id, step_id)
+    await once(system, task_id, step_id)
 
 
 async def test_replicas_share_the_work_and_do_none_of_it_twice(system: System, task_id: str):
@@ -258,7 +262,7 @@ async def test_replicas_share_the_work_and_do_none_of_it_twice(system: System, t
         await system.event(task_id, "payment.recorded", count=len(ids))
     assert sorted(agent.keys) == sorted(ids)
     for id_ in ids:
-        once(system, task_id, id_)
+        await once(system, task_id, id_)
 
 
 async def test_steps_follow_as_room_comes(system: System, task_id: str):
@@ -368,7 +372,7 @@ async def test_what_does_not_finish_in_time_is_left_for_another(system: System, 
             await system.step_is(account, task_id, step, "completed")
             await system.event(task_id, "payment.recorded")
     assert agent.keys == [step] * 3
-    once(system, task_id, step)
+    await once(system, task_id, step)
 
 
 async def test_a_call_that_does_not_finish_in_time_is_answered_by_another(system: System):
@@ -446,5 +450,5 @@ async def test_a_step_that_waits_for_a_person_outlives_its_replicas(system: Syst
             task = await system.ended(account, asked.task_id)
             assert await system.paid(account, task.id) == Decimal("0.3")
     assert (task.status, set(agent.keys)) == ("completed", {asked.step_id})
-    once(system, task.id, asked.step_id)
+    await once(system, task.id, asked.step_id)
     assert await system.wallet(account) == (Decimal("99.7"), Decimal(0))
