@@ -18,7 +18,6 @@ from tests.support.scripted_agent import (
     accepts,
     answers,
     counters,
-    hangs,
     hangs_up,
     is_busy,
     refuses,
@@ -274,14 +273,6 @@ async def test_two_who_ask_at_once_hear_the_same(system: System, task_id: str):
     assert one == other
     assert [offer.round for offer in one.offers] == [1, 2]
     await said_about(system, one)
-
-
-async def test_an_agent_that_answers_too_late_keeps_its_price(system: System, task_id: str):
-    account = await system.account()
-    async with system.haggler(haggles=[hangs]) as (agent_id, _):
-        found = await system.negotiate(account, agent_id, task_id=task_id)
-    assert not found.agreed
-    assert "did not answer in time" in found.message
 
 
 async def test_nobody_negotiates_with_an_unknown_agent(system: System):

@@ -321,7 +321,7 @@ async def test_a_step_stays_with_a_replica_that_stops_until_it_is_done(
     query = "SELECT min(lease_until) AS until, now() FROM task.steps WHERE account = $1"
     async with (
         system.agent(waits_for(gate, answers())) as (agent_id, agent),
-        replica(system.stack) as leaving,  # Its leases are good for a second.
+        replica(system.stack, LEASE_S="3") as leaving,
     ):
         await system.order(account, start(task_id, spec(step_id, agent_id)))
         call = asyncio.create_task(system.invoke(account, agent_id))
@@ -331,7 +331,7 @@ async def test_a_step_stays_with_a_replica_that_stops_until_it_is_done(
 
         async def renewed() -> bool:
             (row,) = await system.rows(query, account)
-            return bool(row["until"] > begun["now"] + timedelta(seconds=3))
+            return bool(row["until"] > begun["now"] + timedelta(seconds=5))
 
         async with running(task_service(system.stack, sweep_s=0.1)):
             await eventually(renewed)
