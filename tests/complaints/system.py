@@ -35,8 +35,6 @@ from tests.support.system import System, listening
 
 Json = dict[str, Any]
 ANSWER_S = 60.0
-AGENT_S = 3.0
-"""How long an agent may take here."""
 AT_ONCE = 64
 """Calls that an account, and an agent, may have under way here."""
 MODEL = "claude-sonnet-5-5"
@@ -165,7 +163,6 @@ async def marketplace() -> AsyncIterator[Marketplace]:
             payment,
             task_service(
                 stack,
-                agent_timeout_s=AGENT_S,
                 account_calls=AT_ONCE,
                 agent_calls=AT_ONCE,
                 lease_s=2,

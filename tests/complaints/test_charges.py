@@ -30,6 +30,9 @@ async def test_people_paid_although_the_work_failed(market: Marketplace, alice: 
 
     async def fails(behaviour: Behaviour, status: int) -> None:
         async with market.agent(behaviour, price="0.2") as (agent, _):
+            if behaviour is hangs:  # Nobody else here is to be in a hurry.
+                limited = "UPDATE registry.agents SET limit_s = 3 WHERE id = $1"
+                await market.system.rows(limited, agent)
             failed = await alice.call(agent)
         assert failed.status_code == status, failed.text
 

@@ -92,7 +92,7 @@ async def test_what_is_open_ends_with_its_credential_and_what_is_under_way_is_pa
     skill, gate = f"tenure{alice.account[-6:]}", asyncio.Event()
     work = waits_for(gate, answers(SECRET, cost="0.1"))
     async with market.agent(work, price="0.1", skills=[skill]) as (agent, does):
-        # All have to be open at once, which on a busy machine takes longer than a call may.
+        # All have to be open at once, which on a busy machine takes long.
         await market.system.rows("UPDATE registry.agents SET limit_s = 60 WHERE id = $1", agent)
         wish = f"Please {skill}: the sea"
         opened: dict[str, Awaitable[tuple[str, str]]] = {
