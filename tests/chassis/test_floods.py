@@ -15,7 +15,7 @@ from contracts.errors import Unavailable
 from tests.chassis import probe
 from tests.chassis.calling import ask
 from tests.chassis.probe import ASK, Answer, Question
-from tests.support.polling import eventually
+from tests.support.polling import DEADLINE_S, eventually
 from tests.support.stack import Stack, running
 
 BESIDE = 8
@@ -52,7 +52,7 @@ async def flood(
         gate.set()
         await eventually(lambda: _received(answered, most))
         await client.flush()
-        await asyncio.wait_for(ask(service.bus), 10)
+        await asyncio.wait_for(ask(service.bus), DEADLINE_S)
         await client.flush()
         assert answered + told == 2 * most
         return answered

@@ -28,7 +28,7 @@ def job(
     payload: dict[str, Any] | None = None,
     *,
     notes: Noted | None = None,
-    limit_s: float = 5.0,
+    limit_s: float = 60.0,
     patience_s: float = 60.0,
     trace: str | None = None,
     operation: Operation | None = None,

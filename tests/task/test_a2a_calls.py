@@ -23,6 +23,8 @@ KINDS = [
     ("0.3", "JSONRPC", False),
 ]
 BRIEFLY_S = 1.0
+PATIENCE_S = 1.0
+"""How long is waited until work is put aside; a busy agent has to have taken it by then."""
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ async def test_long_work_is_told_of_and_asked_after(
     notes = Noted()
     async with a2a_agent(wire, binding, streaming=streaming) as served:
         with pytest.raises(Waiting) as waiting:
-            await work(agents, served, "wait and see", notes=notes, patience_s=0.3)
+            await work(agents, served, "wait and see", notes=notes, patience_s=PATIENCE_S)
         assert waiting.value.delay_s > 0
         (operation,) = notes.kept
         with pytest.raises(Waiting):
@@ -146,7 +148,7 @@ async def test_a_repeat_finds_the_task_of_the_first_message(agents: Agents):
     """As after a crash between the message and the note of what became of it."""
     async with a2a_agent() as served:
         with pytest.raises(Waiting):
-            await work(agents, served, "wait", patience_s=0.3)
+            await work(agents, served, "wait", patience_s=PATIENCE_S)
         served.agent.go.set()
         notes = Noted()
         assert (await work(agents, served, "wait", again=True, notes=notes)).result == "done"
@@ -282,7 +284,7 @@ async def test_time_that_is_over_before_it_is_asked_again(agents: Agents):
     late = datetime.now(UTC) - timedelta(hours=1)
     async with a2a_agent() as served:
         with pytest.raises(Waiting):
-            await work(agents, served, "wait", patience_s=0.3, notes=(notes := Noted()))
+            await work(agents, served, "wait", patience_s=PATIENCE_S, notes=(notes := Noted()))
         old = notes.kept[0].model_copy(update={"began_at": late})
         failed = await failure(agents, served, "", operation=old)
     assert failed.reason == "agent_too_slow"

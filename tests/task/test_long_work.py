@@ -194,7 +194,7 @@ async def test_a_caller_whose_time_is_over_is_told_and_the_step_goes_on(system: 
     async def not_yet(call: Any, writer: Any) -> None:
         await (answers("late", 0.1) if done.is_set() else works_on(40, "Half."))(call, writer)
 
-    service = task_service(system.stack, agent_timeout_s=0.3)
+    service = task_service(system.stack, agent_timeout_s=1)
     async with (
         system.agent(script[0], later=[not_yet]) as (agent_id, agent),
         running(service),

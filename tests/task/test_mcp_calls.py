@@ -78,7 +78,7 @@ async def test_progress_is_told_as_it_comes(agents: Agents, old: bool):
 
 async def test_a_tool_that_takes_too_long_is_left(agents: Agents):
     async with tools_of() as tools:
-        work = job(tools.url, {}, protocol="mcp", tool="slowly", limit_s=1.0)
+        work = job(tools.url, {}, protocol="mcp", tool="slowly", limit_s=2.0)
         with pytest.raises(AgentFailure) as slow:
             await agents.execute(work)
     assert slow.value.reason == "agent_too_slow"

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from chassis.bus.envelopes import new_id
-from contracts.errors import Unavailable
+from contracts.errors import TooSlow, Unavailable
 from task_svc.settings import Settings
 from task_svc.shares import Shares
+from tests.support.polling import eventually
 from tests.support.scripted_agent import accepts, answers, hangs, waits_for
 from tests.support.services import payment_service, registry_service, task_service
 from tests.support.stack import Stack, running
@@ -86,7 +87,14 @@ async def test_a_call_that_fails_is_under_way_no_more(stack: Stack) -> None:
         account = await system.account()
         assert "in time" in (await system.refusal(account, agent_id)).message
         assert "not found" in (await system.refusal(account, "nobody")).message
-        assert (await system.invoke(account, agent_id)).result == "done"
+
+        async def done() -> bool:
+            try:
+                return (await system.invoke(account, agent_id)).result == "done"
+            except TooSlow:  # A busy machine is slow as well.
+                return False
+
+        await eventually(done)
 
 
 async def test_negotiations_count_as_calls(stack: Stack) -> None:
