@@ -108,7 +108,7 @@ async def test_who_leaves_a2a_before_anything_was_told_is_waited_for_no_longer(
     async with served.client() as http:
         leaving = asyncio.create_task(http.post(path, json=body, headers=headers))
         await until(lambda: services.got(INVOKE_AGENT), "it is at work")
-        assert streams.readers == readers
+        await until(lambda: streams.readers == readers, "who reads is known")
         leaving.cancel()
         await asyncio.wait({leaving})
         await until(lambda: streams.readers == 0, "nobody reads")
