@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,22 @@ async def declare(nats_url: str) -> None:
         await client.close()
 
 
+@contextlib.contextmanager
+def nothing_is_thrown_away() -> Iterator[None]:
+    """While a thread works for long, which would look for garbage, too.
+
+    It finds connections that services of earlier tests left to their loop, and closes them itself:
+    uvloop does not expect that of another thread, and the whole process dies of it.
+    """
+    looked = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if looked:
+            gc.enable()
+
+
 @contextlib.asynccontextmanager
 async def new_stack() -> AsyncIterator[Stack]:
     """Servers of one's own, for tests that kill them."""
@@ -75,7 +92,8 @@ async def new_stack() -> AsyncIterator[Stack]:
             await provision(postgres.url, logins(*CONTEXTS))
             for name in CONTEXTS:
                 config = migrate.alembic_config(f"{name}_svc", stack.owner_url(name))
-                await asyncio.to_thread(command.upgrade, config, "head")
+                with nothing_is_thrown_away():
+                    await asyncio.to_thread(command.upgrade, config, "head")
             await declare(bus.url)
             yield stack
 
