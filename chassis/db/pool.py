@@ -1,25 +1,38 @@
 """Connections to the database: no more than are of use.
 
 PostgreSQL has a process for each, with the plans of all that was ever prepared there: megabytes. So
-the one that was used last is used first, and those that a burst left behind are closed.
+the one that was used last is used first, those that a burst left behind are closed, and another is
+opened only when those that are there are busy for longer than a moment.
 """
 
 import logging
 import time
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 from sqlalchemy.util import greenlet_spawn
 from sqlalchemy.util.queue import Empty
 
 UNUSED_S = 3.0
 """After so many seconds of no use a connection is closed; to open one takes some 10 ms."""
 
+PATIENCE_S = 0.01
+"""Whoever finds all connections in use waits so long for one, no longer than to open another takes.
+Background jobs that meet share one so.
+"""
+
 
 class Pool(AsyncAdaptedQueuePool):
     """A pool that takes the connection that was used last, and can give up the others."""
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        if self.checkedout() > 0 and self._pool.empty():
+            with suppress(Empty):
+                return self._pool.get(True, PATIENCE_S)
+        return super()._do_get()
 
     def unused(self, seconds: float) -> list[Any]:
         """Take out what nobody used for so long, but never the last one; the caller closes it."""

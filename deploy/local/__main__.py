@@ -8,6 +8,7 @@ import time
 from chassis.observability.terminal import plain
 from deploy.local import home, ports, services
 from deploy.local.errors import StartError
+from deploy.local.forks import begin_parent
 from deploy.local.postgres import clear_leftovers
 from deploy.local.settings import CHECKOUT, Settings, load
 from deploy.local.supervisor import supervise
@@ -42,6 +43,7 @@ def main() -> int:
 def up(settings: Settings) -> None:
     """Runs the system until it is told to stop. Raises a StartError if it does not come up."""
     began = time.monotonic()
+    begin_parent()
 
     def say(line: str) -> None:
         print(f"[{time.monotonic() - began:5.1f} s] {plain(line)}", flush=True)

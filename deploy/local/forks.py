@@ -1,32 +1,113 @@
 """Our own programs as processes forked from one parent, which has imported what they need.
 
-Importing takes most of the time in which a service starts. Each process has its own command line,
-environment, session and log, as if it had been started anew; `python -m <module>` does the same
-without a parent, and is what runs in production. On Linux alone: elsewhere system libraries do not
-survive a fork.
+Importing takes most of the time in which a service starts, and what was imported before a fork is
+in memory once. Each process has its own command line, environment, session and log, as if it had
+been started anew; `python -m <module>` does the same without a parent, and is what runs in production.
+On Linux alone: elsewhere system libraries do not survive a fork.
 """
 
-import io
-import multiprocessing
+import gc
 import os
-import runpy
 import signal
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
-from multiprocessing import forkserver, resource_tracker
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import cast
 
 import psutil
 
-from deploy.local.ties import die_with
+from deploy.local.settings import PROJECT
 
 CAN_FORK = sys.platform == "linux"
 WAIT_EVERY_S = 0.005
+LOST = 255
+"""How a process ended whose parent is gone: with it, and nobody knows more."""
 
-_context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["deploy.local.warm"])
+
+class Parent:
+    """The process that forks ours (`deploy.local.parent`), as seen from here."""
+
+    def __init__(self, *, early: bool = False) -> None:
+        """Begin it; it ends when this process does, or the thread that called this.
+
+        Args:
+            early: whether it is forked itself, to share what was imported here. Nothing else may
+                run in this process yet: no thread, and no event loop.
+        """
+        self._lock = threading.Lock()
+        self._last = 0
+        self._pids: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
+        self._line, theirs = Pipe()
+        self._popen: subprocess.Popen[bytes] | None = None
+        if early:
+            self._pid = _fork_parent(self._line, theirs)
+        else:
+            fd = theirs.fileno()
+            argv = [sys.executable, "-m", "deploy.local.parent", str(fd)]
+            self._popen = subprocess.Popen(argv, cwd=PROJECT, pass_fds=[fd])
+            self._pid = self._popen.pid
+        theirs.close()
+
+    def fork(self, *what: object) -> tuple[int, int]:
+        """Have a process forked that becomes `what`; its number here, and its process id.
+
+        Raises:
+            OSError: the parent is gone.
+        """
+        with self._lock:
+            number = self._last = self._last + 1
+            self._line.send((number, what))
+            while number not in self._pids:
+                self._hear()
+            return number, self._pids.pop(number)
+
+    def end_of(self, number: int) -> int | None:
+        """How a process ended, a signal as a negative number; None while it runs."""
+        with self._lock:
+            try:
+                while number not in self._ends and self._line.poll():
+                    self._hear()
+            except OSError:
+                self._ends[number] = LOST
+            return self._ends.get(number)
+
+    def end(self) -> None:
+        """End it, once nobody is left whom it forked."""
+        self._line.close()
+        if self._popen is not None:
+            self._popen.wait()
+        else:
+            os.waitpid(self._pid, 0)
+
+    def _hear(self) -> None:
+        try:
+            what, number, value = self._line.recv()
+        except EOFError:
+            raise ConnectionError("the parent of forked processes is gone") from None
+        (self._pids if what == "began" else self._ends)[number] = value
+
+
+_parent: Parent | None = None
+
+
+def begin_parent() -> None:
+    """Have all that is forked later share what was imported here; to be called before all else."""
+    global _parent  # noqa: PLW0603  (a process has one parent for those that it has forked)
+    if CAN_FORK and _parent is None:
+        _parent = Parent(early=True)
+
+
+def end_parent() -> None:
+    """End the parent, once nobody is left whom it forked; by itself it goes a moment after us."""
+    global _parent  # noqa: PLW0603  (the same)
+    if _parent is not None:
+        _parent.end()
+        _parent = None
 
 
 class Forked:
@@ -52,15 +133,22 @@ class Forked:
             log: what it says is added to.
             orphan_signal: what the kernel sends it when the parent is gone.
         """
+        global _parent  # noqa: PLW0603  (the same)
         what = (list(argv), dict(env), str(cwd), str(log), orphan_signal)
-        self._process = _context.Process(target=_become, args=what, daemon=True)
-        self._process.start()
-        self.pid = self._process.pid or 0
+        if _parent is None:
+            _parent = Parent()
+        try:
+            self._number, self.pid = _parent.fork(*what)
+        except OSError:  # It was killed, and all whom it had forked with it.
+            end_parent()
+            _parent = Parent()
+            self._number, self.pid = _parent.fork(*what)
+        self._by = _parent
 
     @property
     def returncode(self) -> int | None:
         """How it ended, a signal as a negative number; None while it runs."""
-        return self._process.exitcode
+        return self._by.end_of(self._number)
 
     def poll(self) -> int | None:
         """The same."""
@@ -82,13 +170,6 @@ class Forked:
         return code
 
 
-def end_parent() -> None:
-    """End the parent, once nobody is left whom it forked; by itself it goes a moment after us."""
-    # Both are there while this module is; only their own tests were to end them sooner.
-    forkserver._forkserver._stop()  # type: ignore[attr-defined]  # noqa: SLF001  (no public way)
-    resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]  # noqa: SLF001  (same)
-
-
 def command(process: psutil.Process) -> list[str]:
     """The command line of a process, word by word; that of a forked one is kept in one piece.
 
@@ -98,26 +179,19 @@ def command(process: psutil.Process) -> list[str]:
     return " ".join(process.cmdline()).split()
 
 
-def _become(
-    argv: list[str], env: dict[str, str], cwd: str, log: str, orphan_signal: signal.Signals
-) -> None:
-    """Be `python -m <argv>`, in a process that was just forked."""
-    from setproctitle import setproctitle  # noqa: PLC0415  (the runner itself has no use for it)
+def _fork_parent(ours: "Connection[object, object]", line: "Connection[object, object]") -> int:
+    """The parent as a fork of this process; its id."""
+    gc.collect()
+    gc.freeze()  # No look for garbage touches, and so copies, what both have.
+    sys.stdout.flush()  # Else what is still to be written would be written twice.
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            ours.close()
+            from deploy.local import parent  # noqa: PLC0415  (only a parent may import it)
 
-    from deploy.local import warm  # noqa: PLC0415  (only a parent that forks may import it)
-
-    os.setsid()
-    die_with(warm.PARENT, orphan_signal)
-    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    os.close(output)
-    cast("io.TextIOWrapper", sys.stdout).reconfigure(line_buffering=True, write_through=True)
-    setproctitle(" ".join([sys.executable, "-m", *argv]))  # It reads the environment as it was.
-    os.chdir(cwd)
-    os.environ.clear()
-    os.environ.update(env)
-    time.tzset()
-    sys.path.insert(0, cwd)
-    sys.argv[1:] = argv[1:]
-    runpy.run_module(argv[0], run_name="__main__", alter_sys=True)
+            parent.serve(line)
+        finally:
+            os._exit(0)  # What called this goes on in the other process alone.
+    return pid

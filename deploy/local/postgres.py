@@ -25,6 +25,17 @@ DATABASE = "bazaar"
 SYSTEM_USER = "embedded_postgres"
 INITDB_SECONDS = 120
 LEFTOVER_SECONDS = 30
+_SMALL = (
+    # The system's own cache has the files too; what is beyond this costs a copy, not a disk.
+    "shared_buffers=32MB",
+    # Room for locks is made for all connections at the start, and written to: 5,000 tables at once
+    # are enough, and nothing here is SERIALIZABLE.
+    "max_locks_per_transaction=16",
+    "max_pred_locks_per_transaction=10",
+    "io_workers=1",
+    "max_logical_replication_workers=0",
+)
+"""What a server of one machine does without: half of the memory that it has when nobody asks."""
 # Enough to outlive a kill of the server, which tests do; not a crash of the machine.
 _FAST = ("fsync=off", "full_page_writes=off", "scram_iterations=1")
 
@@ -37,6 +48,7 @@ def process(home: Path, port: int, password: str, *, fast: bool = False) -> Proc
         f"port={port}",
         "unix_socket_directories=",
         "max_connections=300",
+        *_SMALL,
         *(_FAST if fast else ()),
     )
     run_as = _owner(data)
