@@ -19,9 +19,9 @@ from sqlalchemy.util.queue import Empty
 UNUSED_S = 3.0
 """After so many seconds of no use a connection is closed; to open one takes some 10 ms."""
 
-PATIENCE_S = 0.01
-"""Whoever finds all connections in use waits so long for one, no longer than to open another takes.
-Background jobs that meet share one so.
+PATIENCE_S = 0.03
+"""Whoever finds all connections in use waits so long for one before another is opened, which takes
+some 10 ms: background jobs that meet share one so, also where one of them waits for the disk.
 """
 
 

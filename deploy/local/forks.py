@@ -2,8 +2,8 @@
 
 Importing takes most of the time in which a service starts, and what was imported before a fork is
 in memory once. Each process has its own command line, environment, session and log, as if it had
-been started anew; `python -m <module>` does the same without a parent, and is what runs in production.
-On Linux alone: elsewhere system libraries do not survive a fork.
+been started anew; `python -m <module>` does the same without a parent, and is what runs in
+production. On Linux alone: elsewhere system libraries do not survive a fork.
 """
 
 import gc
@@ -53,8 +53,8 @@ class Parent:
             self._pid = self._popen.pid
         theirs.close()
 
-    def fork(self, *what: object) -> tuple[int, int]:
-        """Have a process forked that becomes `what`; its number here, and its process id.
+    def fork(self, *what: object) -> int:
+        """Ask for a process that becomes `what`; its number here.
 
         Raises:
             OSError: the parent is gone.
@@ -62,9 +62,21 @@ class Parent:
         with self._lock:
             number = self._last = self._last + 1
             self._line.send((number, what))
-            while number not in self._pids:
-                self._hear()
-            return number, self._pids.pop(number)
+            return number
+
+    def pid_of(self, number: int) -> int:
+        """The id of a process, once it was forked.
+
+        Raises:
+            ProcessLookupError: the parent is gone, and had not forked it.
+        """
+        with self._lock:
+            try:
+                while number not in self._pids:
+                    self._hear()
+            except OSError:
+                raise ProcessLookupError("it was never forked") from None
+            return self._pids[number]
 
     def end_of(self, number: int) -> int | None:
         """How a process ended, a signal as a negative number; None while it runs."""
@@ -138,12 +150,17 @@ class Forked:
         if _parent is None:
             _parent = Parent()
         try:
-            self._number, self.pid = _parent.fork(*what)
+            self._number = _parent.fork(*what)
         except OSError:  # It was killed, and all whom it had forked with it.
             end_parent()
             _parent = Parent()
-            self._number, self.pid = _parent.fork(*what)
+            self._number = _parent.fork(*what)
         self._by = _parent
+
+    @property
+    def pid(self) -> int:
+        """Its process id. Waits until it was forked; a ProcessLookupError if it never was."""
+        return self._by.pid_of(self._number)
 
     @property
     def returncode(self) -> int | None:

@@ -50,6 +50,7 @@ def process(
         argv=[_binary(), "--config", str(config)],
         env={
             "PATH": os.environ.get("PATH", os.defpath),
+            "GOGC": "50",  # Garbage of half of what is in use, not of as much again.
             # The server reads their values as it reads its file.
             **{variable(user): json.dumps(word) for user, word in known.items()},
         },

@@ -4,6 +4,7 @@ It does nothing else, and has one thread, so that a fork finds everything at res
 deploy.local.parent FD` serves a line that was inherited; the runner forks it from itself instead.
 """
 
+import gc
 import io
 import os
 import runpy
@@ -16,7 +17,7 @@ from typing import Any, TypeAlias, cast
 
 from setproctitle import setproctitle
 
-from deploy.local import warm
+from deploy.local import warm  # noqa: F401  (what is shared is imported by that)
 from deploy.local.ties import die_with
 
 MODULE = "deploy.local.parent"
@@ -26,6 +27,7 @@ _Line: TypeAlias = "Connection[Any, Any]"
 
 def serve(line: _Line) -> None:
     """Fork whatever is asked for, and say how each ends, until nobody asks any more."""
+    gc.disable()  # Nothing is thrown away here, and a look for it touches all that is shared.
     _name(MODULE)
     children: dict[int, Any] = {}
     while True:
@@ -41,7 +43,7 @@ def serve(line: _Line) -> None:
                 number, what = line.recv()
             except EOFError:
                 return
-            child = _fork.Process(target=_become, args=(line, *what), daemon=True)
+            child = _fork.Process(target=_become, args=(line, os.getpid(), *what), daemon=True)
             child.start()
             children[number] = child
             line.send(("began", number, child.pid))
@@ -49,6 +51,7 @@ def serve(line: _Line) -> None:
 
 def _become(
     line: _Line,
+    parent: int,
     argv: list[str],
     env: dict[str, str],
     cwd: str,
@@ -58,7 +61,7 @@ def _become(
     """Be `python -m <argv>`, in a process that was just forked."""
     line.close()
     os.setsid()
-    die_with(warm.PARENT, orphan_signal)
+    die_with(parent, orphan_signal)
     output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(output, 1)
     os.dup2(output, 2)
@@ -69,6 +72,7 @@ def _become(
     os.environ.clear()
     os.environ.update(env)
     time.tzset()
+    gc.enable()
     sys.path.insert(0, cwd)
     sys.argv[1:] = argv[1:]
     runpy.run_module(argv[0], run_name="__main__", alter_sys=True)

@@ -225,6 +225,7 @@ def _services(
             argv=[f"{name}_svc"],
             module=True,
             env={
+                "OUTBOX_WORKERS": "1",  # Each keeps a connection, and so a process of PostgreSQL.
                 **env,
                 "DATABASE_URL": dsns[name],
                 "NATS_URL": buses[name],

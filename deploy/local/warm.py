@@ -7,7 +7,13 @@ import os
 from deploy.local.ties import die_with
 
 SHARED = (
-    "agents.service",
+    "agents.mock_busy",
+    "agents.mock_highprice",
+    "agents.mock_negotiator",
+    "agents.search",
+    "agents.settings",
+    "agents.summarizer",
+    "agents.translator",
     "chassis.keeping.looking",
     "chassis.outbound",
     "chassis.process",
@@ -21,12 +27,10 @@ SHARED = (
     "uvicorn.lifespan.on",
     "uvicorn.protocols.http.h11_impl",
 )
-"""What several of them need, and no metric of one service, which the others would report too. Nor
-what is run as a program: it would be there twice.
+"""What several of them need, and what agents are made of, since importing writes to what is shared.
+No metric of one service, which the others would report too. Nor what is run as a program: it would
+be there twice.
 """
-PARENT = os.getpid()
-"""Whoever imported this: in a forked process, its parent."""
-
 die_with(os.getppid())
 os.setsid()  # What a terminal sends is for the runner, which ends the others in good order.
 for name in SHARED:
