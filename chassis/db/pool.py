@@ -7,6 +7,7 @@ opened only when those that are there are busy for longer than a moment.
 
 import logging
 import time
+from collections import deque
 from contextlib import suppress
 from typing import Any
 
@@ -17,8 +18,11 @@ from sqlalchemy.util import greenlet_spawn
 from sqlalchemy.util.queue import Empty
 
 UNUSED_S = 3.0
-"""After so many seconds of no use a connection is closed; to open one takes some 10 ms."""
-
+"""A connection of little use for so many seconds is closed; to open one takes some 10 ms."""
+OFTEN = 20
+"""How often within that time it has to be used. Background jobs that begin together take a
+connection each, if there is one, and can as well wait for each other.
+"""
 PATIENCE_S = 0.03
 """Whoever finds all connections in use waits so long for one before another is opened, which takes
 some 10 ms: background jobs that meet share one so, also where one of them waits for the disk.
@@ -35,7 +39,7 @@ class Pool(AsyncAdaptedQueuePool):
         return super()._do_get()
 
     def unused(self, seconds: float) -> list[Any]:
-        """Take out what nobody used for so long, but never the last one; the caller closes it."""
+        """Take out what was of little use for so long, but never all; the caller closes it."""
         found: list[Any] = []
         while True:  # The newest first. Nothing here waits, so nobody misses them.
             try:
@@ -43,26 +47,34 @@ class Pool(AsyncAdaptedQueuePool):
             except Empty:
                 break
         before = time.monotonic() - seconds
-        stay = max(1, sum(one.info.get(RETURNED, 0.0) > before for one in found))
-        for one in reversed(found[:stay]):
+        stay = [one for one in found if _of_use(one, before)] or found[:1]
+        for one in reversed(stay):
             self._pool.put(one, block=False)
-        for _ in found[stay:]:
+        gone = [one for one in found if one not in stay]
+        for _ in gone:
             self._dec_overflow()
-        return found[stay:]
+        return gone
 
 
 # SQLAlchemy tells of a pool by the name of its class: this one would be heard like our own code.
 logging.getLogger(f"{Pool.__module__}.{Pool.__name__}").setLevel(logging.WARNING)
-RETURNED = "returned_at"
+FIRST, RETURNED = "first_returned_at", "returned_at"
+
+
+def _of_use(record: Any, since: float) -> bool:
+    """Whether a connection is new since then, or was used often."""
+    returned: deque[float] = record.info[RETURNED]
+    first: float = record.info[FIRST]
+    return first > since or (len(returned) == OFTEN and returned[0] > since)
 
 
 def watch(engine: AsyncEngine) -> None:
-    """Note when each connection of the engine was used last."""
+    """Note when each connection of the engine was used."""
     event.listen(engine.sync_engine, "checkin", _note)
 
 
 async def shrink(engine: AsyncEngine, seconds: float = UNUSED_S) -> None:
-    """Close the engine's connections that nobody used for so many seconds."""
+    """Close the engine's connections that were of little use for so many seconds."""
     pool = engine.pool
     if isinstance(pool, Pool):
         for one in pool.unused(seconds):
@@ -70,4 +82,6 @@ async def shrink(engine: AsyncEngine, seconds: float = UNUSED_S) -> None:
 
 
 def _note(_connection: object, record: Any) -> None:
-    record.info[RETURNED] = time.monotonic()
+    now = time.monotonic()
+    record.info.setdefault(FIRST, now)
+    record.info.setdefault(RETURNED, deque(maxlen=OFTEN)).append(now)

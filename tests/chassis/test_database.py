@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,11 +10,11 @@ from sqlalchemy import Boolean, String, literal, select, text
 from sqlalchemy.exc import DBAPIError
 
 from chassis.bus.envelopes import new_id
-from chassis.db import database
+from chassis.db import database, pool
 from chassis.db.at_once import Left, at_once
 from chassis.db.away import Away, is_away, is_unstorable
 from chassis.db.database import Database
-from chassis.db.pool import shrink
+from chassis.db.pool import OFTEN, shrink
 from chassis.db.statements import Statement
 from tests.chassis import probe
 from tests.support.stack import Stack, connected
@@ -153,6 +154,48 @@ async def test_what_a_burst_of_work_opened_is_closed_when_it_is_of_no_use(
     again = await burst()  # There is room for as many as before.
     assert len(again) == 4
     assert len(again & pids) == 1
+    await db.engine.dispose()
+
+
+async def test_connections_that_are_used_often_stay_and_others_are_closed(
+    probe_stack: Stack,
+) -> None:
+    db = Database(probe_stack.database_url("probe"), probe.metadata, pool=4, relay_workers=1)
+
+    async def at_once(many: int) -> set[int]:
+        meet = asyncio.Barrier(many)
+
+        async def look() -> int:
+            async with db.transaction(reads=True) as tx:
+                await meet.wait()
+                return int(await tx.conn.scalar(text("SELECT pg_backend_pid()")))
+
+        return set(await asyncio.gather(*(look() for _ in range(many))))
+
+    opened = await at_once(4)
+    since = time.monotonic()
+    for _ in range(OFTEN):
+        busy = await at_once(2)
+    rare = await at_once(4) - busy  # Once in a while, which is no reason to keep them.
+    await shrink(db.engine, time.monotonic() - since)
+    async with connected(probe_stack.admin_url) as root:
+        left = await root.fetch("SELECT pid FROM pg_stat_activity WHERE pid = ANY($1)", [*opened])
+    assert {one["pid"] for one in left} == busy == opened - rare
+    await db.engine.dispose()
+
+
+async def test_who_comes_a_moment_later_waits_for_a_connection_that_is_there(
+    probe_stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "PATIENCE_S", 60.0)
+    db = Database(probe_stack.database_url("probe"), probe.metadata, pool=4, relay_workers=1)
+
+    async def look() -> int:
+        async with db.transaction(reads=True) as tx:
+            return int(await tx.conn.scalar(text("SELECT pg_backend_pid()")))
+
+    first = await look()
+    assert set(await asyncio.gather(*(look() for _ in range(8)))) == {first}
     await db.engine.dispose()
 
 
