@@ -27,7 +27,7 @@ INITDB_SECONDS = 120
 LEFTOVER_SECONDS = 30
 _SMALL = (
     # The system's own cache has the files too; what is beyond this costs a copy, not a disk.
-    "shared_buffers=32MB",
+    "shared_buffers=16MB",
     # Room for locks is made for all connections at the start, and written to: 5,000 tables at once
     # are enough, and nothing here is SERIALIZABLE.
     "max_locks_per_transaction=16",
