@@ -25,6 +25,7 @@ from task_svc.handlers import (
     cancelling,
     given_up,
     invoke,
+    making,
     negotiating,
     orders,
     payments,
@@ -73,7 +74,8 @@ def build(settings: Settings) -> Service:
     runner, seals = Runner(db, saga, settings), Seals(settings.quote_ttl_s)
     answer, consume = service.answer, service.consume
 
-    answer(task.CREATE_TASK, partial(queries.create_task, settings=settings))
+    maker = making.Making(partial(making.make, db))
+    answer(task.CREATE_TASK, partial(making.create_task, db=db, making=maker, settings=settings))
     answer(task.GET_TASK, partial(queries.get_task, db=db, bus=bus))
     answer(task.LIST_TASKS, queries.list_tasks)
     answer(task.LIST_STEPS, queries.list_steps)

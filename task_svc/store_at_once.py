@@ -3,13 +3,13 @@
 Where something is in the way, nothing is done; the statements of `store` say what it is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ARRAY, Boolean, Integer, Interval, String, Text
+from sqlalchemy import ARRAY, JSON, Boolean, Integer, Interval, String, Text
 
 from chassis.db.at_once import Left, at_once
 from chassis.db.statements import Statement
@@ -60,6 +60,48 @@ _TAKEN_UP = """
       WHERE id = :task_id AND account = :account AND turn_id IS NULL AND cancelled_at IS NULL
         AND (status <> 'in_progress') = :anew
       RETURNING *)"""
+
+
+class _Made(NamedTuple):
+    row_id: int
+    task: Task
+
+
+def _made_row(row_id: int, *task: Any) -> _Made:
+    return _Made(row_id, Task(*task))
+
+
+_NEW = ("id", "account", "spender", "user_query", "required_skills", "status", "max_budget")
+_MAKE: Statement[_Made] = at_once(
+    "task",
+    f"""
+    begun AS (
+      INSERT INTO task.tasks ({", ".join(_NEW)})
+      SELECT {", ".join(_NEW)} FROM json_to_recordset(:made) AS made
+        (id text, account text, spender text, user_query text, required_skills text[],
+         status text, max_budget numeric)
+      ORDER BY id ON CONFLICT DO NOTHING RETURNING *),
+    counted AS (SELECT count(*) AS tasks FROM begun),
+    whole AS (SELECT FROM counted WHERE tasks = json_array_length(:made))
+    """,  # noqa: S608  (names of columns)
+    _made_row,
+    {"made": JSON()},
+    first="counted",
+    last="whole",
+    result=f"SELECT outbox_row.id, {', '.join(f'begun.{c.name}' for c in tasks.c)}"  # noqa: S608  (as above)
+    " FROM outbox_row, begun",
+)
+
+
+async def make(tx: Transaction, new: Sequence[Mapping[str, Any]]) -> list[Task] | None:
+    """Store tasks that nobody has called an agent for, with what is to leave.
+
+    Returns:
+        Them, in the order asked for; None when the id of one is known, and nothing was done.
+    """
+    made = [{**task, "max_budget": str(task["max_budget"])} for task in new]
+    found = {one.task.id: one.task for one in await tx.all_at_once(_MAKE, {"made": made})}
+    return [found[task["id"]] for task in new] if found else None
 
 
 @cache

@@ -108,10 +108,17 @@ class Transaction:
         Raises:
             Unavailable: it is of something new, and the streams take nothing now.
         """
+        found = await self.all_at_once(statement, values)
+        return found[0] if found else None
+
+    async def all_at_once(
+        self, statement: Statement[StoredT], values: Mapping[str, Any]
+    ) -> list[StoredT]:
+        """`at_once` by a statement that has several rows, each with the id of the outbox row."""
         try:
             return await self._finish(statement, values)
         except IntegrityError:  # Somebody came in between; the server has undone what was done.
-            return None
+            return []
 
     async def flush(self, store: Statement[Left]) -> None:
         """Write what is to leave into the outbox, as one row that leaves after the commit.
@@ -124,14 +131,14 @@ class Transaction:
 
     async def _finish(
         self, statement: Statement[StoredT], values: Mapping[str, Any]
-    ) -> StoredT | None:
+    ) -> list[StoredT]:
         row, self._leaving = self._leaving, []
         departures = self.departures
         if self.begins and departures is not None:
             departures.publisher.intake.check(message.stream for message in row)
         grace = departures.grace if departures else timedelta(0)
         leaving = {"outbox_row": as_row(row), "grace": grace}
-        found = await statement.one_or_none(self.conn, {**values, **leaving})
-        if found is not None and found[0] is not None and departures is not None:
-            self.then(partial(departures.send, found[0], row))
+        found = await statement.all(self.conn, {**values, **leaving})
+        if found and found[0][0] is not None and departures is not None:
+            self.then(partial(departures.send, found[0][0], row))
         return found

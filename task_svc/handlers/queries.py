@@ -1,20 +1,17 @@
-"""Questions about tasks, and the making of one by hand."""
+"""Questions about tasks."""
 
 from decimal import Decimal
 
 from chassis.bus.calls import Bus
-from chassis.bus.envelopes import new_id
 from chassis.db.database import Database
 from chassis.db.pages import next_in_sequence, next_in_time, place_in_sequence, place_in_time
-from chassis.db.transaction import Transaction
 from chassis.handling.injection import Reading
 from chassis.handling.listing import Listed, Listing
 from contracts import api
 from contracts.envelope import Envelope
-from contracts.errors import Conflict, NotFound
+from contracts.errors import NotFound
 from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
 from contracts.task import (
-    CreateTask,
     GetTask,
     ListSteps,
     ListTasks,
@@ -24,48 +21,10 @@ from contracts.task import (
     TaskReply,
     TaskView,
 )
-from contracts.task_events import TaskCreated
 from task_svc import store, store_lists
-from task_svc.settings import Settings
 
 TASKS = Listing(TaskList, TaskView, api.Task)
 STEPS = Listing(StepList, StepView, api.TaskStep)
-
-
-async def create_task(
-    request: CreateTask, tx: Transaction, here: Envelope, settings: Settings
-) -> TaskReply:
-    """Make a task that later calls of agents belong to."""
-    budget = settings.default_budget if request.max_budget is None else request.max_budget
-    row = await store.insert_task(
-        tx.conn,
-        id=request.task_id or new_id(),
-        account=here.account,
-        spender=here.spender,
-        user_query=request.user_query,
-        required_skills=request.required_skills,
-        status="created",
-        max_budget=budget,
-    )
-    if row is None:
-        return await _made_before(request, tx, here)
-    task = TaskView.model_validate(row, from_attributes=True)
-    tx.publish(
-        TaskCreated(
-            task_id=task.id,
-            user_query=task.user_query,
-            required_skills=task.required_skills,
-            max_budget=task.max_budget,
-        )
-    )
-    return TaskReply(task=task)
-
-
-async def _made_before(request: CreateTask, tx: Transaction, here: Envelope) -> TaskReply:
-    row = await store.find_task(tx.conn, request.task_id or "", here.account)
-    if row is None or row.user_query != request.user_query:
-        raise Conflict("This task id is taken.")
-    return TaskReply(task=TaskView.model_validate(row, from_attributes=True))
 
 
 async def get_task(
