@@ -98,7 +98,7 @@ async def test_tasks_that_are_asked_for_at_once_are_stored_by_one(
 ):
     system, task = market
     account = await system.account()
-    asked = [
+    asked: list[dict[str, Any]] = [
         {"user_query": f"Wish {n} \"' {{}} \\ é", "required_skills": [f"a,{n}", '"b"'][: n % 3]}
         | ({"max_budget": f"{n}.5"} if n % 2 else {})
         for n in range(MANY)
