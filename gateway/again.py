@@ -9,7 +9,7 @@ another answer, is asked by all layers as ever. Decision 0051 has the reasons.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -29,8 +29,21 @@ UNKEPT = frozenset({b"connection", b"transfer-encoding"})
 """Headers of an answer that say how a connection goes on."""
 
 Look = Callable[[], bool]
+"""Whether something is as it was; it changes nothing."""
 Tell = Callable[[str, float], None]
 """Notes for log and metrics that a request was answered: its id, and how many seconds it took."""
+
+
+class Count(NamedTuple):
+    """Something that is counted of each answer.
+
+    Attributes:
+        take: counts one more, if there may be one more; whether that was so.
+        give_back: counts it no longer, when nothing was answered after all.
+    """
+
+    take: Callable[[], bool]
+    give_back: Callable[[], None]
 
 
 @dataclass(slots=True)
@@ -40,13 +53,15 @@ class Looks:
     Attributes:
         keep: takes what was made of it.
         find: the answer that it was given, while that is kept and counts; None from then on.
-        again: what is to be looked at again, from the outside to the inside.
+        again: what is to be looked at again.
+        counts: what is to be counted, once all else holds.
         tell: what is to be noted of each answer.
     """
 
     keep: Callable[["Repeat"], None]
     find: Callable[[], Answer | None] | None = None
     again: list[Look] = field(default_factory=list)
+    counts: list[Count] = field(default_factory=list)
     tell: list[Tell] = field(default_factory=list)
 
 
@@ -65,6 +80,7 @@ class Repeat:
 
     find: Callable[[], Answer | None]
     again: tuple[Look, ...]
+    counts: tuple[Count, ...]
     tell: tuple[Tell, ...]
     status: int
     before_id: bytes
@@ -72,10 +88,16 @@ class Repeat:
     bodiless: bool
 
     def answer(self) -> Answer | None:
-        """The answer, if it may be given now; by this it counts as asked for."""
+        """The answer, if it may be given now; by this, and only then, it counts as asked for."""
         answer = self.find()
-        # What counts comes last, the account before the address.
-        return answer if answer and all(look() for look in reversed(self.again)) else None
+        if answer is None or not all(look() for look in self.again):
+            return None
+        for number, count in enumerate(self.counts):
+            if not count.take():
+                for taken in self.counts[:number]:
+                    taken.give_back()  # The layers count it.
+                return None
+        return answer
 
     def rendered(self, answer: Answer, id_: str, common: list[tuple[bytes, bytes]]) -> bytes:
         """The bytes of it, with the headers that the server gives to each answer."""
@@ -138,8 +160,9 @@ def _repeat(
     if head is None:
         return None
     after += b"\r\n"
-    again, tell = tuple(looks.again), tuple(looks.tell)
-    return Repeat(find, again, tell, start["status"], bytes(before), bytes(after), bodiless)
+    again, counts, tell = tuple(looks.again), tuple(looks.counts), tuple(looks.tell)
+    status, around = start["status"], (bytes(before), bytes(after))
+    return Repeat(find, again, counts, tell, status, *around, bodiless)
 
 
 class RepeatingProtocol(BoundedProtocol):
@@ -190,6 +213,7 @@ class RepeatingProtocol(BoundedProtocol):
         if (answer := repeat.answer()) is None:
             return False
         id_ = new_id()
+        self._in_time()
         self.idle.pop(self, None)  # Who was idle longest goes first, when there are too many.
         self.transport.write(repeat.rendered(answer, id_, self.server_state.default_headers))
         self.on_response_complete()

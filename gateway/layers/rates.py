@@ -8,7 +8,7 @@ from limits import RateLimitItem, parse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.http.bounds import place
-from gateway.again import looks_of
+from gateway.again import Count, looks_of
 from gateway.auth import WEBHOOK, guarded
 from gateway.doors import door_at
 from gateway.errors import problem
@@ -57,7 +57,8 @@ class RateLimit:
             await self._app(scope, receive, send)
             return
         if looks := looks_of(scope):
-            looks.again.append(partial(self._counted.hit, name))
+            counted = self._counted
+            looks.counts.append(Count(partial(counted.hit, name), partial(counted.forget, name)))
         if self._counted.hit(name):
             await self._app(scope, receive, send)
             return

@@ -45,6 +45,12 @@ class SlidingWindow:
         counted.here += 1
         return True
 
+    def forget(self, name: str) -> None:
+        """Count one less of somebody's: the last was for nothing."""
+        counted = self._known.get(name)
+        if counted is not None and counted.here:
+            counted.here -= 1
+
     def wait_s(self, name: str) -> float:
         """Seconds until somebody may have one again, if he asks for nothing meanwhile."""
         window, part = divmod(self._now() / self._seconds, 1)
