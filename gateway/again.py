@@ -25,6 +25,8 @@ MOST = 8
 """Requests that a connection remembers."""
 MOST_BYTES = 2048
 """The longest that is remembered."""
+COPIED = 16 * 1024
+"""Bytes of a body up to which it is written together with its head."""
 UNKEPT = frozenset({b"connection", b"transfer-encoding"})
 """Headers of an answer that say how a connection goes on."""
 
@@ -99,18 +101,25 @@ class Repeat:
                 return None
         return answer
 
-    def rendered(self, answer: Answer, id_: str, common: list[tuple[bytes, bytes]]) -> bytes:
-        """The bytes of it, with the headers that the server gives to each answer."""
-        return b"".join(
-            (
-                STATUS_LINE[self.status],
-                *(b"%s: %s\r\n" % header for header in common),
-                self.before_id,
-                id_.encode(),
-                self.after_id,
-                b"" if self.bodiless else answer.body,
-            )
+    def rendered(
+        self, answer: Answer, id_: str, common: list[tuple[bytes, bytes]]
+    ) -> tuple[bytes, ...]:
+        """The bytes of it, with the headers that the server gives to each answer.
+
+        A long body is the cache's own, not a copy for each who is slow to take it.
+        """
+        head = (
+            STATUS_LINE[self.status],
+            *(b"%s: %s\r\n" % header for header in common),
+            self.before_id,
+            id_.encode(),
+            self.after_id,
         )
+        if self.bodiless:
+            return (b"".join(head),)
+        if len(answer.body) > COPIED:
+            return b"".join(head), answer.body
+        return (b"".join((*head, answer.body)),)
 
 
 class Again:
@@ -215,7 +224,8 @@ class RepeatingProtocol(BoundedProtocol):
         id_ = new_id()
         self._in_time()
         self.idle.pop(self, None)  # Who was idle longest goes first, when there are too many.
-        self.transport.write(repeat.rendered(answer, id_, self.server_state.default_headers))
+        for part in repeat.rendered(answer, id_, self.server_state.default_headers):
+            self.transport.write(part)
         self.on_response_complete()
         seconds = perf_counter() - begun
         for tell in repeat.tell:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chassis.bus.envelopes import new_id
 from chassis.observability.metrics import HTTP_REQUEST_SECONDS, HTTP_REQUESTS
 from contracts.envelope import Envelope
-from gateway.again import REQUEST_ID, looks_of
+from gateway.again import REQUEST_ID, Tell, looks_of
 
 log = structlog.get_logger()
 
@@ -51,37 +51,41 @@ class RequestLog:
                 message = {**message, "headers": [*message.get("headers", ()), header]}
             await send(message)
 
-        def told(request_id: str, seconds: float) -> None:
-            route = getattr(scope.get("route"), "path", None)
-            _count(scope["method"], route, status, seconds)
-            write = log.debug if scope["path"] in QUIET else log.info
-            write(
-                "request",
-                method=scope["method"],
-                route=route,
-                status=status,
-                ms=round(seconds * 1000, 1),
-                **_whose(scope.get("state", {})),
-                correlation_id=request_id,
-            )
-
-        if looks := looks_of(scope):
-            looks.tell.append(told)
         try:
             await self._app(scope, receive, watched)
         finally:
+            told = _telling(scope, status)
             told(request_id, time.perf_counter() - begun)
+            if looks := looks_of(scope):
+                looks.tell.append(told)
 
 
-def _count(method: str, route: str | None, status: int | None, seconds: float) -> None:
-    """By route, not by address, and by known methods: callers must not make up new series."""
+def _telling(scope: Scope, status: int | None) -> Tell:
+    """What notes a request in log and metrics; nothing else of it is kept with that."""
+    method, route = scope["method"], getattr(scope.get("route"), "path", None)
     counted, timed = _series(method if method in METHODS else "other", route or "none", status)
-    counted.inc()
-    timed.observe(seconds)
+    write = log.debug if scope["path"] in QUIET else log.info
+    whose = _whose(scope.get("state", {}))
+
+    def told(request_id: str, seconds: float) -> None:
+        counted.inc()
+        timed.observe(seconds)
+        write(
+            "request",
+            method=method,
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 1),
+            **whose,
+            correlation_id=request_id,
+        )
+
+    return told
 
 
 @lru_cache(maxsize=512)  # Looking them up costs more than counting.
 def _series(method: str, route: str, status: int | None) -> tuple[Counter, Histogram]:
+    """By route, not by address, and by known methods: callers must not make up new series."""
     counted = HTTP_REQUESTS.labels(method, route, status or "none")
     return counted, HTTP_REQUEST_SECONDS.labels(method, route)
 
