@@ -6,7 +6,7 @@ Behind whatever decides who may ask, and before FastAPI. Which answers, and for 
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from hashlib import blake2b
@@ -118,7 +118,7 @@ class Caching:
             return None
         query = scope["query_string"]
         asked = parse_qsl(query.decode("latin-1"), keep_blank_values=True) if query else ()
-        public = _is_public(found, query)
+        public = _is_public(scope["path"], asked)
         if not public and self._sees_little(scope):
             return None
         account = "" if public else self._of(scope)
@@ -190,9 +190,12 @@ class _Taken:
         return Answer(self.status, headers, self.body, route, tag)
 
 
-def _is_public(found: re.Match[str], query: bytes) -> bool:
-    """Whether everybody is answered the same: of agents, an owner sees more of his own."""
-    return found[0] == "/api/agents" and b"owner=" not in query
+def _is_public(path: str, asked: Iterable[tuple[str, str]]) -> bool:
+    """Whether everybody is answered the same: of agents, an owner sees more of his own.
+
+    It is decided by what the route reads: `own%65r` is `owner` too.
+    """
+    return path == "/api/agents" and all(name != "owner" for name, _ in asked)
 
 
 @lru_cache

@@ -11,6 +11,7 @@ import pytest
 from contracts.base import Call, Model
 from contracts.catalogue import CONTEXTS
 from contracts.errors import NotFound
+from contracts.listings import FIND_AGENTS
 from contracts.registry import GET_AGENT, LIST_AGENTS
 from contracts.task import CREATE_TASK, GET_TASK, LIST_STEPS, LIST_TASKS, TaskList, TaskReply
 from deploy.local.embedded import embedded_nats_server
@@ -186,6 +187,7 @@ async def test_errors_are_not_kept(http: httpx.AsyncClient, services: Telling) -
 async def test_an_answer_is_its_accounts_alone(bus_url: str, services: Telling) -> None:
     await services.answer(LIST_TASKS, samples.TASKS)
     await services.answer(LIST_AGENTS, samples.AGENTS)
+    await services.answer(FIND_AGENTS, samples.AGENTS)
     mine = await make_key(bus_url, "cache-one", "--scopes", "read")
     too = await make_key(bus_url, "cache-one", "--scopes", "read,write,admin")
     other = await make_key(bus_url, "cache-two", "--scopes", "read,admin")
@@ -209,6 +211,13 @@ async def test_an_answer_is_its_accounts_alone(bus_url: str, services: Telling) 
             assert [await status("/api/agents", one) for one in (mine, other)] == [200, 200]
             assert [await status("/api/agents", one) for one in (None, writer)] == [401, 403]
             assert services.asked(LIST_AGENTS) == 1
+            for number, own in enumerate(("owner=me", "own%65r=me", "%6fwner=me")):
+                found = [
+                    await status(f"/api/agents?{own}&limit={number + 1}", one)
+                    for one in (mine, other)
+                ]
+                assert found == [200, 200]
+                assert services.asked(FIND_AGENTS) == 2 + 2 * number, own
 
 
 async def test_nothing_outlives_the_connection_to_the_bus(tmp_path: Path) -> None:
