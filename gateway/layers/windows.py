@@ -69,19 +69,19 @@ class SlidingWindow:
     def _in_window(self, name: str, window: int) -> _Counted:
         counted = self._known.get(name)
         if counted is None:
-            self._tidy(window)
+            self._tidy(window, MOST_NAMES - 1)
             counted = self._known[name] = _Counted(window)
         elif counted.window != window:
             counted.before = counted.here if counted.window == window - 1 else 0
             counted.window, counted.here = window, 0
             self._known.move_to_end(name)
-            self._tidy(window)
+            self._tidy(window, MOST_NAMES)
         return counted
 
-    def _tidy(self, window: int) -> None:
-        """Forget whose windows are over, and who is too many."""
+    def _tidy(self, window: int, most: int) -> None:
+        """Forget whose windows are over, and who is more than `most`."""
         while self._known:
             first, counted = next(iter(self._known.items()))
-            if counted.window >= window - 1 and len(self._known) < MOST_NAMES:
+            if counted.window >= window - 1 and len(self._known) <= most:
                 return
             del self._known[first]

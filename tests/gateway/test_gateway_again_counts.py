@@ -8,7 +8,7 @@ import pytest
 from contracts.registry import LIST_AGENTS
 from contracts.task import LIST_TASKS
 from gateway import keys
-from gateway.again import Count, Repeat
+from gateway.again import COPIED, Count, Repeat
 from gateway.cache import Answer
 from gateway.layers.windows import SlidingWindow
 from tests.gateway import samples
@@ -106,3 +106,15 @@ async def test_an_empty_line_before_it_ends_no_connection(bus_url: str, services
         assert await statuses(wire, get(AGENTS), 1) == [200]
         assert await repeats(served) - before == 1
         assert end._deadline is None
+
+
+def test_a_long_body_is_not_copied_for_each_who_is_slow() -> None:
+    for length in (COPIED, COPIED + 1):
+        answer = Answer(200, [], b"x" * length, None)
+        repeat = Repeat(
+            lambda: None, (), (), (), 200, b"x-request-id: ", b"\r\n\r\n", bodiless=False
+        )
+        parts = repeat.rendered(answer, "7", [(b"date", b"today")])
+        head = b"HTTP/1.1 200 OK\r\ndate: today\r\nx-request-id: 7\r\n\r\n"
+        assert b"".join(parts) == head + answer.body
+        assert (parts[-1] is answer.body) == (length > COPIED)

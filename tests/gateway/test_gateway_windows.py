@@ -93,3 +93,25 @@ def test_a_crowd_makes_it_no_larger_than_it_may_be(monkeypatch: pytest.MonkeyPat
         assert counted.hit(str(number))
         assert len(counted) <= 100
     assert not counted.hit("999")
+
+
+def test_nobody_is_forgotten_for_one_who_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as there may be: who comes again in the next window takes nobody's place."""
+    monkeypatch.setattr(windows, "MOST_NAMES", 3)
+    clock = [1_000 * WINDOW_S]
+    counted = SlidingWindow(1, WINDOW_S, lambda: clock[0])
+    assert [counted.hit(name) for name in "abc"] == [True] * 3
+    clock[0] += WINDOW_S
+    assert [counted.hit(name) for name in "abc"] == [False] * 3
+
+
+def test_what_was_counted_for_nothing_may_be_had_again() -> None:
+    clock = [1_000 * WINDOW_S]
+    counted = SlidingWindow(2, WINDOW_S, lambda: clock[0])
+    counted.forget("one")
+    assert [counted.hit("one") for _ in range(3)] == [True, True, False]
+    counted.forget("one")
+    assert [counted.hit("one") for _ in range(2)] == [True, False]
+    clock[0] += WINDOW_S * 2
+    counted.forget("one")
+    assert [counted.hit("one") for _ in range(3)] == [True, True, False]
