@@ -116,15 +116,7 @@ async def act(
     await store_rounds.insert_calls(tx.conn, turn.id, decided.calls)
     if decided.steps:
         await _propose(tx, turn, decided, name)
-    turn = await store.update_turn(
-        tx.conn,
-        turn.id,
-        round=turn.round + 1,
-        orchestrator=name,
-        trouble=None,
-        task_begun=turn.task_begun or bool(decided.steps),
-        status="acting" if any(call.open for call in decided.calls) else "thinking",
-    )
+    made = {"round": turn.round + 1, "orchestrator": name, "trouble": None}
     if not decided.calls:
         await close(
             tx,
@@ -136,8 +128,17 @@ async def act(
             stopped=decided.ended is not None,
             charge=charge,
             refused=decided.move.refused,
+            changes=made,
         )
-    elif turn.status == "thinking":
+        return
+    turn = await store.update_turn(
+        tx.conn,
+        turn.id,
+        **made,
+        task_begun=turn.task_begun or bool(decided.steps),
+        status="acting" if any(call.open for call in decided.calls) else "thinking",
+    )
+    if turn.status == "thinking":
         think(tx, turn)
     else:
         for call in decided.calls:

@@ -13,6 +13,7 @@ from functools import partial
 from chassis.db.aging import AGE_EVERY_S, age
 from chassis.service import Service
 from chat_svc import store_aging, tables
+from chat_svc.ahead import Ahead
 from chat_svc.claude import DEFAULT_MODEL, Claude
 from chat_svc.concluding import concluding
 from chat_svc.handlers import (
@@ -43,7 +44,11 @@ def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Servi
     db, bus = service.database, service.bus
     answer, consume = service.answer, service.consume
 
-    answer(chat.POST_MESSAGE, partial(messages.post_message, db=db, bus=bus, settings=settings))
+    ahead = Ahead(db, bus, settings)
+    answer(
+        chat.POST_MESSAGE,
+        partial(messages.post_message, db=db, bus=bus, settings=settings, ahead=ahead),
+    )
     answer(chat.LIST_MESSAGES, messages.list_messages)
     answer(chat.FORGET_MESSAGES, messages.forget_messages)
     answer(turns.GET_TURN, messages.get_turn)
@@ -53,7 +58,14 @@ def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Servi
 
     consume(
         topology.CHAT_THINK,
-        partial(thinking.on_think, db=db, bus=bus, settings=settings, orchestrator=decides),
+        partial(
+            thinking.on_think,
+            db=db,
+            bus=bus,
+            settings=settings,
+            orchestrator=decides,
+            ahead=ahead,
+        ),
     )
     consume(topology.CHAT_USE_TOOL, partial(tools.on_use_tool, db=db, bus=bus, settings=settings))
     ends = concluding(decides, bus, settings)
@@ -71,6 +83,7 @@ def build(settings: Settings, orchestrator: Orchestrator | None = None) -> Servi
     ask_after = partial(reconcile.ask_after_turns, db, bus, settings)
     service.every(settings.reconcile_s / 2, ask_after)
     service.at_start(partial(given_up.listen, db, bus))
+    service.at_end(ahead.close)
     service.every(AGE_EVERY_S, partial(age, db, store_aging.strip_turns, settings.details_days))
     return service
 

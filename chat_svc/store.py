@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    ClauseElement,
     Integer,
     Interval,
     Row,
@@ -40,12 +39,15 @@ _FIND_TURN, _LOCK_TURN = named(_FIND), named(_FIND.with_for_update())
 @cache
 def _insert_turn(keys: frozenset[str]) -> Statement[Any]:
     query = upsert(turns).values(deadline_at=func.now() + bindparam("ends", type_=Interval))
-    return Statement(query.on_conflict_do_nothing(), tuple, keys=keys)
+    return named(query.on_conflict_do_nothing().returning(turns), keys=keys)
 
 
 @cache
-def _update_turn(keys: frozenset[str]) -> Statement[Any]:
+def _update_turn(keys: frozenset[str], *, settles: bool) -> Statement[Any]:
     query = update(turns).where(turns.c.id == bindparam("turn")).returning(turns)
+    if settles:
+        least = func.now() + bindparam("grace", type_=Interval)
+        query = query.values(deadline_at=func.greatest(turns.c.deadline_at, least))
     return named(query, keys=keys)
 
 
@@ -54,10 +56,12 @@ def _insert_message(keys: frozenset[str]) -> Statement[Any]:
     return named(insert(messages).returning(messages), keys=keys)
 
 
-async def insert_turn(conn: AsyncConnection, deadline_s: float, **values: object) -> bool:
-    """Store a turn; False when its id is known already, or its task has an open turn."""
+async def insert_turn(conn: AsyncConnection, deadline_s: float, **values: object) -> Found | None:
+    """Store a turn; None when its id is known already, or its task has an open turn."""
     query = _insert_turn(frozenset(values))
-    return await query.run(conn, {**values, "ends": timedelta(seconds=deadline_s)}) == 1
+    ends = timedelta(seconds=deadline_s)
+    stored: Found | None = await query.one_or_none(conn, {**values, "ends": ends})
+    return stored
 
 
 async def find_turn(conn: AsyncConnection, turn_id: str, *, lock: bool = False) -> Found | None:
@@ -67,14 +71,16 @@ async def find_turn(conn: AsyncConnection, turn_id: str, *, lock: bool = False) 
     return found
 
 
-async def update_turn(conn: AsyncConnection, turn_id: str, **values: object) -> Found:
-    """Change a turn whose row is locked; returns it as it is then."""
-    changed: Found
-    if any(isinstance(value, ClauseElement) for value in values.values()):
-        query = update(turns).where(turns.c.id == turn_id).values(**values).returning(turns)
-        changed = (await conn.execute(query)).one()
-    else:
-        changed = await _update_turn(frozenset(values)).one(conn, {"turn": turn_id, **values})
+async def update_turn(
+    conn: AsyncConnection, turn_id: str, *, grace_s: float | None = None, **values: object
+) -> Found:
+    """Change a turn whose row is locked; returns it as it is then.
+
+    With `grace_s`, its deadline is what it is, but at least so many seconds from now.
+    """
+    query = _update_turn(frozenset(values), settles=grace_s is not None)
+    grace = timedelta(seconds=grace_s or 0)
+    changed: Found = await query.one(conn, {**values, "turn": turn_id, "grace": grace})
     return changed
 
 
@@ -85,11 +91,6 @@ async def note_trouble(conn: AsyncConnection, turn_id: str, trouble: str) -> Non
         .where(turns.c.id == turn_id, turns.c.status == "thinking")
         .values(trouble=trouble)
     )
-
-
-def no_sooner_than(seconds: float) -> Any:
-    """A value for `deadline_at`: what it is, but at least `seconds` from now."""
-    return func.greatest(turns.c.deadline_at, after(seconds))
 
 
 async def overdue_turns(conn: AsyncConnection, limit: int) -> Sequence[Found]:

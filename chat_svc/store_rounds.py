@@ -122,17 +122,26 @@ async def tokens_of(conn: AsyncConnection, turn_id: str) -> list[Tokens]:
     return await _TOKENS_OF.all(conn, {"turn": turn_id})
 
 
-def weight(turn_id: str) -> Any:
-    """A value for a turn's `weight`: characters of its moves and of what came of them."""
+async def end_turn(conn: AsyncConnection, turn_id: str, **values: object) -> None:
+    """Change a turn whose row is locked and which is over; its `weight` is known now."""
+    await _end_turn(frozenset(values)).run(conn, {**values, "turn": turn_id})
+
+
+@cache
+def _end_turn(keys: frozenset[str]) -> Statement[Any]:
+    # Characters of its moves and of what came of them.
+    this = bindparam("turn", type_=String)
     said = select(
         func.coalesce(func.sum(func.length(rounds.c.text)), 0)
         + func.coalesce(func.sum(func.length(cast(rounds.c.raw, Text))), 0)
-    ).where(rounds.c.turn_id == turn_id)
+    ).where(rounds.c.turn_id == this)
     done = select(
         func.coalesce(func.sum(func.length(calls.c.content)), 0)
         + func.coalesce(func.sum(func.length(cast(calls.c.input, Text))), 0)
-    ).where(calls.c.turn_id == turn_id)
-    return said.scalar_subquery() + done.scalar_subquery() + func.length(turns.c.content)
+    ).where(calls.c.turn_id == this)
+    weight = said.scalar_subquery() + done.scalar_subquery() + func.length(turns.c.content)
+    query = update(turns).where(turns.c.id == this).values(weight=weight)
+    return Statement(query, tuple, keys=keys)
 
 
 async def forget_rounds(conn: AsyncConnection, turn_ids: Sequence[str]) -> None:

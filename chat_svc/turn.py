@@ -1,8 +1,10 @@
 """How a turn goes on: the next move, the order to end its task, the assistant's message."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
 
 from chassis.bus.envelopes import derived_id, new_id
 from chassis.db.transaction import Transaction
@@ -110,6 +112,7 @@ async def close(
     stopped: bool = False,
     charge: Decimal = Decimal(0),
     refused: Refused | None = None,
+    changes: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Let a turn, whose row is locked, come to its end: at once, or when its bill is there.
 
@@ -123,21 +126,27 @@ async def close(
         stopped: whether a limit or a trouble ends it, so that what was done is shown beside.
         charge: BazaarBucks that the user pays for the language model.
         refused: why nobody was called for what was wished.
+        changes: what the move that ends it changes of it.
     """
     acted = any(call.work for call in calls)
     if not acted and not charge:
+        if changes:
+            turn = await store.update_turn(tx.conn, turn.id, **changes)
         await finish(tx, turn, text, settings, result=result, refused=refused)
         return
     begun = turn
+    settling = {
+        "status": "settling",
+        "answer": readable(text),
+        "result": None if result is None else readable(result),
+        "stopped": stopped,
+        "task_begun": True,
+    }
     turn = await store.update_turn(
         tx.conn,
         turn.id,
-        status="settling",
-        answer=readable(text),
-        result=None if result is None else readable(result),
-        stopped=stopped,
-        task_begun=True,
-        deadline_at=store.no_sooner_than(settings.settlement_grace_s),
+        **{**changes, **settling},
+        grace_s=settings.settlement_grace_s,
     )
     if not charge:
         tx.publish(finish_task(turn, calls), account=turn.account)
@@ -233,13 +242,12 @@ async def finish(
         orchestrator=turn.orchestrator,
         llm=llm.model_dump(mode="json") if llm else None,
     )
-    await store.update_turn(
+    await store_rounds.end_turn(
         tx.conn,
         turn.id,
         status="done",
         answer=content,
         result=None if result is None else readable(result),
-        weight=store_rounds.weight(turn.id),
     )
     view = message_view(row)
     tx.publish(

@@ -43,6 +43,7 @@ from task_svc.saga import Saga
 from task_svc.settings import Settings
 from task_svc.shares import Shares
 from task_svc.signing import Signer
+from task_svc.taking import Taking
 from task_svc.working import Working
 
 CALLERS = 512
@@ -72,6 +73,8 @@ def build(settings: Settings) -> Service:
     tolerance, attempts = settings.price_tolerance, settings.agent_attempts
     saga = Saga(db, bus, quotes, restraint, working, tolerance, attempts)
     runner, seals = Runner(db, saga, settings), Seals(settings.quote_ttl_s)
+    taking = Taking(runner.place, saga.at_once, runner.wake)
+    saga.freed = taking.freed
     answer, consume = service.answer, service.consume
 
     maker = making.Making(partial(making.make, db))
@@ -110,8 +113,8 @@ def build(settings: Settings) -> Service:
     answer(standing.COUNT_RUNNING, asked_after.count_running, workers=ASKED_AFTER)
     answer(standing.WHAT_WAS_HEARD, asked_after.what_was_heard, workers=ASKED_AFTER)
 
-    consume(topology.TASK_START, partial(orders.on_start, runner=runner))
-    consume(topology.TASK_ADD_STEPS, partial(orders.on_add_steps, runner=runner))
+    consume(topology.TASK_START, partial(orders.on_start, taking=taking))
+    consume(topology.TASK_ADD_STEPS, partial(orders.on_add_steps, taking=taking))
     consume(topology.TASK_FINISH, partial(orders.on_finish, db=db, bus=bus))
     consume(topology.TASK_PAYMENT_REFUNDED, payments.on_refunded)
     consume(topology.TASK_PAYMENT_ENTERED, payments.on_entered)

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
@@ -13,6 +13,21 @@ from task_svc.rows import Step, Task
 
 TELLING_S = 5.0
 """What is left of a caller's time for the end of a step, when its agent takes all of it."""
+
+
+class Terms(NamedTuple):
+    """What a step begins with: its quote, promise included, and what it may cost at most."""
+
+    quote: Quote
+    max_price: Decimal | None
+
+
+class Begun(NamedTuple):
+    """A step that has begun, its quote, and what its agent is sent."""
+
+    step: Step
+    quote: Quote
+    payload: dict[str, Any]
 
 
 def waits_s(cause: Envelope) -> float:

@@ -1,5 +1,6 @@
 """How a step ends, and what that does to its task: one transaction, for every way it came about."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -17,6 +18,9 @@ from task_svc.rows import Step, Task
 
 TOLD_CHARS = 16_384
 """Of a result that nobody acts on, so much is in the event; events are kept for a month."""
+
+Freed = Callable[[Transaction, Task, Sequence[Step]], Awaitable[list[str]]]
+"""Gets the steps of a task that are ready now; returns the ids of those that it did not take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +112,20 @@ def answer_to(step: Step, outcome: Done | Failed) -> InvokeReply | Refusal:
     )
 
 
-async def end_step(tx: Transaction, step: Step, outcome: Done | Failed) -> list[str] | None:
+async def end_step(
+    tx: Transaction, step: Step, outcome: Done | Failed, freed: Freed | None = None
+) -> list[str] | None:
     """End a step and bring its task up to date.
 
+    Args:
+        tx: the transaction.
+        step: which.
+        outcome: what came of it.
+        freed: may take the steps that were waiting for this one and are ready now.
+
     Returns:
-        Ids of the steps that were waiting for this one and are ready now; None when the step was
-        ended before, in which case nothing changes.
+        Ids of those that were not taken; None when the step was ended before, in which case
+        nothing changes.
     """
     task = await store.find_task(tx.conn, step.task_id, step.account, lock=True)
     if task is None:
@@ -128,7 +140,8 @@ async def end_step(tx: Transaction, step: Step, outcome: Done | Failed) -> list[
     await store.update_task(tx.conn, task.id, **changed)
     if task.turn_id is None or isinstance(outcome, Failed):
         return []
-    return await store.free_dependents(tx.conn, step.task_id, step.id)
+    ready = await store.free_dependents(tx.conn, step.task_id, step.id)
+    return [one.id for one in ready] if freed is None else await freed(tx, task, ready)
 
 
 async def end_call(tx: Transaction, task: Task, step: Step, outcome: Done | Failed) -> bool:

@@ -65,6 +65,11 @@ class Quotes:
         else:
             self._known.pop(agent_id, None)
 
+    def known(self, agent_id: str) -> Quote | None:
+        """What is known of an agent now, without asking; None when it would have to be asked."""
+        known = self._known.get(agent_id)
+        return known.quote if known is not None and self._clock() < known.until else None
+
     async def of(self, agent_id: str, cause: Envelope) -> Quote:
         """What the registry says about an agent now.
 
@@ -73,9 +78,8 @@ class Quotes:
             OffTheMarket: it cannot be called now, or ever.
             Unavailable, TooSlow: the registry does not answer, and nothing is known from before.
         """
-        known = self._known.get(agent_id)
-        if known is not None and self._clock() < known.until:
-            return known.quote
+        if (quote := self.known(agent_id)) is not None:
+            return quote
         asked_at, changes = self._clock(), self._changes
         try:
             agent = (await self._bus.ask(GET_AGENT, GetAgent(agent_id=agent_id), cause)).agent

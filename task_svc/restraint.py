@@ -37,6 +37,14 @@ class Restraint:
         if len(self._rests) < MOST_RESTS:
             self._rests[agent_id] = now + min(wait_s, LONGEST_REST_S)
 
+    def is_free(self, agent_id: str, quote: Quote) -> bool:
+        """Whether a call of an agent counts as nothing, and goes through at once.
+
+        That is so of an agent that neither rests nor has given no answers, and takes any number.
+        """
+        rests = self._rests.get(agent_id, 0.0) > self._clock()
+        return not rests and quote.breaker == "closed" and quote.at_once is None
+
     @contextmanager
     def through(self, agent_id: str, quote: Quote) -> Iterator[None]:
         """Let a call through; of an agent whose breaker is half open, one at a time.

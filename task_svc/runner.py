@@ -1,23 +1,27 @@
 """Runs steps of this replica: a bounded number at once, each under a lease that is renewed.
 
-The steps table is the queue. Whoever makes a step ready wakes its own runner; a sweep finds what
-nobody runs: steps of a replica that died, and steps that were postponed. A step whose agent
-or account has its share under way stays in the queue, and takes no room.
+The steps table is the queue. Whoever makes a step ready takes it in the same transaction where this
+replica has room (`task_svc.taking`), or else wakes its own runner; a sweep finds what nobody runs:
+steps of a replica that died, and steps that were postponed. A step whose agent or account has its
+share under way stays in the queue, and takes no room.
 """
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
 
 import structlog
 
 from chassis.bus.envelopes import new_id
 from chassis.db.away import is_away, is_unstorable
 from chassis.db.database import Database
+from chassis.db.transaction import Transaction
 from chassis.endings import end, told_to_end
 from contracts.envelope import Envelope
 from contracts.errors import Invalid
 from task_svc import store_leases
+from task_svc.beginning import Begun
 from task_svc.ending import Failed, Postponed, answer_to
 from task_svc.rows import Step
 from task_svc.saga import Saga
@@ -41,6 +45,33 @@ def _is_hopeless(error: Exception) -> bool:
     return is_unstorable(error) or isinstance(error, Invalid)
 
 
+@dataclass(slots=True)
+class Place:
+    """Room of a runner for one step, kept for as long as a transaction is open."""
+
+    owner: str
+    lease_s: float
+    _runner: "Runner"
+    _tx: Transaction
+    _of: tuple[str, str]
+    _kept: bool = True
+
+    def runs(self, step: Step, begun: Begun | None) -> None:
+        """Have the step run once the transaction is committed."""
+
+        def start() -> None:
+            self._kept = False
+            self._runner.start(step, begun)
+
+        self._tx.then(start)
+
+    def leave(self) -> None:
+        """Give the room back; so it is, too, if the transaction is not committed."""
+        if self._kept:
+            self._kept = False
+            self._runner.leave(*self._of)
+
+
 class Runner:
     """This replica's running steps."""
 
@@ -56,6 +87,7 @@ class Runner:
         self._jobs: set[asyncio.Task[None]] = set()
         self._claims: set[asyncio.Task[None]] = set()
         self._claiming = asyncio.Lock()
+        self._kept = 0
         self._behind = False
         self._closed = False
 
@@ -63,6 +95,33 @@ class Runner:
         """Run these steps now if this replica has room; they are found later otherwise."""
         if wanted := [id_ for id_ in step_ids if id_ not in self._running]:
             self._claim_soon(wanted)
+
+    def place(self, tx: Transaction, agent_id: str, account: str) -> Place | None:
+        """Room for a step that is taken in a transaction; None when there is none."""
+        if self._closed or self._room() <= 0 or not self._shares.has_room(agent_id, account):
+            return None
+        self._kept += 1
+        self._shares.enter(agent_id, account)
+        place = Place(self.owner, self.lease_s, self, tx, (agent_id, account))
+        tx.otherwise(place.leave)
+        return place
+
+    def start(self, step: Step, begun: Begun | None) -> None:
+        """Run a step that was taken, for which there is a place."""
+        self._kept -= 1
+        self._run_soon(step, begun)
+
+    def leave(self, agent_id: str, account: str) -> None:
+        """Let others have a place for which nothing was taken."""
+        self._kept -= 1
+        self._shares.leave(agent_id, account)
+        if self._behind and not self._closed:
+            self._claim_soon(None)
+
+    def _room(self) -> int:
+        """For how many steps more there is room."""
+        # Calls that somebody waits for are limited elsewhere and take no room here.
+        return self._limit - self._kept - sum(job is not None for job in self._running.values())
 
     async def sweep(self) -> None:
         """Take steps that nobody runs, as many as there is room for."""
@@ -114,13 +173,16 @@ class Runner:
     async def _claim(self, only: list[str] | None) -> None:
         """Take these steps, or any, as far as there is room, and run them."""
         async with self._claiming:
-            # Calls that somebody waits for are limited elsewhere and take no room here.
-            room = self._limit - sum(job is not None for job in self._running.values())
+            room = self._room()
             limit = room if only is None else min(room, len(only))
             if self._closed or limit <= 0:
                 self._behind = True
                 return
-            taken = await self._claim_within_shares(limit, only)
+            self._kept += limit
+            try:
+                taken = await self._claim_within_shares(limit, only)
+            finally:
+                self._kept -= limit
             crowded = any(self._shares.full())
             if only is None:
                 self._behind = crowded or taken == limit
@@ -162,15 +224,18 @@ class Runner:
                     await store_leases.release(tx.conn, self.owner, beyond)
             undo.pop_all()
         for step in taken:
-            job = self._running[step.id] = asyncio.create_task(self._run(step))
-            self._jobs.add(job)
-            job.add_done_callback(self._jobs.discard)
+            self._run_soon(step)
         return len(taken)
 
-    async def _run(self, step: Step) -> None:
+    def _run_soon(self, step: Step, begun: Begun | None = None) -> None:
+        job = self._running[step.id] = asyncio.create_task(self._run(step, begun))
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+
+    async def _run(self, step: Step, begun: Begun | None) -> None:
         ready: list[str] = []
         try:
-            ready = await self._advance(step)
+            ready = await self._advance(step, begun)
         except asyncio.CancelledError:
             if told_to_end():
                 await self._give_back(step)
@@ -207,7 +272,7 @@ class Runner:
         except Exception as error:  # noqa: BLE001  (the lease runs out, and the step is found again)
             log.warning("step not given back", step_id=step.id, error=error)
 
-    async def _advance(self, step: Step) -> list[str]:
+    async def _advance(self, step: Step, begun: Begun | None) -> list[str]:
         """Run a step to its end or give it back; returns the ids that became ready by it."""
         cause = Envelope.model_validate(step.cause)
         structlog.contextvars.clear_contextvars()
@@ -217,6 +282,8 @@ class Runner:
         try:
             if step.failures >= MOST_FAILURES:  # It may end whoever runs it.
                 outcome, ready = await self._saga.end(step, Failed("cancelled", GIVEN_UP), cause)
+            elif begun is not None:
+                outcome, ready = await self._saga.finish(*begun, cause.for_ever())
             else:
                 outcome, ready = await self._saga.run(step, cause)
         except Postponed as waiting:

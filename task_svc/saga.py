@@ -9,6 +9,7 @@ interrupted anywhere is simply run again, by whichever replica finds it.
 """
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import ExitStack
 from decimal import Decimal
 from functools import partial
@@ -26,9 +27,16 @@ from task_svc import agreements, approving, store
 from task_svc.agreements import Unusable
 from task_svc.answers import MOST_WAIT_S
 from task_svc.approving import NotApproved
-from task_svc.beginning import nobody_waits, payload_of, quote_columns, start_task
+from task_svc.beginning import (
+    Begun,
+    Terms,
+    nobody_waits,
+    payload_of,
+    quote_columns,
+    start_task,
+)
 from task_svc.domain import Quote, hold_amount
-from task_svc.ending import Done, Failed, Postponed, end_call, end_step, recorded
+from task_svc.ending import Done, Failed, Freed, Postponed, end_call, end_step, recorded
 from task_svc.pricing import most_of, promise_of
 from task_svc.quotes import OffTheMarket, Quotes
 from task_svc.restraint import NotNow, Restraint, take_place
@@ -43,7 +51,11 @@ OVER = Failed("cancelled", "The step was cancelled.")
 
 
 class Saga:
-    """What running a step needs: the database, the other services, the agent's work."""
+    """What running a step needs: the database, the other services, the agent's work.
+
+    Attributes:
+        freed: may take steps that are ready by the end of another one.
+    """
 
     def __init__(
         self,
@@ -71,6 +83,7 @@ class Saga:
         self.quotes = quotes
         self.restraint = restraint
         self.tolerance = tolerance
+        self.freed: Freed | None = None
         self._working = working
         self._attempts = attempts
 
@@ -158,7 +171,7 @@ class Saga:
         self, step: Step, outcome: Done | Failed, cause: Envelope
     ) -> tuple[Done | Failed, list[str]]:
         async with self.db.transaction(cause) as tx:
-            ready = await end_step(tx, step, outcome)
+            ready = await end_step(tx, step, outcome, self.freed)
             if ready is None:
                 log.warning("step had ended before", step_id=step.id)
                 known = await store.find_step(tx.conn, step.id)
@@ -169,9 +182,25 @@ class Saga:
         """A quote with what a call with this payload may cost."""
         return quote.model_copy(update={"promise": promise_of(quote, payload, self.tolerance)})
 
+    def at_once(
+        self,
+        agent_id: str,
+        max_price: Decimal | None,
+        payload: Mapping[str, Any],
+        cause: Envelope,
+    ) -> Terms | None:
+        """How a step begins now, if that asks nobody: neither for a price nor for permission."""
+        quote = self.quotes.known(agent_id)
+        if quote is None or not self.restraint.is_free(agent_id, quote):
+            return None
+        if cause.spender is not None or cause.is_over():
+            return None
+        quote = self.promised(quote, dict(payload))
+        return Terms(quote, most_of(quote.promise, max_price))
+
     async def _begin(
         self, step: Step, cause: Envelope, through: ExitStack, approved: Decimal | None
-    ) -> tuple[Step, Quote, dict[str, Any]] | None:
+    ) -> Begun | None:
         """Quote a pending step and start it; an interrupted one keeps its first quote.
 
         Args:
@@ -190,7 +219,7 @@ class Saga:
         if step.quote is not None:
             async with self.db.transaction(reads=True) as tx:
                 payload = await payload_of(tx, step)
-            return step, Quote.model_validate(step.quote), payload
+            return Begun(step, Quote.model_validate(step.quote), payload)
         quote = await self.quotes.of(step.agent_id, cause)
         async with self.db.transaction(cause) as tx:
             task = await store.find_task(tx.conn, step.task_id, step.account, lock=True)
@@ -219,4 +248,4 @@ class Saga:
                     turn_id=step.turn_id,
                 )
             )
-        return step, quote, payload
+        return Begun(step, quote, payload)

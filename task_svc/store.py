@@ -66,11 +66,7 @@ def _update_task(keys: frozenset[str], ends: bool) -> Statement[Any]:
 def _insert_leased_step(keys: frozenset[str]) -> Statement[Step]:
     query = (
         upsert(steps)
-        .values(
-            lease_until=func.now() + bindparam("lease", type_=Interval),
-            status="in_progress",
-            attempts=1,
-        )
+        .values(lease_until=func.now() + bindparam("lease", type_=Interval), attempts=1)
         .on_conflict_do_nothing()
     )
     return Statement(query.returning(steps), Step, keys=keys)
@@ -103,7 +99,7 @@ _BEGIN_STEP = Statement(
     tuple,
     keys=["quote", "quoted", "max_price"],
 )
-_FREE_DEPENDENTS: Statement[tuple[str, int]] = Statement(
+_FREE_DEPENDENTS = Statement(
     update(steps)
     .where(
         steps.c.task_id == bindparam("task"),
@@ -111,8 +107,8 @@ _FREE_DEPENDENTS: Statement[tuple[str, int]] = Statement(
         bindparam("step", type_=String) == any_(steps.c.depends_on),
     )
     .values(waits_for=steps.c.waits_for - 1)
-    .returning(steps.c.id, steps.c.waits_for),
-    _pair,
+    .returning(steps),
+    Step,
 )
 _RESULTS_OF: Statement[tuple[str, str]] = Statement(
     select(steps.c.id, steps.c.result).where(
@@ -178,8 +174,9 @@ async def insert_leased_step(
     conn: AsyncConnection, lease_s: float, **values: object
 ) -> Step | None:
     """Store a step that its `lease_owner` runs at once; None when its id is known already."""
-    query = _insert_leased_step(frozenset(values))
-    return await query.one_or_none(conn, {**values, "lease": timedelta(seconds=lease_s)})
+    stored = {"status": "in_progress", **values}
+    query = _insert_leased_step(frozenset(stored))
+    return await query.one_or_none(conn, {**stored, "lease": timedelta(seconds=lease_s)})
 
 
 async def begin_step(
@@ -230,10 +227,10 @@ async def end_step(conn: AsyncConnection, step_id: str, **values: object) -> boo
     return await _end_step(frozenset(values)).one_or_none(conn, {"step": step_id, **values})
 
 
-async def free_dependents(conn: AsyncConnection, task_id: str, step_id: str) -> list[str]:
-    """Tell the steps that waited for `step_id`; returns the ids of those that are ready now."""
+async def free_dependents(conn: AsyncConnection, task_id: str, step_id: str) -> list[Step]:
+    """Tell the steps that waited for `step_id`; returns those that are ready now."""
     told = await _FREE_DEPENDENTS.all(conn, {"task": task_id, "step": step_id})
-    return [id_ for id_, waits_for in told if waits_for == 0]
+    return [step for step in told if step.waits_for == 0]
 
 
 async def results_of(conn: AsyncConnection, task_id: str, ids: Sequence[str]) -> dict[str, str]:

@@ -2,12 +2,21 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ARRAY, String, any_, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.db.statements import Statement
 from task_svc.store import OPEN
 from task_svc.tables import cancelled_turns, steps, tasks
+
+_ENDED_OF = Statement(
+    select(steps.c.id).where(
+        steps.c.id == any_(bindparam("steps", type_=ARRAY(String))),
+        *(steps.c.status != one for one in OPEN),
+    ),
+    str,
+)
 
 
 async def cancel_task(conn: AsyncConnection, task_id: str) -> None:
@@ -33,5 +42,4 @@ async def forget_turn(conn: AsyncConnection, turn_id: str | None) -> None:
 
 async def ended_of(conn: AsyncConnection, ids: Sequence[str]) -> list[str]:
     """Those of some steps that have ended."""
-    query = select(steps.c.id).where(steps.c.id.in_(ids), steps.c.status.not_in(OPEN))
-    return list((await conn.execute(query)).scalars())
+    return await _ENDED_OF.all(conn, {"steps": list(ids)})

@@ -104,6 +104,45 @@ def _claim(*, among: bool, without: bool, beside: bool) -> Statement[Step]:
     return Statement(taking.returning(steps), Step)
 
 
+@cache
+def _take(keys: frozenset[str]) -> Statement[Step]:
+    query = (
+        update(steps)
+        .where(
+            steps.c.id == bindparam("step"),
+            steps.c.status == "pending",
+            steps.c.waits_for == 0,
+            steps.c.next_attempt_at <= func.now(),
+            steps.c.lease_until.is_(None),
+        )
+        .values(
+            lease_until=func.now() + bindparam("lease", type_=Interval),
+            attempts=steps.c.attempts + 1,
+        )
+    )
+    return Statement(query.returning(steps), Step, keys=keys)
+
+
+async def take(
+    conn: AsyncConnection, step_id: str, owner: str, lease_s: float, **changes: object
+) -> Step | None:
+    """Take a step that became ready in this transaction, which has locked its row.
+
+    Args:
+        conn: in the transaction.
+        step_id: which.
+        owner: this replica.
+        lease_s: for how many seconds it is its own.
+        changes: columns that change with it.
+
+    Returns:
+        The step; None when it is not to be had.
+    """
+    values = {**changes, "lease_owner": owner}
+    asked = {**values, "step": step_id, "lease": timedelta(seconds=lease_s)}
+    return await _take(frozenset(values)).one_or_none(conn, asked)
+
+
 async def renew(conn: AsyncConnection, owner: str, lease_s: float, ids: Sequence[str]) -> None:
     """Show a sign of life for the steps that this replica runs."""
     # Those that are being ended are left out: waiting for one while others are locked here could

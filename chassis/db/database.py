@@ -186,6 +186,7 @@ class Database:
             TimeoutError: a statement took too long, though the database answers.
         """
         committing: Transaction | None = None
+        open_: Transaction | None = None
         try:
             async with AsyncExitStack() as stack:
                 try:
@@ -193,7 +194,7 @@ class Database:
                     conn = await stack.enter_async_context(engine.begin())
                 except (OSError, PoolTimeout) as error:
                     raise Away("the database cannot be reached") from error
-                tx = Transaction(conn, self.schema, cause, begins, self.departures)
+                tx = open_ = Transaction(conn, self.schema, cause, begins, self.departures)
                 try:
                     yield tx
                     await tx.flush(self._store)
@@ -202,6 +203,7 @@ class Database:
                     if sqlstate(error) == ONLY_READS:
                         await conn.invalidate()  # Another may lead to a server that takes writes.
                     raise
+            open_ = None
         except TimeoutError as error:
             if await self._answers():
                 raise
@@ -209,6 +211,8 @@ class Database:
         finally:
             if committing is not None and self.changes is not None:  # It may be when that failed.
                 self.changes.note(committing.touched)
+            if open_ is not None:
+                open_.abandoned()
         tx.committed()
 
     @asynccontextmanager

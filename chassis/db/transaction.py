@@ -44,6 +44,7 @@ class Transaction:
     _touched: set[str] = field(default_factory=set)
     _leaving: list[Outgoing] = field(default_factory=list)
     _afterwards: list[Callable[[], object]] = field(default_factory=list)
+    _otherwise: list[Callable[[], object]] = field(default_factory=list)
 
     def publish(
         self,
@@ -91,9 +92,21 @@ class Transaction:
         """
         self._afterwards.append(do)
 
+    def otherwise(self, do: Callable[[], object]) -> None:
+        """Run `do` when the transaction is not committed, as far as is known.
+
+        For what was set aside in this process for after the commit.
+        """
+        self._otherwise.append(do)
+
     def committed(self) -> None:
         """Run what was to be done after the commit."""
         for do in self._afterwards:
+            do()
+
+    def abandoned(self) -> None:
+        """Run what was to be done without a commit."""
+        for do in self._otherwise:
             do()
 
     async def at_once(

@@ -1,6 +1,7 @@
 """Messages: posted by people, listed for the UI."""
 
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
 from chassis.bus.calls import Bus
@@ -10,6 +11,7 @@ from chassis.db.transaction import Transaction
 from chassis.handling.injection import Reading
 from chassis.handling.listing import Listed, Listing
 from chat_svc import store, store_rounds
+from chat_svc.ahead import Ahead
 from chat_svc.domain import message_id_of, task_id_of
 from chat_svc.settings import Settings
 from chat_svc.turn import message_view, think_id
@@ -40,6 +42,7 @@ async def post_message(
     db: Database,
     bus: Bus,
     settings: Settings,
+    ahead: Ahead,
     here: Envelope,
 ) -> PostReply:
     """Store what a person said, with a turn and the order to think about it.
@@ -54,7 +57,7 @@ async def post_message(
     """
     task = await _task(request, db, bus, settings, here)
     async with db.transaction(here) as tx:
-        return await _post(request, tx, here, settings, task)
+        return await _post(request, tx, here, settings, task, ahead)
 
 
 class _Task(NamedTuple):
@@ -92,11 +95,16 @@ async def _task(
 
 
 async def _post(
-    request: PostMessage, tx: Transaction, here: Envelope, settings: Settings, task: _Task
+    request: PostMessage,
+    tx: Transaction,
+    here: Envelope,
+    settings: Settings,
+    task: _Task,
+    ahead: Ahead,
 ) -> PostReply:
     message_id = message_id_of(request.turn_id)
     told = task.id if task.begun else None
-    fresh = await store.insert_turn(
+    turn = await store.insert_turn(
         tx.conn,
         settings.turn_deadline_s,
         id=request.turn_id,
@@ -108,8 +116,10 @@ async def _post(
         task_begun=task.begun,
         cause=here.model_dump(mode="json"),
     )
-    if not fresh:
+    if turn is None:
         return await _posted_before(request, tx, here.account, message_id, task)
+    ahead.begin(turn, here)
+    tx.otherwise(partial(ahead.forget, turn.id))
     row = await store.insert_message(
         tx.conn,
         id=message_id,

@@ -13,10 +13,19 @@ from chassis.db.database import Database
 from chassis.handling.patience import Later
 from chat_svc import store, store_rounds
 from chat_svc.acting import Decided, act, charge_for, decide
+from chat_svc.ahead import Ahead, Known, offered_for
 from chat_svc.limits import limit_reached, seconds_until
-from chat_svc.marketplace import fitting, missing
+from chat_svc.marketplace import missing
 from chat_svc.money import money_left
-from chat_svc.orchestrator import Move, Orchestrator, Situation, Spoiled, Trouble, TryLater
+from chat_svc.orchestrator import (
+    Move,
+    Orchestrator,
+    Situation,
+    Spoiled,
+    Tokens,
+    Trouble,
+    TryLater,
+)
 from chat_svc.planner import Candidate
 from chat_svc.recall import Past, recall
 from chat_svc.settings import Settings
@@ -28,8 +37,6 @@ from contracts.errors import Invalid
 from contracts.topology import Durable
 
 log = structlog.get_logger()
-REMEMBERED = 5
-"""Turns before this one whose words may say who is wanted: "the same in French"."""
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 SPOILED_REST_S = 3.0
 """How long a model is left alone after a move of it that was of no use."""
@@ -44,6 +51,7 @@ async def on_think(
     durable: Durable,
     settings: Settings,
     orchestrator: Orchestrator,
+    ahead: Ahead,
     here: Envelope,
 ) -> None:
     """Ask for the turn's next move, store it, and have it carried out; or end the turn with it.
@@ -60,10 +68,16 @@ async def on_think(
             raise Invalid(f"no turn {command.turn_id}")
         if not _is_due(turn, command):
             return
-        past = await recall(tx.conn, turn, settings)
-        used = await store_rounds.tokens_of(tx.conn, turn.id)
-    _let_rest(past, turn)
-    offered = await fitting(bus, here, _texts(turn, past), _named(past))
+    used: list[Tokens] = []
+    known = await ahead.take(turn.id) if not turn.round else None
+    if known is None:
+        async with db.transaction(reads=True) as tx:
+            past = await recall(tx.conn, turn, settings)
+            if turn.round:
+                used = await store_rounds.tokens_of(tx.conn, turn.id)
+        _let_rest(past, turn)
+        known = Known(past, await offered_for(bus, here, turn, past))
+    past, offered = known
     agents = [one.candidate() for one in offered]
     left = await money_left(bus, turn, here)
     limit = limit_reached(
@@ -98,16 +112,6 @@ async def on_think(
         if turn is None or not _is_due(turn, command):
             return
         await act(tx, turn, decided, orchestrator.name, charge, settings)
-
-
-def _texts(turn: store.Found, past: Past) -> list[str]:
-    """What may say who is wanted, the newest first."""
-    return [turn.content, *(one.said for one in reversed(past.history[-REMEMBERED:]))]
-
-
-def _named(past: Past) -> list[str]:
-    """Agents that the turn has to do with already."""
-    return [choice.agent_id for call in past.calls if call.work for choice in call.work.choices]
 
 
 def _wanted(move: Move) -> tuple[list[str], list[str], list[str]]:

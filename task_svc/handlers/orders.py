@@ -15,17 +15,18 @@ from contracts.payment import GET_TASK_ACCOUNT, GetTaskAccount
 from contracts.task_events import TaskCreated, TaskStarted
 from contracts.topology import Durable
 from task_svc import store, store_cancelling
+from task_svc.beginning import start_task
 from task_svc.cancelling import end_former, end_open, note_cancelled
 from task_svc.domain import referring_to
 from task_svc.ending import bill_line, ended, tell_task
 from task_svc.rows import Task
-from task_svc.runner import Runner
+from task_svc.taking import Taking
 
 log = structlog.get_logger()
 SETTLEMENT_WAIT_S = 0.03
 
 
-async def on_start(order: StartTask, tx: Transaction, here: Envelope, runner: Runner) -> None:
+async def on_start(order: StartTask, tx: Transaction, here: Envelope, taking: Taking) -> None:
     """Make the task and its steps, and run what is ready; ordered twice, it is made once."""
     task = await store.insert_task(
         tx.conn,
@@ -50,10 +51,10 @@ async def on_start(order: StartTask, tx: Transaction, here: Envelope, runner: Ru
         )
     )
     if not task.cancelled_before:
-        await _add(tx, task, order.steps, here, runner, {})
+        await _add(tx, task, order.steps, here, taking, {}, is_there=False)
 
 
-async def on_add_steps(order: AddSteps, tx: Transaction, here: Envelope, runner: Runner) -> None:
+async def on_add_steps(order: AddSteps, tx: Transaction, here: Envelope, taking: Taking) -> None:
     """Add steps to a task; one may take the place of a failed one.
 
     A turn that the task has not seen before takes it up, also when it has ended.
@@ -85,7 +86,7 @@ async def on_add_steps(order: AddSteps, tx: Transaction, here: Envelope, runner:
     for spec in steps:
         if spec.replaces is not None:
             await _replace(tx, task, spec.replaces, spec.id)
-    await _add(tx, task, steps, here, runner, changes)
+    await _add(tx, task, steps, here, taking, changes)
 
 
 async def _add(
@@ -93,14 +94,20 @@ async def _add(
     task: Task,
     specs: list[StepSpec],
     here: Envelope,
-    runner: Runner,
-    changes: Mapping[str, Any],
+    taking: Taking,
+    changes: dict[str, Any],
+    *,
+    is_there: bool = True,
 ) -> None:
-    """Store steps of a task whose row is locked, along with changes of the task itself."""
+    """Store steps of a task whose row is locked, along with changes of the task itself.
+
+    Those that are ready are taken in the same transaction where this replica has room for them.
+    Of a task that `is_there`, steps may have ended.
+    """
     replaced = {spec.replaces for spec in specs if spec.replaces}
     failed = await store.failed_of(tx.conn, task.id, sorted(replaced)) if replaced else set()
-    awaited = {id_ for spec in specs for id_ in spec.depends_on}
-    done = set(await store.results_of(tx.conn, task.id, sorted(awaited))) if awaited else set()
+    awaited = {id_ for spec in specs for id_ in spec.depends_on} if is_there else set()
+    done = await store.results_of(tx.conn, task.id, sorted(awaited)) if awaited else {}
     shared = {
         "task_id": task.id,
         "account": task.account,
@@ -109,13 +116,18 @@ async def _add(
         "cause": here.model_dump(mode="json"),
     }
     rows = [shared | _row(spec, done, failed) for spec in specs]
-    stored = await store.insert_steps(tx.conn, rows)
-    await store.update_task(tx.conn, task.id, open_steps=task.open_steps + len(stored), **changes)
-    ready = [spec.id for spec in specs if spec.id in stored and set(spec.depends_on) <= done]
-    tx.then(lambda: runner.wake(ready))
+    stored = await taking.new(tx, rows, done, here)
+    changes["open_steps"] = task.open_steps + len(stored.ids)
+    if stored.begun and "status" not in changes:  # Else it is told already that it has started.
+        await start_task(tx, task._replace(turn_id=shared["turn_id"]), **changes)
+    else:
+        await store.update_task(tx.conn, task.id, **changes)
+    tx.publish(*stored.begun)
+    if stored.ready:
+        tx.then(lambda: taking.wake(stored.ready))
 
 
-def _row(spec: StepSpec, done: set[str], failed: set[str]) -> dict[str, Any]:
+def _row(spec: StepSpec, done: Mapping[str, str], failed: set[str]) -> dict[str, Any]:
     return {
         "id": spec.id,
         "agent_id": spec.agent_id,
@@ -124,7 +136,7 @@ def _row(spec: StepSpec, done: set[str], failed: set[str]) -> dict[str, Any]:
         "status": "pending",
         "payload": spec.payload,
         "depends_on": spec.depends_on,
-        "waits_for": len(set(spec.depends_on) - done),
+        "waits_for": len(set(spec.depends_on) - done.keys()),
         "max_price": spec.max_price,
         "negotiation_id": spec.negotiation_id,
         # What is held for a step that still runs must not be let go.

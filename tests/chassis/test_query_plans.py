@@ -117,7 +117,6 @@ THEN = datetime.now(UTC) - timedelta(seconds=2_500)
 Query = Callable[[AsyncConnection], Awaitable[Any]]
 TURN: Any = SimpleNamespace(id="t1", account="a1", task_id="t41", created_at=datetime.now(UTC))
 STEP: Any = SimpleNamespace(id="s1", task_id="t1")
-WEIGHT = store_rounds.weight("t1")
 
 
 def candidates(words: list[str]) -> Query:
@@ -234,7 +233,7 @@ QUERIES: list[tuple[str, str, Query]] = [
     ("chat", "moves of turns", lambda c: store_rounds.moves_of(c, "t1", ["t2"])),
     ("chat", "calls of a turn", lambda c: store_rounds.calls_of(c, "t1")),
     ("chat", "tokens of a turn", lambda c: store_rounds.tokens_of(c, "t1")),
-    ("chat", "weight of a turn", lambda c: chat.update_turn(c, "t1", weight=WEIGHT)),
+    ("chat", "weight of a turn", lambda c: store_rounds.end_turn(c, "t1", status="done")),
     ("chat", "turns to strip", lambda c: chat_aging.strip_turns(c, 0, 20)),
     ("chat", "moves to forget", lambda c: store_rounds.forget_rounds(c, ["t1"])),
 ]

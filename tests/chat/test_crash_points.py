@@ -59,10 +59,8 @@ class Doom:
         whole = service.database.transaction
 
         @asynccontextmanager
-        async def doomed(
-            cause: Envelope | None = None, *, begins: bool = False, reads: bool = False
-        ) -> AsyncIterator[Transaction]:
-            async with whole(cause, begins=begins, reads=reads) as tx:
+        async def doomed(cause: Envelope | None = None, **how: bool) -> AsyncIterator[Transaction]:
+            async with whole(cause, **how) as tx:
                 yield tx
                 if cause is not None and cause.account in self.plans:
                     self._crash(cause, tx)

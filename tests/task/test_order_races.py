@@ -13,19 +13,13 @@ from contracts.payment import TaskAccount
 from contracts.topology import TASK_FINISH
 from task_svc import store, store_lists
 from task_svc.handlers import orders
+from task_svc.taking import Taking
 from tests.support.services import task_service
 from tests.support.stack import Stack
 from tests.task.plans import spec, start, stop
 
-
-class Nothing:
-    """A runner that runs nothing, so that steps stay as they are."""
-
-    def wake(self, _step_ids: Any) -> None:
-        pass
-
-
-NOTHING: Any = Nothing()  # As much of a runner as orders use.
+NOTHING = Taking(lambda *_: None, lambda *_: None, lambda _: None)
+"""Nothing is taken and nothing runs, so that steps stay as they are."""
 
 
 @dataclass
@@ -46,19 +40,19 @@ def meanwhile(happens: Any) -> Any:
 
 async def test_a_task_does_not_end_over_steps_that_were_added_meanwhile(stack: Stack, task_id: str):
     service = task_service(stack)
-    db, here, runner = service.database, origin("chat", "test", "races"), NOTHING
+    db, here = service.database, origin("chat", "test", "races")
     finish = FinishTask(task_id=task_id, outcome="completed")
     late = AddSteps(task_id=task_id, steps=[spec(f"{task_id}-2", "somebody")])
 
     async def add() -> None:
         async with db.transaction(here) as tx:
-            await orders.on_add_steps(late, tx, here, runner)
+            await orders.on_add_steps(late, tx, here, NOTHING)
 
     async def nothing() -> None:
         pass
 
     async with db.transaction(here) as tx:
-        await orders.on_start(start(task_id), tx, here, runner)
+        await orders.on_start(start(task_id), tx, here, NOTHING)
     with pytest.raises(Later):
         await orders.on_finish(finish, db, meanwhile(add), TASK_FINISH, here)
     await orders.on_finish(finish, db, meanwhile(nothing), TASK_FINISH, here)
@@ -75,17 +69,17 @@ async def test_what_a_turn_left_open_is_over_when_the_next_takes_its_task_up(
 ):
     """The order to end the first turn's task, which was cancelled, comes behind the next turn's."""
     service = task_service(stack)
-    db, here, runner = service.database, origin("chat", "test", "races"), NOTHING
+    db, here = service.database, origin("chat", "test", "races")
     more = AddSteps(task_id=task_id, turn_id="next", steps=[spec(f"{task_id}-2", "somebody")])
     async with db.transaction(here) as tx:
-        await orders.on_start(start(task_id, spec(f"{task_id}-1", "a")), tx, here, runner)
+        await orders.on_start(start(task_id, spec(f"{task_id}-1", "a")), tx, here, NOTHING)
         by_hand = {"id": f"{task_id}-0", "task_id": task_id, "account": "races", "agent_id": "a"}
         running = {"status": "in_progress", "skill": "", "subtask_type": "", "payload": {}}
         row = by_hand | running | {"max_budget": 1, "cause": {}}
         await store.insert_steps(tx.conn, [row])
         await store.update_task(tx.conn, task_id, open_steps=2)
     async with db.transaction(here) as tx:
-        await orders.on_add_steps(more, tx, here, runner)
+        await orders.on_add_steps(more, tx, here, NOTHING)
     await orders.on_finish(stop(task_id), db, meanwhile(None), TASK_FINISH, here)
     async with db.transaction() as tx:
         task = await store.find_task(tx.conn, task_id, "races")

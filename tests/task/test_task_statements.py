@@ -9,7 +9,9 @@ import pytest
 from nats.aio.client import Client
 from sqlalchemy import event
 
+from chassis.bus.envelopes import new_id
 from contracts.quotes import ASK_QUOTE
+from task_svc import quotes
 from tests.support.polling import eventually
 from tests.support.scripted_agent import accepts, refuses, says
 from tests.support.services import payment_service, registry_service, task_service
@@ -157,21 +159,28 @@ async def test_a_call_that_fails(counted: tuple[System, list[str]]):
     assert len(statements) == 1 + 1, statements
 
 
-async def test_a_planned_step(counted: tuple[System, list[str]], task_id: str):
+async def test_a_planned_step(counted: tuple[System, list[str]], monkeypatch: pytest.MonkeyPatch):
     system, statements = counted
+    monkeypatch.setattr(quotes, "FRESH_S", 3_600.0)
     account = await system.account()
-    ids = [f"{task_id}-{n}" for n in range(4)]
+    rounds = list[list[str]]()
     async with system.agent() as (agent_id, _):
-        chain = [spec(id_, agent_id, depends_on=ids[:n][-1:]) for n, id_ in enumerate(ids)]
-        statements.clear()
-        await system.order(account, start(task_id, *chain))
-        await system.event(task_id, "step.completed", count=len(ids))
-        await system.step_is(account, task_id, ids[-1], "completed")
-    work = [one for one in statements if not one.startswith("SELECT") or "FOR UPDATE" in one]
-    # The order: task, steps, task, messages. Each step: claimed; task locked, step begun,
-    # messages; task locked, step ended, task updated, messages, dependents told. The first
-    # updates the task when it starts.
-    assert len(work) == 4 + len(ids) * 9 + 1, work
+        for _again in range(3):
+            task_id = new_id()
+            ids = [f"{task_id}-{n}" for n in range(4)]
+            chain = [spec(id_, agent_id, depends_on=ids[:n][-1:]) for n, id_ in enumerate(ids)]
+            statements.clear()
+            await system.order(account, start(task_id, *chain))
+            await system.event(task_id, "step.completed", count=len(ids))
+            await system.step_is(account, task_id, ids[-1], "completed")
+            rounds.append(
+                [one for one in statements if not one.startswith("SELECT") or "FOR UPDATE" in one]
+            )
+    # The order: task, each step, the first of them begun, task, messages. The end of each step:
+    # task locked, step ended, task updated, dependents told, messages; and the next one begun.
+    # The first round begins its first step by itself, as it has to ask for the price.
+    fewest = min(rounds, key=len)
+    assert len(fewest) == 1 + len(ids) + 2 + len(ids) * 5 + len(ids) - 1, fewest
 
 
 async def test_a_negotiation(counted: tuple[System, list[str]]):
@@ -196,9 +205,10 @@ async def test_a_step_with_an_agreed_price(counted: tuple[System, list[str]], ta
         statements.clear()
         await system.order(account, start(task_id, step))
         await system.event(task_id, "step.completed")
-    # As a planned step; and the agreement looked at and given to it.
+    # The order: task, step, task, messages. It is begun by itself, for the agreement has to be
+    # looked at and given to it: task locked, step, task, messages. Its end as of any planned step.
     work = [one for one in statements if not one.startswith("SELECT") or "FOR UPDATE" in one]
-    assert len(work) == 4 + 9 + 1 + 2, work
+    assert len(work) == 4 + 4 + 2 + 5, work
 
 
 async def test_lists_ask_once(counted: tuple[System, list[str]]):
