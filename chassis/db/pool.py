@@ -23,9 +23,9 @@ OFTEN = 20
 """How often within that time it has to be used. Background jobs that begin together take a
 connection each, if there is one, and can as well wait for each other.
 """
-PATIENCE_S = 0.03
+PATIENCE_S = 0.005
 """Whoever finds all connections in use waits so long for one before another is opened, which takes
-some 10 ms: background jobs that meet share one so, also where one of them waits for the disk.
+some 10 ms: background jobs that meet share one so. No longer, for a crowd of callers waits, too.
 """
 
 
