@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from nats.aio.msg import Msg
 
 from contracts.base import Call, Model
 from contracts.catalogue import CONTEXTS
 from contracts.changes import TELLS, Changed, subject
-from gateway import cache
+from gateway import cache, keys, spenders
 from tests.support.gateways import Served, StandIns, stand_ins
 from tests.support.polling import until
 
@@ -81,3 +82,14 @@ async def until_kept(served: Served, *contexts: str) -> None:
         ),
         "the cache is in use",
     )
+
+
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept lives until it is told otherwise: a busy machine takes seconds for a look."""
+    for module, name in (
+        (cache, "LIVES_S"),
+        (cache, "SILENT_S"),
+        (keys, "REMEMBERED_S"),
+        (spenders, "REMEMBERED_S"),
+    ):
+        monkeypatch.setattr(module, name, 600.0)

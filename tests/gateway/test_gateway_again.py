@@ -4,6 +4,7 @@ import asyncio
 import weakref
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from inspect import iscoroutinefunction
 from typing import Any
 
 import pytest
@@ -22,11 +23,17 @@ from gateway.layers import stack
 from gateway.layers.limits import BodyLimit
 from tests.gateway import samples
 from tests.gateway.credentials import keytool_says, make_key
-from tests.gateway.telling import Telling, telling
+from tests.gateway.telling import Telling, telling, unhurried
 from tests.gateway.wire import connected, gateway, get, other_end, repeats, shown
 from tests.support.gateways import Served, gateway_settings
 from tests.support.polling import eventually
 from tests.support.stack import declare
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if iscoroutinefunction(request.function):  # The others have a clock of their own.
+        unhurried(monkeypatch)
 
 
 @pytest.fixture

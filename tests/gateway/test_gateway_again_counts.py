@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from functools import partial
+from inspect import iscoroutinefunction
 
 import pytest
 
@@ -13,11 +14,17 @@ from gateway.cache import Answer
 from gateway.layers.windows import SlidingWindow
 from tests.gateway import samples
 from tests.gateway.credentials import issuing, make_key
-from tests.gateway.telling import Telling, telling
+from tests.gateway.telling import Telling, telling, unhurried
 from tests.gateway.wire import Wire, connected, gateway, get, other_end, repeats
 from tests.support.polling import until
 
 AGENTS = "/api/agents"
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if iscoroutinefunction(request.function):  # The others have a clock of their own.
+        unhurried(monkeypatch)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from gateway.cache import Answer, Cache, Key
 from gateway.layers.caching import _KEPT
 from tests.gateway import samples
 from tests.gateway.credentials import bearer, make_key
-from tests.gateway.telling import Telling, telling, until_kept
+from tests.gateway.telling import Telling, telling, unhurried, until_kept
 from tests.support.gateways import (
     assert_problem,
     gateway_settings,
@@ -29,6 +30,12 @@ from tests.support.gateways import (
 )
 from tests.support.polling import until
 from tests.support.stack import declare
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if iscoroutinefunction(request.function):  # The others have a clock of their own.
+        unhurried(monkeypatch)
 
 
 @pytest.fixture
