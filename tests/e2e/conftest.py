@@ -22,7 +22,7 @@ SETTINGS = {
     "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
     # Sooner than by default, so that nobody has to wait for it here.
     # (In containers that share two processors, eight calls at once are not answered in five.)
-    "AGENT_TIMEOUT_S": "15" if MODE == "compose" else "5",
+    "AGENT_TIMEOUT_S": "15" if MODE == "compose" else "10",
     "PROBE_EVERY_S": "1",
     "LEASE_S": "3",
     "SWEEP_S": "1",
