@@ -9,7 +9,7 @@ share under way stays in the queue, and takes no room.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -23,10 +23,10 @@ from contracts.errors import Invalid
 from task_svc import store_leases
 from task_svc.beginning import Begun
 from task_svc.ending import Failed, Postponed, answer_to
+from task_svc.places import Place, Places
 from task_svc.rows import Step
 from task_svc.saga import Saga
 from task_svc.settings import Settings
-from task_svc.shares import Shares
 
 log = structlog.get_logger()
 
@@ -45,33 +45,6 @@ def _is_hopeless(error: Exception) -> bool:
     return is_unstorable(error) or isinstance(error, Invalid)
 
 
-@dataclass(slots=True)
-class Place:
-    """Room of a runner for one step, kept for as long as a transaction is open."""
-
-    owner: str
-    lease_s: float
-    _runner: "Runner"
-    _tx: Transaction
-    _of: tuple[str, str]
-    _kept: bool = True
-
-    def runs(self, step: Step, begun: Begun | None) -> None:
-        """Have the step run once the transaction is committed."""
-
-        def start() -> None:
-            self._kept = False
-            self._runner.start(step, begun)
-
-        self._tx.then(start)
-
-    def leave(self) -> None:
-        """Give the room back; so it is, too, if the transaction is not committed."""
-        if self._kept:
-            self._kept = False
-            self._runner.leave(*self._of)
-
-
 class Runner:
     """This replica's running steps."""
 
@@ -81,13 +54,11 @@ class Runner:
         self.lease_s = settings.lease_s
         self._db = db
         self._saga = saga
-        self._limit = settings.running_steps
-        self._shares = Shares(settings)
+        self._places = Places(settings)
         self._running: dict[str, asyncio.Task[None] | None] = {}
         self._jobs: set[asyncio.Task[None]] = set()
         self._claims: set[asyncio.Task[None]] = set()
         self._claiming = asyncio.Lock()
-        self._kept = 0
         self._behind = False
         self._closed = False
 
@@ -97,31 +68,12 @@ class Runner:
             self._claim_soon(wanted)
 
     def place(self, tx: Transaction, agent_id: str, account: str) -> Place | None:
-        """Room for a step that is taken in a transaction; None when there is none."""
-        if self._closed or self._room() <= 0 or not self._shares.has_room(agent_id, account):
+        """A place for a step that is taken in a transaction; None when there is none."""
+        places = self._places
+        if self._closed or places.free <= 0 or not places.take(agent_id, account):
             return None
-        self._kept += 1
-        self._shares.enter(agent_id, account)
-        place = Place(self.owner, self.lease_s, self, tx, (agent_id, account))
-        tx.otherwise(place.leave)
-        return place
-
-    def start(self, step: Step, begun: Begun | None) -> None:
-        """Run a step that was taken, for which there is a place."""
-        self._kept -= 1
-        self._run_soon(step, begun)
-
-    def leave(self, agent_id: str, account: str) -> None:
-        """Let others have a place for which nothing was taken."""
-        self._kept -= 1
-        self._shares.leave(agent_id, account)
-        if self._behind and not self._closed:
-            self._claim_soon(None)
-
-    def _room(self) -> int:
-        """For how many steps more there is room."""
-        # Calls that somebody waits for are limited elsewhere and take no room here.
-        return self._limit - self._kept - sum(job is not None for job in self._running.values())
+        leave = partial(self._leave, agent_id, account)
+        return Place(self.owner, self.lease_s, tx, self._run_soon, leave)
 
     async def sweep(self) -> None:
         """Take steps that nobody runs, as many as there is room for."""
@@ -173,17 +125,14 @@ class Runner:
     async def _claim(self, only: list[str] | None) -> None:
         """Take these steps, or any, as far as there is room, and run them."""
         async with self._claiming:
-            room = self._room()
+            room = self._places.free
             limit = room if only is None else min(room, len(only))
             if self._closed or limit <= 0:
                 self._behind = True
                 return
-            self._kept += limit
-            try:
+            with self._places.kept(limit):
                 taken = await self._claim_within_shares(limit, only)
-            finally:
-                self._kept -= limit
-            crowded = any(self._shares.full())
+            crowded = any(self._places.full())
             if only is None:
                 self._behind = crowded or taken == limit
             elif crowded or limit < len(only):
@@ -197,7 +146,7 @@ class Runner:
             async with self._db.transaction(at_once=True) as tx:
                 while len(taken) < limit:
                     room = limit - len(taken)
-                    agents, accounts = self._shares.full()
+                    agents, accounts = self._places.full()
                     found = await store_leases.claim(
                         tx.conn,
                         self.owner,
@@ -213,9 +162,8 @@ class Runner:
                         # goes on.
                         if step.id in self._running:
                             continue
-                        if self._shares.has_room(step.agent_id, step.account):
-                            self._shares.enter(step.agent_id, step.account)
-                            undo.callback(self._shares.leave, step.agent_id, step.account)
+                        if self._places.take(step.agent_id, step.account):
+                            undo.callback(self._places.leave, step.agent_id, step.account)
                             taken.append(step)
                         else:
                             beyond.append(step.id)
@@ -251,11 +199,15 @@ class Runner:
                 await self._give_back(step, postponement_s(step.failures + 1), failures)
         finally:
             self._let_go(step)
-            self._shares.leave(step.agent_id, step.account)
             if not self._closed:
                 self.wake(ready)
-                if self._behind:
-                    self._claim_soon(None)
+            self._leave(step.agent_id, step.account)
+
+    def _leave(self, agent_id: str, account: str) -> None:
+        """Let others have a place."""
+        self._places.leave(agent_id, account)
+        if self._behind and not self._closed:
+            self._claim_soon(None)
 
     def _let_go(self, step: Step) -> None:
         """Run a step no more: before it is given back, as a sweep here may take it at once."""

@@ -3,7 +3,7 @@
 Rows are locked task first, then steps, so that concurrent messages wait instead of deadlocking.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache
@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
-    ClauseElement,
     Interval,
     Row,
     String,
@@ -87,8 +86,9 @@ def _pair(id_: str, of: Any) -> tuple[str, Any]:
 
 
 @cache
-def _insert_step(keys: frozenset[str]) -> Statement[str]:
+def _insert_step(keys: frozenset[str], *, ended: bool) -> Statement[str]:
     query = upsert(steps).on_conflict_do_nothing().returning(steps.c.id)
+    query = query.values(completed_at=func.now()) if ended else query
     return Statement(query, str, keys=keys)
 
 
@@ -157,17 +157,15 @@ def is_over_budget(error: IntegrityError) -> bool:
     return "within_budget" in str(error.orig)
 
 
-async def insert_steps(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Store steps in order; returns the ids of those that were not known already."""
-    if not rows:
-        return []
-    plain = not any(isinstance(value, ClauseElement) for value in rows[0].values())
-    if len(rows) == 1 and plain:
-        return await _insert_step(frozenset(rows[0])).all(conn, rows[0])
-    stored = await conn.execute(
-        upsert(steps).values(list(rows)).on_conflict_do_nothing().returning(steps.c.id)
-    )
-    return list(stored.scalars())
+async def insert_step(
+    conn: AsyncConnection, row: Mapping[str, object], *, ended: bool = False
+) -> bool:
+    """Store a step, one that has `ended` now or is to be run; False when its id is known already.
+
+    One at a time: a plan has few, and a statement for each that is compiled already costs less than
+    one for all that has to be.
+    """
+    return await _insert_step(frozenset(row), ended=ended).one_or_none(conn, row) is not None
 
 
 async def insert_leased_step(

@@ -8,7 +8,7 @@ What cannot be done so is left as it was: ready, for whoever claims it.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
@@ -16,26 +16,8 @@ from contracts.task_events import StepStarted
 from task_svc import store, store_leases
 from task_svc.beginning import Begun, Terms, quote_columns, start_task
 from task_svc.domain import with_results
+from task_svc.places import Place
 from task_svc.rows import Step, Task
-
-
-class Place(Protocol):
-    """Room for one step, kept for as long as a transaction is open."""
-
-    @property
-    def owner(self) -> str:
-        """Who runs it."""
-
-    @property
-    def lease_s(self) -> float:
-        """How long a lease is."""
-
-    def runs(self, step: Step, begun: Begun | None) -> None:
-        """Have the step run once the transaction is committed."""
-
-    def leave(self) -> None:
-        """Give the room back; so it is, too, if the transaction is not committed."""
-
 
 Room = Callable[[Transaction, str, str], Place | None]
 """Room for a step of an agent and an account, in a transaction; None when there is none."""
@@ -91,9 +73,9 @@ class Taking:
             waits = bool(row["waits_for"])
             place = None if waits else self.room(tx, row["agent_id"], row["account"])
             if place is None:
-                new = await store.insert_steps(tx.conn, [dict(row)])
-                found.ids.extend(new)
-                found.ready.extend([] if waits else new)
+                if await store.insert_step(tx.conn, row):
+                    found.ids.append(row["id"])
+                    found.ready.extend([] if waits else [row["id"]])
                 continue
             terms, payload = self._terms(row, results, cause)
             leased = {**row, **_columns(terms), "lease_owner": place.owner}

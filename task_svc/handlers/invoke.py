@@ -183,7 +183,7 @@ async def _store_step(
         if reply_to is None:
             cause = here.for_ever().model_dump(mode="json")
             row = columns | {"status": "pending", "max_price": most, "cause": cause}
-            if not await store.insert_steps(tx.conn, [row]):
+            if not await store.insert_step(tx.conn, row):
                 raise Busy(RUNS)
             return await store.find_step(tx.conn, step_id), None
         await take_place(tx, request.agent_id, quote)

@@ -1,7 +1,6 @@
 """What happens to a task's cost after its steps were paid: refunds, and payments by hand."""
 
 import structlog
-from sqlalchemy import func
 
 from chassis.db.transaction import Transaction
 from chassis.handling.patience import Later
@@ -56,9 +55,8 @@ async def enter(tx: Transaction, event: PaymentEntered, here: Envelope) -> bool:
         "max_budget": task.max_budget,
         "cause": here.model_dump(mode="json"),
         "cost": event.amount,
-        "completed_at": func.now(),
     }
-    if not await store.insert_steps(tx.conn, [row]):
+    if not await store.insert_step(tx.conn, row, ended=True):
         return False
     await store.update_task(tx.conn, task.id, total_cost=task.total_cost + event.amount)
     return True

@@ -76,7 +76,7 @@ async def test_what_a_turn_left_open_is_over_when_the_next_takes_its_task_up(
         by_hand = {"id": f"{task_id}-0", "task_id": task_id, "account": "races", "agent_id": "a"}
         running = {"status": "in_progress", "skill": "", "subtask_type": "", "payload": {}}
         row = by_hand | running | {"max_budget": 1, "cause": {}}
-        await store.insert_steps(tx.conn, [row])
+        await store.insert_step(tx.conn, row)
         await store.update_task(tx.conn, task_id, open_steps=2)
     async with db.transaction(here) as tx:
         await orders.on_add_steps(more, tx, here, NOTHING)
