@@ -57,10 +57,9 @@ class Ahead:
         if reading := self._reading.pop(turn_id, None):
             reading.cancel()
 
-    async def take(self, turn_id: str) -> Known | None:
-        """What was read for a turn, once; None when that is to be read now."""
-        reading = self._reading.pop(turn_id, None)
-        return await reading if reading is not None else None
+    def take(self, turn_id: str) -> "asyncio.Task[Known | None] | None":
+        """The reading for a turn, once, which comes to None when it failed; None without one."""
+        return self._reading.pop(turn_id, None)
 
     async def close(self) -> None:
         """Stop reading."""

@@ -143,7 +143,9 @@ class Again:
             await send(message)
 
         await self._app(scope, receive, watched)
-        if looks.find and (answer := looks.find()) and len(sent) > 1:
+        if not looks.find or len(sent) <= 1 or not all(look() for look in looks.again):
+            return  # A look that would have to wait (of a token of an issuer) never holds.
+        if answer := looks.find():
             repeat = _repeat(looks, looks.find, answer, *sent)
             if repeat is not None:
                 looks.keep(repeat)
@@ -157,21 +159,21 @@ def _repeat(
     bodiless = not whole
     if body.get("more_body") or not (bodiless or whole is answer.body):
         return None
-    before, after, head = bytearray(), bytearray(b"\r\n"), None
-    for name, value in start["headers"]:
-        if name in UNKEPT:
-            return None
-        if name == REQUEST_ID:
-            before += REQUEST_ID + b": "
-            head = before
-        else:
-            (before if head is None else after).extend(b"%s: %s\r\n" % (name, value))
-    if head is None:
+    names = [name for name, _ in start["headers"]]
+    if REQUEST_ID not in names or not UNKEPT.isdisjoint(names):
         return None
-    after += b"\r\n"
-    again, counts, tell = tuple(looks.again), tuple(looks.counts), tuple(looks.tell)
-    status, around = start["status"], (bytes(before), bytes(after))
-    return Repeat(find, again, counts, tell, status, *around, bodiless)
+    lines = [b"%s: %s\r\n" % header for header in start["headers"]]
+    at = names.index(REQUEST_ID)
+    return Repeat(
+        find,
+        tuple(looks.again),
+        tuple(looks.counts),
+        tuple(looks.tell),
+        start["status"],
+        before_id=b"".join([*lines[:at], REQUEST_ID, b": "]),
+        after_id=b"".join([b"\r\n", *lines[at + 1 :], b"\r\n"]),
+        bodiless=bodiless,
+    )
 
 
 class RepeatingProtocol(BoundedProtocol):

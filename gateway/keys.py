@@ -25,16 +25,15 @@ from pydantic import Field, ValidationError
 from contracts.base import Id, Model, Moment
 from contracts.errors import Unavailable
 from contracts.topology import API_KEYS
+from gateway import remembering
 from gateway.buckets import bucket
 from gateway.identity import Expired, Identity, Over, Scope, Unknown
 from gateway.link import Link
+from gateway.remembering import Memory, id_in
 
 log = structlog.get_logger()
 
 TOKEN = re.compile(r"bzr_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
-REMEMBERED_S = 5.0
-"""How long a key is taken from memory, in case its change was not heard."""
-REMEMBERED_KEYS = 10_000
 CHANGES = f"$KV.{API_KEYS.name}.*"
 """Where changes of keys are heard."""
 WRONG = "This API key is not known."
@@ -78,21 +77,13 @@ def _hash(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
-def _id_in(token: str) -> str:
-    found = TOKEN.fullmatch(token)
-    if found is None:
-        raise Unknown(WRONG)
-    return found[1]
-
-
 class KeyRing:
     """Tells whose a key is; every replica hears at once when one is made or revoked."""
 
     def __init__(self, link: Link, now: Callable[[], float] = time.monotonic) -> None:
         """Look keys up over `link`."""
         self._link = link
-        self._now = now
-        self._known: dict[str, tuple[ApiKey | None, float]] = {}
+        self._memory: Memory[ApiKey] = Memory(now)
         self._changes = 0
         self._watched: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
@@ -103,14 +94,14 @@ class KeyRing:
             Unknown: nobody's, or it is revoked or over.
             Unavailable: that cannot be looked up now.
         """
-        id_ = _id_in(token)
+        id_ = id_in(token, TOKEN, WRONG)
         return self._identity(token, id_, await self._find(id_))
 
     def known(self, token: str) -> Identity | None:
         """The same without asking anybody; None when it is not remembered. Raises `Unknown`."""
-        id_ = _id_in(token)
-        remembered = self._remembered(id_)
-        return self._identity(token, id_, remembered[0]) if remembered else None
+        id_ = id_in(token, TOKEN, WRONG)
+        found = self._memory.find(id_)
+        return self._identity(token, id_, found.value) if found else None
 
     def _identity(self, token: str, id_: str, key: ApiKey | None) -> Identity:
         if key is None or not hmac.compare_digest(key.hash, _hash(token)):
@@ -124,7 +115,7 @@ class KeyRing:
         """Forget the key that a change is about."""
         self._changes += 1
         id_ = message.subject.rpartition(".")[2]
-        self._known.pop(id_, None)
+        self._memory.forget(id_)
         for change in self._watched.get(id_, ()):
             change.set()
 
@@ -150,11 +141,11 @@ class KeyRing:
                         await change.wait()
 
     def _next_look(self, id_: str) -> float:
-        key, _ = self._known.get(id_, (None, 0.0))
-        if key is None or key.expires_at is None:
-            return REMEMBERED_S
-        left = (key.expires_at - datetime.now(UTC)).total_seconds()
-        return min(REMEMBERED_S, max(left, 0))
+        found = self._memory.find(id_)
+        if found is None or found.value is None or found.value.expires_at is None:
+            return remembering.REMEMBERED_S
+        left = (found.value.expires_at - datetime.now(UTC)).total_seconds()
+        return min(remembering.REMEMBERED_S, max(left, 0))
 
     @contextmanager
     def _watching(self, id_: str) -> Iterator[asyncio.Event]:
@@ -168,19 +159,13 @@ class KeyRing:
                 del self._watched[id_]
 
     async def _find(self, id_: str) -> ApiKey | None:
-        if (remembered := self._remembered(id_)) is not None:
-            return remembered[0]
-        changes, asked_at = self._changes, self._now()
+        if (found := self._memory.find(id_)) is not None:
+            return found.value
+        changes, asked_at = self._changes, self._memory.now()
         key = await self._look_up(id_)
         if changes == self._changes:  # An answer from before a change is not remembered.
-            if len(self._known) >= REMEMBERED_KEYS:
-                self._known.clear()
-            self._known[id_] = (key, asked_at)
+            self._memory.keep(id_, key, asked_at)
         return key
-
-    def _remembered(self, id_: str) -> tuple[ApiKey | None, float] | None:
-        found = self._known.get(id_)
-        return found if found is not None and self._now() - found[1] < REMEMBERED_S else None
 
     async def _look_up(self, id_: str) -> ApiKey | None:
         try:

@@ -2,7 +2,7 @@
 
 One is `bzs_<id>_<secret>`: a session of an account, or a key made over HTTP. The payment service
 keeps a hash of it with its limits, and holds them; here it is only found out who asks. What was
-found is remembered for `REMEMBERED_S`: a revoked one may look for so long, and spends nothing.
+found is remembered (`gateway.remembering`): a revoked one may look for so long, and spends nothing.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from hashlib import sha256
 from chassis.bus.envelopes import origin
 from contracts.errors import NotFound, Refusal, Unavailable
 from contracts.spending import FIND_SPENDER, Credential, FindSpender
+from gateway import remembering
 from gateway.auth import Check
 from gateway.identity import Expired, Identity, Over, Scope, Unknown
 from gateway.link import NAME, Link
+from gateway.remembering import Memory, id_in
 
 PREFIX = "bzs_"
 TOKEN = re.compile(r"bzs_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
-REMEMBERED_S = 5.0
-REMEMBERED = 10_000
 WRONG = "This credential is not known."
 
 
@@ -40,21 +40,13 @@ def _hash(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
-def _id_in(token: str) -> str:
-    found = TOKEN.fullmatch(token)
-    if found is None:
-        raise Unknown(WRONG)
-    return found[1]
-
-
 class Spenders:
     """Tells whose such a credential is."""
 
     def __init__(self, link: Link, now: Callable[[], float] = time.monotonic) -> None:
         """Look credentials up over `link`."""
         self._link = link
-        self._now = now
-        self._known: dict[str, tuple[Credential | None, float]] = {}
+        self._memory: Memory[Credential] = Memory(now)
 
     def beside(self, others: Check) -> Check:
         """A check for these, and for whatever `others` knows."""
@@ -75,14 +67,14 @@ class Spenders:
             Unknown: nobody's, or it is revoked or over.
             Unavailable: that cannot be looked up now.
         """
-        id_ = _id_in(token)
+        id_ = id_in(token, TOKEN, WRONG)
         return self._identity(token, id_, await self._find(id_))
 
     def known(self, token: str) -> Identity | None:
         """The same without asking anybody; None when it is not remembered. Raises `Unknown`."""
-        id_ = _id_in(token)
-        remembered = self._remembered(id_)
-        return self._identity(token, id_, remembered[0]) if remembered else None
+        id_ = id_in(token, TOKEN, WRONG)
+        found = self._memory.find(id_)
+        return self._identity(token, id_, found.value) if found else None
 
     def _identity(self, token: str, id_: str, known: Credential | None) -> Identity:
         if known is None or not hmac.compare_digest(known.hash, _hash(token)):
@@ -100,7 +92,7 @@ class Spenders:
 
     def forget(self, id_: str) -> None:
         """Look a credential up anew when it is presented next."""
-        self._known.pop(id_, None)
+        self._memory.forget(id_)
 
     async def _over(self, token: str, wanted: Scope) -> Over:
         """Wait until a credential no longer has a scope, looking now and then."""
@@ -114,12 +106,12 @@ class Spenders:
                 return "revoked"
             except Unavailable:
                 pass  # That says nothing about the credential.
-            await asyncio.sleep(REMEMBERED_S)
+            await asyncio.sleep(remembering.REMEMBERED_S)
 
     async def _find(self, id_: str) -> Credential | None:
-        if (remembered := self._remembered(id_)) is not None:
-            return remembered[0]
-        asked_at = self._now()
+        if (remembered := self._memory.find(id_)) is not None:
+            return remembered.value
+        asked_at = self._memory.now()
         found: Credential | None
         try:
             cause = origin(NAME, "who asks")
@@ -128,11 +120,5 @@ class Spenders:
             found = None
         except Refusal:
             raise Unavailable("This credential cannot be looked up now.") from None
-        if len(self._known) >= REMEMBERED:
-            self._known.clear()
-        self._known[id_] = (found, asked_at)
+        self._memory.keep(id_, found, asked_at)
         return found
-
-    def _remembered(self, id_: str) -> tuple[Credential | None, float] | None:
-        found = self._known.get(id_)
-        return found if found is not None and self._now() - found[1] < REMEMBERED_S else None

@@ -9,11 +9,11 @@ once, and none fails for another's sake.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from chassis.db.away import is_away
 from chassis.db.database import Database
+from chassis.db.together import Waiting, settle
 from chassis.db.transaction import Transaction
 from contracts.envelope import Envelope
 
@@ -25,15 +25,12 @@ ItemT = TypeVar("ItemT")
 
 
 @dataclass(slots=True)
-class Member(Generic[ItemT]):
+class Member(Waiting[None], Generic[ItemT]):
     """A message in a group: who consumes it, its envelope, and what it asks for."""
 
     consumer: str
     here: Envelope
     item: ItemT
-    done: "asyncio.Future[None]" = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
 
 
 Work = Callable[[Transaction, Sequence[Member[ItemT]]], Awaitable[None]]
@@ -108,28 +105,12 @@ class GroupCommit(Generic[ItemT]):
             del self._waiting[:MOST_IN_A_GROUP]
             if len(self._waiting) < ENOUGH:
                 self._enough.clear()
-            await self._commit(self._in_work)
+            await settle(self._in_work, self._commit)
             self._in_work = []
 
-    async def _commit(self, group: list[Member[ItemT]]) -> None:
-        try:
-            async with self._db.transaction(group[-1].here) as tx:
-                if fresh := await self._db.first_time(tx, group):
-                    tx.touches(*(member.here.account for member in fresh))
-                    await self._work(tx, fresh)
-        except Exception as error:  # noqa: BLE001  (it belongs to the messages, which are told)
-            await self._one_by_one(group, error)
-        else:
-            for member in group:
-                if not member.done.done():
-                    member.done.set_result(None)
-
-    async def _one_by_one(self, group: list[Member[ItemT]], error: Exception) -> None:
-        """One bad message must not hold up the others: each gets a transaction of its own."""
-        if len(group) > 1 and not is_away(error):
-            for member in group:
-                await self._commit([member])
-            return
-        for member in group:
-            if not member.done.done():
-                member.done.set_exception(error)
+    async def _commit(self, group: Sequence[Member[ItemT]]) -> Sequence[None]:
+        async with self._db.transaction(group[-1].here) as tx:
+            if fresh := await self._db.first_time(tx, group):
+                tx.touches(*(member.here.account for member in fresh))
+                await self._work(tx, fresh)
+        return [None] * len(group)

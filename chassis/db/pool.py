@@ -63,8 +63,8 @@ FIRST, RETURNED = "first_returned_at", "returned_at"
 
 def _of_use(record: Any, since: float) -> bool:
     """Whether a connection is new since then, or was used often."""
-    returned: deque[float] = record.info[RETURNED]
-    first: float = record.info[FIRST]
+    returned: deque[float] = record.info.get(RETURNED, deque())
+    first: float = record.info.get(FIRST, since)
     return first > since or (len(returned) == OFTEN and returned[0] > since)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -22,7 +22,6 @@ from chat_svc.orchestrator import (
     Orchestrator,
     Situation,
     Spoiled,
-    Tokens,
     Trouble,
     TryLater,
 )
@@ -68,16 +67,10 @@ async def on_think(
             raise Invalid(f"no turn {command.turn_id}")
         if not _is_due(turn, command):
             return
-    used: list[Tokens] = []
-    known = await ahead.take(turn.id) if not turn.round else None
-    if known is None:
-        async with db.transaction(reads=True) as tx:
-            past = await recall(tx.conn, turn, settings)
-            if turn.round:
-                used = await store_rounds.tokens_of(tx.conn, turn.id)
-        _let_rest(past, turn)
-        known = Known(past, await offered_for(bus, here, turn, past))
-    past, offered = known
+        reading = None if turn.round else ahead.take(turn.id)
+        past = await recall(tx.conn, turn, settings) if reading is None else None
+        used = await store_rounds.tokens_of(tx.conn, turn.id) if turn.round else []
+    past, offered = await _known(turn, past, reading, db, bus, settings, here)
     agents = [one.candidate() for one in offered]
     left = await money_left(bus, turn, here)
     limit = limit_reached(
@@ -112,6 +105,25 @@ async def on_think(
         if turn is None or not _is_due(turn, command):
             return
         await act(tx, turn, decided, orchestrator.name, charge, settings)
+
+
+async def _known(
+    turn: store.Found,
+    past: Past | None,
+    reading: "Awaitable[Known | None] | None",
+    db: Database,
+    bus: Bus,
+    settings: Settings,
+    here: Envelope,
+) -> Known:
+    """What a move is decided by: as it was read ahead, or with the past that was read now."""
+    if reading is not None and (known := await reading) is not None:
+        return known
+    if past is None:
+        async with db.transaction(reads=True) as tx:
+            past = await recall(tx.conn, turn, settings)
+    _let_rest(past, turn)
+    return Known(past, await offered_for(bus, here, turn, past))
 
 
 def _wanted(move: Move) -> tuple[list[str], list[str], list[str]]:

@@ -17,9 +17,11 @@ from collections.abc import Mapping, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 
+from deploy.local import parent
 from deploy.local.settings import PROJECT
 
 CAN_FORK = sys.platform == "linux"
@@ -29,7 +31,13 @@ LOST = 255
 
 
 class Parent:
-    """The process that forks ours (`deploy.local.parent`), as seen from here."""
+    """The process that forks ours (`deploy.local.parent`), as seen from here.
+
+    Attributes:
+        ours: the one that all who are forked here have, once there is one.
+    """
+
+    ours: ClassVar["Parent | None"] = None
 
     def __init__(self, *, early: bool = False) -> None:
         """Begin it; it ends when this process does, or the thread that called this.
@@ -104,22 +112,17 @@ class Parent:
         (self._pids if what == "began" else self._ends)[number] = value
 
 
-_parent: Parent | None = None
-
-
 def begin_parent() -> None:
     """Have all that is forked later share what was imported here; to be called before all else."""
-    global _parent  # noqa: PLW0603  (a process has one parent for those that it has forked)
-    if CAN_FORK and _parent is None:
-        _parent = Parent(early=True)
+    if CAN_FORK and Parent.ours is None:
+        Parent.ours = Parent(early=True)
 
 
 def end_parent() -> None:
     """End the parent, once nobody is left whom it forked; by itself it goes a moment after us."""
-    global _parent  # noqa: PLW0603  (the same)
-    if _parent is not None:
-        _parent.end()
-        _parent = None
+    if Parent.ours is not None:
+        Parent.ours.end()
+        Parent.ours = None
 
 
 class Forked:
@@ -145,17 +148,16 @@ class Forked:
             log: what it says is added to.
             orphan_signal: what the kernel sends it when the parent is gone.
         """
-        global _parent  # noqa: PLW0603  (the same)
         what = (list(argv), dict(env), str(cwd), str(log), orphan_signal)
-        if _parent is None:
-            _parent = Parent()
+        if Parent.ours is None:
+            Parent.ours = Parent()
         try:
-            self._number = _parent.fork(*what)
+            self._number = Parent.ours.fork(*what)
         except OSError:  # It was killed, and all whom it had forked with it.
             end_parent()
-            _parent = Parent()
-            self._number = _parent.fork(*what)
-        self._by = _parent
+            Parent.ours = Parent()
+            self._number = Parent.ours.fork(*what)
+        self._by = Parent.ours
 
     @property
     def pid(self) -> int:
@@ -206,8 +208,6 @@ def _fork_parent(ours: "Connection[object, object]", line: "Connection[object, o
     if pid == 0:
         try:
             ours.close()
-            from deploy.local import parent  # noqa: PLC0415  (only a parent may import it)
-
             parent.serve(line)
         finally:
             os._exit(0)  # What called this goes on in the other process alone.

@@ -17,8 +17,8 @@ from typing import Any, TypeAlias, cast
 
 from setproctitle import setproctitle
 
-from deploy.local import warm  # noqa: F401  (what is shared is imported by that)
 from deploy.local.ties import die_with
+from deploy.local.warm import warm_up
 
 MODULE = "deploy.local.parent"
 _fork = get_context("fork")
@@ -27,6 +27,7 @@ _Line: TypeAlias = "Connection[Any, Any]"
 
 def serve(line: _Line) -> None:
     """Fork whatever is asked for, and say how each ends, until nobody asks any more."""
+    warm_up()
     gc.disable()  # Nothing is thrown away here, and a look for it touches all that is shared.
     _name(MODULE)
     children: dict[int, Any] = {}

@@ -31,8 +31,12 @@ SHARED = (
 No metric of one service, which the others would report too. Nor what is run as a program: it would
 be there twice.
 """
-die_with(os.getppid())
-os.setsid()  # What a terminal sends is for the runner, which ends the others in good order.
-for name in SHARED:
-    importlib.import_module(name)
-gc.freeze()  # No look for garbage touches, and so copies, what all share.
+
+
+def warm_up() -> None:
+    """Be the parent: end with whoever began this, hear no terminal, and import all of it."""
+    die_with(os.getppid())
+    os.setsid()  # What a terminal sends is for the runner, which ends the others in good order.
+    for name in SHARED:
+        importlib.import_module(name)
+    gc.freeze()  # No look for garbage touches, and so copies, what all share.

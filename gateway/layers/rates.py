@@ -58,7 +58,7 @@ class RateLimit:
             return
         if looks := looks_of(scope):
             counted = self._counted
-            looks.counts.append(Count(partial(counted.hit, name), partial(counted.forget, name)))
+            looks.counts.append(Count(partial(counted.hit, name), partial(counted.give_back, name)))
         if self._counted.hit(name):
             await self._app(scope, receive, send)
             return

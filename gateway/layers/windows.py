@@ -45,7 +45,7 @@ class SlidingWindow:
         counted.here += 1
         return True
 
-    def forget(self, name: str) -> None:
+    def give_back(self, name: str) -> None:
         """Count one less of somebody's: the last was for nothing."""
         counted = self._known.get(name)
         if counted is not None and counted.here:

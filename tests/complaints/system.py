@@ -179,7 +179,8 @@ async def marketplace() -> AsyncIterator[Marketplace]:
         await open_.enter_async_context(running(*services))
         keeper = Keeper(topology.Settings(_env_file=None, nats_url=stack.nats_url))
         open_.push_async_callback(end, asyncio.create_task(keeper.run()))
-        settings = gateway_settings(stack.nats_url, auth_mode="token")
+        # A busy machine takes long for what nobody here waits for in vain.
+        settings = gateway_settings(stack.nats_url, auth_mode="token", chat_wait_s=50)
         gateways = [open_.enter_context(serving(settings)) for _ in range(2)]
         for gateway in gateways:
             async with gateway.client() as http:

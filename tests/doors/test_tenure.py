@@ -9,7 +9,7 @@ import pytest
 from a2a.types import SubscribeToTaskRequest
 from a2a.utils.errors import A2AError
 
-from gateway import spenders
+from gateway import remembering
 from tests.complaints.system import Marketplace, Person
 from tests.complaints.test_sessions import session
 from tests.doors import a2a_clients, mcp_clients, openai_client
@@ -85,7 +85,7 @@ async def tool(person: Person, agent: str, mode: str) -> tuple[str, str]:
 async def test_what_is_open_ends_with_its_credential_and_what_is_under_way_is_paid(
     market: Marketplace, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spenders, "REMEMBERED_S", 0.05)
+    monkeypatch.setattr(remembering, "REMEMBERED_S", 0.05)
     key = await make_key(market.stack.nats_url, alice.account)
     lost = Person(alice.account, *[await market.client(url, key) for url in market.urls])
     buyer, id_ = await session(market, alice)

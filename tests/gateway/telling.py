@@ -11,7 +11,7 @@ from nats.aio.msg import Msg
 from contracts.base import Call, Model
 from contracts.catalogue import CONTEXTS
 from contracts.changes import TELLS, Changed, subject
-from gateway import cache, keys, spenders
+from gateway import cache, remembering
 from tests.support.gateways import Served, StandIns, stand_ins
 from tests.support.polling import until
 
@@ -89,7 +89,6 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in (
         (cache, "LIVES_S"),
         (cache, "SILENT_S"),
-        (keys, "REMEMBERED_S"),
-        (spenders, "REMEMBERED_S"),
+        (remembering, "REMEMBERED_S"),
     ):
         monkeypatch.setattr(module, name, 600.0)

@@ -15,7 +15,7 @@ from contracts.registry import LIST_AGENTS
 from contracts.spending import FIND_SPENDER, Credential
 from contracts.task import CREATE_TASK, LIST_TASKS, TaskList, TaskReply
 from deploy.local.embedded import embedded_nats_server
-from gateway import spenders
+from gateway import remembering, spenders
 from gateway.again import MOST, MOST_BYTES, Again, RepeatingProtocol
 from gateway.app import create_app
 from gateway.cache import Answer, Cache, Key
@@ -169,7 +169,7 @@ async def test_what_is_no_longer_remembered_of_a_credential_is_asked_for(
             assert (await wire.ask(asked)).status_code == 200
         assert await repeats(served) - before == 2
         assert services.asked(FIND_SPENDER) == 1
-        monkeypatch.setattr(spenders, "REMEMBERED_S", 0.0)
+        monkeypatch.setattr(remembering, "REMEMBERED_S", 0.0)
         assert (await wire.ask(asked)).status_code == 200
         assert services.asked(FIND_SPENDER) == 2
         assert await repeats(served) - before == 2

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.registry import LIST_AGENTS
 from contracts.task import LIST_TASKS
-from gateway import keys
+from gateway import remembering
 from gateway.again import COPIED, Count, Repeat
 from gateway.cache import Answer
 from gateway.layers.windows import SlidingWindow
@@ -64,7 +64,7 @@ async def test_a_key_that_is_looked_up_anew_counts_once_for_each_answer(
         before = await repeats(served)
         assert await statuses(wire, asked, 4) == [200] * 4
         assert await repeats(served) - before == 2
-        monkeypatch.setattr(keys, "REMEMBERED_S", 0.0)
+        monkeypatch.setattr(remembering, "REMEMBERED_S", 0.0)
         assert await statuses(wire, asked, 5) == [200] * 3 + [429] * 2
 
 
@@ -90,7 +90,7 @@ def test_what_is_not_answered_so_is_not_counted() -> None:
     answer, holds = Answer(200, [], b"x", None), [True]
     address, account = (SlidingWindow(most, 3600, lambda: 1_000.0) for most in (5, 3))
     counts = tuple(
-        Count(partial(one.hit, "one"), partial(one.forget, "one")) for one in (address, account)
+        Count(partial(one.hit, "one"), partial(one.give_back, "one")) for one in (address, account)
     )
     repeat = Repeat(lambda: answer, (lambda: holds[0],), counts, (), 200, b"", b"", bodiless=False)
     assert repeat.answer() is answer

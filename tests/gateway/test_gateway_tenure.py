@@ -12,7 +12,7 @@ import pytest
 from contracts.chat import POST_MESSAGE
 from contracts.task import GET_TASK
 from contracts.topology import API_KEYS
-from gateway import keys
+from gateway import remembering
 from gateway.keys import KeyRing, new_key
 from gateway.link import Link
 from tests.gateway import samples
@@ -103,7 +103,7 @@ async def test_a_stream_ends_when_its_key_may_no_longer_read(
 
 async def test_what_was_not_heard_is_noticed(bus_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is heard here, so the key is looked at again."""
-    monkeypatch.setattr(keys, "REMEMBERED_S", 0.05)
+    monkeypatch.setattr(remembering, "REMEMBERED_S", 0.05)
     link = Link(gateway_settings(bus_url), {})
     link.open()
     await until(lambda: link.connected, "connected")

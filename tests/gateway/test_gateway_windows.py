@@ -108,10 +108,10 @@ def test_nobody_is_forgotten_for_one_who_is_known(monkeypatch: pytest.MonkeyPatc
 def test_what_was_counted_for_nothing_may_be_had_again() -> None:
     clock = [1_000 * WINDOW_S]
     counted = SlidingWindow(2, WINDOW_S, lambda: clock[0])
-    counted.forget("one")
+    counted.give_back("one")
     assert [counted.hit("one") for _ in range(3)] == [True, True, False]
-    counted.forget("one")
+    counted.give_back("one")
     assert [counted.hit("one") for _ in range(2)] == [True, False]
     clock[0] += WINDOW_S * 2
-    counted.forget("one")
+    counted.give_back("one")
     assert [counted.hit("one") for _ in range(3)] == [True, True, False]
