@@ -63,8 +63,10 @@ def relay(outbox: OutboxBroker, broker: NatsBroker, publisher: Publisher, *, wor
         ),
     )
     # Nobody notifies: what is stored is not due yet. It would be a connection that hears nothing.
+    # Where the library cannot listen it does without; it has no option to say so. If this name
+    # changes, there is one connection more, and a test says so.
     deaf: Any = due
-    deaf._open_listen_connection = _deaf  # noqa: SLF001  (the library has no option for that)
+    deaf._open_listen_connection = _deaf  # noqa: SLF001  (no public name turns listening off)
 
     @due
     async def publish_due(row: list[dict[str, Any]]) -> None:

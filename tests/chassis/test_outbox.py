@@ -154,6 +154,24 @@ async def test_messages_keep_their_order_and_come_once_from_two_relays(
             assert numbers == list(range(15))
 
 
+async def test_the_relay_keeps_no_connection_that_hears_nothing(
+    probe_stack: Stack, sql: "asyncpg.Pool[Any]"
+) -> None:
+    async def asked() -> list[str]:
+        found = await sql.fetch(
+            "SELECT query FROM pg_stat_activity WHERE datname = current_database()"
+        )
+        return [row["query"] for row in found]
+
+    async def at_work() -> list[str]:
+        """It has looked for rows: whatever it listens with is there by then."""
+        found = await asked()
+        return found if any("SKIP LOCKED" in one and "outbox" in one for one in found) else []
+
+    async with running(probe.build(probe_stack)):
+        assert [one for one in await eventually(at_work) if one.startswith("LISTEN")] == []
+
+
 async def on_the_bus(stack: Stack) -> Service:
     """A service that was not started, so that its relay does not run, with the bus all the same."""
     service = probe.build(stack)
