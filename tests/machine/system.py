@@ -158,6 +158,8 @@ async def market(stack: Stack) -> AsyncIterator[Market]:
         url = open_.enter_context(elsewhere(facilitator.app()))
         payment = payment_service(
             stack,
+            # Earlier tests left holds on these servers whose steps nobody knows.
+            reconcile_s=3_600,
             machine_payee=PAYEE,
             machine_facilitator=url,
             machine_node=f"{url}/node",
