@@ -21,6 +21,7 @@ from sqlalchemy import (
     case,
     func,
     literal,
+    literal_column,
     or_,
     select,
     union,
@@ -175,12 +176,16 @@ def _candidates(*, away: bool, limited: bool) -> Statement[Agent]:
     ]
     if away:
         found.append(_best(wanted, FEW_AWAY, available=False))
-    query = select(*COLUMNS).where(agents.c.id.in_(union(*found)), ON_SALE)
+    ids_found = union(*found).subquery()
+    one = select(*COLUMNS).where(agents.c.id == ids_found.c.id, ON_SALE)
     if not away:
-        query = query.where(agents.c.available)
+        one = one.where(agents.c.available)
     if limited:
-        query = query.where(bindparam("max_price", type_=Numeric) >= PRICE_NOW)
-    return Statement(query, Agent)
+        one = one.where(bindparam("max_price", type_=Numeric) >= PRICE_NOW)
+    # One after the other, by their ids: the planner would rather read all of the market, once, for
+    # some hundred of it. An offset of none keeps it from that.
+    row = one.offset(literal_column("0")).lateral()
+    return Statement(select(row).select_from(ids_found.join(row, literal(True))), Agent)
 
 
 def _number(name: str) -> BindParameter[Any]:

@@ -1,7 +1,8 @@
 """No query that is run again and again reads a table that grows from end to end."""
 
+import contextlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
@@ -40,11 +41,13 @@ from task_svc import store_places as places
 from task_svc import store_standing as standing
 from tests.support.stack import CONTEXTS, Stack
 
+# Rows are as wide as real ones: what reading all of a table costs is how many pages it has.
 HISTORY = {
     "registry": """
         INSERT INTO agents (id, name, name_keys, description, skills, capabilities, base_price,
           endpoint_url, owner, state, available, next_probe_at, next_read_at, stars)
-        SELECT 'r' || n, 'R', ARRAY['r' || n], '', '{}', '{}', n % 100, 'http://a', 'a' || n % 40,
+        SELECT 'r' || n, 'R', ARRAY['r' || n], repeat('d', 900), '{}', '{}', n % 100,
+          'http://a', 'a' || n % 40,
           CASE WHEN n % 2 = 0 THEN 'active' ELSE 'suspended' END, n % 4 = 0,
           now() + n * interval '1s', now() + n * interval '1s', 4 + n % 100 / 100.0
         FROM generate_series(1, 10000) n;
@@ -94,7 +97,8 @@ HISTORY = {
         INSERT INTO steps (id, task_id, account, agent_id, skill, subtask_type, status, payload,
           max_budget, cause, waits_for, completed_at)
         SELECT 's' || n, 't' || n % 50, 'a', 'a', 's', 's',
-          CASE WHEN n % 100 = 0 THEN 'pending' ELSE 'completed' END, '{}', 1, '{}', n % 200,
+          CASE WHEN n % 100 = 0 THEN 'pending' ELSE 'completed' END,
+          jsonb_build_object('text', repeat('p', 900)), 1, '{}', n % 200,
           CASE WHEN n % 100 <> 0 THEN now() - n * interval '1s' END
         FROM generate_series(1, 5000) n;
     """,
@@ -104,8 +108,9 @@ HISTORY = {
         FROM generate_series(1, 5000) n;
         INSERT INTO turns (id, account, status, content, max_budget, task_id, cause, deadline_at,
           result, created_at)
-        SELECT 't' || n, 'a' || n % 40, CASE WHEN n % 100 = 0 THEN 'thinking' ELSE 'done' END, 'q',
-          1, 't' || n, '{}', now() - n * interval '1s', 'done', now() - n * interval '1s'
+        SELECT 't' || n, 'a' || n % 40, CASE WHEN n % 100 = 0 THEN 'thinking' ELSE 'done' END,
+          repeat('q', 900), 1, 't' || n, '{}', now() - n * interval '1s', 'done',
+          now() - n * interval '1s'
         FROM generate_series(1, 5000) n;
         INSERT INTO rounds (turn_id, round, text, model)
         SELECT 't' || n / 3, n % 3, 'hello', 'm' FROM generate_series(1, 5000) n;
@@ -263,21 +268,32 @@ async def plans_of(conn: AsyncConnection, query: Query) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.fixture(scope="module")
+async def busy(stack: Stack) -> AsyncIterator[dict[str, AsyncConnection]]:
+    """A transaction of each context that sees a long history, and that nobody ever commits."""
+    async with contextlib.AsyncExitStack() as until_then:
+        found = {}
+        for context in CONTEXTS:
+            engine = create_async_engine(async_url(stack.owner_url(context)))  # Who may ANALYZE.
+            until_then.push_async_callback(engine.dispose)
+            conn = await until_then.enter_async_context(engine.connect())
+            for statement in HISTORY[context].split(";")[:-1]:
+                await conn.exec_driver_sql(statement)
+            await conn.exec_driver_sql("ANALYZE")
+            found[context] = conn
+        yield found
+
+
 @pytest.mark.parametrize(
     ("context", "query"),
     [pytest.param(context, query, id=name) for context, name, query in QUERIES],
 )
 async def test_a_query_reads_little_more_than_it_returns(
-    stack: Stack, context: str, query: Query
+    busy: dict[str, AsyncConnection], context: str, query: Query
 ) -> None:
-    engine = create_async_engine(async_url(stack.owner_url(context)))  # Who may ANALYZE.
-    async with engine.connect() as conn:
-        for statement in HISTORY[context].split(";")[:-1]:
-            await conn.exec_driver_sql(statement)
-        await conn.exec_driver_sql("ANALYZE")
-        plan = await plans_of(conn, query)
-        await conn.rollback()
-    await engine.dispose()
+    async with busy[context].begin_nested() as what_it_did:
+        plan = await plans_of(busy[context], query)
+        await what_it_did.rollback()
     for node in plan:
         assert node["Node Type"] not in ("Seq Scan", "Bitmap Heap Scan") or (
             node.get("Actual Rows", 0) + node.get("Rows Removed by Filter", 0) <= 200
