@@ -82,7 +82,7 @@ HISTORY = {
         FROM generate_series(1, 5000) n;
         INSERT INTO approvals (step_id, account, task_id, agent_id, spender, amount, created_at,
           expires_at)
-        SELECT 's' || n, 'a' || n % 40, 't', 'a', 's2', 1, now() - n * interval '1s', now()
+        SELECT 's' || n, 'a' || n % 400, 't', 'a', 's2', 1, now() - n * interval '1s', now()
         FROM generate_series(1, 5000) n;
         INSERT INTO spenders (id, account, kind, hash, scopes, most, created_at)
         SELECT 's' || n, 'a' || n % 40, CASE WHEN n % 3 = 0 THEN 'key' ELSE 'session' END, 'x',

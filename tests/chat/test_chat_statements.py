@@ -25,7 +25,7 @@ async def test_a_turn_with_work_and_a_question(
     stack: Stack, market: Talk, skill: str, calls_at_once: int
 ):
     script, statements = Script(market), list[str]()
-    chat = deciding(stack, script, watch_s=3_600)
+    chat = deciding(stack, script, watch_s=3_600, reconcile_s=3_600)
 
     @event.listens_for(chat.database.engine.sync_engine, "before_cursor_execute")
     def note(_conn: object, _cursor: object, statement: str, *_: object) -> None:

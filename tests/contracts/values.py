@@ -1,5 +1,6 @@
 """Hypothesis strategies for any message, by the types and limits of its fields."""
 
+import re
 import types
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -91,9 +92,10 @@ def _scalar(kind: Any, limits: list[Any]) -> st.SearchStrategy[Any]:
     if kind is float:
         return st.floats(0, 1)
     assert kind is str, f"no strategy for {kind}"
-    if pattern := _limit(limits, "pattern", None):
-        return st.from_regex(pattern, fullmatch=True).map(lambda text: text.strip()[:64])
     shortest = _limit(limits, "min_length", 0)
+    if pattern := _limit(limits, "pattern", None):
+        short = st.from_regex(pattern, fullmatch=True).map(lambda text: text.strip()[:64])
+        return short.filter(lambda text: len(text) >= shortest and re.search(pattern, text))
     return st.text(min_size=shortest, max_size=max(20, shortest))
 
 

@@ -25,7 +25,7 @@ from tests.support.stack import Stack, new_stack, running
 from tests.support.streams import jetstream, stored
 
 FAST = {
-    "card_poll_s": 0.1,
+    "card_poll_s": 0.3,
     "card_retry_s": 0.05,
     "card_retry_at_most_s": 0.2,
     # A machine that stands still interrupts an attempt; tests do not wait a minute for the next.
