@@ -38,7 +38,10 @@ LONG = (
     "chat/test_crashes.py",
     "payment/test_pushes.py",
 )
-"""What takes longest begins first, or waits most: nobody waits for it at the end."""
+"""What takes longest begins first, or waits most: nobody waits for it at the end.
+
+By itself xdist would begin with the files of most tests: `--no-loadscope-reorder`.
+"""
 CHROMIUM = os.environ.get("CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )

@@ -167,7 +167,7 @@ async def market(stack: Stack) -> AsyncIterator[Market]:
             machine_payer_key=PAYER.key.hex(),
             webhook_key=WEBHOOK_KEY,
             webhook_hosts="127.0.0.1",
-            card_poll_s=0.1,
+            card_poll_s=0.3,
             card_retry_s=0.1,
         )
         services = registry_service(stack), payment, task_service(stack)

@@ -20,7 +20,7 @@ from tests.support.stack import Stack, running
 from tests.support.system import System, listening
 from tests.support.told import endpoint
 
-HOOKS = {"webhook_key": "a key of the tests", "webhook_hosts": "127.0.0.1", "card_poll_s": 0.1}
+HOOKS = {"webhook_key": "a key of the tests", "webhook_hosts": "127.0.0.1", "card_poll_s": 0.3}
 DUE = "UPDATE payment.webhook_deliveries SET next_attempt_at = now() WHERE status = 'pending'"
 OF = "SELECT webhook_id FROM payment.pushes WHERE account = $1 AND about = $2"
 MANY = (
