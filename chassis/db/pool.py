@@ -23,9 +23,11 @@ OFTEN = 20
 """How often within that time it has to be used. Background jobs that begin together take a
 connection each, if there is one, and can as well wait for each other.
 """
-PATIENCE_S = 0.005
-"""Whoever finds all connections in use waits so long for one before another is opened, which takes
-some 10 ms: background jobs that meet share one so. No longer, for a crowd of callers waits, too.
+PATIENCE_S, LONGEST_S = 0.005, 0.1
+"""Whoever finds the only connection in use waits so long for it before another is opened, which
+takes some 10 ms: background jobs that meet share one so. The more there are, the longer, up to so
+long: a crowd that keeps the processors busy is not served sooner by more connections, and each
+takes work to open.
 """
 
 
@@ -33,9 +35,9 @@ class Pool(AsyncAdaptedQueuePool):
     """A pool that takes the connection that was used last, and can give up the others."""
 
     def _do_get(self) -> ConnectionPoolEntry:
-        if self.checkedout() > 0 and self._pool.empty():
+        if (busy := self.checkedout()) > 0 and self._pool.empty():
             with suppress(Empty):
-                return self._pool.get(True, PATIENCE_S)
+                return self._pool.get(True, min(LONGEST_S, PATIENCE_S * busy**2))
         return super()._do_get()
 
     def unused(self, seconds: float) -> list[Any]:
