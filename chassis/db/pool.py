@@ -31,13 +31,18 @@ takes work to open.
 """
 
 
+def patience_s(busy: int) -> float:
+    """Seconds that somebody waits for one of so many connections before another is opened."""
+    return min(LONGEST_S, PATIENCE_S * busy**2)
+
+
 class Pool(AsyncAdaptedQueuePool):
     """A pool that takes the connection that was used last, and can give up the others."""
 
     def _do_get(self) -> ConnectionPoolEntry:
         if (busy := self.checkedout()) > 0 and self._pool.empty():
             with suppress(Empty):
-                return self._pool.get(True, min(LONGEST_S, PATIENCE_S * busy**2))
+                return self._pool.get(True, patience_s(busy))
         return super()._do_get()
 
     def unused(self, seconds: float) -> list[Any]:

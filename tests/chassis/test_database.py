@@ -17,6 +17,7 @@ from chassis.db.database import Database
 from chassis.db.pool import OFTEN, shrink
 from chassis.db.statements import Statement
 from tests.chassis import probe
+from tests.support.polling import eventually
 from tests.support.stack import Stack, connected
 
 END_ALL = """
@@ -187,7 +188,7 @@ async def test_connections_that_are_used_often_stay_and_others_are_closed(
 async def test_who_comes_a_moment_later_waits_for_a_connection_that_is_there(
     probe_stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "PATIENCE_S", 60.0)
+    monkeypatch.setattr(pool, "patience_s", lambda _busy: 60.0)
     db = Database(probe_stack.database_url("probe"), probe.metadata, pool=4, relay_workers=1)
 
     async def look() -> int:
@@ -196,6 +197,45 @@ async def test_who_comes_a_moment_later_waits_for_a_connection_that_is_there(
 
     first = await look()
     assert set(await asyncio.gather(*(look() for _ in range(8)))) == {first}
+    await db.engine.dispose()
+
+
+async def test_the_more_connections_there_are_the_longer_somebody_waits_for_one(
+    probe_stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = [pool.patience_s(busy) for busy in range(1, 20)]
+    assert waits == sorted(waits)
+    assert waits[0] < waits[1] <= waits[-1] == pool.LONGEST_S
+    asked = list[int]()
+
+    def patience_s(busy: int) -> float:
+        asked.append(busy)
+        return 0.001 if busy < 2 else 60.0
+
+    monkeypatch.setattr(pool, "patience_s", patience_s)
+    db = Database(probe_stack.database_url("probe"), probe.metadata, pool=4, relay_workers=1)
+    free = asyncio.Event()
+
+    async def look(until: asyncio.Event | None = None) -> int:
+        async with db.transaction(reads=True) as tx:
+            pid = int(await tx.conn.scalar(text("SELECT pg_backend_pid()")))
+            if until is not None:
+                await until.wait()
+            return pid
+
+    async def two_are_in_use() -> bool:
+        found = db.engine.pool
+        return isinstance(found, pool.Pool) and found.checkedout() == 2
+
+    async def a_third_waits() -> bool:
+        return asked[-1:] == [2]
+
+    holding = [asyncio.create_task(look(free)) for _ in range(2)]
+    await eventually(two_are_in_use)
+    third = asyncio.create_task(look())
+    await eventually(a_third_waits)
+    free.set()
+    assert await third in await asyncio.gather(*holding)
     await db.engine.dispose()
 
 
