@@ -56,7 +56,7 @@ test: env ## Lint, types, architecture, and all tests
 types: env
 	$(BIN)/mypy
 tests: env
-	$(BIN)/python -m pytest -n 4 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
 eval: env ## How many sentences the keyless planner gets right, and what it charges unwanted
 	@$(BIN)/python -m tests.chat.planner.eval

@@ -40,7 +40,8 @@ LONG = (
 )
 """What takes longest begins first, or waits most: nobody waits for it at the end.
 
-By itself xdist would begin with the files of most tests: `--no-loadscope-reorder`.
+Among groups of as many tests, that is: xdist begins with those of most tests, and it is left to do
+so. All of these at once are more than two processors serve in time.
 """
 CHROMIUM = os.environ.get("CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
