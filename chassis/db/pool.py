@@ -40,9 +40,14 @@ class Pool(AsyncAdaptedQueuePool):
     """A pool that takes the connection that was used last, and can give up the others."""
 
     def _do_get(self) -> ConnectionPoolEntry:
-        if (busy := self.checkedout()) > 0 and self._pool.empty():
+        waited_s = 0.0
+        # Looked at again after each wait: of a crowd that came at once, one has opened another.
+        while (busy := self.checkedout()) > 0 and self._pool.empty():
+            if (more_s := patience_s(busy) - waited_s) <= 0:
+                break
             with suppress(Empty):
-                return self._pool.get(True, patience_s(busy))
+                return self._pool.get(True, more_s)
+            waited_s += more_s
         return super()._do_get()
 
     def unused(self, seconds: float) -> list[Any]:
